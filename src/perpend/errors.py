@@ -1,0 +1,109 @@
+"""Every error that Perpend raises on purpose, with its HTTP status, code and hint.
+
+    PerpendError                500 internal_error
+    ├── BadRequest              400 invalid_request_error   what the client sent is wrong: names the field
+    │   └── NotFound            404 not_found               no such model, strategy, key, job …
+    ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
+    ├── Unauthenticated         401 authentication_error
+    ├── CapReached              402 cap_reached             a dollar or token cap leaves no room for the call
+    ├── Overloaded              429 rate_limit_error        carries retry_after
+    ├── DeadlineTooShort        504 deadline_exceeded       the clock ran out before anything could be answered
+    ├── UpstreamError           502 upstream_error          names what was tried
+    │   └── UpstreamTimeout     504 upstream_timeout
+    ├── EngineError             503 engine_error            the embedded engine can't start or keep running
+    │   └── WeightsError        503 weights_error           pull, checksum, disk space
+    └── StorageError            500 storage_error
+
+`message` says what happened, `hint` what to do about it, `field` which input is meant.
+"""
+
+from typing import ClassVar
+
+
+class PerpendError(Exception):
+    """Base of the tree; `status` and `code` belong to the class, the words to the instance."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, hint: str | None = None, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class BadRequest(PerpendError):
+    status = 400
+    code = "invalid_request_error"
+
+
+class NotFound(BadRequest):
+    status = 404
+    code = "not_found"
+
+
+class ConfigError(PerpendError):
+    code = "config_error"
+
+
+class Unauthenticated(PerpendError):
+    status = 401
+    code = "authentication_error"
+
+
+class CapReached(PerpendError):
+    status = 402
+    code = "cap_reached"
+
+
+class Overloaded(PerpendError):
+    status = 429
+    code = "rate_limit_error"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class DeadlineTooShort(PerpendError):
+    status = 504
+    code = "deadline_exceeded"
+
+
+class UpstreamError(PerpendError):
+    status = 502
+    code = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        upstream_status: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.upstream_status = upstream_status
+        self.retry_after = retry_after
+
+
+class UpstreamTimeout(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+
+class EngineError(PerpendError):
+    status = 503
+    code = "engine_error"
+
+
+class WeightsError(EngineError):
+    code = "weights_error"
+
+
+class StorageError(PerpendError):
+    code = "storage_error"
