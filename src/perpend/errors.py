@@ -1,16 +1,16 @@
 """Every error that Perpend raises on purpose, with its HTTP status, code and hint.
 
     PerpendError                500 internal_error
-    ├── BadRequest              400 invalid_request_error   what the client sent is wrong: names the field
+    ├── BadRequest              400 invalid_request_error   names the field
     │   └── NotFound            404 not_found               no such model, strategy, key, job …
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
     ├── Unauthenticated         401 authentication_error
-    ├── CapReached              402 cap_reached             a dollar or token cap leaves no room for the call
+    ├── CapReached              402 cap_reached             no room left under a dollar cap
     ├── Overloaded              429 rate_limit_error        carries retry_after
-    ├── DeadlineTooShort        504 deadline_exceeded       the clock ran out before anything could be answered
+    ├── DeadlineTooShort        504 deadline_exceeded       no time for any answer
     ├── UpstreamError           502 upstream_error          names what was tried
     │   └── UpstreamTimeout     504 upstream_timeout
-    ├── EngineError             503 engine_error            the embedded engine can't start or keep running
+    ├── EngineError             503 engine_error            can't start or keep running
     │   └── WeightsError        503 weights_error           pull, checksum, disk space
     └── StorageError            500 storage_error
 

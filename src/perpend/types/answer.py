@@ -1,0 +1,69 @@
+"""What comes back: candidates, the budget's account, and the answer with its plan."""
+
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+
+from perpend.types.request import Effort
+from perpend.types.usage import Usage
+
+StopReason = Literal[
+    "stop",  # the model ended by itself
+    "stop_sequence",
+    "answer_tokens",  # the answer filled its budget
+    "cost_cap",
+    "deadline",
+    "answer_now",  # a person asked for what there is
+    "cancelled",
+    "upstream_error",
+]
+LoweredBy = Literal["max_tokens", "context", "cost_cap", "deadline", "load", "allowance"]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    model: str
+    effort: Effort
+    strategy: str
+    reason: str
+
+
+class BudgetReport(Struct, frozen=True, kw_only=True):
+    """The answer's `budget` block, in tokens."""
+
+    requested_thinking_tokens: int
+    effective_thinking_tokens: int
+    thinking_tokens_used: int
+    lowered_by: LoweredBy | None = None
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """One try at the task. `stop_reason` other than `stop` marks a candidate that was cut."""
+
+    index: int
+    thinking: str
+    answer: str
+    usage: Usage
+    cost_usd: Decimal
+    stop_reason: StopReason
+    score: float | None = None
+
+    @property
+    def truncated(self) -> bool:
+        return self.stop_reason not in ("stop", "stop_sequence")
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    request_id: str
+    model: str
+    model_version: str
+    plan: Plan
+    budget: BudgetReport
+    text: str
+    thinking: str
+    usage: Usage
+    cost_usd: Decimal
+    truncated: bool
+    stop_reason: StopReason
+    candidates: tuple[Candidate, ...]
+    elapsed_s: float

@@ -1,0 +1,64 @@
+"""What happens during a request, in order: clients' streams, traces and metrics are drawn from these.
+
+Events travel in batches: a list holds what came in one read, and goes out in one write.
+"""
+
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from perpend.types.answer import Answer, Plan
+from perpend.types.usage import Usage
+
+Phase = Literal["queued", "thinking", "answering"]
+
+
+class Started(Struct, tag="started", gc=False):
+    request_id: str
+    model: str
+    plan: Plan
+    thinking_budget: int
+
+
+class ThinkingDelta(Struct, tag="thinking", gc=False):
+    text: str
+    tokens: int = 1
+    """Counted by the server where it counts, estimated from the text where it doesn't."""
+    candidate: int = 0
+
+
+class AnswerDelta(Struct, tag="answer", gc=False):
+    text: str
+    tokens: int = 1
+    candidate: int = 0
+
+
+class SummaryDelta(Struct, tag="summary", gc=False):
+    """A line about the thinking so far, written by the cheap tier."""
+
+    text: str
+
+
+class Progress(Struct, tag="progress", gc=False):
+    phase: Phase
+    thinking_tokens: int
+    thinking_budget: int
+    answer_tokens: int
+    eta_s: float | None
+    cost_usd: Decimal
+
+
+class CallEnded(Struct, tag="call_ended", gc=False):
+    """A backend's last word on one call. `usage` is the server's own count; None where it gave none."""
+
+    reason: Literal["stop", "stop_sequence", "length"]
+    usage: Usage | None = None
+    model_version: str | None = None
+
+
+class Finished(Struct, tag="finished", gc=False):
+    answer: Answer
+
+
+Event: TypeAlias = Started | ThinkingDelta | AnswerDelta | SummaryDelta | Progress | CallEnded | Finished

@@ -1,0 +1,53 @@
+"""What a person asks for, in canonical form: every client dialect is parsed into this."""
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+Role = Literal["system", "user", "assistant"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
+Visibility = Literal["hidden", "summary", "visible"]
+
+EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "max")
+
+
+class Message(Struct, frozen=True):
+    role: Role
+    content: str
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How tokens are drawn; None leaves it to the model's family, then to the server."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What the client allows. None means: not limited by the client."""
+
+    max_thinking_tokens: int | None = None
+    max_output_tokens: int | None = None
+    """Thinking and answer together, as the OpenAI dialect's `max_completion_tokens`."""
+    max_cost_usd: Decimal | None = None
+    deadline_ms: int | None = None
+
+
+class StrategySpec(Struct, frozen=True):
+    name: str = "single"
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    messages: tuple[Message, ...]
+    model: str | None = None
+    effort: Effort | None = None
+    limits: Limits = Limits()
+    sampling: Sampling = Sampling()
+    strategy: StrategySpec = StrategySpec()
+    verifier: str | None = None
+    visibility: Visibility = "visible"
+    progress: bool = False
