@@ -2,7 +2,9 @@
 
     PerpendError                500 internal_error
     ├── BadRequest              400 invalid_request_error   names the field
-    │   └── NotFound            404 not_found               no such model, strategy, key, job …
+    │   ├── NotFound            404 not_found               no such model, strategy, key, job …
+    │   ├── MethodNotAllowed    405 method_not_allowed
+    │   └── TooLarge            413 request_too_large       a body beyond its bound
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
     ├── Unauthenticated         401 authentication_error
     ├── CapReached              402 cap_reached             no room left under a dollar cap
@@ -44,6 +46,16 @@ class BadRequest(PerpendError):
 class NotFound(BadRequest):
     status = 404
     code = "not_found"
+
+
+class MethodNotAllowed(BadRequest):
+    status = 405
+    code = "method_not_allowed"
+
+
+class TooLarge(BadRequest):
+    status = 413
+    code = "request_too_large"
 
 
 class ConfigError(PerpendError):

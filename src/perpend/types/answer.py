@@ -67,3 +67,5 @@ class Answer(Struct, frozen=True, kw_only=True):
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]
     elapsed_s: float
+    summary: str = ""
+    """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
