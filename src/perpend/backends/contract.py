@@ -1,6 +1,6 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -40,6 +40,8 @@ class Backend(Protocol):
     resumes: bool
     """A continued sequence isn't billed again: its input counts once."""
 
-    def stream(self, call: Call) -> AsyncIterator[list[CallEvent]]: ...
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]: ...
 
-    async def aclose(self) -> None: ...
+    async def count_input(self, call: Call) -> int | None:
+        """Exact prompt tokens of `call`, or None where the server can't be asked."""
+        ...

@@ -1,0 +1,31 @@
+"""Writing a conversation as the one string that raw completion takes."""
+
+from perpend.backends.families import Family
+from perpend.types import Message
+
+_CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
+_JOINER = "\u2060"  # word joiner: invisible, and breaks a control token into plain text
+
+
+def chatml(messages: tuple[Message, ...]) -> str:
+    """ChatML with the assistant's turn begun (OpenAI's format, as Qwen and SmolLM2 use it)."""
+    turns = [f"<|im_start|>{m.role}\n{_disarm(m.content)}<|im_end|>\n" for m in messages]
+    return "".join(turns) + "<|im_start|>assistant\n"
+
+
+def with_family_prompt(messages: tuple[Message, ...], family: Family) -> tuple[Message, ...]:
+    """The family's instruction to think, after the client's own system message."""
+    if not family.system:
+        return messages
+    if messages and messages[0].role == "system":
+        head = Message("system", f"{messages[0].content}\n\n{family.system}")
+        return (head, *messages[1:])
+    return (Message("system", family.system), *messages)
+
+
+def _disarm(text: str) -> str:
+    """A client's text can't end its own turn or begin another's."""
+    for token in _CONTROL:
+        if token in text:
+            text = text.replace(token, token[0] + _JOINER + token[1:])
+    return text

@@ -1,0 +1,262 @@
+"""Raw completion: a prompt goes in, its continuation comes out, so thinking can be cut at the very token.
+
+Two shapes of one wire: llama.cpp's `/completion` (tools/server/README.md there) and the
+`/v1/completions` that vLLM and SGLang serve.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.contract import Call, CallEvent
+from perpend.backends.http import Account, HTTPClient
+from perpend.backends.prompts import chatml, with_family_prompt
+from perpend.errors import UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
+
+BaseURL = Callable[[], Awaitable[str]]
+"""Asked before each call: an engine's address changes when it restarts."""
+_Reason = Literal["stop", "stop_sequence", "length"]
+
+
+class _Chunk(Struct, frozen=True):
+    """What one streamed event says, in either shape."""
+
+    text: str = ""
+    generated: int | None = None
+    """Tokens generated so far in this call; None where the server doesn't count as it goes."""
+    reason: _Reason | None = None
+    usage: Usage | None = None
+    model_version: str | None = None
+
+
+class RawCompletion:
+    """The loop that both shapes share; a shape writes the body and reads the events."""
+
+    continues = True
+    resumes: ClassVar[bool]
+    path: ClassVar[str]
+
+    def __init__(self, http: HTTPClient, base_url: BaseURL, account: Account) -> None:
+        self._http = http
+        self._base_url = base_url
+        self._account = account
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        base = await self._base_url()
+        prompt = await self._prompt(base, call) + call.continuation
+        body = msgspec.json.encode(self.body(call, prompt))
+        delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+        counted = 0
+        last = _Chunk()
+        reads = self._http.stream_sse(base + self.path, body, self._account)
+        async with aclosing(reads):
+            async for payloads in reads:
+                batch: list[CallEvent] = []
+                for payload in payloads:
+                    if payload == b"[DONE]":
+                        continue
+                    chunk = self.read(payload, call)
+                    if chunk.text:
+                        generated = counted + 1 if chunk.generated is None else chunk.generated
+                        batch.append(delta(chunk.text, generated - counted))
+                        counted = generated
+                    last = _Chunk(
+                        reason=chunk.reason or last.reason,
+                        usage=chunk.usage or last.usage,
+                        model_version=chunk.model_version or last.model_version,
+                    )
+                if batch:
+                    yield batch
+        if last.reason is None:
+            raise UpstreamError(
+                f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
+            )
+        yield [CallEnded(last.reason, last.usage, last.model_version)]
+
+    async def count_input(self, call: Call) -> int | None:
+        """Not every server of this wire has a tokenizer to ask."""
+        return None
+
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def read(self, payload: bytes, call: Call) -> _Chunk:
+        raise NotImplementedError
+
+    async def _prompt(self, base: str, call: Call) -> str:
+        messages = call.messages
+        if call.continuation.startswith(call.family.open):
+            messages = with_family_prompt(messages, call.family)
+        if call.family.template == "server":
+            return await self._server_template(base, messages)
+        return chatml(messages)
+
+    async def _server_template(self, base: str, messages: tuple[Message, ...]) -> str:
+        body = msgspec.json.encode({"messages": messages})
+        answer = await self._http.post_json(f"{base}/apply-template", body, self._account)
+        return msgspec.json.decode(answer, type=_Template).prompt
+
+
+class LlamaCompletion(RawCompletion):
+    """llama.cpp's own `/completion`: counts every token as it goes and keeps a slot's state."""
+
+    resumes = True
+    path = "/completion"
+
+    async def count_input(self, call: Call) -> int | None:
+        base = await self._base_url()
+        prompt = await self._prompt(base, call) + call.continuation
+        body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
+        answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
+        return len(msgspec.json.decode(answer, type=_Tokens).tokens)
+
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        return {
+            "prompt": prompt,
+            "n_predict": call.max_tokens,
+            "stream": True,
+            "cache_prompt": True,
+            "stop": _stops(call),
+            **_sampling(call),
+        }
+
+    def read(self, payload: bytes, call: Call) -> _Chunk:
+        event = _decode(_LLAMA, payload)
+        if event.error is not None:
+            raise UpstreamError(f"the engine failed: {event.error.message}")
+        if not event.stop:
+            return _Chunk(event.content, event.tokens_predicted)
+        return _Chunk(
+            event.content,
+            event.tokens_predicted,
+            _reason(event.stop_type == "limit", event.stopping_word, call),
+            _usage(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
+            event.model or None,
+        )
+
+
+class OpenAICompletion(RawCompletion):
+    """`/v1/completions` as vLLM and SGLang serve it; each call is billed whole."""
+
+    resumes = False
+    path = "/completions"
+
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        return {
+            "model": call.model,
+            "prompt": prompt,
+            "max_tokens": call.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+            "stop": _stops(call),
+            **_sampling(call),
+        }
+
+    def read(self, payload: bytes, call: Call) -> _Chunk:
+        event = _decode(_OPENAI, payload)
+        if event.error is not None:
+            raise UpstreamError(f"the server failed: {event.error.message}")
+        choice = event.choices[0] if event.choices else _OpenAIChoice()
+        tokens = event.usage
+        usage = None
+        if tokens is not None:
+            cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
+            usage = _usage(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
+        reason = None
+        if choice.finish_reason is not None:
+            word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
+            reason = _reason(choice.finish_reason == "length", word, call)
+        generated = tokens.completion_tokens if tokens else None
+        return _Chunk(choice.text, generated, reason, usage, event.model)
+
+
+class _Failure(Struct):
+    message: str = "unknown error"
+
+
+class _Template(Struct):
+    prompt: str
+
+
+class _Tokens(Struct):
+    tokens: list[int]
+
+
+class _Timings(Struct):
+    cache_n: int = 0
+
+
+class _LlamaEvent(Struct):
+    content: str = ""
+    stop: bool = False
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    model: str = ""
+    stop_type: str = ""
+    stopping_word: str = ""
+    timings: _Timings = msgspec.field(default_factory=_Timings)
+    error: _Failure | None = None
+
+
+class _OpenAIChoice(Struct):
+    text: str = ""
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+    """vLLM: the stop string that matched."""
+
+
+class _PromptDetails(Struct):
+    cached_tokens: int | None = None
+
+
+class _OpenAIUsage(Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _PromptDetails | None = None
+
+
+class _OpenAIEvent(Struct):
+    choices: list[_OpenAIChoice] = msgspec.field(default_factory=list[_OpenAIChoice])
+    usage: _OpenAIUsage | None = None
+    model: str | None = None
+    error: _Failure | None = None
+
+
+_E = TypeVar("_E")
+_LLAMA = msgspec.json.Decoder(_LlamaEvent)
+_OPENAI = msgspec.json.Decoder(_OpenAIEvent)
+
+
+def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
+    try:
+        return decoder.decode(payload)
+    except msgspec.DecodeError as error:
+        raise UpstreamError(f"the server sent an event that can't be read: {error}") from error
+
+
+def _stops(call: Call) -> list[str]:
+    """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
+    return [call.family.close] if call.phase == "thinking" else list(call.sampling.stop)
+
+
+def _sampling(call: Call) -> dict[str, Any]:
+    sampling = call.sampling
+    temperature = call.family.temperature if sampling.temperature is None else sampling.temperature
+    knobs = {"temperature": temperature, "top_p": sampling.top_p, "seed": sampling.seed}
+    return {name: value for name, value in knobs.items() if value is not None}
+
+
+def _reason(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
+    if at_limit:
+        return "length"
+    return "stop_sequence" if stopping_word and stopping_word in call.sampling.stop else "stop"
+
+
+def _usage(call: Call, prompt: int, cached: int, generated: int) -> Usage:
+    if call.phase == "thinking":
+        return Usage(prompt, cached, thinking=generated)
+    return Usage(prompt, cached, answer=generated)

@@ -1,0 +1,35 @@
+"""A backend that plays recorded events: for tests of everything above the wire, with no server at all."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+
+from perpend.backends.contract import Call, CallEvent
+from perpend.errors import PerpendError
+
+Recording = Iterable[list[CallEvent] | PerpendError | float]
+"""Batches to yield, an error to raise at that point, or seconds to wait."""
+
+
+class ReplayBackend:
+    """Each call takes the next recording; `calls` keeps what was asked."""
+
+    def __init__(
+        self, recordings: Iterable[Recording], *, continues: bool = False, resumes: bool = False
+    ) -> None:
+        self._recordings = iter(recordings)
+        self.continues = continues
+        self.resumes = resumes
+        self.calls: list[Call] = []
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        self.calls.append(call)
+        for step in next(self._recordings):
+            if isinstance(step, PerpendError):
+                raise step
+            if isinstance(step, list):
+                yield step
+            else:
+                await asyncio.sleep(step)
+
+    async def count_input(self, call: Call) -> int | None:
+        return None
