@@ -46,7 +46,8 @@ class ProviderConfig(Section, frozen=True):
     """An account at a place."""
 
     base_url: str
-    wire: Literal["openai_chat", "raw_completion"] = "openai_chat"
+    wire: Literal["openai_chat", "raw_completion", "llama_completion"] = "openai_chat"
+    """`raw_completion`: /v1/completions (vLLM, SGLang); `llama_completion`: /completion (llama.cpp)."""
     api_key_env: str | None = None
     api_key_file: Path | None = None
     headers: dict[str, str] = field(default_factory=dict[str, str])

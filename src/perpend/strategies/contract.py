@@ -8,8 +8,8 @@ It sees the task and the session, nothing of HTTP, providers, config or the stor
 are the options that clients may send; their annotations check them.
 """
 
-from collections.abc import Awaitable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from perpend.registry import Registry
 from perpend.types import Candidate, Request
@@ -46,8 +46,7 @@ class Session(Protocol):
         ...
 
 
-class Strategy(Protocol):
-    def __call__(self, session: Session, /, **options: Any) -> Awaitable[Candidate]: ...
-
+Strategy = Callable[..., Awaitable[Candidate]]
+"""Called with a session and the options."""
 
 strategies: Registry[Strategy] = Registry("strategy")

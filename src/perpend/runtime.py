@@ -1,0 +1,225 @@
+"""The composition root: a `Config` becomes wired objects. Nothing else wires."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from perpend.accounting.estimates import Speed
+from perpend.accounting.prices import Price, price_of
+from perpend.backends.contract import Backend
+from perpend.backends.families import Family, family_named, family_of
+from perpend.backends.http import Account, HTTPClient
+from perpend.backends.openai_chat import OpenAIChat
+from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion
+from perpend.config.load import home_dir
+from perpend.config.schema import Config, ModelConfig, ProviderConfig
+from perpend.config.secrets import provider_key
+from perpend.engine.catalogue import Weights, catalogue
+from perpend.engine.pool import EnginePool
+from perpend.engine.pull import Progress, pull
+from perpend.errors import NotFound, WeightsError
+from perpend.registry import nearest
+from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
+from perpend.storage.store import Store
+from perpend.types import Answer, Request
+
+EMBEDDED = "embedded"
+
+
+class Models:
+    """The models that can be named: the config's, the catalogue's, GGUF files, and `provider/model`."""
+
+    def __init__(self, config: Config, home: Path, http: HTTPClient, engines: EnginePool) -> None:
+        self._config = config
+        self._home = home
+        self._http = http
+        self._engines = engines
+        self._served: dict[str, ServedModel] = {}
+
+    def names(self) -> list[str]:
+        """The config's models, then the catalogue's."""
+        return list(dict.fromkeys([*self._config.models, *catalogue()]))
+
+    def resolve(self, name: str | None) -> ServedModel:
+        """Raises NotFound naming the nearest model."""
+        name = name or self._config.defaults.model
+        served = self._served.get(name)
+        if served is None:
+            served = self._served[name] = self._serve(name, self._configured(name))
+        return served
+
+    def weights(self, name: str | None) -> Weights | None:
+        """The catalogue's row where this model is one of its own."""
+        return catalogue().get(name or self._config.defaults.model)
+
+    def path(self, name: str) -> Path:
+        """Where an embedded model's GGUF lies, or will lie."""
+        weights = catalogue().get(name)
+        if weights is not None and name not in self._config.models:
+            return self._home / "weights" / weights.file
+        return self._configured(name).gguf or Path(name)
+
+    def _configured(self, name: str) -> ModelConfig:
+        if name in self._config.models:
+            return self._config.models[name]
+        if name in catalogue():
+            return ModelConfig(family=catalogue()[name].family)
+        if name.endswith(".gguf"):
+            return ModelConfig(gguf=Path(name))
+        provider, _, upstream = name.partition("/")
+        if upstream and provider in self._config.providers:
+            return ModelConfig(provider=provider, name=upstream)
+        known = self.names()
+        close = nearest(name, known)
+        hint = f"did you mean {close!r}? " if close else ""
+        raise NotFound(
+            f"unknown model {name!r}",
+            hint=f"{hint}known: {', '.join(known)}, any path to a .gguf file, or PROVIDER/MODEL",
+            field="model",
+        )
+
+    def _serve(self, name: str, row: ModelConfig) -> ServedModel:
+        family = family_named(row.family) if row.family else self._family(name, row)
+        context = row.context
+        if row.provider == EMBEDDED:
+            context = self._engines.context(row.context or self._trained_context(name))
+            backend: Backend = self._embedded(name, context)
+        else:
+            backend = self._remote(name, row.provider)
+        return ServedModel(
+            name=name,
+            provider=row.provider,
+            upstream_name=row.name or name,
+            family=family,
+            backend=backend,
+            price=Price.from_config(row.price) if row.price else self._listed_price(name, row),
+            speed=Speed(),
+            effort_tokens={**family.effort, **row.effort_tokens},
+            answer_tokens=row.answer_tokens or family.answer_tokens,
+            context=context,
+        )
+
+    def _family(self, name: str, row: ModelConfig) -> Family:
+        family = family_of(row.name or (row.gguf.name if row.gguf else name))
+        embedded = row.provider == EMBEDDED
+        return family_named("gguf") if embedded and family.budget != "exact" else family
+
+    def _trained_context(self, name: str) -> int | None:
+        weights = catalogue().get(name)
+        return weights.context if weights else None
+
+    def _listed_price(self, name: str, row: ModelConfig) -> Price:
+        if row.provider == EMBEDDED:
+            return Price()
+        return price_of(row.name or name) or Price()
+
+    def _embedded(self, name: str, context: int) -> LlamaCompletion:
+        path = self.path(name)
+
+        async def url() -> str:
+            if not path.exists():
+                raise WeightsError(f"the weights of {name!r} aren't here", hint=f"perpend models pull {name}")
+            return await self._engines.get(name, path, context).ready()
+
+        account = Account({"content-type": "application/json"}, aiohttp.ClientTimeout(sock_connect=10))
+        return LlamaCompletion(self._http, url, account)
+
+    def _remote(self, name: str, provider_name: str) -> Backend:
+        provider = self._config.providers.get(provider_name)
+        if provider is None:
+            raise NotFound(
+                f"model {name!r} names a provider {provider_name!r} that isn't configured",
+                hint=f"add [providers.{provider_name}] with a base_url to perpend.toml",
+                field="model",
+            )
+        account = _account(provider_name, provider)
+        base_url = provider.base_url.rstrip("/")
+        if provider.wire == "openai_chat":
+            return OpenAIChat(self._http, base_url, account)
+
+        async def url() -> str:
+            return base_url
+
+        raw = LlamaCompletion if provider.wire == "llama_completion" else OpenAICompletion
+        return raw(self._http, url, account)
+
+
+def _account(name: str, provider: ProviderConfig) -> Account:
+    headers = {"content-type": "application/json", **provider.headers}
+    if key := provider_key(name, provider):
+        headers["authorization"] = f"Bearer {key}"
+    timeout = aiohttp.ClientTimeout(
+        sock_connect=provider.connect_timeout_s, sock_read=provider.read_timeout_s
+    )
+    return Account(headers, timeout)
+
+
+class Runtime:
+    """Everything that a command or a server needs, open while its `async with` lasts."""
+
+    def __init__(self, config: Config, home: Path, store: Store) -> None:
+        self.config = config
+        self.home = home
+        self.store = store
+        self.engines = EnginePool(config.engine, home)
+        self._http = HTTPClient()
+        self.models = Models(config, home, self._http, self.engines)
+        self._services = Services(
+            resolve=self.models.resolve,
+            recorder=store.writer,
+            default_effort=config.defaults.effort,
+            cheap_model=lambda: self.models.resolve(config.defaults.cheap_model),
+            summary_every_tokens=config.defaults.summary_every_tokens,
+        )
+
+    @classmethod
+    async def open(cls, config: Config) -> Self:
+        home = home_dir(config)
+        home.mkdir(parents=True, exist_ok=True)
+        path = config.storage.path or home / "perpend.db"
+        return cls(config, home, Store.open(path, config.storage.durability))
+
+    async def prepare(
+        self, model: str | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        """Make an embedded model ready: pull its weights if they aren't here, start its engine."""
+        served = self.models.resolve(model)
+        if served.provider != EMBEDDED:
+            return
+        weights = self.models.weights(served.name)
+        path = self.models.path(served.name)
+        if weights is not None and not path.exists():
+            await pull(weights, self.home, progress)
+        if not path.exists():
+            raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")
+        assert served.context is not None
+        await self.engines.get(served.name, path, served.context).ready()
+
+    async def solve(
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        control: Control | None = None,
+        key_id: str | None = None,
+        source: str = "ask",
+    ) -> Answer:
+        """See `perpend.solve.solve`."""
+        origin = Origin(source, key_id)
+        return await solve(request, self._services, sink, control=control, origin=origin)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+        await self.engines.aclose()
+        self.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

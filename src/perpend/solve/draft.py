@@ -1,0 +1,98 @@
+"""A candidate while it's being written: reserves before each call, settles after it, keeps what came."""
+
+from decimal import Decimal
+
+from perpend.accounting.ledger import Amount
+from perpend.backends.contract import Call
+from perpend.solve.means import Means
+from perpend.solve.stream import CallStream, Ending
+from perpend.types import Candidate, StopReason, ThinkingDelta, Usage
+
+
+class Draft:
+    """Thinking and answer so far, what they used and cost. One call at a time streams into it."""
+
+    def __init__(self, index: int, means: Means) -> None:
+        self.index = index
+        self.means = means
+        self.usage = Usage()
+        self.cost_usd = Decimal(0)
+        self.stop_reason: StopReason = "stop"
+        self.model_version: str | None = None
+        self._thinking: list[str] = []
+        self._answer: list[str] = []
+        self._calls = 0
+        self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
+
+    @property
+    def thinking(self) -> str:
+        return "".join(self._thinking)
+
+    @property
+    def answer(self) -> str:
+        return "".join(self._answer)
+
+    @property
+    def empty(self) -> bool:
+        return not self._thinking and not self._answer
+
+    def candidate(self) -> Candidate:
+        return Candidate(
+            index=self.index,
+            thinking=self.thinking,
+            answer=self.answer,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            stop_reason=self.stop_reason,
+        )
+
+    @property
+    def input_bound(self) -> int:
+        """Prompt tokens that the next call may be billed for."""
+        first = self.means.input_bound
+        return self.means.model.next_input_bound(first, self.usage.thinking) if self._calls else first
+
+    def interrupted(self) -> StopReason:
+        """Why thinking was interrupted."""
+        control = self.means.control
+        answering = control is not None and control.answering_now
+        return "answer_now" if answering else "deadline"
+
+    async def insert_thinking(self, text: str) -> None:
+        """Text that isn't the model's, such as "Wait": shown, and not counted as generated."""
+        self._thinking.append(text)
+        await self.means.emit([ThinkingDelta(text, 0, self.index)])
+
+    async def run(self, call: Call, *, cut_at: int | None = None) -> Ending:
+        """One call, whose text is appended. What it used is settled, however it ends.
+
+        Raises CapReached before anything is spent, and UpstreamError with what came kept.
+        """
+        model, price = self.means.model, self.means.model.price
+        worst = price.worst_case(self.input_bound, call.max_tokens)
+        thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
+        self._calls += 1
+        stream = CallStream(self.means, call, self.index)
+        with self.means.scope.reserve(Amount(thinking, call.max_tokens - thinking, worst)) as held:
+            try:
+                return await stream.drain(cut_at)
+            finally:
+                used = self._paid_once(stream.usage(model.input_estimate(call)))
+                cost = price.cost(used)
+                held.settle(Amount(used.thinking, used.answer, cost))
+                self.usage += used
+                self.cost_usd += cost
+                self._thinking += stream.thinking
+                self._answer += stream.answer
+                if stream.end is not None:
+                    self.model_version = stream.end.model_version or self.model_version
+                stream.learn()
+
+    def _paid_once(self, used: Usage) -> Usage:
+        """A resumed sequence's input is what the call added to it: tags, and words put in between."""
+        if not self.means.model.backend.resumes:
+            return used
+        known, self._sequence = self._sequence, used.input + used.output
+        if not known:
+            return used
+        return Usage(max(0, used.input - known), 0, used.thinking, used.answer)

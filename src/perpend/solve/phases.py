@@ -1,0 +1,86 @@
+"""Thinking inside a budget, then an answer: by continuing a prefix, or by watching and cutting."""
+
+from msgspec.structs import replace
+
+from perpend.accounting.budgets import TokenBudget
+from perpend.backends.contract import Call
+from perpend.errors import CapReached, DeadlineTooShort
+from perpend.solve.draft import Draft
+from perpend.types import Message
+
+_ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
+
+
+async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -> None:
+    """Exact budgets on raw completion: the thought is generated from its open tag, and closed for it.
+
+    The server stops at the very token, so `budget.thinking` can't be overshot. A thought that ends by itself
+    with `waits` left is told to wait and goes on.
+    """
+    family = base.family
+    while (left := budget.thinking - draft.usage.thinking) > 0:
+        thinking = replace(
+            base,
+            phase="thinking",
+            max_tokens=left,
+            thinking_tokens=left,
+            continuation=family.open + draft.thinking,
+        )
+        ending = await draft.run(thinking)
+        if ending == "interrupted":
+            draft.stop_reason = draft.interrupted()
+        if ending != "stop" or waits == 0 or draft.usage.thinking >= budget.thinking:
+            break
+        waits -= 1
+        await draft.insert_thinking(family.wait)
+    continuation = family.skip
+    if not draft.empty or budget.thinking:
+        continuation = f"{family.open}{draft.thinking.rstrip()}\n{family.close}{family.answer_prefix}"
+    await _answer(draft, replace(base, phase="answering", continuation=continuation), budget)
+
+
+async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
+    """Budgets on a chat wire: one call under the server's own limits, watched, and cut where it overruns.
+
+    A cut, or an end without any answer, is followed by a second call that asks for the answer.
+    """
+    exact_by_server = base.family.budget == "native_hard"
+    call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
+    ending = await draft.run(call, cut_at=None if exact_by_server else budget.thinking or None)
+    if ending == "interrupted":
+        draft.stop_reason = draft.interrupted()
+    if draft.answer or (ending == "stop" and not draft.thinking):
+        if ending == "length":
+            draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
+        elif ending == "stop_sequence":
+            draft.stop_reason = "stop_sequence"
+        return
+    so_far = (Message("assistant", draft.thinking),) if draft.thinking else ()
+    messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
+    await _answer(draft, replace(base, phase="answering", effort="none", messages=messages), budget)
+
+
+async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
+    model, left = draft.means.model, draft.means.scope.left
+    room = min(budget.max_answer, budget.output - draft.usage.thinking)
+    affordable = model.affordable(left.usd, draft.input_bound)
+    tokens = room if affordable is None else min(room, affordable)
+    if left.answer is not None:
+        tokens = min(tokens, left.answer)
+    if tokens < 1:
+        draft.stop_reason = "cost_cap" if affordable is not None and affordable < room else "answer_tokens"
+        if draft.empty:
+            raise CapReached(
+                "no budget is left for an answer", hint="raise max_cost_usd", field="max_cost_usd"
+            )
+        return
+    ending = await draft.run(replace(call, max_tokens=tokens, thinking_tokens=0))
+    if ending == "interrupted":
+        draft.stop_reason = "deadline"
+        if draft.empty:
+            limit_s = draft.means.clock.limit_s
+            raise DeadlineTooShort(f"nothing was generated within {limit_s:g} s", hint="raise deadline_ms")
+    elif draft.stop_reason == "stop" and ending == "length":
+        draft.stop_reason = "cost_cap" if tokens < room else "answer_tokens"
+    elif draft.stop_reason == "stop" and ending == "stop_sequence":
+        draft.stop_reason = "stop_sequence"

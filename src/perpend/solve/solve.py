@@ -1,0 +1,274 @@
+"""The spine: a request becomes a plan, a budget, a strategy's run, a ledger row and an answer."""
+
+import datetime
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from perpend.accounting.budgets import TokenBudget, token_budget
+from perpend.accounting.ledger import Scope
+from perpend.accounting.record import LedgerRow, Status
+from perpend.backends.contract import Call
+from perpend.errors import PerpendError
+from perpend.solve.control import Clock, Control
+from perpend.solve.means import Means
+from perpend.solve.model import ServedModel
+from perpend.solve.narrate import Pace, Summariser, silent
+from perpend.solve.plan import plan_for, strategy_with_options
+from perpend.solve.session import Session
+from perpend.types import (
+    Answer,
+    BudgetReport,
+    Candidate,
+    Effort,
+    Event,
+    Finished,
+    Plan,
+    Request,
+    Started,
+    StopReason,
+    Usage,
+)
+
+_SUMMARY_SHARE = Decimal("0.1")
+"""Of a dollar cap, for summaries; the rest can't be taken from the answer."""
+
+Sink = Callable[[list[Event]], Awaitable[None]]
+
+
+class Recorder(Protocol):
+    """Where ledger rows go: durable when `write` returns."""
+
+    async def write(self, row: LedgerRow) -> None: ...
+
+    def write_now(self, rows: list[LedgerRow]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What solving needs from the rest of the house; `runtime` wires it."""
+
+    resolve: Callable[[str | None], ServedModel]
+    """A model by name, None for the default; raises NotFound."""
+    recorder: Recorder
+    default_effort: Effort
+    cheap_model: Callable[[], ServedModel]
+    summary_every_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked, and through which door."""
+
+    source: str
+    key_id: str | None = None
+
+
+async def solve(
+    request: Request,
+    services: Services,
+    sink: Sink | None = None,
+    *,
+    control: Control | None = None,
+    origin: Origin,
+) -> Answer:
+    """Answer `request`, streaming events to `sink`; the ledger row is durable before `Finished` is sunk.
+
+    Raises PerpendError when there is nothing to answer with; what was spent by then is in the ledger too.
+    """
+    solving = _Solving(request, services, await _prepare(request, services), origin, sink, control)
+    try:
+        answer = await solving.run()
+    except PerpendError as error:
+        await services.recorder.write(solving.row("failed", error_code=error.code))
+        raise
+    except BaseException:
+        services.recorder.write_now([solving.row("cancelled")])
+        raise
+    await services.recorder.write(solving.row("finished", answer))
+    if sink is not None:
+        await sink([Finished(answer)])
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Decided before anything is spent."""
+
+    clock: Clock
+    model: ServedModel
+    plan: Plan
+    budget: TokenBudget
+    input_bound: int
+    usd: Decimal | None
+    """The cap, less what summaries may take of it."""
+
+
+async def _prepare(request: Request, services: Services) -> _Prepared:
+    clock = Clock(request.limits.deadline_ms)
+    model = services.resolve(request.model)
+    plan = plan_for(request, model.name, services.default_effort)
+    strategy_with_options(request)  # refused here, before the first token
+    bound = await _input_bound(request, plan.effort, model)
+    limits = request.limits
+    if request.visibility == "summary" and limits.max_cost_usd is not None:
+        limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
+    budget = token_budget(
+        limits,
+        plan.effort,
+        model.effort_tokens,
+        model.answer_tokens,
+        context_left=None if model.context is None else model.context - bound,
+        costs=None if limits.max_cost_usd is None else model.worst_costs(bound),
+    )
+    return _Prepared(clock, model, plan, budget, bound, limits.max_cost_usd)
+
+
+async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> int:
+    """Prompt tokens are bounded by their bytes; where that bound would bind, the server counts them."""
+    bound = model.input_bound(request.messages)
+    wanted = max(model.effort_tokens[effort], request.limits.max_thinking_tokens or 0) + model.answer_tokens
+    tight = model.context is not None and bound + wanted > model.context
+    if not tight and (request.limits.max_cost_usd is None or not model.price.per_output_token):
+        return bound
+    probe = Call(
+        model=model.upstream_name,
+        family=model.family,
+        messages=request.messages,
+        max_tokens=1,
+        continuation=model.family.open,
+    )
+    counted = await model.backend.count_input(probe)
+    return bound if counted is None else counted
+
+
+class _Solving:
+    """One request under way."""
+
+    def __init__(
+        self,
+        request: Request,
+        services: Services,
+        prepared: _Prepared,
+        origin: Origin,
+        sink: Sink | None,
+        control: Control | None,
+    ) -> None:
+        self.request_id = f"req_{secrets.token_hex(12)}"
+        self._request = request
+        self._prepared = prepared
+        self._origin = origin
+        self._sink = sink
+        self._created_at = datetime.datetime.now(datetime.UTC)
+        clock, model, budget = prepared.clock, prepared.model, prepared.budget
+        money = Scope("request", usd=request.limits.max_cost_usd)
+        tokens = money.child("tokens", thinking=budget.thinking, output=budget.output, usd=prepared.usd)
+        means = Means(tokens, model, clock, control, self._emit, prepared.input_bound)
+        self._session = Session(request, prepared.plan.effort, budget, means)
+        self._pace: Pace | None = None
+        if request.progress:
+            self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
+        self._summariser: Summariser | None = None
+        if request.visibility == "summary":
+            cap = request.limits.max_cost_usd
+            share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
+            cheap = Means(share, services.cheap_model(), clock, None, silent, 0)
+            self._summariser = Summariser(cheap, services.summary_every_tokens, self._tell)
+
+    async def run(self) -> Answer:
+        started = Started(
+            self.request_id, self._prepared.model.name, self._prepared.plan, self._prepared.budget.thinking
+        )
+        await self._tell([started])
+        strategy, options = strategy_with_options(self._request)
+        try:
+            chosen = await strategy(self._session, **options)
+        except PerpendError:
+            if self._session.best is None:
+                raise
+            chosen = self._session.best
+        finally:
+            if self._summariser is not None:
+                await self._summariser.stop()
+        return self._answer(chosen)
+
+    async def _emit(self, batch: list[Event]) -> None:
+        if self._summariser is not None:
+            self._summariser.hear(batch)
+        progress = self._pace.after(batch) if self._pace is not None else None
+        await self._tell(batch if progress is None else [*batch, progress])
+
+    async def _tell(self, batch: list[Event]) -> None:
+        if self._sink is not None:
+            await self._sink(batch)
+
+    def _totals(self) -> tuple[Usage, Decimal]:
+        """Everything that was paid for: all candidates, and the summaries."""
+        usage, cost = self._session.usage, self._session.cost_usd
+        if self._summariser is not None:
+            usage += self._summariser.usage
+            cost += self._summariser.cost_usd
+        return usage, cost
+
+    def _answer(self, chosen: Candidate) -> Answer:
+        usage, cost = self._totals()
+        return Answer(
+            request_id=self.request_id,
+            model=self._prepared.model.name,
+            model_version=self._session.model_version or self._prepared.model.upstream_name,
+            plan=self._prepared.plan,
+            budget=self._report(),
+            text=chosen.answer,
+            thinking=chosen.thinking,
+            usage=usage,
+            cost_usd=cost,
+            truncated=chosen.truncated,
+            stop_reason=chosen.stop_reason,
+            candidates=tuple(self._session.candidates),
+            elapsed_s=self._prepared.clock.elapsed_s,
+            summary="".join(f"{line}\n" for line in self._summariser.lines) if self._summariser else "",
+        )
+
+    def _report(self) -> BudgetReport:
+        return BudgetReport(
+            requested_thinking_tokens=self._prepared.budget.requested_thinking,
+            effective_thinking_tokens=self._prepared.budget.thinking,
+            thinking_tokens_used=self._session.usage.thinking,
+            lowered_by=self._prepared.budget.lowered_by,
+        )
+
+    def row(
+        self, status: Status, answer: Answer | None = None, *, error_code: str | None = None
+    ) -> LedgerRow:
+        usage, cost = self._totals()
+        report = self._report()
+        stop: StopReason | None = "cancelled" if status == "cancelled" else None
+        return LedgerRow(
+            id=self.request_id,
+            key_id=self._origin.key_id,
+            source=self._origin.source,
+            model=self._prepared.model.name,
+            model_version=self._session.model_version,
+            provider=self._prepared.model.provider,
+            created_at=self._created_at,
+            finished_at=datetime.datetime.now(datetime.UTC),
+            status=status,
+            effort=self._prepared.plan.effort,
+            strategy=self._prepared.plan.strategy,
+            input=usage.input,
+            cached=usage.cached,
+            thinking=usage.thinking,
+            answer=usage.answer,
+            cost_usd=cost,
+            requested_thinking=report.requested_thinking_tokens,
+            effective_thinking=report.effective_thinking_tokens,
+            lowered_by=report.lowered_by,
+            truncated=answer.truncated if answer else False,
+            stop_reason=answer.stop_reason if answer else stop,
+            error_code=error_code,
+            elapsed_ms=int(self._prepared.clock.elapsed_s * 1000),
+        )

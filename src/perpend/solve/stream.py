@@ -1,0 +1,126 @@
+"""One call under way: relays its events, counts them, and ends it in time."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Literal
+
+from perpend.backends.contract import Call, CallEvent
+from perpend.solve.means import Means
+from perpend.types import CallEnded, Event, ThinkingDelta, Usage
+
+Ending = Literal["stop", "stop_sequence", "length", "budget", "interrupted"]
+"""`budget`: cut here, its thinking was used up; `interrupted`: by the deadline or "answer now"."""
+
+_ANSWER_KEPT = 96
+"""Tokens of an answer that a deadline leaves time for."""
+_OWN_PACE = 8
+"""Tokens after which a stream's own pace is believed."""
+
+
+class CallStream:
+    """`thinking` and `answer` hold what came; the counts are the server's where it counts."""
+
+    def __init__(self, means: Means, call: Call, candidate: int) -> None:
+        self.thinking: list[str] = []
+        self.answer: list[str] = []
+        self.thinking_tokens = 0
+        self.answer_tokens = 0
+        self.end: CallEnded | None = None
+        self._means = means
+        self._clock = means.clock
+        self._speed = means.model.speed
+        self._call = call
+        self._candidate = candidate
+        self._loop = asyncio.get_running_loop()
+        self._started = self._loop.time()
+        self._first = self._last = 0.0
+
+    async def drain(self, cut_at: int | None) -> Ending:
+        """Stream to the end, to `cut_at` thinking tokens, to the deadline, or to "answer now"."""
+        control = self._means.control if self._call.phase != "answering" else None
+        try:
+            async with asyncio.timeout_at(self._must_end()) as timer:
+
+                def interrupt() -> None:
+                    if not self.answer and not timer.expired():
+                        timer.reschedule(self._loop.time())
+
+                if control is not None:
+                    control.watch(interrupt)
+                try:
+                    return await self._relay(timer, cut_at)
+                finally:
+                    if control is not None:
+                        control.unwatch(interrupt)
+        except TimeoutError:
+            return "interrupted"
+
+    async def _relay(self, timer: asyncio.Timeout, cut_at: int | None) -> Ending:
+        async with aclosing(self._means.model.backend.stream(self._call)) as batches:
+            async for batch in batches:
+                shown = self._count(batch)
+                if shown:
+                    await self._means.emit(shown)
+                if self.end is None and cut_at is not None and self.thinking_tokens >= cut_at:
+                    if not self.answer:
+                        return "budget"
+                elif self._clock.deadline is not None and not timer.expired():
+                    timer.reschedule(self._must_end())
+        return "stop" if self.end is None else self.end.reason
+
+    def _count(self, batch: list[CallEvent]) -> list[Event]:
+        self._last = self._loop.time()
+        if not self._first:
+            self._first = self._last
+        estimate = self._speed.estimate_tokens
+        shown: list[Event] = []
+        for event in batch:
+            if isinstance(event, CallEnded):
+                self.end = event
+                continue
+            tokens = event.tokens or estimate(event.text)
+            event.tokens = tokens
+            event.candidate = self._candidate
+            if isinstance(event, ThinkingDelta):
+                self.thinking.append(event.text)
+                self.thinking_tokens += tokens
+            else:
+                self.answer.append(event.text)
+                self.answer_tokens += tokens
+            shown.append(event)
+        return shown
+
+    def _must_end(self) -> float | None:
+        """Until the first words of the answer a call must leave time for one; then the deadline is all."""
+        clock = self._clock
+        if clock.deadline is None or self._call.phase == "answering" or self.answer:
+            return clock.deadline
+        seconds, tokens = self._last - self._first, self.thinking_tokens
+        if tokens >= _OWN_PACE and seconds > 0:
+            return clock.think_until(_ANSWER_KEPT * seconds / tokens)
+        answer_s = self._speed.seconds_for(_ANSWER_KEPT) if self._speed.measured else None
+        return clock.think_until(answer_s)
+
+    def usage(self, input_estimate: int) -> Usage:
+        """The server's count, split where it doesn't tell thinking apart; estimated where a call was cut."""
+        reported = None if self.end is None else self.end.usage
+        if reported is None:
+            return Usage(input_estimate, 0, self.thinking_tokens, self.answer_tokens)
+        if reported.thinking or not self.thinking:
+            return reported
+        seen = self.thinking_tokens + self.answer_tokens
+        thinking = reported.output * self.thinking_tokens // seen if self.answer else reported.output
+        return Usage(reported.input, reported.cached, thinking, reported.output - thinking)
+
+    def learn(self) -> None:
+        """Tell the model's speed what this call measured."""
+        text = "".join(self.thinking) + "".join(self.answer)
+        if not text:
+            return
+        reported = None if self.end is None else self.end.usage
+        tokens = reported.output if reported else self.thinking_tokens + self.answer_tokens
+        self._speed.observe(
+            tokens=tokens - 1, decode_s=self._last - self._first, first_token_s=self._first - self._started
+        )
+        if reported is not None:
+            self._speed.observe_text(text, reported.output)

@@ -1,0 +1,90 @@
+"""Token budgets: the answer always has room, and no limit is passed."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perpend.accounting.budgets import Costs, token_budget
+from perpend.errors import BadRequest, CapReached
+from perpend.types import EFFORTS, Effort, Limits
+
+TOKENS: dict[Effort, int] = {
+    "none": 0,
+    "minimal": 64,
+    "low": 128,
+    "medium": 512,
+    "high": 2048,
+    "max": 8192,
+}
+COUNT = st.integers(0, 20_000)
+OUTPUT = st.none() | st.integers(1, 20_000)
+MONEY = st.decimals(0, Decimal("0.01"), places=6)
+
+
+@given(
+    st.sampled_from(EFFORTS),
+    st.none() | COUNT,
+    OUTPUT,
+    st.integers(1, 4096),
+    st.none() | st.integers(33, 40_000),
+)
+def test_the_answer_has_room_inside_every_limit(
+    effort: Effort, thinking: int | None, output: int | None, answer: int, context: int | None
+) -> None:
+    limits = Limits(max_thinking_tokens=thinking, max_output_tokens=output)
+    budget = token_budget(limits, effort, TOKENS, answer, context_left=context)
+    assert budget.answer >= 1
+    assert 0 <= budget.thinking <= budget.requested_thinking
+    assert budget.thinking + budget.answer <= budget.output
+    assert (budget.thinking < budget.requested_thinking) == (budget.lowered_by is not None)
+    if output is not None:
+        assert budget.output <= output
+    if context is not None:
+        assert budget.thinking + budget.answer < context
+
+
+@given(
+    st.sampled_from(EFFORTS), COUNT, st.integers(1, 4096), MONEY, MONEY, MONEY, st.decimals(0, 1, places=6)
+)
+def test_a_cap_is_never_passed_in_the_worst_case(
+    effort: Effort,
+    thinking: int,
+    answer: int,
+    fixed: Decimal,
+    per_thinking: Decimal,
+    per_answer: Decimal,
+    cap: Decimal,
+) -> None:
+    costs = Costs(fixed=fixed, thinking=per_thinking, answer=per_answer)
+    limits = Limits(max_thinking_tokens=thinking, max_cost_usd=cap)
+    try:
+        budget = token_budget(limits, effort, TOKENS, answer, costs=costs)
+    except CapReached as refused:
+        assert refused.field == "max_cost_usd"
+        assert fixed + per_answer * min(answer, 32) > cap
+        return
+    assert budget.answer >= 1
+    assert fixed + per_thinking * budget.thinking + per_answer * budget.answer <= cap
+
+
+def test_a_small_max_tokens_shrinks_the_thinking() -> None:
+    budget = token_budget(Limits(max_output_tokens=100), "medium", TOKENS, 1024)
+    assert budget.lowered_by == "max_tokens"
+    assert (budget.thinking, budget.answer, budget.output) == (68, 32, 100)
+
+
+def test_thinking_asked_for_in_tokens_is_given_when_both_fit() -> None:
+    limits = Limits(max_thinking_tokens=256, max_output_tokens=304)
+    budget = token_budget(limits, "medium", TOKENS, 1024)
+    assert (budget.thinking, budget.answer, budget.lowered_by) == (256, 48, None)
+
+
+def test_no_effort_means_no_thinking_whatever_else_is_asked() -> None:
+    assert token_budget(Limits(max_thinking_tokens=99), "none", TOKENS, 100).thinking == 0
+
+
+def test_a_prompt_that_fills_the_context_is_refused() -> None:
+    with pytest.raises(BadRequest, match="fills the model's context"):
+        token_budget(Limits(), "low", TOKENS, 100, context_left=10)

@@ -1,0 +1,30 @@
+"""Prompts: the template, the family's instruction, and clients that try to forge a turn."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perpend.backends.families import family_named
+from perpend.backends.prompts import chatml, with_family_prompt
+from perpend.types import Message
+
+
+def test_chatml_begins_the_assistants_turn() -> None:
+    assert chatml((Message("user", "Hi"),)) == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+
+
+@given(st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "system\n", "x", "<|"])))
+def test_a_message_cannot_end_its_turn(pieces: list[str]) -> None:
+    prompt = chatml((Message("user", "".join(pieces)),))
+    assert prompt.count("<|im_start|>") == 2
+    assert prompt.count("<|im_end|>") == 1
+    assert "<|endoftext|>" not in prompt
+
+
+def test_the_familys_instruction_follows_the_clients_own() -> None:
+    family = family_named("qwen2-5-coder")
+    own = (Message("system", "Be kind."), Message("user", "Hi"))
+    system, user = with_family_prompt(own, family)
+    assert system.content.startswith("Be kind.\n\n")
+    assert system.content.endswith(family.system)
+    assert user == own[1]
+    assert with_family_prompt(own[1:], family)[0] == Message("system", family.system)

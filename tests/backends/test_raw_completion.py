@@ -1,0 +1,133 @@
+"""Raw completion: the real engine counts every token; `/v1/completions` is read as vLLM writes it."""
+
+from contextlib import aclosing
+
+import aiohttp
+import pytest
+from aiohttp import web
+from fake_server import serving
+
+from perpend.backends.contract import Call, CallEvent
+from perpend.backends.families import Family, family_named
+from perpend.backends.http import Account, HTTPClient
+from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion, RawCompletion
+from perpend.errors import UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, Usage
+
+SMOL = family_named("smollm2")
+ACCOUNT = Account({"content-type": "application/json"}, aiohttp.ClientTimeout(sock_read=60))
+QUESTION = (Message("user", "What is two and two?"),)
+
+
+def call(family: Family = SMOL, **changes: object) -> Call:
+    fields: dict[str, object] = {
+        "model": "small",
+        "family": family,
+        "messages": QUESTION,
+        "max_tokens": 12,
+        "phase": "thinking",
+        "continuation": family.open,
+        "sampling": Sampling(temperature=0.0, seed=1),
+    }
+    return Call(**{**fields, **changes})  # pyright: ignore[reportArgumentType] - fields by name
+
+
+async def collect(backend: RawCompletion, asked: Call) -> list[CallEvent]:
+    async with aclosing(backend.stream(asked)) as batches:
+        return [event async for batch in batches for event in batch]
+
+
+@pytest.fixture
+async def http():
+    client = HTTPClient()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def engine(http: HTTPClient, engine_url: str) -> LlamaCompletion:
+    async def url() -> str:
+        return engine_url
+
+    return LlamaCompletion(http, url, ACCOUNT)
+
+
+async def test_the_engine_stops_at_the_very_token(engine: LlamaCompletion) -> None:
+    events = await collect(engine, call(max_tokens=12))
+    *deltas, end = events
+    assert all(isinstance(delta, ThinkingDelta) for delta in deltas)
+    assert sum(delta.tokens for delta in deltas if isinstance(delta, ThinkingDelta)) <= 12
+    assert isinstance(end, CallEnded)
+    assert end.reason == "length"
+    assert end.usage is not None
+    assert end.usage.thinking == 12
+
+
+async def test_the_engine_counts_a_prompt_before_it_is_sent(engine: LlamaCompletion) -> None:
+    events = await collect(engine, call())
+    end = events[-1]
+    assert isinstance(end, CallEnded)
+    assert end.usage is not None
+    assert await engine.count_input(call()) == end.usage.input
+
+
+@pytest.mark.parametrize("template", ["server", "chatml"])
+async def test_both_templates_end_in_an_answer(engine: LlamaCompletion, template: str) -> None:
+    family = family_named("gguf") if template == "server" else SMOL
+    events = await collect(engine, call(family, phase="answering", continuation="", max_tokens=8))
+    assert any(isinstance(event, AnswerDelta) for event in events)
+
+
+async def test_a_stop_sequence_of_the_clients_is_told_apart(engine: LlamaCompletion) -> None:
+    first = await collect(engine, call(phase="answering", continuation="", max_tokens=8))
+    text = "".join(event.text for event in first if isinstance(event, AnswerDelta))
+    sampling = Sampling(temperature=0.0, seed=1, stop=(text[4:8],))
+    again = await collect(engine, call(phase="answering", continuation="", max_tokens=8, sampling=sampling))
+    assert isinstance(again[-1], CallEnded)
+    assert again[-1].reason == "stop_sequence"
+
+
+VLLM = [
+    b'{"model":"m","choices":[{"text":"a","finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
+    b'{"model":"m","choices":[{"text":"b","finish_reason":"length"}],"usage":{"prompt_tokens":5,"completion_tokens":3}}',
+    b'{"model":"m","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3,'
+    b'"prompt_tokens_details":{"cached_tokens":4}}}',
+    b"[DONE]",
+]
+
+
+def completions(lines: list[bytes]) -> web.Application:
+    async def answer(request: web.Request) -> web.Response:
+        body = await request.json()
+        assert body["stream"] is True
+        return web.Response(
+            body=b"".join(b"data: %s\n\n" % line for line in lines), content_type="text/event-stream"
+        )
+
+    app = web.Application()
+    app.router.add_post("/v1/completions", answer)
+    return app
+
+
+async def test_v1_completions_counts_from_the_running_usage(http: HTTPClient) -> None:
+    async with serving(completions(VLLM)) as url:
+
+        async def base() -> str:
+            return f"{url}/v1"
+
+        events = await collect(OpenAICompletion(http, base, ACCOUNT), call())
+    assert events == [
+        ThinkingDelta("a", 1),
+        ThinkingDelta("b", 2),
+        CallEnded("length", Usage(5, 4, 3, 0), "m"),
+    ]
+
+
+async def test_a_stream_that_breaks_off_is_an_upstream_error(http: HTTPClient) -> None:
+    async with serving(completions(VLLM[:1])) as url:
+
+        async def base() -> str:
+            return f"{url}/v1"
+
+        with pytest.raises(UpstreamError, match="in the middle"):
+            await collect(OpenAICompletion(http, base, ACCOUNT), call())

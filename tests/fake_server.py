@@ -1,0 +1,18 @@
+"""A server on loopback that says exactly what a test tells it to."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+
+@asynccontextmanager
+async def serving(app: web.Application) -> AsyncIterator[str]:
+    """The base URL of `app` while it runs."""
+    server = TestServer(app)
+    await server.start_server()
+    try:
+        yield f"http://{server.host}:{server.port}"
+    finally:
+        await server.close()

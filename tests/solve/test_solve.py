@@ -1,0 +1,228 @@
+"""The spine: budgets hold to the token, caps to the cent, deadlines with an answer; all is in the ledger."""
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spine import PRICED, Spine, request
+from words import WordBackend
+
+from perpend.backends.replay import ReplayBackend
+from perpend.errors import BadRequest, CapReached, NotFound, UpstreamError
+from perpend.solve import Control
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Finished,
+    Progress,
+    Started,
+    StrategySpec,
+    SummaryDelta,
+    ThinkingDelta,
+    Usage,
+)
+
+
+async def test_thinking_then_answer_then_the_end() -> None:
+    spine = Spine(WordBackend(thought=5, reply=3))
+    answer = await spine.ask(request(effort="low"))
+    kinds = [type(event) for event in spine.events]
+    assert kinds == [Started, *[ThinkingDelta] * 5, *[AnswerDelta] * 3, Finished]
+    assert answer.text == "w0 w1 w2 "
+    assert (answer.usage.thinking, answer.usage.answer) == (5, 3)
+    assert (answer.stop_reason, answer.truncated) == ("stop", False)
+    assert spine.row.status == "finished"
+
+
+@given(
+    budget=st.integers(0, 40),
+    thought=st.integers(0, 60),
+    reply=st.integers(1, 60),
+    waits=st.integers(0, 3),
+    output=st.none() | st.integers(1, 60),
+)
+async def test_the_budget_is_never_overshot(
+    budget: int, thought: int, reply: int, waits: int, output: int | None
+) -> None:
+    spine = Spine(WordBackend(thought=thought, reply=reply))
+    asked = request(
+        max_thinking_tokens=budget,
+        max_output_tokens=output,
+        strategy=StrategySpec("budget_forcing", {"waits": waits}),
+    )
+    answer = await spine.ask(asked)
+    assert answer.usage.thinking <= answer.budget.effective_thinking_tokens <= budget
+    assert answer.text, "the answer always has room"
+    if output is not None:
+        assert answer.usage.output <= output
+    if thought >= budget and answer.budget.lowered_by is None:
+        assert answer.usage.thinking == budget
+
+
+async def test_no_effort_skips_thinking() -> None:
+    backend = WordBackend(thought=5, reply=3)
+    answer = await Spine(backend).ask(request(effort="none"))
+    assert answer.usage.thinking == 0
+    assert [call.phase for call in backend.calls] == ["answering"]
+    assert backend.calls[0].continuation == ""
+
+
+async def test_a_short_thought_is_made_to_wait() -> None:
+    backend = WordBackend(thought=3, reply=1)
+    asked = request(max_thinking_tokens=20, strategy=StrategySpec("budget_forcing", {"waits": 2}))
+    answer = await Spine(backend).ask(asked)
+    assert answer.usage.thinking == 9
+    assert answer.thinking.count("Wait") == 2
+
+
+@given(cap=st.decimals(Decimal("0.0004"), Decimal("0.01"), places=6), thought=st.integers(0, 2000))
+async def test_the_cap_is_never_passed(cap: Decimal, thought: int) -> None:
+    backend = WordBackend(thought=thought, reply=500)
+    spine = Spine(backend, price=PRICED)
+    if cap < Decimal("0.00046"):  # the prompt and the least answer at these prices
+        with pytest.raises(CapReached) as refused:
+            await spine.ask(request(max_cost_usd=cap))
+        assert refused.value.field == "max_cost_usd"
+        assert not backend.calls
+        return
+    answer = await spine.ask(request(max_cost_usd=cap))
+    assert answer.cost_usd <= cap
+    assert answer.cost_usd == PRICED.cost(answer.usage) == spine.row.cost_usd
+    assert answer.text
+
+
+async def test_a_cap_bounds_what_a_chat_server_may_generate() -> None:
+    backend = ReplayBackend([chat(20, 10)])
+    await Spine(backend, family="generic", price=PRICED).ask(request(max_cost_usd=Decimal("0.003")))
+    (call,) = backend.calls
+    bound = Spine(backend, family="generic").model.input_bound(call.messages)
+    assert PRICED.worst_case(bound, call.max_tokens) <= Decimal("0.003")
+
+
+def chat(thinking: int, answer: int) -> list[list[ThinkingDelta | AnswerDelta | CallEnded] | float]:
+    said = [ThinkingDelta("t" * 4, 0)] * min(thinking, 3)
+    words = [AnswerDelta("word", 0)] * min(answer, 2)
+    return [[*said, *words], [CallEnded("stop", Usage(10, 4, thinking, answer), "chat-1")]]
+
+
+async def test_a_deadline_cuts_thinking_and_leaves_time_for_the_answer() -> None:
+    backend = WordBackend(thought=10_000, reply=5, delay_s=0.002)
+    answer = await Spine(backend).ask(request(effort="max", deadline_ms=400))
+    assert answer.text == "w0 w1 w2 w3 w4 "
+    assert (answer.truncated, answer.stop_reason) == (True, "deadline")
+    assert answer.elapsed_s < 0.6
+    assert backend.streaming == 0
+
+
+async def test_a_deadline_cuts_a_long_answer_and_keeps_it() -> None:
+    backend = WordBackend(thought=3, reply=10_000, delay_s=0.002)
+    answer = await Spine(backend).ask(request(effort="low", deadline_ms=200))
+    assert answer.text.startswith("w0 w1 ")
+    assert (answer.truncated, answer.stop_reason) == (True, "deadline")
+
+
+async def test_answer_now_ends_the_thinking() -> None:
+    control = Control()
+    backend = WordBackend(thought=10_000, reply=2, delay_s=0.002)
+    asking = asyncio.ensure_future(Spine(backend).ask(request(effort="max"), control))
+    await asyncio.sleep(0.1)
+    control.answer_now()
+    answer = await asking
+    assert answer.text == "w0 w1 "
+    assert 0 < answer.usage.thinking < 10_000
+    assert (answer.truncated, answer.stop_reason) == (True, "answer_now")
+
+
+async def test_a_cancelled_request_stops_upstream_and_is_in_the_ledger() -> None:
+    backend = WordBackend(thought=10_000, reply=2, delay_s=0.002)
+    spine = Spine(backend, price=PRICED)
+    asking = asyncio.ensure_future(spine.ask(request(effort="max")))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert backend.streaming == 0
+    assert (spine.row.status, spine.row.stop_reason) == ("cancelled", "cancelled")
+    assert spine.row.thinking > 0
+    assert spine.row.cost_usd > 0
+
+
+async def test_a_dead_upstream_ends_in_what_there_is() -> None:
+    dies = [[ThinkingDelta("so ", 1), AnswerDelta("fo", 1)], UpstreamError("gone")]
+    spine = Spine(ReplayBackend([dies]), family="generic")
+    answer = await spine.ask(request())
+    assert answer.text == "fo"
+    assert (answer.truncated, answer.stop_reason) == (True, "upstream_error")
+    assert (spine.row.status, spine.row.answer) == ("finished", 1)
+
+
+async def test_an_upstream_that_gives_nothing_is_an_error_in_the_ledger() -> None:
+    spine = Spine(ReplayBackend([[UpstreamError("gone")]]), family="generic")
+    with pytest.raises(UpstreamError):
+        await spine.ask(request())
+    assert (spine.row.status, spine.row.error_code) == ("failed", "upstream_error")
+
+
+async def test_a_watched_stream_is_cut_at_the_budget_and_answered() -> None:
+    thinks_on = [[ThinkingDelta("thought ", 1)] for _ in range(100)]
+    backend = ReplayBackend([thinks_on, chat(0, 2)])
+    answer = await Spine(backend, family="generic").ask(request(max_thinking_tokens=30))
+    assert answer.usage.thinking == 30
+    assert answer.text == "wordword"
+    first, second = backend.calls
+    assert first.thinking_tokens == 30
+    assert (second.phase, second.effort) == ("answering", "none")
+    assert second.messages[-2].content == "thought " * 30
+
+
+async def test_thinking_that_used_up_all_tokens_is_still_answered() -> None:
+    only_thought = [[ThinkingDelta("hm", 1)], [CallEnded("length", Usage(5, 0, 512, 0))]]
+    answer = await Spine(ReplayBackend([only_thought, chat(0, 2)]), family="generic").ask(request())
+    assert answer.text == "wordword"
+
+
+async def test_reasoning_tokens_that_the_server_does_not_tell_apart_are_split() -> None:
+    recording = [[ThinkingDelta("aaa", 30), AnswerDelta("b", 10)], [CallEnded("stop", Usage(5, 0, 0, 80))]]
+    answer = await Spine(ReplayBackend([recording]), family="generic").ask(request())
+    assert (answer.usage.thinking, answer.usage.answer) == (60, 20)
+
+
+async def test_progress_and_summaries_are_told_and_paid_for() -> None:
+    spine = Spine(WordBackend(thought=100, reply=4, delay_s=0.001), price=PRICED)
+    answer = await spine.ask(request(effort="medium", progress=True, visibility="summary"))
+    told = [event for event in spine.events if isinstance(event, Progress)]
+    assert told[0].phase == "thinking"
+    assert told[-1].phase == "answering"
+    summaries = [event.text for event in spine.events if isinstance(event, SummaryDelta)]
+    assert "".join(summaries) == answer.summary != ""
+    own = sum(candidate.usage.output for candidate in answer.candidates)
+    assert answer.usage.output > own
+    assert answer.cost_usd == PRICED.cost(answer.usage)
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "field"),
+    [
+        (StrategySpec("singel"), NotFound, "strategy"),
+        (StrategySpec("budget_forcing", {"wait": 1}), BadRequest, "strategy.wait"),
+        (StrategySpec("budget_forcing", {"waits": -1}), BadRequest, "strategy.waits"),
+    ],
+)
+async def test_a_wrong_strategy_is_refused_before_anything_is_spent(
+    spec: StrategySpec, error: type[BadRequest], field: str
+) -> None:
+    backend = WordBackend(thought=1, reply=1)
+    with pytest.raises(error) as refused:
+        await Spine(backend).ask(request(strategy=spec))
+    assert refused.value.field == field
+    assert not backend.calls
+
+
+async def test_a_long_prompt_leaves_less_thinking_and_still_an_answer() -> None:
+    spine = Spine(WordBackend(thought=500, reply=500), context=200)
+    answer = await spine.ask(request(effort="high"))
+    assert answer.budget.lowered_by == "context"
+    assert answer.usage.output + answer.usage.input < 232
+    assert answer.text

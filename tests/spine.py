@@ -1,0 +1,76 @@
+"""A spine for tests: `solve` wired to a given backend and a recorder in memory."""
+
+from decimal import Decimal
+
+from perpend.accounting.estimates import Speed
+from perpend.accounting.prices import Price
+from perpend.accounting.record import LedgerRow
+from perpend.backends.contract import Backend
+from perpend.backends.families import family_named
+from perpend.config.schema import PriceConfig
+from perpend.solve import Control, Origin, ServedModel, Services, solve
+from perpend.types import Answer, Event, Limits, Message, Request
+
+FREE = Price()
+PRICED = Price.from_config(PriceConfig(input=Decimal(2), cached=Decimal(1), output=Decimal(10)))
+QUESTION = (Message("user", "what is two and two"),)
+
+
+class MemoryRecorder:
+    def __init__(self) -> None:
+        self.rows: list[LedgerRow] = []
+
+    async def write(self, row: LedgerRow) -> None:
+        self.rows.append(row)
+
+    def write_now(self, rows: list[LedgerRow]) -> None:
+        self.rows += rows
+
+
+class Spine:
+    """`events` and `rows` keep what a request did."""
+
+    def __init__(
+        self, backend: Backend, *, family: str = "smollm2", price: Price = FREE, context: int | None = None
+    ) -> None:
+        row = family_named(family)
+        self.recorder = MemoryRecorder()
+        self.events: list[Event] = []
+        self.model = ServedModel(
+            name="m",
+            provider="test",
+            upstream_name="m",
+            family=row,
+            backend=backend,
+            price=price,
+            speed=Speed(),
+            effort_tokens=row.effort,
+            answer_tokens=row.answer_tokens,
+            context=context,
+        )
+        self.services = Services(
+            resolve=lambda name: self.model,
+            recorder=self.recorder,
+            default_effort="medium",
+            cheap_model=lambda: self.model,
+            summary_every_tokens=16,
+        )
+
+    @property
+    def row(self) -> LedgerRow:
+        (row,) = self.recorder.rows
+        return row
+
+    async def ask(self, request: Request, control: Control | None = None) -> Answer:
+        async def sink(batch: list[Event]) -> None:
+            self.events += batch
+
+        return await solve(request, self.services, sink, control=control, origin=Origin("test"))
+
+
+def request(**fields: object) -> Request:
+    """A request; limits may be given flat."""
+    names = Limits.__struct_fields__
+    limits = {name: fields.pop(name) for name in list(fields) if name in names}
+    given = {"messages": QUESTION, "limits": Limits(**limits), **fields}  # pyright: ignore[reportArgumentType]
+    return Request(**given)  # pyright: ignore[reportArgumentType] - fields by name
