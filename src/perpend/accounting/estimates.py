@@ -1,0 +1,74 @@
+"""How fast a model has been, and how many tokens a text is worth where a server doesn't count."""
+
+import math
+
+_HALF_LIFE_TOKENS = 256.0
+"""Older decoding counts half after this many newer tokens."""
+_HALF_LIFE_BYTES = 8192.0
+_FIRST_TOKEN_WEIGHT = 0.3
+_PRIOR_BYTES = 300.0
+_PRIOR_BYTES_PER_TOKEN = 3.0
+
+
+class Speed:
+    """A model's measured pace. Before the first measurement it is the slow guess it was made with."""
+
+    __slots__ = ("_bytes", "_decode_s", "_decoded", "_text_tokens", "_waited", "first_token_s", "measured")
+
+    def __init__(self, *, tokens_per_s: float = 20.0, first_token_s: float = 1.0) -> None:
+        self._decoded = tokens_per_s
+        self._decode_s = 1.0
+        self.first_token_s = first_token_s
+        """Seconds from a call's start to its first token."""
+        self._waited = False
+        self.measured = False
+        """Some decoding was observed: figures are no longer the guess."""
+        # Tokens are over-estimated to begin with (English has about 4 bytes to a token), never under.
+        self._bytes = _PRIOR_BYTES
+        self._text_tokens = _PRIOR_BYTES / _PRIOR_BYTES_PER_TOKEN
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self._decoded / self._decode_s
+
+    @property
+    def tokens_per_byte(self) -> float:
+        return self._text_tokens / self._bytes
+
+    def observe(self, *, tokens: int, decode_s: float, first_token_s: float | None = None) -> None:
+        """One call: its first token after `first_token_s`, the last of `tokens` another `decode_s` later."""
+        if first_token_s is not None:
+            weight = _FIRST_TOKEN_WEIGHT if self._waited else 1.0
+            self._waited = True
+            self.first_token_s += weight * (first_token_s - self.first_token_s)
+        decoded = tokens - 1  # the first one's time is the wait before it
+        if decoded < 1 or decode_s <= 0:
+            return
+        kept = 0.5 ** (decoded / _HALF_LIFE_TOKENS) if self.measured else 0.0
+        self.measured = True
+        self._decoded = self._decoded * kept + decoded
+        self._decode_s = self._decode_s * kept + decode_s
+
+    def observe_text(self, text: str, tokens: int) -> None:
+        """A server counted `text`, all of it and nothing hidden, as `tokens`."""
+        size = _size(text)
+        if 0 < tokens <= size:  # a token is at least a byte: more were counted for text that wasn't shown
+            kept = 0.5 ** (size / _HALF_LIFE_BYTES)
+            self._bytes = self._bytes * kept + size
+            self._text_tokens = self._text_tokens * kept + tokens
+
+    def eta_s(self, remaining_tokens: int) -> float | None:
+        """Seconds to the end of a call under way; None before anything was measured."""
+        return remaining_tokens / self.tokens_per_s if self.measured else None
+
+    def seconds_for(self, tokens: int) -> float:
+        """Seconds that a new call of `tokens` takes, its first token's wait included."""
+        return self.first_token_s + tokens / self.tokens_per_s
+
+    def estimate_tokens(self, text: str) -> int:
+        """At least 1 for a text that isn't empty."""
+        return math.ceil(_size(text) * self.tokens_per_byte)
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
