@@ -117,8 +117,7 @@ async def test_v1_completions_counts_from_the_running_usage(http: HTTPClient) ->
 
         events = await collect(OpenAICompletion(http, base, ACCOUNT), call())
     assert events == [
-        ThinkingDelta("a", 1),
-        ThinkingDelta("b", 2),
+        ThinkingDelta("ab", 3),
         CallEnded("length", Usage(5, 4, 3, 0), "m"),
     ]
 

@@ -45,3 +45,15 @@ class Backend(Protocol):
     async def count_input(self, call: Call) -> int | None:
         """Exact prompt tokens of `call`, or None where the server can't be asked."""
         ...
+
+
+def append_text(
+    batch: list[CallEvent], kind: type[ThinkingDelta] | type[AnswerDelta], text: str, tokens: int
+) -> None:
+    """What came in one read leaves in one piece: text of the same kind is joined."""
+    last = batch[-1] if batch else None
+    if last is not None and not isinstance(last, CallEnded) and type(last) is kind:
+        last.text += text
+        last.tokens += tokens
+    else:
+        batch.append(kind(text, tokens))

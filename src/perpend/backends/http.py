@@ -1,7 +1,6 @@
 """The one HTTP client: pooled connections, streamed bodies, failures as UpstreamError."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import aiohttp
@@ -35,15 +34,20 @@ class HTTPClient:
             )
         return self._session
 
-    def _post(
-        self, url: str, body: bytes, account: Account
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        return self.session.post(url, data=body, headers=account.headers, timeout=account.timeout)
+    async def _post(self, url: str, body: bytes, account: Account) -> aiohttp.ClientResponse:
+        """A pooled connection may have been closed by the server meanwhile: then once more, on another."""
+        headers, timeout = account.headers, account.timeout
+        try:
+            return await self.session.post(url, data=body, headers=headers, timeout=timeout)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            return await self.session.post(url, data=body, headers=headers, timeout=timeout)
 
     async def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
         """POST `body`; yields the `data` of the events of each read. Closing it drops the connection."""
         try:
-            async with self._post(url, body, account) as response:
+            async with await self._post(url, body, account) as response:
                 if response.status != 200:
                     raise await _refused(url, response)
                 parser = SSEParser()
@@ -64,7 +68,7 @@ class HTTPClient:
 
     async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
         try:
-            async with self._post(url, body, account) as response:
+            async with await self._post(url, body, account) as response:
                 if response.status != 200:
                     raise await _refused(url, response)
                 return await response.read()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent
+from perpend.backends.contract import Call, CallEvent, append_text
 from perpend.backends.http import Account, HTTPClient
 from perpend.errors import UpstreamError
 from perpend.types import EFFORTS, AnswerDelta, CallEnded, Effort, ThinkingDelta, Usage
@@ -114,9 +114,9 @@ def _read(payload: bytes, batch: list[CallEvent], end: _End) -> None:
     choice = chunk.choices[0]
     if choice.delta is not None:
         if thinking := choice.delta.reasoning_content or choice.delta.reasoning:
-            batch.append(ThinkingDelta(thinking, 0))
+            append_text(batch, ThinkingDelta, thinking, 0)
         if choice.delta.content:
-            batch.append(AnswerDelta(choice.delta.content, 0))
+            append_text(batch, AnswerDelta, choice.delta.content, 0)
     if choice.finish_reason is not None:
         end.finish_reason = choice.finish_reason
 

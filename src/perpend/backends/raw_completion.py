@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent
+from perpend.backends.contract import Call, CallEvent, append_text
 from perpend.backends.http import Account, HTTPClient
 from perpend.backends.prompts import chatml, with_family_prompt
 from perpend.errors import UpstreamError
@@ -62,7 +62,7 @@ class RawCompletion:
                     chunk = self.read(payload, call)
                     if chunk.text:
                         generated = counted + 1 if chunk.generated is None else chunk.generated
-                        batch.append(delta(chunk.text, generated - counted))
+                        append_text(batch, delta, chunk.text, generated - counted)
                         counted = generated
                     last = _Chunk(
                         reason=chunk.reason or last.reason,

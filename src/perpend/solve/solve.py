@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget, token_budget
 from perpend.accounting.ledger import Scope
-from perpend.accounting.record import LedgerRow, Status
 from perpend.backends.contract import Call
 from perpend.errors import PerpendError
 from perpend.solve.control import Clock, Control
@@ -20,6 +19,7 @@ from perpend.solve.model import ServedModel
 from perpend.solve.narrate import Pace, Summariser, silent
 from perpend.solve.plan import plan_for, strategy_with_options
 from perpend.solve.session import Session
+from perpend.storage.tables import LedgerRow, Status
 from perpend.types import (
     Answer,
     BudgetReport,
