@@ -11,7 +11,7 @@ from perpend.types import Effort
 Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Money = Annotated[Decimal, Meta(ge=0)]
+Money = Decimal
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +40,11 @@ class PriceConfig(Section, frozen=True):
     input: Money = Decimal(0)
     cached: Money | None = None
     output: Money = Decimal(0)
+
+    def __post_init__(self) -> None:
+        # Bounds on decimals aren't msgspec's to check.
+        if min(self.input, self.output, self.cached or 0) < 0:
+            raise ValueError("a price can't be negative")
 
 
 class ProviderConfig(Section, frozen=True):
@@ -107,4 +112,4 @@ class Config(Section, frozen=True):
         """Plain values, for `config show`."""
         import msgspec
 
-        return msgspec.to_builtins(self)
+        return msgspec.to_builtins(self, enc_hook=str)
