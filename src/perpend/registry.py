@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from perpend.errors import NotFound
+from perpend.errors import BadRequest
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str, *, field: str | None = None) -> T:
-        """The item, or NotFound naming the nearest one and `field`."""
+        """The item, or BadRequest naming the nearest one and `field`."""
         if name not in self._items:
             self._discover()
         try:
@@ -52,7 +52,7 @@ class Registry(Generic[T]):
             known = ", ".join(sorted(self._items)) or "none"
             hint = f"did you mean {close!r}? " if close else ""
             message = f"unknown {self.kind} {name!r}"
-            raise NotFound(message, hint=f"{hint}known: {known}", field=field) from None
+            raise BadRequest(message, hint=f"{hint}known: {known}", field=field) from None
 
     def names(self) -> list[str]:
         self._discover()

@@ -10,7 +10,7 @@ from spine import PRICED, Spine, request
 from words import WordBackend
 
 from perpend.backends.replay import ReplayBackend
-from perpend.errors import BadRequest, CapReached, NotFound, UpstreamError
+from perpend.errors import BadRequest, CapReached, UpstreamError
 from perpend.solve import Control
 from perpend.types import (
     AnswerDelta,
@@ -205,7 +205,7 @@ async def test_progress_and_summaries_are_told_and_paid_for() -> None:
 @pytest.mark.parametrize(
     ("spec", "error", "field"),
     [
-        (StrategySpec("singel"), NotFound, "strategy"),
+        (StrategySpec("singel"), BadRequest, "strategy"),
         (StrategySpec("budget_forcing", {"wait": 1}), BadRequest, "strategy.wait"),
         (StrategySpec("budget_forcing", {"waits": -1}), BadRequest, "strategy.waits"),
     ],

@@ -1,12 +1,12 @@
 """A backend that plays recorded events: for tests of everything above the wire, with no server at all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import PerpendError
 
-Recording = Iterable[list[CallEvent] | PerpendError | float]
+Recording = Iterable[Sequence[CallEvent] | PerpendError | float]
 """Batches to yield, an error to raise at that point, or seconds to wait."""
 
 
@@ -26,8 +26,8 @@ class ReplayBackend:
         for step in next(self._recordings):
             if isinstance(step, PerpendError):
                 raise step
-            if isinstance(step, list):
-                yield step
+            if isinstance(step, Sequence):
+                yield list(step)
             else:
                 await asyncio.sleep(step)
 
