@@ -135,6 +135,21 @@ async def test_answer_now_ends_the_thinking() -> None:
     assert (answer.truncated, answer.stop_reason) == (True, "answer_now")
 
 
+async def test_answer_now_is_heard_beside_a_deadline() -> None:
+    control = Control()
+    backend = WordBackend(thought=10_000, reply=2, delay_s=0.001)
+    asking = asyncio.ensure_future(Spine(backend).ask(request(effort="max", deadline_ms=20_000), control))
+    await asyncio.sleep(0.1)
+    control.answer_now()
+    assert (await asyncio.wait_for(asking, 2)).stop_reason == "answer_now"
+
+
+async def test_a_short_thought_is_summarised_too() -> None:
+    spine = Spine(WordBackend(thought=3, reply=4, delay_s=0.001))
+    answer = await spine.ask(request(effort="low", visibility="summary"))
+    assert answer.summary
+
+
 async def test_a_cancelled_request_stops_upstream_and_is_in_the_ledger() -> None:
     backend = WordBackend(thought=10_000, reply=2, delay_s=0.002)
     spine = Spine(backend, price=PRICED)

@@ -79,15 +79,17 @@ class Summariser:
             if isinstance(event, ThinkingDelta):
                 self._heard.append(event.text)
                 self._unsummarised += event.tokens
+            elif isinstance(event, AnswerDelta) and self._unsummarised and self._task is None:
+                self._start()  # a short thought has a summary too
         if self._unsummarised >= self._every and (self._task is None or self._task.done()):
             self._start()
 
     async def finish(self) -> None:
-        """Wait for the summary under way; make one if none was made and there was thinking."""
-        if self._task is None and self._unsummarised:
-            self._start()
+        """Wait for the summary under way, as long as the deadline allows."""
         if self._task is not None:
-            await self._task
+            deadline = self._means.clock.deadline
+            left = None if deadline is None else deadline - asyncio.get_running_loop().time()
+            await asyncio.wait([self._task], timeout=left)
 
     async def stop(self) -> None:
         if self._task is not None and not self._task.done():

@@ -187,6 +187,8 @@ class _Solving:
         strategy, options = strategy_with_options(self._request)
         try:
             chosen = await strategy(self._session, **options)
+            if self._summariser is not None:
+                await self._summariser.finish()
         except PerpendError:
             if self._session.best is None:
                 raise

@@ -29,6 +29,7 @@ class CallStream:
         self._means = means
         self._clock = means.clock
         self._speed = means.model.speed
+        self._control = means.control if call.phase != "answering" else None
         self._call = call
         self._candidate = candidate
         self._loop = asyncio.get_running_loop()
@@ -37,13 +38,12 @@ class CallStream:
 
     async def drain(self, cut_at: int | None) -> Ending:
         """Stream to the end, to `cut_at` thinking tokens, to the deadline, or to "answer now"."""
-        control = self._means.control if self._call.phase != "answering" else None
+        control = self._control
         try:
             async with asyncio.timeout_at(self._must_end()) as timer:
 
                 def interrupt() -> None:
-                    if not self.answer and not timer.expired():
-                        timer.reschedule(self._loop.time())
+                    timer.reschedule(self._must_end())
 
                 if control is not None:
                     control.watch(interrupt)
@@ -92,7 +92,9 @@ class CallStream:
 
     def _must_end(self) -> float | None:
         """Until the first words of the answer a call must leave time for one; then the deadline is all."""
-        clock = self._clock
+        clock, control = self._clock, self._control
+        if control is not None and control.answering_now and not self.answer:
+            return self._loop.time()
         if clock.deadline is None or self._call.phase == "answering" or self.answer:
             return clock.deadline
         seconds, tokens = self._last - self._first, self.thinking_tokens
@@ -120,7 +122,7 @@ class CallStream:
         reported = None if self.end is None else self.end.usage
         tokens = reported.output if reported else self.thinking_tokens + self.answer_tokens
         self._speed.observe(
-            tokens=tokens - 1, decode_s=self._last - self._first, first_token_s=self._first - self._started
+            tokens=tokens, decode_s=self._last - self._first, first_token_s=self._first - self._started
         )
         if reported is not None:
             self._speed.observe_text(text, reported.output)
