@@ -1,0 +1,170 @@
+"""Prometheus metrics. A request costs a few additions here; text is made only when somebody scrapes.
+
+All work happens on the server's event loop, so plain numbers do in place of locked ones.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import version
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from perpend.types import Answer, Plan
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+_RATIO = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_LABELS = ("model", "strategy")
+
+
+class Histogram:
+    """Counts per bucket and the sum of what was observed."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative, as the exposition format wants them."""
+        names = [*(f"{bound:g}" for bound in self.bounds), "+Inf"]
+        out: list[tuple[str, float]] = []
+        count = 0
+        for name, own in zip(names, self.counts, strict=True):
+            count += own
+            out.append((name, float(count)))
+        return out
+
+
+class _Series:
+    """Everything counted for one model under one strategy."""
+
+    __slots__ = (
+        *("answer", "cached", "cancelled", "cost", "duration", "errors", "first_token", "input", "ok"),
+        *("ratio", "thinking", "truncated"),
+    )
+
+    def __init__(self) -> None:
+        self.ok = self.truncated = self.cancelled = self.errors = 0
+        self.input = self.cached = self.thinking = self.answer = 0
+        self.cost = 0.0
+        self.duration = Histogram(_SECONDS)
+        self.first_token = Histogram(_SECONDS)
+        self.ratio = Histogram(_RATIO)
+
+
+class Metrics(Collector):
+    """What has happened since the process began. Label values come from plans, never from clients."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self._series: dict[tuple[str, str], _Series] = {}
+        self._errors: dict[str, int] = {}
+        self._restarts: Callable[[], dict[str, int]] = dict
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def watch_restarts(self, restarts: Callable[[], dict[str, int]]) -> None:
+        """`restarts` gives the engine's restarts so far by model; it is asked at each scrape."""
+        self._restarts = restarts
+
+    def answered(self, answer: Answer, first_token_s: float | None) -> None:
+        series = self._of(answer.plan)
+        if answer.truncated:
+            series.truncated += 1
+        else:
+            series.ok += 1
+        usage, budget = answer.usage, answer.budget
+        series.input += usage.input
+        series.cached += usage.cached
+        series.thinking += usage.thinking
+        series.answer += usage.answer
+        if answer.cost_usd:
+            series.cost += float(answer.cost_usd)
+        series.duration.observe(answer.elapsed_s)
+        if first_token_s is not None:
+            series.first_token.observe(first_token_s)
+        if budget.effective_thinking_tokens:
+            series.ratio.observe(budget.thinking_tokens_used / budget.effective_thinking_tokens)
+
+    def failed(self, code: str, plan: Plan | None = None) -> None:
+        """An error's code; without a plan it ended before it had one, and belongs to no model."""
+        self._errors[code] = self._errors.get(code, 0) + 1
+        self._of(plan).errors += 1
+
+    def cancelled(self, plan: Plan | None) -> None:
+        self._of(plan).cancelled += 1
+
+    def scrape(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self.registry)
+
+    def collect(self) -> Iterable[Metric]:
+        yield InfoMetricFamily("perpend_build", "This build.", value={"version": version("perpend")})
+        yield GaugeMetricFamily(
+            "perpend_requests_in_flight", "Requests being answered.", value=self.in_flight
+        )
+        yield from self._counters()
+        yield self._histogram("perpend_request_duration_seconds", "From plan to answer.", "duration")
+        yield self._histogram("perpend_time_to_first_token_seconds", "To the first token.", "first_token")
+        yield self._histogram("perpend_thinking_budget_used_ratio", "Thinking of its budget.", "ratio")
+
+    def _of(self, plan: Plan | None) -> _Series:
+        key = ("", "") if plan is None else (plan.model, plan.strategy)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series()
+        return series
+
+    def _counters(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "perpend_requests", "Requests by how they ended.", labels=(*_LABELS, "status")
+        )
+        tokens = CounterMetricFamily(
+            "perpend_tokens", "Tokens; input includes cached.", labels=(*_LABELS, "kind")
+        )
+        cost = CounterMetricFamily("perpend_cost_usd", "US dollars.", labels=_LABELS)
+        for key, series in self._series.items():
+            for status in ("ok", "truncated", "cancelled", "errors"):
+                requests.add_metric((*key, status.removesuffix("s")), getattr(series, status))
+            for kind in ("input", "cached", "thinking", "answer"):
+                tokens.add_metric((*key, kind), getattr(series, kind))
+            cost.add_metric(key, series.cost)
+        errors = CounterMetricFamily("perpend_errors", "Requests that failed, by code.", labels=("code",))
+        for code, count in self._errors.items():
+            errors.add_metric((code,), count)
+        restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
+        for model, count in self._restarts().items():
+            restarts.add_metric((model,), count)
+        yield from (requests, tokens, cost, errors, restarts)
+
+    def _histogram(self, name: str, text: str, field: str) -> HistogramMetricFamily:
+        family = HistogramMetricFamily(name, text, labels=_LABELS)
+        for key, series in self._series.items():
+            histogram: Histogram = getattr(series, field)
+            family.add_metric(key, histogram.buckets(), histogram.total)
+        return family

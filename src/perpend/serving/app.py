@@ -1,0 +1,83 @@
+"""The ASGI application: a path and a method find their handler, and every error finds its answer."""
+
+from typing import Protocol
+
+from perpend.config.schema import Config
+from perpend.errors import MethodNotAllowed, NotFound, PerpendError
+from perpend.observability.metrics import Metrics
+from perpend.registry import nearest
+from perpend.serving import errors
+from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
+from perpend.serving.auth import Auth
+from perpend.serving.completions import Completions, Solver
+from perpend.serving.dialects.openai_chat import OpenAIChat
+from perpend.serving.info import MODELS_PATH, Info, Readiness
+from perpend.serving.out import refuse
+
+
+class ModelNames(Protocol):
+    def names(self) -> list[str]: ...
+
+
+class House(Solver, Protocol):
+    """What of the runtime the application needs."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def models(self) -> ModelNames: ...
+
+
+class App:
+    """Plain ASGI, without a framework: the hot path is one look-up."""
+
+    def __init__(self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness) -> None:
+        self._metrics = metrics
+        config = house.config
+        info = Info(config, house.models.names, auth, metrics, readiness)
+        self._models: Handler = info.models
+        chat = Completions(OpenAIChat(), house, config, auth, metrics)
+        self._routes: dict[str, dict[str, Handler]] = {
+            "/v1/chat/completions": {"POST": chat},
+            MODELS_PATH: _get(info.models),
+            "/healthz": _get(info.healthz),
+            "/readyz": _get(info.readyz),
+            "/metrics": _get(info.metrics),
+            "/openapi.json": _get(info.openapi),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._handler(scope)(scope, receive, send)
+        except ClientGone:
+            return
+        except PerpendError as error:
+            self._metrics.failed(error.code)
+            await refuse(send, error)
+        except Exception as error:
+            self._metrics.failed("internal_error")
+            await refuse(send, errors.unexpected(error))
+
+    def _handler(self, scope: Scope) -> Handler:
+        path: str = scope["path"]
+        methods = self._routes.get(path)
+        if methods is None:
+            if not path.startswith(MODELS_PATH + "/"):
+                raise _no_such_path(path, list(self._routes))
+            methods = _get(self._models)
+        handler = methods.get(scope["method"])
+        if handler is None:
+            allowed = ", ".join(methods)
+            raise MethodNotAllowed(f"{scope['method']} isn't for {path}", hint=f"use {allowed}")
+        return handler
+
+
+def _get(handler: Handler) -> dict[str, Handler]:
+    return {"GET": handler, "HEAD": handler}
+
+
+def _no_such_path(path: str, known: list[str]) -> NotFound:
+    close = nearest(path, known)
+    hint = f"did you mean {close}?" if close else f"there are {', '.join(known)}"
+    return NotFound(f"no such path: {path[:200]}", hint=hint)

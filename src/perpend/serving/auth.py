@@ -1,0 +1,84 @@
+"""Who may come in: a bearer key, or nobody's on a loopback address until a key exists."""
+
+import ipaddress
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
+
+from perpend.errors import Unauthenticated
+from perpend.serving.asgi import Scope
+
+
+class Key(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class KeyRing(Protocol):
+    """The keys as they are now; secrets are compared by their hash."""
+
+    @property
+    def any_exist(self) -> bool: ...
+
+    def lookup(self, secret: str) -> Key | None: ...
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Auth:
+    """Decides about every request by its headers alone."""
+
+    def __init__(self, keys: KeyRing, require: Literal["auto", "always", "never"], host: str) -> None:
+        self._keys = keys
+        self._require = require
+        self._loopback = is_loopback(host)
+
+    @property
+    def needed(self) -> bool:
+        if self._require == "auto":
+            return not self._loopback or self._keys.any_exist
+        return self._require == "always"
+
+    def check(self, scope: Scope) -> str | None:
+        """The id of the key that came along, None where none is needed. Raises Unauthenticated."""
+        secret = origin = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                secret = value[7:].strip()
+            elif name == b"x-api-key":
+                secret = secret or value
+            elif name == b"origin":
+                origin = value
+        key = self._keys.lookup(secret.decode("latin-1")) if secret else None
+        if key is not None:
+            return key.id
+        if self.needed:
+            raise _refused(bool(secret))
+        if origin and _is_foreign(origin.decode("latin-1")):
+            raise Unauthenticated(
+                "a web page from another origin may not spend here without a key",
+                hint="create one with `perpend keys create` and send it as `Authorization: Bearer …`",
+            )
+        return None
+
+
+def _is_foreign(origin: str) -> bool:
+    """Whether a web page sent this that wasn't loaded from this machine."""
+    try:
+        parts = urlsplit(origin)
+        host: str | None = parts.hostname
+    except ValueError:
+        return True
+    return origin == "null" or (parts.scheme in ("http", "https") and not is_loopback(host or ""))
+
+
+def _refused(sent_one: bool) -> Unauthenticated:
+    if sent_one:
+        return Unauthenticated("this key isn't known, or was revoked", hint="`perpend keys list` shows them")
+    hint = "send `Authorization: Bearer KEY`; `perpend keys create` makes one"
+    return Unauthenticated("a key is needed", hint=hint)

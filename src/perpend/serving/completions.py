@@ -1,0 +1,88 @@
+"""The way of one request through the house: body, request, solve, answer, whole or streamed."""
+
+import asyncio
+from typing import Protocol
+
+from perpend.config.schema import Config
+from perpend.errors import NotFound, Overloaded, PerpendError
+from perpend.observability.metrics import Metrics
+from perpend.serving import errors
+from perpend.serving.asgi import Receive, Scope, Send, read_body
+from perpend.serving.auth import Auth
+from perpend.serving.dialects.contract import Dialect, Parsed
+from perpend.serving.out import Streamed, Whole
+from perpend.serving.watch import Watch
+from perpend.solve import Sink
+from perpend.types import Answer, Request
+
+
+class Solver(Protocol):
+    """What of the runtime answers requests."""
+
+    async def solve(
+        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+    ) -> Answer: ...
+
+
+class Completions:
+    """The endpoint of one dialect."""
+
+    def __init__(
+        self, dialect: Dialect, solver: Solver, config: Config, auth: Auth, metrics: Metrics
+    ) -> None:
+        self._dialect = dialect
+        self._solver = solver
+        self._config = config
+        self._auth = auth
+        self._metrics = metrics
+        self._limit = config.serve.max_concurrent
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key_id = self._auth.check(scope)
+        metrics = self._metrics
+        if metrics.in_flight >= self._limit:
+            raise Overloaded(
+                f"{self._limit} requests are being answered already",
+                retry_after=1,
+                hint="retry after a moment, or raise serve.max_concurrent",
+            )
+        metrics.in_flight += 1
+        try:
+            body = await read_body(receive, self._config.serve.max_body_bytes)
+            parsed = self._dialect.parse(body, self._config)
+            self._refuse_file(parsed.request.model)
+            await self._answer(parsed, key_id, receive, send)
+        finally:
+            metrics.in_flight -= 1
+
+    def _refuse_file(self, model: str | None) -> None:
+        """A path to a GGUF is for the command line: a client doesn't choose which files are loaded."""
+        if model is None or not model.endswith(".gguf") or model == self._config.defaults.model:
+            return
+        if model not in self._config.models:
+            hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
+            raise NotFound("this model isn't served here", hint=hint, field="model")
+
+    async def _answer(self, parsed: Parsed, key_id: str | None, receive: Receive, send: Send) -> None:
+        dialect, metrics = self._dialect, self._metrics
+        out = Streamed(send, dialect.stream(parsed)) if parsed.stream else Whole(send)
+        watch = Watch(receive, out.keep_alive)
+        try:
+            with watch:
+                answer = await self._solver.solve(
+                    parsed.request, out.sink, key_id=key_id, source=dialect.source
+                )
+        except asyncio.CancelledError:
+            metrics.cancelled(out.plan)
+            if not watch.gone:  # the server stops, and has waited for us long enough
+                await out.fail(Overloaded("the server is stopping", retry_after=1, hint="send it again"))
+        except PerpendError as error:
+            metrics.failed(error.code, out.plan)
+            await out.fail(error)
+        except Exception as error:
+            metrics.failed("internal_error", out.plan)
+            await out.fail(errors.unexpected(error))
+        else:
+            metrics.answered(answer, out.first_token_s)
+            if not parsed.stream:
+                await out.finish(dialect.whole(answer, parsed))

@@ -1,0 +1,70 @@
+"""A PerpendError as an HTTP answer in OpenAI's shape."""
+
+import logging
+import math
+import traceback
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from perpend.errors import PerpendError
+
+_log = logging.getLogger("perpend.serving")
+
+_TYPES = {
+    401: "authentication_error",
+    402: "insufficient_quota",
+    429: "rate_limit_error",
+    500: "server_error",
+    502: "upstream_error",
+    503: "server_error",
+    504: "timeout_error",
+}
+
+
+class ErrorDetail(Struct, frozen=True):
+    """What happened, the field that is meant, and what to do about it."""
+
+    message: str
+    type: str
+    code: str
+    param: str | None
+    hint: str | None
+
+
+class ErrorBody(Struct, frozen=True):
+    error: ErrorDetail
+
+
+RetryAfter = Annotated[int, Meta(ge=1)]
+
+
+def body_of(error: PerpendError) -> ErrorBody:
+    """The error's words; the same in an HTTP answer and in the middle of a stream."""
+    kind = _TYPES.get(error.status, "invalid_request_error")
+    return ErrorBody(ErrorDetail(error.message, kind, error.code, error.field, error.hint))
+
+
+def retry_after(error: PerpendError) -> RetryAfter | None:
+    """Whole seconds that a client should wait, where the error knows."""
+    seconds: float | None = getattr(error, "retry_after", None)
+    return None if seconds is None else max(1, math.ceil(seconds))
+
+
+def encoded(error: PerpendError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers of its own and body."""
+    wait = retry_after(error)
+    headers = [] if wait is None else [(b"retry-after", str(wait).encode())]
+    return HTTPStatus(error.status), headers, msgspec.json.encode(body_of(error))
+
+
+def unexpected(error: Exception) -> PerpendError:
+    """What a client is told of a bug of ours.
+
+    The log gets where it happened and not the exception's own words: they may quote a prompt.
+    """
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("unexpected %s\n%s", type(error).__name__, frames)
+    return PerpendError("something went wrong inside Perpend", hint="the server's log says where")

@@ -1,0 +1,75 @@
+"""Runs the application on uvicorn; at the first signal it takes no more, and waits for what is under way."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import Generator
+from typing import Any, cast
+
+import uvicorn
+
+from perpend.errors import ConfigError
+from perpend.serving.app import App
+
+BACKLOG = 4096
+GRACE_S = 30
+"""How long requests under way may take to finish once the server stops."""
+YOUNG = 10_000
+KEEP_ALIVE_S = 75
+"""Longer than the pools of usual clients and proxies keep an idle connection."""
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to `serve`, so that the process cleans up and exits with status 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    def stop(self) -> None:
+        """Stop taking connections; a second call stops waiting."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 lets the system choose. Raises ConfigError when it can't be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=BACKLOG)
+    except OSError as error:
+        message = f"can't listen on {host} port {port}: {error.strerror or error}"
+        raise ConfigError(message, hint="choose another with --host, --port or [serve]") from error
+
+
+def server_for(app: App) -> Server:
+    config = uvicorn.Config(
+        cast("Any", app),
+        lifespan="off",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return Server(config)
+
+
+async def serve(server: Server, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; closes `listener`."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+            loop.add_signal_handler(number, server.stop)
+    # What exists by now lives as long as the process: the collector needn't look at it again,
+    # and what a request makes is mostly gone before the young generation's usual 700 are full.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 50, 50)
+    await server.serve([listener])

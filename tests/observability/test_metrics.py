@@ -1,0 +1,66 @@
+"""What Prometheus reads after some requests."""
+
+from prometheus_client.parser import text_string_to_metric_families
+from scripted import PLAN, answer
+
+from perpend.observability.metrics import Histogram, Metrics
+
+Samples = dict[tuple[str, tuple[str, ...]], float]
+
+
+def samples(metrics: Metrics) -> Samples:
+    """Every sample by its name and its label values."""
+    families = text_string_to_metric_families(metrics.scrape().decode())
+    return {
+        (one.name, tuple(value for _, value in sorted(one.labels.items()))): one.value
+        for family in families
+        for one in family.samples
+    }
+
+
+def test_answers_are_counted_by_model_strategy_and_how_they_ended() -> None:
+    metrics = Metrics()
+    metrics.answered(answer(), first_token_s=0.02)
+    metrics.answered(answer(), first_token_s=None)
+    metrics.answered(answer(stop="deadline"), first_token_s=0.3)
+    metrics.cancelled(PLAN)
+    got = samples(metrics)
+    assert got["perpend_requests_total", ("small", "ok", "single")] == 2
+    assert got["perpend_requests_total", ("small", "truncated", "single")] == 1
+    assert got["perpend_requests_total", ("small", "cancelled", "single")] == 1
+    assert got["perpend_tokens_total", ("input", "small", "single")] == 27
+    assert got["perpend_tokens_total", ("cached", "small", "single")] == 9
+    assert got["perpend_tokens_total", ("thinking", "small", "single")] == 15
+    assert got["perpend_tokens_total", ("answer", "small", "single")] == 6
+    assert round(got["perpend_cost_usd_total", ("small", "single")], 9) == 0.000369
+    assert got["perpend_request_duration_seconds_sum", ("small", "single")] == 0.75
+    assert got["perpend_time_to_first_token_seconds_count", ("small", "single")] == 2
+    assert got["perpend_thinking_budget_used_ratio_bucket", ("0.1", "small", "single")] == 3
+    assert got["perpend_thinking_budget_used_ratio_bucket", ("0.05", "small", "single")] == 0
+
+
+def test_errors_are_counted_by_code_with_a_plan_or_without() -> None:
+    metrics = Metrics()
+    metrics.failed("upstream_error", PLAN)
+    metrics.failed("invalid_request_error")
+    got = samples(metrics)
+    assert got["perpend_errors_total", ("upstream_error",)] == 1
+    assert got["perpend_requests_total", ("small", "error", "single")] == 1
+    assert got["perpend_requests_total", ("", "error", "")] == 1
+
+
+def test_gauges_are_read_at_the_scrape() -> None:
+    metrics = Metrics()
+    metrics.in_flight = 3
+    metrics.watch_restarts(lambda: {"small": 2})
+    got = samples(metrics)
+    assert got["perpend_requests_in_flight", ()] == 3
+    assert got["perpend_engine_restarts_total", ("small",)] == 2
+
+
+def test_a_histogram_counts_into_the_first_bucket_that_holds_the_value() -> None:
+    histogram = Histogram((1.0, 2.0))
+    for value in (0.5, 1.0, 1.5, 9.0):
+        histogram.observe(value)
+    assert histogram.buckets() == [("1", 2.0), ("2", 3.0), ("+Inf", 4.0)]
+    assert histogram.total == 12.0

@@ -1,0 +1,216 @@
+"""A runtime that plays a script, and the gateway around it on a real socket."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from perpend.config.schema import Config
+from perpend.observability.metrics import Metrics
+from perpend.serving.app import App
+from perpend.serving.auth import Auth
+from perpend.serving.info import Readiness
+from perpend.serving.server import bind, server_for
+from perpend.solve import Sink
+from perpend.types import (
+    Answer,
+    AnswerDelta,
+    BudgetReport,
+    Candidate,
+    Event,
+    Finished,
+    Plan,
+    Request,
+    Started,
+    StopReason,
+    ThinkingDelta,
+    Usage,
+)
+
+PLAN = Plan(model="small", effort="low", strategy="single", reason="asked for")
+STARTED = Started("req_1", "small", PLAN, 64)
+BODY = {"model": "small", "messages": [{"role": "user", "content": "What is 6 × 7?"}]}
+
+
+def answer(text: str = "42", thinking: str = "6 × 7", stop: StopReason = "stop", summary: str = "") -> Answer:
+    usage = Usage(input=9, cached=3, thinking=len(thinking), answer=len(text))
+    cost = Decimal("0.000123")
+    candidate = Candidate(
+        index=0, thinking=thinking, answer=text, usage=usage, cost_usd=cost, stop_reason=stop, score=0.5
+    )
+    return Answer(
+        request_id="req_1",
+        model="small",
+        model_version="small-q4",
+        plan=PLAN,
+        budget=BudgetReport(
+            requested_thinking_tokens=512,
+            effective_thinking_tokens=64,
+            thinking_tokens_used=len(thinking),
+            lowered_by="deadline",
+        ),
+        text=text,
+        thinking=thinking,
+        usage=usage,
+        cost_usd=cost,
+        truncated=candidate.truncated,
+        stop_reason=stop,
+        candidates=(candidate,),
+        elapsed_s=0.25,
+        summary=summary,
+    )
+
+
+Step = list[Event] | float | Exception | asyncio.Event
+DELTAS: list[Event] = [ThinkingDelta("6 "), ThinkingDelta("× 7"), AnswerDelta("4"), AnswerDelta("2")]
+USUAL: tuple[Step, ...] = ([STARTED], DELTAS, [Finished(answer())])
+
+
+class ModelNames:
+    def names(self) -> list[str]:
+        return ["small", "big/model"]
+
+
+class House:
+    """Plays `steps`: batches are sunk, numbers slept, events waited for, errors raised."""
+
+    def __init__(self, *steps: Step, config: Config | None = None) -> None:
+        self.config = config or Config()
+        self.models = ModelNames()
+        self.steps = steps or USUAL
+        self.requests: list[Request] = []
+        self.key_ids: list[str | None] = []
+        self.cancelled = asyncio.Event()
+
+    async def solve(
+        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+    ) -> Answer:
+        assert source == "chat"
+        self.requests.append(request)
+        self.key_ids.append(key_id)
+        try:
+            return await self._play(sink)
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+    async def _play(self, sink: Sink | None) -> Answer:
+        for step in self.steps:
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, asyncio.Event):
+                await step.wait()
+            elif isinstance(step, float | int):
+                await asyncio.sleep(step)
+            else:
+                if sink is not None:
+                    await sink(step)
+                for event in step:
+                    if isinstance(event, Finished):
+                        return event.answer
+        raise AssertionError("a script ends with Finished or an error")
+
+
+class Key(msgspec.Struct, frozen=True):
+    id: str
+
+
+class Keys:
+    """A key ring of plain secrets."""
+
+    def __init__(self, **ids: str) -> None:
+        self._ids = ids
+
+    @property
+    def any_exist(self) -> bool:
+        return bool(self._ids)
+
+    def lookup(self, secret: str) -> Key | None:
+        return Key(self._ids[secret]) if secret in self._ids else None
+
+
+class Gateway:
+    """The real server in front of a house; `post` and `get` speak to it."""
+
+    def __init__(self, house: House, keys: Keys) -> None:
+        self.house = house
+        self.metrics = Metrics()
+        self.readiness = Readiness(lambda: None)
+        serve = house.config.serve
+        auth = Auth(keys, serve.require_keys, serve.host)
+        self.server = server_for(App(house, auth, self.metrics, self.readiness))
+        self.listener = bind("127.0.0.1", 0)
+        self.port: int = self.listener.getsockname()[1]
+        self.session = aiohttp.ClientSession(f"http://127.0.0.1:{self.port}")
+
+    async def post(self, body: Any, path: str = "/v1/chat/completions", **options: Any) -> "Reply":
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        async with self.session.post(path, data=data, **options) as response:
+            return Reply(response.status, response.headers.copy(), await response.read())
+
+    async def get(self, path: str, **options: Any) -> "Reply":
+        async with self.session.get(path, **options) as response:
+            return Reply(response.status, response.headers.copy(), await response.read())
+
+
+class Reply(msgspec.Struct, frozen=True):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        return self.json["error"]
+
+
+@contextlib.asynccontextmanager
+async def gateway(house: House, keys: Keys | None = None) -> AsyncGenerator[Gateway, None]:
+    front = Gateway(house, keys or Keys())
+    running = asyncio.create_task(front.server.serve([front.listener]))
+    try:
+        yield front
+    finally:
+        await front.session.close()
+        front.server.stop()
+        await running
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for what soon will be so."""
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 -- what is waited for has no event to wait on
+            await asyncio.sleep(0.01)
+
+
+def events_of(stream: bytes) -> list[Any]:
+    """The data of a stream of server-sent events, decoded; `[DONE]` stays text."""
+    blocks = [block for block in stream.decode().split("\n\n") if block.startswith("data: ")]
+    return [one if one == "[DONE]" else msgspec.json.decode(one) for one in (b[6:] for b in blocks)]
+
+
+def assembled(stream: bytes) -> dict[str, Any]:
+    """What a client puts together from a stream: the same shape as a completion that isn't streamed."""
+    *chunks, done = events_of(stream)
+    assert done == "[DONE]"
+    message: dict[str, Any] = {"refusal": None}
+    finish = None
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            finish = choice["finish_reason"] or finish
+            for name, text in choice["delta"].items():
+                message[name] = message.get(name, "") + text
+    first, last = chunks[0], chunks[-1]
+    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
+    return {
+        **{name: first[name] for name in ("id", "model")},
+        "choices": [choice],
+        **{name: last[name] for name in ("usage", "perpend")},
+    }

@@ -1,0 +1,223 @@
+"""A body becomes a request, or an error that names the field and what is nearest to it."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from scripted import BODY
+
+from perpend.config.schema import Config, DefaultsConfig, ServeConfig
+from perpend.errors import BadRequest
+from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.openai_chat_request import parse
+from perpend.types import Limits, Message, Sampling, StrategySpec
+
+USER = {"role": "user", "content": "hi"}
+
+
+def parsed(**fields: Any) -> Parsed:
+    return parse(msgspec.json.encode({"messages": [USER], **fields}), Config())
+
+
+def refused(**fields: Any) -> BadRequest:
+    with pytest.raises(BadRequest) as caught:
+        parsed(**fields)
+    return caught.value
+
+
+def test_the_least_body_takes_the_defaults() -> None:
+    config = Config(defaults=DefaultsConfig(visibility="hidden"))
+    got = parse(b'{"messages": [{"role": "user", "content": "hi"}]}', config)
+    assert got.request.messages == (Message("user", "hi"),)
+    assert got.request.model is None
+    assert got.request.limits == Limits()
+    assert got.request.visibility == "hidden"
+    assert (got.stream, got.include_usage) == (False, False)
+
+
+def test_every_field_of_perpends_own() -> None:
+    request = parsed(
+        model="small",
+        reasoning_effort="high",
+        max_thinking_tokens=0,
+        max_cost_usd=0.1,
+        deadline_ms=5000,
+        thinking_visibility="summary",
+        progress=True,
+        strategy={"name": "budget_forcing", "waits": 2},
+        verifier="math",
+        router="off",
+        cache=False,
+    ).request
+    assert (request.model, request.effort) == ("small", "high")
+    assert request.limits == Limits(max_thinking_tokens=0, max_cost_usd=Decimal("0.1"), deadline_ms=5000)
+    assert (request.visibility, request.progress) == ("summary", True)
+    assert request.strategy == StrategySpec("budget_forcing", {"waits": 2})
+    assert request.verifier == "math"
+
+
+def test_sampling_and_streaming_as_openai_has_them() -> None:
+    got = parsed(
+        stream=True,
+        stream_options={"include_usage": True},
+        max_completion_tokens=99,
+        temperature=0,
+        top_p=0.9,
+        seed=7,
+        stop="END",
+        reasoning_effort="xhigh",
+        strategy="single",
+    )
+    assert (got.stream, got.include_usage) == (True, True)
+    assert got.request.limits.max_output_tokens == 99
+    assert got.request.sampling == Sampling(temperature=0, top_p=0.9, seed=7, stop=("END",))
+    assert got.request.effort == "max"
+    assert parsed(max_tokens=5).request.limits.max_output_tokens == 5
+    assert parsed(stop=["a", "b"]).request.sampling.stop == ("a", "b")
+
+
+def test_a_conversation_with_parts_and_past_thinking() -> None:
+    turns: list[dict[str, Any]] = [
+        {"role": "developer", "content": "Be brief."},
+        {
+            "role": "user",
+            "name": "Ann",
+            "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}],
+        },
+        {
+            "role": "assistant",
+            "content": "c",
+            "reasoning_content": "past",
+            "refusal": None,
+            "tool_calls": None,
+        },
+        {"role": "assistant", "content": None},
+    ]
+    request = parsed(messages=[*turns, USER]).request
+    assert request.messages == (
+        Message("system", "Be brief."),
+        Message("user", "ab"),
+        Message("assistant", "c"),
+        Message("assistant", ""),
+        Message("user", "hi"),
+    )
+
+
+def test_what_sdks_send_by_default_is_accepted() -> None:
+    parsed(
+        n=1,
+        user="u",
+        metadata={"a": "b"},
+        store=False,
+        service_tier="auto",
+        parallel_tool_calls=True,
+        response_format={"type": "text"},
+        modalities=["text"],
+        logprobs=False,
+        tools=[],
+        tool_choice="auto",
+        frequency_penalty=0,
+        presence_penalty=0.0,
+        logit_bias={},
+        seed=None,
+        stop=None,
+    )
+
+
+WRONG: list[tuple[dict[str, Any], str, str | None]] = [
+    ({"max_thinking_token": 5}, "max_thinking_token", "max_thinking_tokens"),
+    ({"messages": [{"role": "user", "contents": "x"}]}, "messages[0].contents", "content"),
+    ({"messages": [{"role": "usr", "content": "x"}]}, "messages[0].role", "user"),
+    ({"messages": [USER, {"role": "user", "content": 5}]}, "messages[1].content", None),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "text", "txt": "a"}]}]},
+        "messages[0].content[0].txt",
+        "text",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        "messages[0].content[0].text",
+        None,
+    ),
+    ({"messages": [{"role": "user"}]}, "messages[0].content", "text"),
+    ({"messages": []}, "messages", None),
+    ({"reasoning_effort": "hgih"}, "reasoning_effort", "high"),
+    ({"thinking_visibility": 5}, "thinking_visibility", None),
+    ({"max_thinking_tokens": -1}, "max_thinking_tokens", None),
+    ({"max_thinking_tokens": 1.5}, "max_thinking_tokens", None),
+    ({"max_thinking_tokens": True}, "max_thinking_tokens", None),
+    ({"max_completion_tokens": 0}, "max_completion_tokens", None),
+    ({"max_tokens": 5, "max_completion_tokens": 6}, "max_tokens", "max_completion_tokens"),
+    ({"max_cost_usd": -0.01}, "max_cost_usd", "dollars|number"),
+    ({"max_cost_usd": "NaN"}, "max_cost_usd", "number"),
+    ({"deadline_ms": 0}, "deadline_ms", None),
+    ({"temperature": 2.1}, "temperature", None),
+    ({"temperature": "0"}, "temperature", None),
+    ({"stop": [""]}, "stop[0]", None),
+    ({"strategy": {"nam": "single"}}, "strategy.name", "name"),
+    ({"strategy": {"name": "single", "x": [[[[[[[[[[]]]]]]]]]]}}, "strategy", "levels"),
+    ({"router": "learned"}, "router", "off"),
+    ({"stream_options": {"usage": True}}, "stream_options.usage", "include_usage"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "hint"), WRONG)
+def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, hint: str | None) -> None:
+    error = refused(**fields)
+    assert error.field == field
+    assert error.hint
+    if hint is not None:
+        assert any(word in error.hint for word in hint.split("|"))
+
+
+NOT_YET: list[tuple[dict[str, Any], str]] = [
+    ({"n": 2}, "n"),
+    ({"n": 0}, "n"),
+    ({"tools": [{"type": "function"}]}, "tools"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"functions": [{}]}, "functions"),
+    ({"logprobs": True}, "logprobs"),
+    ({"top_logprobs": 3}, "top_logprobs"),
+    ({"audio": {"voice": "x"}}, "audio"),
+    ({"response_format": {"type": "json_object"}}, "response_format"),
+    ({"frequency_penalty": 0.5}, "frequency_penalty"),
+    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+        "messages[0].content[0].type",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "field"), NOT_YET)
+def test_what_is_not_there_yet_says_so(fields: dict[str, Any], field: str) -> None:
+    error = refused(**fields)
+    assert error.field == field
+    assert "isn't supported yet" in error.message
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "valid JSON"),
+        (b"{", "valid JSON"),
+        (b"[]", "expected `object`"),
+        (b'{"messages": [{"role": "user", "content": "\xff"}]}', "UTF-8"),
+        (b'{"strategy": ' + b"[" * 100_000, "nested too deep|expected"),
+        (b'{"metadata": ' + b'{"a":' * 100_000, "nested too deep|expected"),
+        (b'{"tools": ' + b"[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_body_that_is_no_request(body: bytes, words: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse(body, Config())
+    assert any(word in caught.value.message for word in words.split("|"))
+
+
+def test_messages_are_bounded() -> None:
+    config = Config(serve=ServeConfig(max_messages=2))
+    with pytest.raises(BadRequest) as caught:
+        parse(msgspec.json.encode({**BODY, "messages": [USER] * 3}), config)
+    assert caught.value.field == "messages"

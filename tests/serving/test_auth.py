@@ -1,0 +1,79 @@
+"""Who may come in, and what the others are told."""
+
+from typing import Literal
+
+import pytest
+from scripted import Keys
+
+from perpend.errors import Unauthenticated
+from perpend.serving.auth import Auth, is_loopback
+
+NONE = Keys()
+ONE = Keys(secret="key_1")
+Require = Literal["auto", "always", "never"]
+
+
+def check(auth: Auth, **headers: str) -> str | None:
+    lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return auth.check({"headers": lines})
+
+
+@pytest.mark.parametrize(
+    ("keys", "require", "host", "needed"),
+    [
+        (NONE, "auto", "127.0.0.1", False),
+        (NONE, "auto", "localhost", False),
+        (NONE, "auto", "::1", False),
+        (NONE, "auto", "0.0.0.0", True),
+        (ONE, "auto", "127.0.0.1", True),
+        (NONE, "always", "127.0.0.1", True),
+        (ONE, "never", "0.0.0.0", False),
+    ],
+)
+def test_when_a_key_is_needed(keys: Keys, require: Require, host: str, needed: bool) -> None:
+    auth = Auth(keys, require, host)
+    assert auth.needed is needed
+    if needed:
+        with pytest.raises(Unauthenticated, match="a key is needed"):
+            check(auth)
+    else:
+        assert check(auth) is None
+
+
+def test_both_headers_carry_a_key() -> None:
+    auth = Auth(ONE, "auto", "127.0.0.1")
+    assert check(auth, authorization="Bearer secret") == "key_1"
+    assert check(auth, authorization="bearer  secret ") == "key_1"
+    assert check(auth, x_api_key="secret") == "key_1"
+
+
+def test_an_unknown_key_is_refused_where_one_is_needed_and_ignored_elsewhere() -> None:
+    """SDKs always send one, be it made up."""
+    with pytest.raises(Unauthenticated, match="isn't known"):
+        check(Auth(ONE, "auto", "127.0.0.1"), authorization="Bearer wrong")
+    assert check(Auth(NONE, "auto", "127.0.0.1"), authorization="Bearer anything") is None
+
+
+def test_a_known_key_is_noted_even_where_none_is_needed() -> None:
+    assert check(Auth(ONE, "never", "127.0.0.1"), authorization="Bearer secret") == "key_1"
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[::1"]
+)
+def test_a_foreign_page_can_t_spend_without_a_key(origin: str) -> None:
+    with pytest.raises(Unauthenticated, match="another origin"):
+        check(Auth(NONE, "auto", "127.0.0.1"), origin=origin)
+    assert check(Auth(ONE, "auto", "127.0.0.1"), origin=origin, x_api_key="secret") == "key_1"
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "vscode-webview://x"])
+def test_a_local_page_can(origin: str) -> None:
+    assert check(Auth(NONE, "auto", "127.0.0.1"), origin=origin) is None
+
+
+def test_what_counts_as_this_machine() -> None:
+    assert is_loopback("127.3.2.1")
+    assert not is_loopback("127.0.0.1.evil.example")
+    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("192.168.1.5")

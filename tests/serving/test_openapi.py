@@ -1,0 +1,67 @@
+"""The document is whole: every reference leads somewhere, and it tells of every route and field."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scripted import BODY, House, gateway
+
+from perpend.serving.dialects.openai_chat_schema import ChatRequest
+from perpend.serving.openapi import document
+
+METHODS = {"get", "post", "put", "delete", "patch", "head", "options", "trace"}
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for name, value in node.items():  # pyright: ignore[reportUnknownVariableType] -- JSON of any shape
+            if name == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for value in node:  # pyright: ignore[reportUnknownVariableType]
+            yield from references(value)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = document()
+    schemas = whole["components"]["schemas"]
+    found = set(references(whole))
+    assert found
+    assert {reference.removeprefix("#/components/schemas/") for reference in found} <= set(schemas)
+
+
+def test_the_structure_is_that_of_openapi_3_1() -> None:
+    whole = document()
+    assert whole["openapi"] == "3.1.0"
+    assert {"title", "version"} <= set(whole["info"])
+    operations: list[str] = []
+    for path, item in whole["paths"].items():
+        assert path.startswith("/")
+        assert set(item) <= METHODS
+        for operation in item.values():
+            operations.append(operation["operationId"])
+            assert operation["responses"]
+            for status, response in operation["responses"].items():
+                assert status.isdigit()
+                assert response["description"]
+            named = {parameter["name"] for parameter in operation.get("parameters", [])}
+            assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+    assert len(operations) == len(set(operations))
+
+
+def test_the_request_s_schema_is_the_type_that_bodies_are_decoded_into() -> None:
+    schema = document()["components"]["schemas"]["ChatRequest"]
+    assert set(schema["properties"]) == set(ChatRequest.__struct_fields__)
+    assert schema["required"] == ["messages"]
+    assert schema["additionalProperties"] is False
+
+
+async def test_it_is_served_and_tells_of_every_route() -> None:
+    async with gateway(House()) as front:
+        served = (await front.get("/openapi.json")).json
+        assert served == document()
+        for path, item in served["paths"].items():
+            real = path.replace("{model}", "small")
+            reply = await (front.get(real) if "get" in item else front.post(BODY, real))
+            assert reply.status == 200
