@@ -6,6 +6,7 @@ budget, and kept as the best answer so far when the upstream dies.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -146,6 +147,7 @@ def _body(call: Call) -> dict[str, Any]:
     return body
 
 
+@cache
 def _nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
     """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
     ranked: list[Effort] = [word for word in EFFORTS if word in accepted]

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec.structs import replace
 
@@ -20,6 +20,7 @@ from perpend.solve.narrate import Pace, Summariser, silent
 from perpend.solve.plan import plan_for, strategy_with_options
 from perpend.solve.session import Session
 from perpend.storage.tables import LedgerRow, Status
+from perpend.strategies import Strategy
 from perpend.types import (
     Answer,
     BudgetReport,
@@ -97,8 +98,10 @@ async def solve(
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Decided before anything is spent."""
+    """Decided, and refused where it's wrong, before anything is spent."""
 
+    strategy: Strategy
+    options: dict[str, Any]
     clock: Clock
     model: ServedModel
     plan: Plan
@@ -112,7 +115,7 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
     clock = Clock(request.limits.deadline_ms)
     model = services.resolve(request.model)
     plan = plan_for(request, model.name, services.default_effort)
-    strategy_with_options(request)  # refused here, before the first token
+    strategy, options = strategy_with_options(request)
     bound = await _input_bound(request, plan.effort, model)
     limits = request.limits
     if request.visibility == "summary" and limits.max_cost_usd is not None:
@@ -125,7 +128,7 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
         context_left=None if model.context is None else model.context - bound,
         costs=None if limits.max_cost_usd is None else model.worst_costs(bound),
     )
-    return _Prepared(clock, model, plan, budget, bound, limits.max_cost_usd)
+    return _Prepared(strategy, options, clock, model, plan, budget, bound, limits.max_cost_usd)
 
 
 async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> int:
@@ -159,7 +162,6 @@ class _Solving:
         control: Control | None,
     ) -> None:
         self.request_id = f"req_{secrets.token_hex(12)}"
-        self._request = request
         self._prepared = prepared
         self._origin = origin
         self._sink = sink
@@ -184,9 +186,9 @@ class _Solving:
             self.request_id, self._prepared.model.name, self._prepared.plan, self._prepared.budget.thinking
         )
         await self._tell([started])
-        strategy, options = strategy_with_options(self._request)
+        prepared = self._prepared
         try:
-            chosen = await strategy(self._session, **options)
+            chosen = await prepared.strategy(self._session, **prepared.options)
             if self._summariser is not None:
                 await self._summariser.finish()
         except PerpendError:
