@@ -8,8 +8,9 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
-from perpend.config.schema import Config
+from perpend.config.schema import Config, DefaultsConfig
 from perpend.observability.metrics import Metrics
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
@@ -79,7 +80,7 @@ class House:
     """Plays `steps`: batches are sunk, numbers slept, events waited for, errors raised."""
 
     def __init__(self, *steps: Step, config: Config | None = None) -> None:
-        self.config = config or Config()
+        self.config = replace(config or Config(), defaults=DefaultsConfig(model="small"))
         self.models = ModelNames()
         self.steps = steps or USUAL
         self.requests: list[Request] = []

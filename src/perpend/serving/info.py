@@ -62,7 +62,7 @@ class Info:
         readiness: Readiness,
     ) -> None:
         self._config = config
-        self._names = names
+        self._named = names
         self._auth = auth
         self._metrics = metrics
         self._readiness = readiness
@@ -72,7 +72,7 @@ class Info:
         """All models, or the one that the path names."""
         self._auth.check(scope)
         name = scope["path"].removeprefix(MODELS_PATH).strip("/")
-        names = self._names()
+        names = list(dict.fromkeys([self._config.defaults.model, *self._named()]))
         if not name:
             await _json(send, ModelList(data=[self._row(one) for one in names]))
         elif name in names:

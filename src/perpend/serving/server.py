@@ -5,10 +5,11 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from typing import Any, cast
 
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from perpend.errors import ConfigError
 from perpend.serving.app import App
@@ -59,6 +60,12 @@ def server_for(app: App) -> Server:
         timeout_graceful_shutdown=GRACE_S,
     )
     return Server(config)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` on the fastest event loop that there is here."""
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(main)
 
 
 async def serve(server: Server, listener: socket.socket) -> None:

@@ -1,0 +1,137 @@
+"""`perpend serve`: the gateway."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from msgspec.structs import replace
+
+from perpend.config import Config, load_config
+from perpend.engine.pull import Progress
+from perpend.errors import ConfigError, PerpendError
+from perpend.observability.metrics import Metrics
+from perpend.runtime import Runtime
+from perpend.serving import server
+from perpend.serving.app import App
+from perpend.serving.auth import Auth, is_loopback
+from perpend.serving.errors import unexpected
+from perpend.serving.info import Readiness
+from perpend.storage.keys import KeyRing
+
+RETRY_S = (5, 10, 20, 60)
+"""Between tries to make the default model ready; the last one repeats."""
+
+
+def serve(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    model: str | None = None,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Serve the HTTP API until interrupted.
+
+    Parameters
+    ----------
+    host
+        Address to listen on; only this machine can reach the default, 127.0.0.1.
+    port
+        Port to listen on, 8080 by default; 0 lets the system choose.
+    model
+        The default model: a name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    loaded = load_config(config)
+    defaults, listen = loaded.defaults, loaded.serve
+    if model is not None:
+        defaults = replace(defaults, model=model)
+    if host is not None:
+        listen = replace(listen, host=host)
+    if port is not None:
+        listen = replace(listen, port=port)
+    server.run(_serve(replace(loaded, defaults=defaults, serve=listen)))
+
+
+async def _serve(config: Config) -> None:
+    listen = config.serve
+    async with await Runtime.open(config) as runtime:
+        runtime.models.resolve(
+            None
+        )  # a default model that doesn't exist is said now, not at the first request
+        keys = KeyRing(runtime.store)
+        if listen.require_keys != "never" and not is_loopback(listen.host) and not keys.any_exist:
+            raise ConfigError(
+                f"{listen.host} can be reached from other machines, and there is no key yet",
+                hint='make one with `perpend keys create NAME`; serve.require_keys = "never" does without',
+                field="serve.require_keys",
+            )
+        auth = Auth(keys, listen.require_keys, listen.host)
+        metrics = Metrics()
+        readiness = Readiness(runtime.store.check, f"{config.defaults.model} is being made ready")
+        listener = server.bind(listen.host, listen.port)
+        _greet(config, listener.getsockname()[1], auth.needed)
+        preparing = asyncio.create_task(_prepare(runtime, readiness))
+        try:
+            await server.serve(server.server_for(App(runtime, auth, metrics, readiness)), listener)
+        finally:
+            preparing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await preparing
+
+
+async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
+    """Make the default model ready, however long it takes; requests may come meanwhile."""
+    name = runtime.config.defaults.model
+    for wait in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
+        try:
+            await runtime.prepare(None, _Lines(name))
+        except PerpendError as error:
+            problem = error
+        except Exception as error:
+            problem = unexpected(error)
+        else:
+            readiness.waiting_for = None
+            _say(f"{name} is ready")
+            return
+        readiness.waiting_for = problem.message
+        _say(f"{name} isn't ready: {problem}\n  trying again in {wait} s")
+        await asyncio.sleep(wait)
+
+
+class _Lines:
+    """Tells of a pull in a line for each tenth of it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tenths = -1
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.notice:
+            _say(progress.notice)
+        tenths = 10 * progress.done // max(1, progress.total)
+        if tenths > self._tenths:
+            self._tenths = tenths
+            done, total = progress.done / 1e6, progress.total / 1e6
+            _say(f"fetching {self._name} from {progress.source}: {done:,.0f} of {total:,.0f} MB")
+
+
+def _greet(config: Config, port: int, key_needed: bool) -> None:
+    host = config.serve.host
+    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 -- compared
+    url = f"http://{shown}:{port}"
+    key = ' -H "Authorization: Bearer $PERPEND_API_KEY"' if key_needed else ""
+    body = '{"messages": [{"role": "user", "content": "What is 17 * 24?"}], "max_thinking_tokens": 128}'
+    _say(f"perpend listens on {url} with {config.defaults.model}; Ctrl-C stops it. Try:\n")
+    _say(f"  curl {url}/v1/chat/completions{key} \\")
+    _say(f"    -d '{body}'\n")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
