@@ -1,0 +1,92 @@
+"""Durability against a power cut: acknowledge only what an fsync has put on the disk."""
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from perpend.errors import StorageError
+
+Waiter = asyncio.Future[None]
+
+
+class Syncer:
+    """fsyncs the write-ahead log; whoever comes while one is under way waits for the next, together."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(f"{path}-wal", os.O_RDWR)
+        _sync_folder(path.parent)  # a new file's name must survive too
+        self._executor = ThreadPoolExecutor(1, "perpend-fsync")
+        self._waiting: list[Waiter] = []
+        self._under_way = False
+
+    def resolve_when_synced(self, waiters: list[Waiter]) -> None:
+        self._waiting += waiters
+        if not self._under_way:
+            self._start()
+
+    def sync_now(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise self._problem(error) from error
+
+    def close(self) -> None:
+        """Sync for the last time; whoever waits is told."""
+        self._executor.shutdown()
+        waiting, self._waiting = self._waiting, []
+        try:
+            self.sync_now()
+            resolve(waiting)
+        except StorageError as error:
+            fail(waiting, error)
+            raise
+        finally:
+            os.close(self._file)
+
+    def _start(self) -> None:
+        self._under_way = True
+        waiters, self._waiting = self._waiting, []
+        sync = asyncio.get_running_loop().run_in_executor(self._executor, os.fsync, self._file)
+        sync.add_done_callback(partial(self._synced, waiters))
+
+    def _synced(self, waiters: list[Waiter], sync: "asyncio.Future[None]") -> None:
+        self._under_way = False
+        error = sync.exception()
+        if error is None:
+            resolve(waiters)
+        elif isinstance(error, OSError):
+            fail(waiters, self._problem(error))
+        else:
+            fail(waiters, StorageError(f"the ledger could not be synced: {error}"))
+        if self._waiting:
+            self._start()
+
+    def _problem(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"the ledger could not be synced to disk: {error}", hint=f"check the disk of {self._path}"
+        )
+
+
+def resolve(waiters: list[Waiter]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+
+
+def fail(waiters: list[Waiter], error: StorageError) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_exception(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows keeps names by itself
+    descriptor = os.open(folder, os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,138 @@
+"""API keys: the secret is shown once and known by its hash afterwards."""
+
+import datetime as dt
+import hashlib
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+
+from perpend.errors import BadRequest, NotFound
+from perpend.storage.sqlite import problem
+from perpend.storage.store import Store
+from perpend.storage.tables import KeyRow, millis, moment
+
+_PREFIX = 11
+"""`pk-` and 8 of the 43 characters: enough to recognise, far too few to guess from."""
+_REFRESH_S = 0.5
+_SELECT = "SELECT id, name, hash, prefix, created_at, revoked_at FROM keys"
+
+
+def create_key(store: Store, name: str) -> tuple[str, KeyRow]:
+    """A new secret, never to be had again, and its row. Raises BadRequest for a name that is in use."""
+    from sqlalchemy import insert
+
+    from perpend.storage.schema import keys
+
+    if not name.strip():
+        raise BadRequest("a key needs a name", hint="name it after who or what uses it", field="name")
+    if any(key.name == name and key.revoked_at is None for key in list_keys(store)):
+        raise BadRequest(
+            f"there is a key named {name!r} already",
+            hint=f"choose another name, or revoke that one: perpend keys revoke {name}",
+            field="name",
+        )
+    secret = f"pk-{secrets.token_urlsafe(32)}"
+    row = KeyRow(
+        id=f"key_{secrets.token_hex(6)}",
+        name=name,
+        hash=_hash(secret),
+        prefix=secret[:_PREFIX],
+        created_at=moment(millis(dt.datetime.now(dt.UTC))),
+    )
+    with store.transaction() as connection:
+        connection.execute(
+            insert(keys).values(
+                id=row.id, name=name, hash=row.hash, prefix=row.prefix, created_at=millis(row.created_at)
+            )
+        )
+    return secret, row
+
+
+def list_keys(store: Store) -> list[KeyRow]:
+    """All keys, the oldest first, revoked ones too."""
+    return sorted(_read(store), key=lambda key: key.created_at)
+
+
+def revoke_key(store: Store, name: str) -> KeyRow:
+    """Revoke by id, name or prefix; a server lets it in no more within a second.
+
+    Raises NotFound, and BadRequest where more than one key is meant.
+    """
+    from sqlalchemy import update
+
+    from perpend.storage.schema import keys
+
+    active = [key for key in list_keys(store) if key.revoked_at is None]
+    meant = [key for key in active if name in (key.id, key.name)] or [
+        key for key in active if len(name) > len("pk-") and key.prefix.startswith(name[:_PREFIX])
+    ]
+    if not meant:
+        raise NotFound(f"no active key {name!r}", hint="perpend keys list shows them all", field="key")
+    if len(meant) > 1:
+        ids = ", ".join(key.id for key in meant)
+        raise BadRequest(
+            f"{name!r} is the start of {len(meant)} keys", hint=f"give one id of {ids}", field="key"
+        )
+    now = dt.datetime.now(dt.UTC)
+    with store.transaction() as connection:
+        connection.execute(update(keys).where(keys.c.id == meant[0].id).values(revoked_at=millis(now)))
+    return next(key for key in list_keys(store) if key.id == meant[0].id)
+
+
+class KeyRing:
+    """Keys in memory for the hot path, read again when another connection has changed the store."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._clock = clock
+        self._next_look = clock()
+        self._version = -1
+        self._active: dict[str, KeyRow] = {}
+        self._any = False
+
+    @property
+    def any_exist(self) -> bool:
+        """A key was ever made: revoking the last one doesn't open the door."""
+        self._refresh()
+        return self._any
+
+    def lookup(self, secret: str) -> KeyRow | None:
+        """The active key of this secret. Raises StorageError when the store can't be read."""
+        self._refresh()
+        return self._active.get(_hash(secret))
+
+    def _refresh(self) -> None:
+        now = self._clock()
+        if now < self._next_look:
+            return
+        version = self._store.version()
+        if version != self._version:
+            found = _read(self._store)
+            self._any = bool(found)
+            self._active = {key.hash: key for key in found if key.revoked_at is None}
+            self._version = version
+        self._next_look = now + _REFRESH_S
+
+
+def _read(store: Store) -> list[KeyRow]:
+    # On the hot connection and without SQLAlchemy, since a server does this in its event loop.
+    try:
+        rows = store.connection.execute(_SELECT).fetchall()
+    except sqlite3.Error as error:
+        raise problem("the keys can't be read", error, store.path) from error
+    return [
+        KeyRow(
+            id=id_,
+            name=name,
+            hash=hash_,
+            prefix=prefix,
+            created_at=moment(created_at),
+            revoked_at=None if revoked_at is None else moment(revoked_at),
+        )
+        for id_, name, hash_, prefix, created_at, revoked_at in rows
+    ]
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,50 @@
+"""The tables for SQLAlchemy: migrations are checked against them, and reports are queried through them.
+
+Times are Unix milliseconds, dollars are exact decimal text: both mean the same in every database.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key_id", String),
+    Column("source", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("model_version", String),
+    Column("provider", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("effort", String, nullable=False),
+    Column("strategy", String, nullable=False),
+    Column("input", Integer, nullable=False),
+    Column("cached", Integer, nullable=False),
+    Column("thinking", Integer, nullable=False),
+    Column("answer", Integer, nullable=False),
+    Column("requested_thinking", Integer, nullable=False),
+    Column("effective_thinking", Integer, nullable=False),
+    Column("lowered_by", String),
+    Column("truncated", Boolean, nullable=False),
+    Column("stop_reason", String),
+    Column("error_code", String),
+    Column("elapsed_ms", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    Column("cost_usd", String, nullable=False),
+    # One tree and no other index: each would be another page to write for every request. Ids that ascend
+    # with time are appended to it.
+    sqlite_with_rowid=False,
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("hash", String, nullable=False, unique=True),
+    Column("prefix", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)

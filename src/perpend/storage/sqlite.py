@@ -1,0 +1,60 @@
+"""Raw SQLite connections for the hot path, and what its errors mean in words."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from perpend.errors import StorageError
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a write waits for another process to let go of the file."""
+
+_PRIMARY = 0xFF  # extended error codes keep the primary one in their low byte
+
+
+def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
+    """A connection in autocommit mode to a file in WAL mode, which never checkpoints by itself."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False)
+    try:
+        _enter_wal(connection)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA wal_autocheckpoint=0")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Several processes may do this to a new file at once, and SQLite doesn't wait in this one place."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def problem(what: str, error: sqlite3.Error | OSError, path: Path) -> StorageError:
+    """The error that `what` failed with, and what to do about it."""
+    hints = {
+        sqlite3.SQLITE_BUSY: f"another process keeps {path} locked: end it, or set storage.path",
+        sqlite3.SQLITE_FULL: f"free some space on the disk of {path}",
+        sqlite3.SQLITE_READONLY: f"make {path} and its folder writable, or set storage.path",
+        sqlite3.SQLITE_CANTOPEN: f"make {path} and its folder writable, or set storage.path",
+        sqlite3.SQLITE_NOTADB: f"{path} isn't a Perpend database: move it away, or set storage.path",
+        sqlite3.SQLITE_CORRUPT: f"{path} is damaged: restore it from a backup, or move it away",
+    }
+    code = sqlite3.SQLITE_CANTOPEN if isinstance(error, OSError) else _code(error)
+    return StorageError(f"{what}: {error}", hint=hints.get(code, "perpend doctor checks the store"))
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY

@@ -1,0 +1,112 @@
+"""The store: one SQLite file, opened fast, written by one hot connection, queried through SQLAlchemy."""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from perpend.storage.sqlite import connect, problem
+from perpend.storage.tables import REVISION
+from perpend.storage.writer import Durability, Writer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.exc import DBAPIError
+
+
+class Store:
+    """`writer` writes the ledger; `transaction` is for administration and reports."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, durability: Durability) -> None:
+        self.path = path
+        self.connection = connection
+        """The hot connection: the event loop's thread only, short statements only."""
+        self.writer = Writer(connection, path, durability)
+
+    @classmethod
+    def open(cls, path: Path, durability: Durability = "process") -> Self:
+        """Open `path`, made or migrated where needed. Raises StorageError saying why it can't."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            connection = connect(path)
+            try:
+                if _revision(connection) != REVISION:
+                    _migrate(path)
+                connection.execute("PRAGMA busy_timeout=0")  # the writer waits without blocking the loop
+                return cls(path, connection, durability)
+            except BaseException:
+                connection.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            raise problem(f"the store {path} can't be opened", error, path) from error
+
+    def check(self) -> None:
+        """Raises StorageError unless a row could be written now."""
+        try:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise problem(f"the store {self.path} can't be written", error, self.path) from error
+
+    def version(self) -> int:
+        """Changes when another connection has committed something. Raises StorageError."""
+        try:
+            return self.connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise problem(f"the store {self.path} can't be read", error, self.path) from error
+
+    @contextmanager
+    def transaction(self) -> "Generator[Connection]":
+        """A transaction on a connection of its own, through SQLAlchemy. Raises StorageError."""
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise problem(f"the store {self.path} refused", _driver_error(error), self.path) from error
+
+    @cached_property
+    def _engine(self) -> "Engine":
+        return _engine(self.path)
+
+    def close(self) -> None:
+        try:
+            self.writer.close()
+        finally:
+            self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _engine(path: Path) -> "Engine":
+    from sqlalchemy import URL, NullPool, create_engine
+
+    return create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
+
+
+def _revision(connection: sqlite3.Connection) -> str | None:
+    marked = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if marked else None
+    return None if row is None else row[0]
+
+
+def _migrate(path: Path) -> None:
+    from sqlalchemy.exc import DBAPIError
+
+    from perpend.storage.migrate import migrate
+
+    try:
+        migrate(_engine(path))
+    except DBAPIError as error:
+        raise _driver_error(error) from error
+
+
+def _driver_error(error: "DBAPIError") -> sqlite3.Error:
+    return error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.Error(str(error))

@@ -1,0 +1,75 @@
+"""What is stored, as values: a struct per table, its fields in the order of the table's columns.
+
+The hot path needs no more than these; `storage/schema.py` has the same tables for SQLAlchemy.
+"""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+Status = Literal["finished", "failed", "cancelled"]
+Param = str | int | None
+"""What the driver takes."""
+
+REVISION = "0001"
+"""The newest migration: a store that has it is opened without loading the migrator."""
+
+
+class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
+    """A request's entry in the ledger; tokens and dollars include all candidates and summaries."""
+
+    id: str
+    key_id: str | None
+    source: str
+    """The door it came through: `chat`, `ask` …"""
+    model: str
+    model_version: str | None
+    provider: str
+    status: Status
+    effort: str
+    strategy: str
+    input: int
+    cached: int
+    thinking: int
+    answer: int
+    requested_thinking: int
+    effective_thinking: int
+    lowered_by: str | None
+    truncated: bool
+    stop_reason: str | None
+    error_code: str | None
+    elapsed_ms: int
+    created_at: dt.datetime
+    finished_at: dt.datetime
+    cost_usd: Decimal
+
+
+class KeyRow(Struct, frozen=True, kw_only=True):
+    """An API key; its secret is known by its hash alone."""
+
+    id: str
+    name: str
+    hash: str
+    """SHA-256 of the secret, in hex."""
+    prefix: str
+    """The secret's first characters, to recognise it by."""
+    created_at: dt.datetime
+    revoked_at: dt.datetime | None = None
+
+
+def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
+    """The row as the driver takes it: times in milliseconds, dollars as exact decimal text."""
+    plain = astuple(row)[:-3]
+    return (*plain, millis(row.created_at), millis(row.finished_at), f"{row.cost_usd:f}")
+
+
+def millis(moment: dt.datetime) -> int:
+    """Unix time in milliseconds."""
+    return round(moment.timestamp() * 1000)
+
+
+def moment(millis: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(millis / 1000, dt.UTC)

@@ -1,0 +1,92 @@
+"""Sums over the ledger: who used which model on which day, and what it cost, exactly."""
+
+import datetime as dt
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, func, literal, select
+
+from perpend.storage.schema import keys, requests
+from perpend.storage.store import Store
+from perpend.storage.tables import millis
+
+Dimension = Literal["key", "model", "day"]
+DIMENSIONS: tuple[Dimension, ...] = ("key", "model", "day")
+_FIRST_DAY = dt.date(1970, 1, 1)
+_DAY_MS = 86_400_000
+
+
+class UsageRow(Struct, kw_only=True):
+    """One line of the account. Dimensions that weren't asked for are None, and so is `key` without one."""
+
+    key: str | None = None
+    """The key's name, or its id where the key itself is gone."""
+    model: str | None = None
+    day: dt.date | None = None
+    """In UTC, by the request's start."""
+    requests: int = 0
+    input: int = 0
+    cached: int = 0
+    thinking: int = 0
+    answer: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+    def add(self, other: "UsageRow") -> None:
+        self.requests += other.requests
+        self.input += other.input
+        self.cached += other.cached
+        self.thinking += other.thinking
+        self.answer += other.answer
+        self.cost_usd += other.cost_usd
+
+
+def usage(store: Store, by: Sequence[Dimension] = DIMENSIONS, since: dt.date | None = None) -> list[UsageRow]:
+    """Sums for each combination of `by`, ordered; failed and cancelled requests count with what they used.
+
+    `since` is the first day (UTC). No dimensions: one row with the total.
+    """
+    sums: dict[tuple[str | dt.date | None, ...], UsageRow] = {}
+    for row in _grouped(store, by, since):
+        place = (row.key, row.model, row.day)
+        if place in sums:
+            sums[place].add(row)
+        else:
+            sums[place] = row
+    return [row for _, row in sorted(sums.items(), key=lambda item: [str(part or "") for part in item[0]])]
+
+
+def total(rows: Sequence[UsageRow]) -> UsageRow:
+    summed = UsageRow()
+    for row in rows:
+        summed.add(row)
+    return summed
+
+
+def _grouped(store: Store, by: Sequence[Dimension], since: dt.date | None) -> list[UsageRow]:
+    """The database sums the tokens; costs are grouped by and multiplied here, so that no digit is lost."""
+    dimensions: dict[Dimension, ColumnElement[Any]] = {
+        "key": func.coalesce(keys.c.name, requests.c.key_id),
+        "model": requests.c.model,
+        "day": requests.c.created_at // literal(_DAY_MS),
+    }
+    chosen = [dimensions[name].label(name) for name in by]
+    sums = [func.sum(requests.c[name]).label(name) for name in ("input", "cached", "thinking", "answer")]
+    query = (
+        select(*chosen, requests.c.cost_usd, func.count().label("requests"), *sums)
+        .select_from(requests.outerjoin(keys, keys.c.id == requests.c.key_id))
+        .group_by(*(dimensions[name] for name in by), requests.c.cost_usd)
+    )
+    if since is not None:
+        query = query.where(requests.c.created_at >= millis(dt.datetime.combine(since, dt.time(), dt.UTC)))
+    with store.transaction() as connection:
+        return [_row(dict(found)) for found in connection.execute(query).mappings()]
+
+
+def _row(found: dict[Any, Any]) -> UsageRow:
+    """`found`: columns named as the row's fields; days as numbers, the cost as text and of one request."""
+    if "day" in found:
+        found["day"] = _FIRST_DAY + dt.timedelta(days=found["day"])
+    found["cost_usd"] = Decimal(found["cost_usd"]) * found["requests"]
+    return UsageRow(**found)
