@@ -12,7 +12,7 @@ from ledger_rows import NOON, ledger_row
 
 from perpend.storage.keys import create_key
 from perpend.storage.store import Store
-from perpend.storage.usage import UsageRow, total, usage
+from perpend.storage.usage import UsageRow, last_used, total, usage
 
 MAY_4, MAY_5 = dt.date(2026, 5, 4), dt.date(2026, 5, 5)
 
@@ -74,3 +74,9 @@ def test_costs_are_summed_exactly(tmp_path_factory: pytest.TempPathFactory, cost
         assert Fraction(summed.cost_usd) == sum(map(Fraction, costs))
         assert summed.requests == len(costs)
         assert summed.thinking == 100 * len(costs)
+
+
+def test_when_keys_were_last_used(store: Store) -> None:
+    used = {key_id: at for key_id, at in last_used(store).items() if key_id == "key_gone"}
+    assert used == {"key_gone": NOON + dt.timedelta(days=1)}
+    assert None not in last_used(store)

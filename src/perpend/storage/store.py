@@ -1,19 +1,24 @@
 """The store: one SQLite file, opened fast, written by one hot connection, queried through SQLAlchemy."""
 
 import sqlite3
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perpend.storage.sqlite import connect, problem
+from perpend.storage.sqlite import connect, is_busy, problem
 from perpend.storage.tables import REVISION
 from perpend.storage.writer import Durability, Writer
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.exc import DBAPIError
+
+
+_CHECK_S = 0.05
+"""Another process's write takes far less; a server's event loop can spare this once in a while."""
 
 
 class Store:
@@ -43,12 +48,17 @@ class Store:
             raise problem(f"the store {path} can't be opened", error, path) from error
 
     def check(self) -> None:
-        """Raises StorageError unless a row could be written now."""
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            self.connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            raise problem(f"the store {self.path} can't be written", error, self.path) from error
+        """Raises StorageError unless a row could be written now, or very soon."""
+        deadline = time.monotonic() + _CHECK_S
+        while True:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                self.connection.execute("ROLLBACK")
+                return
+            except sqlite3.Error as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise problem(f"the store {self.path} can't be written", error, self.path) from error
+                time.sleep(0.005)
 
     def version(self) -> int:
         """Changes when another connection has committed something. Raises StorageError."""

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, literal, select
 
 from perpend.storage.schema import keys, requests
 from perpend.storage.store import Store
-from perpend.storage.tables import millis
+from perpend.storage.tables import millis, moment
 
 Dimension = Literal["key", "model", "day"]
 DIMENSIONS: tuple[Dimension, ...] = ("key", "model", "day")
@@ -62,6 +62,17 @@ def total(rows: Sequence[UsageRow]) -> UsageRow:
     for row in rows:
         summed.add(row)
     return summed
+
+
+def last_used(store: Store) -> dict[str, dt.datetime]:
+    """When each key's last request began, by the key's id; keys never used aren't there."""
+    query = (
+        select(requests.c.key_id, func.max(requests.c.created_at))
+        .where(requests.c.key_id.is_not(None))
+        .group_by(requests.c.key_id)
+    )
+    with store.transaction() as connection:
+        return {str(key_id): moment(at) for key_id, at in connection.execute(query)}
 
 
 def _grouped(store: Store, by: Sequence[Dimension], since: dt.date | None) -> list[UsageRow]:

@@ -1,0 +1,132 @@
+"""`perpend keys`: API keys for those who may use the gateway."""
+
+import datetime as dt
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+
+from perpend.cli.store import open_store, print_table
+from perpend.storage.tables import KeyRow
+
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
+
+app = App(name="keys", help="API keys for those who may use the gateway. Only a hash of each is kept.")
+
+
+@app.command
+def create(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
+    """Make a key and print it, this once: it can't be shown again.
+
+    Example: `export PERPEND_API_KEY=$(perpend keys create laptop)`
+
+    Parameters
+    ----------
+    name
+        Who or what will use it; shown by `perpend keys list` and `perpend usage`.
+    json
+        Print an object with the key's id as well.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.storage.keys import create_key
+
+    with open_store(config) as store:
+        secret, row = create_key(store, name)
+    print(_json({"secret": secret, **_described(row, None)}) if json else secret)
+    print(
+        f"made {row.id} ({name}); keep it now, it isn't shown again. Clients send it as their API key:\n"
+        f"  Authorization: Bearer {row.prefix}…\n"
+        "The gateway needs keys from now on, on loopback too.",
+        file=sys.stderr,
+    )
+
+
+@app.command(name="list")
+def list_(*, json: Json = False, config: ConfigFile = None) -> None:
+    """Show all keys: name, id, first characters, when made and last used, and whether revoked.
+
+    Example: `perpend keys list --json`
+
+    Parameters
+    ----------
+    json
+        Print an array of objects.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.storage.keys import list_keys
+    from perpend.storage.usage import last_used
+
+    with open_store(config) as store:
+        keys, used = list_keys(store), last_used(store)
+    if json:
+        print(_json([_described(key, used.get(key.id)) for key in keys]))
+    elif keys:
+        _print_table(keys, used)
+    else:
+        print("no keys yet: perpend keys create NAME", file=sys.stderr)
+
+
+@app.command
+def revoke(key: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
+    """Revoke a key: a running gateway refuses it within a second. What it used stays in the ledger.
+
+    Example: `perpend keys revoke laptop`
+
+    Parameters
+    ----------
+    key
+        Its id, its name, or its first characters (`pk-…`).
+    json
+        Print the revoked key as an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.storage.keys import revoke_key
+
+    with open_store(config) as store:
+        row = revoke_key(store, key)
+    if json:
+        print(_json(_described(row, None)))
+    else:
+        print(f"revoked {row.id} ({row.name})", file=sys.stderr)
+
+
+def _described(key: KeyRow, used: dt.datetime | None) -> dict[str, object]:
+    """A key as the outside may see it: without its hash."""
+    shown: dict[str, object] = {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "created_at": key.created_at,
+        "revoked_at": key.revoked_at,
+    }
+    return shown if used is None else {**shown, "last_used_at": used}
+
+
+def _print_table(keys: list[KeyRow], used: dict[str, dt.datetime]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    table.add_column("name", overflow="fold")
+    for title in ("id", "key", "made", "last used", "revoked"):
+        table.add_column(title, no_wrap=True)
+    for key in keys:
+        last = _day(used[key.id]) if key.id in used else "never"
+        revoked = _day(key.revoked_at) if key.revoked_at else ""
+        style = "dim" if key.revoked_at else None
+        table.add_row(key.name, key.id, f"{key.prefix}…", _day(key.created_at), last, revoked, style=style)
+    print_table(table)
+
+
+def _day(moment: dt.datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d")
+
+
+def _json(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value)).decode()

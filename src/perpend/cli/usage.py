@@ -1,0 +1,107 @@
+"""`perpend usage`: the ledger summed by key, model and day."""
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from perpend.cli.store import open_store, print_table
+from perpend.errors import BadRequest
+from perpend.registry import nearest
+
+if TYPE_CHECKING:
+    from perpend.storage.usage import Dimension, UsageRow
+
+_SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
+
+
+def usage(
+    *,
+    by: str = "key,model,day",
+    since: dt.date | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Show what was used and what it cost: requests, tokens and dollars from the ledger.
+
+    Failed and cancelled requests count with what they had used. Costs are exact.
+
+    Examples: `perpend usage --by model`, `perpend usage --by key,day --since 2026-05-01 --json`
+
+    Parameters
+    ----------
+    by
+        What to sum by: any of key, model and day, with commas between.
+    since
+        The first day (UTC), as 2026-05-01; all by default.
+    json
+        Print an object with `rows` and their `total`.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.storage import usage as ledger
+
+    dimensions = _dimensions(by)
+    with open_store(config) as store:
+        rows = ledger.usage(store, dimensions, since)
+    total = ledger.total(rows)
+    if json:
+        _print_json(dimensions, rows, total)
+    else:
+        _print_table(dimensions, rows, total)
+
+
+def _dimensions(by: str) -> "list[Dimension]":
+    from perpend.storage.usage import DIMENSIONS
+
+    known: dict[str, Dimension] = {name: name for name in DIMENSIONS}
+    chosen: list[Dimension] = []
+    for name in filter(None, (part.strip() for part in by.split(","))):
+        if name not in known:
+            close = nearest(name, known)
+            hint = f"did you mean {close!r}? " if close else ""
+            raise BadRequest(f"can't sum by {name!r}", hint=f"{hint}known: {', '.join(known)}", field="by")
+        if known[name] not in chosen:
+            chosen.append(known[name])
+    return chosen
+
+
+def _print_json(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:
+    shown = {
+        "rows": [{name: getattr(row, name) for name in (*by, *_SUMS)} for row in rows],
+        "total": {name: getattr(total, name) for name in _SUMS},
+    }
+    # A JSON number can hold every digit of a decimal; so ours do.
+    print(msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(shown)).decode())
+
+
+def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, show_footer=True)
+    for place, name in enumerate(by):
+        table.add_column(name, "" if place else "total", overflow="fold", no_wrap=name == "day")
+    for name in _SUMS:
+        table.add_column(
+            name.removesuffix("_usd"), _SHOWN[name](getattr(total, name)), justify="right", no_wrap=True
+        )
+    for row in rows:
+        names = [str(getattr(row, name) or "–") for name in by]
+        table.add_row(*names, *(_SHOWN[name](getattr(row, name)) for name in _SUMS))
+    print_table(table)
+
+
+def _dollars(cost: Decimal) -> str:
+    """All its digits, at least two."""
+    shortest = cost.normalize()
+    exponent = shortest.as_tuple().exponent
+    digits = -exponent if isinstance(exponent, int) else 0
+    return f"${shortest:.{max(2, digits)}f}"
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = dict.fromkeys(_SUMS, "{:,}".format) | {"cost_usd": _dollars}

@@ -1,0 +1,89 @@
+"""`perpend keys`: the secret goes to stdout once, and nowhere else."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perpend.cli.keys import app
+from perpend.errors import BadRequest, NotFound
+from perpend.storage.keys import KeyRing
+from perpend.storage.store import Store
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def keys(*tokens: str) -> None:
+    app(list(tokens), result_action="return_value")
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    capsys.readouterr()
+    keys("list", "--json")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_new_key_works(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys("create", "laptop")
+    said = capsys.readouterr()
+    secret = said.out.strip()
+    assert secret not in said.err
+    assert "isn't shown again" in said.err
+    with Store.open(home / "perpend.db") as store:
+        key = KeyRing(store).lookup(secret)
+    assert key is not None
+    assert key.name == "laptop"
+
+
+def test_the_config_says_where_keys_are_kept(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "other.toml").write_text('[storage]\npath = "elsewhere.db"\n')
+    keys("create", "laptop", "--config", str(home / "other.toml"))
+    assert (home / "elsewhere.db").exists()
+    assert not (home / "perpend.db").exists()
+
+
+def test_listing_shows_neither_secret_nor_hash(capsys: pytest.CaptureFixture[str]) -> None:
+    keys("create", "laptop")
+    secret = capsys.readouterr().out.strip()
+    keys("list")
+    table = capsys.readouterr().out
+    assert "laptop" in table
+    assert secret[:11] in table
+    assert secret not in table
+    (row,) = listed(capsys)
+    assert set(row) == {"id", "name", "prefix", "created_at", "revoked_at"}
+
+
+def test_no_keys_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    keys("list")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "perpend keys create" in said.err
+
+
+def test_json_on_creation_has_the_secret_and_its_id(capsys: pytest.CaptureFixture[str]) -> None:
+    keys("create", "laptop", "--json")
+    made = json.loads(capsys.readouterr().out)
+    assert made["secret"].startswith(made["prefix"])
+    assert [row["id"] for row in listed(capsys)] == [made["id"]]
+
+
+def test_revoking_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    keys("create", "laptop")
+    keys("revoke", "laptop")
+    (row,) = listed(capsys)
+    assert row["revoked_at"] is not None
+
+
+def test_what_is_wrong_is_said() -> None:
+    with pytest.raises(NotFound, match="nobody"):
+        keys("revoke", "nobody")
+    keys("create", "laptop")
+    with pytest.raises(BadRequest, match="already"):
+        keys("create", "laptop")

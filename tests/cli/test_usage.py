@@ -1,0 +1,78 @@
+"""`perpend usage`: what the ledger adds up to, as a table and as JSON."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclopts import App
+from ledger_rows import ledger_row
+
+from perpend.cli.usage import usage
+from perpend.errors import BadRequest
+from perpend.storage.store import Store
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with Store.open(tmp_path / "perpend.db") as store:
+        store.writer.write_now(
+            [
+                ledger_row(model="small", cost_usd=Decimal(0)),
+                ledger_row(model="big", cost_usd=Decimal("0.10000000000001"), thinking=12_000),
+                ledger_row(model="big", cost_usd=Decimal("0.2")),
+            ]
+        )
+
+
+def run(*tokens: str) -> None:
+    app = App()
+    app.default(usage)
+    app(list(tokens), result_action="return_value")
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out, parse_float=Decimal)
+
+
+def test_the_table_has_every_digit_and_a_total(capsys: pytest.CaptureFixture[str]) -> None:
+    run()
+    table = capsys.readouterr().out
+    big = next(line for line in table.splitlines() if "big" in line)
+    assert big.split() == ["–", "big", "2026-05-04", "2", "40", "10", "12,100", "20", "$0.30000000000001"]
+    total = next(line for line in table.splitlines() if "total" in line)
+    assert total.split() == ["total", "3", "60", "15", "12,200", "30", "$0.30000000000001"]
+
+
+def test_json_by_model(capsys: pytest.CaptureFixture[str]) -> None:
+    run("--by", "model", "--json")
+    body = printed(capsys)
+    assert [(row["model"], row["requests"], row["cost_usd"]) for row in body["rows"]] == [
+        ("big", 2, Decimal("0.30000000000001")),
+        ("small", 1, 0),
+    ]
+    assert "day" not in body["rows"][0]
+    assert body["total"] == {
+        "requests": 3,
+        "input": 60,
+        "cached": 15,
+        "thinking": 12_200,
+        "answer": 30,
+        "cost_usd": Decimal("0.30000000000001"),
+    }
+
+
+def test_since_a_later_day_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    run("--since", "2026-05-05", "--json")
+    body = printed(capsys)
+    assert body["rows"] == []
+    assert body["total"]["requests"] == 0
+
+
+def test_an_unknown_dimension_names_the_nearest() -> None:
+    with pytest.raises(BadRequest, match="modle") as refused:
+        run("--by", "key,modle")
+    assert "'model'" in str(refused.value.hint)
