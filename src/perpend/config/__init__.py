@@ -1,0 +1,29 @@
+"""The config: its shape, and how it is loaded."""
+
+from perpend.config.load import Loaded, find_file, home_dir, load, load_config
+from perpend.config.schema import (
+    Config,
+    DefaultsConfig,
+    EngineConfig,
+    ModelConfig,
+    PriceConfig,
+    ProviderConfig,
+    ServeConfig,
+    StorageConfig,
+)
+
+__all__ = [
+    "Config",
+    "DefaultsConfig",
+    "EngineConfig",
+    "Loaded",
+    "ModelConfig",
+    "PriceConfig",
+    "ProviderConfig",
+    "ServeConfig",
+    "StorageConfig",
+    "find_file",
+    "home_dir",
+    "load",
+    "load_config",
+]

@@ -1,0 +1,110 @@
+"""Whether plain values fit the schema: every problem, each with its key path, not only the first."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct
+
+from perpend.config.locate import KeyPath, is_table
+from perpend.registry import nearest
+
+DecodeHook = Callable[[type, Any], Any]
+
+
+class Problem(Struct, frozen=True):
+    path: KeyPath
+    message: str
+
+
+def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> Iterator[Problem]:
+    """What keeps `value` from being a `shape`; nothing when it fits."""
+    section = section_of(shape)
+    of_dict = dict_of(shape)
+    if (section or of_dict) and not is_table(value):
+        yield Problem(path, f"expected a table, got `{type(value).__name__}`")
+    elif section:
+        yield from _in_section(value, section, hook, path)
+    elif of_dict:
+        for name, item in value.items():
+            yield from _leaf(name, of_dict[0], hook, (*path, name))
+            yield from problems(item, of_dict[1], hook, (*path, name))
+    else:
+        yield from _leaf(value, shape, hook, path)
+
+
+def _in_section(
+    value: dict[str, Any], section: type[Struct], hook: DecodeHook, path: KeyPath
+) -> Iterator[Problem]:
+    fields = {field.name: field for field in msgspec.structs.fields(section)}
+    found: list[Problem] = []
+    for name, item in value.items():
+        if name in fields:
+            found += problems(item, fields[name].type, hook, (*path, name))
+        else:
+            found.append(Problem((*path, name), f"unknown key{_meant(name, section, path)}"))
+    found += [
+        Problem(path, f"{name!r} is missing")
+        for name, field in fields.items()
+        if field.required and name not in value
+    ]
+    if not found:  # each field alone is well; the section may still object to the whole
+        found += _leaf(value, section, hook, path)
+    yield from found
+
+
+def _leaf(value: Any, shape: Any, hook: DecodeHook, path: KeyPath) -> Iterator[Problem]:
+    try:
+        msgspec.convert(value, shape, dec_hook=hook)
+    except msgspec.ValidationError as error:
+        yield Problem(path, explain(value, shape, error))
+
+
+def explain(value: Any, shape: Any, error: msgspec.ValidationError) -> str:
+    """msgspec's message in our words, with the choices where there are any."""
+    choices = choices_of(shape)
+    if choices and isinstance(value, str):
+        close = nearest(value, choices)
+        meant = f"; did you mean {close!r}?" if close else ""
+        return f"{value!r} is none of {', '.join(choices)}{meant}"
+    text = str(error).split(" - at `", 1)[0]
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _meant(name: str, section: type[Struct], path: KeyPath) -> str:
+    """The nearest key here, else the same key in another section."""
+    here = [field.name for field in msgspec.structs.fields(section)]
+    if close := nearest(name, here):
+        return f"; did you mean {'.'.join((*path, close))!r}?"
+    if not path:
+        elsewhere = {key[-1]: ".".join(key) for key in known_keys(section)}
+        if close := nearest(name, elsewhere):
+            return f"; did you mean {elsewhere[close]!r}?"
+    return f"; known here: {', '.join(here)}"
+
+
+def known_keys(section: type[Struct], path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Every key path of the schema that has a fixed name."""
+    for field in msgspec.structs.fields(section):
+        inner = section_of(field.type)
+        if inner:
+            yield from known_keys(inner, (*path, field.name))
+        else:
+            yield (*path, field.name)
+
+
+def section_of(shape: Any) -> type[Struct] | None:
+    """The table's type, for `Section` and `Section | None`."""
+    for part in (shape, *get_args(shape)):
+        if isinstance(part, type) and issubclass(part, Struct) and get_origin(shape) is not dict:
+            return part
+    return None
+
+
+def dict_of(shape: Any) -> tuple[Any, Any] | None:
+    """Key and value types of a table with names of the user's choice."""
+    return get_args(shape) if get_origin(shape) is dict else None
+
+
+def choices_of(shape: Any) -> tuple[str, ...]:
+    return get_args(shape) if get_origin(shape) is Literal else ()
