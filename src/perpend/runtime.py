@@ -122,7 +122,7 @@ class Models:
         async def url() -> str:
             if not path.exists():
                 raise WeightsError(f"the weights of {name!r} aren't here", hint=f"perpend models pull {name}")
-            return await self._engines.get(name, path, context).ready()
+            return await self._engines.ready(name, path, context)
 
         account = Account({"content-type": "application/json"}, aiohttp.ClientTimeout(sock_connect=10))
         return LlamaCompletion(self._http, url, account)
@@ -196,7 +196,7 @@ class Runtime:
         if not path.exists():
             raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")
         assert served.context is not None
-        await self.engines.get(served.name, path, served.context).ready()
+        await self.engines.ready(served.name, path, served.context)
 
     async def solve(
         self,

@@ -1,0 +1,48 @@
+"""House gates: file ≤ 500 lines, function ≤ 60, ≤ 8 parameters (options of a command apart), folders ≤ 2 deep."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+FORBIDDEN = ("pypi." + "org", "pythonhosted." + "org", "registry.npmjs." + "org", "deb.debian." + "org", "/work" + "/")
+
+
+def problems(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = [f"{path}: names {word}" for word in FORBIDDEN if word in text]
+    if path.suffix != ".py":
+        return found
+    if (lines := text.count("\n")) > 500:
+        found.append(f"{path}: {lines} lines")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found += function_problems(path, node)
+    if path.is_relative_to("src/perpend") and len(path.relative_to("src/perpend").parts) > 3:
+        found.append(f"{path}: more than 2 folders deep")
+    return found
+
+
+def function_problems(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
+    found: list[str] = []
+    doc = node.body[0] if ast.get_docstring(node) else None
+    doc_lines = (doc.end_lineno or doc.lineno) - doc.lineno + 1 if doc else 0
+    lines = (node.end_lineno or node.lineno) - node.lineno + 1 - doc_lines
+    if lines > 60:
+        found.append(f"{path}:{node.lineno}: {node.name} has {lines} lines")
+    given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+    count = len([a for a in given if a.arg not in ("self", "cls")])
+    if count > 8 and not path.is_relative_to("src/perpend/cli"):
+        found.append(f"{path}:{node.lineno}: {node.name} has {count} parameters")
+    return found
+
+
+def main() -> None:
+    tracked = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.split()
+    files = [Path(name) for name in tracked if Path(name).is_file()]
+    found = [problem for path in files if not path.suffix == ".lock" for problem in problems(path)]
+    print("\n".join(found) or f"gates: {len(files)} files hold")
+    sys.exit(bool(found))
+
+
+main()

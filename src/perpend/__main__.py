@@ -1,0 +1,5 @@
+"""`python -m perpend`."""
+
+from perpend.cli.main import main
+
+main()

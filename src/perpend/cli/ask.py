@@ -1,0 +1,227 @@
+"""`perpend ask`: one question, thinking dim on stderr, the answer on stdout."""
+
+import asyncio
+import re
+import signal
+import sys
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from perpend.cli.console import colours, note, pull_progress
+from perpend.config import load_config
+from perpend.errors import BadRequest
+from perpend.runtime import Runtime
+from perpend.serving.dialects.openai_chat import completion_body
+from perpend.solve import Control
+from perpend.types import (
+    Answer,
+    AnswerDelta,
+    Effort,
+    Event,
+    Limits,
+    Message,
+    Request,
+    Sampling,
+    StrategySpec,
+    SummaryDelta,
+    ThinkingDelta,
+    Visibility,
+)
+
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
+
+
+def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
+    *question: str,
+    effort: Effort | None = None,
+    max_thinking_tokens: int | None = None,
+    max_tokens: int | None = None,
+    max_cost: str | None = None,
+    deadline: str | None = None,
+    strategy: str = "single",
+    model: str | None = None,
+    system: str | None = None,
+    temperature: float | None = None,
+    seed: int | None = None,
+    visibility: Visibility = "visible",
+    thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Ask a question. The first Ctrl-C means "answer now", the second stops.
+
+    Examples: perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s;
+    git diff | perpend ask "Review this" --effort high
+
+    Parameters
+    ----------
+    question
+        The question; text piped to stdin is put after it.
+    effort
+        none, minimal, low, medium, high or max.
+    max_thinking_tokens
+        Think at most this many tokens.
+    max_tokens
+        Thinking and answer together.
+    max_cost
+        US dollars that the request may cost.
+    deadline
+        Time to answer in, once the model is loaded: 5s, 500ms, 2m.
+    strategy
+        A name, or a JSON object such as {"name": "budget_forcing", "waits": 2}.
+    model
+        A name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
+    system
+        A system message.
+    temperature
+        0 for the likeliest words.
+    seed
+        Makes sampling repeatable.
+    visibility
+        Of the thinking: visible, summary or hidden.
+    thinking
+        With --no-thinking: answer at once.
+    json
+        Print the body of a chat completion on stdout.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    text = _question(question)
+    messages = (Message("system", system),) if system else ()
+    request = Request(
+        messages=(*messages, Message("user", text)),
+        model=model,
+        effort=effort if thinking else "none",
+        limits=Limits(
+            max_thinking_tokens=_at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
+            max_output_tokens=_at_least(1, max_tokens, "--max-tokens"),
+            max_cost_usd=_dollars(max_cost),
+            deadline_ms=_milliseconds(deadline),
+        ),
+        sampling=Sampling(temperature=temperature, seed=seed),
+        strategy=_strategy(strategy),
+        visibility=visibility,
+    )
+    answer = asyncio.run(_ask(request, config, quiet=json))
+    if json:
+        sys.stdout.buffer.write(completion_body(answer, visibility) + b"\n")
+
+
+async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
+    async with await Runtime.open(load_config(config)) as runtime:
+        weights = runtime.models.weights(request.model)
+        if weights is not None and not runtime.models.path(weights.name).exists():
+            note(f"first run: fetching {weights.name}, {weights.size / 1e6:.0f} MB")
+        with pull_progress() as listener:
+            await runtime.prepare(request.model, listener)
+        control = Control()
+        asking = asyncio.create_task(runtime.solve(request, _printer(request, quiet), control=control))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _interrupt, control, asking)
+        try:
+            answer = await asking
+        except asyncio.CancelledError:
+            note("\nstopped")
+            raise KeyboardInterrupt from None
+    if not quiet:
+        print(flush=True)
+    note(_closing(answer))
+    return answer
+
+
+def _interrupt(control: Control, asking: "asyncio.Task[Answer]") -> None:
+    if control.answering_now:
+        asking.cancel()
+        return
+    note("\nanswering now (Ctrl-C again stops)")
+    control.answer_now()
+
+
+def _printer(request: Request, quiet: bool) -> Any:
+    dim, plain = ("\x1b[2m", "\x1b[0m") if colours() else ("", "")
+    shown = request.visibility == "visible"
+    thought = False
+
+    async def sink(batch: list[Event]) -> None:
+        nonlocal thought
+        for event in batch:
+            if (isinstance(event, ThinkingDelta) and shown) or isinstance(event, SummaryDelta):
+                thought = True
+                sys.stderr.write(f"{dim}{event.text}{plain}")
+            elif isinstance(event, AnswerDelta) and not quiet:
+                if thought:
+                    sys.stderr.write("\n\n")
+                    thought = False
+                    sys.stderr.flush()
+                sys.stdout.write(event.text)
+        sys.stderr.flush()
+        sys.stdout.flush()
+
+    return sink
+
+
+def _closing(answer: Answer) -> str:
+    budget = answer.budget
+    parts = [
+        f"thought {answer.usage.thinking} tok",
+        f"{answer.elapsed_s:.1f} s",
+        f"answer {answer.usage.answer} tok",
+        f"${answer.cost_usd:.6f}".rstrip("0").ljust(5, "0") if answer.cost_usd else "$0.00",
+    ]
+    if budget.effective_thinking_tokens:
+        used = budget.thinking_tokens_used / budget.effective_thinking_tokens
+        parts.append(f"{used:.0%} of budget")
+    if answer.truncated:
+        parts.append(f"truncated: {answer.stop_reason}")
+    return " · ".join(parts)
+
+
+def _question(words: tuple[str, ...]) -> str:
+    said = " ".join(word for word in words if word != "-")
+    piped = "" if sys.stdin.isatty() and "-" not in words else sys.stdin.read().strip()
+    text = "\n\n".join(part for part in (said, piped) if part)
+    if not text:
+        raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="question")
+    return text
+
+
+def _at_least(least: int, value: int | None, option: str) -> int | None:
+    if value is not None and value < least:
+        raise BadRequest(f"{option} must be at least {least}", field=option)
+    return value
+
+
+def _dollars(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        value = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise BadRequest(f"--max-cost {text!r} isn't an amount", hint="such as 0.05", field="--max-cost")
+    return value
+
+
+def _milliseconds(text: str | None) -> int | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
+    milliseconds = int(float(match[1]) * _UNITS_MS[match[2]]) if match else 0
+    if milliseconds < 1:
+        raise BadRequest(f"--deadline {text!r} isn't a time", hint="such as 5s or 500ms", field="--deadline")
+    return milliseconds
+
+
+def _strategy(text: str) -> StrategySpec:
+    if not text.startswith("{"):
+        return StrategySpec(text)
+    try:
+        options = msgspec.json.decode(text, type=dict[str, Any])
+        return StrategySpec(options.pop("name"), options)
+    except (msgspec.DecodeError, KeyError):
+        hint = '{"name": "budget_forcing", "waits": 2}'
+        raise BadRequest("--strategy isn't a JSON object with a name", hint=hint, field="strategy") from None

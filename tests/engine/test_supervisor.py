@@ -1,0 +1,78 @@
+"""The engine's life: it starts, dies, comes back, stops, and never outlives its parent."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from perpend.config import EngineConfig
+from perpend.engine.supervisor import Engine
+from perpend.errors import EngineError
+
+CONFIG = EngineConfig(slots=1, threads=1)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_it_starts_dies_comes_back_and_stops(smollm_path: Path, tmp_path: Path) -> None:
+    engine = Engine("small", smollm_path, CONFIG, home=tmp_path, context=512)
+    first, again = await asyncio.gather(engine.ready(), engine.ready())
+    assert first == again
+    pid = engine.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while engine.state == "ready":
+        await asyncio.sleep(0.01)
+    await engine.ready()
+    assert engine.state == "ready"
+    assert engine.restarts == 1
+    assert engine.pid not in (None, pid)
+    pid = engine.pid
+    assert pid is not None
+    await engine.stop()
+    assert not alive(pid)
+
+
+async def test_weights_that_are_no_model_are_refused_with_a_reason(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"GGUF" + b"\x00" * 100)
+    with pytest.raises(EngineError):
+        await Engine("bad", bad, CONFIG, home=tmp_path, context=512).ready()
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from perpend.config import EngineConfig
+from perpend.engine.supervisor import Engine
+async def main():
+    engine = Engine("small", Path(sys.argv[1]), EngineConfig(slots=1), home=Path(sys.argv[2]), context=512)
+    await engine.ready()
+    print(engine.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_kill_9_of_the_parent_leaves_no_orphan(smollm_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(smollm_path), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert alive(pid)
+        parent.kill()
+    for _ in range(40):
+        if not alive(pid):
+            return
+        time.sleep(0.05)
+    pytest.fail("the engine outlived its parent")
