@@ -5,7 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-FORBIDDEN = ("pypi." + "org", "pythonhosted." + "org", "registry.npmjs." + "org", "deb.debian." + "org", "/work" + "/")
+FORBIDDEN = (
+    "pypi." + "org",
+    "pythonhosted." + "org",
+    "registry.npmjs." + "org",
+    "deb.debian." + "org",
+    "/work" + "/",
+)
 
 
 def problems(path: Path) -> list[str]:

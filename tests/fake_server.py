@@ -1,6 +1,6 @@
 """A server on loopback that says exactly what a test tells it to."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -8,11 +8,11 @@ from aiohttp.test_utils import TestServer
 
 
 @asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
+async def serving(app: web.Application) -> AsyncGenerator[str, None]:
     """The base URL of `app` while it runs."""
     server = TestServer(app)
     await server.start_server()
     try:
-        yield f"http://{server.host}:{server.port}"
+        yield str(server.make_url("")).rstrip("/")
     finally:
         await server.close()

@@ -21,6 +21,7 @@ TOKENS: dict[Effort, int] = {
 COUNT = st.integers(0, 20_000)
 OUTPUT = st.none() | st.integers(1, 20_000)
 MONEY = st.decimals(0, Decimal("0.01"), places=6)
+CAP = st.decimals(0, 1, places=6)
 
 
 @given(
@@ -45,28 +46,19 @@ def test_the_answer_has_room_inside_every_limit(
         assert budget.thinking + budget.answer < context
 
 
-@given(
-    st.sampled_from(EFFORTS), COUNT, st.integers(1, 4096), MONEY, MONEY, MONEY, st.decimals(0, 1, places=6)
-)
+@given(COUNT, st.integers(1, 4096), st.builds(Costs, fixed=MONEY, thinking=MONEY, answer=MONEY), CAP)
 def test_a_cap_is_never_passed_in_the_worst_case(
-    effort: Effort,
-    thinking: int,
-    answer: int,
-    fixed: Decimal,
-    per_thinking: Decimal,
-    per_answer: Decimal,
-    cap: Decimal,
+    thinking: int, answer: int, costs: Costs, cap: Decimal
 ) -> None:
-    costs = Costs(fixed=fixed, thinking=per_thinking, answer=per_answer)
     limits = Limits(max_thinking_tokens=thinking, max_cost_usd=cap)
-    try:
-        budget = token_budget(limits, effort, TOKENS, answer, costs=costs)
-    except CapReached as refused:
-        assert refused.field == "max_cost_usd"
-        assert fixed + per_answer * min(answer, 32) > cap
+    if costs.fixed + costs.answer * min(answer, 32) > cap:
+        with pytest.raises(CapReached) as refused:
+            token_budget(limits, "medium", TOKENS, answer, costs=costs)
+        assert refused.value.field == "max_cost_usd"
         return
+    budget = token_budget(limits, "medium", TOKENS, answer, costs=costs)
     assert budget.answer >= 1
-    assert fixed + per_thinking * budget.thinking + per_answer * budget.answer <= cap
+    assert costs.fixed + costs.thinking * budget.thinking + costs.answer * budget.answer <= cap
 
 
 def test_a_small_max_tokens_shrinks_the_thinking() -> None:

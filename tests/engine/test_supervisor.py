@@ -31,11 +31,11 @@ async def test_it_starts_dies_comes_back_and_stops(smollm_path: Path, tmp_path: 
     pid = engine.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    while engine.state == "ready":
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while engine.restarts == 0:  # noqa: ASYNC110 -- the watcher is the engine's own business
+            await asyncio.sleep(0.01)
     await engine.ready()
     assert engine.state == "ready"
-    assert engine.restarts == 1
     assert engine.pid not in (None, pid)
     pid = engine.pid
     assert pid is not None

@@ -105,12 +105,12 @@ def _run_binary(launch: Launch, answers: int) -> NoReturn:
             binary_command(launch, port),
             stdin=subprocess.DEVNULL,
             env=environment,
-            preexec_fn=die_with_parent,  # this process has one thread still
+            preexec_fn=die_with_parent,  # noqa: PLW1509 -- this process has one thread still
         )
     except OSError as error:
         print(f"{launch.binary} can't be run: {error}", file=sys.stderr, flush=True)
         os._exit(CANT_START)
-    signal.signal(signal.SIGTERM, lambda *_: _end(server))
+    signal.signal(signal.SIGTERM, lambda number, frame: _end(server))
     threading.Thread(target=lambda: os._exit(_status(server.wait())), daemon=True).start()
     _say(answers, f"http://127.0.0.1:{port}")
     _wait_for_parent()

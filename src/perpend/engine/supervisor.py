@@ -1,4 +1,4 @@
-"""One model's engine: a child process that is started, watched, restarted when it dies, and stopped cleanly."""
+"""One model's engine: a child process that is started, watched, restarted and stopped."""
 
 import asyncio
 import contextlib

@@ -1,0 +1,112 @@
+"""The gateways that can be measured, each started as its user would, with the same upstream behind it."""
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from . import peer
+from .generator import Endpoint
+from .processes import Running, free_port, started
+
+HERE = Path(__file__).parent
+CONFIG = """\
+[defaults]
+model = "fake-reasoner"
+
+[serve]
+port = {port}
+require_keys = "always"
+
+[providers.fake]
+base_url = "{upstream}"
+
+[models.fake-reasoner]
+provider = "fake"
+price = {{ input = 1.0, output = 4.0 }}
+"""
+
+
+class Gateway(msgspec.Struct):
+    """Something that relays chat completions; `running` is None for one that somebody else started."""
+
+    name: str
+    version: str
+    endpoint: Endpoint
+    running: Running | None = None
+    idle_mib: float | None = None
+    home: Path | None = None
+
+
+Starter = Callable[[str, int | None, Path], AbstractContextManager[Gateway]]
+
+
+@contextmanager
+def upstream(core: int | None, home: Path, delay_ms: float) -> Generator[Gateway]:
+    port = free_port()
+    command = [
+        sys.executable,
+        str(HERE / "upstream.py"),
+        "--port",
+        str(port),
+        "--chunk-delay-ms",
+        str(delay_ms),
+    ]
+    with started("upstream", command, core=core, env=environment(home), home=home) as running:
+        running.wait_ready(port, "/v1/models")
+        yield Gateway("direct", "", Endpoint(f"http://127.0.0.1:{port}/v1"), running)
+
+
+@contextmanager
+def perpend(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
+    """`perpend serve` with authentication, prices, ledger and events on, and a key of its own."""
+    port, env = free_port(), environment(home)
+    (home / "perpend.toml").write_text(CONFIG.format(port=port, upstream=upstream_url))
+    program = str(Path(sys.executable).parent / "perpend")
+    made = subprocess.run(
+        [program, "keys", "create", "bench", "--json"], env=env, cwd=home, capture_output=True, text=True
+    )
+    if made.returncode != 0:
+        raise SystemExit(f"perpend keys create failed:\n{made.stderr[-3000:]}")
+    key = msgspec.json.decode(made.stdout)["key"]
+    with started("perpend", [program, "serve"], core=core, env=env, home=home) as running:
+        running.wait_ready(port, "/readyz")
+        yield gateway("perpend", version("perpend"), port, key, running, home)
+
+
+@contextmanager
+def bare(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
+    port, key = free_port(), secrets.token_hex(16)
+    command = [sys.executable, str(HERE / "bare_relay.py"), "--port", str(port), "--key", key]
+    command += ["--upstream", upstream_url]
+    with started("bare", command, core=core, env=environment(home), home=home) as running:
+        running.wait_ready(port, "/healthz")
+        yield gateway("bare", f"uvicorn {version('uvicorn')}", port, key, running, home)
+
+
+@contextmanager
+def litellm(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
+    port = free_port()
+    command, env, key = peer.command(port, upstream_url, home)
+    with started("litellm", command, core=core, env=env, home=home) as running:
+        running.wait_ready(port, "/health/liveliness")
+        yield gateway("litellm", peer.VERSION, port, key, running, home)
+
+
+def gateway(name: str, release: str, port: int, key: str, running: Running, home: Path) -> Gateway:
+    endpoint = Endpoint(f"http://127.0.0.1:{port}/v1", key)
+    return Gateway(name, release, endpoint, running, running.memory_mib(), home)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """No more than a program needs, so that a machine's settings don't change the figures."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PERPEND_HOME": str(home)}
+
+
+STARTERS: dict[str, Starter] = {"perpend": perpend, "bare": bare, "litellm": litellm}

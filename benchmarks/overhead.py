@@ -1,0 +1,141 @@
+"""What the gateway costs: added latency, requests and streams per second, CPU and memory, on one core.
+
+A fast fake upstream and the load generator share one core; the gateway has another to itself. Added figures are
+through the gateway minus direct, of the same round; ratios compare gateways that took turns in the same run.
+
+    python benchmarks/overhead.py                               # the gateway by itself
+    python benchmarks/overhead.py --against litellm --json      # side by side; the last line is JSON
+    python benchmarks/overhead.py --engine smollm2-135m         # on top of a real model
+    python benchmarks/overhead.py --gateway-url http://127.0.0.1:8080/v1 --key K --model fake-reasoner
+"""
+
+import argparse
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import machine
+import msgspec
+from load import gateways, namespace, peer
+from load.gateways import Gateway
+from load.generator import Endpoint
+from load.report import Results, print_tables
+from load.rounds import Plan, measure
+from load.verify import verify
+from rich.console import Console
+
+console = Console(stderr=True)
+
+
+def say(line: str) -> None:
+    console.print(line, highlight=False)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=3.0, help="per cell (default 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="gateways take turns (default 3)")
+    parser.add_argument("--clients", default="1,16,64", help="default 1,16,64; ratios are taken at the last")
+    parser.add_argument("--subject", choices=["perpend", "bare"], default="perpend", help="bare: the floor")
+    parser.add_argument("--against", choices=["litellm", "bare"], action="append", default=[])
+    parser.add_argument("--chunk-delay-ms", type=float, default=0.0, help="upstream's pause between chunks")
+    parser.add_argument("--gateway-url", help="measure one that already runs; ends in /v1")
+    parser.add_argument("--key", default="", help="its key")
+    parser.add_argument("--model", default="fake-reasoner", help="its model")
+    parser.add_argument("--direct-url", help="the upstream behind it, to know what it adds")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
+    return parser.parse_args()
+
+
+def main() -> None:
+    ask = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if not ask.gateway_url:
+        isolate(ask)
+    results = Results("gateway" if ask.gateway_url else ask.subject)
+    with TemporaryDirectory(prefix="perpend-bench-") as folder:
+        facts = run(ask, results, Path(folder))
+    rival = "litellm" if "litellm" in ask.against else next(iter(ask.against), None)
+    clients = client_counts(ask)
+    figures = results.figures(rival, clients[-1])
+    print_tables(results, figures, console if ask.json else Console())
+    if errors := results.errors():
+        console.print(f"[red]errors:[/red] {errors}")
+    if ask.json:
+        settings = {"seconds": ask.seconds, "rounds": ask.rounds, "clients": clients, "against": ask.against}
+        report: dict[str, Any] = {"benchmark": "overhead", "subject": results.subject, **figures}
+        report |= {"errors": errors, "settings": settings, "hardware": machine.describe(), **facts}
+        print(msgspec.json.encode({**report, "cells": results.as_rows()}).decode(), flush=True)
+    sys.exit(1 if errors else 0)
+
+
+def isolate(ask: argparse.Namespace) -> None:
+    """Everything is measured in one loopback-only network namespace; what needs a network happens before."""
+    if namespace.inside():
+        namespace.raise_loopback()
+        return
+    if "litellm" in ask.against:
+        peer.install()
+    if namespace.available():
+        namespace.enter()
+    if "litellm" in ask.against:
+        raise SystemExit(
+            "LiteLLM runs only in a network namespace of its own; here `unshare -rn` doesn't work"
+        )
+
+
+def client_counts(ask: argparse.Namespace) -> list[int]:
+    return sorted({int(count) for count in ask.clients.split(",")})
+
+
+def cores() -> tuple[int | None, int | None]:
+    """One for the gateway, one for the load; no pinning on a machine with one core."""
+    mine = sorted(os.sched_getaffinity(0))
+    return (mine[0], mine[-1]) if len(mine) > 1 else (None, None)
+
+
+def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, Any]:
+    """Start everything, measure every cell in turn; the facts about who took part."""
+    gateway_core, load_core = cores()
+    with ExitStack() as stack:
+        targets: list[Gateway] = []
+        if ask.gateway_url:
+            if ask.direct_url:
+                targets.append(Gateway("direct", "", Endpoint(ask.direct_url)))
+            targets.append(Gateway("gateway", "", Endpoint(ask.gateway_url, ask.key, ask.model)))
+        else:
+            upstream = stack.enter_context(gateways.upstream(load_core, folder, ask.chunk_delay_ms))
+            targets.append(upstream)
+            for name in dict.fromkeys([ask.subject, *ask.against]):
+                home = folder / name
+                home.mkdir()
+                start = gateways.STARTERS[name]
+                targets.append(stack.enter_context(start(upstream.endpoint.url, gateway_core, home)))
+            if load_core is not None:
+                os.sched_setaffinity(0, {load_core})
+        for target in targets:
+            verify(target.name, target.endpoint)
+        plan = Plan(ask.seconds, ask.rounds, client_counts(ask))
+        results.cells += measure(targets, plan, os.getpid(), say)
+        return {"gateways": [facts_of(t) for t in targets if t.running and t.name != "direct"]}
+
+
+def facts_of(target: Gateway) -> dict[str, Any]:
+    assert target.running is not None
+    return {
+        "name": target.name,
+        "version": target.version,
+        "start_s": target.running.start_s,
+        "idle_mib": target.idle_mib,
+        "loaded_mib": target.running.memory_mib(),
+    }
+
+
+if __name__ == "__main__":
+    main()
