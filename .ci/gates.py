@@ -46,7 +46,7 @@ def function_problems(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) 
 def main() -> None:
     tracked = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.split()
     files = [Path(name) for name in tracked if Path(name).is_file()]
-    found = [problem for path in files if not path.suffix == ".lock" for problem in problems(path)]
+    found = [problem for path in files if path.suffix != ".lock" for problem in problems(path)]
     print("\n".join(found) or f"gates: {len(files)} files hold")
     sys.exit(bool(found))
 

@@ -55,7 +55,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     ask = options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
     if not ask.gateway_url:
         isolate(ask)
     results = Results("gateway" if ask.gateway_url else ask.subject)

@@ -1,6 +1,6 @@
 """The floor: the same parts as the gateway (uvicorn, msgspec, aiohttp) with nothing of the product between them.
 
-Checks one key, decodes the body, asks the upstream, re-encodes the reply. What the gateway costs beyond this is its own.
+Checks one key, decodes the body, asks the upstream, re-encodes the reply. The rest of the gateway's cost is its own.
 
     python benchmarks/load/bare_relay.py --port 9002 --upstream http://127.0.0.1:9001/v1 --key K
 """

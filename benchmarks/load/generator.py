@@ -150,7 +150,7 @@ class Load:
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
-        host, port = self.address.hostname, self.address.port or 80
+        host, port = self.address.hostname or "127.0.0.1", self.address.port or 80
         _, connection = await loop.create_connection(Connection, host, port)
         return connection
 
@@ -158,7 +158,7 @@ class Load:
         """Until both have passed; a gateway that is too slow for `replies` ends at the longest wait."""
         began, wanted = perf_counter(), len(self.replies) + replies
         await asyncio.sleep(seconds)
-        while len(self.replies) < wanted and perf_counter() - began < LONGEST_WAIT_S:
+        while len(self.replies) < wanted and perf_counter() - began < LONGEST_WAIT_S:  # noqa: ASYNC110 -- polled
             await asyncio.sleep(0.02)
 
 

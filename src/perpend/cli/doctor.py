@@ -56,10 +56,16 @@ async def _machine(config: Config) -> Finding:
     return Finding("cores and RAM", gib >= 2, f"{machine.cores} cores, {gib:.1f} GiB", fix)
 
 
-async def _cpu(config: Config) -> Finding:
+def _cpu_flags() -> str | None:
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
+        return None
+
+
+async def _cpu(config: Config) -> Finding:
+    flags = _cpu_flags()
+    if flags is None:
         return Finding("CPU features", True, platform.machine())
     ok = platform.machine() != "x86_64" or ("avx2" in flags and "fma" in flags)
     fix = None if ok else "the embedded engine will be slow: set engine.binary to a build for this CPU"
