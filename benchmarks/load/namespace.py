@@ -16,7 +16,8 @@ IFF_UP = 0x1
 def available() -> bool:
     command = ["unshare", "--map-root-user", "--net", "true"]
     return (
-        shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
+        shutil.which("unshare") is not None
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
     )
 
 

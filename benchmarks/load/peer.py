@@ -54,7 +54,7 @@ def install() -> None:
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
     python = str(home / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet"]
-    strict = subprocess.run([*pip, f"litellm[proxy]=={VERSION}"], capture_output=True)
+    strict = subprocess.run([*pip, f"litellm[proxy]=={VERSION}"], capture_output=True, check=False)
     if strict.returncode != 0:
         subprocess.run([*pip, "--no-deps", f"litellm=={VERSION}"], check=True)
         listing = subprocess.run(
@@ -62,7 +62,7 @@ def install() -> None:
         )
         wanted = home / "requirements.txt"
         wanted.write_text(listing.stdout)
-        if subprocess.run([*pip, "-r", str(wanted)]).returncode != 0:
+        if subprocess.run([*pip, "-r", str(wanted)], check=False).returncode != 0:
             raise SystemExit(f"can't install LiteLLM {VERSION}: {strict.stderr.decode()[-1000:]}")
     if installed_version() != VERSION:
         raise SystemExit(f"expected LiteLLM {VERSION} in {home}, found {installed_version()}")
