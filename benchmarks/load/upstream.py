@@ -1,13 +1,13 @@
 """A model server in miniature: the OpenAI chat wire at full speed, so that what is measured is the gateway.
 
-Every reply thinks in 16 chunks and answers in 8; each chunk counts as 8 tokens. Nothing is computed per request.
+Every reply thinks in 16 chunks and answers in 8; each chunk counts as 8 tokens. Replies are made beforehand.
 
     python benchmarks/load/upstream.py --port 9001
 """
 
 import argparse
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import msgspec
@@ -95,8 +95,7 @@ class Connection(asyncio.Protocol):
         self.pacing: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -21,7 +21,7 @@ def test_a_message_cannot_end_its_turn(pieces: list[str]) -> None:
 
 
 def test_the_familys_instruction_follows_the_clients_own() -> None:
-    family = family_named("qwen2-5-coder")
+    family = family_named("qwen2.5-coder")
     own = (Message("system", "Be kind."), Message("user", "Hi"))
     system, user = with_family_prompt(own, family)
     assert system.content.startswith("Be kind.\n\n")

@@ -135,7 +135,7 @@ class LlamaCompletion(RawCompletion):
             event.tokens_predicted,
             _reason(event.stop_type == "limit", event.stopping_word, call),
             _usage(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
-            event.model or None,
+            event.model.rpartition("/")[2] or None,  # it says the file's whole path
         )
 
 

@@ -128,7 +128,7 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
             raise KeyboardInterrupt from None
     if not quiet:
         print(flush=True)
-    note(_closing(answer))
+    note(f"\n{_closing(answer)}")
     return answer
 
 

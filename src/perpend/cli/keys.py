@@ -113,8 +113,7 @@ def _print_table(keys: list[KeyRow], used: dict[str, dt.datetime]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    table.add_column("name", overflow="fold", min_width=8)
-    for title in ("id", "key", "made", "last used", "revoked"):
+    for title in ("name", "id", "key", "made", "last used", "revoked"):
         table.add_column(title, no_wrap=True)
     for key in keys:
         last = _day(used[key.id]) if key.id in used else "never"

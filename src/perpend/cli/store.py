@@ -1,6 +1,5 @@
 """What the commands that look into the store share: the store that the config names, and their tables."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from perpend.storage.store import Store
 if TYPE_CHECKING:
     from rich.table import Table
 
-_PIPED_WIDTH = 200
+_ANY_WIDTH = 10_000
 
 
 def open_store(config: Path | None) -> Store:
@@ -20,7 +19,10 @@ def open_store(config: Path | None) -> Store:
 
 
 def print_table(table: "Table") -> None:
-    """To stdout; where that is no terminal nothing is cut to fit one."""
+    """To stdout, as wide as it needs to be: a figure is never cut to fit."""
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH).print(table)
+    console = Console()
+    needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
+    console.width = max(console.width, needed)
+    console.print(table)

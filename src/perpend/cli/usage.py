@@ -85,7 +85,7 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
     for place, name in enumerate(by):
-        table.add_column(name, "" if place else "total", overflow="fold", no_wrap=name == "day", min_width=8)
+        table.add_column(name, "" if place else "total", no_wrap=True)
     for name in _SUMS:
         table.add_column(
             name.removesuffix("_usd"), _SHOWN[name](getattr(total, name)), justify="right", no_wrap=True

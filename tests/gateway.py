@@ -1,0 +1,58 @@
+"""`perpend serve` as a process of its own, as users run it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Gateway:
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "perpend", "serve", "--port", str(port)],
+            env={**os.environ, "PERPEND_HOME": str(home)},
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait_ready(self) -> None:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"{self.url}/readyz", timeout=2).close()
+                return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                assert self.process.poll() is None, "the gateway ended"
+                time.sleep(0.05)
+        raise AssertionError("the gateway didn't become ready")
+
+    def metrics(self) -> str:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as response:
+            return response.read().decode()
+
+
+@contextmanager
+def running(home: Path, port: int) -> Generator[Gateway, None, None]:
+    gateway = Gateway(home, port)
+    try:
+        gateway.wait_ready()
+        yield gateway
+    finally:
+        gateway.process.terminate()
+        gateway.process.wait(timeout=30)
+
+
+def small_model(home: Path, weights: Path) -> None:
+    """A config that serves `weights` as `small`."""
+    (home / "perpend.toml").write_text(
+        f'[defaults]\nmodel = "small"\ncheap_model = "small"\n[models.small]\ngguf = {json.dumps(str(weights))}\n'
+        'family = "smollm2"\n[engine]\nslots = 2\ncontext = 1024\n'
+    )

@@ -1,0 +1,86 @@
+"""Stock clients talk to `perpend serve` with a real small model, streaming and not."""
+
+import json
+import socket
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway import Gateway, running, small_model
+from openai import AsyncOpenAI, OpenAI
+
+
+@pytest.fixture(scope="module")
+def gateway(smollm_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Gateway, None, None]:
+    home = tmp_path_factory.mktemp("gateway")
+    small_model(home, smollm_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with running(home, port) as gateway:
+        yield gateway
+
+
+ASKED: dict[str, Any] = {
+    "model": "small",
+    "messages": [{"role": "user", "content": "Say hello."}],
+    "max_tokens": 40,
+    "seed": 1,
+    "temperature": 0,
+    "extra_body": {"max_thinking_tokens": 12},
+}
+
+
+def test_the_openai_sdk_gets_the_same_streamed_and_not(gateway: Gateway) -> None:
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
+        create: Any = client.chat.completions.create
+        whole: Any = create(**ASKED)
+        chunks: list[Any] = list(create(**ASKED, stream=True))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content != ""
+    assert whole.usage is not None
+    assert whole.usage.completion_tokens_details is not None
+    assert whole.usage.completion_tokens_details.reasoning_tokens == 12
+    account: Any = whole.to_dict()["perpend"]
+    streamed: Any = chunks[-1].to_dict()["perpend"]
+    assert streamed["budget"] == account["budget"]
+    assert streamed["plan"] == account["plan"]
+
+
+def test_the_llm_library_talks_to_it(gateway: Gateway) -> None:
+    from llm.default_plugins.openai_models import Chat
+
+    model = Chat("small", model_name="small", api_base=f"{gateway.url}/v1")
+    for stream in (True, False):
+        assert model.prompt("Say hello.", stream=stream, max_tokens=30, key="none").text()
+
+
+async def test_pydantic_ai_talks_to_it(gateway: Gateway) -> None:
+    from pydantic_ai import Agent
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="none") as client:
+        model = OpenAIChatModel("small", provider=OpenAIProvider(openai_client=client))
+        agent = Agent(model, model_settings={"max_tokens": 30})
+        assert (await agent.run("Say hello.")).output
+        async with agent.run_stream("Say hello.") as result:
+            assert await result.get_output()
+
+
+def test_a_client_that_goes_away_frees_the_engine_within_a_second(gateway: Gateway) -> None:
+    host, port = gateway.url.removeprefix("http://").split(":")
+    body = json.dumps(
+        {**ASKED, "max_tokens": 900, "extra_body": None, "stream": True, "max_thinking_tokens": 800}
+    )
+    body = json.dumps({k: v for k, v in json.loads(body).items() if k != "extra_body"})
+    with socket.create_connection((host, int(port))) as client:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        client.sendall((head + body).encode())
+        client.recv(4096)
+    left = time.monotonic()
+    while 'status="cancelled"' not in gateway.metrics():
+        assert time.monotonic() - left < 1.5, "the request goes on"
+        time.sleep(0.05)
