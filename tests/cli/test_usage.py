@@ -38,7 +38,11 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out, parse_float=Decimal)
 
 
-def test_the_table_has_every_digit_and_a_total(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_the_table_has_every_digit_and_a_total(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     run()
     table = capsys.readouterr().out
     big = next(line for line in table.splitlines() if "big" in line)

@@ -20,9 +20,9 @@ def open_store(config: Path | None) -> Store:
 
 def print_table(table: "Table") -> None:
     """To stdout, as wide as it needs to be: a figure is never cut to fit."""
-    from rich.console import Console
+    from rich.console import Console, ConsoleDimensions
 
     console = Console()
     needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
-    console.width = max(console.width, needed)
+    console.size = ConsoleDimensions(max(console.width, needed), console.height)
     console.print(table)
