@@ -24,6 +24,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return close[0] if close else None
 
 
+def choices_hint(name: str, known: Iterable[str], label: str = "known") -> str:
+    """What to do about a wrong name: the nearest one where there is one, and all of them."""
+    names = list(known)
+    close = nearest(name, names)
+    meant = f"did you mean {close!r}? " if close else ""
+    return f"{meant}{label}: {', '.join(names) or 'none'}"
+
+
 class Registry(Generic[T]):
     """Named items of one kind; entry points are read at the first miss, so start-up stays cheap."""
 
@@ -48,11 +56,8 @@ class Registry(Generic[T]):
         try:
             return self._items[name]
         except KeyError:
-            close = nearest(name, self._items)
-            known = ", ".join(sorted(self._items)) or "none"
-            hint = f"did you mean {close!r}? " if close else ""
-            message = f"unknown {self.kind} {name!r}"
-            raise BadRequest(message, hint=f"{hint}known: {known}", field=field) from None
+            hint = choices_hint(name, sorted(self._items))
+            raise BadRequest(f"unknown {self.kind} {name!r}", hint=hint, field=field) from None
 
     def names(self) -> list[str]:
         self._discover()

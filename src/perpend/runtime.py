@@ -21,7 +21,7 @@ from perpend.engine.catalogue import Weights, catalogue
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
 from perpend.errors import NotFound, WeightsError
-from perpend.registry import nearest
+from perpend.registry import choices_hint
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
 from perpend.storage.store import Store
 from perpend.types import Answer, Request
@@ -52,14 +52,15 @@ class Models:
         return served
 
     def weights(self, name: str | None) -> Weights | None:
-        """The catalogue's row where this model is one of its own."""
-        return catalogue().get(name or self._config.defaults.model)
+        """The catalogue's row, unless the config has a model of its own by that name."""
+        name = name or self._config.defaults.model
+        return None if name in self._config.models else catalogue().get(name)
 
     def path(self, name: str) -> Path:
         """Where an embedded model's GGUF lies, or will lie."""
-        weights = catalogue().get(name)
-        if weights is not None and name not in self._config.models:
-            return self._home / "weights" / weights.file
+        weights = self.weights(name)
+        if weights is not None:
+            return weights.path(self._home)
         return self._configured(name).gguf or Path(name)
 
     def _configured(self, name: str) -> ModelConfig:
@@ -72,12 +73,9 @@ class Models:
         provider, _, upstream = name.partition("/")
         if upstream and provider in self._config.providers:
             return ModelConfig(provider=provider, name=upstream)
-        known = self.names()
-        close = nearest(name, known)
-        hint = f"did you mean {close!r}? " if close else ""
         raise NotFound(
             f"unknown model {name!r}",
-            hint=f"{hint}known: {', '.join(known)}, any path to a .gguf file, or PROVIDER/MODEL",
+            hint=f"{choices_hint(name, self.names())}, any path to a .gguf file, or PROVIDER/MODEL",
             field="model",
         )
 
@@ -85,7 +83,8 @@ class Models:
         family = family_named(row.family) if row.family else self._family(name, row)
         context = row.context
         if row.provider == EMBEDDED:
-            context = self._engines.context(row.context or self._trained_context(name))
+            weights = self.weights(name)
+            context = self._engines.context(row.context or (weights.context if weights else None))
             backend: Backend = self._embedded(name, context)
         else:
             backend = self._remote(name, row.provider)
@@ -106,10 +105,6 @@ class Models:
         family = family_of(row.name or (row.gguf.name if row.gguf else name))
         embedded = row.provider == EMBEDDED
         return family_named("gguf") if embedded and family.budget != "exact" else family
-
-    def _trained_context(self, name: str) -> int | None:
-        weights = catalogue().get(name)
-        return weights.context if weights else None
 
     def _listed_price(self, name: str, row: ModelConfig) -> Price:
         if row.provider == EMBEDDED:
@@ -191,7 +186,7 @@ class Runtime:
             return
         weights = self.models.weights(served.name)
         path = self.models.path(served.name)
-        if weights is not None and not path.exists():
+        if weights is not None:
             await pull(weights, self.home, progress)
         if not path.exists():
             raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")

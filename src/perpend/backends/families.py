@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import ConfigError
-from perpend.registry import nearest
+from perpend.registry import choices_hint
 from perpend.types import Effort
 
 BudgetSemantics = Literal["exact", "native_hard", "native_soft", "effort_only", "none"]
@@ -65,11 +65,8 @@ def family_named(name: str) -> Family:
     try:
         return families()[name]
     except KeyError:
-        close = nearest(name, families())
-        hint = f"did you mean {close!r}? " if close else ""
-        raise ConfigError(
-            f"unknown model family {name!r}", hint=f"{hint}known: {', '.join(families())}"
-        ) from None
+        hint = choices_hint(name, families())
+        raise ConfigError(f"unknown model family {name!r}", hint=hint) from None
 
 
 @cache

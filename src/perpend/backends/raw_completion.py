@@ -4,6 +4,7 @@ Two shapes of one wire: llama.cpp's `/completion` (tools/server/README.md there)
 `/v1/completions` that vLLM and SGLang serve.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal, TypeVar
@@ -33,7 +34,7 @@ class _Chunk(Struct, frozen=True):
     model_version: str | None = None
 
 
-class RawCompletion:
+class RawCompletion(ABC):
     """The loop that both shapes share; a shape writes the body and reads the events."""
 
     continues = True
@@ -81,11 +82,13 @@ class RawCompletion:
         """Not every server of this wire has a tokenizer to ask."""
         return None
 
+    @abstractmethod
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        raise NotImplementedError
+        """The request in this shape."""
 
+    @abstractmethod
     def read(self, payload: bytes, call: Call) -> _Chunk:
-        raise NotImplementedError
+        """One streamed event in this shape."""
 
     async def _prompt(self, base: str, call: Call) -> str:
         messages = call.messages

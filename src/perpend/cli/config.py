@@ -7,22 +7,11 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from perpend.cli.console import print_json
 from perpend.config import Config, load
 
 app = App(name="config", help="Check and show the configuration.")
 File = Annotated[Path | None, Parameter(name=["--config", "-c"])]
-
-
-def _plain(value: object) -> object:
-    """Paths as text."""
-    if isinstance(value, Path):
-        return str(value)
-    raise NotImplementedError(f"no plain form of {type(value)}")
-
-
-def _print_json(value: object) -> None:
-    encoded = msgspec.json.encode(value, enc_hook=_plain)
-    sys.stdout.buffer.write(msgspec.json.format(encoded) + b"\n")
 
 
 @app.command
@@ -36,7 +25,7 @@ def check(*, config: File = None) -> None:
 def show(*, config: File = None) -> None:
     """Print the effective configuration as JSON; where each value was set goes to stderr."""
     loaded = load(config)
-    _print_json(loaded.config)
+    print_json(loaded.config)
     for path, origin in loaded.origins.items():
         print(f"{'.'.join(path)}: {origin}", file=sys.stderr)
 
@@ -48,6 +37,6 @@ def schema() -> None:
     def hook(kind: type) -> dict[str, object]:
         if kind is Path:
             return {"type": "string"}
-        raise NotImplementedError(f"no schema of {kind}")
+        raise TypeError(f"no schema of {kind}")
 
-    _print_json(msgspec.json.schema(Config, schema_hook=hook))
+    print_json(msgspec.json.schema(Config, schema_hook=hook))

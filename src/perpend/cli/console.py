@@ -5,8 +5,13 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from perpend.engine.pull import Progress
+import msgspec
+
+if TYPE_CHECKING:  # the store's commands needn't load an HTTP client
+    from perpend.engine.pull import Progress
 
 _PLAIN_EVERY_S = 5.0
 
@@ -16,12 +21,24 @@ def colours() -> bool:
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
+def print_json(value: object) -> None:
+    """On stdout, indented: paths as text, dollars as numbers with every digit that they have."""
+    encoder = msgspec.json.Encoder(enc_hook=_path_as_text, decimal_format="number")
+    print(msgspec.json.format(encoder.encode(value)).decode())
+
+
+def _path_as_text(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"no JSON for {type(value)}")
+
+
 def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def pull_progress() -> Generator[Callable[[Progress], None], None, None]:
+def pull_progress() -> Generator["Callable[[Progress], None]", None, None]:
     """A listener that shows a bar with its ETA on a terminal, and a line now and then elsewhere."""
     if not sys.stderr.isatty():
         yield _plain()
@@ -34,7 +51,7 @@ def pull_progress() -> Generator[Callable[[Progress], None], None, None]:
     with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
         task = bar.add_task("fetching", total=None)
 
-        def show(progress: Progress) -> None:
+        def show(progress: "Progress") -> None:
             if progress.notice:
                 bar.console.print(progress.notice)
             bar.update(task, completed=progress.done, total=progress.total)
@@ -42,10 +59,10 @@ def pull_progress() -> Generator[Callable[[Progress], None], None, None]:
         yield show
 
 
-def _plain() -> Callable[[Progress], None]:
+def _plain() -> "Callable[[Progress], None]":
     told = 0.0
 
-    def show(progress: Progress) -> None:
+    def show(progress: "Progress") -> None:
         nonlocal told
         if progress.notice:
             note(progress.notice)

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
+from perpend.cli.console import print_json
 from perpend.config import Config, home_dir, load_config
 from perpend.engine.catalogue import catalogue
 from perpend.engine.machine import this_machine
@@ -80,8 +80,12 @@ async def _disk(config: Config) -> Finding:
     return Finding("disk", free > 2e9, f"{free / 1e9:.1f} GB free in {home}", fix)
 
 
+def _pulled(config: Config) -> list[str]:
+    return [name for name, weights in catalogue().items() if weights.pulled(home_dir(config))]
+
+
 async def _weights(config: Config) -> Finding:
-    here = [name for name, weights in catalogue().items() if weights.pulled(home_dir(config))]
+    here = _pulled(config)
     fix = None if here else f"perpend models pull {config.defaults.model}"
     return Finding("weights", bool(here), ", ".join(here) or "none here", fix)
 
@@ -96,7 +100,7 @@ async def _store(config: Config) -> Finding:
 
 
 async def _engine(config: Config) -> Finding:
-    here = [name for name, weights in catalogue().items() if weights.pulled(home_dir(config))]
+    here = _pulled(config)
     if not here:
         return Finding("engine", False, "no weights to start it with", "perpend models pull smollm2-135m")
     model = config.defaults.model if config.defaults.model in here else here[-1]
@@ -133,7 +137,7 @@ def doctor(
     """Check everything that Perpend needs; exit status 1 if something is wrong."""
     findings = asyncio.run(_examine(load_config(config)))
     if json:
-        sys.stdout.buffer.write(msgspec.json.encode(findings) + b"\n")
+        print_json(findings)
     else:
         for finding in findings:
             print(f"{'✓' if finding.ok else '✗'} {finding.what}: {finding.said}")

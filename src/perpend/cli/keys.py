@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
+from perpend.cli.console import print_json
 from perpend.cli.store import open_store, print_table
 from perpend.storage.tables import KeyRow
 
@@ -36,7 +36,10 @@ def create(name: str, /, *, json: Json = False, config: ConfigFile = None) -> No
 
     with open_store(config) as store:
         secret, row = create_key(store, name)
-    print(_json({"secret": secret, **_described(row, None)}) if json else secret)
+    if json:
+        print_json({"secret": secret, **_described(row, None)})
+    else:
+        print(secret)
     print(
         f"made {row.id} ({name}); keep it now, it isn't shown again. Clients send it as their API key:\n"
         f"  Authorization: Bearer {row.prefix}…\n"
@@ -64,7 +67,7 @@ def list_(*, json: Json = False, config: ConfigFile = None) -> None:
     with open_store(config) as store:
         keys, used = list_keys(store), last_used(store)
     if json:
-        print(_json([_described(key, used.get(key.id)) for key in keys]))
+        print_json([_described(key, used.get(key.id)) for key in keys])
     elif keys:
         _print_table(keys, used)
     else:
@@ -91,7 +94,7 @@ def revoke(key: str, /, *, json: Json = False, config: ConfigFile = None) -> Non
     with open_store(config) as store:
         row = revoke_key(store, key)
     if json:
-        print(_json(_described(row, None)))
+        print_json(_described(row, None))
     else:
         print(f"revoked {row.id} ({row.name})", file=sys.stderr)
 
@@ -125,7 +128,3 @@ def _print_table(keys: list[KeyRow], used: dict[str, dt.datetime]) -> None:
 
 def _day(moment: dt.datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d")
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode()

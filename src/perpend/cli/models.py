@@ -1,13 +1,12 @@
 """`perpend models`: the weights that are known, and those that are here."""
 
 import asyncio
-import sys
 from typing import Annotated
 
 import msgspec
 from cyclopts import App, Parameter
 
-from perpend.cli.console import note, pull_progress
+from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.engine.catalogue import Weights, catalogue, find
@@ -22,16 +21,12 @@ def _facts(weights: Weights) -> dict[str, object]:
     return {**row, "pulled": weights.pulled(home), "path": str(weights.path(home))}
 
 
-def _print_json(value: object) -> None:
-    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(value)) + b"\n")
-
-
 @app.command(name="list")
 def list_models(*, json: Json = False) -> None:
     """List the known weights, and whether they are here."""
     rows = [_facts(weights) for weights in catalogue().values()]
     if json:
-        _print_json(rows)
+        print_json(rows)
         return
     from rich.table import Table
 
@@ -59,7 +54,7 @@ def pull(name: str, *, json: Json = False) -> None:
     with pull_progress() as listener:
         path = asyncio.run(fetch(weights, home, listener))
     if json:
-        _print_json(_facts(weights))
+        print_json(_facts(weights))
     else:
         print(path)
 
@@ -69,7 +64,7 @@ def show(name: str, *, json: Json = False) -> None:
     """Show all that is known of weights."""
     facts = _facts(find(name))
     if json:
-        _print_json(facts)
+        print_json(facts)
         return
     for key, value in facts.items():
         print(f"{key:10} {value}")

@@ -6,12 +6,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from cyclopts import Parameter
 
+from perpend.cli.console import print_json
 from perpend.cli.store import open_store, print_table
 from perpend.errors import BadRequest
-from perpend.registry import nearest
+from perpend.registry import choices_hint
 
 if TYPE_CHECKING:
     from perpend.storage.usage import Dimension, UsageRow
@@ -62,9 +62,7 @@ def _dimensions(by: str) -> "list[Dimension]":
     chosen: list[Dimension] = []
     for name in filter(None, (part.strip() for part in by.split(","))):
         if name not in known:
-            close = nearest(name, known)
-            hint = f"did you mean {close!r}? " if close else ""
-            raise BadRequest(f"can't sum by {name!r}", hint=f"{hint}known: {', '.join(known)}", field="by")
+            raise BadRequest(f"can't sum by {name!r}", hint=choices_hint(name, known), field="by")
         if known[name] not in chosen:
             chosen.append(known[name])
     return chosen
@@ -75,8 +73,7 @@ def _print_json(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow"
         "rows": [{name: getattr(row, name) for name in (*by, *_SUMS)} for row in rows],
         "total": {name: getattr(total, name) for name in _SUMS},
     }
-    # A JSON number can hold every digit of a decimal; so ours do.
-    print(msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(shown)).decode())
+    print_json(shown)
 
 
 def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:

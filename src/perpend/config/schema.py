@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -107,9 +107,3 @@ class Config(Section, frozen=True):
     storage: StorageConfig = StorageConfig()
     providers: dict[str, ProviderConfig] = field(default_factory=dict[str, ProviderConfig])
     models: dict[str, ModelConfig] = field(default_factory=dict[str, ModelConfig])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, for `config show`."""
-        import msgspec
-
-        return msgspec.to_builtins(self, enc_hook=str)

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import NotFound
-from perpend.registry import nearest
+from perpend.registry import choices_hint
 
 HUB = "https://huggingface.co"
 
@@ -108,6 +108,4 @@ def find(name: str) -> Weights:
     rows = catalogue()
     if name in rows:
         return rows[name]
-    close = nearest(name, rows)
-    hint = f"did you mean {close!r}? " if close else ""
-    raise NotFound(f"no weights named {name!r}", hint=f"{hint}known: {', '.join(rows)}", field="name")
+    raise NotFound(f"no weights named {name!r}", hint=choices_hint(name, rows), field="name")

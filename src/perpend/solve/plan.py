@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from perpend.errors import BadRequest
-from perpend.registry import nearest
+from perpend.registry import choices_hint
 from perpend.strategies import Strategy, strategies
 from perpend.types import Effort, Plan, Request
 
@@ -31,12 +31,9 @@ def strategy_with_options(request: Request) -> tuple[Strategy, dict[str, Any]]:
     checked: dict[str, Any] = {}
     for name, value in spec.options.items():
         if name not in accepted:
-            close = nearest(name, accepted)
-            hint = f"did you mean {close!r}? " if close else ""
-            known = ", ".join(accepted) or "none"
             raise BadRequest(
                 f"strategy {spec.name!r} has no option {name!r}",
-                hint=f"{hint}its options: {known}",
+                hint=choices_hint(name, accepted, "its options"),
                 field=f"strategy.{name}",
             )
         try:
