@@ -50,6 +50,15 @@ async def test_weights_that_are_no_model_are_refused_with_a_reason(tmp_path: Pat
         await Engine("bad", bad, CONFIG, home=tmp_path, context=512).ready()
 
 
+async def test_a_start_that_takes_too_long_is_a_failure(smollm_path: Path, tmp_path: Path) -> None:
+    config = EngineConfig(slots=1, threads=1, start_timeout_s=0.01)
+    engine = Engine("slow", smollm_path, config, home=tmp_path, context=512)
+    with pytest.raises(EngineError, match="did not start within"):
+        await engine.ready()
+    assert engine.state == "failed"
+    assert engine.pid is None
+
+
 PARENT = """
 import asyncio, sys
 from pathlib import Path

@@ -102,17 +102,14 @@ class Engine:
             async with asyncio.timeout(self._config.start_timeout_s):
                 url = await self._launch()
                 await self._healthy(url)
-        except TimeoutError:
+        except BaseException as error:
             await self._end_process()
-            limit = f"{self._config.start_timeout_s:g} s"
-            raise self._failed(f"did not start within {limit}", "raise engine.start_timeout_s") from None
-        except EngineError as error:
-            await self._end_process()
-            self._note(error)
-            raise
-        except asyncio.CancelledError:
-            await self._end_process()
-            raise
+            if isinstance(error, TimeoutError):
+                limit = f"{self._config.start_timeout_s:g} s"
+                error = self._failed(f"did not start within {limit}", "raise engine.start_timeout_s")
+            if isinstance(error, EngineError):
+                self._note(error)
+            raise error from None
         self._url = url
         self._error = None
         self._watching = asyncio.create_task(self._watch())
