@@ -79,7 +79,7 @@ def perpend(upstream_url: str, core: int | None, home: Path) -> Generator[Gatewa
     )
     if made.returncode != 0:
         raise SystemExit(f"perpend keys create failed:\n{made.stderr[-3000:]}")
-    key = msgspec.json.decode(made.stdout)["key"]
+    key = msgspec.json.decode(made.stdout)["secret"]
     with started("perpend", [program, "serve"], core=core, env=env, home=home) as running:
         running.wait_ready(port, "/readyz")
         yield gateway("perpend", version("perpend"), port, key, running, home)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from time import perf_counter
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -71,8 +72,7 @@ class Connection(asyncio.Protocol):
         self.waiting: asyncio.Future[Reply] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
@@ -192,6 +192,9 @@ async def drive(
         _, hung = await asyncio.wait(tasks, timeout=LONGEST_WAIT_S)
         for task in hung:
             task.cancel()
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()  # a client that broke is a bug here, not a slow gateway
     cell = summarise(replies, errors, took, stream=stream, clients=clients)
     if not spent or not replies:
         return cell
