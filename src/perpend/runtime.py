@@ -5,8 +5,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import aiohttp
-
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price, price_of
 from perpend.backends.contract import Backend
@@ -119,7 +117,7 @@ class Models:
                 raise WeightsError(f"the weights of {name!r} aren't here", hint=f"perpend models pull {name}")
             return await self._engines.ready(name, path, context)
 
-        account = Account({"content-type": "application/json"}, aiohttp.ClientTimeout(sock_connect=10))
+        account = Account({"content-type": "application/json"})
         return LlamaCompletion(self._http, url, account)
 
     def _remote(self, name: str, provider_name: str) -> Backend:
@@ -146,10 +144,7 @@ def _account(name: str, provider: ProviderConfig) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
     if key := provider_key(name, provider):
         headers["authorization"] = f"Bearer {key}"
-    timeout = aiohttp.ClientTimeout(
-        sock_connect=provider.connect_timeout_s, sock_read=provider.read_timeout_s
-    )
-    return Account(headers, timeout)
+    return Account(headers, connect_s=provider.connect_timeout_s, read_s=provider.read_timeout_s)
 
 
 class Runtime:

@@ -4,7 +4,6 @@ import json
 from contextlib import aclosing
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 from fake_server import serving
@@ -38,7 +37,7 @@ async def collect(app: web.Application, asked: Call, read_s: float = 5) -> list[
     http = HTTPClient()
     try:
         async with serving(app) as url:
-            account = Account({"content-type": "application/json"}, aiohttp.ClientTimeout(sock_read=read_s))
+            account = Account({"content-type": "application/json"}, read_s=read_s)
             backend = OpenAIChat(http, f"{url}/v1", account)
             async with aclosing(backend.stream(asked)) as batches:
                 return [event async for batch in batches for event in batch]
@@ -104,6 +103,24 @@ async def test_usage_and_the_end_are_told() -> None:
 async def test_a_stream_without_an_end_is_an_upstream_error() -> None:
     with pytest.raises(UpstreamError, match="ended the stream in the middle"):
         await collect(streaming(SHORT.split(b"data: {", 2)[0] + b'data: {"choices":[]}\n\n'), call())
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [(b'{"error": {"message": "out of memory"}}', "out of memory"), (b"{damaged", "can't be read")],
+)
+async def test_what_came_before_a_failure_in_the_same_read_is_kept(last: bytes, said: str) -> None:
+    good = b'{"choices": [{"delta": {"content": "so far"}}]}'
+    got: list[CallEvent] = []
+    http = HTTPClient()
+    async with serving(streaming(b"data: " + good + b"\n\ndata: " + last + b"\n\n")) as url:
+        backend = OpenAIChat(http, f"{url}/v1", Account({}))
+        async with aclosing(backend.stream(call())) as batches:
+            got += await anext(batches)
+            with pytest.raises(UpstreamError, match=said):
+                await anext(batches)
+    await http.aclose()
+    assert got == [AnswerDelta("so far", 0)]
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500])

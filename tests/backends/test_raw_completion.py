@@ -2,7 +2,6 @@
 
 from contextlib import aclosing
 
-import aiohttp
 import pytest
 from aiohttp import web
 from fake_server import serving
@@ -15,7 +14,7 @@ from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, Usage
 
 SMOL = family_named("smollm2")
-ACCOUNT = Account({"content-type": "application/json"}, aiohttp.ClientTimeout(sock_read=60))
+ACCOUNT = Account({"content-type": "application/json"}, read_s=60)
 QUESTION = (Message("user", "What is two and two?"),)
 
 

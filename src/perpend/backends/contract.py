@@ -52,7 +52,7 @@ def append_text(
 ) -> None:
     """What came in one read leaves in one piece: text of the same kind is joined."""
     last = batch[-1] if batch else None
-    if last is not None and not isinstance(last, CallEnded) and type(last) is kind:
+    if isinstance(last, kind):
         last.text += text
         last.tokens += tokens
     else:

@@ -32,12 +32,10 @@ class OpenAIChat:
         reads = self._http.stream_sse(self._url, _ENCODER.encode(_body(call)), self._account)
         async with aclosing(reads):
             async for payloads in reads:
-                batch: list[CallEvent] = []
-                for payload in payloads:
-                    if payload != b"[DONE]":
-                        _read(payload, batch, end)
-                if batch:
+                if batch := _read(payloads, end):
                     yield batch
+                if end.failure is not None:
+                    raise end.failure
         if end.finish_reason is None:
             raise UpstreamError(
                 f"{self._url} ended the stream in the middle", hint="the answer so far is kept"
@@ -87,9 +85,11 @@ class _Chunk(Struct):
 class _End:
     """What the stream has said so far about its end."""
 
-    __slots__ = ("finish_reason", "model", "usage")
+    __slots__ = ("failure", "finish_reason", "model", "usage")
 
     def __init__(self) -> None:
+        self.failure: UpstreamError | None = None
+        """Raised once everything before it was handed on."""
         self.finish_reason: str | None = None
         self.model: str | None = None
         self.usage: _Usage | None = None
@@ -97,29 +97,48 @@ class _End:
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_Chunk)
+_LIST_DECODER = msgspec.json.Decoder(list[_Chunk])
 
 
-def _read(payload: bytes, batch: list[CallEvent], end: _End) -> None:
+def _chunks(payloads: list[bytes], end: _End) -> list[_Chunk]:
+    """Decoded together, since a call for each costs more than its work; one by one where one is damaged."""
+    if payloads[-1] == b"[DONE]":
+        payloads = payloads[:-1]
     try:
-        chunk = _DECODER.decode(payload)
+        return _LIST_DECODER.decode(b"[" + b",".join(payloads) + b"]")
+    except msgspec.DecodeError:
+        pass
+    chunks: list[_Chunk] = []
+    try:
+        for payload in payloads:
+            chunks.append(_DECODER.decode(payload))
     except msgspec.DecodeError as error:
-        raise UpstreamError(f"the server sent an event that can't be read: {error}") from error
-    if chunk.error is not None:
-        message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
-        raise UpstreamError(f"the server failed in the middle: {message}")
-    if chunk.usage is not None:
-        end.usage = chunk.usage
-    end.model = chunk.model
-    if not chunk.choices:
-        return
-    choice = chunk.choices[0]
-    if choice.delta is not None:
-        if thinking := choice.delta.reasoning_content or choice.delta.reasoning:
-            append_text(batch, ThinkingDelta, thinking, 0)
-        if choice.delta.content:
-            append_text(batch, AnswerDelta, choice.delta.content, 0)
-    if choice.finish_reason is not None:
-        end.finish_reason = choice.finish_reason
+        end.failure = UpstreamError(f"the server sent an event that can't be read: {error}")
+    return chunks
+
+
+def _read(payloads: list[bytes], end: _End) -> list[CallEvent]:
+    """The events of one read."""
+    batch: list[CallEvent] = []
+    for chunk in _chunks(payloads, end):
+        if chunk.error is not None:
+            message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
+            end.failure = UpstreamError(f"the server failed in the middle: {message}")
+            break
+        if chunk.usage is not None:
+            end.usage = chunk.usage
+        end.model = chunk.model or end.model
+        if not chunk.choices:
+            continue
+        choice = chunk.choices[0]
+        if (delta := choice.delta) is not None:
+            if thinking := delta.reasoning_content or delta.reasoning:
+                append_text(batch, ThinkingDelta, thinking, 0)
+            if delta.content:
+                append_text(batch, AnswerDelta, delta.content, 0)
+        if choice.finish_reason is not None:
+            end.finish_reason = choice.finish_reason
+    return batch
 
 
 def _body(call: Call) -> dict[str, Any]:

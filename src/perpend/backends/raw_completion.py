@@ -57,10 +57,15 @@ class RawCompletion(ABC):
         async with aclosing(reads):
             async for payloads in reads:
                 batch: list[CallEvent] = []
+                failure: UpstreamError | None = None
                 for payload in payloads:
                     if payload == b"[DONE]":
                         continue
-                    chunk = self.read(payload, call)
+                    try:
+                        chunk = self.read(payload, call)
+                    except UpstreamError as error:
+                        failure = error  # raised once everything before it was handed on
+                        break
                     if chunk.text:
                         generated = counted + 1 if chunk.generated is None else chunk.generated
                         append_text(batch, delta, chunk.text, generated - counted)
@@ -72,6 +77,8 @@ class RawCompletion(ABC):
                     )
                 if batch:
                     yield batch
+                if failure is not None:
+                    raise failure
         if last.reason is None:
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"

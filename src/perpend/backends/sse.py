@@ -14,7 +14,13 @@ class SSEParser:
             data = data[: -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             data += b"\r" if held else b""
         *blocks, self._rest = data.split(b"\n\n")
-        return [payload for block in blocks if (payload := _data(block)) is not None]
+        payloads: list[bytes] = []
+        for block in blocks:
+            if block.startswith(b"data: ") and b"\n" not in block:  # nearly all of them: no call for each
+                payloads.append(block[6:])
+            elif (payload := _data(block)) is not None:
+                payloads.append(payload)
+        return payloads
 
     def close(self) -> list[bytes]:
         """The last event of a stream that ended without its blank line."""
@@ -24,8 +30,6 @@ class SSEParser:
 
 
 def _data(block: bytes) -> bytes | None:
-    if block.startswith(b"data: ") and b"\n" not in block:
-        return block[6:]
     lines = [
         line[6:] if line[5:6] == b" " else line[5:]
         for line in block.split(b"\n")

@@ -1,6 +1,5 @@
 """The way out: an answer sent whole at the end, or streamed while it is made."""
 
-import secrets
 import time
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ from perpend.errors import PerpendError
 from perpend.serving import errors, sse
 from perpend.serving.asgi import JSON, Header, Send, respond
 from perpend.serving.dialects.contract import Stream
-from perpend.types import AnswerDelta, Event, Plan, Started, ThinkingDelta
+from perpend.types import AnswerDelta, Event, Plan, Started, ThinkingDelta, new_id
 
 STALLED_S = 60.0
 """A client that reads nothing for so long counts as gone."""
@@ -22,7 +21,7 @@ _SSE_HEADERS: list[Header] = [
 
 def request_id_header(request_id: str | None) -> Header:
     """`X-Request-Id`; a fresh one for what ended before it had an id."""
-    return (b"x-request-id", (request_id or f"req_{secrets.token_hex(12)}").encode())
+    return (b"x-request-id", (request_id or new_id("req")).encode())
 
 
 async def refuse(send: Send, error: PerpendError, request_id: str | None = None) -> None:

@@ -30,13 +30,14 @@ class Clock:
     """A request's time: when it began and when it must have answered, in the loop's seconds."""
 
     def __init__(self, deadline_ms: int | None) -> None:
-        self.started = asyncio.get_running_loop().time()
+        self.loop = asyncio.get_running_loop()
+        self.started = self.loop.time()
         self.limit_s = None if deadline_ms is None else deadline_ms / 1000
         self.deadline = None if self.limit_s is None else self.started + self.limit_s
 
     @property
     def elapsed_s(self) -> float:
-        return asyncio.get_running_loop().time() - self.started
+        return self.loop.time() - self.started
 
     def think_until(self, answer_s: float | None) -> float | None:
         """When thinking must stop to leave `answer_s` for the answer; None: no deadline.

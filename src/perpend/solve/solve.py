@@ -1,7 +1,6 @@
 """The spine: a request becomes a plan, a budget, a strategy's run, a ledger row and an answer."""
 
 import datetime
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -33,6 +32,7 @@ from perpend.types import (
     Started,
     StopReason,
     Usage,
+    new_id,
 )
 
 _SUMMARY_SHARE = Decimal("0.1")
@@ -161,7 +161,7 @@ class _Solving:
         sink: Sink | None,
         control: Control | None,
     ) -> None:
-        self.request_id = f"req_{secrets.token_hex(12)}"
+        self.request_id = new_id("req")
         self._prepared = prepared
         self._origin = origin
         self._sink = sink

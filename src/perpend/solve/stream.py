@@ -32,13 +32,15 @@ class CallStream:
         self._control = means.control if call.phase != "answering" else None
         self._call = call
         self._candidate = candidate
-        self._loop = asyncio.get_running_loop()
+        self._loop = means.clock.loop
         self._started = self._loop.time()
         self._first = self._last = 0.0
 
     async def drain(self, cut_at: int | None) -> Ending:
         """Stream to the end, to `cut_at` thinking tokens, to the deadline, or to "answer now"."""
         control = self._control
+        if control is None and self._clock.deadline is None:
+            return await self._relay(None, cut_at)
         try:
             async with asyncio.timeout_at(self._must_end()) as timer:
 
@@ -55,7 +57,7 @@ class CallStream:
         except TimeoutError:
             return "interrupted"
 
-    async def _relay(self, timer: asyncio.Timeout, cut_at: int | None) -> Ending:
+    async def _relay(self, timer: asyncio.Timeout | None, cut_at: int | None) -> Ending:
         async with aclosing(self._means.model.backend.stream(self._call)) as batches:
             async for batch in batches:
                 shown = self._count(batch)
@@ -64,7 +66,7 @@ class CallStream:
                 if self.end is None and cut_at is not None and self.thinking_tokens >= cut_at:
                     if not self.answer:
                         return "budget"
-                elif self._clock.deadline is not None and not timer.expired():
+                elif timer is not None and self._clock.deadline is not None and not timer.expired():
                     timer.reschedule(self._must_end())
         return "stop" if self.end is None else self.end.reason
 

@@ -12,6 +12,7 @@ from perpend.types.events import (
     SummaryDelta,
     ThinkingDelta,
 )
+from perpend.types.ids import new_id
 from perpend.types.request import (
     EFFORTS,
     Effort,
@@ -51,4 +52,5 @@ __all__ = [
     "ThinkingDelta",
     "Usage",
     "Visibility",
+    "new_id",
 ]
