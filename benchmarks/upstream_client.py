@@ -1,6 +1,6 @@
 """The client of upstreams beside aiohttp: CPU of one streamed reply of 27 events, both on one core.
 
-    python benchmarks/upstream_client.py
+python benchmarks/upstream_client.py
 """
 
 import asyncio
@@ -18,7 +18,9 @@ from load import gateways
 
 from perpend.backends.http import Account, HTTPClient
 
-BODY = b'{"model": "fake-reasoner", "messages": [], "stream": true, "stream_options": {"include_usage": true}}'
+BODY = (
+    b'{"model": "fake-reasoner", "messages": [], "stream": true, "stream_options": {"include_usage": true}}'
+)
 HEADERS = {"content-type": "application/json", "authorization": "Bearer k"}
 ROUNDS = 5
 REPLIES = 6400

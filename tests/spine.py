@@ -52,7 +52,7 @@ class Spine:
             resolve=lambda name: self.model,
             recorder=self.recorder,
             default_effort="medium",
-            cheap_model=lambda: self.model,
+            cheap_model=lambda beside: self.model,
             summary_every_tokens=16,
         )
 

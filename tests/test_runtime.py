@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from perpend.config import Config, ModelConfig, ProviderConfig
+from perpend.config import Config, DefaultsConfig, ModelConfig, ProviderConfig
 from perpend.engine.catalogue import catalogue
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
@@ -33,3 +34,21 @@ async def test_a_model_that_is_not_there_is_told(config: Config, name: str, said
         with pytest.raises(NotFound) as refused:
             runtime.models.resolve(name)
         assert said in str(refused.value)
+
+
+async def test_summaries_are_written_by_the_cheap_tier_or_where_it_is_missing_by_the_model_itself(
+    config: Config,
+) -> None:
+    async with await Runtime.open(config) as runtime:
+        beside = runtime.models.resolve("fast")
+        assert runtime.models.cheap(beside) is beside  # its weights were never pulled here
+    config = replace(config, defaults=DefaultsConfig(cheap_model="mine/small"))
+    async with await Runtime.open(config) as runtime:
+        assert runtime.models.cheap(runtime.models.resolve("fast")).name == "mine/small"
+
+
+async def test_a_hosted_model_that_nobody_priced_is_not_taken_for_free(config: Config) -> None:
+    async with await Runtime.open(config) as runtime:
+        assert not runtime.models.resolve("mine/any").price.known
+        assert runtime.models.resolve("mine/gpt-4o").price.known
+        assert runtime.models.resolve("some/file.gguf").price.known

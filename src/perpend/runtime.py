@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from perpend.accounting.estimates import Speed
-from perpend.accounting.prices import Price, price_of
+from perpend.accounting.prices import UNKNOWN, Price, price_of
 from perpend.backends.contract import Backend
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient
@@ -48,6 +48,17 @@ class Models:
         if served is None:
             served = self._served[name] = self._serve(name, self._configured(name))
         return served
+
+    def cheap(self, beside: ServedModel) -> ServedModel:
+        """The config's cheap tier; `beside`, the model that a request has already, where it isn't here."""
+        name = self._config.defaults.cheap_model
+        if (
+            name in self._config.models
+            or (weights := self.weights(name)) is None
+            or weights.pulled(self._home)
+        ):
+            return self.resolve(name)
+        return beside
 
     def weights(self, name: str | None) -> Weights | None:
         """The catalogue's row, unless the config has a model of its own by that name."""
@@ -107,7 +118,7 @@ class Models:
     def _listed_price(self, name: str, row: ModelConfig) -> Price:
         if row.provider == EMBEDDED:
             return Price()
-        return price_of(row.name or name) or Price()
+        return price_of(row.name or name) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> LlamaCompletion:
         path = self.path(name)
@@ -161,7 +172,7 @@ class Runtime:
             resolve=self.models.resolve,
             recorder=store.writer,
             default_effort=config.defaults.effort,
-            cheap_model=lambda: self.models.resolve(config.defaults.cheap_model),
+            cheap_model=self.models.cheap,
             summary_every_tokens=config.defaults.summary_every_tokens,
         )
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from spine import PRICED, Spine, request
 from words import WordBackend
 
+from perpend.accounting.prices import UNKNOWN
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import BadRequest, CapReached, UpstreamError
 from perpend.solve import Control
@@ -99,6 +100,16 @@ async def test_a_cap_bounds_what_a_chat_server_may_generate() -> None:
     (call,) = backend.calls
     bound = Spine(backend, family="generic").model.input_bound(call.messages)
     assert PRICED.worst_case(bound, call.max_tokens) <= Decimal("0.003")
+
+
+async def test_a_cap_is_refused_where_no_price_is_known() -> None:
+    backend = ReplayBackend([chat(20, 10)])
+    spine = Spine(backend, family="generic", price=UNKNOWN)
+    with pytest.raises(BadRequest, match="no price of 'm'") as refused:
+        await spine.ask(request(max_cost_usd=Decimal(1)))
+    assert refused.value.field == "max_cost_usd"
+    assert not backend.calls
+    assert (await spine.ask(request())).cost_usd == 0
 
 
 def chat(thinking: int, answer: int) -> list[list[ThinkingDelta | AnswerDelta | CallEnded] | float]:

@@ -45,6 +45,8 @@ class Price(Struct, frozen=True):
     """What a batch pays of each price."""
     effective: date = date.min
     source: str = "config"
+    known: bool = True
+    """False: nobody said what the model costs; it is booked as free, and a dollar cap can't hold."""
 
     @staticmethod
     def from_config(config: PriceConfig) -> "Price":
@@ -82,6 +84,9 @@ class Price(Struct, frozen=True):
             if input_tokens > rates.above:
                 return rates
         return self.tiers[-1]
+
+
+UNKNOWN = Price(known=False)
 
 
 def price_of(model: str, on: date | None = None) -> Price | None:

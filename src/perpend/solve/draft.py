@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from perpend.accounting.ledger import Amount
+from perpend.accounting.ledger import Amount, Reservation
 from perpend.backends.contract import Call
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
@@ -22,6 +22,7 @@ class Draft:
         self._thinking: list[str] = []
         self._answer: list[str] = []
         self._calls = 0
+        self._held: Reservation | None = None
         self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
 
     @property
@@ -51,6 +52,22 @@ class Draft:
         """Prompt tokens that the next call may be billed for."""
         first = self.means.input_bound
         return self.means.model.next_input_bound(first, self.usage.thinking) if self._calls else first
+
+    def hold_answer(self, thinking: int, answer: int) -> None:
+        """Reserve what an answer after `thinking` tokens will need, so that no other candidate takes it.
+
+        Raises CapReached where there isn't so much: before anything is spent on a thought without an answer.
+        """
+        model = self.means.model
+        again = model.next_input_bound(self.means.input_bound, thinking)
+        usd = model.price.worst_case(again, answer)
+        self._held = self.means.scope.reserve(Amount(answer=answer, usd=usd))
+
+    def let_go(self) -> None:
+        """What was held is the answer's to take now, or nobody's."""
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
     def interrupted(self) -> StopReason:
         """Why thinking was interrupted."""

@@ -18,6 +18,8 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
     with `waits` left is told to wait and goes on.
     """
     family = base.family
+    if budget.thinking:
+        draft.hold_answer(budget.thinking, budget.answer)
     while (left := budget.thinking - draft.usage.thinking) > 0:
         thinking = replace(
             base,
@@ -45,6 +47,9 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     A cut, or an end without any answer, is followed by a second call that asks for the answer.
     """
     exact_by_server = base.family.budget == "native_hard"
+    draft.hold_answer(
+        budget.thinking, 0
+    )  # its tokens are in the call's own reservation, a second prompt isn't
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
     ending = await draft.run(call, cut_at=None if exact_by_server else budget.thinking or None)
     if ending == "interrupted":
@@ -61,6 +66,7 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
 
 
 async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
+    draft.let_go()
     model, left = draft.means.model, draft.means.scope.left
     room = min(budget.max_answer, budget.output - draft.usage.thinking)
     affordable = model.affordable(left.usd, draft.input_bound)

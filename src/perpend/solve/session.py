@@ -1,5 +1,7 @@
 """The session that strategies get: samples inside one request's budget, with everything accounted."""
 
+from collections.abc import Callable
+from dataclasses import replace as with_changes
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -10,13 +12,20 @@ from perpend.errors import CapReached, EngineError, UpstreamError
 from perpend.solve import phases
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
-from perpend.types import Candidate, Effort, Request, Usage
+from perpend.types import Candidate, Effort, Limits, Request, Usage
 
 
 class Session:
     """Implements `strategies.Session` over one model."""
 
-    def __init__(self, request: Request, effort: Effort, budget: TokenBudget, means: Means) -> None:
+    def __init__(
+        self,
+        request: Request,
+        effort: Effort,
+        budget: TokenBudget,
+        resolve: Callable[[Limits], TokenBudget],
+        means: Means,
+    ) -> None:
         self.request = request
         self.candidates: list[Candidate] = []
         self.best: Candidate | None = None
@@ -25,6 +34,7 @@ class Session:
         self.model_version: str | None = None
         self._effort: Effort = effort
         self._budget = budget
+        self._resolve = resolve
         self._means = means
         self._drafts = 0
 
@@ -41,7 +51,10 @@ class Session:
     ) -> Candidate:
         budget = self._budget_for(thinking_tokens)
         model = self._means.model
-        draft = Draft(self._drafts, self._means)
+        scope = self._means.scope.child(
+            f"candidate {self._drafts}", thinking=budget.thinking, output=budget.output
+        )
+        draft = Draft(self._drafts, with_changes(self._means, scope=scope))
         self._drafts += 1
         sampling = self.request.sampling
         effort: Effort = self._effort if budget.thinking else "none"
@@ -70,6 +83,7 @@ class Session:
             draft.stop_reason = "cancelled"
             raise
         finally:
+            draft.let_go()
             candidate = draft.candidate()
             self.usage += draft.usage
             self.cost_usd += draft.cost_usd
@@ -80,10 +94,20 @@ class Session:
         return candidate
 
     def _budget_for(self, thinking_tokens: int | None) -> TokenBudget:
-        """The request's budget, or a share of what is left of it."""
-        thinking = self.thinking_budget if thinking_tokens is None else thinking_tokens
-        thinking = min(thinking, self.thinking_budget)
-        if thinking == self._budget.thinking:
+        """The request's budget, resolved again where only a share is meant, or less is left."""
+        if thinking_tokens is None and not self._drafts:
             return self._budget
-        output = self._budget.output - self._budget.thinking + thinking
-        return replace(self._budget, thinking=thinking, output=output)
+        left = self._means.scope.left
+        thinking = self.thinking_budget if thinking_tokens is None else thinking_tokens
+        if left.output is not None and left.output < 1:
+            raise CapReached(
+                "no tokens are left for another candidate",
+                hint="raise max_completion_tokens, or ask for fewer candidates",
+                field="max_completion_tokens",
+            )
+        limits = Limits(
+            max_thinking_tokens=min(thinking, self.thinking_budget),
+            max_output_tokens=left.output,
+            max_cost_usd=left.usd,
+        )
+        return self._resolve(limits)

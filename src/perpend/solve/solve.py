@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from perpend.accounting.budgets import TokenBudget, token_budget
 from perpend.accounting.ledger import Scope
 from perpend.backends.contract import Call
-from perpend.errors import PerpendError
+from perpend.errors import BadRequest, PerpendError
 from perpend.solve.control import Clock, Control
 from perpend.solve.means import Means
 from perpend.solve.model import ServedModel
@@ -27,6 +28,7 @@ from perpend.types import (
     Effort,
     Event,
     Finished,
+    Limits,
     Plan,
     Request,
     Started,
@@ -57,7 +59,8 @@ class Services:
     """A model by name, None for the default; raises NotFound."""
     recorder: Recorder
     default_effort: Effort
-    cheap_model: Callable[[], ServedModel]
+    cheap_model: Callable[[ServedModel], ServedModel]
+    """For summaries beside the model that answers."""
     summary_every_tokens: int
 
 
@@ -106,6 +109,8 @@ class _Prepared:
     model: ServedModel
     plan: Plan
     budget: TokenBudget
+    resolve: Callable[[Limits], TokenBudget]
+    """The budget under other limits: those that are left when a request samples again."""
     input_bound: int
     usd: Decimal | None
     """The cap, less what summaries may take of it."""
@@ -116,19 +121,26 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
     model = services.resolve(request.model)
     plan = plan_for(request, model.name, services.default_effort)
     strategy, options = strategy_with_options(request)
-    bound = await _input_bound(request, plan.effort, model)
     limits = request.limits
+    if limits.max_cost_usd is not None and not model.price.known:
+        raise BadRequest(
+            f"no price of {model.name!r} is known, so max_cost_usd can't hold",
+            hint="give it a price under [models] in perpend.toml ({ input = 0, output = 0 } where it's free)",
+            field="max_cost_usd",
+        )
+    bound = await _input_bound(request, plan.effort, model)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
-    budget = token_budget(
-        limits,
-        plan.effort,
-        model.effort_tokens,
-        model.answer_tokens,
+    resolve = partial(
+        token_budget,
+        effort=plan.effort,
+        effort_tokens=model.effort_tokens,
+        answer_tokens=model.answer_tokens,
         context_left=None if model.context is None else model.context - bound,
         costs=None if limits.max_cost_usd is None else model.worst_costs(bound),
     )
-    return _Prepared(strategy, options, clock, model, plan, budget, bound, limits.max_cost_usd)
+    budget = resolve(limits)
+    return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
 
 
 async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> int:
@@ -168,9 +180,10 @@ class _Solving:
         self._created_at = datetime.datetime.now(datetime.UTC)
         clock, model, budget = prepared.clock, prepared.model, prepared.budget
         money = Scope("request", usd=request.limits.max_cost_usd)
-        tokens = money.child("tokens", thinking=budget.thinking, output=budget.output, usd=prepared.usd)
+        limit = request.limits.max_output_tokens
+        tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
         means = Means(tokens, model, clock, control, self._emit, prepared.input_bound)
-        self._session = Session(request, prepared.plan.effort, budget, means)
+        self._session = Session(request, prepared.plan.effort, budget, prepared.resolve, means)
         self._pace: Pace | None = None
         if request.progress:
             self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
@@ -178,7 +191,7 @@ class _Solving:
         if request.visibility == "summary":
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
-            cheap = Means(share, services.cheap_model(), clock, None, silent, 0)
+            cheap = Means(share, services.cheap_model(model), clock, None, silent, 0)
             self._summariser = Summariser(cheap, services.summary_every_tokens, self._tell)
 
     async def run(self) -> Answer:
