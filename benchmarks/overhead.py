@@ -20,7 +20,7 @@ from typing import Any
 
 import machine
 import msgspec
-from load import gateways, namespace, peer
+from load import engine, gateways, namespace, peer
 from load.gateways import Gateway
 from load.generator import Endpoint
 from load.report import Results, print_tables
@@ -44,6 +44,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--clients", default="1,16,64", help="default 1,16,64; ratios are taken at the last")
     parser.add_argument("--subject", choices=["perpend", "bare"], default="perpend", help="bare: the floor")
     parser.add_argument("--against", choices=["litellm", "bare"], action="append", default=[])
+    parser.add_argument("--engine", metavar="WEIGHTS", help="a real model in the fake upstream's place")
     parser.add_argument("--chunk-delay-ms", type=float, default=0.0, help="upstream's pause between chunks")
     parser.add_argument("--gateway-url", help="measure one that already runs; ends in /v1")
     parser.add_argument("--key", default="", help="its key")
@@ -64,7 +65,8 @@ def main() -> None:
     rival = "litellm" if "litellm" in ask.against else next(iter(ask.against), None)
     clients = client_counts(ask)
     figures = results.figures(rival, clients[-1])
-    print_tables(results, figures, console if ask.json else Console())
+    wide = None if sys.stdout.isatty() else 140
+    print_tables(results, figures, Console(stderr=ask.json, width=wide))
     if errors := results.errors():
         console.print(f"[red]errors:[/red] {errors}")
     if ask.json:
@@ -109,6 +111,8 @@ def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, An
             if ask.direct_url:
                 targets.append(Gateway("direct", "", Endpoint(ask.direct_url)))
             targets.append(Gateway("gateway", "", Endpoint(ask.gateway_url, ask.key, ask.model)))
+        elif ask.engine:
+            targets += stack.enter_context(engine.pair(ask.engine, folder))
         else:
             upstream = stack.enter_context(gateways.upstream(load_core, folder, ask.chunk_delay_ms))
             targets.append(upstream)
@@ -120,7 +124,7 @@ def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, An
             if load_core is not None:
                 os.sched_setaffinity(0, {load_core})
         for target in targets:
-            verify(target.name, target.endpoint)
+            (engine.verify if ask.engine else verify)(target.name, target.endpoint)
         plan = Plan(ask.seconds, ask.rounds, client_counts(ask))
         results.cells += measure(targets, plan, os.getpid(), say)
         return {"gateways": [facts_of(t) for t in targets if t.running and t.name != "direct"]}

@@ -1,14 +1,17 @@
 """The composition root: every model that can be named is served, and a wrong name is answered."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from perpend.config import Config, DefaultsConfig, ModelConfig, ProviderConfig
+from perpend.config import Config, DefaultsConfig, EngineConfig, ModelConfig, ProviderConfig
 from perpend.engine.catalogue import catalogue
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
+from perpend.types import Event, Limits, Message, Request, ThinkingDelta
 
 
 @pytest.fixture
@@ -52,3 +55,33 @@ async def test_a_hosted_model_that_nobody_priced_is_not_taken_for_free(config: C
         assert not runtime.models.resolve("mine/any").price.known
         assert runtime.models.resolve("mine/gpt-4o").price.known
         assert runtime.models.resolve("some/file.gguf").price.known
+
+
+async def test_an_engine_killed_in_the_middle_is_answered_from_and_the_next_request_works(
+    smollm_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
+    small = ModelConfig(gguf=smollm_path, family="smollm2")
+    config = Config(models={"small": small}, engine=EngineConfig(slots=1, context=1024))
+    question = Request(
+        messages=(Message("user", "Tell me about the sea."),),
+        model="small",
+        limits=Limits(max_thinking_tokens=200, max_output_tokens=220),
+    )
+    async with await Runtime.open(config) as runtime:
+        await runtime.prepare("small")
+        pid = runtime.engines.get("small", smollm_path, 1024).pid
+
+        async def kill_when_it_thinks(batch: list[Event]) -> None:
+            nonlocal pid
+            if pid is not None and isinstance(batch[0], ThinkingDelta):
+                os.kill(pid, signal.SIGKILL)
+                pid = None
+
+        answer = await runtime.solve(question, kill_when_it_thinks)
+        assert (answer.truncated, answer.stop_reason) == (True, "upstream_error")
+        assert answer.thinking
+        assert answer.text
+        again = await runtime.solve(question)
+        assert again.stop_reason != "upstream_error"
+        assert again.text

@@ -64,10 +64,10 @@ def upstream(core: int | None, home: Path, delay_ms: float) -> Generator[Gateway
 
 
 @contextmanager
-def perpend(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
+def perpend(upstream_url: str, core: int | None, home: Path, config: str = CONFIG) -> Generator[Gateway]:
     """`perpend serve` with authentication, prices, ledger and events on, and a key of its own."""
     port, env = free_port(), environment(home)
-    (home / "perpend.toml").write_text(CONFIG.format(port=port, upstream=upstream_url))
+    (home / "perpend.toml").write_text(config.format(port=port, upstream=upstream_url))
     program = str(Path(sys.executable).parent / "perpend")
     made = subprocess.run(
         [program, "keys", "create", "bench", "--json"],

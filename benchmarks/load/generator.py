@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -25,12 +25,16 @@ class Endpoint(msgspec.Struct, frozen=True):
     url: str
     key: str = ""
     model: str = MODEL
+    asks: dict[str, Any] = {"max_tokens": 8192}
+    """Further fields of the body."""
+    tokens: int = TOKENS
+    """Of each reply."""
 
     def request(self, *, stream: bool) -> bytes:
         """The HTTP request, as bytes; the same for every gateway."""
         parts = urlsplit(self.url)
         ask = {"model": self.model, "messages": [{"role": "user", "content": PROMPT}]}
-        body = msgspec.json.encode({**ask, "max_tokens": 8192, "stream": stream})
+        body = msgspec.json.encode({**ask, **self.asks, "stream": stream})
         head = (
             f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\n"
             f"authorization: Bearer {self.key}\r\ncontent-type: application/json\r\n"
@@ -195,7 +199,7 @@ async def drive(
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.result()  # a client that broke is a bug here, not a slow gateway
-    cell = summarise(replies, errors, took, stream=stream, clients=clients)
+    cell = summarise(replies, errors, took, clients, endpoint.tokens if stream else None)
     if not spent or not replies:
         return cell
     return msgspec.structs.replace(
@@ -204,8 +208,10 @@ async def drive(
 
 
 def summarise(
-    replies: list[Reply], errors: dict[str, int], took_s: float, *, stream: bool, clients: int
+    replies: list[Reply], errors: dict[str, int], took_s: float, clients: int, streamed_tokens: int | None
 ) -> Cell:
+    """`streamed_tokens`: of each reply; None where it came whole."""
+    stream = streamed_tokens is not None
     latencies = sorted(r.latency_s for r in replies)
     first = sorted(r.first_token_s for r in replies if r.first_token_s is not None)
     rate = len(replies) / took_s
@@ -220,7 +226,7 @@ def summarise(
         ttft_p50_ms=quantile_ms(first, 0.5) if first else None,
         ttft_p99_ms=quantile_ms(first, 0.99) if first else None,
         events_per_s=sum(r.events for r in replies) / took_s if stream else None,
-        tokens_per_s=rate * TOKENS if stream else None,
+        tokens_per_s=rate * streamed_tokens if streamed_tokens is not None else None,
     )
 
 

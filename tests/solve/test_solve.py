@@ -184,6 +184,24 @@ async def test_a_dead_upstream_ends_in_what_there_is() -> None:
     assert (spine.row.status, spine.row.answer) == ("finished", 1)
 
 
+@pytest.mark.parametrize("family", ["generic", "smollm2"], ids=["watched", "continued"])
+async def test_an_upstream_that_dies_while_it_thinks_is_asked_to_answer_from_its_thought(family: str) -> None:
+    dies = [[ThinkingDelta("so far ", 2)], UpstreamError("gone")]
+    backend = ReplayBackend([dies, chat(0, 2)], continues=family == "smollm2")
+    spine = Spine(backend, family=family)
+    answer = await spine.ask(request())
+    assert (answer.thinking, answer.text) == ("so far ", "wordword")
+    assert (answer.truncated, answer.stop_reason) == (True, "upstream_error")
+    assert (spine.row.status, spine.row.thinking) == ("finished", 2)
+
+
+async def test_an_upstream_that_stays_dead_leaves_the_thought() -> None:
+    dies = [[ThinkingDelta("so far ", 2)], UpstreamError("gone")]
+    spine = Spine(ReplayBackend([dies, [UpstreamError("still gone")]]), family="generic")
+    answer = await spine.ask(request())
+    assert (answer.thinking, answer.text, answer.stop_reason) == ("so far ", "", "upstream_error")
+
+
 async def test_an_upstream_that_gives_nothing_is_an_error_in_the_ledger() -> None:
     spine = Spine(ReplayBackend([[UpstreamError("gone")]]), family="generic")
     with pytest.raises(UpstreamError):

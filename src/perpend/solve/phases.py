@@ -1,13 +1,18 @@
 """Thinking inside a budget, then an answer: by continuing a prefix, or by watching and cutting."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
-from perpend.errors import CapReached, DeadlineTooShort
+from perpend.errors import CapReached, DeadlineTooShort, EngineError, UpstreamError
 from perpend.solve.draft import Draft
+from perpend.solve.stream import Ending
 from perpend.types import Message
 
+_NOTICED_S = 0.2
+"""In which a dead engine's end is noticed: who asks after that waits for the next one."""
 _ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
 
 
@@ -28,9 +33,7 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
             thinking_tokens=left,
             continuation=family.open + draft.thinking,
         )
-        ending = await draft.run(thinking)
-        if ending == "interrupted":
-            draft.stop_reason = draft.interrupted()
+        ending = await _think(draft, thinking)
         if ending != "stop" or waits == 0 or draft.usage.thinking >= budget.thinking:
             break
         waits -= 1
@@ -51,9 +54,7 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
         budget.thinking, 0
     )  # its tokens are in the call's own reservation, a second prompt isn't
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
-    ending = await draft.run(call, cut_at=None if exact_by_server else budget.thinking or None)
-    if ending == "interrupted":
-        draft.stop_reason = draft.interrupted()
+    ending = await _think(draft, call, cut_at=None if exact_by_server else budget.thinking or None)
     if draft.answer or (ending == "stop" and not draft.thinking):
         if ending == "length":
             draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
@@ -63,6 +64,24 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     so_far = (Message("assistant", draft.thinking),) if draft.thinking else ()
     messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
     await _answer(draft, replace(base, phase="answering", effort="none", messages=messages), budget)
+
+
+async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Ending:
+    """A call that begins with thinking. What cuts it short is kept as the reason, and its thought for an answer.
+
+    A dead upstream counts as such a cut while there is a thought and no answer yet: the engine comes back.
+    """
+    try:
+        ending = await draft.run(call, cut_at=cut_at)
+    except (UpstreamError, EngineError):
+        if draft.answer or not draft.thinking:
+            raise
+        draft.stop_reason = "upstream_error"
+        await asyncio.sleep(_NOTICED_S)
+        return "interrupted"
+    if ending == "interrupted":
+        draft.stop_reason = draft.interrupted()
+    return ending
 
 
 async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
