@@ -50,9 +50,8 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     A cut, or an end without any answer, is followed by a second call that asks for the answer.
     """
     exact_by_server = base.family.budget == "native_hard"
-    draft.hold_answer(
-        budget.thinking, 0
-    )  # its tokens are in the call's own reservation, a second prompt isn't
+    # Of a second call, the tokens are in this one's reservation; its prompt isn't.
+    draft.hold_answer(budget.thinking, 0)
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
     ending = await _think(draft, call, cut_at=None if exact_by_server else budget.thinking or None)
     if draft.answer or (ending == "stop" and not draft.thinking):
