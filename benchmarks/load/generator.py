@@ -25,7 +25,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     url: str
     key: str = ""
     model: str = MODEL
-    asks: dict[str, Any] = {"max_tokens": 8192}
+    asks: dict[str, Any] = msgspec.field(default_factory=lambda: {"max_tokens": 8192})
     """Further fields of the body."""
     tokens: int = TOKENS
     """Of each reply."""
