@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import select
 import signal
 import sys
 from decimal import Decimal, InvalidOperation
@@ -33,6 +34,7 @@ from perpend.types import (
 )
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
+_PATIENCE_S = 2.0
 
 
 def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
@@ -54,8 +56,8 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
 ) -> None:
     """Ask a question. The first Ctrl-C means "answer now", the second stops.
 
-    Examples: perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s;
-    git diff | perpend ask "Review this" --effort high
+    Examples: `perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s`,
+    `git diff | perpend ask "Review this" --effort high`
 
     Parameters
     ----------
@@ -181,11 +183,24 @@ def _closing(answer: Answer) -> str:
 
 def _question(words: tuple[str, ...]) -> str:
     said = " ".join(word for word in words if word != "-")
-    piped = "" if sys.stdin.isatty() and "-" not in words else sys.stdin.read().strip()
+    piped = _piped() if "-" in words or not _typed() else ""
     text = "\n\n".join(part for part in (said, piped) if part)
     if not text:
         raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="question")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise BadRequest("the question isn't UTF-8 text", hint="convert it, with iconv say", field="question")
     return text
+
+
+def _typed() -> bool:
+    """Whether stdin is a person's keyboard, or nothing: then all of the question is on the command line."""
+    return sys.stdin is None or sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
+
+
+def _piped() -> str:
+    if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
+        note("waiting for the rest of the question on stdin; it ends with Ctrl-D, or use </dev/null")
+    return sys.stdin.buffer.read().decode(errors="surrogateescape").strip()
 
 
 def _at_least(least: int, value: int | None, option: str) -> int | None:
