@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.config import load_config
+from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
 from perpend.runtime import Runtime
 from perpend.serving.dialects.openai_chat import completion_body
@@ -34,7 +35,8 @@ from perpend.types import (
 )
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
-_PATIENCE_S = 2.0
+PATIENCE_S = 2.0
+"""After so long without a word on stdin, it is said that more is waited for."""
 
 
 def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
@@ -56,8 +58,10 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
 ) -> None:
     """Ask a question. The first Ctrl-C means "answer now", the second stops.
 
-    Examples: `perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s`,
-    `git diff | perpend ask "Review this" --effort high`
+    Examples:
+
+    - `perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s`
+    - `git diff | perpend ask "Review this" --effort high`
 
     Parameters
     ----------
@@ -92,7 +96,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     config
         A perpend.toml in place of the usual one.
     """
-    text = _question(question)
+    text = question_of(question)
     messages = (Message("system", system),) if system else ()
     request = Request(
         messages=(*messages, Message("user", text)),
@@ -118,6 +122,8 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
         weights = runtime.models.weights(request.model)
         if weights is not None and not weights.pulled(runtime.home):
             note(f"first run: fetching {weights.name}, {weights.size / 1e6:.0f} MB")
+        elif sys.stderr.isatty() and runtime.models.resolve(request.model).provider == EMBEDDED:
+            note(f"loading {runtime.models.resolve(request.model).name} …")
         with pull_progress() as listener:
             await runtime.prepare(request.model, listener)
         control = Control()
@@ -181,7 +187,8 @@ def _closing(answer: Answer) -> str:
     return " · ".join(parts)
 
 
-def _question(words: tuple[str, ...]) -> str:
+def question_of(words: tuple[str, ...]) -> str:
+    """What was said, and what was piped. Raises BadRequest when that is nothing, or no text."""
     said = " ".join(word for word in words if word != "-")
     piped = _piped() if "-" in words or not _typed() else ""
     text = "\n\n".join(part for part in (said, piped) if part)
@@ -198,7 +205,7 @@ def _typed() -> bool:
 
 
 def _piped() -> str:
-    if not select.select([sys.stdin], [], [], _PATIENCE_S)[0]:
+    if not select.select([sys.stdin], [], [], PATIENCE_S)[0]:
         note("waiting for the rest of the question on stdin; it ends with Ctrl-D, or use </dev/null")
     return sys.stdin.buffer.read().decode(errors="surrogateescape").strip()
 

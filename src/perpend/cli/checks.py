@@ -165,9 +165,8 @@ def _gguf(name: str, path: Path) -> Finding:
     what = f"weights of {name}"
     try:
         facts = read_facts(path)
-    except OSError as error:
-        fix = f"correct the path: models.{name}.gguf"
-        return Finding(what=what, ok=False, said=f"{path}: {error.strerror}", fix=fix)
+    except PerpendError as error:
+        return Finding(what=what, ok=False, said=error.message, fix=error.hint)
     said = f"{path}: {facts.architecture}, {facts.layers} layers, context {facts.context:,}"
     return Finding(what=what, ok=True, said=said)
 

@@ -13,7 +13,7 @@ from perpend.config import Config, load
 from perpend.config.secrets import redacted
 from perpend.errors import ConfigError
 
-app = App(name="config", help="Check and show the configuration.")
+app = App(name="config", help="Check and show the configuration.\n\nSuch as `perpend config check`.")
 File = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 

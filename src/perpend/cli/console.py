@@ -48,15 +48,19 @@ def pull_progress() -> Generator["Callable[[Progress], None]", None, None]:
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("fetching", total=None)
+    bar = Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task("fetching", total=None)
 
-        def show(progress: "Progress") -> None:
-            if progress.notice:
-                bar.console.print(progress.notice)
-            bar.update(task, completed=progress.done, total=progress.total)
+    def show(progress: "Progress") -> None:
+        bar.start()  # nothing is drawn until something is fetched
+        if progress.notice:
+            bar.console.print(progress.notice)
+        bar.update(task, completed=progress.done, total=progress.total)
 
+    try:
         yield show
+    finally:
+        bar.stop()
 
 
 def _plain() -> "Callable[[Progress], None]":

@@ -29,7 +29,10 @@ def doctor(
     The embedded engine is started, and each provider that the config names is asked one small question, which
     is in the ledger like any other. Exit status 1 if something is wrong.
 
-    Examples: `perpend doctor`, `perpend doctor --deep --json`
+    Examples:
+
+    - `perpend doctor`
+    - `perpend doctor --deep --json`
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from perpend.errors import PerpendError
 app = App(
     name="perpend",
     help="Ask reasoning models inside a budget of thinking, money and time.\n\n"
-    'Examples: `perpend ask "What is 17 * 23?"`, `perpend serve`, `perpend doctor`',
+    'Such as `perpend ask "What is 17 * 23?"`, `perpend serve` or `perpend doctor`.',
 )
 for name, place in (
     ("ask", "ask:ask"),

@@ -12,7 +12,10 @@ from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.engine.catalogue import Weights, catalogue, find
 
-app = App(name="models", help="List, fetch, show and remove embedded weights.")
+app = App(
+    name="models",
+    help="List, fetch, show and remove embedded weights.\n\nSuch as `perpend models pull smollm2-135m`.",
+)
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 

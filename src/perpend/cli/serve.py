@@ -36,6 +36,11 @@ def serve(
 ) -> None:
     """Serve the HTTP API until interrupted.
 
+    Examples:
+
+    - `perpend serve`
+    - `perpend serve --model ./own.gguf --port 9000`
+
     Parameters
     ----------
     host

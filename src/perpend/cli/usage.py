@@ -30,7 +30,10 @@ def usage(
 
     Failed and cancelled requests count with what they had used. Costs are exact.
 
-    Examples: `perpend usage --by model`, `perpend usage --by key,day --since 2026-05-01 --json`
+    Examples:
+
+    - `perpend usage --by model`
+    - `perpend usage --by key,day --since 2026-05-01 --json`
 
     Parameters
     ----------
