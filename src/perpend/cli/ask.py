@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from perpend.cli.console import colours, note, pull_progress
+from perpend.cli.console import Whole, colours, note, pull_progress
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -42,15 +42,15 @@ PATIENCE_S = 2.0
 def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     *question: str,
     effort: Effort | None = None,
-    max_thinking_tokens: int | None = None,
-    max_tokens: int | None = None,
+    max_thinking_tokens: Whole | None = None,
+    max_tokens: Whole | None = None,
     max_cost: str | None = None,
     deadline: str | None = None,
     strategy: str = "single",
     model: str | None = None,
     system: str | None = None,
     temperature: float | None = None,
-    seed: int | None = None,
+    seed: Whole | None = None,
     visibility: Visibility = "visible",
     thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -193,7 +193,7 @@ def question_of(words: tuple[str, ...]) -> str:
     piped = _piped() if "-" in words or not _typed() else ""
     text = "\n\n".join(part for part in (said, piped) if part)
     if not text:
-        raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="question")
+        raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="--")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise BadRequest("the question isn't UTF-8 text", hint="convert it, with iconv say", field="question")
     return text
@@ -246,4 +246,6 @@ def _strategy(text: str) -> StrategySpec:
         return StrategySpec(options.pop("name"), options)
     except (msgspec.DecodeError, KeyError):
         hint = '{"name": "budget_forcing", "waits": 2}'
-        raise BadRequest("--strategy isn't a JSON object with a name", hint=hint, field="strategy") from None
+        raise BadRequest(
+            "--strategy isn't a JSON object with a name", hint=hint, field="--strategy"
+        ) from None

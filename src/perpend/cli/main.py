@@ -38,16 +38,16 @@ def main() -> None:
         app(exit_on_error=False, print_error=True, result_action="return_value")
     except PerpendError as error:
         print(f"perpend: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if (error.field or "").startswith("--") else 1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except OSError as error:
-        print(
-            f"perpend: {error}\n  hint: perpend doctor says what can be written and reached", file=sys.stderr
-        )
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        hint = "perpend doctor says what can be written; PERPEND_HOME names another folder"
+        print(f"perpend: {said}\n  hint: {hint}", file=sys.stderr)
         raise SystemExit(1) from None
     except Exception as error:
         from cyclopts import CycloptsError

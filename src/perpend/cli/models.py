@@ -112,7 +112,7 @@ def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
 def rm(name: str, /, *, config: ConfigFile = None) -> None:
     """Remove weights from this machine, and what an unfinished pull of them left.
 
-    A gateway that runs with them goes on until it restarts its engine.
+    A gateway that serves them refuses requests from then on, and says what is missing.
 
     Example: `perpend models rm smollm2-135m`
 

@@ -65,7 +65,7 @@ def _dimensions(by: str) -> "list[Dimension]":
     chosen: list[Dimension] = []
     for name in filter(None, (part.strip() for part in by.split(","))):
         if name not in known:
-            raise BadRequest(f"can't sum by {name!r}", hint=choices_hint(name, known), field="by")
+            raise BadRequest(f"can't sum by {name!r}", hint=choices_hint(name, known), field="--by")
         if known[name] not in chosen:
             chosen.append(known[name])
     return chosen
