@@ -8,7 +8,6 @@ from dataclasses import replace
 import aiohttp
 
 from perpend.backends.contract import Backend, Call, CallEvent
-from perpend.backends.http import HTTPClient
 from perpend.cli.checks import Finding, default_weights
 from perpend.config import Config, ProviderConfig
 from perpend.config.schema import EMBEDDED
@@ -87,16 +86,16 @@ async def reachable(name: str, provider: ProviderConfig) -> Finding:
     if key := provider_key(name, provider):
         headers["authorization"] = f"Bearer {key}"
     timeout = aiohttp.ClientTimeout(total=provider.connect_timeout_s)
-    http = HTTPClient()
     try:
-        async with http.session.get(url, headers=headers, timeout=timeout) as answer:
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=timeout) as http,
+            http.get(url, allow_redirects=False) as answer,
+        ):
             status = answer.status
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         said = f"{url}: {str(error) or f'no answer in {provider.connect_timeout_s:g} s'}"
         fix = f"is the server running? correct providers.{name}.base_url"
         return Finding(what=what, ok=False, said=said, fix=fix)
-    finally:
-        await http.aclose()
     if status in _REFUSED:
         fix = f"check providers.{name}.api_key_env or api_key_file"
         return Finding(what=what, ok=False, said=f"{url} answered {status}: it refuses the key", fix=fix)
@@ -141,7 +140,7 @@ def _services(runtime: Runtime, served: ServedModel) -> Services:
         resolve=lambda _: served,
         recorder=runtime.store.writer,
         default_effort="low",
-        cheap_model=lambda: served,
+        cheap_model=lambda _: served,
         summary_every_tokens=runtime.config.defaults.summary_every_tokens,
     )
 

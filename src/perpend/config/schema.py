@@ -94,7 +94,7 @@ class ModelConfig(Section, frozen=True):
     family: str | None = None
     """How it thinks: a row of families.toml; default: found by its name."""
     price: PriceConfig | None = None
-    """Default: the listed price, 0 where there is none."""
+    """Default: the listed price; an embedded model is free."""
     context: Positive | None = None
     """Its window in tokens; default: not known for a provider's, the engine's for an embedded one."""
     effort_tokens: dict[Effort, NonNegative] = field(default_factory=dict[Effort, int])
