@@ -256,6 +256,10 @@ class TestWeights:
         (home / "own.gguf").write_bytes(b"not a model at all, though long enough to have a header")
         assert "not a GGUF model" in self.findings(config=config)["weights of own"].said
 
+    def test_a_model_without_a_file(self) -> None:
+        found = self.findings(config=Config(models={"own": ModelConfig()}))["weights of own"]
+        assert (found.ok, found.fix) == (False, "set models.own.gguf, or models.own.provider")
+
 
 class TestPort:
     async def test_free(self) -> None:

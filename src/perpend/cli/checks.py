@@ -146,6 +146,10 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
         files[config.defaults.model] = Path(config.defaults.model)
     for name, path in files.items():
         yield _gguf(name, path)
+    for name, row in config.models.items():
+        if row.provider == EMBEDDED and row.gguf is None and name not in catalogue():
+            said, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
+            yield Finding(what=f"weights of {name}", ok=False, said=said, fix=fix)
 
 
 def _pulled(row: Weights, path: Path, *, deep: bool) -> Finding:

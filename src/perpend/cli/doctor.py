@@ -110,7 +110,7 @@ async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[F
     yield reached
     if not reached.ok:
         return
-    models = probe.models_of(runtime.config, name)
+    models = probe.models_of(runtime.config, name)  # without one it isn't asked: any model of it may be dear
     for model in models if deep else models[:1]:
         async for finding in guarded(model, lambda of=model: probe.asked(runtime, of)):
             yield finding
