@@ -10,9 +10,9 @@ PERPEND = [sys.executable, "-m", "perpend"]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """This process's, without what it may say of Perpend."""
+    """This process's, without what it may say of Perpend. One thread: more only wait on a busy machine."""
     outer = {name: value for name, value in os.environ.items() if not name.startswith("PERPEND_")}
-    return {**outer, "PERPEND_HOME": str(home), "NO_COLOR": "1", **more}
+    return {**outer, "PERPEND_HOME": str(home), "PERPEND_ENGINE__THREADS": "1", "NO_COLOR": "1", **more}
 
 
 def run(

@@ -219,7 +219,7 @@ class Terminal:
         os.set_blocking(self._master, False)
         self._output = b""
         variables = environment(home, TERM="xterm", **more)
-        if not more:
+        if "NO_COLOR" not in more:
             del variables["NO_COLOR"]
         self.process = subprocess.Popen(
             [*PERPEND, *arguments],
