@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import select
 import signal
 import sys
 from decimal import Decimal, InvalidOperation
@@ -11,8 +12,9 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from perpend.cli.console import colours, note, pull_progress
+from perpend.cli.console import Whole, colours, note, pull_progress
 from perpend.config import load_config
+from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
 from perpend.runtime import Runtime
 from perpend.serving.dialects.openai_chat import completion_body
@@ -33,20 +35,22 @@ from perpend.types import (
 )
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
+PATIENCE_S = 2.0
+"""After so long without a word on stdin, it is said that more is waited for."""
 
 
 def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     *question: str,
     effort: Effort | None = None,
-    max_thinking_tokens: int | None = None,
-    max_tokens: int | None = None,
+    max_thinking_tokens: Whole | None = None,
+    max_tokens: Whole | None = None,
     max_cost: str | None = None,
     deadline: str | None = None,
     strategy: str = "single",
     model: str | None = None,
     system: str | None = None,
     temperature: float | None = None,
-    seed: int | None = None,
+    seed: Whole | None = None,
     visibility: Visibility = "visible",
     thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -54,8 +58,10 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
 ) -> None:
     """Ask a question. The first Ctrl-C means "answer now", the second stops.
 
-    Examples: perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s;
-    git diff | perpend ask "Review this" --effort high
+    Examples:
+
+    - `perpend ask "What is 17 * 23?" --max-thinking-tokens 64 --deadline 5s`
+    - `git diff | perpend ask "Review this" --effort high`
 
     Parameters
     ----------
@@ -90,7 +96,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     config
         A perpend.toml in place of the usual one.
     """
-    text = _question(question)
+    text = question_of(question)
     messages = (Message("system", system),) if system else ()
     request = Request(
         messages=(*messages, Message("user", text)),
@@ -116,6 +122,8 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
         weights = runtime.models.weights(request.model)
         if weights is not None and not weights.pulled(runtime.home):
             note(f"first run: fetching {weights.name}, {weights.size / 1e6:.0f} MB")
+        elif sys.stderr.isatty() and runtime.models.resolve(request.model).provider == EMBEDDED:
+            note(f"loading {runtime.models.resolve(request.model).name} …")
         with pull_progress() as listener:
             await runtime.prepare(request.model, listener)
         control = Control()
@@ -179,13 +187,27 @@ def _closing(answer: Answer) -> str:
     return " · ".join(parts)
 
 
-def _question(words: tuple[str, ...]) -> str:
+def question_of(words: tuple[str, ...]) -> str:
+    """What was said, and what was piped. Raises BadRequest when that is nothing, or no text."""
     said = " ".join(word for word in words if word != "-")
-    piped = "" if sys.stdin.isatty() and "-" not in words else sys.stdin.read().strip()
+    piped = _piped() if "-" in words or not _typed() else ""
     text = "\n\n".join(part for part in (said, piped) if part)
     if not text:
-        raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="question")
+        raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="--")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise BadRequest("the question isn't UTF-8 text", hint="convert it, with iconv say", field="question")
     return text
+
+
+def _typed() -> bool:
+    """Whether stdin is a person's keyboard, or nothing: then all of the question is on the command line."""
+    return sys.stdin is None or sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
+
+
+def _piped() -> str:
+    if not select.select([sys.stdin], [], [], PATIENCE_S)[0]:
+        note("waiting for the rest of the question on stdin; it ends with Ctrl-D, or use </dev/null")
+    return sys.stdin.buffer.read().decode(errors="surrogateescape").strip()
 
 
 def _at_least(least: int, value: int | None, option: str) -> int | None:
@@ -224,4 +246,6 @@ def _strategy(text: str) -> StrategySpec:
         return StrategySpec(options.pop("name"), options)
     except (msgspec.DecodeError, KeyError):
         hint = '{"name": "budget_forcing", "waits": 2}'
-        raise BadRequest("--strategy isn't a JSON object with a name", hint=hint, field="strategy") from None
+        raise BadRequest(
+            "--strategy isn't a JSON object with a name", hint=hint, field="--strategy"
+        ) from None

@@ -7,32 +7,64 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from perpend.backends.families import family_named
 from perpend.cli.console import print_json
 from perpend.config import Config, load
+from perpend.config.secrets import redacted
+from perpend.errors import ConfigError
 
-app = App(name="config", help="Check and show the configuration.")
+app = App(name="config", help="Check and show the configuration.\n\nSuch as `perpend config check`.")
 File = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
 @app.command
 def check(*, config: File = None) -> None:
-    """Say whether the configuration is right; errors name file and line."""
+    """Say whether the configuration is right; errors name file, line and the nearest valid key.
+
+    Example: `perpend config check --config ./perpend.toml`
+
+    Parameters
+    ----------
+    config
+        A perpend.toml in place of the usual one.
+    """
     loaded = load(config)
+    for name, row in loaded.config.models.items():
+        if row.family is not None:
+            try:
+                family_named(row.family)
+            except ConfigError as error:
+                path = ("models", name, "family")
+                message = f"{loaded.origins[path]}: {'.'.join(path)}: {error.message}"
+                raise ConfigError(message, hint=error.hint, field=".".join(path)) from None
     print(f"{loaded.file or 'the defaults'}: ok")
 
 
 @app.command
 def show(*, config: File = None) -> None:
-    """Print the effective configuration as JSON; where each value was set goes to stderr."""
+    """Print the effective configuration as JSON; where each value was set goes to stderr.
+
+    Secrets are left out.
+
+    Example: `PERPEND_SERVE__PORT=9000 perpend config show`
+
+    Parameters
+    ----------
+    config
+        A perpend.toml in place of the usual one.
+    """
     loaded = load(config)
-    print_json(loaded.config)
+    print_json(redacted(loaded.config))
     for path, origin in loaded.origins.items():
         print(f"{'.'.join(path)}: {origin}", file=sys.stderr)
 
 
 @app.command
 def schema() -> None:
-    """Print the JSON schema of perpend.toml."""
+    """Print the JSON schema of perpend.toml.
+
+    Example: `perpend config schema > perpend.schema.json`
+    """
 
     def hook(kind: type) -> dict[str, object]:
         if kind is Path:

@@ -3,17 +3,26 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
+from cyclopts import Parameter, Token
 
 if TYPE_CHECKING:  # the store's commands needn't load an HTTP client
     from perpend.engine.pull import Progress
 
 _PLAIN_EVERY_S = 5.0
+
+
+def _whole(kind: object, tokens: Sequence[Token]) -> int:
+    return int(tokens[0].value)
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
+"""An integer option; 1.5 is refused, not rounded."""
 
 
 def colours() -> bool:
@@ -48,15 +57,19 @@ def pull_progress() -> Generator["Callable[[Progress], None]", None, None]:
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task("fetching", total=None)
+    bar = Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    task = bar.add_task("fetching", total=None)
 
-        def show(progress: "Progress") -> None:
-            if progress.notice:
-                bar.console.print(progress.notice)
-            bar.update(task, completed=progress.done, total=progress.total)
+    def show(progress: "Progress") -> None:
+        bar.start()  # nothing is drawn until something is fetched
+        if progress.notice:
+            bar.console.print(progress.notice)
+        bar.update(task, completed=progress.done, total=progress.total)
 
+    try:
         yield show
+    finally:
+        bar.stop()
 
 
 def _plain() -> "Callable[[Progress], None]":

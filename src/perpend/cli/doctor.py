@@ -1,153 +1,137 @@
 """`perpend doctor`: a line for each thing that can be wrong, with its fix."""
 
 import asyncio
-import importlib
-import platform
-import shutil
-import sys
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from msgspec import Struct
 
+from perpend.cli import checks, probe
+from perpend.cli.checks import Finding
 from perpend.cli.console import print_json
-from perpend.config import Config, home_dir, load_config
-from perpend.engine.catalogue import catalogue
-from perpend.engine.machine import this_machine
+from perpend.config import Config
 from perpend.errors import PerpendError
 from perpend.runtime import Runtime
-from perpend.types import Limits, Message, Request
 
-_WHEELS = ("xllamacpp", "uvloop", "httptools", "msgspec", "aiohttp", "sqlalchemy")
-
-
-class Finding(Struct, frozen=True):
-    what: str
-    ok: bool
-    said: str
-    fix: str | None = None
-
-
-Check = Callable[[Config], Awaitable[Finding]]
-
-
-async def _python(config: Config) -> Finding:
-    ok = sys.version_info >= (3, 11)
-    return Finding("python", ok, platform.python_version(), None if ok else "install Python 3.11 or newer")
-
-
-async def _wheels(config: Config) -> Finding:
-    missing: list[str] = []
-    for name in _WHEELS:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            missing.append(name)
-    fix = f"pip install {' '.join(missing)}" if missing else None
-    return Finding("packages", not missing, ", ".join(missing) or "all import", fix)
-
-
-async def _machine(config: Config) -> Finding:
-    machine = this_machine()
-    gib = machine.ram / (1 << 30)
-    fix = None if gib >= 2 else "use qwen2.5-coder-0.5b or smollm2-135m"
-    return Finding("cores and RAM", gib >= 2, f"{machine.cores} cores, {gib:.1f} GiB", fix)
-
-
-def _cpu_flags() -> str | None:
-    try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return None
-
-
-async def _cpu(config: Config) -> Finding:
-    flags = _cpu_flags()
-    if flags is None:
-        return Finding("CPU features", True, platform.machine())
-    ok = platform.machine() != "x86_64" or ("avx2" in flags and "fma" in flags)
-    fix = None if ok else "the embedded engine will be slow: set engine.binary to a build for this CPU"
-    return Finding("CPU features", ok, "AVX2, FMA" if ok else "no AVX2 or FMA", fix)
-
-
-async def _disk(config: Config) -> Finding:
-    home = home_dir(config)
-    home.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(home).free
-    fix = None if free > 2e9 else "free some space, or set PERPEND_HOME to a larger disk"
-    return Finding("disk", free > 2e9, f"{free / 1e9:.1f} GB free in {home}", fix)
-
-
-def _pulled(config: Config) -> list[str]:
-    return [name for name, weights in catalogue().items() if weights.pulled(home_dir(config))]
-
-
-async def _weights(config: Config) -> Finding:
-    here = _pulled(config)
-    fix = None if here else f"perpend models pull {config.defaults.model}"
-    return Finding("weights", bool(here), ", ".join(here) or "none here", fix)
-
-
-async def _store(config: Config) -> Finding:
-    try:
-        async with await Runtime.open(config) as runtime:
-            runtime.store.check()
-            return Finding("store", True, str(runtime.store.path))
-    except PerpendError as error:
-        return Finding("store", False, error.message, error.hint)
-
-
-async def _engine(config: Config) -> Finding:
-    here = _pulled(config)
-    if not here:
-        return Finding("engine", False, "no weights to start it with", "perpend models pull smollm2-135m")
-    model = config.defaults.model if config.defaults.model in here else here[-1]
-    return await _asked("engine", config, model)
-
-
-async def _asked(what: str, config: Config, model: str) -> Finding:
-    """Streams, thinks, holds a budget, reports usage: one small request tells."""
-    request = Request(
-        messages=(Message("user", "What is 2 + 3?"),),
-        model=model,
-        limits=Limits(max_thinking_tokens=16, max_output_tokens=48),
-    )
-    try:
-        async with await Runtime.open(config) as runtime:
-            await runtime.prepare(model)
-            answer = await runtime.solve(request, source="doctor")
-    except PerpendError as error:
-        return Finding(what, False, f"{model}: {error.message}", error.hint)
-    used = answer.usage
-    ok = used.thinking <= 16 and used.output > 0
-    said = f"{model}: thought {used.thinking} of 16 tokens, answered {used.answer}, {answer.elapsed_s:.1f} s"
-    return Finding(what, ok, said, None if ok else "it doesn't hold a thinking budget: choose its family")
-
-
-CHECKS: tuple[Check, ...] = (_python, _wheels, _machine, _cpu, _disk, _weights, _store, _engine)
+Found = Finding | None | Iterable[Finding] | AsyncIterable[Finding] | Awaitable[Finding | None]
 
 
 def doctor(
     *,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    deep: Annotated[bool, Parameter(name="--deep", negative="", show_default=False)] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
     config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
 ) -> None:
-    """Check everything that Perpend needs; exit status 1 if something is wrong."""
-    findings = asyncio.run(_examine(load_config(config)))
+    """Check everything that Perpend needs: a line each, and the fix for what is wrong.
+
+    The embedded engine is started, and each provider that the config names is asked one small question, which
+    is in the ledger like any other. Exit status 1 if something is wrong.
+
+    Examples:
+
+    - `perpend doctor`
+    - `perpend doctor --deep --json`
+
+    Parameters
+    ----------
+    deep
+        Verify the checksums of all weights, and ask every model of a provider, not only its first.
+    json
+        Print an array of objects with `what`, `ok`, `said` and `fix`.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    findings = asyncio.run(_examine(config, deep=deep, show=not json))
     if json:
         print_json(findings)
-    else:
-        for finding in findings:
-            print(f"{'✓' if finding.ok else '✗'} {finding.what}: {finding.said}")
-            if finding.fix:
-                print(f"    fix: {finding.fix}")
     if not all(finding.ok for finding in findings):
         raise SystemExit(1)
 
 
-async def _examine(config: Config) -> list[Finding]:
-    findings = [await check(config) for check in CHECKS]
-    remote = [name for name, row in config.models.items() if row.provider != "embedded"]
-    return findings + [await _asked(f"provider of {name}", config, name) for name in remote]
+async def _examine(file: Path | None, *, deep: bool, show: bool) -> list[Finding]:
+    findings: list[Finding] = []
+    async for finding in _all(file, deep=deep):
+        findings.append(finding)
+        if show:
+            print(_line(finding), flush=True)
+    return findings
+
+
+def _line(finding: Finding) -> str:
+    said = finding.said.replace("\n", "\n    ")
+    fix = f"\n    fix: {finding.fix}" if finding.fix else ""
+    return f"{'✓' if finding.ok else '✗'} {finding.what}: {said}{fix}"
+
+
+async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[Finding, None]:
+    for what, check in (
+        ("Python", checks.python),
+        ("packages", checks.packages),
+        ("engine wheel", checks.wheel),
+        ("CPU features", checks.cpu),
+    ):
+        async for finding in guarded(what, check):
+            yield finding
+    finding, config = checks.config_file(file)
+    yield finding
+    if config is None:
+        return  # what there is to check stands in the config
+    for what, check in _of_config(config, deep=deep):
+        async for finding in guarded(what, check):
+            yield finding
+    finding = checks.store(config)
+    yield finding
+    if not finding.ok:
+        return  # nothing is asked that couldn't be booked
+    async with await Runtime.open(config) as runtime:
+        yield probe.models(runtime)
+        async for finding in guarded("engine starts", lambda: probe.embedded(runtime)):
+            yield finding
+        for name in config.providers:
+            async for finding in guarded(f"provider {name}", lambda of=name: _provider(runtime, of, deep)):
+                yield finding
+
+
+def _of_config(config: Config, *, deep: bool) -> list[tuple[str, Callable[[], Found]]]:
+    return [
+        ("home", lambda: checks.home(config)),
+        ("disk", lambda: checks.disk(config)),
+        ("RAM", lambda: checks.memory(config)),
+        ("weights", lambda: checks.weights(config, deep=deep)),
+        ("engine.binary", lambda: checks.binary(config)),
+        ("port", lambda: checks.port(config)),
+    ]
+
+
+async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[Finding, None]:
+    reached = await probe.reachable(name, runtime.config.providers[name])
+    yield reached
+    if not reached.ok:
+        return
+    models = probe.models_of(runtime.config, name)  # without one it isn't asked: any model of it may be dear
+    for model in models if deep else models[:1]:
+        async for finding in guarded(model, lambda of=model: probe.asked(runtime, of)):
+            yield finding
+
+
+async def guarded(what: str, check: Callable[[], Found]) -> AsyncGenerator[Finding, None]:
+    """The findings of a check; one that raises is a finding too."""
+    try:
+        found = check()
+        if inspect.isawaitable(found):
+            found = await found
+        if isinstance(found, AsyncIterable):
+            async for finding in found:
+                yield finding
+        elif isinstance(found, Iterable):
+            for finding in found:
+                yield finding
+        elif found is not None:
+            yield found
+    except PerpendError as error:
+        yield Finding(what=what, ok=False, said=error.message, fix=error.hint)
+    except Exception as error:
+        said = f"the check itself failed: {type(error).__name__}: {error}"
+        yield Finding(what=what, ok=False, said=said, fix="a fault of Perpend's: please report it")

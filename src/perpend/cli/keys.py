@@ -14,7 +14,11 @@ from perpend.storage.tables import KeyRow
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
-app = App(name="keys", help="API keys for those who may use the gateway. Only a hash of each is kept.")
+app = App(
+    name="keys",
+    help="API keys for those who may use the gateway. Only a hash of each is kept.\n\n"
+    "Such as `perpend keys create laptop`.",
+)
 
 
 @app.command

@@ -1,5 +1,6 @@
 """`perpend`: finds the command, loads only that one, and turns errors into a message and an exit status."""
 
+import io
 import os
 import sys
 
@@ -7,28 +8,47 @@ from cyclopts import App
 
 from perpend.errors import PerpendError
 
-app = App(name="perpend", help="Ask reasoning models inside a budget of thinking, money and time.")
-app.command("perpend.cli.ask:ask", name="ask")
-app.command("perpend.cli.serve:serve", name="serve")
-app.command("perpend.cli.models:app", name="models")
-app.command("perpend.cli.keys:app", name="keys")
-app.command("perpend.cli.usage:usage", name="usage")
-app.command("perpend.cli.config:app", name="config")
-app.command("perpend.cli.doctor:doctor", name="doctor")
+app = App(
+    name="perpend",
+    help="Ask reasoning models inside a budget of thinking, money and time.\n\n"
+    'Such as `perpend ask "What is 17 * 23?"`, `perpend serve` or `perpend doctor`.',
+)
+for name, place in (
+    ("ask", "ask:ask"),
+    ("serve", "serve:serve"),
+    ("models", "models:app"),
+    ("keys", "keys:app"),
+    ("usage", "usage:usage"),
+    ("config", "config:app"),
+    ("doctor", "doctor:doctor"),
+):
+    app.command(f"perpend.cli.{place}", name=name)
 
 
 def main() -> None:
     """Exit status 0, 1 (it failed), 2 (bad use), 130 (interrupted)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(
+                errors="replace"
+            )  # a terminal may lack a character, which is no reason to fail
+    if sys.argv[1:] in ([], ["--help"], ["-h"]):
+        app.resolved_commands()  # their summaries are listed: this once all are loaded
     try:
         app(exit_on_error=False, print_error=True, result_action="return_value")
     except PerpendError as error:
         print(f"perpend: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if (error.field or "").startswith("--") else 1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        hint = "perpend doctor says what can be written; PERPEND_HOME names another folder"
+        print(f"perpend: {said}\n  hint: {hint}", file=sys.stderr)
+        raise SystemExit(1) from None
     except Exception as error:
         from cyclopts import CycloptsError
 

@@ -1,6 +1,7 @@
 """`perpend models`: the weights that are known, and those that are here."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -11,20 +12,34 @@ from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.engine.catalogue import Weights, catalogue, find
 
-app = App(name="models", help="List, fetch, show and remove embedded weights.")
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+app = App(
+    name="models",
+    help="List, fetch, show and remove embedded weights.\n\nSuch as `perpend models pull smollm2-135m`.",
+)
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
-def _facts(weights: Weights) -> dict[str, object]:
-    home = home_dir(load_config())
+def _facts(weights: Weights, home: Path) -> dict[str, object]:
     row: dict[str, object] = msgspec.to_builtins(weights)
     return {**row, "pulled": weights.pulled(home), "path": str(weights.path(home))}
 
 
 @app.command(name="list")
-def list_models(*, json: Json = False) -> None:
-    """List the known weights, and whether they are here."""
-    rows = [_facts(weights) for weights in catalogue().values()]
+def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
+    """List the known weights, and whether they are here.
+
+    Example: `perpend models list --json`
+
+    Parameters
+    ----------
+    json
+        Print an array of objects.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    home = home_dir(load_config(config))
+    rows = [_facts(weights, home) for weights in catalogue().values()]
     if json:
         print_json(rows)
         return
@@ -39,43 +54,83 @@ def list_models(*, json: Json = False) -> None:
 
 
 @app.command
-def pull(name: str, *, json: Json = False) -> None:
-    """Fetch weights: resumes where it stopped, verifies the checksum.
+def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
+    """Fetch weights: goes on where an earlier pull was cut off, verifies the checksum.
 
-    Example: perpend models pull qwen2.5-coder-1.5b
+    Example: `perpend models pull qwen2.5-coder-1.5b`
+
+    Parameters
+    ----------
+    name
+        A name of `perpend models list`.
+    json
+        Print what `perpend models show --json` does, in place of the path.
+    config
+        A perpend.toml in place of the usual one.
     """
     from perpend.engine.pull import pull as fetch
 
     weights = find(name)
-    home = home_dir(load_config())
+    home = home_dir(load_config(config))
     if not weights.pulled(home):
         sources = ", else ".join(source.label for source in weights.sources)
         note(f"fetching {name}, {weights.size / 1e6:.0f} MB, from {sources}")
     with pull_progress() as listener:
         path = asyncio.run(fetch(weights, home, listener))
     if json:
-        print_json(_facts(weights))
+        print_json(_facts(weights, home))
     else:
         print(path)
 
 
 @app.command
-def show(name: str, *, json: Json = False) -> None:
-    """Show all that is known of weights."""
-    facts = _facts(find(name))
+def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
+    """Show all that is known of weights: licence, size, checksum, sources, and where they lie.
+
+    Example: `perpend models show smollm2-135m`
+
+    Parameters
+    ----------
+    name
+        A name of `perpend models list`.
+    json
+        Print an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    weights = find(name)
+    facts = _facts(weights, home_dir(load_config(config)))
     if json:
         print_json(facts)
         return
+    facts["sources"] = ", else ".join(source.label for source in weights.sources)
     for key, value in facts.items():
         print(f"{key:10} {value}")
 
 
 @app.command
-def rm(name: str) -> None:
-    """Remove weights from this machine."""
-    path = find(name).path(home_dir(load_config()))
-    if not path.exists():
+def rm(name: str, /, *, config: ConfigFile = None) -> None:
+    """Remove weights from this machine, and what an unfinished pull of them left.
+
+    A gateway that serves them refuses requests from then on, and says what is missing.
+
+    Example: `perpend models rm smollm2-135m`
+
+    Parameters
+    ----------
+    name
+        A name of `perpend models list`.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.engine.partial import Partial
+
+    weights = find(name)
+    path = weights.path(home_dir(load_config(config)))
+    partial = Partial(weights, path)
+    if not path.exists() and not partial.on_disk():
         note(f"{name} isn't here: nothing to remove")
         return
-    path.unlink()
+    partial.remove()
+    path.unlink(missing_ok=True)
     note(f"removed {path}")

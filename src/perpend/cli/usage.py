@@ -30,7 +30,10 @@ def usage(
 
     Failed and cancelled requests count with what they had used. Costs are exact.
 
-    Examples: `perpend usage --by model`, `perpend usage --by key,day --since 2026-05-01 --json`
+    Examples:
+
+    - `perpend usage --by model`
+    - `perpend usage --by key,day --since 2026-05-01 --json`
 
     Parameters
     ----------
@@ -62,7 +65,7 @@ def _dimensions(by: str) -> "list[Dimension]":
     chosen: list[Dimension] = []
     for name in filter(None, (part.strip() for part in by.split(","))):
         if name not in known:
-            raise BadRequest(f"can't sum by {name!r}", hint=choices_hint(name, known), field="by")
+            raise BadRequest(f"can't sum by {name!r}", hint=choices_hint(name, known), field="--by")
         if known[name] not in chosen:
             chosen.append(known[name])
     return chosen

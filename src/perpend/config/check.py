@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.config.locate import KeyPath, is_table
+from perpend.config.schema import EMBEDDED, Config
 from perpend.registry import nearest
 
 DecodeHook = Callable[[type, Any], Any]
@@ -104,6 +105,16 @@ def section_of(shape: Any) -> type[Struct] | None:
 def dict_of(shape: Any) -> tuple[Any, Any] | None:
     """Key and value types of a table with names of the user's choice."""
     return get_args(shape) if get_origin(shape) is dict else None
+
+
+def dangling(config: Config) -> Iterator[Problem]:
+    """Models whose provider isn't there."""
+    known = [EMBEDDED, *config.providers]
+    for name, row in config.models.items():
+        if row.provider not in known:
+            close = nearest(row.provider, known)
+            meant = f"did you mean {close!r}?" if close else f"known: {', '.join(known)}"
+            yield Problem(("models", name, "provider"), f"no provider {row.provider!r}; {meant}")
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from perpend.config.check import Problem, dict_of, explain, known_keys, problems, section_of
+from perpend.config.check import Problem, dangling, dict_of, explain, known_keys, problems, section_of
 from perpend.config.locate import KeyPath, is_table, key_lines, line_of
 from perpend.config.schema import Config
 from perpend.errors import ConfigError
@@ -58,7 +58,10 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
             origins |= dict.fromkeys(_leaves(_at(values, place), place), name)
     if found := list(problems(values, Config, hook)):  # a variable can begin a table and leave it incomplete
         raise _error(found, lambda key: ", ".join(sorted({o for k, o in origins.items() if _within(k, key)})))
-    return Loaded(msgspec.convert(values, Config, dec_hook=hook), file, origins)
+    config = msgspec.convert(values, Config, dec_hook=hook)
+    if found := list(dangling(config)):
+        raise _error(found, lambda key: origins.get(key, "defaults"))
+    return Loaded(config, file, origins)
 
 
 def find_file(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:

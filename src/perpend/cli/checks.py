@@ -1,0 +1,242 @@
+"""What `perpend doctor` looks at on this machine. Each check gives one finding, or one for each thing."""
+
+import hashlib
+import importlib
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from perpend.config import Config, home_dir, load
+from perpend.config.schema import EMBEDDED
+from perpend.engine.catalogue import Weights, catalogue
+from perpend.engine.gguf import read_facts
+from perpend.engine.machine import GIB, this_machine
+from perpend.errors import ConfigError, PerpendError
+from perpend.serving import server
+from perpend.storage.store import Store
+
+_PACKAGES = ("aiohttp", "alembic", "httptools", "msgspec", "pip", "prometheus_client", "sqlalchemy", "uvloop")
+_ROOM = 1_000_000_000
+"""Bytes of disk that logs, ledger and a pull's scratch may take."""
+_OVERHEAD = GIB // 2
+_BLOCK = 1 << 20
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    what: str
+    ok: bool
+    said: str
+    fix: str | None = None
+
+
+def python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    fix = None if ok else "install Python 3.11 or newer"
+    return Finding(what="Python", ok=ok, said=platform.python_version(), fix=fix)
+
+
+def packages() -> Finding:
+    missing: list[str] = []
+    for name in _PACKAGES:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    fix = f"pip install --force-reinstall {' '.join(missing)}" if missing else None
+    said = f"can't import {', '.join(missing)}" if missing else "all import"
+    return Finding(what="packages", ok=not missing, said=said, fix=fix)
+
+
+def wheel() -> Finding:
+    """In a process of its own: a wheel built for another CPU ends the one that imports it."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import xllamacpp"], capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.returncode == 0:
+        return Finding(what="engine wheel", ok=True, said="xllamacpp imports")
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        fix = "set engine.binary to a llama-server that was built for this CPU"
+        return Finding(what="engine wheel", ok=False, said=f"xllamacpp dies of {name}", fix=fix)
+    said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    fix = "pip install --force-reinstall xllamacpp, or set engine.binary to a llama-server"
+    return Finding(what="engine wheel", ok=False, said=said, fix=fix)
+
+
+def cpu() -> Finding:
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
+    except OSError:
+        flags = []
+    if platform.machine() not in ("x86_64", "AMD64") or not flags:
+        return Finding(what="CPU features", ok=True, said=platform.machine())
+    missing = [name.upper() for name in ("avx2", "fma", "f16c") if name not in flags]
+    said = f"no {', '.join(missing)}" if missing else "AVX2, FMA, F16C"
+    fix = "the embedded engine will be slow: set engine.binary to a build for this CPU" if missing else None
+    return Finding(what="CPU features", ok=not missing, said=said, fix=fix)
+
+
+def config_file(path: Path | None) -> tuple[Finding, Config | None]:
+    try:
+        loaded = load(path)
+    except ConfigError as error:
+        return Finding(what="config", ok=False, said=error.message, fix=error.hint), None
+    said = f"{loaded.file} is valid" if loaded.file else "no file: the defaults hold"
+    return Finding(what="config", ok=True, said=said), loaded.config
+
+
+def home(config: Config) -> Finding:
+    folder = home_dir(config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return Finding(what="home", ok=True, said=str(folder))
+    except OSError as error:
+        fix = "make it writable, or set PERPEND_HOME to a folder of your own"
+        return Finding(what="home", ok=False, said=f"{folder} can't be written: {error.strerror}", fix=fix)
+
+
+def memory(config: Config) -> Finding:
+    machine = this_machine()
+    weights = default_weights(config)
+    need = weights.size * 3 // 2 + _OVERHEAD if weights else GIB
+    ok = machine.ram >= need
+    said = f"{machine.ram / GIB:.1f} GiB for {machine.cores} cores"
+    if ok:
+        return Finding(what="RAM", ok=True, said=said)
+    fix = "set defaults.model to a smaller one: perpend models list"
+    return Finding(what="RAM", ok=False, said=f"{said}; the default model needs {need / GIB:.1f}", fix=fix)
+
+
+def disk(config: Config) -> Finding:
+    folder = home_dir(config)
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(there).free
+    weights = default_weights(config)
+    need = _ROOM + (weights.size if weights and not weights.pulled(folder) else 0)
+    said = f"{free / 1e9:.1f} GB free in {there}"
+    if free >= need:
+        return Finding(what="disk", ok=True, said=said)
+    fix = f"free {(need - free) / 1e9:.1f} GB, or set PERPEND_HOME to a larger disk"
+    return Finding(what="disk", ok=False, said=said, fix=fix)
+
+
+def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
+    """The default model's, those that were pulled, and the GGUF files that the config names."""
+    folder, default = home_dir(config), default_weights(config)
+    for row in catalogue().values():
+        what, fix = f"weights of {row.name}", f"perpend models pull {row.name}"
+        if row.path(folder).exists():
+            yield _pulled(row, row.path(folder), deep=deep)
+        elif row is default:
+            yield Finding(what=what, ok=False, said="not here; the first question would fetch them", fix=fix)
+    files = {name: row.gguf for name, row in config.models.items() if row.provider == EMBEDDED and row.gguf}
+    if config.defaults.model.endswith(".gguf"):
+        files[config.defaults.model] = Path(config.defaults.model)
+    for name, path in files.items():
+        yield _gguf(name, path)
+    for name, row in config.models.items():
+        if row.provider == EMBEDDED and row.gguf is None and name not in catalogue():
+            said, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
+            yield Finding(what=f"weights of {name}", ok=False, said=said, fix=fix)
+
+
+def _pulled(row: Weights, path: Path, *, deep: bool) -> Finding:
+    what, fix = f"weights of {row.name}", f"perpend models rm {row.name}, then perpend models pull {row.name}"
+    size = path.stat().st_size
+    if size != row.size:
+        said = f"{path} has {size:,} of {row.size:,} bytes"
+        return Finding(what=what, ok=False, said=said, fix=fix)
+    if not deep:
+        return Finding(what=what, ok=True, said=f"{row.size / 1e6:.0f} MB; --deep verifies the checksum")
+    if _sha256(path) != row.sha256:
+        return Finding(what=what, ok=False, said=f"{path} has another checksum than was published", fix=fix)
+    return Finding(what=what, ok=True, said=f"{row.size / 1e6:.0f} MB, checksum verified")
+
+
+def _gguf(name: str, path: Path) -> Finding:
+    what = f"weights of {name}"
+    try:
+        facts = read_facts(path)
+    except PerpendError as error:
+        return Finding(what=what, ok=False, said=error.message, fix=error.hint)
+    said = f"{path}: {facts.architecture}, {facts.layers} layers, context {facts.context:,}"
+    return Finding(what=what, ok=True, said=said)
+
+
+def _sha256(path: Path) -> str:
+    sha = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            sha.update(block)
+    return sha.hexdigest()
+
+
+def default_weights(config: Config) -> Weights | None:
+    """The default model's row of the catalogue, where it has one."""
+    name = config.defaults.model
+    return None if name in config.models else catalogue().get(name)
+
+
+def binary(config: Config) -> Finding | None:
+    path = config.engine.binary
+    if path is None:
+        return None
+    ok = path.is_file() and os.access(path, os.X_OK)
+    said = str(path) if ok else f"{path} is no program that can be run"
+    fix = None if ok else "correct engine.binary, or leave it out: the wheel is used then"
+    return Finding(what="engine.binary", ok=ok, said=said, fix=fix)
+
+
+def store(config: Config) -> Finding:
+    path = config.storage.path or home_dir(config) / "perpend.db"
+    try:
+        with Store.open(path, config.storage.durability) as opened:
+            opened.check()
+    except PerpendError as error:
+        return Finding(what="store", ok=False, said=error.message, fix=error.hint)
+    return Finding(what="store", ok=True, said=f"{path} can be written")
+
+
+async def port(config: Config) -> Finding:
+    host, number = config.serve.host, config.serve.port
+    what = "port"
+    try:
+        server.bind(host, number).close()
+        return Finding(what=what, ok=True, said=f"{host} port {number} is free")
+    except ConfigError as error:
+        if await _serves_perpend(host, number):
+            return Finding(what=what, ok=True, said=f"perpend serves on {host} port {number} already")
+        fix = "end what uses it, or choose another: serve.host, serve.port"
+        return Finding(what=what, ok=False, said=error.message, fix=fix)
+
+
+async def _serves_perpend(host: str, number: int) -> bool:
+    address = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 -- compared
+    url = f"http://[{address}]:{number}" if ":" in address else f"http://{address}:{number}"
+    timeout = aiohttp.ClientTimeout(total=2)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{url}/openapi.json") as answer:
+            document = msgspec.json.decode(await answer.read(), type=_OpenAPI)
+    except (aiohttp.ClientError, TimeoutError, socket.gaierror, msgspec.MsgspecError):
+        return False
+    return document.info.title == "Perpend"
+
+
+class _Info(Struct):
+    title: str
+
+
+class _OpenAPI(Struct):
+    info: _Info

@@ -1,0 +1,350 @@
+"""`perpend doctor`: each thing that can be wrong is a line of its own, with its fix."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from commands import PERPEND, environment, run
+from fake_server import serving
+from gateway import small_model
+
+from perpend.cli import checks, probe
+from perpend.cli.checks import Finding
+from perpend.cli.doctor import guarded
+from perpend.config import Config, EngineConfig, ModelConfig, ProviderConfig, ServeConfig, StorageConfig
+from perpend.engine.catalogue import find
+from perpend.engine.machine import Machine
+from perpend.errors import StorageError
+from perpend.runtime import Runtime
+from perpend.serving.server import bind
+from perpend.storage.store import Store
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def chunk(delta: dict[str, str] | None = None, **fields: Any) -> bytes:
+    choices = [] if delta is None else [{"delta": delta, "finish_reason": fields.pop("finish", None)}]
+    return b"data: " + json.dumps({"choices": choices, **fields}).encode() + b"\n\n"
+
+
+THOUGHT = [chunk({"reasoning_content": "six times seven "}), chunk({"reasoning_content": "is forty-two"})]
+ANSWER = [chunk({"content": "42"}), chunk({"content": " rolls"}, finish="stop")]
+USAGE = chunk(usage={"prompt_tokens": 20, "completion_tokens": 9})
+DONE = b"data: [DONE]\n\n"
+GOOD = [*THOUGHT, *ANSWER, USAGE, DONE]
+
+
+def vendor(body: list[bytes], *, status: int = 200, models_status: int = 200) -> web.Application:
+    """A chat server that answers `body`, each piece in a write of its own."""
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=status, headers={"content-type": "text/event-stream"})
+        await response.prepare(request)
+        for piece in body:
+            await response.write(piece)
+            await asyncio.sleep(0.02)
+        return response
+
+    async def models(request: web.Request) -> web.Response:
+        return web.Response(status=models_status, text="{}")
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_get("/v1/models", models)
+    return app
+
+
+def config(base_url: str, family: str | None = None) -> Config:
+    provider = ProviderConfig(base_url=base_url, read_timeout_s=5)
+    return Config(providers={"mine": provider}, models={"m": ModelConfig(provider="mine", family=family)})
+
+
+async def asked(app: web.Application, family: str | None = None) -> dict[str, Finding]:
+    """The findings about model m, by their last word."""
+    async with serving(app) as url, await Runtime.open(config(f"{url}/v1", family)) as runtime:
+        found = [finding async for finding in probe.asked(runtime, "m")]
+    return {finding.what.removeprefix("m: "): finding for finding in found}
+
+
+class TestProvider:
+    async def test_one_that_does_everything(self) -> None:
+        found = await asked(vendor(GOOD))
+        assert list(found) == ["streams", "emits thinking", "honours a budget", "reports usage"]
+        assert all(finding.ok for finding in found.values())
+        assert "input 20, output 9" in found["reports usage"].said
+
+    async def test_asking_is_in_the_ledger(self, home: Path) -> None:
+        await asked(vendor(GOOD))
+        with Store.open(home / "perpend.db") as store:
+            (row,) = store.connection.execute("select source, model, status from requests")
+        assert row == ("doctor", "m", "finished")
+
+    @pytest.mark.parametrize(
+        ("body", "family", "wrong"),
+        [
+            ([b"".join(GOOD)], None, "streams"),
+            ([*ANSWER, USAGE, DONE], None, "emits thinking"),
+            ([*THOUGHT, *ANSWER, DONE], None, "reports usage"),
+            (
+                [
+                    *THOUGHT,
+                    *ANSWER,
+                    chunk(
+                        usage={
+                            "prompt_tokens": 20,
+                            "completion_tokens": 90,
+                            "completion_tokens_details": {"reasoning_tokens": 80},
+                        }
+                    ),
+                    DONE,
+                ],
+                "vllm-budget",
+                "honours a budget",
+            ),
+        ],
+    )
+    async def test_each_fault_is_told_apart(self, body: list[bytes], family: str | None, wrong: str) -> None:
+        found = await asked(vendor(body), family)
+        assert [what for what, finding in found.items() if not finding.ok] == [wrong]
+        assert found[wrong].fix
+
+    async def test_thinking_that_is_counted_but_hidden(self) -> None:
+        details = {"completion_tokens_details": {"reasoning_tokens": 12}}
+        usage = chunk(usage={"prompt_tokens": 20, "completion_tokens": 20, **details})
+        found = await asked(vendor([*ANSWER, usage, DONE]))
+        assert found["emits thinking"].ok
+        assert "not shown" in found["emits thinking"].said
+
+    async def test_a_server_that_answers_without_streaming(self) -> None:
+        found = await asked(vendor([b'{"choices": [{"message": {"content": "42"}}]}']))
+        assert [finding.ok for finding in found.values()] == [False]
+        assert "streams" in found
+
+    async def test_a_refused_question_shows_the_servers_words(self) -> None:
+        found = await asked(vendor([b"no such model"], status=404))
+        assert "no such model" in found["answers"].said
+        assert "model's name" in str(found["answers"].fix)
+
+    async def test_reachable(self) -> None:
+        async with serving(vendor(GOOD)) as url:
+            found = await probe.reachable("mine", ProviderConfig(base_url=f"{url}/v1"))
+        assert found.ok
+
+    async def test_a_refused_key(self) -> None:
+        async with serving(vendor(GOOD, models_status=401)) as url:
+            found = await probe.reachable("mine", ProviderConfig(base_url=f"{url}/v1"))
+        assert not found.ok
+        assert "api_key_env" in str(found.fix)
+
+    async def test_a_closed_port(self) -> None:
+        with bind("127.0.0.1", 0) as listener:
+            port = listener.getsockname()[1]
+        found = await probe.reachable("mine", ProviderConfig(base_url=f"http://127.0.0.1:{port}/v1"))
+        assert not found.ok
+        assert "providers.mine.base_url" in str(found.fix)
+
+
+class TestMachine:
+    def test_what_runs_these_tests_is_well(self) -> None:
+        for finding in (checks.python(), checks.packages(), checks.wheel(), checks.home(Config())):
+            assert finding.ok, finding
+
+    def test_a_package_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+        found = checks.packages()
+        assert (found.ok, found.fix) == (False, "pip install --force-reinstall uvloop")
+
+    def test_a_home_that_cant_be_written(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (home / "file").write_text("")
+        monkeypatch.setenv("PERPEND_HOME", str(home / "file" / "inside"))
+        found = checks.home(Config())
+        assert not found.ok
+        assert "PERPEND_HOME" in str(found.fix)
+
+    def test_a_store_that_cant_be_written(self, home: Path) -> None:
+        (home / "file").write_text("")
+        found = checks.store(Config(storage=StorageConfig(path=home / "file" / "perpend.db")))
+        assert not found.ok
+        assert "storage.path" in str(found.fix)
+
+    def test_a_file_that_is_no_store(self, home: Path) -> None:
+        (home / "perpend.db").write_text("no database at all, but a text that is long enough\n" * 50)
+        found = checks.store(Config())
+        assert not found.ok
+        assert found.fix
+
+    def test_a_binary_that_is_none(self, home: Path) -> None:
+        found = checks.binary(Config(engine=EngineConfig(binary=home / "none")))
+        assert found is not None
+        assert not found.ok
+        assert checks.binary(Config()) is None
+
+    def test_a_config_that_is_wrong(self, home: Path) -> None:
+        (home / "perpend.toml").write_text("[serve]\nprot = 1\n")
+        found, config = checks.config_file(None)
+        assert config is None
+        assert "perpend.toml:2" in found.said
+
+    def test_little_ram(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(checks, "this_machine", lambda: Machine(cores=1, ram=1 << 30))
+        found = checks.memory(Config())
+        assert not found.ok
+        assert "defaults.model" in str(found.fix)
+
+    def test_a_full_disk(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def little(_: Path) -> _Usage:
+            return _Usage()
+
+        monkeypatch.setattr("shutil.disk_usage", little)
+        found = checks.disk(Config())
+        assert not found.ok
+        assert "free 2.0 GB" in str(found.fix)
+
+
+class _Usage:
+    free = 100_000_000
+
+
+class TestWeights:
+    def findings(self, *, deep: bool = False, config: Config | None = None) -> dict[str, Finding]:
+        return {found.what: found for found in checks.weights(config or Config(), deep=deep)}
+
+    def test_the_default_ones_are_not_here(self) -> None:
+        (found,) = self.findings().values()
+        assert not found.ok
+        assert found.fix == "perpend models pull qwen2.5-coder-1.5b"
+
+    def test_a_file_cut_short(self, home: Path) -> None:
+        weights = find("smollm2-135m")
+        weights.path(home).parent.mkdir()
+        weights.path(home).write_bytes(b"GGUF")
+        found = self.findings()["weights of smollm2-135m"]
+        assert not found.ok
+        assert "4 of 98,362,432 bytes" in found.said
+
+    def test_a_wrong_checksum_is_found_by_a_deep_look(self, home: Path) -> None:
+        weights = find("smollm2-135m")
+        weights.path(home).parent.mkdir()
+        with weights.path(home).open("wb") as file:
+            file.truncate(weights.size)
+        assert self.findings()["weights of smollm2-135m"].ok
+        found = self.findings(deep=True)["weights of smollm2-135m"]
+        assert not found.ok
+        assert "perpend models rm smollm2-135m" in str(found.fix)
+
+    def test_the_right_checksum(self, home: Path, smollm_path: Path) -> None:
+        (home / "weights").mkdir()
+        (home / "weights" / smollm_path.name).symlink_to(smollm_path)
+        found = self.findings(deep=True)["weights of smollm2-135m"]
+        assert found.ok
+        assert "verified" in found.said
+
+    def test_a_gguf_that_the_config_names(self, home: Path) -> None:
+        config = Config(models={"own": ModelConfig(gguf=home / "own.gguf")})
+        assert not self.findings(config=config)["weights of own"].ok
+        (home / "own.gguf").write_bytes(b"not a model at all, though long enough to have a header")
+        assert "not a GGUF model" in self.findings(config=config)["weights of own"].said
+
+    def test_a_model_without_a_file(self) -> None:
+        found = self.findings(config=Config(models={"own": ModelConfig()}))["weights of own"]
+        assert (found.ok, found.fix) == (False, "set models.own.gguf, or models.own.provider")
+
+
+class TestPort:
+    async def test_free(self) -> None:
+        with bind("127.0.0.1", 0) as listener:
+            number = listener.getsockname()[1]
+        assert (await checks.port(Config(serve=ServeConfig(port=number)))).ok
+
+    async def test_taken_by_something_else(self) -> None:
+        with bind("127.0.0.1", 0) as listener:
+            found = await checks.port(Config(serve=ServeConfig(port=listener.getsockname()[1])))
+        assert not found.ok
+        assert "serve.port" in str(found.fix)
+
+    async def test_taken_by_perpend_itself(self) -> None:
+        from scripted import House, gateway
+
+        async with gateway(House()) as front:
+            found = await checks.port(Config(serve=ServeConfig(port=front.port)))
+        assert found.ok
+        assert "already" in found.said
+
+
+class TestGuard:
+    async def found(self, error: Exception) -> Finding:
+        def check() -> Finding:
+            raise error
+
+        (found,) = [finding async for finding in guarded("thing", check)]
+        return found
+
+    async def test_an_error_of_ours_brings_its_hint(self) -> None:
+        found = await self.found(StorageError("it broke", hint="mend it"))
+        assert (found.what, found.said, found.fix) == ("thing", "it broke", "mend it")
+
+    async def test_any_other_is_a_line_too(self) -> None:
+        found = await self.found(ZeroDivisionError("by zero"))
+        assert not found.ok
+        assert "ZeroDivisionError" in found.said
+
+
+@contextlib.asynccontextmanager
+async def started(home: Path, *arguments: str) -> AsyncGenerator[asyncio.subprocess.Process, None]:
+    """`perpend …` beside this loop, which may serve what it asks for."""
+    process = await asyncio.create_subprocess_exec(
+        *PERPEND, *arguments, env=environment(home), cwd=home, stdout=asyncio.subprocess.PIPE
+    )
+    yield process
+    await process.wait()
+
+
+async def test_the_whole_of_it_with_a_real_engine_and_a_provider(home: Path, smollm_path: Path) -> None:
+    small_model(home, smollm_path)
+    async with serving(vendor(GOOD)) as url:
+        with (home / "perpend.toml").open("a") as file:
+            file.write(f'[serve]\nport = 0\n[providers.mine]\nbase_url = "{url}/v1"\n')
+            file.write('[models.theirs]\nprovider = "mine"\n')
+        async with started(home, "doctor", "--json") as process:
+            out, _ = await process.communicate()
+    found: dict[str, bool] = {row["what"]: row["ok"] for row in json.loads(out)}
+    wrong = {what for what, ok in found.items() if not ok} - {"CPU features", "disk", "RAM"}
+    assert not wrong, out
+    asked = ("streams", "emits thinking", "honours a budget", "reports usage")
+    expected = {
+        "engine starts",
+        "provider mine: reachable",
+        *(f"{m}: {a}" for m in ("small", "theirs") for a in asked),
+    }
+    assert expected <= set(found)
+
+
+def test_a_broken_house_is_told_line_by_line(home: Path) -> None:
+    (home / "perpend.toml").write_text(
+        '[defaults]\nmodel = "m"\n[serve]\nport = 0\n[models.m]\nprovider = "gone"\n'
+        '[providers.gone]\nbase_url = "http://127.0.0.1:9/v1"\n'
+    )
+    done = run(home, "doctor")
+    assert done.returncode == 1, done.stderr
+    assert "✓ store" in done.stdout
+    assert "✗ provider gone: reachable" in done.stdout
+    assert "fix: is the server running?" in done.stdout
+    assert "gone: streams" not in done.stdout
+
+
+def test_a_wrong_config_ends_it_after_the_machine(home: Path) -> None:
+    (home / "perpend.toml").write_text("[serve]\nprot = 1\n")
+    done = run(home, "doctor")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-2].startswith("✗ config: perpend.toml:2")

@@ -1,0 +1,41 @@
+"""The command itself: what it lists, what it makes of trouble, and its exit status."""
+
+from pathlib import Path
+
+import pytest
+from commands import run
+
+
+def test_help_lists_each_command_with_what_it_does(tmp_path: Path) -> None:
+    done = run(tmp_path, "--help")
+    assert done.returncode == 0
+    for words in ("ask          Ask a question.", "doctor       Check", "usage        Show what was used"):
+        assert words in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [("usage",), ("keys", "list"), ("ask", "hi"), ("serve", "--port", "0")])
+def test_a_home_that_cant_be_made_is_said_without_a_traceback(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(tmp_path, *arguments, PERPEND_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert str(tmp_path / "file") in done.stderr
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_home_with_spaces(tmp_path: Path) -> None:
+    home = tmp_path / "my home"
+    home.mkdir()
+    made = run(home, "keys", "create", "laptop")
+    assert made.returncode == 0, made.stderr
+    assert (home / "perpend.db").exists()
+
+
+def test_a_terminal_without_the_letters_for_it(tmp_path: Path) -> None:
+    (tmp_path / "perpend.toml").write_text("[serve]\nprot = 1\n")
+    done = run(tmp_path, "doctor", PYTHONIOENCODING="ascii")
+    assert done.returncode == 1
+    assert "? Python" in done.stdout
+    assert "Traceback" not in done.stderr
