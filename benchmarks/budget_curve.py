@@ -8,6 +8,7 @@ that was stopped goes on where it was. Greedy, fixed seed. Ends with a table and
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import math
 import os
@@ -98,7 +99,7 @@ def report(rows: list[Row], options: argparse.Namespace) -> list[Row]:
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     )
-    print("budget   n  accuracy  95 % interval   thinking mean / max   answer mean   s/problem")
+    print("budget   n  accuracy  95 % interval   thinking mean / max   answer mean / cut   s/problem")
     table: list[Row] = []
     for budget in options.budgets:
         group = [row for row in rows if row["budget"] == budget]
@@ -107,12 +108,13 @@ def report(rows: list[Row], options: argparse.Namespace) -> list[Row]:
             continue
         low, high = wilson(right, n)
         mean = {key: sum(row[key] for row in group) / n for key in ("thinking", "answer", "seconds")}
+        cut = sum(row["answer"] >= options.answer_tokens for row in group) / n
         most = max(row["thinking"] for row in group)
         print(
             f"{budget:6} {n:3}     {right / n:.3f}  {low:.3f} to {high:.3f}  {mean['thinking']:12.1f} / {most:4}"
-            f"  {mean['answer']:12.1f}  {mean['seconds']:10.1f}"
+            f"  {mean['answer']:12.1f} / {cut:3.0%}  {mean['seconds']:10.1f}"
         )
-        table.append({"budget": budget, "accuracy": right / n, "low": low, "high": high})
+        table.append({"budget": budget, "accuracy": right / n, "low": low, "high": high, "n": n})
     verdicts = {(row["id"], row["budget"]): row["right"] for row in rows}
     first, last = options.budgets[0], options.budgets[-1]
     pairs = [(verdicts.get((i, first)), verdicts.get((i, last))) for i in {row["id"] for row in rows}]
@@ -123,17 +125,20 @@ def report(rows: list[Row], options: argparse.Namespace) -> list[Row]:
     return table
 
 
-def plot(table: list[Row], path: Path) -> None:
+def plot(table: list[Row], model: str, path: Path) -> None:
     import vl_convert
 
     x = {"field": "budget", "type": "quantitative", "title": "thinking budget (tokens)"}
-    y = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": "accuracy, 95 % interval"}
+    y = {"type": "quantitative", "title": "accuracy, 95 % interval"}
     spec = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "data": {"values": table},
         "width": 480,
         "height": 320,
-        "title": "GSM8K by thinking budget",
+        "title": {
+            "text": "Accuracy by thinking budget",
+            "subtitle": f"GSM8K test, {table[0]['n']} problems, {model}, greedy",
+        },
         "layer": [
             {"mark": "line", "encoding": {"x": x, "y": {**y, "field": "accuracy"}}},
             {
@@ -161,9 +166,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("out"))
     options = parser.parse_args()
+    if importlib.util.find_spec("vl_convert") is None:  # said now, not after an hour
+        raise SystemExit("the plot needs vl-convert-python: pip install 'perpend[bench]'")
     options.out.mkdir(parents=True, exist_ok=True)
     table = report(asyncio.run(run(options)), options)
-    plot(table, options.out / "budget_curve.png")
+    plot(table, options.model, options.out / "budget_curve.png")
 
 
 main()

@@ -2,12 +2,13 @@
 
 import os
 import signal
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from perpend.config import Config, DefaultsConfig, EngineConfig, ModelConfig, ProviderConfig
+from perpend.config import Config, DefaultsConfig, EngineConfig, ModelConfig, PriceConfig, ProviderConfig
 from perpend.engine.catalogue import catalogue
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
@@ -37,6 +38,21 @@ async def test_a_model_that_is_not_there_is_told(config: Config, name: str, said
         with pytest.raises(NotFound) as refused:
             runtime.models.resolve(name)
         assert said in str(refused.value)
+
+
+async def test_a_row_of_the_config_may_change_what_the_catalogue_says(config: Config) -> None:
+    priced = ModelConfig(price=PriceConfig(output=Decimal(2)), context=2048)
+    mine = ModelConfig(name="smollm2-135m")
+    config = replace(config, models={"qwen2.5-coder-0.5b": priced, "mine": mine, "none": ModelConfig()})
+    async with await Runtime.open(config) as runtime:
+        served = runtime.models.resolve("qwen2.5-coder-0.5b")
+        assert (served.family.name, served.context) == ("qwen2.5-coder", 2048)
+        assert served.price.per_output_token == Decimal("0.000002")
+        assert runtime.models.path("qwen2.5-coder-0.5b").name.startswith("qwen2.5-coder-0.5b-instruct")
+        assert runtime.models.resolve("mine").family.name == "smollm2"
+        assert runtime.models.path("mine").name.startswith("SmolLM2".lower())
+        with pytest.raises(NotFound, match="names no weights"):
+            runtime.models.resolve("none")
 
 
 async def test_summaries_are_written_by_the_cheap_tier_or_where_it_is_missing_by_the_model_itself(

@@ -17,6 +17,8 @@ from .upstream import MODEL, TOKENS
 FIRST_TOKEN = re.compile(rb'"(?:reasoning_content|content)":\s?"[^"]')
 PROMPT = "What is the sum of the first 100 odd numbers? Think step by step."
 LONGEST_WAIT_S = 60.0
+GONE = "closed between two requests"
+"""No error: a server may, and its client asks again on a new connection."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -74,25 +76,29 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.waiting: asyncio.Future[Reply] | None = None
+        self.heard = self.kept = False
+        """Of the reply under way; of one before it on this connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        self._fail("dropped")
+        self._fail("dropped" if self.heard or not self.kept else GONE)
 
     def ask(self, request: bytes, *, stream: bool) -> asyncio.Future[Reply]:
         assert self.transport is not None
         self.parser = httptools.HttpResponseParser(self)
         self.stream, self.events, self.tail, self.early = stream, 0, b"", b""
         self.first_token_s: float | None = None
+        self.heard = False
         self.waiting = asyncio.get_running_loop().create_future()
         self.began = perf_counter()
         self.transport.write(request)
         return self.waiting
 
     def data_received(self, data: bytes) -> None:
+        self.heard = True
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
@@ -116,6 +122,7 @@ class Connection(asyncio.Protocol):
         elif self.stream and b"[DONE]" not in self.tail:
             self._fail("stream cut")
         elif self.waiting and not self.waiting.done():
+            self.kept = True
             self.waiting.set_result(Reply(took, self.first_token_s, self.events))
         if not self.parser.should_keep_alive() and self.transport:
             self.transport.close()
@@ -146,9 +153,10 @@ class Load:
                     connection = await self._connect()
                 self.replies.append(await connection.ask(self.request, stream=self.stream))
             except OSError as error:
-                self.errors[str(error)] += 1
                 connection = Connection()
-                await asyncio.sleep(0.05)
+                if str(error) != GONE:
+                    self.errors[str(error)] += 1
+                    await asyncio.sleep(0.05)
         if connection.transport:
             connection.transport.close()
 

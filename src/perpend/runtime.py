@@ -52,31 +52,34 @@ class Models:
     def cheap(self, beside: ServedModel) -> ServedModel:
         """The config's cheap tier; `beside`, the model that a request has already, where it isn't here."""
         name = self._config.defaults.cheap_model
-        if (
-            name in self._config.models
-            or (weights := self.weights(name)) is None
-            or weights.pulled(self._home)
-        ):
-            return self.resolve(name)
-        return beside
+        weights = self.weights(name)
+        return self.resolve(name) if weights is None or weights.pulled(self._home) else beside
 
     def weights(self, name: str | None) -> Weights | None:
-        """The catalogue's row, unless the config has a model of its own by that name."""
+        """The catalogue's row of an embedded model; None where it has a file of its own, or is elsewhere."""
         name = name or self._config.defaults.model
-        return None if name in self._config.models else catalogue().get(name)
+        row = self._config.models.get(name, ModelConfig())
+        embedded = row.provider == EMBEDDED and row.gguf is None
+        return catalogue().get(row.name or name) if embedded else None
 
     def path(self, name: str) -> Path:
         """Where an embedded model's GGUF lies, or will lie."""
         weights = self.weights(name)
         if weights is not None:
             return weights.path(self._home)
-        return self._configured(name).gguf or Path(name)
+        if (own := self._configured(name).gguf) is not None:
+            return own
+        raise NotFound(
+            f"model {name!r} is embedded, but names no weights",
+            hint=f"give it a gguf, or as its name one of {', '.join(catalogue())}",
+            field="model",
+        )
 
     def _configured(self, name: str) -> ModelConfig:
         if name in self._config.models:
             return self._config.models[name]
         if name in catalogue():
-            return ModelConfig(family=catalogue()[name].family)
+            return ModelConfig()
         if name.endswith(".gguf"):
             return ModelConfig(gguf=Path(name))
         provider, _, upstream = name.partition("/")
@@ -111,6 +114,8 @@ class Models:
         )
 
     def _family(self, name: str, row: ModelConfig) -> Family:
+        if (weights := self.weights(name)) is not None:
+            return family_named(weights.family)
         family = family_of(row.name or (row.gguf.name if row.gguf else name))
         embedded = row.provider == EMBEDDED
         return family_named("gguf") if embedded and family.budget != "exact" else family

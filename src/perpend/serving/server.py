@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 from collections.abc import Coroutine, Generator
@@ -41,7 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
-        message = f"can't listen on {host} port {port}: {error.strerror or error}"
+        message = f"can't listen on {host} port {port}: {os.strerror(error.errno) if error.errno else error}"
         raise ConfigError(message, hint="choose another with --host, --port or [serve]") from error
 
 
