@@ -12,7 +12,7 @@ PACKAGES = ("perpend", "uvicorn", "uvloop", "aiohttp", "msgspec", "httptools", "
 def describe() -> dict[str, Any]:
     return {
         "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "ram_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
