@@ -24,6 +24,10 @@ def alive(pid: int) -> bool:
         return False
 
 
+def environment_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/environ").read_text().split("\0")
+
+
 async def test_it_starts_dies_comes_back_and_stops(smollm_path: Path, tmp_path: Path) -> None:
     engine = Engine("small", smollm_path, CONFIG, home=tmp_path, context=512)
     first, again = await asyncio.gather(engine.ready(), engine.ready())
@@ -41,6 +45,22 @@ async def test_it_starts_dies_comes_back_and_stops(smollm_path: Path, tmp_path: 
     assert pid is not None
     await engine.stop()
     assert not alive(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("own", [None, "7"])
+async def test_its_threads_do_not_spin_for_long_unless_told_to(
+    own: str | None, smollm_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    if own:
+        monkeypatch.setenv("GOMP_SPINCOUNT", own)
+    engine = Engine("small", smollm_path, CONFIG, home=tmp_path, context=512)
+    await engine.ready()
+    assert engine.pid is not None
+    environment = environment_of(engine.pid)
+    await engine.stop()
+    assert f"GOMP_SPINCOUNT={own or 1000}" in environment
 
 
 async def test_weights_that_are_no_model_are_refused_with_a_reason(tmp_path: Path) -> None:

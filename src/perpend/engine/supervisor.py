@@ -25,6 +25,8 @@ _HEALTHY_S = 60.0
 _TRIES = 5
 _COOL_DOWN_S = 30.0
 _POLL_S = 0.05
+_SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
+"""Threads that wait for each other sleep soon: spinning for long, they starve on a busy machine (decision 0005)."""
 _TAIL = 12
 
 
@@ -140,6 +142,7 @@ class Engine:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                env=_SHORT_SPIN | os.environ,
             )
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
