@@ -11,6 +11,7 @@ app = App(name="perpend", help="Ask reasoning models inside a budget of thinking
 app.command("perpend.cli.ask:ask", name="ask")
 app.command("perpend.cli.serve:serve", name="serve")
 app.command("perpend.cli.models:app", name="models")
+app.command("perpend.cli.train:app", name="train")
 app.command("perpend.cli.keys:app", name="keys")
 app.command("perpend.cli.usage:usage", name="usage")
 app.command("perpend.cli.config:app", name="config")

@@ -73,7 +73,11 @@ def show(name: str, *, json: Json = False) -> None:
 @app.command
 def rm(name: str) -> None:
     """Remove weights from this machine."""
-    path = find(name).path(home_dir(load_config()))
+    weights = find(name)
+    if weights.bundled:
+        note(f"{name} comes with Perpend and takes {weights.size / 1e6:.0f} MB: nothing to remove")
+        return
+    path = weights.path(home_dir(load_config()))
     if not path.exists():
         note(f"{name} isn't here: nothing to remove")
         return
