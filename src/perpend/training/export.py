@@ -8,11 +8,11 @@ from pathlib import Path
 import gguf
 import numpy
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from perpend.training import tokenizer
 from perpend.training.model import Llama
-from perpend.training.shape import EPSILON, ROPE_BASE
+from perpend.training.shape import EPSILON, ROPE_BASE, Shape
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -125,6 +125,23 @@ def write_safetensors(model: Llama, folder: Path) -> None:
     settings = {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": CHAT_TEMPLATE}
     settings |= {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def read_safetensors(folder: Path) -> Llama:
+    """The model that `write_safetensors` wrote."""
+    config = json.loads((folder / "config.json").read_text())
+    shape = Shape(
+        config["vocab_size"],
+        layers=config["num_hidden_layers"],
+        width=config["hidden_size"],
+        heads=config["num_attention_heads"],
+        hidden=config["intermediate_size"],
+        context=config["max_position_embeddings"],
+    )
+    model = Llama(shape)
+    tensors = load_file(folder / "model.safetensors")
+    model.load_state_dict({key.removeprefix("model."): weight for key, weight in tensors.items()})
+    return model
 
 
 def _tokenizer_json() -> dict[str, object]:
