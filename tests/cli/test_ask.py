@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+CHAIN = "Start at 7: +5 *3 -4 +2 *7. Last digit?"
 PERPEND = [sys.executable, "-m", "perpend"]
 
 
 @pytest.fixture
-def home(smollm_path: Path, tmp_path: Path) -> Path:
+def home(tiny_path: Path, tmp_path: Path) -> Path:
     (tmp_path / "perpend.toml").write_text(
-        f'[defaults]\nmodel = "small"\ncheap_model = "small"\n[models.small]\ngguf = "{smollm_path}"\n'
-        'family = "smollm2"\n[engine]\nslots = 1\ncontext = 1024\n'
+        f'[defaults]\nmodel = "small"\ncheap_model = "small"\n[models.small]\ngguf = "{tiny_path}"\n'
+        'family = "tiny"\n[engine]\nslots = 1\ncontext = 1024\n'
     )
     return tmp_path
 
@@ -35,7 +36,7 @@ def run(home: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedPro
 
 
 def test_budget_and_deadline_hold_and_json_is_a_completion(home: Path) -> None:
-    done = run(home, "ask", "Count to ten.", "--max-thinking-tokens", "16", "--deadline", "20s", "--json")
+    done = run(home, "ask", CHAIN, "--max-thinking-tokens", "16", "--deadline", "20s", "--json")
     assert done.returncode == 0, done.stderr
     body = json.loads(done.stdout)
     assert body["usage"]["completion_tokens_details"]["reasoning_tokens"] <= 16
@@ -46,7 +47,7 @@ def test_budget_and_deadline_hold_and_json_is_a_completion(home: Path) -> None:
 
 
 def test_the_answer_is_on_stdout_and_the_closing_line_on_stderr(home: Path) -> None:
-    done = run(home, "ask", "--no-thinking", "--max-tokens", "8", stdin="Say hello.")
+    done = run(home, "ask", "--no-thinking", "--max-tokens", "8", stdin=CHAIN)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert "thought 0 tok" in done.stderr

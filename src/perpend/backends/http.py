@@ -9,6 +9,8 @@ from perpend.backends.sse import SSEParser
 from perpend.errors import UpstreamError, UpstreamTimeout
 
 _EXCERPT = 300
+_STALE = 8
+"""Closed connections in a row that are passed over: llama.cpp closes each after a hundred requests."""
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,16 @@ class HTTPClient:
         return self._session
 
     async def _post(self, url: str, body: bytes, account: Account) -> aiohttp.ClientResponse:
-        """A pooled connection may have been closed by the server meanwhile: then once more, on another."""
+        """A pooled connection may have been closed by the server meanwhile: then on another, which may be so too."""
         headers, timeout = account.headers, account.timeout
-        try:
-            return await self.session.post(url, data=body, headers=headers, timeout=timeout)
-        except aiohttp.ClientConnectorError:
-            raise
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            return await self.session.post(url, data=body, headers=headers, timeout=timeout)
+        for _ in range(_STALE):
+            try:
+                return await self.session.post(url, data=body, headers=headers, timeout=timeout)
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                continue
+        return await self.session.post(url, data=body, headers=headers, timeout=timeout)
 
     async def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
         """POST `body`; yields the `data` of the events of each read. Closing it drops the connection."""

@@ -54,9 +54,8 @@ def tiny(
         model = recipes.train(recipe, Curriculum(), out, _teller(), threads=threads)
     except ValueError as error:
         raise BadRequest(str(error), hint="name another folder with --out", field="--out") from None
-    _finish(
-        model, recipe, out, f"perpend train tiny --seed {seed}" + (f" --scale {scale}" if scale != 1 else "")
-    )
+    said = (f" --threads {threads}" if threads else "") + (f" --scale {scale:g}" if scale != 1 else "")
+    _finish(model, recipe, out, f"perpend train tiny --seed {seed}{said}")
 
 
 def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
