@@ -60,9 +60,13 @@ class HTTPClient:
                         yield events
                 if events := parser.close():
                     yield events
+        except aiohttp.ConnectionTimeoutError as error:
+            raise UpstreamTimeout(
+                f"{url} took no connection within {account.timeout.sock_connect} s"
+            ) from error
         except TimeoutError as error:
             raise UpstreamTimeout(
-                f"{url} sent nothing for {account.timeout.sock_read:g} s",
+                f"{url} sent nothing for {account.timeout.sock_read} s",
                 hint="raise read_timeout_s of the provider, or see whether the server is overloaded",
             ) from error
         except aiohttp.ClientError as error:
