@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from perpend.backends.sse import SSEParser
 
-EVENTS = st.lists(st.text(alphabet=st.characters(exclude_characters="\r\n"), max_size=12).map(str.encode))
+EVENTS = st.lists(
+    st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12).map(str.encode)
+)
 NEWLINES = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
