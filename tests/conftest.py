@@ -1,4 +1,4 @@
-"""Fixtures that many tests share: real small weights, and a real engine with them."""
+"""Fixtures that many tests share: real small models, and a real engine with the smallest."""
 
 import asyncio
 import json
@@ -17,8 +17,18 @@ from perpend.errors import WeightsError
 
 
 @pytest.fixture(scope="session")
+def tiny_path() -> Path:
+    """The tiny reasoner: it comes with the package, so tests need no network."""
+    path = find("tiny").bundled
+    assert path is not None
+    return path
+
+
+@pytest.fixture(scope="session")
 def smollm_path() -> Path:
-    """SmolLM2-135M, 98 MB: from PERPEND_TEST_WEIGHTS, from the home folder, or pulled into it."""
+    """SmolLM2-135M, 98 MB, for what needs long thoughts or a download: from PERPEND_TEST_WEIGHTS, from the home
+    folder, or pulled into it.
+    """
     weights = find("smollm2-135m")
     if folder := os.environ.get("PERPEND_TEST_WEIGHTS"):
         return Path(folder) / weights.file
@@ -29,9 +39,9 @@ def smollm_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine_url(smollm_path: Path) -> Iterator[str]:
+def engine_url(tiny_path: Path) -> Iterator[str]:
     """The base URL of a real engine with two slots of 2048 tokens."""
-    launch = {"model": str(smollm_path), "slots": 2, "context": 2048, "threads": 2, "cache_mib": 64}
+    launch = {"model": str(tiny_path), "slots": 2, "context": 2048, "threads": 2, "cache_mib": 64}
     with subprocess.Popen(
         [sys.executable, "-m", "perpend.engine.child", json.dumps(launch)],
         stdin=subprocess.PIPE,

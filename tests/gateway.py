@@ -54,5 +54,5 @@ def small_model(home: Path, weights: Path) -> None:
     """A config that serves `weights` as `small`."""
     (home / "perpend.toml").write_text(
         f'[defaults]\nmodel = "small"\ncheap_model = "small"\n[models.small]\ngguf = {json.dumps(str(weights))}\n'
-        'family = "smollm2"\n[engine]\nslots = 2\ncontext = 1024\n'
+        'family = "tiny"\n[engine]\nslots = 2\ncontext = 1024\n'
     )

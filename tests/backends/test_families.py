@@ -29,6 +29,8 @@ def test_a_row_is_complete(family: Family) -> None:
         ("qwen2.5-coder-1.5b", "qwen2.5-coder"),
         ("Qwen/Qwen2.5-Coder-0.5B", "qwen2.5-coder"),
         ("smollm2-135m", "smollm2"),
+        ("tiny", "tiny"),
+        ("tinyllama-1.1b", "generic"),
         ("o3-mini", "openai-reasoning"),
         ("deepseek-reasoner", "deepseek"),
         ("something-else", "generic"),

@@ -13,12 +13,12 @@ from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion, R
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, Usage
 
-SMOL = family_named("smollm2")
+TINY = family_named("tiny")
 ACCOUNT = Account({"content-type": "application/json"}, read_s=60)
-QUESTION = (Message("user", "What is two and two?"),)
+QUESTION = (Message("user", "Start at 7: +5 *3 -4 +2 *7. Last digit?"),)
 
 
-def call(family: Family = SMOL, **changes: object) -> Call:
+def call(family: Family = TINY, **changes: object) -> Call:
     fields: dict[str, object] = {
         "model": "small",
         "family": family,
@@ -72,7 +72,7 @@ async def test_the_engine_counts_a_prompt_before_it_is_sent(engine: LlamaComplet
 
 @pytest.mark.parametrize("template", ["server", "chatml"])
 async def test_both_templates_end_in_an_answer(engine: LlamaCompletion, template: str) -> None:
-    family = family_named("gguf") if template == "server" else SMOL
+    family = family_named("gguf") if template == "server" else TINY
     events = await collect(engine, call(family, phase="answering", continuation="", max_tokens=8))
     assert any(isinstance(event, AnswerDelta) for event in events)
 

@@ -31,6 +31,7 @@ def test_the_list_says_what_is_here(home: Path, capsys: pytest.CaptureFixture[st
     models("list", "--json")
     here = {row["name"]: row["pulled"] for row in json.loads(capsys.readouterr().out)}
     assert here.pop(NAME) is True
+    assert here.pop("tiny") is True, "it comes with the package"
     assert set(here.values()) == {False}
     models("list")
     table = capsys.readouterr().out

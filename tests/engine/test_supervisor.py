@@ -28,8 +28,8 @@ def environment_of(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/environ").read_text().split("\0")
 
 
-async def test_it_starts_dies_comes_back_and_stops(smollm_path: Path, tmp_path: Path) -> None:
-    engine = Engine("small", smollm_path, CONFIG, home=tmp_path, context=512)
+async def test_it_starts_dies_comes_back_and_stops(tiny_path: Path, tmp_path: Path) -> None:
+    engine = Engine("small", tiny_path, CONFIG, home=tmp_path, context=512)
     first, again = await asyncio.gather(engine.ready(), engine.ready())
     assert first == again
     pid = engine.pid
@@ -50,12 +50,12 @@ async def test_it_starts_dies_comes_back_and_stops(smollm_path: Path, tmp_path: 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("own", [None, "7"])
 async def test_its_threads_do_not_spin_for_long_unless_told_to(
-    own: str | None, smollm_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: str | None, tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     if own:
         monkeypatch.setenv("GOMP_SPINCOUNT", own)
-    engine = Engine("small", smollm_path, CONFIG, home=tmp_path, context=512)
+    engine = Engine("small", tiny_path, CONFIG, home=tmp_path, context=512)
     await engine.ready()
     assert engine.pid is not None
     environment = environment_of(engine.pid)
@@ -70,9 +70,9 @@ async def test_weights_that_are_no_model_are_refused_with_a_reason(tmp_path: Pat
         await Engine("bad", bad, CONFIG, home=tmp_path, context=512).ready()
 
 
-async def test_a_start_that_takes_too_long_is_a_failure(smollm_path: Path, tmp_path: Path) -> None:
+async def test_a_start_that_takes_too_long_is_a_failure(tiny_path: Path, tmp_path: Path) -> None:
     config = EngineConfig(slots=1, threads=1, start_timeout_s=0.01)
-    engine = Engine("slow", smollm_path, config, home=tmp_path, context=512)
+    engine = Engine("slow", tiny_path, config, home=tmp_path, context=512)
     with pytest.raises(EngineError, match="did not start within"):
         await engine.ready()
     assert engine.state == "failed"
@@ -93,8 +93,8 @@ asyncio.run(main())
 """
 
 
-def test_kill_9_of_the_parent_leaves_no_orphan(smollm_path: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PARENT, str(smollm_path), str(tmp_path)]
+def test_kill_9_of_the_parent_leaves_no_orphan(tiny_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(tiny_path), str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())

@@ -11,11 +11,13 @@ import pytest
 from gateway import Gateway, running, small_model
 from openai import AsyncOpenAI, OpenAI
 
+CHAIN = "Start at 7: +5 *3 -4 +2 *7. Last digit?"
+
 
 @pytest.fixture(scope="module")
-def gateway(smollm_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Gateway, None, None]:
+def gateway(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Gateway, None, None]:
     home = tmp_path_factory.mktemp("gateway")
-    small_model(home, smollm_path)
+    small_model(home, tiny_path)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -25,7 +27,7 @@ def gateway(smollm_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Gene
 
 ASKED: dict[str, Any] = {
     "model": "small",
-    "messages": [{"role": "user", "content": "Say hello."}],
+    "messages": [{"role": "user", "content": CHAIN}],
     "max_tokens": 40,
     "seed": 1,
     "temperature": 0,
@@ -54,7 +56,7 @@ def test_the_llm_library_talks_to_it(gateway: Gateway) -> None:
 
     model: Any = Chat("small", model_name="small", api_base=f"{gateway.url}/v1")
     for stream in (True, False):
-        assert model.prompt("Say hello.", stream=stream, max_tokens=30, key="none").text()
+        assert model.prompt(CHAIN, stream=stream, max_tokens=30, key="none").text()
 
 
 async def test_pydantic_ai_talks_to_it(gateway: Gateway) -> None:
@@ -65,8 +67,8 @@ async def test_pydantic_ai_talks_to_it(gateway: Gateway) -> None:
     async with AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="none") as client:
         model = OpenAIChatModel("small", provider=OpenAIProvider(openai_client=client))
         agent = Agent(model, model_settings={"max_tokens": 30})
-        assert (await agent.run("Say hello.")).output
-        async with agent.run_stream("Say hello.") as result:
+        assert (await agent.run(CHAIN)).output
+        async with agent.run_stream(CHAIN) as result:
             assert await result.get_output()
 
 

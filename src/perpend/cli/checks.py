@@ -153,7 +153,8 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
 
 
 def _pulled(row: Weights, path: Path, *, deep: bool) -> Finding:
-    what, fix = f"weights of {row.name}", f"perpend models rm {row.name}, then perpend models pull {row.name}"
+    again = f"perpend models rm {row.name}, then perpend models pull {row.name}"
+    what, fix = f"weights of {row.name}", "install Perpend again" if row.bundled else again
     size = path.stat().st_size
     if size != row.size:
         said = f"{path} has {size:,} of {row.size:,} bytes"

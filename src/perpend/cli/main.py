@@ -17,6 +17,7 @@ for name, place in (
     ("ask", "ask:ask"),
     ("serve", "serve:serve"),
     ("models", "models:app"),
+    ("train", "train:app"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
     ("config", "config:app"),

@@ -126,6 +126,9 @@ def rm(name: str, /, *, config: ConfigFile = None) -> None:
     from perpend.engine.partial import Partial
 
     weights = find(name)
+    if weights.bundled:
+        note(f"{name} comes with Perpend and takes {weights.size / 1e6:.0f} MB: nothing to remove")
+        return
     path = weights.path(home_dir(load_config(config)))
     partial = Partial(weights, path)
     if not path.exists() and not partial.on_disk():

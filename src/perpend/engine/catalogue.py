@@ -65,7 +65,22 @@ class IndexSource(Struct, frozen=True, tag="index", tag_field="kind", forbid_unk
         return f"{self.package.format(n=part)}=={self.version}"
 
 
-Source = HubSource | IndexSource
+class BundledSource(Struct, frozen=True, tag="bundled", tag_field="kind", forbid_unknown_fields=True):
+    """A file that comes inside this package: it is used where it lies, and nothing is ever fetched."""
+
+    file: str
+    """Path under this folder."""
+
+    label: ClassVar[str] = "the package itself"
+    in_parts: ClassVar[bool] = False
+    scratch_bytes: ClassVar[int] = 0
+
+    @property
+    def path(self) -> Path:
+        return Path(__file__).parent / self.file
+
+
+Source = HubSource | IndexSource | BundledSource
 
 
 class Weights(Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,8 +99,13 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     """Tokens that the model was trained for."""
     sources: tuple[Source, ...]
 
+    @property
+    def bundled(self) -> Path | None:
+        """Where they lie inside this package, for those that come with it."""
+        return next((source.path for source in self.sources if isinstance(source, BundledSource)), None)
+
     def path(self, home: Path) -> Path:
-        return home / "weights" / self.file
+        return self.bundled or home / "weights" / self.file
 
     def pulled(self, home: Path) -> bool:
         """Whether the whole file is here. Its checksum was taken when it was pulled."""

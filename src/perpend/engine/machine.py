@@ -14,6 +14,9 @@ GIB = 1 << 30
 LONGEST_SLOT = 8192
 """Tokens per slot unless config asks for more: room for thousands of thinking tokens and their prompt."""
 
+SMALL_WEIGHTS = 32 << 20
+"""Bytes below which one thread is faster: sharing such small sums out takes longer than doing them."""
+
 
 class Machine(Struct, frozen=True):
     cores: int
@@ -66,7 +69,7 @@ def settings(
     fitting = max(1, min(most, room // (context * facts.kv_bytes_per_token)))
     cache_mib = max(128, min(4096, machine.ram // 16 // (1 << 20)))
     return Settings(
-        threads=config.threads or machine.cores,
+        threads=config.threads or (1 if weights < SMALL_WEIGHTS else machine.cores),
         slots=config.slots or fitting,
         context=context,
         cache_mib=config.cache_mib or cache_mib,

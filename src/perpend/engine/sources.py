@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from perpend.engine.catalogue import HubSource, IndexSource, Source
+from perpend.engine.catalogue import BundledSource, HubSource, IndexSource, Source
 from perpend.engine.partial import Partial
 from perpend.errors import WeightsError
 
@@ -37,6 +37,11 @@ class SourceFailed(Exception):
 
 async def fetch(source: Source, partial: Partial, report: Report) -> None:
     """Bring what `partial` lacks. Raises SourceFailed, or WeightsError where `source` has another file."""
+    if isinstance(source, BundledSource):
+        raise WeightsError(
+            f"{source.path} isn't the file that this version of Perpend came with",
+            hint="install Perpend again: its weights are part of the package",
+        )
     if isinstance(source, HubSource):
         await _from_hub(source, partial, report)
     else:

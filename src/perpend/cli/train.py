@@ -1,0 +1,102 @@
+"""`perpend train`: make a model. Data and training meet here, which don't know each other."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from perpend.cli.console import note
+from perpend.errors import BadRequest, ConfigError
+
+if TYPE_CHECKING:
+    from perpend.training.model import Llama
+    from perpend.training.recipe import Listener, Progress, Recipe
+
+app = App(name="train", help="Train models. Needs the extra `training` (torch).")
+_SAY_EVERY_S = 5.0
+
+
+@app.command
+def tiny(
+    *,
+    out: Path = Path("out/tiny"),
+    seed: int = 1,
+    threads: int = 0,
+    scale: Annotated[float, Parameter(help="Share of all steps and test problems: 0.01 for a trial.")] = 1.0,
+) -> None:
+    """Train the tiny reasoner from nothing: worked examples, reinforcement, export.
+
+    Killed and started again, it goes on where it was. The same seed, scale and number of threads on the same machine
+    give the same weights.
+
+    Examples: `perpend train tiny --scale 0.01 --out out/trial`, `perpend train tiny --seed 1 --out out/seed1`
+
+    Parameters
+    ----------
+    out
+        The run's folder: log, checkpoint, measures, plots, and the model in the end.
+    seed
+        Decides every draw.
+    threads
+        0: as many as there are cores.
+    """
+    # threads that wait for each other should sleep: other programs may need the cores
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        from perpend.training import recipe as recipes
+    except ImportError as error:
+        raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[training]'") from None
+    from perpend.data.curriculum import Curriculum
+
+    recipe = recipes.scaled(recipes.Recipe(seed=seed), scale)
+    try:
+        model = recipes.train(recipe, Curriculum(), out, _teller(), threads=threads)
+    except ValueError as error:
+        raise BadRequest(str(error), hint="name another folder with --out", field="--out") from None
+    said = (f" --threads {threads}" if threads else "") + (f" --scale {scale:g}" if scale != 1 else "")
+    _finish(model, recipe, out, f"perpend train tiny --seed {seed}{said}")
+
+
+def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
+    import msgspec
+
+    from perpend.training import card, export, figures, plots
+
+    export.write_gguf(model, out / "tiny.gguf", "perpend-tiny")
+    export.write_safetensors(model, out)
+    report = msgspec.json.decode((out / "measured.json").read_bytes(), type=figures.Report)
+    text = card.model_card(
+        recipe.shape,
+        report,
+        parameters=export.parameters(model),
+        problems=recipe.problems,
+        command=command,
+    )
+    (out / "README.md").write_text(text)
+    plots.draw(out / "log.jsonl", out)
+    print(out / "tiny.gguf")
+
+
+def _teller() -> "Listener":
+    said = 0.0
+
+    def tell(progress: "Progress") -> None:
+        nonlocal said
+        now = time.monotonic()
+        ends = progress.done == progress.steps
+        if not ends and now - said < (0.2 if sys.stderr.isatty() else _SAY_EVERY_S):
+            return
+        said = now
+        eta = "" if progress.eta_s is None or ends else f" · {progress.eta_s:.0f} s left of this stage"
+        figures = " ".join(f"{name} {value:.3g}" for name, value in progress.row.items())
+        line = f"{progress.stage} {progress.done}/{progress.steps} {figures}{eta}"
+        if sys.stderr.isatty() and not ends:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            sys.stderr.flush()
+        else:
+            note(f"\r\x1b[K{line}" if sys.stderr.isatty() else line)
+
+    return tell

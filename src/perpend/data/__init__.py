@@ -1,0 +1,1 @@
+"""Problems with exact verifiers, and thoughts about them, made from nothing."""

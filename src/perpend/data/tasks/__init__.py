@@ -1,0 +1,22 @@
+"""The kinds of task, one file each; importing this package registers them."""
+
+from perpend.data.tasks import add, chain, equation, multiply, search, total, track
+from perpend.data.tasks.contract import Kind, Problem, Split, Work, draw, fresh, kinds, split_of
+
+__all__ = [
+    "Kind",
+    "Problem",
+    "Split",
+    "Work",
+    "add",
+    "chain",
+    "draw",
+    "equation",
+    "fresh",
+    "kinds",
+    "multiply",
+    "search",
+    "split_of",
+    "total",
+    "track",
+]

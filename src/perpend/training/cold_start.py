@@ -1,0 +1,58 @@
+# pyright: basic, reportMissingImports=false
+# torch comes with the extra `training`; types are checked where it isn't installed
+"""The cold start: next-token training on worked examples, replies only (supervised fine-tuning from nothing)."""
+
+import random
+
+from msgspec import Struct
+
+from perpend.training.contract import Curriculum
+from perpend.training.model import Llama, reply_logprobs
+from perpend.training.stage import Row, muon_and_adam, update, warm_then_down
+from perpend.training.tokenizer import prompt_of, reply_of
+
+_BUCKET = 8
+"""Batches that are drawn together and sorted by length, so that little padding is computed."""
+
+
+class ColdStartConfig(Struct, frozen=True):
+    steps: int = 1000
+    batch: int = 64
+    muon_rate: float = 0.02
+    adam_rate: float = 3e-3
+    warm: int = 30
+
+
+class ColdStart:
+    name = "cold_start"
+
+    def __init__(self, model: Llama, curriculum: Curriculum, config: ColdStartConfig, seed: int) -> None:
+        self.steps = config.steps
+        self.optimizers = muon_and_adam(model, config.muon_rate, config.adam_rate)
+        self._model = model
+        self._curriculum = curriculum
+        self._config = config
+        self._seed = seed
+
+    def step(self, index: int) -> Row:
+        prompts, replies = self._batch(index)
+        logprobs, mask = reply_logprobs(self._model, prompts, replies)
+        loss = -logprobs.sum() / mask.sum()
+        loss.backward()
+        share = warm_then_down(index, self.steps, self._config.warm)
+        length = update(self._model, self.optimizers, share)
+        return {"loss": loss.item(), "gradient": length}
+
+    def _batch(self, index: int) -> tuple[list[list[int]], list[list[int]]]:
+        """One of a bucket's batches, in an order that doesn't go from short to long."""
+        bucket, place = divmod(index, _BUCKET)
+        rng = random.Random(f"{self._seed} cold start {bucket}")
+        examples: list[tuple[list[int], list[int]]] = []
+        for _ in range(_BUCKET * self._config.batch):
+            problem, thought = self._curriculum.shown(rng)
+            examples.append((prompt_of(problem.text), reply_of(thought.text, thought.answer)))
+        examples.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
+        order = rng.sample(range(_BUCKET), _BUCKET)
+        start = order[place] * self._config.batch
+        chosen = examples[start : start + self._config.batch]
+        return [prompt for prompt, _ in chosen], [reply for _, reply in chosen]

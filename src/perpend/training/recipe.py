@@ -1,0 +1,185 @@
+# pyright: basic, reportMissingImports=false
+# torch comes with the extra `training`; types are checked where it isn't installed
+"""The recipe: cold start, reinforcement, a measure after each, export. The smallest instance of the general one.
+
+A run is a folder. Killed at any moment and started again it goes on where it was, and ends in the same weights.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+from msgspec.structs import replace
+
+from perpend.training.checkpoint import Checkpoint
+from perpend.training.cold_start import ColdStart, ColdStartConfig
+from perpend.training.contract import Curriculum
+from perpend.training.grpo import GRPO, GRPOConfig
+from perpend.training.measure import THINKING_FORCED, measure
+from perpend.training.model import Llama
+from perpend.training.shape import Shape
+from perpend.training.stage import Row, Stage
+from perpend.training.tokenizer import SIZE
+
+_SAVE_EVERY_S = 30.0
+
+
+class Recipe(Struct, frozen=True):
+    """Everything that decides the weights, beside the curriculum."""
+
+    seed: int = 1
+    shape: Shape = Shape(SIZE)
+    cold_start: ColdStartConfig = ColdStartConfig()
+    grpo: GRPOConfig = GRPOConfig()
+    problems: int = 1000
+    """Fresh ones of each kind in a measure."""
+
+
+def scaled(recipe: Recipe, share: float) -> Recipe:
+    """The same recipe with a share of its steps and test problems."""
+
+    def of(count: int) -> int:
+        return max(1, round(share * count))
+
+    return replace(
+        recipe,
+        cold_start=replace(recipe.cold_start, steps=of(recipe.cold_start.steps)),
+        grpo=replace(recipe.grpo, steps=of(recipe.grpo.steps)),
+        problems=of(recipe.problems),
+    )
+
+
+class Progress(Struct, frozen=True):
+    stage: str
+    done: int
+    steps: int
+    eta_s: float | None
+    """Until the end of this stage."""
+    row: Row
+
+
+Listener = Callable[[Progress], None]
+
+
+def train(
+    recipe: Recipe, curriculum: Curriculum, folder: Path, listener: Listener, *, threads: int = 0
+) -> Llama:
+    """The trained model. `folder` gets log.jsonl, checkpoint.pt and measured.json.
+
+    `threads`: 0 for as many as there are cores. Another number may round sums otherwise, and so lead elsewhere.
+    Raises ValueError where the folder holds a run of another recipe.
+    """
+    torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
+    folder.mkdir(parents=True, exist_ok=True)
+    _same_recipe(recipe, folder / "recipe.json")
+    torch.manual_seed(recipe.seed)
+    model = Llama(recipe.shape)
+    run = _Run(recipe, curriculum, folder, listener)
+    checkpoint = run.checkpoint
+    for stage in (
+        ColdStart(model, curriculum, recipe.cold_start, recipe.seed),
+        GRPO(model, curriculum, recipe.grpo, recipe.seed),
+    ):
+        first = checkpoint.restore(model, stage)
+        if stage.name not in checkpoint.measured:
+            run.do(model, stage, first)
+            checkpoint.measured[stage.name] = run.measured(model, stage.name)
+            run.save(model, stage, stage.steps)
+    report = {"cpu_s": checkpoint.cpu_s, "wall_s": checkpoint.wall_s, "stages": checkpoint.measured}
+    (folder / "measured.json").write_text(json.dumps(report, indent=2) + "\n")
+    return model
+
+
+def _same_recipe(recipe: Recipe, path: Path) -> None:
+    wanted = msgspec.json.encode(recipe)
+    if path.exists() and path.read_bytes() != wanted:
+        raise ValueError(f"{path.parent} holds a run of another recipe: {path.read_text()}")
+    path.write_bytes(wanted)
+
+
+class _Run:
+    """The clockwork around the stages: log, checkpoints, time spent, progress."""
+
+    def __init__(self, recipe: Recipe, curriculum: Curriculum, folder: Path, listener: Listener) -> None:
+        self.checkpoint = Checkpoint(folder / "checkpoint.pt")
+        self._recipe = recipe
+        self._curriculum = curriculum
+        self._listener = listener
+        self._log = folder / "log.jsonl"
+        self._cpu, self._wall = time.process_time(), time.monotonic()
+        self._saved = self._wall
+        self._drop_what_is_redone()
+
+    def do(self, model: Llama, stage: Stage, first: int) -> None:
+        began = time.monotonic()
+        for index in range(first, stage.steps):
+            row = stage.step(index)
+            done = index + 1
+            self._write({"stage": stage.name, "step": index, **row})
+            eta = (time.monotonic() - began) / (done - first) * (stage.steps - done)
+            self._listener(Progress(stage.name, done, stage.steps, eta, row))
+            if time.monotonic() - self._saved >= _SAVE_EVERY_S or done == stage.steps:
+                self.save(model, stage, done)
+
+    def save(self, model: Llama, stage: Stage, step: int) -> None:
+        cpu, wall = time.process_time(), time.monotonic()
+        self.checkpoint.cpu_s += cpu - self._cpu
+        self.checkpoint.wall_s += wall - self._wall
+        self._cpu, self._wall, self._saved = cpu, wall, wall
+        self.checkpoint.save(model, stage, step)
+
+    def measured(self, model: Llama, stage: str) -> dict[str, Any]:
+        """Sampled and greedy accuracy; and the control: greedy, with an empty thought forbidden."""
+        recipe = self._recipe
+        found: dict[str, Any] = {}
+        for name, temperature, never in (
+            ("sampled", 1.0, ()),
+            ("greedy", 0.0, ()),
+            ("sampled, thinking forced", 1.0, THINKING_FORCED),
+            ("greedy, thinking forced", 0.0, THINKING_FORCED),
+        ):
+            if never and stage != ColdStart.name:
+                continue
+            self._listener(Progress(f"measuring {stage}: {name}", 0, 1, None, {}))
+            results = measure(
+                model,
+                self._curriculum,
+                seed=recipe.seed,
+                n=recipe.problems,
+                most=recipe.grpo.most,
+                temperature=temperature,
+                never_first=never,
+            )
+            found[name] = msgspec.to_builtins(results)
+            whole = results["all"]
+            row = {"accuracy": whole.accuracy.estimate, "thinking": whole.thinking}
+            self._listener(Progress(f"measuring {stage}: {name}", 1, 1, None, row))
+        return found
+
+    def _write(self, row: dict[str, Any]) -> None:
+        spent = {"cpu_s": round(self.checkpoint.cpu_s + time.process_time() - self._cpu, 2)}
+        with self._log.open("a") as log:
+            log.write(json.dumps(row | spent) + "\n")
+
+    def _drop_what_is_redone(self) -> None:
+        """Steps behind the checkpoint are done again: their lines would stand in the log twice."""
+        if not self._log.exists():
+            return
+        kept: list[str] = []
+        stages = [ColdStart.name, GRPO.name]
+        reached = (
+            (stages.index(self.checkpoint.stage), self.checkpoint.step) if self.checkpoint.stage else (0, 0)
+        )
+        for line in self._log.read_text().splitlines(keepends=True):
+            row = json.loads(line) if line.endswith("}\n") else None
+            if row and (stages.index(row["stage"]), row["step"]) < reached:
+                kept.append(line)
+        draft = self._log.with_suffix(".new")
+        draft.write_text("".join(kept))
+        os.replace(draft, self._log)

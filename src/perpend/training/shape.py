@@ -1,0 +1,17 @@
+"""The size of a model."""
+
+from msgspec import Struct
+
+EPSILON = 1e-5
+"""Of the norms."""
+ROPE_BASE = 10_000.0
+
+
+class Shape(Struct, frozen=True):
+    vocabulary: int
+    layers: int = 4
+    width: int = 128
+    heads: int = 4
+    hidden: int = 384
+    context: int = 512
+    """Longest sequence in tokens."""

@@ -1,0 +1,38 @@
+"""The mixture: every style is what it says, and slips are as frequent as asked."""
+
+import random
+
+from perpend.data.tasks import fresh
+from perpend.data.thoughts import CHECK, Mixture, think
+
+NONE = {"direct": 0.0, "partial": 0.0, "full": 0.0, "checked": 0.0}
+PROBLEMS = fresh(1, "chain", 300, "train")
+
+
+def thoughts(**mixture: float) -> list[tuple[str, bool]]:
+    rng = random.Random(1)
+    made = [(problem, think(rng, problem, Mixture(**{**NONE, **mixture}))) for problem in PROBLEMS]
+    return [(thought.text, problem.solved_by(thought.answer)) for problem, thought in made]
+
+
+def test_a_direct_answer_has_no_thought() -> None:
+    assert set(thoughts(direct=1.0)) == {("", True)}
+
+
+def test_a_partial_thought_breaks_off_anywhere_and_still_answers_right() -> None:
+    some = thoughts(partial=1.0)
+    assert all(right for _, right in some)
+    assert len({len(text) for text, _ in some}) > 20
+
+
+def test_full_thoughts_slip_and_checking_repairs() -> None:
+    full = [right for _, right in thoughts(full=1.0, slips=0.1)]
+    checked = thoughts(checked=1.0, slips=0.1, careful_slips=0.01)
+    assert all(text.split("\n").count(CHECK) == 1 for text, _ in checked)
+    assert 0.3 < sum(full) / len(full) < 0.7
+    assert sum(right for _, right in checked) / len(checked) > 0.85
+    assert all(right for _, right in thoughts(full=1.0, slips=0.0))
+
+
+def test_the_same_seed_gives_the_same_thoughts() -> None:
+    assert thoughts(full=0.5, checked=0.5) == thoughts(full=0.5, checked=0.5)

@@ -1,0 +1,24 @@
+"""Intervals and the model card."""
+
+import pytest
+
+from perpend.training.card import model_card
+from perpend.training.figures import Measured, Report, proportion
+from perpend.training.shape import Shape
+
+
+@pytest.mark.parametrize(("right", "low", "high"), [(0, 0.0, 0.037), (50, 0.404, 0.596), (100, 0.963, 1.0)])
+def test_wilson(right: int, low: float, high: float) -> None:
+    found = proportion(right, 100)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-4)
+
+
+def test_the_card_says_how_it_was_made_and_how_good_it_is() -> None:
+    measured = Measured(proportion(90, 100), 41.5, 1.0)
+    report = Report(600.0, 700.0, {"grpo": {"sampled": {"chain": measured}}})
+    text = model_card(
+        Shape(280), report, parameters=888960, problems=100, command="perpend train tiny --seed 1"
+    )
+    assert "`perpend train tiny --seed 1`" in text
+    assert "888,960" in text
+    assert "| grpo | sampled | chain | 0.900 | 0.826 to 0.945 | 41.5 |" in text
