@@ -41,5 +41,5 @@ class EnginePool:
                 loaded = [other for other in loaded if other is not engine]
 
     async def aclose(self) -> None:
-        for engine in self._engines.values():
+        for engine in list(self._engines.values()):  # a request under way may still ask for one
             await engine.stop()
