@@ -15,6 +15,10 @@ _BUCKET = 8
 """Batches that are drawn together and sorted by length, so that little padding is computed."""
 
 
+Example = tuple[list[int], list[int]]
+"""Tokens of prompt and reply."""
+
+
 class ColdStartConfig(Struct, frozen=True):
     steps: int = 1000
     batch: int = 64
@@ -33,6 +37,7 @@ class ColdStart:
         self._curriculum = curriculum
         self._config = config
         self._seed = seed
+        self._drawn: tuple[int, list[Example]] = (-1, [])
 
     def step(self, index: int) -> Row:
         prompts, replies = self._batch(index)
@@ -46,13 +51,20 @@ class ColdStart:
     def _batch(self, index: int) -> tuple[list[list[int]], list[list[int]]]:
         """One of a bucket's batches, in an order that doesn't go from short to long."""
         bucket, place = divmod(index, _BUCKET)
+        if bucket != self._drawn[0]:
+            self._drawn = (bucket, self._bucket(bucket))
+        size = self._config.batch
+        chosen = self._drawn[1][place * size : (place + 1) * size]
+        return [prompt for prompt, _ in chosen], [reply for _, reply in chosen]
+
+    def _bucket(self, bucket: int) -> list[Example]:
+        """Its examples: each batch of about one length, the batches in any order."""
         rng = random.Random(f"{self._seed} cold start {bucket}")
-        examples: list[tuple[list[int], list[int]]] = []
+        examples: list[Example] = []
         for _ in range(_BUCKET * self._config.batch):
             problem, thought = self._curriculum.shown(rng)
             examples.append((prompt_of(problem.text), reply_of(thought.text, thought.answer)))
         examples.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
+        size = self._config.batch
         order = rng.sample(range(_BUCKET), _BUCKET)
-        start = order[place] * self._config.batch
-        chosen = examples[start : start + self._config.batch]
-        return [prompt for prompt, _ in chosen], [reply for _, reply in chosen]
+        return [example for place in order for example in examples[place * size : (place + 1) * size]]
