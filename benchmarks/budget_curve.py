@@ -21,6 +21,7 @@ from typing import Any
 
 from perpend.config import load_config
 from perpend.runtime import Runtime
+from perpend.training.figures import proportion
 from perpend.types import Limits, Message, Request, Sampling
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "evals" / "gsm8k_test.jsonl"
@@ -31,13 +32,6 @@ def last_number(text: str) -> str | None:
     """The last number of a text, without commas and trailing zeros."""
     found = re.findall(r"-?\d[\d,]*(?:\.\d+)?", text)
     return f"{float(found[-1].replace(',', '')):g}" if found else None
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson, 1927)."""
-    z, p = 1.96, right / n
-    centre, spread = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return (centre - spread) / (1 + z * z / n), (centre + spread) / (1 + z * z / n)
 
 
 def mcnemar(better: int, worse: int) -> float:
@@ -106,7 +100,8 @@ def report(rows: list[Row], options: argparse.Namespace) -> list[Row]:
         n, right = len(group), sum(row["right"] for row in group)
         if not n:
             continue
-        low, high = wilson(right, n)
+        share = proportion(right, n)
+        low, high = share.low, share.high
         mean = {key: sum(row[key] for row in group) / n for key in ("thinking", "answer", "seconds")}
         cut = sum(row["answer"] >= options.answer_tokens for row in group) / n
         most = max(row["thinking"] for row in group)

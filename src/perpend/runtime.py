@@ -13,9 +13,9 @@ from perpend.backends.http import Account, HTTPClient
 from perpend.backends.openai_chat import OpenAIChat
 from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion
 from perpend.config.load import home_dir
-from perpend.config.schema import Config, ModelConfig, ProviderConfig
+from perpend.config.schema import EMBEDDED, Config, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_key
-from perpend.engine.catalogue import Weights, catalogue
+from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
 from perpend.errors import NotFound, WeightsError
@@ -23,8 +23,6 @@ from perpend.registry import choices_hint
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
 from perpend.storage.store import Store
 from perpend.types import Answer, Request
-
-EMBEDDED = "embedded"
 
 
 class Models:
@@ -56,11 +54,8 @@ class Models:
         return self.resolve(name) if weights is None or weights.pulled(self._home) else beside
 
     def weights(self, name: str | None) -> Weights | None:
-        """The catalogue's row of an embedded model; None where it has a file of its own, or is elsewhere."""
-        name = name or self._config.defaults.model
-        row = self._config.models.get(name, ModelConfig())
-        embedded = row.provider == EMBEDDED and row.gguf is None
-        return catalogue().get(row.name or name) if embedded else None
+        """See `engine.catalogue.weights_of`; None means the default model."""
+        return weights_of(self._config, name or self._config.defaults.model)
 
     def path(self, name: str) -> Path:
         """Where an embedded model's GGUF lies, or will lie."""

@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncGenerator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,15 @@ from gateway import small_model
 from perpend.cli import checks, probe
 from perpend.cli.checks import Finding
 from perpend.cli.doctor import guarded
-from perpend.config import Config, EngineConfig, ModelConfig, ProviderConfig, ServeConfig, StorageConfig
+from perpend.config import (
+    Config,
+    EngineConfig,
+    ModelConfig,
+    PriceConfig,
+    ProviderConfig,
+    ServeConfig,
+    StorageConfig,
+)
 from perpend.engine.catalogue import find
 from perpend.engine.machine import Machine
 from perpend.errors import StorageError
@@ -226,6 +235,14 @@ class TestWeights:
         (found,) = here.values()
         assert not found.ok
         assert found.fix == "perpend models pull qwen2.5-coder-1.5b"
+
+    def test_a_row_of_the_config_means_the_catalogue_s_weights(self) -> None:
+        priced = ModelConfig(price=PriceConfig(output=Decimal(1)))
+        config = Config(models={"qwen2.5-coder-1.5b": priced, "mine": ModelConfig(name="smollm2-135m")})
+        here = self.findings(config=config)
+        assert not here["weights of qwen2.5-coder-1.5b"].ok
+        assert "weights of mine" not in here, "it names weights"
+        assert not self.findings(config=Config(models={"none": ModelConfig()}))["weights of none"].ok
 
     def test_a_file_cut_short(self, home: Path) -> None:
         weights = find("smollm2-135m")

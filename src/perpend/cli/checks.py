@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from perpend.config import Config, home_dir, load
 from perpend.config.schema import EMBEDDED
-from perpend.engine.catalogue import Weights, catalogue
+from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.gguf import read_facts
 from perpend.engine.machine import GIB, this_machine
 from perpend.errors import ConfigError, PerpendError
@@ -30,7 +30,6 @@ _PACKAGES = ("aiohttp", "alembic", "httptools", "msgspec", "pip", "prometheus_cl
 _ROOM = 1_000_000_000
 """Bytes of disk that logs, ledger and a pull's scratch may take."""
 _OVERHEAD = GIB // 2
-_BLOCK = 1 << 20
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -109,7 +108,7 @@ def home(config: Config) -> Finding:
 
 def memory(config: Config) -> Finding:
     machine = this_machine()
-    weights = default_weights(config)
+    weights = weights_of(config, config.defaults.model)
     need = weights.size * 3 // 2 + _OVERHEAD if weights else GIB
     ok = machine.ram >= need
     said = f"{machine.ram / GIB:.1f} GiB for {machine.cores} cores"
@@ -123,7 +122,7 @@ def disk(config: Config) -> Finding:
     folder = home_dir(config)
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free
-    weights = default_weights(config)
+    weights = weights_of(config, config.defaults.model)
     need = _ROOM + (weights.size if weights and not weights.pulled(folder) else 0)
     said = f"{free / 1e9:.1f} GB free in {there}"
     if free >= need:
@@ -134,7 +133,7 @@ def disk(config: Config) -> Finding:
 
 def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
     """The default model's, those that were pulled, and the GGUF files that the config names."""
-    folder, default = home_dir(config), default_weights(config)
+    folder, default = home_dir(config), weights_of(config, config.defaults.model)
     for row in catalogue().values():
         what, fix = f"weights of {row.name}", f"perpend models pull {row.name}"
         if row.path(folder).exists():
@@ -147,7 +146,7 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
     for name, path in files.items():
         yield _gguf(name, path)
     for name, row in config.models.items():
-        if row.provider == EMBEDDED and row.gguf is None and name not in catalogue():
+        if row.provider == EMBEDDED and row.gguf is None and weights_of(config, name) is None:
             said, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
             yield Finding(what=f"weights of {name}", ok=False, said=said, fix=fix)
 
@@ -177,17 +176,8 @@ def _gguf(name: str, path: Path) -> Finding:
 
 
 def _sha256(path: Path) -> str:
-    sha = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            sha.update(block)
-    return sha.hexdigest()
-
-
-def default_weights(config: Config) -> Weights | None:
-    """The default model's row of the catalogue, where it has one."""
-    name = config.defaults.model
-    return None if name in config.models else catalogue().get(name)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def binary(config: Config) -> Finding | None:

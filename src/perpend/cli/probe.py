@@ -8,7 +8,7 @@ from dataclasses import replace
 import aiohttp
 
 from perpend.backends.contract import Backend, Call, CallEvent
-from perpend.cli.checks import Finding, default_weights
+from perpend.cli.checks import Finding
 from perpend.config import Config, ProviderConfig
 from perpend.config.schema import EMBEDDED
 from perpend.config.secrets import provider_key
@@ -69,7 +69,7 @@ def _startable(runtime: Runtime) -> str | None:
     config = runtime.config
     default = runtime.models.resolve(None)
     if default.provider == EMBEDDED:
-        weights = default_weights(config)
+        weights = runtime.models.weights(None)
         path = runtime.models.path(default.name)
         if path.exists() if weights is None else weights.pulled(runtime.home):
             return default.name

@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
+from perpend.config.schema import EMBEDDED, Config, ModelConfig
 from perpend.errors import NotFound
 from perpend.registry import choices_hint
 
@@ -121,6 +122,13 @@ def catalogue() -> dict[str, Weights]:
     text = files("perpend.engine").joinpath("catalogue.toml").read_bytes()
     rows = msgspec.toml.decode(text, type=dict[str, dict[str, object]])
     return {name: msgspec.convert({"name": name, **row}, Weights) for name, row in rows.items()}
+
+
+def weights_of(config: Config, model: str) -> Weights | None:
+    """The row of an embedded model; None where it has a file of its own, or is a provider's."""
+    row = config.models.get(model, ModelConfig())
+    embedded = row.provider == EMBEDDED and row.gguf is None
+    return catalogue().get(row.name or model) if embedded else None
 
 
 def find(name: str) -> Weights:
