@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import NamedTuple
@@ -49,41 +50,40 @@ class HTTPClient:
 
     async def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
         """POST `body`; yields the `data` of the events of each read. Closing it drops the connection."""
-        place, connection = await self._post(url, body, account)
-        try:
-            if connection.status != 200:
-                raise await _refused(url, connection)
+        async with self._exchange(url, body, account) as response:
             parser = SSEParser()
-            while data := await connection.read():
+            while data := await response.read():
                 if events := parser.feed(data):
                     yield events
             if events := parser.close():
                 yield events
-        except OSError as error:
-            raise _failure(url, account, error) from error
-        finally:
-            self._release(place, connection)
 
     async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
         """POST `body`; the whole response."""
-        place, connection = await self._post(url, body, account)
-        try:
-            if connection.status != 200:
-                raise await _refused(url, connection)
+        async with self._exchange(url, body, account) as response:
             parts: list[bytes] = []
-            while data := await connection.read():
+            while data := await response.read():
                 parts.append(data)
             return b"".join(parts)
-        except OSError as error:
-            raise _failure(url, account, error) from error
-        finally:
-            self._release(place, connection)
 
     async def aclose(self) -> None:
         for connections in self._idle.values():
             for connection in connections:
                 connection.close()
         self._idle.clear()
+
+    @asynccontextmanager
+    async def _exchange(self, url: str, body: bytes, account: Account) -> AsyncGenerator[Connection, None]:
+        """The connection of a response with status 200; kept for another if it was read to its end."""
+        place, connection = await self._post(url, body, account)
+        try:
+            if connection.status != 200:
+                raise await _refused(url, connection)
+            yield connection
+        except OSError as error:
+            raise _failure(url, account, error) from error
+        finally:
+            self._release(place, connection)
 
     async def _post(self, url: str, body: bytes, account: Account) -> tuple[_Place, Connection]:
         """The connection once the response's headers are there.
