@@ -41,4 +41,4 @@ class WordBackend:
             self.streaming -= 1
 
     async def count_input(self, call: Call) -> int:
-        return sum(len(m.content.split()) for m in call.messages) + len(call.continuation.split())
+        return sum(len(m.text.split()) for m in call.messages) + len(call.continuation.split())

@@ -7,11 +7,10 @@ from typing import Self
 
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import UNKNOWN, Price, price_of
-from perpend.backends.contract import Backend
+from perpend.backends import Backend, Upstream, backends
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient
-from perpend.backends.openai_chat import OpenAIChat
-from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion
+from perpend.backends.providers import Provider
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_key
@@ -92,7 +91,7 @@ class Models:
         if row.provider == EMBEDDED:
             weights = self.weights(name)
             context = self._engines.context(row.context or (weights.context if weights else None))
-            backend: Backend = self._embedded(name, context)
+            backend = self._embedded(name, context)
         else:
             backend = self._remote(name, row.provider)
         return ServedModel(
@@ -120,7 +119,7 @@ class Models:
             return Price()
         return price_of(row.name or name) or UNKNOWN
 
-    def _embedded(self, name: str, context: int) -> LlamaCompletion:
+    def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
 
         async def url() -> str:
@@ -129,7 +128,7 @@ class Models:
             return await self._engines.ready(name, path, context)
 
         account = Account({"content-type": "application/json"})
-        return LlamaCompletion(self._http, url, account)
+        return backends.get("llama_completion")(Upstream(Provider(name=EMBEDDED), self._http, url, account))
 
     def _remote(self, name: str, provider_name: str) -> Backend:
         provider = self._config.providers.get(provider_name)
@@ -139,16 +138,14 @@ class Models:
                 hint=f"add [providers.{provider_name}] with a base_url to perpend.toml",
                 field="model",
             )
-        account = _account(provider_name, provider)
         base_url = provider.base_url.rstrip("/")
-        if provider.wire == "openai_chat":
-            return OpenAIChat(self._http, base_url, account)
 
         async def url() -> str:
             return base_url
 
-        raw = LlamaCompletion if provider.wire == "llama_completion" else OpenAICompletion
-        return raw(self._http, url, account)
+        row = Provider(name=provider_name, wire=provider.wire, base_url=base_url)
+        upstream = Upstream(row, self._http, url, _account(provider_name, provider))
+        return backends.get(provider.wire)(upstream)
 
 
 def _account(name: str, provider: ProviderConfig) -> Account:

@@ -9,10 +9,11 @@ from aiohttp import web
 from fake_server import serving
 from shared_data import shared
 
-from perpend.backends.contract import Call, CallEvent
+from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import family_named
 from perpend.backends.http import Account, HTTPClient
 from perpend.backends.openai_chat import OpenAIChat
+from perpend.backends.providers import Provider
 from perpend.errors import UpstreamError, UpstreamTimeout
 from perpend.types import AnswerDelta, CallEnded, Effort, Message, Sampling, ThinkingDelta, Usage
 
@@ -20,6 +21,13 @@ from perpend.types import AnswerDelta, CallEnded, Effort, Message, Sampling, Thi
 def call(family: str = "generic", effort: Effort = "medium", **changes: Any) -> Call:
     fields: dict[str, Any] = {"max_tokens": 300, "thinking_tokens": 200, "messages": (Message("user", "Hi"),)}
     return Call(model="m", family=family_named(family), effort=effort, **{**fields, **changes})
+
+
+def upstream(http: HTTPClient, url: str, account: Account) -> Upstream:
+    async def base() -> str:
+        return f"{url}/v1"
+
+    return Upstream(Provider(name="openai"), http, base, account)
 
 
 def streaming(body: bytes, seen: list[dict[str, Any]] | None = None, status: int = 200) -> web.Application:
@@ -38,7 +46,7 @@ async def collect(app: web.Application, asked: Call, read_s: float = 5) -> list[
     try:
         async with serving(app) as url:
             account = Account({"content-type": "application/json"}, read_s=read_s)
-            backend = OpenAIChat(http, f"{url}/v1", account)
+            backend = OpenAIChat(upstream(http, url, account))
             async with aclosing(backend.stream(asked)) as batches:
                 return [event async for batch in batches for event in batch]
     finally:
@@ -114,7 +122,7 @@ async def test_what_came_before_a_failure_in_the_same_read_is_kept(last: bytes, 
     got: list[CallEvent] = []
     http = HTTPClient()
     async with serving(streaming(b"data: " + good + b"\n\ndata: " + last + b"\n\n")) as url:
-        backend = OpenAIChat(http, f"{url}/v1", Account({}))
+        backend = OpenAIChat(upstream(http, url, Account({})))
         async with aclosing(backend.stream(call())) as batches:
             got += await anext(batches)
             with pytest.raises(UpstreamError, match=said):

@@ -24,7 +24,7 @@ def test_the_familys_instruction_follows_the_clients_own() -> None:
     family = family_named("qwen2.5-coder")
     own = (Message("system", "Be kind."), Message("user", "Hi"))
     system, user = with_family_prompt(own, family)
-    assert system.content.startswith("Be kind.\n\n")
-    assert system.content.endswith(family.system)
+    assert system.text.startswith("Be kind.\n\n")
+    assert system.text.endswith(family.system)
     assert user == own[1]
     assert with_family_prompt(own[1:], family)[0] == Message("system", family.system)

@@ -6,9 +6,10 @@ import pytest
 from aiohttp import web
 from fake_server import serving
 
-from perpend.backends.contract import Call, CallEvent
+from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import Family, family_named
 from perpend.backends.http import Account, HTTPClient
+from perpend.backends.providers import Provider
 from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion, RawCompletion
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, Usage
@@ -48,7 +49,7 @@ def engine(http: HTTPClient, engine_url: str) -> LlamaCompletion:
     async def url() -> str:
         return engine_url
 
-    return LlamaCompletion(http, url, ACCOUNT)
+    return LlamaCompletion(Upstream(Provider(name="embedded"), http, url, ACCOUNT))
 
 
 async def test_the_engine_stops_at_the_very_token(engine: LlamaCompletion) -> None:
@@ -114,7 +115,7 @@ async def test_v1_completions_counts_from_the_running_usage(http: HTTPClient) ->
         async def base() -> str:
             return f"{url}/v1"
 
-        events = await collect(OpenAICompletion(http, base, ACCOUNT), call())
+        events = await collect(OpenAICompletion(Upstream(Provider(name="vllm"), http, base, ACCOUNT)), call())
     assert events == [
         ThinkingDelta("ab", 3),
         CallEnded("length", Usage(5, 4, 3, 0), "m"),
@@ -128,4 +129,4 @@ async def test_a_stream_that_breaks_off_is_an_upstream_error(http: HTTPClient) -
             return f"{url}/v1"
 
         with pytest.raises(UpstreamError, match="in the middle"):
-            await collect(OpenAICompletion(http, base, ACCOUNT), call())
+            await collect(OpenAICompletion(Upstream(Provider(name="vllm"), http, base, ACCOUNT)), call())

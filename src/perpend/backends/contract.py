@@ -1,14 +1,28 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
-from collections.abc import AsyncGenerator
-from typing import Literal, Protocol
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from perpend.backends.families import Family
-from perpend.types import AnswerDelta, CallEnded, Effort, Message, Sampling, ThinkingDelta
+from perpend.backends.http import Account, HTTPClient
+from perpend.backends.providers import Provider
+from perpend.registry import Registry
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Carried,
+    Carry,
+    Effort,
+    Form,
+    Message,
+    Sampling,
+    ThinkingDelta,
+    ToolCallDelta,
+)
 
-CallEvent = ThinkingDelta | AnswerDelta | CallEnded
+CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | CallEnded
 CallPhase = Literal["thinking", "answering", "both"]
 
 
@@ -25,6 +39,8 @@ class Call(Struct, frozen=True, kw_only=True):
     """The share of `max_tokens` meant for thinking: native budgets and efforts are set from it."""
     effort: Effort = "none"
     sampling: Sampling = Sampling()
+    form: Form = Form()
+    """Tools and output format of the answer. A thinking phase isn't bound by them."""
     continuation: str = ""
     """Assistant text to go on from, think tags included; only for backends that continue."""
 
@@ -45,6 +61,25 @@ class Backend(Protocol):
     async def count_input(self, call: Call) -> int | None:
         """Exact prompt tokens of `call`, or None where the server can't be asked."""
         ...
+
+
+class Upstream(NamedTuple):
+    """What a backend is made from: an account at a place, and the client that reaches it."""
+
+    provider: Provider
+    http: HTTPClient
+    url: Callable[[], Awaitable[str]]
+    """Asked before each call: an engine's address changes when it restarts. Without a slash at its end."""
+    account: Account
+
+
+backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
+"""By the name of the wire protocol. `backends.register("name")(Class)` stands at the end of the class's file."""
+
+
+def mine(carry: Carry | None, origin: str) -> str | None:
+    """What a vendor wants back, if it is this one that wants it."""
+    return carry.data if carry is not None and carry.origin == origin else None
 
 
 def append_text(

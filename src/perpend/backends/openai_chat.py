@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent, append_text
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.errors import UpstreamError
 from perpend.types import EFFORTS, AnswerDelta, CallEnded, Effort, ThinkingDelta, Usage
 
@@ -22,14 +21,13 @@ class OpenAIChat:
     continues = False
     resumes = False
 
-    def __init__(self, http: HTTPClient, base_url: str, account: Account) -> None:
-        self._http = http
-        self._url = f"{base_url.rstrip('/')}/chat/completions"
-        self._account = account
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         end = _End()
-        reads = self._http.stream_sse(self._url, _ENCODER.encode(_body(call)), self._account)
+        url = f"{await self._upstream.url()}/chat/completions"
+        reads = self._upstream.http.stream_sse(url, _ENCODER.encode(_body(call)), self._upstream.account)
         async with aclosing(reads):
             async for payloads in reads:
                 if batch := _read(payloads, end):
@@ -37,9 +35,7 @@ class OpenAIChat:
                 if end.failure is not None:
                     raise end.failure
         if end.finish_reason is None:
-            raise UpstreamError(
-                f"{self._url} ended the stream in the middle", hint="the answer so far is kept"
-            )
+            raise UpstreamError(f"{url} ended the stream in the middle", hint="the answer so far is kept")
         reason = "length" if end.finish_reason == "length" else "stop"
         yield [CallEnded(reason, _usage(end.usage), end.model)]
 
@@ -181,3 +177,6 @@ def _usage(usage: _Usage | None) -> Usage | None:
     thinking = min((output.reasoning_tokens or 0) if output else 0, usage.completion_tokens)
     cached = (given.cached_tokens or 0) if given else 0
     return Usage(usage.prompt_tokens, cached, thinking, usage.completion_tokens - thinking)
+
+
+backends.register("openai_chat")(OpenAIChat)

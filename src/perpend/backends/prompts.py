@@ -9,7 +9,7 @@ _JOINER = "\u2060"  # word joiner: invisible, and breaks a control token into pl
 
 def chatml(messages: tuple[Message, ...]) -> str:
     """ChatML with the assistant's turn begun (OpenAI's format, as Qwen and SmolLM2 use it)."""
-    turns = [f"<|im_start|>{m.role}\n{_disarm(m.content)}<|im_end|>\n" for m in messages]
+    turns = [f"<|im_start|>{m.role}\n{_disarm(m.text)}<|im_end|>\n" for m in messages]
     return "".join(turns) + "<|im_start|>assistant\n"
 
 
@@ -18,7 +18,7 @@ def with_family_prompt(messages: tuple[Message, ...], family: Family) -> tuple[M
     if not family.system:
         return messages
     if messages and messages[0].role == "system":
-        head = Message("system", f"{messages[0].content}\n\n{family.system}")
+        head = Message("system", f"{messages[0].text}\n\n{family.system}")
         return (head, *messages[1:])
     return (Message("system", family.system), *messages)
 

@@ -5,21 +5,18 @@ Two shapes of one wire: llama.cpp's `/completion` (tools/server/README.md there)
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent, append_text
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.prompts import chatml, with_family_prompt
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
 
-BaseURL = Callable[[], Awaitable[str]]
-"""Asked before each call: an engine's address changes when it restarts."""
 _Reason = Literal["stop", "stop_sequence", "length"]
 
 
@@ -41,10 +38,10 @@ class RawCompletion(ABC):
     resumes: ClassVar[bool]
     path: ClassVar[str]
 
-    def __init__(self, http: HTTPClient, base_url: BaseURL, account: Account) -> None:
-        self._http = http
-        self._base_url = base_url
-        self._account = account
+    def __init__(self, upstream: Upstream) -> None:
+        self._http = upstream.http
+        self._base_url = upstream.url
+        self._account = upstream.account
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
@@ -270,3 +267,7 @@ def _usage(call: Call, prompt: int, cached: int, generated: int) -> Usage:
     if call.phase == "thinking":
         return Usage(prompt, cached, thinking=generated)
     return Usage(prompt, cached, answer=generated)
+
+
+backends.register("llama_completion")(LlamaCompletion)
+backends.register("raw_completion")(OpenAICompletion)

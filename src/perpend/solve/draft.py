@@ -6,6 +6,7 @@ from perpend.accounting.ledger import Amount, Reservation
 from perpend.backends.contract import Call
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
+from perpend.solve.transcript import Transcript
 from perpend.types import Candidate, StopReason, ThinkingDelta, Usage
 
 
@@ -19,29 +20,17 @@ class Draft:
         self.cost_usd = Decimal(0)
         self.stop_reason: StopReason = "stop"
         self.model_version: str | None = None
-        self._thinking: list[str] = []
-        self._answer: list[str] = []
+        self.said = Transcript()
         self._calls = 0
         self._held: Reservation | None = None
         self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
 
-    @property
-    def thinking(self) -> str:
-        return "".join(self._thinking)
-
-    @property
-    def answer(self) -> str:
-        return "".join(self._answer)
-
-    @property
-    def empty(self) -> bool:
-        return not self._thinking and not self._answer
-
     def candidate(self) -> Candidate:
         return Candidate(
             index=self.index,
-            thinking=self.thinking,
-            answer=self.answer,
+            thinking=self.said.thinking,
+            answer=self.said.answer,
+            content=self.said.content,
             usage=self.usage,
             cost_usd=self.cost_usd,
             stop_reason=self.stop_reason,
@@ -77,8 +66,9 @@ class Draft:
 
     async def insert_thinking(self, text: str) -> None:
         """Text that isn't the model's, such as "Wait": shown, and not counted as generated."""
-        self._thinking.append(text)
-        await self.means.emit([ThinkingDelta(text, 0, self.index)])
+        inserted = ThinkingDelta(text, 0, self.index)
+        self.said.add([inserted])
+        await self.means.emit([inserted])
 
     async def run(self, call: Call, *, cut_at: int | None = None) -> Ending:
         """One call, whose text is appended. What it used is settled, however it ends.
@@ -99,8 +89,7 @@ class Draft:
                 held.settle(Amount(used.thinking, used.answer, cost))
                 self.usage += used
                 self.cost_usd += cost
-                self._thinking += stream.thinking
-                self._answer += stream.answer
+                self.said.add(stream.said)
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
                 stream.learn()

@@ -4,15 +4,21 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
+
 from perpend.accounting.budgets import Costs
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
 from perpend.backends.families import Family
-from perpend.types import Effort, Message
+from perpend.types import Effort, Form, Image, Message, Part, Text, Thought, ToolResult, ToolUse
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, generously."""
+_PER_IMAGE = 4096
+"""Tokens that a picture may become, generously: vendors scale large ones down to less."""
+_PER_TOOL = 64
+"""Tokens that a vendor may put around a tool's description, and once more for having tools at all."""
 _JOINT = 64
 """Tokens that join a thought to its answer: tags, or a message that asks for it."""
 _RETOKENIZED = 1.25
@@ -34,10 +40,14 @@ class ServedModel:
     context: int | None
     """Window in tokens; None where it isn't known."""
 
-    def input_bound(self, messages: tuple[Message, ...]) -> int:
+    def input_bound(self, messages: tuple[Message, ...], form: Form | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""
-        text = sum(_bytes(m.content) + _PER_MESSAGE for m in messages)
-        return text + _bytes(self.family.system) + _PER_MESSAGE
+        bound = _bytes(self.family.system) + _PER_MESSAGE
+        for message in messages:
+            content = message.content
+            bound += _PER_MESSAGE
+            bound += _bytes(content) if isinstance(content, str) else sum(map(_part_bound, content))
+        return bound if form is None else bound + _form_bound(form)
 
     def next_input_bound(self, first: int, thinking: int) -> int:
         """For a call after the first: what a resumed sequence adds, else prompt and thinking over again."""
@@ -47,7 +57,7 @@ class ServedModel:
 
     def input_estimate(self, call: Call) -> int:
         """Prompt tokens of a call that ended before its server counted them."""
-        text = sum(self.speed.estimate_tokens(m.content) for m in call.messages)
+        text = sum(self.speed.estimate_tokens(m.text) for m in call.messages)
         return text + self.speed.estimate_tokens(call.continuation)
 
     def worst_costs(self, input_bound: int) -> Costs:
@@ -63,6 +73,31 @@ class ServedModel:
         if usd is None or not price_out:
             return None
         return max(0, int((usd - self.price.per_input_token * input_bound) / price_out))
+
+
+def _part_bound(part: Part) -> int:
+    if isinstance(part, Text | Thought):
+        return _bytes(part.text) + (len(part.carry.data) if part.carry else 0)
+    if isinstance(part, Image):
+        return _PER_IMAGE
+    if isinstance(part, ToolUse):
+        return _PER_MESSAGE + _bytes(part.name) + _bytes(part.arguments)
+    return _PER_MESSAGE + _result_bound(part)
+
+
+def _result_bound(result: ToolResult) -> int:
+    if isinstance(result.content, str):
+        return _bytes(result.content)
+    return sum(map(_part_bound, result.content))
+
+
+def _form_bound(form: Form) -> int:
+    bound = 0
+    if form.tools:
+        bound += _PER_TOOL * (1 + len(form.tools)) + len(msgspec.json.encode(form.tools))
+    if form.output is not None:
+        bound += _PER_TOOL + len(msgspec.json.encode(form.output))
+    return bound
 
 
 def _bytes(text: str) -> int:

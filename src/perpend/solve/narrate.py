@@ -119,7 +119,7 @@ class Summariser:
         finally:
             self.usage += draft.usage
             self.cost_usd += draft.cost_usd
-        if line := " ".join(draft.answer.split()):
+        if line := " ".join(draft.said.answer.split()):
             self.lines.append(line)
             await self._tell([SummaryDelta(line + "\n")])
 

@@ -9,10 +9,12 @@ from perpend.backends.contract import Call
 from perpend.errors import CapReached, DeadlineTooShort, EngineError, UpstreamError
 from perpend.solve.draft import Draft
 from perpend.solve.stream import Ending
-from perpend.types import Message
+from perpend.types import Message, StopReason
 
 _NOTICED_S = 0.2
 """In which a dead engine's end is noticed: who asks after that waits for the next one."""
+_ENDED: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls", "content_filter"))
+"""Ends that are the model's or its vendor's doing."""
 _ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
 
 
@@ -31,7 +33,7 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
             phase="thinking",
             max_tokens=left,
             thinking_tokens=left,
-            continuation=family.open + draft.thinking,
+            continuation=family.open + draft.said.thinking,
         )
         ending = await _think(draft, thinking)
         if ending != "stop" or waits == 0 or draft.usage.thinking >= budget.thinking:
@@ -39,8 +41,8 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
         waits -= 1
         await draft.insert_thinking(family.wait)
     continuation = family.skip
-    if not draft.empty or budget.thinking:
-        continuation = f"{family.open}{draft.thinking.rstrip()}\n{family.close}{family.answer_prefix}"
+    if not draft.said.empty or budget.thinking:
+        continuation = f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{family.answer_prefix}"
     await _answer(draft, replace(base, phase="answering", continuation=continuation), budget)
 
 
@@ -54,13 +56,14 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     draft.hold_answer(budget.thinking, 0)
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
     ending = await _think(draft, call, cut_at=None if exact_by_server else budget.thinking or None)
-    if draft.answer or (ending == "stop" and not draft.thinking):
+    thinking = draft.said.thinking
+    if draft.said.answering or (ending in _ENDED and not thinking):
         if ending == "length":
             draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
-        elif ending == "stop_sequence":
-            draft.stop_reason = "stop_sequence"
+        elif ending in _ENDED:
+            draft.stop_reason = ending
         return
-    so_far = (Message("assistant", draft.thinking),) if draft.thinking else ()
+    so_far = (Message("assistant", thinking),) if thinking else ()
     messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
     await _answer(draft, replace(base, phase="answering", effort="none", messages=messages), budget)
 
@@ -73,7 +76,7 @@ async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Endi
     try:
         ending = await draft.run(call, cut_at=cut_at)
     except (UpstreamError, EngineError):
-        if draft.answer or not draft.thinking:
+        if draft.said.answering or not draft.said.thinking:
             raise
         draft.stop_reason = "upstream_error"
         await asyncio.sleep(_NOTICED_S)
@@ -93,7 +96,7 @@ async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
         tokens = min(tokens, left.answer)
     if tokens < 1:
         draft.stop_reason = "cost_cap" if affordable is not None and affordable < room else "answer_tokens"
-        if draft.empty:
+        if draft.said.empty:
             raise CapReached(
                 "no budget is left for an answer", hint="raise max_cost_usd", field="max_cost_usd"
             )
@@ -101,10 +104,10 @@ async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
     ending = await draft.run(replace(call, max_tokens=tokens, thinking_tokens=0))
     if ending == "interrupted":
         draft.stop_reason = "deadline"
-        if draft.empty:
+        if draft.said.empty:
             limit_s = draft.means.clock.limit_s
             raise DeadlineTooShort(f"nothing was generated within {limit_s:g} s", hint="raise deadline_ms")
     elif draft.stop_reason == "stop" and ending == "length":
         draft.stop_reason = "cost_cap" if tokens < room else "answer_tokens"
-    elif draft.stop_reason == "stop" and ending == "stop_sequence":
-        draft.stop_reason = "stop_sequence"
+    elif draft.stop_reason == "stop" and ending in _ENDED:
+        draft.stop_reason = ending

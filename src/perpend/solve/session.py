@@ -64,6 +64,7 @@ class Session:
             messages=self.request.messages,
             max_tokens=budget.output,
             effort=effort,
+            form=self.request.form,
             sampling=sampling if temperature is None else replace(sampling, temperature=temperature),
         )
         try:
@@ -73,11 +74,11 @@ class Session:
                 await phases.watched(draft, base, budget)
         except (UpstreamError, EngineError):
             draft.stop_reason = "upstream_error"
-            if draft.empty:
+            if draft.said.empty:
                 raise
         except CapReached:
             draft.stop_reason = "cost_cap"
-            if draft.empty:
+            if draft.said.empty:
                 raise
         except BaseException:
             draft.stop_reason = "cancelled"
@@ -88,7 +89,7 @@ class Session:
             self.usage += draft.usage
             self.cost_usd += draft.cost_usd
             self.model_version = draft.model_version or self.model_version
-            if not draft.empty:
+            if not draft.said.empty:
                 self.candidates.append(candidate)
                 self.best = self.best or candidate
         return candidate

@@ -145,7 +145,7 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
 
 async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> int:
     """Prompt tokens are bounded by their bytes; where that bound would bind, the server counts them."""
-    bound = model.input_bound(request.messages)
+    bound = model.input_bound(request.messages, request.form)
     wanted = max(model.effort_tokens[effort], request.limits.max_thinking_tokens or 0) + model.answer_tokens
     tight = model.context is not None and bound + wanted > model.context
     if not tight and (request.limits.max_cost_usd is None or not model.price.per_output_token):
@@ -155,6 +155,7 @@ async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> 
         family=model.family,
         messages=request.messages,
         max_tokens=1,
+        form=request.form,
         continuation=model.family.open,
     )
     counted = await model.backend.count_input(probe)
@@ -241,6 +242,7 @@ class _Solving:
             budget=self._report(),
             text=chosen.answer,
             thinking=chosen.thinking,
+            content=chosen.content,
             usage=usage,
             cost_usd=cost,
             truncated=chosen.truncated,

@@ -6,9 +6,10 @@ from typing import Literal
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.solve.means import Means
-from perpend.types import CallEnded, Event, ThinkingDelta, Usage
+from perpend.solve.transcript import Said, text_of
+from perpend.types import CallEnded, Carried, Event, ThinkingDelta, Usage
 
-Ending = Literal["stop", "stop_sequence", "length", "budget", "interrupted"]
+Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "budget", "interrupted"]
 """`budget`: cut here, its thinking was used up; `interrupted`: by the deadline or "answer now"."""
 
 _ANSWER_KEPT = 96
@@ -18,11 +19,14 @@ _OWN_PACE = 8
 
 
 class CallStream:
-    """`thinking` and `answer` hold what came; the counts are the server's where it counts."""
+    """`said` holds what came, in order; the counts are the server's where it counts."""
 
     def __init__(self, means: Means, call: Call, candidate: int) -> None:
-        self.thinking: list[str] = []
-        self.answer: list[str] = []
+        self.said: list[Said] = []
+        self.thinking = False
+        """Some thinking came."""
+        self.answer = False
+        """Some of the answer came: text, or a tool call."""
         self.thinking_tokens = 0
         self.answer_tokens = 0
         self.end: CallEnded | None = None
@@ -80,15 +84,16 @@ class CallStream:
             if isinstance(event, CallEnded):
                 self.end = event
                 continue
-            tokens = event.tokens or estimate(event.text)
-            event.tokens = tokens
             event.candidate = self._candidate
             if isinstance(event, ThinkingDelta):
-                self.thinking.append(event.text)
-                self.thinking_tokens += tokens
-            else:
-                self.answer.append(event.text)
-                self.answer_tokens += tokens
+                event.tokens = event.tokens or estimate(event.text)
+                self.thinking = True
+                self.thinking_tokens += event.tokens
+            elif not isinstance(event, Carried):
+                event.tokens = event.tokens or estimate(text_of(event))
+                self.answer = True
+                self.answer_tokens += event.tokens
+            self.said.append(event)
             shown.append(event)
         return shown
 
@@ -118,7 +123,7 @@ class CallStream:
 
     def learn(self) -> None:
         """Tell the model's speed what this call measured."""
-        text = "".join(self.thinking) + "".join(self.answer)
+        text = "".join(text_of(event) for event in self.said)
         if not text:
             return
         reported = None if self.end is None else self.end.usage

@@ -1,9 +1,11 @@
 """Pure values, no I/O: the words of the product as types."""
 
 from perpend.types.answer import Answer, BudgetReport, Candidate, LoweredBy, Plan, StopReason
+from perpend.types.content import Carry, Image, Part, Text, Thought, ToolResult, ToolUse
 from perpend.types.events import (
     AnswerDelta,
     CallEnded,
+    Carried,
     Event,
     Finished,
     Phase,
@@ -11,7 +13,9 @@ from perpend.types.events import (
     Started,
     SummaryDelta,
     ThinkingDelta,
+    ToolCallDelta,
 )
+from perpend.types.form import Form, NamedTool, OutputFormat, Tool, ToolChoice
 from perpend.types.ids import new_id
 from perpend.types.request import (
     EFFORTS,
@@ -33,12 +37,19 @@ __all__ = [
     "BudgetReport",
     "CallEnded",
     "Candidate",
+    "Carried",
+    "Carry",
     "Effort",
     "Event",
     "Finished",
+    "Form",
+    "Image",
     "Limits",
     "LoweredBy",
     "Message",
+    "NamedTool",
+    "OutputFormat",
+    "Part",
     "Phase",
     "Plan",
     "Progress",
@@ -49,7 +60,14 @@ __all__ = [
     "StopReason",
     "StrategySpec",
     "SummaryDelta",
+    "Text",
     "ThinkingDelta",
+    "Thought",
+    "Tool",
+    "ToolCallDelta",
+    "ToolChoice",
+    "ToolResult",
+    "ToolUse",
     "Usage",
     "Visibility",
     "new_id",

@@ -5,12 +5,15 @@ from typing import Literal
 
 from msgspec import Struct
 
+from perpend.types.content import Part, ToolUse
 from perpend.types.request import Effort
 from perpend.types.usage import Usage
 
 StopReason = Literal[
     "stop",  # the model ended by itself
     "stop_sequence",
+    "tool_calls",  # the model waits for the results of its tool calls
+    "content_filter",  # the vendor refused, or cut the answer
     "answer_tokens",  # the answer filled its budget
     "cost_cap",
     "deadline",
@@ -47,10 +50,12 @@ class Candidate(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal
     stop_reason: StopReason
     score: float | None = None
+    content: tuple[Part, ...] = ()
+    """Thoughts, texts and tool calls in the order in which they came."""
 
     @property
     def truncated(self) -> bool:
-        return self.stop_reason not in ("stop", "stop_sequence")
+        return self.stop_reason not in ("stop", "stop_sequence", "tool_calls")
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -67,5 +72,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]
     elapsed_s: float
+    content: tuple[Part, ...] = ()
+    """The chosen candidate's thoughts, texts and tool calls, in their order."""
     summary: str = ""
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
+
+    @property
+    def tool_calls(self) -> tuple[ToolUse, ...]:
+        return tuple(part for part in self.content if isinstance(part, ToolUse))

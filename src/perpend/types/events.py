@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from perpend.types.answer import Answer, Plan
+from perpend.types.content import Carry
 from perpend.types.usage import Usage
 
 Phase = Literal["queued", "thinking", "answering"]
@@ -34,6 +35,27 @@ class AnswerDelta(Struct, tag="answer", gc=False):
     candidate: int = 0
 
 
+class ToolCallDelta(Struct, tag="tool_call", gc=False):
+    """A piece of a tool call: `id` and `name` come with the first one, the arguments' JSON piece by piece."""
+
+    index: int
+    """Which of the answer's tool calls, from 0."""
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    tokens: int = 0
+    candidate: int = 0
+    carry: Carry | None = None
+
+
+class Carried(Struct, tag="carried", gc=False):
+    """Ends the thought or text before it with what its vendor wants back; may stand alone, without any text."""
+
+    carry: Carry
+    part: Literal["thought", "text"] = "thought"
+    candidate: int = 0
+
+
 class SummaryDelta(Struct, tag="summary", gc=False):
     """A line about the thinking so far, written by the cheap tier."""
 
@@ -52,7 +74,7 @@ class Progress(Struct, tag="progress", gc=False):
 class CallEnded(Struct, tag="call_ended", gc=False):
     """A backend's last word on one call. `usage` is the server's own count; None where it gave none."""
 
-    reason: Literal["stop", "stop_sequence", "length"]
+    reason: Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
     usage: Usage | None = None
     model_version: str | None = None
 
@@ -61,4 +83,14 @@ class Finished(Struct, tag="finished", gc=False):
     answer: Answer
 
 
-Event: TypeAlias = Started | ThinkingDelta | AnswerDelta | SummaryDelta | Progress | CallEnded | Finished
+Event: TypeAlias = (
+    Started
+    | ThinkingDelta
+    | AnswerDelta
+    | ToolCallDelta
+    | Carried
+    | SummaryDelta
+    | Progress
+    | CallEnded
+    | Finished
+)

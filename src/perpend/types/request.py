@@ -5,7 +5,11 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-Role = Literal["system", "user", "assistant"]
+from perpend.types.content import Part, Text, Thought
+from perpend.types.form import Form
+
+Role = Literal["system", "user", "assistant", "tool"]
+"""`tool`: a message of tool results and nothing else."""
 Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
 Visibility = Literal["hidden", "summary", "visible"]
 
@@ -14,7 +18,24 @@ EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "max"
 
 class Message(Struct, frozen=True):
     role: Role
-    content: str
+    content: str | tuple[Part, ...]
+    """Text alone, or parts in their order."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return (Text(self.content),) if isinstance(self.content, str) else self.content
+
+    @property
+    def text(self) -> str:
+        """Its text parts, joined."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join([part.text for part in self.content if isinstance(part, Text)])
+
+    @property
+    def thinking(self) -> str:
+        """Its thoughts, joined."""
+        return "".join([part.text for part in self.parts if isinstance(part, Thought)])
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
@@ -48,6 +69,7 @@ class Request(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     sampling: Sampling = Sampling()
     strategy: StrategySpec = StrategySpec()
+    form: Form = Form()
     verifier: str | None = None
     visibility: Visibility = "visible"
     progress: bool = False

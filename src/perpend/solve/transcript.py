@@ -1,0 +1,109 @@
+"""What a candidate said, in order: texts joined, tool calls put together, what vendors want back in its place."""
+
+from collections.abc import Iterable
+
+from perpend.types import (
+    AnswerDelta,
+    Carried,
+    Carry,
+    Part,
+    Text,
+    ThinkingDelta,
+    Thought,
+    ToolCallDelta,
+    ToolUse,
+)
+
+Said = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried
+
+
+def text_of(event: Said) -> str:
+    """What of an event the model wrote itself."""
+    if isinstance(event, ToolCallDelta):
+        return event.name + event.arguments
+    return "" if isinstance(event, Carried) else event.text
+
+
+class Transcript:
+    def __init__(self) -> None:
+        self._said: list[Said] = []
+
+    def add(self, said: Iterable[Said]) -> None:
+        self._said += said
+
+    @property
+    def empty(self) -> bool:
+        return not self._said
+
+    @property
+    def thinking(self) -> str:
+        return "".join([event.text for event in self._said if isinstance(event, ThinkingDelta)])
+
+    @property
+    def answer(self) -> str:
+        return "".join([event.text for event in self._said if isinstance(event, AnswerDelta)])
+
+    @property
+    def answering(self) -> bool:
+        """Some of the answer is here: text, or a tool call."""
+        return any(isinstance(event, AnswerDelta | ToolCallDelta) for event in self._said)
+
+    @property
+    def content(self) -> tuple[Part, ...]:
+        parts = _Parts()
+        for event in self._said:
+            parts.take(event)
+        parts.close()
+        return tuple(call.use() if isinstance(call, _Call) else call for call in parts.closed)
+
+
+class _Call:
+    """A tool call whose arguments may still grow."""
+
+    def __init__(self) -> None:
+        self._id = self._name = ""
+        self._arguments: list[str] = []
+        self._carry: Carry | None = None
+
+    def take(self, event: ToolCallDelta) -> None:
+        self._id = event.id or self._id
+        self._name += event.name
+        self._arguments.append(event.arguments)
+        self._carry = event.carry or self._carry
+
+    def use(self) -> ToolUse:
+        return ToolUse(self._id, self._name, "".join(self._arguments), self._carry)
+
+
+class _Parts:
+    """Parts that are complete, and the texts of the one that is still open."""
+
+    def __init__(self) -> None:
+        self.closed: list[Part | _Call] = []
+        self._open: type[Text | Thought] = Text
+        self._texts: list[str] = []
+        self._calls: dict[int, _Call] = {}
+
+    def take(self, event: Said) -> None:
+        if isinstance(event, ToolCallDelta):
+            if event.index not in self._calls:
+                self.close()
+                self.closed.append(self._calls.setdefault(event.index, _Call()))
+            self._calls[event.index].take(event)
+        elif isinstance(event, Carried):
+            kind = Thought if event.part == "thought" else Text
+            if kind is not self._open:
+                self.close()
+            self._open = kind
+            self.close(event.carry)
+        else:
+            kind = Thought if isinstance(event, ThinkingDelta) else Text
+            if kind is not self._open:
+                self.close()
+                self._open = kind
+            self._texts.append(event.text)
+
+    def close(self, carry: Carry | None = None) -> None:
+        if self._texts or carry is not None:
+            self.closed.append(self._open("".join(self._texts), carry))
+        self._texts = []

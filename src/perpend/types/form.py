@@ -1,0 +1,39 @@
+"""What an answer may be: tools that it may call, and a format that its text must have."""
+
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct, field
+
+
+class Tool(Struct, frozen=True, kw_only=True):
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    """JSON schema of its arguments."""
+    strict: bool | None = None
+
+
+class NamedTool(Struct, frozen=True):
+    """This tool has to be called."""
+
+    name: str
+
+
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | NamedTool
+
+
+class OutputFormat(Struct, frozen=True, kw_only=True):
+    """JSON; thinking is never bound by it."""
+
+    schema: dict[str, Any] | None = None
+    """JSON schema; None: any object."""
+    name: str = "answer"
+    description: str = ""
+    strict: bool | None = None
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    parallel_tools: bool | None = None
+    output: OutputFormat | None = None
