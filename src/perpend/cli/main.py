@@ -18,6 +18,7 @@ for name, place in (
     ("serve", "serve:serve"),
     ("models", "models:app"),
     ("train", "train:app"),
+    ("verify", "verify:verify"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
     ("config", "config:app"),
