@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from perpend.accounting.estimates import Speed
-from perpend.accounting.prices import UNKNOWN, Price, price_of
+from perpend.accounting.price_list import price_list
+from perpend.accounting.prices import UNKNOWN, Price
 from perpend.backends import Backend, Upstream, backends
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient
@@ -32,6 +33,7 @@ class Models:
         self._home = home
         self._http = http
         self._engines = engines
+        self._prices = price_list(home)
         self._served: dict[str, ServedModel] = {}
 
     def names(self) -> list[str]:
@@ -117,7 +119,7 @@ class Models:
     def _listed_price(self, name: str, row: ModelConfig) -> Price:
         if row.provider == EMBEDDED:
             return Price()
-        return price_of(row.name or name) or UNKNOWN
+        return self._prices.price(row.name or name, row.provider) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
