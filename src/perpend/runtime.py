@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import price_list
 from perpend.accounting.prices import UNKNOWN, Price
@@ -96,6 +97,8 @@ class Models:
             backend = self._embedded(name, context)
         else:
             backend = self._remote(name, row.provider)
+        calibration = calibration_of(self._home, name)
+        ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
             provider=row.provider,
@@ -104,7 +107,8 @@ class Models:
             backend=backend,
             price=Price.from_config(row.price) if row.price else self._listed_price(name, row),
             speed=Speed(),
-            effort_tokens={**family.effort, **row.effort_tokens},
+            effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
+            calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
         )

@@ -20,6 +20,7 @@ for name, place in (
     ("train", "train:app"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
+    ("calibrate", "calibrate:calibrate"),
     ("config", "config:app"),
     ("doctor", "doctor:doctor"),
 ):
