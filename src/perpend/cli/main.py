@@ -21,6 +21,7 @@ for name, place in (
     ("verify", "verify:verify"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
+    ("calibrate", "calibrate:calibrate"),
     ("config", "config:app"),
     ("doctor", "doctor:doctor"),
 ):
