@@ -58,6 +58,10 @@ class Backend(Protocol):
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]: ...
 
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """The events of a response that wasn't streamed; none while a background response isn't done."""
+        ...
+
     async def count_input(self, call: Call) -> int | None:
         """Exact prompt tokens of `call`, or None where the server can't be asked."""
         ...

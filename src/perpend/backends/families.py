@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.think import ThinkRules
 from perpend.errors import ConfigError
 from perpend.registry import choices_hint
 from perpend.types import Effort
@@ -42,6 +43,9 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     system: str = ""
     """Makes a model think that has no think tags of its own."""
     temperature: float | None = None
+
+    think: ThinkRules = ThinkRules()
+    """Where thinking is in a text whose server left it there."""
 
     # Chat wires: the names of the server's own knobs, and what it refuses.
     budget_field: str | None = None

@@ -18,6 +18,7 @@ from perpend.backends.openai_chat_events import (
     Choice,
     Delta,
     Details,
+    Function,
     Reason,
     decode,
     decode_all,
@@ -26,7 +27,7 @@ from perpend.backends.openai_chat_events import (
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Provider
 from perpend.backends.reading import relay
-from perpend.backends.think import ThinkParser, think_parser, thought_leaked
+from perpend.backends.think import Piece, ThinkParser, think_parser, thought_leaked
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, new_id
 
@@ -71,6 +72,7 @@ class ChatReader:
         self._details = Details()
         self._tools: dict[object, int] = {}
         self._tool_id: dict[object, str] = {}
+        self._tool_key: object = 0
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a tag
         self._parser: ThinkParser | None = None
@@ -202,15 +204,23 @@ class ChatReader:
             self._parser = None
         self._head = None
 
-    def _parsed(self, pieces: "list[tuple[str, str]]", batch: list[CallEvent]) -> None:
+    def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
         for kind, text in pieces:
-            append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, 0)
+            if kind == "tool":
+                self._tool_key = new_id("call")
+                named = CallPiece(id=str(self._tool_key), function=Function(name=text))
+                batch.append(self._tool(named))
+            elif kind == "arguments":
+                batch.append(self._tool(CallPiece(function=Function(arguments=text))))
+            else:
+                append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, 0)
 
     def _tool(self, piece: CallPiece) -> ToolCallDelta:
         """Numbered as they come: servers leave out the index, or give all calls the same one."""
-        key: object = piece.index if piece.index is not None else piece.id or (len(self._tools) or 1) - 1
-        if piece.id and self._tool_id.get(key, piece.id) != piece.id:
+        key = self._tool_key if piece.index is None else piece.index
+        if piece.id and self._tool_id.get(key, piece.id if piece.index is not None else "") != piece.id:
             key = piece.id
+        self._tool_key = key
         function = piece.function
         arguments = function.json if function else ""
         if key in self._tools:
