@@ -95,10 +95,9 @@ class ChatReader:
                     self._take(choice.delta, batch)
                 if choice.finish_reason is not None:
                     self._end(choice)
-            if event.error is not None or event.choices is None:
-                if (failed := failure_of(event, streamed=True)) is not None:
-                    self.failure = failed
-                    break
+            if (failed := failure_of(event, streamed=True)) is not None:
+                self.failure = failed
+                break
         return batch
 
     def whole(self, body: bytes) -> list[CallEvent]:
