@@ -1,10 +1,14 @@
 """Thinking is split from the text that it comes in, whatever the markers and wherever the chunks end."""
 
+import json
+from typing import Any, NamedTuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import shared
+from shared_data import FOLDER, shared
 
+from perpend.backends.families import family_of
 from perpend.backends.harmony import Piece
 from perpend.backends.think import ThinkRules, think_parser, thought_leaked
 
@@ -178,6 +182,55 @@ class TestHarmony:
         ]
 
 
+class Case(NamedTuple):
+    dialect: str
+    raw: str
+    thinking: str
+    answer: str
+
+
+def cases() -> list[Case]:
+    file = FOLDER / "wire/dialects.json"
+    rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    return [
+        Case(row["family"], case["raw"], case["reasoning"], case["content"] or "")
+        for row in rows
+        for case in row["cases"]
+    ]
+
+
+MODELS = {
+    "deepseek-v3.1/v3.2/v4": "deepseek-v3.1",
+    "qwen3 hybrid": "qwen3-8b",
+    "gpt-oss harmony": "gpt-oss-20b",
+}
+"""What a dialect's name begins with is mostly a model's."""
+FIRST = {
+    "llama-nemotron": "llama-3.1-nemotron-ultra",
+    "ernie-4.5": "ernie-4.5-21b-a3b-thinking",
+    "ifm": "k2-horizon",
+}
+
+
+def model_of(dialect: str) -> str:
+    first = dialect.split(" ", maxsplit=1)[0].split("/", maxsplit=1)[0]
+    return MODELS.get(dialect) or FIRST.get(first) or first
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.dialect} {case.raw[:12]}")
+def test_each_known_dialect_by_its_familys_row(case: Case) -> None:
+    family = family_of(model_of(case.dialect))
+    assert family.name != "generic"
+    assert family.think is not None
+    for chunks in ([case.raw], list(case.raw)):
+        pieces = split(family.think, *chunks)
+        for kind, expected in (("thinking", case.thinking), ("answer", case.answer)):
+            got = "".join(text for what, text in pieces if what == kind)
+            assert (
+                got.strip() == expected.strip()
+            )  # white space beside tags is told apart by no two parsers alike
+
+
 def words(rules: ThinkRules) -> st.SearchStrategy[str]:
     """Texts in which markers, their pieces and what may quote them are frequent."""
     marks = [*rules.opens, *rules.closes, *rules.ends, *[mark for pair in rules.wraps for mark in pair]]
@@ -210,4 +263,4 @@ def test_any_chunking_gives_the_same(rules: ThinkRules, data: st.DataObject) -> 
 @given(words(TAGS))
 def test_nothing_but_tags_and_white_space_is_lost(text: str) -> None:
     kept = "".join(piece for _, piece in split(TAGS, text))
-    assert [kept.count(letter) for letter in 'a"`.é\''] == [text.count(letter) for letter in 'a"`.é\'']
+    assert [kept.count(letter) for letter in "a\"`.é'"] == [text.count(letter) for letter in "a\"`.é'"]
