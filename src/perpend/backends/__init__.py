@@ -1,6 +1,15 @@
 """One file for each wire protocol; importing this package registers them."""
 
-from perpend.backends import openai_chat, raw_completion
+from perpend.backends import anthropic, openai_chat, raw_completion
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 
-__all__ = ["Backend", "Call", "CallEvent", "Upstream", "backends", "openai_chat", "raw_completion"]
+__all__ = [
+    "Backend",
+    "Call",
+    "CallEvent",
+    "Upstream",
+    "anthropic",
+    "backends",
+    "openai_chat",
+    "raw_completion",
+]
