@@ -1,6 +1,6 @@
 """One file for each wire protocol; importing this package registers them."""
 
-from perpend.backends import openai_chat, openai_responses, raw_completion
+from perpend.backends import anthropic, openai_chat, openai_responses, raw_completion
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "Call",
     "CallEvent",
     "Upstream",
+    "anthropic",
     "backends",
     "openai_chat",
     "openai_responses",

@@ -83,9 +83,6 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Words in a user's message that switch thinking on and off."""
     temperature: float | None = None
 
-    think: ThinkRules = ThinkRules()
-    """Where thinking is in a text whose server left it there."""
-
     # Chat wires: the names of the server's own knobs, and what it refuses.
     budget_field: str | None = None
     effort_field: str | None = None

@@ -7,10 +7,9 @@ budget, and kept as the best answer so far when the upstream dies.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-import msgspec
-
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat_events import (
+    EVENTS,
     FAILURES,
     REASONS,
     CallPiece,
@@ -18,20 +17,17 @@ from perpend.backends.openai_chat_events import (
     Choice,
     Delta,
     Details,
+    Event,
     Function,
     Reason,
-    decode,
-    decode_all,
     failure_of,
 )
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Provider
-from perpend.backends.reading import relay
-from perpend.backends.think import Piece, ThinkParser, think_parser, thought_leaked
+from perpend.backends.reading import Reading, relay
+from perpend.backends.think import Piece, ThinkParser, ThinkRules, think_parser, thought_leaked
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, new_id
-
-_ENCODER = msgspec.json.Encoder()
 
 
 class OpenAIChat:
@@ -43,28 +39,28 @@ class OpenAIChat:
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
-        body = _ENCODER.encode(chat_body(call, upstream.provider))
-        url = f"{await upstream.url()}/chat/completions"
-        async with aclosing(relay(upstream, url, body, ChatReader(call, upstream.provider))) as batches:
+        body = chat_body(call, upstream.provider)
+        reading = ChatReading(call, upstream.provider)
+        async with aclosing(relay(upstream, "/chat/completions", body, reading)) as batches:
             async for batch in batches:
                 yield batch
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return ChatReader(call, self._upstream.provider).whole(body)
+        return ChatReading(call, self._upstream.provider).whole(body)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
         return None
 
 
-class ChatReader:
-    """One response: what it has said so far about its end, and what is held back of its text."""
+class ChatReading(Reading[Event]):
+    """Also what is held back of its text."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
-        self.failure: UpstreamError | None = None
+        super().__init__(provider.name, EVENTS)
         self._call = call
         self._provider = provider
-        self._rules = call.family.think
+        self._rules = call.family.think or ThinkRules()
         self._reason: Reason | None = None
         self._model: str | None = None
         self._usage: ChatUsage | None = None
@@ -76,33 +72,29 @@ class ChatReader:
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a tag
         self._parser: ThinkParser | None = None
-        thinks = call.phase != "answering"
-        if provider.raw_thinking and thinks and self._rules.begins == "thinking":
+        if provider.raw_thinking and call.phase != "answering" and self._rules.begins == "thinking":
             self._head, self._parser = None, think_parser(self._rules, thinking=True)
 
-    def read(self, payloads: list[bytes]) -> list[CallEvent]:
-        events, self.failure = decode_all(payloads)
-        batch: list[CallEvent] = []
-        for event in events:
-            if event.usage is not None:
-                self._usage = event.usage
-            elif event.x_groq is not None and event.x_groq.usage is not None:
-                self._usage = event.x_groq.usage
-            self._model = event.model or self._model
-            if event.choices:
-                choice = event.choices[0]
-                if choice.delta is not None:
-                    self._take(choice.delta, batch)
-                if choice.finish_reason is not None:
-                    self._end(choice)
-            if (failed := failure_of(event, streamed=True)) is not None:
-                self.failure = failed
-                break
-        return batch
+    def take(self, event: Event, batch: list[CallEvent]) -> None:
+        if event.usage is not None:
+            self._usage = event.usage
+        elif event.x_groq is not None and event.x_groq.usage is not None:
+            self._usage = event.x_groq.usage
+        self._model = event.model or self._model
+        if event.choices:
+            choice = event.choices[0]
+            if choice.delta is not None:
+                self._take(choice.delta, batch)
+            if choice.finish_reason is not None:
+                self._end(choice)
+        self.failure = failure_of(event, streamed=True) or self.failure
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """The events of a response that wasn't streamed. Raises UpstreamError."""
-        event = decode(body)
+        try:
+            event = EVENTS.one.decode(body)
+        except ValueError as error:
+            raise UpstreamError(f"the server sent a response that can't be read: {error}") from error
         if (failed := failure_of(event, streamed=False)) is not None:
             raise failed
         if not event.choices:
@@ -117,15 +109,14 @@ class ChatReader:
         self._end(choice)
         if self.failure is not None:
             raise self.failure
-        end = self.ended()
-        return [*batch, *self.rest(), end or CallEnded("stop")]
+        return [*batch, *self.rest(), self.ended(self._origin)]
 
     def rest(self) -> list[CallEvent]:
         batch: list[CallEvent] = []
         self._settle(batch)
         return batch
 
-    def ended(self) -> CallEnded | None:
+    def end(self) -> CallEnded | None:
         if self._reason is None:
             return None
         counts = self._usage and self._usage.counts(self._provider.thinking_in_output)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.reading import Decoders
 from perpend.errors import UpstreamError
 from perpend.types import Usage
 
@@ -158,33 +159,7 @@ class Details:
         return msgspec.json.encode(items).decode()
 
 
-_DECODER = msgspec.json.Decoder(Event)
-_LIST_DECODER = msgspec.json.Decoder(list[Event])
-
-
-def decode(payload: bytes) -> Event:
-    """Raises UpstreamError."""
-    try:
-        return _DECODER.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UpstreamError(f"the server sent something that can't be read: {error}") from error
-
-
-def decode_all(payloads: list[bytes]) -> tuple[list[Event], UpstreamError | None]:
-    """Decoded together, since a call for each costs more than its work; one by one where one is damaged."""
-    if payloads[-1] == b"[DONE]":
-        payloads = payloads[:-1]
-    try:
-        return _LIST_DECODER.decode(b"[" + b",".join(payloads) + b"]"), None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    events: list[Event] = []
-    try:
-        for payload in payloads:
-            events.append(decode(payload))
-    except UpstreamError as error:
-        return events, error
-    return events, None
+EVENTS = Decoders(Event)
 
 
 def failure_of(event: Event, *, streamed: bool) -> UpstreamError | None:

@@ -7,7 +7,7 @@ import msgspec
 
 from perpend.backends.contract import Call, mine
 from perpend.backends.knobs import set_knobs
-from perpend.backends.providers import Provider, fits
+from perpend.backends.providers import Provider
 from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
 
 
@@ -32,21 +32,27 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
 
 
 def chat_messages(call: Call, provider: Provider) -> list[Any]:
-    thoughts = provider.thoughts if fits(call.model, provider.thoughts_models) else "dropped"
     written: list[Any] = []
-    for message in call.messages:
+    pending = _last_user(call.messages)
+    for at, message in enumerate(call.messages):
         if isinstance(message.content, str):
             written.append(message)
         elif message.role == "tool":
             written += _results(message)
         elif message.role == "assistant":
-            written.append(_assistant(message, provider.name, thoughts))
+            echo = call.family.echo
+            wanted = echo in ("always", "optional") or (echo == "tools" and at > pending)
+            written.append(_assistant(message, provider.name, provider.thoughts if wanted else "dropped"))
         else:
             written.append({"role": message.role, "content": _content(message.content)})
     output = call.form.output
     if output is not None and output.schema is not None and not provider.json_schema:
         written.append(Message("system", _in_words(output)))
     return written
+
+
+def _last_user(messages: tuple[Message, ...]) -> int:
+    return max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
 
 
 def _sampling(call: Call) -> dict[str, Any]:

@@ -10,12 +10,9 @@ from msgspec import Raw, Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat_events import Failure, Reason
 from perpend.backends.openai_responses_request import responses_body
-from perpend.backends.providers import Provider
-from perpend.backends.reading import relay
+from perpend.backends.reading import Decoders, Reading, relay
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, Usage
-
-_ENCODER = msgspec.json.Encoder()
+from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage
 
 
 class OpenAIResponses:
@@ -27,14 +24,13 @@ class OpenAIResponses:
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
-        body = _ENCODER.encode(responses_body(call, upstream.provider))
-        url = f"{await upstream.url()}/responses"
-        async with aclosing(relay(upstream, url, body, ResponsesReader(upstream.provider))) as batches:
+        body, reading = responses_body(call, upstream.provider), ResponsesReading(upstream.provider.name)
+        async with aclosing(relay(upstream, "/responses", body, reading)) as batches:
             async for batch in batches:
                 yield batch
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return ResponsesReader(self._upstream.provider).whole(body)
+        return ResponsesReading(self._upstream.provider.name).whole(body)
 
     async def count_input(self, call: Call) -> int | None:
         """OpenAI's own counter would be one more exchange before each call."""
@@ -95,38 +91,28 @@ class _Event(Struct):
     code: str | int | None = None
 
 
-_EVENTS = msgspec.json.Decoder(list[_Event])
-_EVENT = msgspec.json.Decoder(_Event)
+_EVENTS = Decoders(_Event)
 _ITEM = msgspec.json.Decoder(_Item)
 _RESPONSE = msgspec.json.Decoder(_Response)
 _BETWEEN = "\n\n"
 """Stands between the parts of a summary."""
 
 
-class ResponsesReader:
-    """One response. An item whose text didn't come in pieces is read from its end."""
+class ResponsesReading(Reading[_Event]):
+    """An item whose text didn't come in pieces is read from its end."""
 
-    def __init__(self, provider: Provider) -> None:
-        self.failure: UpstreamError | None = None
-        self._origin = provider.name
+    def __init__(self, origin: str) -> None:
+        super().__init__(origin, _EVENTS)
         self._end: CallEnded | None = None
         self._said: dict[int, str] = {}  # which kind of text an item gave
         self._tools: dict[int, int] = {}
         self._refused = False
 
-    def read(self, payloads: list[bytes]) -> list[CallEvent]:
-        batch: list[CallEvent] = []
-        for event in self._decode(payloads):
-            self._take(event, batch)
-            if self.failure is not None:
-                break
-        return batch
-
     def whole(self, body: bytes) -> list[CallEvent]:
         """Raises UpstreamError. A background response that isn't done has no events yet."""
         try:
             response = _RESPONSE.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise UpstreamError(f"the server sent something that can't be read: {error}") from error
         if response.status is None and response.error is not None:
             raise UpstreamError(f"the server refused: {_words(response.error)}")
@@ -138,29 +124,10 @@ class ResponsesReader:
             raise self.failure
         return [*batch, self._end] if self._end is not None else batch
 
-    def rest(self) -> list[CallEvent]:
-        return []
-
-    def ended(self) -> CallEnded | None:
+    def end(self) -> CallEnded | None:
         return self._end
 
-    def _decode(self, payloads: list[bytes]) -> list[_Event]:
-        if payloads[-1] == b"[DONE]":
-            payloads = payloads[:-1]
-        try:
-            return _EVENTS.decode(b"[" + b",".join(payloads) + b"]")
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        events: list[_Event] = []
-        try:
-            for payload in payloads:
-                events.append(_EVENT.decode(payload))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            failure = UpstreamError(f"the server sent an event that can't be read: {error}")
-            events.append(_Event("error", error=Failure(failure.message)))
-        return events
-
-    def _take(self, event: _Event, batch: list[CallEvent]) -> None:
+    def take(self, event: _Event, batch: list[CallEvent]) -> None:
         name, at = event.type, event.output_index
         if name == "response.output_text.delta":
             self._said[at] = name
@@ -191,12 +158,12 @@ class ResponsesReader:
         return self._tools.setdefault(at, len(self._tools))
 
     def _added(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
-        item = _ITEM.decode(raw)
+        item = _item(raw)
         if item.type == "function_call" and at not in self._tools:
             batch.append(ToolCallDelta(self._number(at), item.call_id or item.id or "", item.name or ""))
 
     def _done(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
-        item = _ITEM.decode(raw)
+        item = _item(raw)
         parts = item.content or []
         if item.type == "function_call":
             self._added(at, raw, batch)
@@ -208,7 +175,7 @@ class ResponsesReader:
                 if text := _BETWEEN.join(texts):
                     append_text(batch, ThinkingDelta, text, 0)
             if item.encrypted_content or parts:
-                batch.append(Carried(Carry(self._origin, bytes(raw).decode())))
+                batch.append(Carried(self.carry(bytes(raw).decode())))
         elif item.type == "message" and at not in self._said:
             for part in parts:
                 self._refused = self._refused or part.type == "refusal"
@@ -228,6 +195,14 @@ class ResponsesReader:
             why = response.incomplete_details.reason if response.incomplete_details else None
             reason = "content_filter" if why == "content_filter" else "length"
         self._end = CallEnded(reason, _counts(response.usage), response.model)
+
+
+def _item(raw: Raw) -> _Item:
+    """One of a kind that isn't read here may have any shape."""
+    try:
+        return _ITEM.decode(raw)
+    except ValueError:
+        return _Item()
 
 
 def _words(error: Failure | str) -> str:

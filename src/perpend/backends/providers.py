@@ -14,8 +14,8 @@ from perpend.types import Effort
 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"]
 Thoughts = Literal["dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks"]
-BUDGET, EFFORT = "$budget", "$effort"
-"""What stands in a knob for the call's thinking tokens and for its effort word."""
+BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
+"""What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
 
 
 def fits(model: str, globs: tuple[str, ...]) -> bool:
@@ -27,15 +27,20 @@ class Knob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A field of the request's body that steers thinking."""
 
     field: str
-    """A dot goes one object down: `thinking.type`."""
+    """A dot goes one object down: `thinking.type`. `$switch`: as the model's family calls it, if it has one."""
     on: Any = None
-    """Sent when there is to be thinking; `$budget` and `$effort` are the call's own. None: nothing."""
+    """Sent when there is to be thinking; `$budget` and `$effort` are the call's own. None: nothing.
+
+    A budget is sent for families that take one, an effort for those that take one.
+    """
     off: Any = None
     """Sent when there is to be none."""
     models: tuple[str, ...] = ("*",)
     """Globs over lower-case model names; of the knobs with one field, the first that matches holds."""
     efforts: tuple[Effort, ...] = ()
-    """The effort words that it takes here; empty: those of the model's family."""
+    """The effort words that it takes here, from any family; empty: as the model's family says."""
+    any_family: bool = False
+    """The budget is the server's own doing: it holds for any model."""
 
 
 class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,9 +61,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     knobs: tuple[Knob, ...] = ()
     """How thinking is asked for; empty: by the fields that the model's family names."""
     thoughts: Thoughts = "dropped"
-    """Where an assistant's earlier thoughts are sent back: a field of the message, or chunks of its content."""
-    thoughts_models: tuple[str, ...] = ("*",)
-    """Globs over the models that want them; others get none."""
+    """Where earlier thoughts are sent back, if the family wants any: a message's field, or chunks of its content."""
     raw_thinking: bool = False
     """Thinking comes inside the text, between the family's tags."""
     json_schema: bool = True
