@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.prompts import chatml, with_family_prompt
+from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
 
@@ -45,7 +45,7 @@ class RawCompletion(ABC):
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
-        prompt = await self._prompt(base, call) + call.continuation
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         body = msgspec.json.encode(self.body(call, prompt))
         delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
         counted = 0
@@ -95,10 +95,10 @@ class RawCompletion(ABC):
         """One streamed event in this shape."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        messages = call.messages
-        if call.continuation.startswith(call.family.open):
-            messages = with_family_prompt(messages, call.family)
-        if call.family.template == "server":
+        family = call.family
+        thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
+        messages = with_family_prompt(call.messages, family, thinking=thinking)
+        if family.template == "server":
             return await self._server_template(base, messages)
         return chatml(messages)
 
@@ -116,7 +116,7 @@ class LlamaCompletion(RawCompletion):
 
     async def count_input(self, call: Call) -> int | None:
         base = await self._base_url()
-        prompt = await self._prompt(base, call) + call.continuation
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
         answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
