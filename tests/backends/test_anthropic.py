@@ -34,11 +34,9 @@ from perpend.types import (
 
 OWN = Path(__file__).parents[1] / "fixtures" / "anthropic"
 RECORDINGS = sorted(path.parent.name for path in FOLDER.glob("wire/anthropic/*/meta.json"))
-BUDGET = replace(family_named("generic"), budget="native_soft")
-ADAPTIVE = replace(
-    family_named("generic"), budget="effort_only", efforts=("none", "low", "medium", "high", "max")
-)
-ALWAYS = replace(ADAPTIVE, efforts=("low", "medium", "high", "max"), sampling_fixed=True)
+BUDGET = family_named("claude-extended")
+ADAPTIVE = family_named("claude-adaptive")
+ALWAYS = family_named("claude-always-on")
 WEATHER = Tool(name="weather", description="Today's", parameters={"type": "object", "properties": {}})
 
 

@@ -168,8 +168,8 @@ class _ResponseReading(Reading[_Response]):
         carry = self.carry(part.thought_signature) if part.thought_signature else None
         if (function := part.function_call) is not None:
             arguments = bytes(function.args).decode()
-            id = function.id or new_id("call")  # older models give none
-            batch.append(ToolCallDelta(self._tools, id, function.name, arguments, carry=carry))
+            name = function.id or new_id("call")  # older models give none
+            batch.append(ToolCallDelta(self._tools, name, function.name, arguments, carry=carry))
             self._tools += 1
             return
         if part.text:

@@ -6,7 +6,7 @@ How a model takes its budget is its family's: `native_*` families get `thinkingB
 
 from typing import Any
 
-from perpend.backends.contract import Call, mine, nearest_effort
+from perpend.backends.contract import Call, mine
 from perpend.backends.parts import (
     arguments,
     media,
@@ -56,14 +56,13 @@ def _generation(call: Call) -> dict[str, Any]:
 def _thinking(call: Call) -> dict[str, Any] | None:
     family = call.family
     if family.budget == "effort_only":
-        level = nearest_effort(call.effort, family.efforts)
-        return {"thinkingLevel": level, "includeThoughts": level != "none"}
+        if call.effort == "none" and family.can_disable:
+            return None
+        level = family.effort_word(call.effort)
+        return {"includeThoughts": True} | ({} if level is None else {"thinkingLevel": level})
     if family.budget in ("native_hard", "native_soft"):
-        least, most = family.budget_range
-        tokens = call.thinking_tokens
-        if tokens or "none" not in family.efforts:
-            tokens = max(tokens, least)
-        return {"thinkingBudget": min(tokens, most), "includeThoughts": tokens > 0}
+        tokens = family.within(call.thinking_tokens)
+        return {"thinkingBudget": tokens, "includeThoughts": tokens > 0}
     return None
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from msgspec import Raw, Struct, field
 
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends, nearest_effort
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.lines import LineParser
 from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.reading import Decoders, Reading, relay
-from perpend.errors import UpstreamError
+from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
     AnswerDelta,
     CallEnded,
@@ -94,11 +94,11 @@ def _request(call: Call) -> dict[str, Any]:
 
 
 def _think(call: Call) -> bool | str:
-    """A level for families that only know levels, such as gpt-oss; yes or no for the others."""
+    """A level for families that can only think more or less, such as gpt-oss; yes or no for the others."""
     family = call.family
-    if "none" in family.efforts or not family.effort_field:
-        return call.effort != "none" and call.thinking_tokens > 0
-    return nearest_effort(call.effort, family.efforts)
+    if not family.can_disable and (word := family.effort_word(call.effort)) is not None:
+        return word
+    return call.effort != "none" and call.thinking_tokens > 0
 
 
 def _tool(tool: Any) -> dict[str, Any]:
@@ -131,13 +131,11 @@ def _result(result: ToolResult, names: dict[str, str]) -> dict[str, Any]:
 
 
 def _images(images: list[Image]) -> list[str]:
-    """Raises UpstreamError for one that it would have to load: it can't."""
+    """Raises BadRequest for one that it would have to load: it can't."""
     found = [media(image) for image in images]
     if None in found:
-        raise UpstreamError(
-            "Ollama doesn't load images from addresses",
-            hint="send the image as a data: URL",
-            upstream_status=400,
+        raise BadRequest(
+            "Ollama doesn't load images from addresses", hint="send the image as a data: URL", field="messages"
         )
     return [inline.data for inline in found if inline is not None]
 
@@ -188,8 +186,8 @@ class _LineReading(Reading[_Line]):
                 append_text(batch, AnswerDelta, said.content, 0)
             for tool_call in said.tool_calls or ():
                 given = bytes(tool_call.function.arguments).decode()
-                id = tool_call.id or new_id("call")  # older servers give none
-                batch.append(ToolCallDelta(self._tools, id, tool_call.function.name, given))
+                name = tool_call.id or new_id("call")  # older servers give none
+                batch.append(ToolCallDelta(self._tools, name, tool_call.function.name, given))
                 self._tools += 1
         if event.done:
             self._last = event

@@ -6,14 +6,15 @@ budget, and kept as the best answer so far when the upstream dies.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import cache
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends, nearest_effort
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, Usage
+from perpend.types import EFFORTS, AnswerDelta, CallEnded, Effort, ThinkingDelta, Usage
 
 
 class OpenAIChat:
@@ -148,7 +149,7 @@ def _body(call: Call) -> dict[str, Any]:
     if family.budget_field:
         body[family.budget_field] = call.thinking_tokens
     if family.effort_field:
-        body[family.effort_field] = nearest_effort(call.effort, family.efforts)
+        body[family.effort_field] = _nearest_effort(call.effort, family.efforts)
     if not family.sampling_fixed:
         if sampling.temperature is not None:
             body["temperature"] = sampling.temperature
@@ -159,6 +160,14 @@ def _body(call: Call) -> dict[str, Any]:
     if sampling.stop:
         body["stop"] = sampling.stop
     return body
+
+
+@cache
+def _nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
+    """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
+    ranked: list[Effort] = [word for word in EFFORTS if word in accepted]
+    below: list[Effort] = [word for word in ranked if EFFORTS.index(word) <= EFFORTS.index(effort)]
+    return below[-1] if below else ranked[0]
 
 
 def _usage(usage: _Usage | None) -> Usage | None:
