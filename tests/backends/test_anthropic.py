@@ -49,7 +49,7 @@ def blocks(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     usage: dict[str, Any] = {}
     reason = ""
     for line in path.read_text(encoding="utf-8").splitlines():
-        event = json.loads(line[5:]) if line.startswith("data:") else {"type": ""}
+        event: dict[str, Any] = json.loads(line[5:]) if line.startswith("data:") else {"type": ""}
         match event["type"]:
             case "message_start":
                 usage |= event["message"]["usage"]
@@ -84,7 +84,7 @@ def assert_equal(events: list[CallEvent], path: Path) -> None:
         (part["id"], part["name"]) for part in parts if part["type"] == "tool_use"
     ]
     cached = usage["cache_read_input_tokens"]
-    thought = (usage.get("output_tokens_details") or {}).get("thinking_tokens", 0)
+    thought = usage.get("output_tokens_details", {"thinking_tokens": 0})["thinking_tokens"]
     assert ended(events).usage == Usage(
         usage["input_tokens"] + cached + usage["cache_creation_input_tokens"],
         cached,

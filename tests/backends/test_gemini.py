@@ -38,8 +38,8 @@ WEATHER = Tool(name="weather", description="Today's", parameters={"type": "objec
 
 def responses(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".json":
-        body = json.loads(path.read_bytes())
-        return body if isinstance(body, list) else [body]
+        body = path.read_bytes().strip()
+        return json.loads(body if body.startswith(b"[") else b"[" + body + b"]")
     lines = path.read_text(encoding="utf-8").splitlines()
     return [json.loads(line[5:]) for line in lines if line.startswith("data:")]
 
@@ -305,7 +305,7 @@ async def test_input_is_counted_by_the_vendor() -> None:
 
 
 async def test_a_model_without_call_ids_gets_some() -> None:
-    parts = [{"functionCall": {"name": "f", "args": {}}}, {"functionCall": {"name": "g", "args": {}}}]
+    parts = [{"functionCall": {"name": name}} for name in "fg"]
     body = json.dumps({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}).encode()
     uses = [part for part in content(Wire("gemini", body).whole(call())) if isinstance(part, ToolUse)]
     assert all(use.id.startswith("call_") for use in uses)
