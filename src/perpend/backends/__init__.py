@@ -1,6 +1,6 @@
 """One file for each wire protocol; importing this package registers them."""
 
-from perpend.backends import anthropic, gemini, ollama, openai_chat, raw_completion
+from perpend.backends import anthropic, gemini, ollama, openai_chat, openai_responses, raw_completion
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "gemini",
     "ollama",
     "openai_chat",
+    "openai_responses",
     "raw_completion",
 ]

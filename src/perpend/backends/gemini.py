@@ -58,7 +58,7 @@ class Gemini:
         body = body.strip()
         if body.startswith(b"["):
             body = body[1:-1].strip()
-        return _ResponseReading(self._origin).events([body] if body else [])
+        return _ResponseReading(self._origin).events([body])
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

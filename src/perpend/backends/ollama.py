@@ -135,7 +135,9 @@ def _images(images: list[Image]) -> list[str]:
     found = [media(image) for image in images]
     if None in found:
         raise BadRequest(
-            "Ollama doesn't load images from addresses", hint="send the image as a data: URL", field="messages"
+            "Ollama doesn't load images from addresses",
+            hint="send the image as a data: URL",
+            field="messages",
         )
     return [inline.data for inline in found if inline is not None]
 

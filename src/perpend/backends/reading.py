@@ -36,6 +36,8 @@ class Reading(ABC, Generic[E]):
     def read(self, payloads: list[bytes]) -> list[CallEvent]:
         """The events of one read."""
         batch: list[CallEvent] = []
+        if payloads[-1] == b"[DONE]":
+            payloads = payloads[:-1]
         for event in self._decoded(payloads):
             self.take(event, batch)
             if self.failure is not None:
@@ -55,7 +57,11 @@ class Reading(ABC, Generic[E]):
         batch = self.read(payloads)
         if self.failure is not None:
             raise self.failure
-        return [*batch, self.ended(self._origin)]
+        return [*batch, *self.rest(), self.ended(self._origin)]
+
+    def rest(self) -> list[CallEvent]:
+        """What was held back until the end."""
+        return []
 
     def ended(self, where: str) -> CallEnded:
         """Raises UpstreamError where a response stopped in the middle."""
@@ -98,4 +104,6 @@ async def relay(
                 yield batch
             if reading.failure is not None:
                 raise reading.failure
+    if rest := reading.rest():
+        yield rest
     yield [reading.ended(url)]
