@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -42,7 +42,7 @@ class Wire:
         events: list[CallEvent] = []
         http = HTTPClient()
         try:
-            async with serving(self._app()) as url:
+            async with self.serving() as url:
                 backend = self._backend(http, url)
                 for call in calls:
                     async with aclosing(backend.stream(call)) as batches:
@@ -53,26 +53,26 @@ class Wire:
 
     async def count(self, call: Call) -> int | None:
         http = HTTPClient()
-        async with serving(self._app()) as url:
+        async with self.serving() as url:
             counted = await self._backend(http, url).count_input(call)
         await http.aclose()
         return counted
 
-    def whole(self, call: Call) -> list[CallEvent]:
-        return self._backend(HTTPClient(), "").whole(self._bodies[0][1], call)  # type: ignore[attr-defined]
+    def serving(self) -> AbstractAsyncContextManager[str]:
+        """The base URL of its server."""
+        app = web.Application()
+        app.router.add_post("/{path:.*}", self._answer)
+        return serving(app)
 
-    def _backend(self, http: HTTPClient, url: str) -> Any:
+    def whole(self, call: Call) -> list[CallEvent]:
+        return self._backend(HTTPClient(), "").whole(self._bodies[0][1], call)
+
+    def _backend(self, http: HTTPClient, url: str) -> Backend:
         async def base() -> str:
             return url
 
         upstream = Upstream(self._provider, http, base, Account({"content-type": "application/json"}))
-        backend: Backend = backends.get(self._name)(upstream)
-        return backend
-
-    def _app(self) -> web.Application:
-        app = web.Application()
-        app.router.add_post("/{path:.*}", self._answer)
-        return app
+        return backends.get(self._name)(upstream)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(Asked(request.path_qs, dict(request.headers), json.loads(await request.read())))

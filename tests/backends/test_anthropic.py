@@ -1,20 +1,20 @@
 """The Anthropic messages wire: every recording is read to its own figures; what is sent follows the family."""
 
-import base64
 import json
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from event_streams import chunk, framed
 from msgspec.structs import replace
 from replaying import Wire, answer, call, carries, content, ended, joined, thinking
 from shared_data import FOLDER, shared
 
 from perpend.backends import Call, CallEvent
 from perpend.backends.families import family_named
+from perpend.config import Config, ProviderConfig
 from perpend.errors import UpstreamError
+from perpend.runtime import Runtime
 from perpend.types import (
     CallEnded,
     Carry,
@@ -23,6 +23,7 @@ from perpend.types import (
     Message,
     NamedTool,
     OutputFormat,
+    Request,
     Sampling,
     Text,
     Thought,
@@ -360,33 +361,9 @@ async def test_vertex_has_the_model_in_its_path() -> None:
     assert "model" not in wire.asked[0].body
 
 
-def framed(payload: bytes, **headers: str) -> bytes:
-    """One message of AWS's event stream."""
-    head = b"".join(
-        bytes([len(name) + 1])
-        + b":"
-        + name.replace("_", "-").encode()
-        + b"\x07"
-        + struct.pack("!H", len(value))
-        + value.encode()
-        for name, value in headers.items()
-    )
-    prelude = struct.pack("!II", 16 + len(head) + len(payload), len(head))
-    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + head + payload
-    return message + struct.pack("!I", zlib.crc32(message))
-
-
 def bedrock() -> bytes:
-    events = [line[6:] for line in (OWN / "tool.sse").read_bytes().splitlines() if line.startswith(b"data: ")]
-    return b"".join(
-        framed(
-            json.dumps({"bytes": base64.b64encode(event).decode(), "p": "ab"}).encode(),
-            event_type="chunk",
-            content_type="application/json",
-            message_type="event",
-        )
-        for event in events
-    )
+    lines = (OWN / "tool.sse").read_bytes().splitlines()
+    return b"".join(chunk(line[6:]) for line in lines if line.startswith(b"data: "))
 
 
 @pytest.mark.parametrize("cuts", range(4))
@@ -405,3 +382,24 @@ async def test_an_exception_of_bedrock_is_an_upstream_error() -> None:
     )
     with pytest.raises(UpstreamError, match="slow down"):
         await Wire("anthropic_bedrock", exception).stream(call())
+
+
+async def test_a_known_vendor_is_asked_with_its_headers_and_its_answer_comes_back_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLAUDE_KEY", "sk-ant-of-a-test")
+    wire = Wire("anthropic", (OWN / "tool.sse").read_bytes())
+    async with wire.serving() as url:
+        place = ProviderConfig(base_url=url, api_key_env="CLAUDE_KEY")
+        config = Config(home=tmp_path, providers={"anthropic": place})
+        async with await Runtime.open(config) as runtime:
+            asked = Request(model="anthropic/claude-sonnet-4-5", messages=(Message("user", "Weather?"),))
+            answered = await runtime.solve(asked)
+    assert answered.stop_reason == "tool_calls"
+    assert [use.name for use in answered.tool_calls] == ["weather", "clock"]
+    assert answered.content[0] == Thought("Two cities: ask for both. 🌦", Carry("anthropic", "c2lnbmVk"))
+    assert answered.usage == Usage(127, 100, 25, 35)
+    headers = {name.lower(): value for name, value in wire.asked[0].headers.items()}
+    assert (headers["x-api-key"], headers["anthropic-version"]) == ("sk-ant-of-a-test", "2023-06-01")
+    assert headers["anthropic-beta"] == "interleaved-thinking-2025-05-14"
+    assert wire.asked[0].body["thinking"]["type"] == "enabled"
