@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.backends.contract import Call, mine, nearest_effort
+from perpend.backends.contract import Call, mine
 from perpend.backends.parts import arguments, media, system
 from perpend.types import (
     Form,
@@ -33,7 +33,7 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 def request(call: Call, origin: str) -> dict[str, Any]:
     """The body of `call`, always streamed. `origin` is the provider whose carries go along."""
-    family, form = call.family, call.form
+    form = call.form
     thinking = _thinking(call, origin)
     body: dict[str, Any] = {
         "model": call.model,
@@ -52,8 +52,7 @@ def request(call: Call, origin: str) -> dict[str, Any]:
         body["output_config"] = output
     if call.sampling.stop:
         body["stop_sequences"] = call.sampling.stop
-    thinks = thinking is not None and thinking["type"] != "disabled"
-    if not thinks and not family.sampling_fixed:  # a model that thinks takes only the defaults
+    if thinking is None or thinking["type"] == "disabled":  # a model that thinks takes only the defaults
         body.update(_sampling(call))
     if form.tools:
         body["tools"] = [_tool(tool) for tool in form.tools]
@@ -65,14 +64,14 @@ def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
     family = call.family
     forced = bool(call.form.tools) and call.form.tool_choice not in ("auto", "none")  # excludes thinking
     if family.budget == "effort_only":
-        if nearest_effort("none" if forced else call.effort, family.efforts) == "none":
+        if (forced or call.effort == "none") and family.can_disable:
             return {"type": "disabled"}
         return {"type": "adaptive", "display": "summarized"}
     if family.budget in ("native_hard", "native_soft"):
-        room = call.max_tokens - 1
-        if not call.thinking_tokens or room < _LEAST_BUDGET or forced or _thoughtless(call.messages, origin):
+        tokens, room = family.within(call.thinking_tokens), call.max_tokens - 1
+        if not tokens or room < _LEAST_BUDGET or forced or _thoughtless(call.messages, origin):
             return {"type": "disabled"}
-        return {"type": "enabled", "budget_tokens": min(max(call.thinking_tokens, _LEAST_BUDGET), room)}
+        return {"type": "enabled", "budget_tokens": min(max(tokens, _LEAST_BUDGET), room)}
     return None
 
 
@@ -87,8 +86,9 @@ def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
 
 def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    if thinking is not None and thinking["type"] == "adaptive":
-        config["effort"] = nearest_effort(call.effort, call.family.efforts)
+    word = call.family.effort_word(call.effort)
+    if thinking is not None and thinking["type"] == "adaptive" and word is not None:
+        config["effort"] = word
     wanted = call.form.output
     if wanted is not None and wanted.schema is not None:
         config["format"] = {"type": "json_schema", "schema": _closed(wanted.schema)}
@@ -108,8 +108,10 @@ def _closed(schema: Any) -> Any:
 
 
 def _sampling(call: Call) -> dict[str, Any]:
-    """One of the two: newer models refuse both together."""
+    """One of the two: newer models refuse both together, and those with efforts either at any time."""
     sampling = call.sampling
+    if call.family.budget == "effort_only" and call.family.sampling_fixed:
+        return {}
     if sampling.temperature is not None:
         return {"temperature": min(sampling.temperature, 1.0)}  # the top of this vendor's scale
     return {} if sampling.top_p is None else {"top_p": sampling.top_p}
