@@ -82,6 +82,12 @@ class RawCompletion(ABC):
             )
         yield [CallEnded(last.reason, last.usage, last.model_version)]
 
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        chunk = self.read(body, call)
+        delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+        said: list[CallEvent] = [delta(chunk.text, chunk.generated or 0)] if chunk.text else []
+        return [*said, CallEnded(chunk.reason or "stop", chunk.usage, chunk.model_version)]
+
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
         return None

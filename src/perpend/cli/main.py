@@ -24,6 +24,7 @@ for name, place in (
     ("calibrate", "calibrate:calibrate"),
     ("config", "config:app"),
     ("doctor", "doctor:doctor"),
+    ("replay", "replay:replay"),
 ):
     app.command(f"perpend.cli.{place}", name=name)
 
