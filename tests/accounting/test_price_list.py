@@ -54,11 +54,25 @@ def test_cache_writes_and_thinking_have_prices_of_their_own() -> None:
     listed = price_list()
     opus = listed.price("claude-opus-4-5", on=DAY)
     assert opus is not None
-    assert opus.cost(Usage(input=1_000_000, written=1_000_000)) == Decimal("6.25")
+    assert opus.cost(Usage(input=1_000_000), written=1_000_000) == Decimal("6.25")
     qwen = listed.price("qwen-plus-2025-07-14", "qwen", DAY)
     assert qwen is not None
     assert qwen.cost(Usage(thinking=1_000_000)) == 4
     assert qwen.cost(Usage(answer=1_000_000)) == Decimal("1.2")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "output"),
+    [
+        ("groq", "openai/gpt-oss-120b", "0.60"),
+        ("together", "openai/gpt-oss-120b", "0.60"),
+        ("cerebras", "gpt-oss-120b", "0.75"),
+    ],
+)
+def test_a_model_costs_what_its_provider_asks(provider: str, model: str, output: str) -> None:
+    found = price_list().row(model, provider, on=date(2026, 12, 1))
+    assert found is not None
+    assert (found.provider, found.output) == (provider, Decimal(output))
 
 
 def test_services_have_factors() -> None:
