@@ -65,7 +65,8 @@ class Price(Struct, frozen=True):
     def cost(self, usage: Usage, *, written: int = 0, service: Service = "standard") -> Decimal:
         """US dollars of one call; tiers go by the call's own input, so don't pass a sum of calls.
 
-        `written` input tokens went into the provider's cache. A service that isn't in `services` is billed at the standard price.
+        `written` input tokens went into the provider's cache. A service that isn't in `services` is billed as
+        the standard one.
         """
         rates = self._rates_for(usage.input)
         cost = (
