@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from perpend.accounting.price_list import PriceList, PriceRow, own_rows, packaged, price_list
 from perpend.errors import ConfigError
@@ -30,6 +31,13 @@ def test_a_providers_own_row_goes_before_others() -> None:
     listed = PriceList([row("a", "m", "1"), row("b", "m", "2")])
     found = [listed.row("m", provider, DAY) for provider in ("a", "b", "elsewhere")]
     assert [each and each.output for each in found] == [1, 2, 1]
+
+
+def test_a_hosts_row_is_for_nobody_else() -> None:
+    listed = PriceList([replace(row("host", "m", "1"), hosted=True), row("maker", "x", "2")])
+    found = [listed.row("m", provider, DAY) for provider in ("host", "elsewhere", None)]
+    assert [each and each.output for each in found] == [1, None, None]
+    assert price_list().row("openai/gpt-oss-120b", "vllm") is None
 
 
 def test_your_list_goes_before_the_packaged_one_once_it_is_in_force() -> None:

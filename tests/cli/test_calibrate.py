@@ -33,8 +33,11 @@ def test_the_bundled_model_keeps_to_every_budget(home: Path, capsys: pytest.Capt
 
 def test_prompts_are_the_lines_of_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "prompts").write_text("3+4=\n\n5+6=\n")
-    calibrate("tiny", prompts=home / "prompts")
-    assert "thinking tokens on 2 prompts" in capsys.readouterr().out
+    calibrate("tiny", prompts=home / "prompts", efforts=("low", "high"))
+    shown = capsys.readouterr().out
+    assert "thinking tokens on 2 prompts" in shown
+    assert "high" in shown
+    assert "medium" not in shown
 
 
 def test_a_file_without_prompts_is_refused(home: Path) -> None:
