@@ -48,6 +48,11 @@ def test_a_file_without_prompts_is_refused(home: Path) -> None:
         calibrate("tiny", prompts=home / "nowhere")
 
 
+def test_a_model_that_takes_none_of_the_efforts_isnt_asked() -> None:
+    with pytest.raises(BadRequest, match="nothing to try"):
+        calibrate("tiny", efforts=("none",))
+
+
 def test_bad_counts_are_refused() -> None:
     with pytest.raises(BadRequest, match="--budgets must be at least 1"):
         calibrate("tiny", budgets=(0,))

@@ -102,9 +102,16 @@ class _Measuring:
         async with await Runtime.open(load_config(config)) as runtime:
             served = runtime.models.resolve(self._model)
             prompts = _prompts(self._file, served.family.name)[: self._limit]
+            settings = list(_settings(served, efforts or EFFORTS, budgets))
+            if not settings:
+                raise BadRequest(
+                    f"nothing to try: {served.name!r} takes none of these efforts, and no budgets are named",
+                    hint=f"see `perpend models show {served.name}`",
+                    field="--efforts",
+                )
             await runtime.prepare(self._model)
             points: list[Point] = []
-            for effort, budget in _settings(served, efforts or EFFORTS, budgets):
+            for effort, budget in settings:
                 points.append(await self._point(runtime, prompts, effort, budget, _cap(served, budget)))
                 note(_line(points[-1]))
             calibration = Calibration(
