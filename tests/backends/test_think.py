@@ -117,6 +117,9 @@ class TestATagIsMissing:
         assert thought_leaked(TAGS, "so 391.\n</think>\n\n391")
         assert not thought_leaked(TAGS, "<think>so</think>391")
         assert not thought_leaked(TAGS, "391")
+        assert not thought_leaked(TAGS, "It ends with `</think>`.")
+        assert not thought_leaked(TAGS, "```\n</think>\n```")
+        assert not thought_leaked(TAGS, "The tag </think> ends it.")
 
 
 def test_a_tool_section_ends_a_thought_and_stays() -> None:

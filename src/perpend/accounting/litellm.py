@@ -27,21 +27,9 @@ _PROVIDERS = {
     "nvidia_nim": "nvidia",
     "bedrock_converse": "bedrock",
 }
-_MAKERS = frozenset(
-    [
-        "openai",
-        "anthropic",
-        "google",
-        "xai",
-        "deepseek",
-        "mistral",
-        "qwen",
-        "moonshot",
-        "zai",
-        "minimax",
-        "cohere",
-        "perplexity",
-    ]
+_MAKERS = (
+    *("openai", "anthropic", "google", "xai", "deepseek", "mistral"),
+    *("qwen", "moonshot", "zai", "minimax", "cohere", "perplexity"),
 )
 _TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 

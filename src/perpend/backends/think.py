@@ -59,9 +59,20 @@ def think_parser(rules: ThinkRules, *, thinking: bool | None = None) -> ThinkPar
 
 
 def thought_leaked(rules: ThinkRules, text: str) -> bool:
-    """A whole text has a close tag before any open one: it begins inside a thought, whatever was said of it."""
-    close = min((at for tag in rules.closes if (at := text.find(tag)) >= 0), default=-1)
-    return close >= 0 and not any(0 <= text.find(tag) < close for tag in rules.opens)
+    """A whole text begins inside a thought, whatever was said of it.
+
+    It has a close tag before any open one, which stands at an end of its line and isn't quoted.
+    """
+    place, at = Place(), 0
+    for found in _markers(rules).finditer(text):
+        if found.group() in rules.opens:
+            return False
+        place.advance(text[at : found.start()])
+        at = found.start()
+        alone = place.blank or text[found.end() : found.end() + 1] in ("", "\n")
+        if found.group() in rules.closes and alone and not place.quoted:
+            return True
+    return False
 
 
 class TagParser:
