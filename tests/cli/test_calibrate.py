@@ -4,10 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from fake_server import serving
 
 from perpend.accounting.calibration import Calibration, Point, calibration_of
-from perpend.cli.calibrate import calibrate
+from perpend.cli.calibrate import Measuring, calibrate
+from perpend.config import load_config
 from perpend.errors import BadRequest
+from perpend.runtime import Runtime
+from perpend.types import Limits, Message, Request
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +73,52 @@ def test_the_plot_is_a_picture(home: Path) -> None:
     when = datetime.datetime.now(datetime.UTC)
     draw(Calibration(model="m", family="f", measured=when, prompts=2, points=points), home / "plot.png")
     assert (home / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+USED = {"low": 100, "medium": 400, "high": 1600}
+
+
+async def think_by_effort(request: web.Request) -> web.StreamResponse:
+    """A vendor that takes effort words and counts what it hides."""
+    body = await request.json()
+    thought = USED[body["reasoning_effort"]] + len(body["messages"][0]["content"])
+    chunks: list[dict[str, object]] = [
+        {"choices": [{"delta": {"content": "7"}}]},
+        {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+        {
+            "choices": [],
+            "usage": {
+                "prompt_tokens": 9,
+                "completion_tokens": thought + 1,
+                "completion_tokens_details": {"reasoning_tokens": thought},
+            },
+        },
+    ]
+    events = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    return web.Response(body=f"{events}data: [DONE]\n\n".encode(), content_type="text/event-stream")
+
+
+async def test_a_vendor_of_efforts_is_measured_and_then_asked_by_its_measures(home: Path) -> None:
+    (home / "prompts").write_text("3+4=\n50+60+70=\n")
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", think_by_effort)
+    async with serving(app) as url:
+        config = home / "own.toml"
+        config.write_text(
+            f'[providers.lab]\nbase_url = "{url}/v1"\n[models.m]\nprovider = "lab"\nname = "o3-mini"\n'
+        )
+        measuring = Measuring("m", home / "prompts", limit=9, parallel=2, max_cost=None)
+        measured, _ = await measuring.run((), (1000,), config)
+        asked = [(point.effort, point.budget, point.used) for point in measured.points]
+        assert asked == [
+            ("low", None, (104, 109)),
+            ("medium", None, (404, 409)),
+            ("high", None, (1604, 1609)),
+            (None, 1000, (104, 109)),  # by the family's row: not measured yet
+        ]
+        async with await Runtime.open(load_config(config)) as runtime:
+            limits = Limits(max_thinking_tokens=1000)
+            request = Request(messages=(Message("user", "3+4="),), model="m", limits=limits)
+            answer = await runtime.solve(request)
+    assert answer.plan.effort == "medium"
+    assert answer.budget.thinking_tokens_used == 404

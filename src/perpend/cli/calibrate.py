@@ -73,7 +73,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     for name, value in (("--limit", limit), ("--parallel", parallel), *[("--budgets", n) for n in budgets]):
         if value < 1:
             raise BadRequest(f"{name} must be at least 1, not {value}", field=name)
-    measuring = _Measuring(model, prompts, limit, parallel, max_cost)
+    measuring = Measuring(model, prompts, limit, parallel, max_cost)
     calibration, path = asyncio.run(measuring.run(efforts, budgets, config))
     if plot is not None:
         from perpend.cli.calibrate_plot import draw
@@ -86,7 +86,9 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
         note(f"kept in {path}")
 
 
-class _Measuring:
+class Measuring:
+    """One model, asked all the prompts at one setting after another."""
+
     def __init__(
         self, model: str | None, prompts: Path | None, limit: int, parallel: int, max_cost: Decimal | None
     ) -> None:
