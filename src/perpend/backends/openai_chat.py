@@ -97,10 +97,11 @@ class ChatReading(Reading[Event]):
             raise UpstreamError(f"the server sent a response that can't be read: {error}") from error
         if (failed := failure_of(event, streamed=False)) is not None:
             raise failed
-        if not event.choices:
+        choices = event.choices or event.outputs
+        if not choices:
             raise UpstreamError("the server's response holds no choice")
         batch: list[CallEvent] = []
-        choice = event.choices[0]
+        choice = choices[0]
         self._usage, self._model = event.usage, event.model
         message = choice.message or choice.delta or Delta()
         if isinstance(message.content, str) and thought_leaked(self._rules, message.content):
