@@ -34,7 +34,8 @@ def counts(name: str, said: list[Any]) -> tuple[int, int, int] | None:
     """Input, output and thinking tokens as the recording counts them; thinking 0: not told apart."""
     found: dict[str, Any] = {}
     for body in said:
-        for place in (body, body.get("response") or {}, body.get("message") or {}, body.get("x_groq") or {}):
+        places: list[Any] = [body, *(body.get(key) or {} for key in ("response", "message", "x_groq"))]
+        for place in places:
             found |= place.get("usage") or place.get("usageMetadata") or {}
         found |= {key: body[key] for key in ("prompt_eval_count", "eval_count") if key in body}
     if not found:
@@ -47,7 +48,7 @@ def counts(name: str, said: list[Any]) -> tuple[int, int, int] | None:
     given = next(found[key] for key in ("prompt_tokens", "input_tokens", "prompt_eval_count") if key in found)
     given += (found.get("cache_read_input_tokens") or 0) + (found.get("cache_creation_input_tokens") or 0)
     output = next(found[key] for key in ("completion_tokens", "output_tokens", "eval_count") if key in found)
-    details = found.get("completion_tokens_details") or found.get("output_tokens_details") or {}
+    details: Any = found.get("completion_tokens_details") or found.get("output_tokens_details") or {}
     thinking = (
         details.get("reasoning_tokens") or details.get("thinking_tokens") or found.get("reasoning_tokens")
     )
@@ -58,8 +59,9 @@ def chat_texts(said: list[Any]) -> tuple[str, str]:
     """Thinking and text of the chat wire, in whatever field they are."""
     thinking, text = "", ""
     for body in said:
-        for choice in (body.get("choices") or body.get("outputs") or [])[:1]:
-            delta = choice.get("message") or choice.get("delta") or {}
+        choices: list[Any] = body.get("choices") or body.get("outputs") or []
+        for choice in choices[:1]:
+            delta: Any = choice.get("message") or choice.get("delta") or {}
             thinking += delta.get("reasoning_content") or delta.get("reasoning") or ""
             content = delta.get("content") or ""
             chunks: list[Any] = [{"text": content}] if type(content) is str else content
