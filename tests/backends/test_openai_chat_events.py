@@ -39,7 +39,9 @@ def read(*deltas: dict[str, Any], provider: Provider | None = None, reason: str 
     reading = ChatReading(call(), provider or Provider(name="here"))
     events: list[Any] = []
     for delta in [*deltas, None]:
-        choice = {"delta": delta} if delta is not None else {"delta": {}, "finish_reason": reason}
+        choice: dict[str, Any] = (
+            {"delta": delta} if delta is not None else {"delta": {}, "finish_reason": reason}
+        )
         events += reading.read([json.dumps({"choices": [choice]}).encode()])
     assert reading.failure is None
     return joined([*events, *reading.rest(), reading.ended("here")])
