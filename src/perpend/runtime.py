@@ -1,13 +1,14 @@
 """The composition root: a `Config` becomes wired objects. Nothing else wires."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
-from perpend.accounting.price_list import price_list
+from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price
 from perpend.backends import Backend, Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header
@@ -35,7 +36,6 @@ class Models:
         self._home = home
         self._http = http
         self._engines = engines
-        self._prices = price_list(home)
         self._served: dict[str, ServedModel] = {}
         for name, own in config.providers.items():
             if own.wire is not None:
@@ -123,6 +123,10 @@ class Models:
         family = family_of(row.name or (row.gguf.name if row.gguf else name))
         embedded = row.provider == EMBEDDED
         return family_named("gguf") if embedded and family.budget != "exact" else family
+
+    @cached_property
+    def _prices(self) -> PriceList:
+        return price_list(self._home)
 
     def _listed_price(self, name: str, row: ModelConfig) -> Price:
         if row.provider == EMBEDDED:

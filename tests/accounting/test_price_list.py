@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from perpend.accounting.price_list import PriceList, PriceRow, own_rows, packaged, price_list
 from perpend.errors import ConfigError
@@ -32,6 +33,13 @@ def test_a_providers_own_row_goes_before_others() -> None:
     assert [each and each.output for each in found] == [1, 2, 1]
 
 
+def test_a_hosts_row_is_for_nobody_else() -> None:
+    listed = PriceList([replace(row("host", "m", "1"), hosted=True), row("maker", "x", "2")])
+    found = [listed.row("m", provider, DAY) for provider in ("host", "elsewhere", None)]
+    assert [each and each.output for each in found] == [1, None, None]
+    assert price_list().row("openai/gpt-oss-120b", "vllm") is None
+
+
 def test_your_list_goes_before_the_packaged_one_once_it_is_in_force() -> None:
     listed = PriceList([row("a", "m", "9", date(2026, 6, 1))], [row("a", "m", "1")])
     found = [listed.row("m", on=day) for day in (date(2026, 5, 31), date(2026, 6, 1))]
@@ -54,11 +62,25 @@ def test_cache_writes_and_thinking_have_prices_of_their_own() -> None:
     listed = price_list()
     opus = listed.price("claude-opus-4-5", on=DAY)
     assert opus is not None
-    assert opus.cost(Usage(input=1_000_000, written=1_000_000)) == Decimal("6.25")
+    assert opus.cost(Usage(input=1_000_000), written=1_000_000) == Decimal("6.25")
     qwen = listed.price("qwen-plus-2025-07-14", "qwen", DAY)
     assert qwen is not None
     assert qwen.cost(Usage(thinking=1_000_000)) == 4
     assert qwen.cost(Usage(answer=1_000_000)) == Decimal("1.2")
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "output"),
+    [
+        ("groq", "openai/gpt-oss-120b", "0.60"),
+        ("together", "openai/gpt-oss-120b", "0.60"),
+        ("cerebras", "gpt-oss-120b", "0.75"),
+    ],
+)
+def test_a_model_costs_what_its_provider_asks(provider: str, model: str, output: str) -> None:
+    found = price_list().row(model, provider, on=date(2026, 12, 1))
+    assert found is not None
+    assert (found.provider, found.output) == (provider, Decimal(output))
 
 
 def test_services_have_factors() -> None:

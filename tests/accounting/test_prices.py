@@ -24,8 +24,7 @@ FACTORS = st.sampled_from([Decimal("0.5"), Decimal("0.8"), Decimal("1.75"), Deci
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
     input_ = draw(COUNTS)
-    cached = draw(st.integers(0, input_))
-    return Usage(input_, cached, draw(COUNTS), draw(COUNTS), draw(st.integers(0, input_ - cached)))
+    return Usage(input_, draw(st.integers(0, input_)), draw(COUNTS), draw(COUNTS))
 
 
 class TestCost:
@@ -46,24 +45,25 @@ class TestCost:
         ) / 1_000_000
         assert Fraction(price.cost(usage)) == expected
 
-    @given(st.lists(MONEY, min_size=5, max_size=5), FACTORS, usages())
+    @given(st.lists(MONEY, min_size=5, max_size=5), FACTORS, usages(), st.floats(0, 1))
     def test_each_kind_of_token_at_its_own_price(
-        self, prices: list[Decimal], factor: Decimal, usage: Usage
+        self, prices: list[Decimal], factor: Decimal, usage: Usage, share: float
     ) -> None:
+        new = int((usage.input - usage.cached) * share)
         input_, cached, written, output, thinking = prices
         own = rates(input_=input_, cached=cached, written=written, output=output, thinking=thinking)
         price = Price((own,), {"flex": factor})
         expected = (
-            Fraction(input_) * (usage.input - usage.cached - usage.written)
+            Fraction(input_) * (usage.input - usage.cached - new)
             + Fraction(cached) * usage.cached
-            + Fraction(written) * usage.written
+            + Fraction(written) * new
             + Fraction(output) * usage.answer
             + Fraction(thinking) * usage.thinking
         ) / 1_000_000
-        assert Fraction(price.cost(usage)) == expected
+        assert Fraction(price.cost(usage, written=new)) == expected
         assert price.cost(usage, service="priority") == price.cost(usage)
         if cached <= max(input_, written):
-            assert price.cost(usage) <= price.worst_case(usage.input, usage.output)
+            assert price.cost(usage, written=new) <= price.worst_case(usage.input, usage.output)
 
     @given(st.integers(0, 10**9).map(lambda micro: Decimal(micro).scaleb(-6)), FACTORS, COUNTS)
     def test_a_services_factor_is_exact(self, output: Decimal, factor: Decimal, tokens: int) -> None:

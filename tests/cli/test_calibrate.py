@@ -33,8 +33,11 @@ def test_the_bundled_model_keeps_to_every_budget(home: Path, capsys: pytest.Capt
 
 def test_prompts_are_the_lines_of_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "prompts").write_text("3+4=\n\n5+6=\n")
-    calibrate("tiny", prompts=home / "prompts")
-    assert "thinking tokens on 2 prompts" in capsys.readouterr().out
+    calibrate("tiny", prompts=home / "prompts", efforts=("low", "high"))
+    shown = capsys.readouterr().out
+    assert "thinking tokens on 2 prompts" in shown
+    assert "high" in shown
+    assert "medium" not in shown
 
 
 def test_a_file_without_prompts_is_refused(home: Path) -> None:
@@ -43,6 +46,11 @@ def test_a_file_without_prompts_is_refused(home: Path) -> None:
         calibrate("tiny", prompts=home / "empty")
     with pytest.raises(BadRequest, match="can't be read"):
         calibrate("tiny", prompts=home / "nowhere")
+
+
+def test_a_model_that_takes_none_of_the_efforts_isnt_asked() -> None:
+    with pytest.raises(BadRequest, match="nothing to try"):
+        calibrate("tiny", efforts=("none",))
 
 
 def test_bad_counts_are_refused() -> None:

@@ -125,6 +125,11 @@ class TestPrices:
         (row,) = json.loads(capsys.readouterr().out)
         assert (row["input"], row["output"], row["batch"]) == (2, 8, 0.5)
 
+    def test_what_a_host_asks(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("prices", "cerebras/gpt-oss-120b", "--json")
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["provider"], row["output"]) == ("cerebras", 0.75)
+
     def test_old_ones_are_warned_of(self, capsys: pytest.CaptureFixture[str]) -> None:
         models("prices", "o4", "--stale-days", "36500")
         assert "last checked" not in capsys.readouterr().err
@@ -134,7 +139,7 @@ class TestPrices:
     def test_another_list_goes_into_ones_own(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         entry = {"litellm_provider": "lab", "input_cost_per_token": 1e-6, "output_cost_per_token": 7e-6}
         (home / "list.json").write_text(json.dumps({"lab/new-model": entry}))
-        models("prices", "new-model", "--update", str(home / "list.json"))
+        models("prices", "lab/new-model", "--update", str(home / "list.json"))
         told = capsys.readouterr()
         assert "1 prices read, 1 of them new or changed" in told.err
         assert "new-model" in told.out

@@ -76,8 +76,8 @@ def effort_for(tokens: int, usual: dict[Effort, int]) -> Effort:
     """The effort whose usual tokens come nearest below a budget, the lowest where all are above; 0 is `none`."""
     if not tokens:
         return "none"
-    efforts = [effort for effort in EFFORTS if effort in usual and effort != "none"]
-    below = [effort for effort in efforts if usual[effort] <= tokens]
+    efforts: list[Effort] = [effort for effort in EFFORTS if effort in usual and effort != "none"]
+    below: list[Effort] = [effort for effort in efforts if usual[effort] <= tokens]
     return below[-1] if below else efforts[0]
 
 

@@ -27,6 +27,22 @@ _PROVIDERS = {
     "nvidia_nim": "nvidia",
     "bedrock_converse": "bedrock",
 }
+_MAKERS = frozenset(
+    [
+        "openai",
+        "anthropic",
+        "google",
+        "xai",
+        "deepseek",
+        "mistral",
+        "qwen",
+        "moonshot",
+        "zai",
+        "minimax",
+        "cohere",
+        "perplexity",
+    ]
+)
 _TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
 
@@ -77,8 +93,9 @@ def _row(name: str, entry: dict[str, Any], on: date) -> PriceRow | None:
     vendor = entry.get("litellm_provider")
     if input_ is None or output is None or not isinstance(vendor, str) or entry.get("mode") not in _MODES:
         return None
+    provider = _PROVIDERS.get(vendor, vendor)
     return PriceRow(
-        provider=_PROVIDERS.get(vendor, vendor),
+        provider=provider,
         models=(_literal(name.removeprefix(f"{vendor}/")),),
         effective=on,
         source=SOURCE,
@@ -92,6 +109,7 @@ def _row(name: str, entry: dict[str, Any], on: date) -> PriceRow | None:
         flex=_factor(prices, "flex"),
         priority=_factor(prices, "priority"),
         tiers=_tiers(prices),
+        hosted=provider not in _MAKERS,
     )
 
 

@@ -44,6 +44,7 @@ class PriceRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
     flex: Decimal | None = None
     priority: Decimal | None = None
     tiers: tuple[Tier, ...] = ()
+    hosted: bool = False
 
     def price(self) -> Price:
         base = rates(
@@ -81,7 +82,8 @@ class PriceList:
     def row(self, model: str, provider: str | None = None, on: date | None = None) -> PriceRow | None:
         """The row in force on that day, today (UTC) by default; None where no row names the model.
 
-        The provider's own rows go before others of the same list. `vendor/model` finds the model's own row.
+        The provider's own rows go before the maker's; other hosts' are not for it. `vendor/model` finds the
+        model's own row.
         Days before a model's first row get that row: its `effective` is then later than `on`.
         """
         key = (model, provider, on or datetime.now(UTC).date())
@@ -152,5 +154,6 @@ def _naming(rows: tuple[PriceRow, ...], model: str, provider: str | None) -> lis
     for name in dict.fromkeys((model, model.rpartition("/")[2])):
         found = [row for row in rows if row.names(name)]
         if found:
-            return [row for row in found if row.provider == provider] or found
+            own = [row for row in found if row.provider == provider]
+            return own or [row for row in found if not row.hosted]
     return []

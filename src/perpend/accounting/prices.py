@@ -62,16 +62,17 @@ class Price(Struct, frozen=True):
         """Raises ConfigError where a price has more than 9 decimals. `cached` defaults to `input`."""
         return Price((rates(input_=config.input, cached=config.cached, output=config.output),))
 
-    def cost(self, usage: Usage, *, service: Service = "standard") -> Decimal:
+    def cost(self, usage: Usage, *, written: int = 0, service: Service = "standard") -> Decimal:
         """US dollars of one call; tiers go by the call's own input, so don't pass a sum of calls.
 
-        A service that isn't in `services` is billed at the standard price.
+        `written` input tokens went into the provider's cache. A service that isn't in `services` is billed as
+        the standard one.
         """
         rates = self._rates_for(usage.input)
         cost = (
-            rates.input * (usage.input - usage.cached - usage.written)
+            rates.input * (usage.input - usage.cached - written)
             + rates.cached * usage.cached
-            + rates.written * usage.written
+            + rates.written * written
             + rates.thinking * usage.thinking
             + rates.output * usage.answer
         )

@@ -18,14 +18,12 @@ from perpend.config import load_config
 from perpend.errors import BadRequest
 from perpend.runtime import Runtime
 from perpend.solve import ServedModel
-from perpend.types import Effort, Limits, Message, Request, Sampling
+from perpend.types import EFFORTS, Effort, Limits, Message, Request, Sampling
 
 _TINY = "tiny"
 _Setting = tuple[Effort | None, int | None]
 """An effort, a budget in tokens, or both."""
 _BESIDE: tuple[Effort, ...] = ("low", "medium", "high")
-_WIDE = 8
-"""Times the family's largest budget: an effort is measured without being cut."""
 
 
 def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command line
@@ -33,6 +31,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     /,
     *,
     prompts: Path | None = None,
+    efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = (),
     budgets: Annotated[tuple[Whole, ...], Parameter(consume_multiple=True)] = (),
     limit: Whole = 12,
     parallel: Whole = 2,
@@ -54,6 +53,8 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
         A name of `perpend models list` or under `models` in perpend.toml, or PROVIDER/MODEL.
     prompts
         A file with a prompt on each line; default: word problems, or for tiny what it was trained for.
+    efforts
+        Those to try; default: all that the model takes.
     budgets
         Thinking tokens to try beside the efforts; default: those of the family's low, medium and high.
     limit
@@ -73,7 +74,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
         if value < 1:
             raise BadRequest(f"{name} must be at least 1, not {value}", field=name)
     measuring = _Measuring(model, prompts, limit, parallel, max_cost)
-    calibration, path = asyncio.run(measuring.run(budgets, config))
+    calibration, path = asyncio.run(measuring.run(efforts, budgets, config))
     if plot is not None:
         from perpend.cli.calibrate_plot import draw
 
@@ -95,13 +96,22 @@ class _Measuring:
         self._slots = asyncio.Semaphore(parallel)
         self._max_cost = max_cost
 
-    async def run(self, budgets: tuple[int, ...], config: Path | None) -> tuple[Calibration, Path]:
+    async def run(
+        self, efforts: tuple[Effort, ...], budgets: tuple[int, ...], config: Path | None
+    ) -> tuple[Calibration, Path]:
         async with await Runtime.open(load_config(config)) as runtime:
             served = runtime.models.resolve(self._model)
             prompts = _prompts(self._file, served.family.name)[: self._limit]
+            settings = list(_settings(served, efforts or EFFORTS, budgets))
+            if not settings:
+                raise BadRequest(
+                    f"nothing to try: {served.name!r} takes none of these efforts, and no budgets are named",
+                    hint=f"see `perpend models show {served.name}`",
+                    field="--efforts",
+                )
             await runtime.prepare(self._model)
             points: list[Point] = []
-            for effort, budget in _settings(served, budgets):
+            for effort, budget in settings:
                 points.append(await self._point(runtime, prompts, effort, budget, _cap(served, budget)))
                 note(_line(points[-1]))
             calibration = Calibration(
@@ -132,17 +142,23 @@ class _Measuring:
         return Point(effort=effort, budget=budget, used=tuple(used), ended=sum(count < cap for count in used))
 
 
-def _settings(served: ServedModel, budgets: tuple[int, ...]) -> Iterator[_Setting]:
+def _settings(
+    served: ServedModel, efforts: tuple[Effort, ...], budgets: tuple[int, ...]
+) -> Iterator[_Setting]:
     """Efforts are budgets where budgets are kept; elsewhere they are words, and budgets are tried beside them."""
     ladder = served.effort_tokens
     family = served.family
     if family.budget in ("exact", "native_hard", "native_soft"):
-        for effort, tokens in ladder.items():
-            if tokens:
-                yield effort, tokens
+        for effort in EFFORTS:
+            if ladder[effort] and effort in efforts:
+                yield effort, ladder[effort]
     else:
-        for effort in ladder:
-            if effort != "none" and (effort in family.efforts or effort in family.effort_words):
+        for effort in EFFORTS:
+            if (
+                effort != "none"
+                and effort in efforts
+                and (effort in family.efforts or effort in family.effort_words)
+            ):
                 yield effort, None
         budgets = budgets or tuple(dict.fromkeys(ladder[word] for word in _BESIDE if ladder[word]))
     for tokens in budgets:
@@ -150,7 +166,8 @@ def _settings(served: ServedModel, budgets: tuple[int, ...]) -> Iterator[_Settin
 
 
 def _cap(served: ServedModel, budget: int | None) -> int:
-    return _WIDE * max(served.effort_tokens.values()) if budget is None else budget
+    """An effort is measured with all the room that the family's largest has, so that it is seldom cut."""
+    return max(served.effort_tokens.values()) if budget is None else budget
 
 
 def _prompts(file: Path | None, family: str) -> list[str]:

@@ -31,8 +31,9 @@ def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
     facts["family"] = family.name
     facts["thinks"] = _plain(family)
     facts["price"] = _plain(row.price if row and row.price else price)
-    if row is not None and row.provider != EMBEDDED:
-        facts["provider"] = _provider(row.provider, config)
+    provider = row.provider if row else price.provider if price else EMBEDDED
+    if provider in config.providers or provider in providers():
+        facts["provider"] = _provider(provider, config)
     return facts
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from perpend.accounting.price_list import OWN_LIST, PriceRow, own_rows, price_list
+from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
 from perpend.cli.console import Whole, note, print_json
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
@@ -52,7 +52,7 @@ def prices(
     listed = price_list(home)
     rows = listed.current(today)
     if name is not None:
-        row = listed.row(name, on=today)
+        row = _row(listed, name, today)
         if row is None:
             hint = "give it a `price` under [models] in perpend.toml"
             raise NotFound(f"no price of {name!r} is known", hint=hint, field="name")
@@ -71,6 +71,14 @@ def prices(
             f"last checked more than {stale_days} days ago: {models}{more}\n"
             "  hint: compare with your invoice, or bring a newer list with --update FILE"
         )
+
+
+def _row(listed: PriceList, name: str, today: datetime.date) -> PriceRow | None:
+    """`groq/openai/gpt-oss-120b` is what groq asks for it."""
+    provider, _, model = name.partition("/")
+    if any(row.provider == provider for rows in listed.lists for row in rows):
+        return listed.row(model, provider, today)
+    return listed.row(name, on=today)
 
 
 def _update(home: Path, file: Path, today: datetime.date) -> None:

@@ -85,7 +85,7 @@ class Draft:
                 return await stream.drain(cut_at)
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call)))
-                cost = price.cost(used)
+                cost = price.cost(used, written=0 if stream.end is None else stream.end.written)
                 held.settle(Amount(used.thinking, used.answer, cost))
                 self.usage += used
                 self.cost_usd += cost
