@@ -68,7 +68,7 @@ def test_a_tag_after_thinking_in_a_field_is_text() -> None:
 
 
 def test_where_the_open_tag_is_in_the_prompt_text_begins_with_thinking() -> None:
-    reading = ChatReading(call(family_named("qwen3-thinking")), providers()["mlc-llm"])
+    reading = ChatReading(call(family_named("qwen3-thinking"), thinking_tokens=9), providers()["mlc-llm"])
     batch = reading.read(
         [b'{"choices":[{"delta":{"content":"so\\n</think>\\n\\n4"},"finish_reason":"stop"}]}']
     )
