@@ -14,6 +14,7 @@ from perpend.backends.openai_chat_events import (
     REASONS,
     CallPiece,
     ChatUsage,
+    Chunk,
     Choice,
     Delta,
     Details,
@@ -148,8 +149,12 @@ class ChatReading(Reading[Event]):
             append_text(batch, ThinkingDelta, thinking, 0)
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             batch.append(Carried(Carry(self._provider.name, data)))
-        if delta.content:
-            self._content(delta, batch)
+        content = delta.content
+        if content:
+            if self._head is None and self._parser is None and isinstance(content, str):  # nearly always
+                append_text(batch, AnswerDelta, content, 0)
+            else:
+                self._content(content, batch)
         if delta.refusal:
             self._refused = True
             append_text(batch, AnswerDelta, delta.refusal, 0)
@@ -158,11 +163,11 @@ class ChatReading(Reading[Event]):
             for piece in delta.tool_calls:
                 batch.append(self._tool(piece))
 
-    def _content(self, delta: Delta, batch: list[CallEvent]) -> None:
-        if not isinstance(delta.content, list):
-            self._text(delta.content or "", batch)
+    def _content(self, content: str | list[Chunk], batch: list[CallEvent]) -> None:
+        if isinstance(content, str):
+            self._text(content, batch)
             return
-        for chunk in delta.content:
+        for chunk in content:
             if chunk.type == "thinking":
                 if thought := chunk.thought:
                     self._reasoned = True

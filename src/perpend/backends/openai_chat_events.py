@@ -97,7 +97,7 @@ class CallPiece(Struct):
     function: Function | None = None
 
 
-class Delta(Struct):
+class Delta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -106,7 +106,7 @@ class Delta(Struct):
     refusal: str | None = None
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     delta: Delta | None = None
     message: Delta | None = None
     """Of a response that wasn't streamed."""
@@ -125,7 +125,7 @@ class Groq(Struct):
     usage: ChatUsage | None = None
 
 
-class Event(Struct):
+class Event(Struct, gc=False):
     choices: list[Choice] | None = None
     outputs: list[Choice] | None = None
     """xAI's gRPC, where its messages are written as JSON."""
