@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from perpend.cli.replay import replay
-from perpend.errors import BadRequest, ConfigError
+from perpend.errors import BadRequest
 
 OWN = Path(__file__).parents[1] / "fixtures" / "openai_chat"
 
@@ -44,8 +44,18 @@ def test_a_refusal_is_an_error_of_the_recording(tmp_path: Path, capsys: pytest.C
     assert "no such field" in told["error"]["message"]
 
 
-def test_no_folder_and_no_recording_are_told(tmp_path: Path) -> None:
+def test_a_folder_that_holds_none_does_not_keep_the_others_from_being_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (empty := tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        replay(empty, folder)
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert "holds no response" in said.err
+    assert len(said.out.splitlines()) == 1
+
+
+def test_no_folder_is_bad_use() -> None:
     with pytest.raises(BadRequest, match="at least one"):
         replay()
-    with pytest.raises(ConfigError, match="holds no response"):
-        replay(tmp_path)
