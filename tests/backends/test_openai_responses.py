@@ -12,7 +12,7 @@ from shared_data import shared
 from perpend.backends.families import family_of
 from perpend.backends.openai_responses_request import responses_body
 from perpend.backends.providers import providers
-from perpend.errors import UpstreamError
+from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
     AnswerDelta,
     Carry,
@@ -56,7 +56,14 @@ async def test_an_item_of_reasoning_goes_back_as_it_came() -> None:
     messages = (Message("user", "?"), Message("assistant", content(events)))
     assert sent(messages=messages)["input"][1] == item
     elsewhere = responses_body(replace(call(), messages=messages), providers()["xai"])
-    assert [row for row in elsewhere["input"] if isinstance(row, msgspec.Raw)] == []
+    assert [row for row in elsewhere["input"] if "encrypted_content" in row] == []
+
+
+def test_an_item_that_a_client_changed_is_refused() -> None:
+    changed = Message("assistant", (Thought("Hm.", Carry("openai", "{damaged")),))
+    with pytest.raises(BadRequest, match="isn't as it was given") as refused:
+        sent(messages=(Message("user", "?"), changed))
+    assert refused.value.field == "messages"
 
 
 def sent(model: str = "gpt-5", provider: str = "openai", **changes: Any) -> dict[str, Any]:

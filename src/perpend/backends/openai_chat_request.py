@@ -5,8 +5,9 @@ from typing import Any
 
 import msgspec
 
-from perpend.backends.contract import Call, mine
+from perpend.backends.contract import Call
 from perpend.backends.knobs import set_knobs
+from perpend.backends.parts import returned
 from perpend.backends.providers import Provider
 from perpend.backends.think import ThinkRules
 from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
@@ -154,10 +155,10 @@ def _assistant(message: Message, call: Call, provider: Provider, thoughts: str) 
     details = [
         detail
         for part in message.parts
-        if isinstance(part, Thought) and (data := mine(part.carry, provider.name))
-        for detail in msgspec.json.decode(data, type=list[Any])
+        if isinstance(part, Thought) and thoughts == "reasoning_details"
+        for detail in returned(part.carry, provider.name, list[Any]) or ()
     ]
-    if thoughts == "reasoning_details" and details:
+    if details:
         written["reasoning_details"] = details
     elif not message.thinking or thoughts == "dropped":
         pass
