@@ -12,7 +12,9 @@ from shared_data import shared
 from perpend.backends.families import family_of
 from perpend.backends.openai_responses_request import responses_body
 from perpend.backends.providers import providers
+from perpend.config import Config, ProviderConfig
 from perpend.errors import BadRequest, UpstreamError
+from perpend.runtime import Runtime
 from perpend.types import (
     AnswerDelta,
     Carry,
@@ -21,6 +23,7 @@ from perpend.types import (
     Message,
     NamedTool,
     OutputFormat,
+    Request,
     Text,
     Thought,
     Tool,
@@ -158,3 +161,28 @@ async def test_kinds_of_items_and_events_that_nobody_knows_are_passed_over() -> 
 def test_a_background_response_has_no_events_until_it_is_done() -> None:
     body = shared("wire/openai/resp-background-1-create/response.json").read_bytes()
     assert Wire("openai_responses", body).whole(call()) == []
+
+
+async def test_through_the_whole_spine_a_tool_call_goes_out_and_its_thought_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
+    wire = Wire("openai_responses", (OWN / "tool.sse").read_bytes())
+    async with wire.serving() as url:
+        config = Config(providers={"openai": ProviderConfig(base_url=url)})
+        async with await Runtime.open(config) as runtime:
+            asked = Request(
+                messages=(Message("user", "2 + 3?"),),
+                model="openai/gpt-5",
+                form=Form(tools=(Tool(name="add"),)),
+            )
+            first = await runtime.solve(asked)
+            result = Message("tool", (ToolResult("call_1", "5"),))
+            again = (*asked.messages, Message("assistant", first.content), result)
+            await runtime.solve(replace(asked, messages=again))
+    assert first.stop_reason == "tool_calls"
+    assert first.tool_calls == (ToolUse("call_1", "add", '{"a": 2, "b": 3}'),)
+    assert first.usage == Usage(40, 16, 12, 18)
+    assert [asked.path for asked in wire.asked] == ["/responses", "/responses"]
+    kinds = [item.get("type") or item["role"] for item in wire.asked[1].body["input"]]
+    assert kinds == ["user", "reasoning", "assistant", "function_call", "function_call_output"]
