@@ -15,6 +15,7 @@ from perpend.backends.openai_chat_events import (
     CallPiece,
     ChatUsage,
     Choice,
+    Chunk,
     Delta,
     Details,
     Event,
@@ -72,8 +73,9 @@ class ChatReading(Reading[Event]):
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a tag
         self._parser: ThinkParser | None = None
-        if provider.raw_thinking and call.phase != "answering" and self._rules.begins == "thinking":
-            self._head, self._parser = None, think_parser(self._rules, thinking=True)
+        if provider.raw_thinking and (self._rules.begins == "thinking" or self._rules.format == "harmony"):
+            thinks = call.thinking_tokens > 0 or not call.family.can_disable
+            self._head, self._parser = None, think_parser(self._rules, thinking=None if thinks else False)
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         if event.usage is not None:
@@ -87,7 +89,8 @@ class ChatReading(Reading[Event]):
                 self._take(choice.delta, batch)
             if choice.finish_reason is not None:
                 self._end(choice)
-        self.failure = failure_of(event, streamed=True) or self.failure
+        if event.error is not None or event.choices is None:
+            self.failure = failure_of(event, streamed=True) or self.failure
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """The events of a response that wasn't streamed. Raises UpstreamError."""
@@ -97,10 +100,11 @@ class ChatReading(Reading[Event]):
             raise UpstreamError(f"the server sent a response that can't be read: {error}") from error
         if (failed := failure_of(event, streamed=False)) is not None:
             raise failed
-        if not event.choices:
+        choices = event.choices or event.outputs
+        if not choices:
             raise UpstreamError("the server's response holds no choice")
         batch: list[CallEvent] = []
-        choice = event.choices[0]
+        choice = choices[0]
         self._usage, self._model = event.usage, event.model
         message = choice.message or choice.delta or Delta()
         if isinstance(message.content, str) and thought_leaked(self._rules, message.content):
@@ -145,8 +149,12 @@ class ChatReading(Reading[Event]):
             append_text(batch, ThinkingDelta, thinking, 0)
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             batch.append(Carried(Carry(self._provider.name, data)))
-        if delta.content:
-            self._content(delta, batch)
+        content = delta.content
+        if content:
+            if self._head is None and self._parser is None and isinstance(content, str):  # nearly always
+                append_text(batch, AnswerDelta, content, 0)
+            else:
+                self._content(content, batch)
         if delta.refusal:
             self._refused = True
             append_text(batch, AnswerDelta, delta.refusal, 0)
@@ -155,11 +163,11 @@ class ChatReading(Reading[Event]):
             for piece in delta.tool_calls:
                 batch.append(self._tool(piece))
 
-    def _content(self, delta: Delta, batch: list[CallEvent]) -> None:
-        if not isinstance(delta.content, list):
-            self._text(delta.content or "", batch)
+    def _content(self, content: str | list[Chunk], batch: list[CallEvent]) -> None:
+        if isinstance(content, str):
+            self._text(content, batch)
             return
-        for chunk in delta.content:
+        for chunk in content:
             if chunk.type == "thinking":
                 if thought := chunk.thought:
                     self._reasoned = True

@@ -21,6 +21,9 @@ REASONS: dict[str, Reason] = {
     "content_filter": "content_filter",
     "sensitive": "content_filter",  # Z.ai
     "stop_sequence": "stop_sequence",
+    "REASON_MAX_LEN": "length",  # xAI's gRPC, as JSON
+    "REASON_MAX_CONTEXT": "length",
+    "REASON_TOOL_CALLS": "tool_calls",
 }
 """Any other word is an ordinary stop."""
 FAILURES = ("error", "network_error")
@@ -42,11 +45,14 @@ class ChatUsage(Struct):
     """Moonshot."""
     prompt_cache_hit_tokens: int | None = None
     """DeepSeek."""
+    cached_prompt_text_tokens: int | None = None
+    """xAI's gRPC."""
 
     def counts(self, thinking_in_output: bool) -> Usage:
         output, given = self.completion_tokens_details, self.prompt_tokens_details
         thinking = (output and output.reasoning_tokens) or self.reasoning_tokens or 0
-        cached = (given and given.cached_tokens) or self.cached_tokens or self.prompt_cache_hit_tokens or 0
+        cached = (given and given.cached_tokens) or self.cached_tokens or self.prompt_cache_hit_tokens
+        cached = cached or self.cached_prompt_text_tokens or 0
         answer = self.completion_tokens or 0
         if thinking_in_output:
             thinking = min(thinking, answer)  # OpenRouter was seen to count 11 of 10
@@ -91,7 +97,7 @@ class CallPiece(Struct):
     function: Function | None = None
 
 
-class Delta(Struct):
+class Delta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -100,7 +106,7 @@ class Delta(Struct):
     refusal: str | None = None
 
 
-class Choice(Struct):
+class Choice(Struct, gc=False):
     delta: Delta | None = None
     message: Delta | None = None
     """Of a response that wasn't streamed."""
@@ -119,8 +125,10 @@ class Groq(Struct):
     usage: ChatUsage | None = None
 
 
-class Event(Struct):
+class Event(Struct, gc=False):
     choices: list[Choice] | None = None
+    outputs: list[Choice] | None = None
+    """xAI's gRPC, where its messages are written as JSON."""
     usage: ChatUsage | None = None
     model: str | None = None
     error: Failure | str | None = None

@@ -84,7 +84,7 @@ class _Event(Struct):
     delta: Any = None
     output_index: int = 0
     summary_index: int = 0
-    item: Raw | None = None
+    item: Raw = Raw()
     response: _Response | None = None
     error: Failure | str | None = None
     message: str | None = None
@@ -144,9 +144,9 @@ class ResponsesReading(Reading[_Event]):
         elif name == "response.refusal.delta":
             self._said[at], self._refused = name, True
             append_text(batch, AnswerDelta, str(event.delta), 0)
-        elif name == "response.output_item.added" and event.item is not None:
+        elif name == "response.output_item.added" and event.item:
             self._added(at, event.item, batch)
-        elif name == "response.output_item.done" and event.item is not None:
+        elif name == "response.output_item.done" and event.item:
             self._done(at, event.item, batch)
         elif name in ("response.completed", "response.incomplete", "response.failed") and event.response:
             self._finish(event.response)

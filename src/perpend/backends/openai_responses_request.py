@@ -6,10 +6,9 @@ Nothing is stored there: what a later turn needs comes back encrypted, and is se
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
-from perpend.backends.contract import Call, mine
+from perpend.backends.contract import Call
 from perpend.backends.knobs import set_knobs
+from perpend.backends.parts import returned
 from perpend.backends.providers import Provider
 from perpend.types import Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
 
@@ -54,8 +53,8 @@ def _of_assistant(parts: tuple[Part, ...], origin: str) -> Iterator[Any]:
     """In their order: an item of reasoning has to stand before the item that it led to."""
     for part in parts:
         if isinstance(part, Thought):
-            if (item := mine(part.carry, origin)) is not None:
-                yield msgspec.Raw(item.encode())
+            if (item := returned(part.carry, origin, dict[str, Any])) is not None:
+                yield item
         elif isinstance(part, Text) and part.text:
             yield {"role": "assistant", "content": part.text}
         elif isinstance(part, ToolUse):
@@ -85,7 +84,7 @@ def _form(form: Form) -> dict[str, Any]:
                 "type": "function",
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters,
+                "parameters": tool.parameters or {"type": "object", "properties": {}},
                 "strict": tool.strict or False,
             }
             for tool in form.tools

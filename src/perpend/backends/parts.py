@@ -1,11 +1,15 @@
 """Parts of messages as JSON, where the wires of several vendors want the same of them."""
 
 import mimetypes
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from perpend.types import Image, Message, Text, ToolResult, ToolUse
+from perpend.backends.contract import mine
+from perpend.errors import BadRequest
+from perpend.types import Carry, Image, Message, Text, ToolResult, ToolUse
+
+T = TypeVar("T")
 
 
 class Media(NamedTuple):
@@ -33,6 +37,20 @@ def arguments(use: ToolUse) -> msgspec.Raw:
     except msgspec.DecodeError:
         return msgspec.Raw(msgspec.json.encode({"arguments": use.arguments} if use.arguments else {}))
     return msgspec.Raw(use.arguments.encode())
+
+
+def returned(carry: Carry | None, origin: str, shape: type[T]) -> T | None:
+    """The JSON value that a vendor wants back, if it is this one. Raises BadRequest where a client changed it."""
+    if (data := mine(carry, origin)) is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except ValueError:
+        raise BadRequest(
+            f"what {origin} wants back of its thinking isn't as it was given",
+            hint="send the assistant's messages back unchanged, or without their thinking",
+            field="messages",
+        ) from None
 
 
 def system(messages: tuple[Message, ...]) -> str:

@@ -1,7 +1,7 @@
 """A recorded exchange with an upstream, read through its backend: what bug reports and tests are looked at with.
 
-A folder holds `request.json` (optional), `response.json` or `response.sse`, and `meta.json` (optional: `url`,
-`vendor`, `status`).
+A folder holds `response.json`, `response.sse` or `response.ndjson`, and, where they are known, `request.json` and
+`meta.json` (`url`, `vendor`, `status`).
 """
 
 import asyncio
@@ -67,12 +67,11 @@ class Replayed(Struct, frozen=True, kw_only=True):
 
 def read_recording(folder: Path) -> Recording:
     """Raises ConfigError where there is none."""
-    body = next(
-        (file for file in (folder / "response.sse", folder / "response.json") if file.is_file()), None
-    )
+    names = ("response.sse", "response.ndjson", "response.json")
+    body = next((folder / name for name in names if (folder / name).is_file()), None)
     if body is None:
         raise ConfigError(
-            f"{folder} holds neither response.json nor response.sse", hint="name folders of recordings"
+            f"{folder} holds no response.json or response.sse", hint="name folders of recordings"
         )
     meta = _object(folder / "meta.json")
     status = meta.get("status")
@@ -82,7 +81,7 @@ def read_recording(folder: Path) -> Recording:
     return Recording(
         request=_object(folder / "request.json"),
         body=body.read_bytes(),
-        streamed=body.suffix == ".sse",
+        streamed=body.suffix != ".json",
         url=str(meta.get("url") or ""),
         vendor=str(meta.get("vendor") or ""),
         status=status if isinstance(status, int) else 200,

@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from perpend.errors import BadRequest
+from perpend.cli.console import note
+from perpend.errors import BadRequest, ConfigError
 
 
 def replay(
@@ -34,6 +35,14 @@ def replay(
 
     if not folders:
         raise BadRequest("name at least one folder", hint="perpend replay FOLDER…", field="--folders")
+    missing = False
     for folder in folders:
-        line = msgspec.json.encode(played(read_recording(folder)))
-        sys.stdout.write(line.decode() + "\n")
+        try:
+            recording = read_recording(folder)
+        except ConfigError as error:
+            note(f"perpend: {error}")
+            missing = True
+        else:
+            sys.stdout.write(msgspec.json.encode(played(recording)).decode() + "\n")
+    if missing:
+        raise SystemExit(1)
