@@ -76,12 +76,10 @@ def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
 
 
 def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
-    """Tools were called without a thought of this vendor's: that turn can't go on with a thinking budget."""
-    if messages[-1].role != "tool":
-        return False
-    turn = next((message for message in reversed(messages) if message.role == "assistant"), None)
-    first = turn.parts[0] if turn is not None and turn.parts else None
-    return not isinstance(first, Thought) or mine(first.carry, origin) is None
+    """The last turn called tools without a thought of this vendor's: it can't go on with a thinking budget."""
+    parts = next((message.parts for message in reversed(messages) if message.role == "assistant"), ())
+    called = any(isinstance(part, ToolUse) for part in parts)
+    return called and not any(isinstance(part, Thought) and mine(part.carry, origin) for part in parts)
 
 
 def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
@@ -183,9 +181,8 @@ def _result(result: ToolResult) -> dict[str, Any]:
     if isinstance(result.content, str):
         block["content"] = result.content
     else:
-        block["content"] = [
-            _block(part, "") for part in result.content if not isinstance(part, Text) or part.text
-        ]
+        blocks = [_block(part, "") for part in result.content]
+        block["content"] = [inner for inner in blocks if inner is not None]
     if result.failed:
         block["is_error"] = True
     return block
