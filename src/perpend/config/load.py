@@ -68,7 +68,9 @@ def _of_table(
     key: KeyPath, origins: dict[KeyPath, str], lines: dict[KeyPath, int], where: Callable[[KeyPath], str]
 ) -> str:
     """A table's own line, else the variables that made it."""
-    return where(key) if key in lines else ", ".join(sorted({o for k, o in origins.items() if _within(k, key)}))
+    return (
+        where(key) if key in lines else ", ".join(sorted({o for k, o in origins.items() if _within(k, key)}))
+    )
 
 
 def find_file(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
