@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from perpend.backends.contract import Call, mine
-from perpend.backends.parts import arguments, media, system
+from perpend.backends.parts import arguments, in_words, media, system
 from perpend.types import (
     Form,
     Image,
@@ -27,7 +27,6 @@ from perpend.types import (
 _LEAST_BUDGET = 1024
 """The smallest `budget_tokens`; it has to be less than `max_tokens` too."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
-_ANY_OBJECT = "Answer with one JSON object and nothing else."
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -43,7 +42,7 @@ def request(call: Call, origin: str) -> dict[str, Any]:
     }
     preamble = system(call.messages)
     if form.output is not None and form.output.schema is None:
-        preamble = f"{preamble}\n\n{_ANY_OBJECT}".lstrip()
+        preamble = f"{preamble}\n\n{in_words(form.output)}".lstrip()
     if preamble:
         body["system"] = preamble
     if thinking is not None:

@@ -7,6 +7,7 @@ import msgspec
 
 from perpend.backends.contract import Call, mine
 from perpend.backends.knobs import set_knobs
+from perpend.backends.parts import in_words
 from perpend.backends.providers import Provider
 from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
 
@@ -47,7 +48,7 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
             written.append({"role": message.role, "content": _content(message.content)})
     output = call.form.output
     if output is not None and output.schema is not None and not provider.json_schema:
-        written.append(Message("system", _in_words(output)))
+        written.append(Message("system", in_words(output)))
     return written
 
 
@@ -96,11 +97,6 @@ def _format(output: OutputFormat, provider: Provider) -> dict[str, Any]:
     if not output.description:
         del schema["description"]
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _in_words(output: OutputFormat) -> str:
-    schema = msgspec.json.encode(output.schema).decode()
-    return f"Answer with one JSON object that fits this JSON schema: {schema}"
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

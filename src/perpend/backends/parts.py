@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perpend.types import Image, Message, Text, ToolResult, ToolUse
+from perpend.types import Image, Message, OutputFormat, Text, ToolResult, ToolUse
 
 
 class Media(NamedTuple):
@@ -38,6 +38,14 @@ def arguments(use: ToolUse) -> msgspec.Raw:
 def system(messages: tuple[Message, ...]) -> str:
     """What all system messages say."""
     return "\n\n".join([message.text for message in messages if message.role == "system"])
+
+
+def in_words(output: OutputFormat) -> str:
+    """Asks for a format where nothing enforces it."""
+    if output.schema is None:
+        return "Answer with one JSON object and nothing else."
+    schema = msgspec.json.encode(output.schema).decode()
+    return f"Answer with one JSON object that fits this JSON schema: {schema}"
 
 
 def result_text(result: ToolResult) -> str:
