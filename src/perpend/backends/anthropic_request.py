@@ -93,13 +93,13 @@ def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _closed(schema: Any) -> Any:
-    """The vendor takes only objects that say `additionalProperties: false`."""
+    """The vendor takes only objects that say `additionalProperties: false`; one that means others it refuses."""
     if isinstance(schema, list):
         return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
     inner: dict[str, Any] = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
-    if inner.get("type") == "object":
+    if inner.get("type") == "object" and not isinstance(inner.get("additionalProperties"), dict):
         inner["additionalProperties"] = False
     return inner
 
