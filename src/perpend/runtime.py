@@ -5,8 +5,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
-from perpend.accounting.prices import UNKNOWN, Price, price_of
+from perpend.accounting.price_list import price_list
+from perpend.accounting.prices import UNKNOWN, Price
 from perpend.backends import Backend, Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header
 from perpend.backends.families import Family, family_named, family_of
@@ -33,6 +35,7 @@ class Models:
         self._home = home
         self._http = http
         self._engines = engines
+        self._prices = price_list(home)
         self._served: dict[str, ServedModel] = {}
         for name, own in config.providers.items():
             if own.wire is not None:
@@ -98,6 +101,8 @@ class Models:
             backend = self._embedded(name, context)
         else:
             backend = self._remote(name, row.provider)
+        calibration = calibration_of(self._home, name)
+        ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
             provider=row.provider,
@@ -106,7 +111,8 @@ class Models:
             backend=backend,
             price=Price.from_config(row.price) if row.price else self._listed_price(name, row),
             speed=Speed(),
-            effort_tokens={**family.effort, **row.effort_tokens},
+            effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
+            calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
         )
@@ -121,7 +127,7 @@ class Models:
     def _listed_price(self, name: str, row: ModelConfig) -> Price:
         if row.provider == EMBEDDED:
             return Price()
-        return price_of(row.name or name) or UNKNOWN
+        return self._prices.price(row.name or name, row.provider) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
