@@ -270,6 +270,9 @@ async def test_an_output_schema_is_closed_and_any_object_is_asked_for_in_words()
             "schema": {**closed, "properties": {"a": {"type": "array", "items": closed}}},
         },
     }
+    open_ended = {"type": "object", "additionalProperties": {"type": "integer"}}
+    body = await sent(call(ADAPTIVE, form=Form(output=OutputFormat(schema=open_ended))))
+    assert body["output_config"]["format"]["schema"] == open_ended
     messages = (Message("system", "Be brief."), Message("user", "Hi"))
     body = await sent(call(ADAPTIVE, messages=messages, form=Form(output=OutputFormat())))
     assert body["system"].startswith("Be brief.\n\nAnswer with one JSON object")

@@ -214,6 +214,16 @@ async def test_sampling_and_output_format() -> None:
     }
 
 
+async def test_a_format_beside_tools_is_told_in_words_to_models_that_refuse_both() -> None:
+    form = Form(tools=(WEATHER,), output=OutputFormat(schema={"type": "object"}))
+    body = await sent(call(FLASH, form=form))
+    assert "responseMimeType" not in body["generationConfig"]
+    assert body["systemInstruction"]["parts"][0]["text"].endswith('fits this JSON schema: {"type":"object"}')
+    body = await sent(call(LEVELS, form=form))
+    assert body["generationConfig"]["responseMimeType"] == "application/json"
+    assert "systemInstruction" not in body
+
+
 @pytest.mark.parametrize(
     ("choice", "sent_as"),
     [

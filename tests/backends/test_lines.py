@@ -2,6 +2,7 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,3 +17,9 @@ def test_any_cutting_gives_the_same_lines(cuts: list[int]) -> None:
     borders = [0, *sorted(cuts), len(WHOLE)]
     got = [line.strip() for a, b in itertools.pairwise(borders) for line in parser.feed(WHOLE[a:b])]
     assert got + parser.close() == [b'{"n": 1}', '{"n": "🌦"}'.encode(), b'{"n": 3}']
+
+
+def test_a_line_without_an_end_is_refused() -> None:
+    parser = LineParser()
+    with pytest.raises(ValueError, match="a line has more than"):
+        parser.feed(b"x" * (1 << 23) + b"x")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from perpend.backends.contract import Call, mine
-from perpend.backends.parts import arguments, media, system
+from perpend.backends.parts import arguments, in_words, media, system
 from perpend.types import (
     Form,
     Image,
@@ -27,7 +27,6 @@ from perpend.types import (
 _LEAST_BUDGET = 1024
 """The smallest `budget_tokens`; it has to be less than `max_tokens` too."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
-_ANY_OBJECT = "Answer with one JSON object and nothing else."
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -43,7 +42,7 @@ def request(call: Call, origin: str) -> dict[str, Any]:
     }
     preamble = system(call.messages)
     if form.output is not None and form.output.schema is None:
-        preamble = f"{preamble}\n\n{_ANY_OBJECT}".lstrip()
+        preamble = f"{preamble}\n\n{in_words(form.output)}".lstrip()
     if preamble:
         body["system"] = preamble
     if thinking is not None:
@@ -76,12 +75,10 @@ def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
 
 
 def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
-    """Tools were called without a thought of this vendor's: that turn can't go on with a thinking budget."""
-    if messages[-1].role != "tool":
-        return False
-    turn = next((message for message in reversed(messages) if message.role == "assistant"), None)
-    first = turn.parts[0] if turn is not None and turn.parts else None
-    return not isinstance(first, Thought) or mine(first.carry, origin) is None
+    """The last turn called tools without a thought of this vendor's: it can't go on with a thinking budget."""
+    parts = next((message.parts for message in reversed(messages) if message.role == "assistant"), ())
+    called = any(isinstance(part, ToolUse) for part in parts)
+    return called and not any(isinstance(part, Thought) and mine(part.carry, origin) for part in parts)
 
 
 def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
@@ -96,13 +93,13 @@ def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _closed(schema: Any) -> Any:
-    """The vendor takes only objects that say `additionalProperties: false`."""
+    """The vendor takes only objects that say `additionalProperties: false`; one that means others it refuses."""
     if isinstance(schema, list):
         return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
     inner: dict[str, Any] = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
-    if inner.get("type") == "object":
+    if inner.get("type") == "object" and not isinstance(inner.get("additionalProperties"), dict):
         inner["additionalProperties"] = False
     return inner
 
@@ -183,9 +180,8 @@ def _result(result: ToolResult) -> dict[str, Any]:
     if isinstance(result.content, str):
         block["content"] = result.content
     else:
-        block["content"] = [
-            _block(part, "") for part in result.content if not isinstance(part, Text) or part.text
-        ]
+        blocks = [_block(part, "") for part in result.content]
+        block["content"] = [inner for inner in blocks if inner is not None]
     if result.failed:
         block["is_error"] = True
     return block

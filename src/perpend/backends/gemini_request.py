@@ -9,6 +9,7 @@ from typing import Any
 from perpend.backends.contract import Call, mine
 from perpend.backends.parts import (
     arguments,
+    in_words,
     media,
     media_type,
     result_images,
@@ -26,7 +27,10 @@ _UNSIGNED = "skip_thought_signature_validator"
 def request(call: Call, origin: str) -> dict[str, Any]:
     """The body of `call`. `origin` is the provider whose carries go along."""
     body: dict[str, Any] = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
-    if preamble := system(call.messages):
+    preamble = system(call.messages)
+    if call.form.output is not None and not _enforced(call):
+        preamble = f"{preamble}\n\n{in_words(call.form.output)}".lstrip()
+    if preamble:
         body["systemInstruction"] = {"parts": [{"text": preamble}]}
     if call.form.tools:
         body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in call.form.tools]}]
@@ -46,11 +50,16 @@ def _generation(call: Call) -> dict[str, Any]:
         config["stopSequences"] = sampling.stop
     if (thinking := _thinking(call)) is not None:
         config["thinkingConfig"] = thinking
-    if (output := call.form.output) is not None:
+    if (output := call.form.output) is not None and _enforced(call):
         config["responseMimeType"] = "application/json"
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
     return config
+
+
+def _enforced(call: Call) -> bool:
+    """Models before those with levels refuse an output format beside tools."""
+    return not call.form.tools or call.family.budget == "effort_only"
 
 
 def _thinking(call: Call) -> dict[str, Any] | None:

@@ -1,15 +1,20 @@
 """Newline-delimited JSON from bytes that come in any pieces."""
 
+_MOST = 1 << 23
+"""Bytes of one line. The largest real ones carry a picture."""
+
 
 class LineParser:
-    """Feed it reads, get the lines that they complete."""
+    """Feed it reads, get the lines that they complete. Raises ValueError for one without an end."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        return [line for line in lines if not line.isspace() and line]
+        if len(self._rest) > _MOST:
+            raise ValueError(f"a line has more than {_MOST} bytes")
+        return [line for line in lines if line.strip()]
 
     def close(self) -> list[bytes]:
         """A last line without its newline."""

@@ -7,7 +7,7 @@ import msgspec
 
 from perpend.backends.contract import Call
 from perpend.backends.knobs import set_knobs
-from perpend.backends.parts import returned
+from perpend.backends.parts import in_words, returned
 from perpend.backends.providers import Provider
 from perpend.backends.think import ThinkRules
 from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
@@ -51,7 +51,7 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
             written.append({"role": message.role, "content": _content(message.parts)})
     output = call.form.output
     if output is not None and output.schema is not None and not provider.json_schema:
-        written.append(Message("system", _in_words(output)))
+        written.append(Message("system", in_words(output)))
     return written
 
 
@@ -102,11 +102,6 @@ def _format(output: OutputFormat, provider: Provider) -> dict[str, Any]:
     if not output.description:
         del schema["description"]
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _in_words(output: OutputFormat) -> str:
-    schema = msgspec.json.encode(output.schema).decode()
-    return f"Answer with one JSON object that fits this JSON schema: {schema}"
 
 
 def _without_none(fields: dict[str, Any]) -> dict[str, Any]:

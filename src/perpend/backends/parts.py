@@ -7,7 +7,7 @@ import msgspec
 
 from perpend.backends.contract import mine
 from perpend.errors import BadRequest
-from perpend.types import Carry, Image, Message, Text, ToolResult, ToolUse
+from perpend.types import Carry, Image, Message, OutputFormat, Text, ToolResult, ToolUse
 
 T = TypeVar("T")
 
@@ -56,6 +56,14 @@ def returned(carry: Carry | None, origin: str, shape: type[T]) -> T | None:
 def system(messages: tuple[Message, ...]) -> str:
     """What all system messages say."""
     return "\n\n".join([message.text for message in messages if message.role == "system"])
+
+
+def in_words(output: OutputFormat) -> str:
+    """Asks for a format where nothing enforces it."""
+    if output.schema is None:
+        return "Answer with one JSON object and nothing else."
+    schema = msgspec.json.encode(output.schema).decode()
+    return f"Answer with one JSON object that fits this JSON schema: {schema}"
 
 
 def result_text(result: ToolResult) -> str:
