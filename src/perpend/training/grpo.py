@@ -23,7 +23,7 @@ _AT_ONCE = 64
 
 
 class GRPOConfig(Struct, frozen=True):
-    steps: int = 250
+    steps: int = 150
     problems: int = 32
     group: int = 8
     most: int = 224
