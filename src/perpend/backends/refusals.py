@@ -1,0 +1,246 @@
+"""What an upstream's refusal means: status, body and headers in anybody's shape become one tree of errors.
+
+The words that vendors put into `code`, `type` and `status` are rows below and go before the HTTP status: many a
+server says 400 for all that is wrong. Shapes: OpenAI `{"error": {message, type, code}}`, Anthropic
+`{"type": "error", "error": {type, message}}`, Gemini `{"error": {code, message, status, details}}` (also in a
+list), Ollama `{"error": "text"}`, Bedrock `{"message", "__type"}`, FastAPI `{"detail"}`.
+Sources (November 2026): openai 3.54, anthropic 2.12, google-genai 3.4, google.rpc.Code; ollama, vllm 0.33.
+"""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import (
+    AccountRefused,
+    ContentFiltered,
+    ContextTooLong,
+    RateLimited,
+    Rejected,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamTimeout,
+)
+
+_EXCERPT = 300
+_LONGEST_WAIT_S = 86_400.0
+
+_WORDS: dict[str, type[UpstreamError]] = {
+    **dict.fromkeys(
+        ("context_length_exceeded", "string_above_max_length", "exceed_context_size_error", "request_too_large"),
+        ContextTooLong,
+    ),
+    **dict.fromkeys(
+        ("content_filter", "content_policy_violation", "responsible_ai_policy_violation", "data_inspection_failed"),
+        ContentFiltered,
+    ),
+    **dict.fromkeys(
+        ("insufficient_quota", "billing_error", "billing_hard_limit_reached", "access_terminated", "arrearage"),
+        AccountRefused,
+    ),
+    **dict.fromkeys(
+        ("authentication_error", "permission_error", "invalid_api_key", "unauthenticated", "permission_denied"),
+        AccountRefused,
+    ),
+    **dict.fromkeys(
+        ("account_deactivated", "accessdeniedexception", "unrecognizedclientexception", "expiredtokenexception"),
+        AccountRefused,
+    ),
+    **dict.fromkeys(("model_not_found", "not_found_error", "not_found", "deploymentnotfound"), AccountRefused),
+    **dict.fromkeys(
+        ("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted"), RateLimited
+    ),
+    **dict.fromkeys(("throttlingexception", "servicequotaexceededexception"), RateLimited),
+    **dict.fromkeys(
+        ("overloaded_error", "engine_overloaded_error", "service_unavailable", "unavailable", "capacity_exceeded"),
+        UpstreamOverloaded,
+    ),
+    **dict.fromkeys(("serviceunavailableexception", "modelnotreadyexception"), UpstreamOverloaded),
+    **dict.fromkeys(("timeout_error", "deadline_exceeded", "modeltimeoutexception"), UpstreamTimeout),
+    **dict.fromkeys(("server_error", "api_error", "internal_server_error", "internal"), UpstreamError),
+}
+"""By what vendors call it, in lower case."""
+
+_STATUS: dict[int, type[UpstreamError]] = {
+    **dict.fromkeys((400, 405, 409, 411, 413, 415, 422), Rejected),
+    **dict.fromkeys((401, 402, 403, 404, 407), AccountRefused),
+    **dict.fromkeys((408, 504, 524), UpstreamTimeout),
+    429: RateLimited,
+    **dict.fromkeys((503, 529), UpstreamOverloaded),
+}
+"""Where no word says more."""
+
+_SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
+    (
+        re.compile(
+            r"context (length|window|size)|maximum context|prompt is too long|input is too long"
+            r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count",
+            re.IGNORECASE,
+        ),
+        ContextTooLong,
+    ),
+    (re.compile(r"content (management )?polic|content filter|safety system", re.IGNORECASE), ContentFiltered),
+    (re.compile(r"credit balance|insufficient balance|api key not valid", re.IGNORECASE), AccountRefused),
+)
+"""What only the message tells: of requests that are refused without a word of their own."""
+
+_HINTS: dict[type[UpstreamError], str] = {
+    ContextTooLong: "shorten the messages, or use a model with a longer context",
+    ContentFiltered: "the vendor's rules refuse this content: change the messages",
+    AccountRefused: "check the provider's api_key_env, its credit, base_url and the model's name",
+    RateLimited: "the provider limits this account's rate: wait, or add another deployment",
+    UpstreamOverloaded: "the provider is too busy: wait, or add another deployment or a fallback",
+}
+
+
+class _Error(Struct):
+    """An error object: fields of any shape, of any type."""
+
+    message: Any = None
+    type: Any = None
+    code: Any = None
+    status: Any = None
+    details: Any = None
+
+
+class _Body(Struct):
+    error: Any = None
+    message: Any = None
+    detail: Any = None
+    code: Any = None
+    kind: Any = msgspec.field(default=None, name="__type")
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_LIST = msgspec.json.Decoder(list[_Body])
+
+
+def refusal(
+    where: str, body: bytes, *, status: int | None = None, headers: Mapping[bytes, bytes] | None = None
+) -> UpstreamError:
+    """The error that a refused request, or an error event in a stream (without `status`), means.
+
+    `headers` are the response's, in lower case. Only what came with a status can't have been paid for.
+    """
+    error = _error_in(body)
+    said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
+    kind = _kind(error, said, status)
+    answered = "failed in the middle" if status is None else f"answered {status}"
+    wait = retry_after(headers or {})
+    return kind(
+        f"{where} {answered}: {said[:_EXCERPT]}",
+        hint=_HINTS.get(kind),
+        field="messages" if kind in (ContextTooLong, ContentFiltered) else None,
+        upstream_status=status,
+        retry_after=_delay_in(error.details) if wait is None else wait,
+        billed=status is None or kind is UpstreamTimeout,
+    )
+
+
+def _error_in(body: bytes) -> _Error:
+    """The error object of a body in any known shape; empty where there is none."""
+    try:
+        whole = _LIST.decode(body)[0] if body.lstrip()[:1] == b"[" else _BODY.decode(body)
+    except (ValueError, IndexError):
+        return _Error()
+    inner = whole.error
+    if isinstance(inner, dict):
+        return msgspec.convert(inner, _Error)
+    message = inner if isinstance(inner, str) else whole.message or whole.detail
+    return _Error(message=message, type=whole.kind, code=whole.code)
+
+
+def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
+    for word in (error.code, error.type, error.status):
+        if isinstance(word, str) and (kind := _WORDS.get(word.rpartition("#")[2].lower())) is not None:
+            # Such a word may be all that a server has, and its status say more.
+            return _STATUS.get(status or 0, kind) if kind is UpstreamError else kind
+    if status is None and isinstance(error.code, int):
+        status = error.code
+    kind = UpstreamError if status is None else _STATUS.get(status, UpstreamError)
+    if kind is Rejected or status is None or status in (403, 413, 500):
+        kind = next((meant for pattern, meant in _SAYS if pattern.search(said)), kind)
+    return ContextTooLong if kind is Rejected and status == 413 else kind
+
+
+def retry_after(headers: Mapping[bytes, bytes]) -> float | None:
+    """Seconds until an upstream wants to be asked again, where its headers say so."""
+    if (millis := _number(headers.get(b"retry-after-ms"))) is not None:
+        return _bounded(millis / 1000)
+    if after := headers.get(b"retry-after"):
+        seconds = _number(after)
+        return _bounded(_until(after) if seconds is None else seconds)
+    waits = [_reset(headers, name) for name in headers if b"ratelimit" in name and b"reset" in name]
+    return max((wait for wait in waits if wait is not None), default=None)
+
+
+def _reset(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
+    """What is used up comes back then: `1m30.5s`, `20ms`, a moment in Unix seconds or milliseconds, or a date."""
+    left = _number(headers.get(name.replace(b"reset", b"remaining")))
+    if left is not None and left > 0:
+        return None
+    value = headers[name]
+    if (number := _number(value)) is None:
+        seconds = _duration(value.decode("latin-1"))
+        return _bounded(_until(value) if seconds is None else seconds)
+    now = datetime.datetime.now(datetime.UTC).timestamp()
+    if number > now * 100:
+        number /= 1000
+    return _bounded(number - now if number > now / 2 else number)
+
+
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+
+
+def _duration(text: str) -> float | None:
+    spans = _SPAN.findall(text)
+    if not spans or "".join(number + unit for number, unit in spans) != text.strip():
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in spans)
+
+
+def _until(value: bytes) -> float | None:
+    """Seconds until a date as HTTP or RFC 3339 writes it."""
+    text = value.decode("latin-1").strip()
+    try:
+        moment = parsedate_to_datetime(text) if "," in text else datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
+
+
+def _number(value: bytes | None) -> float | None:
+    try:
+        number = float(value or b"")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT_S)
+
+
+def _delay_in(details: Any) -> float | None:
+    """google.rpc.RetryInfo: `{"retryDelay": "34s"}`."""
+    for detail in details if isinstance(details, list) else []:
+        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+        if isinstance(delay, str):
+            return _bounded(_duration(delay))
+    return None
+
+
+def malformed(where: str, error: ValueError) -> UpstreamMalformed:
+    """An event that can't be read: damaged JSON, or what isn't UTF-8."""
+    what = "it isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    return UpstreamMalformed(f"{where} sent an event that can't be read: {what}", hint="see the server's log")
