@@ -6,14 +6,15 @@ from types import TracebackType
 from typing import Self
 
 from perpend.accounting.estimates import Speed
-from perpend.accounting.prices import UNKNOWN, Price, price_of
+from perpend.accounting.prices import UNKNOWN, Price, dearest, price_of
 from perpend.backends import Backend, Upstream, backends
+from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.families import Family, family_named, family_of
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import Account, HTTPClient, Patience
 from perpend.backends.providers import Provider
 from perpend.config.load import home_dir
-from perpend.config.schema import EMBEDDED, Config, ModelConfig, ProviderConfig
-from perpend.config.secrets import provider_key
+from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
+from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
@@ -33,6 +34,8 @@ class Models:
         self._http = http
         self._engines = engines
         self._served: dict[str, ServedModel] = {}
+        self.upstreams: dict[str, Deployments] = {}
+        """Where the models that were asked for are served, for metrics."""
 
     def names(self) -> list[str]:
         """The config's models, then the catalogue's."""
@@ -88,19 +91,27 @@ class Models:
     def _serve(self, name: str, row: ModelConfig) -> ServedModel:
         family = family_named(row.family) if row.family else self._family(name, row)
         context = row.context
-        if row.provider == EMBEDDED:
+        if row.embedded:
             weights = self.weights(name)
             context = self._engines.context(row.context or (weights.context if weights else None))
             backend = self._embedded(name, context)
         else:
-            backend = self._remote(name, row.provider)
+            places = row.deployments or (DeploymentConfig(provider=row.provider),)
+            backend = self._remote(name, row, places)
+        fallbacks = row.fallbacks
+        if isinstance(backend, Deployments):
+            self.upstreams[name] = backend
+            fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
+        prices = self._prices(name, row)
         return ServedModel(
             name=name,
-            provider=row.provider,
+            provider=row.deployments[0].provider if row.deployments else row.provider,
             upstream_name=row.name or name,
             family=family,
             backend=backend,
-            price=Price.from_config(row.price) if row.price else self._listed_price(name, row),
+            price=dearest(prices.values()),
+            prices=prices,
+            fallbacks=fallbacks,
             speed=Speed(),
             effort_tokens={**family.effort, **row.effort_tokens},
             answer_tokens=row.answer_tokens or family.answer_tokens,
@@ -111,13 +122,21 @@ class Models:
         if (weights := self.weights(name)) is not None:
             return family_named(weights.family)
         family = family_of(row.name or (row.gguf.name if row.gguf else name))
-        embedded = row.provider == EMBEDDED
+        embedded = row.embedded
         return family_named("gguf") if embedded and family.budget != "exact" else family
 
-    def _listed_price(self, name: str, row: ModelConfig) -> Price:
-        if row.provider == EMBEDDED:
-            return Price()
-        return price_of(row.name or name) or UNKNOWN
+    def _prices(self, name: str, row: ModelConfig) -> dict[str, Price]:
+        """By provider. The model's own price holds at each of them."""
+        own = Price.from_config(row.price) if row.price else None
+        if not row.deployments:
+            return {row.provider: own or self._listed_price(row.name or name, row.provider)}
+        return {
+            place.provider: own or self._listed_price(place.name or row.name or name, place.provider)
+            for place in row.deployments
+        }
+
+    def _listed_price(self, upstream_name: str, provider: str) -> Price:
+        return Price() if provider == EMBEDDED else price_of(upstream_name) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
@@ -130,7 +149,25 @@ class Models:
         account = Account({"content-type": "application/json"})
         return backends.get("llama_completion")(Upstream(Provider(name=EMBEDDED), self._http, url, account))
 
-    def _remote(self, name: str, provider_name: str) -> Backend:
+    def _remote(self, name: str, row: ModelConfig, places: tuple[DeploymentConfig, ...]) -> Deployments:
+        """Every place that serves a model; a pool of keys makes several of one."""
+        return Deployments(
+            [
+                Deployment(
+                    place.provider,
+                    backend,
+                    model=place.name or row.name or name,
+                    key=number,
+                    weight=place.weight,
+                    retries=self._config.providers[place.provider].retries,
+                )
+                for place in places
+                for number, backend in enumerate(self._places(name, place.provider))
+            ]
+        )
+
+    def _places(self, name: str, provider_name: str) -> list[Backend]:
+        """One backend for each of the provider's keys."""
         provider = self._config.providers.get(provider_name)
         if provider is None:
             raise NotFound(
@@ -144,15 +181,23 @@ class Models:
             return base_url
 
         row = Provider(name=provider_name, wire=provider.wire, base_url=base_url)
-        upstream = Upstream(row, self._http, url, _account(provider_name, provider))
-        return backends.get(provider.wire)(upstream)
+        return [
+            backends.get(provider.wire)(Upstream(row, self._http, url, _account(provider, key)))
+            for key in provider_keys(provider_name, provider)
+        ]
 
 
-def _account(name: str, provider: ProviderConfig) -> Account:
+def _account(provider: ProviderConfig, key: str | None) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
-    if key := provider_key(name, provider):
+    if key:
         headers["authorization"] = f"Bearer {key}"
-    return Account(headers, connect_s=provider.connect_timeout_s, read_s=provider.read_timeout_s)
+    patience = Patience(
+        connect_s=provider.connect_timeout_s,
+        first_token_s=provider.first_token_timeout_s,
+        between_s=provider.read_timeout_s,
+        total_s=provider.total_timeout_s,
+    )
+    return Account(headers, patience, provider.proxy)
 
 
 class Runtime:

@@ -232,13 +232,20 @@ FIRST = CHUNKED + chunk(b"data: 1\n\n")
     ("said", "again", "patience", "expected"),
     [
         (b"", b"", Patience(first_token_s=0.1), r"first token didn't come within 0\.1 s"),
-        (LIFE, chunk(b": still here\n\n"), Patience(first_token_s=0.1), r"first token didn't come within 0\.1 s"),
+        (
+            LIFE,
+            chunk(b": still here\n\n"),
+            Patience(first_token_s=0.1),
+            r"first token didn't come within 0\.1 s",
+        ),
         (FIRST, b"", Patience(between_s=0.1), r"nothing came for 0\.1 s"),
         (FIRST, chunk(b"data: 1\n\n"), Patience(total_s=0.1), r"no end came within 0\.1 s"),
     ],
     ids=["silence", "signs of life", "between tokens", "no end"],
 )
-async def test_each_phase_has_its_patience(said: bytes, again: bytes, patience: Patience, expected: str) -> None:
+async def test_each_phase_has_its_patience(
+    said: bytes, again: bytes, patience: Patience, expected: str
+) -> None:
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)
         writer.write(said)

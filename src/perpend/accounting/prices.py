@@ -5,6 +5,7 @@ fits the 28 digits that decimals carry by default.
 """
 
 import tomllib
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -87,6 +88,28 @@ class Price(Struct, frozen=True):
 
 
 UNKNOWN = Price(known=False)
+
+
+def dearest(prices: Iterable[Price]) -> Price:
+    """A price that none of these exceeds; not known where one of them isn't."""
+    each = list(dict.fromkeys(prices))
+    if len(each) == 1:
+        return each[0]
+    if not all(price.known for price in each):
+        return UNKNOWN
+    bounds = sorted({rates.above for price in each for rates in price.tiers}, reverse=True)
+    return Price(tuple(_dearest_above(bound, each) for bound in bounds))
+
+
+def _dearest_above(bound: int, prices: list[Price]) -> Rates:
+    """Of the rates that hold for an input just longer than `bound`."""
+    rates = [next(tier for tier in price.tiers if bound >= tier.above) for price in prices]
+    return Rates(
+        bound,
+        max(rate.input for rate in rates),
+        max(rate.cached for rate in rates),
+        max(rate.output for rate in rates),
+    )
 
 
 def price_of(model: str, on: date | None = None) -> Price | None:

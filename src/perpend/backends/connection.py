@@ -80,7 +80,11 @@ class Connection(asyncio.Protocol):
 
     def begun(self, patience_s: float) -> None:
         """The first token is there: from now on nothing may come for `patience_s` at most."""
-        self._waits_for, self._patience_s = "", patience_s
+        if self._waits_for:
+            self._waits_for, self._patience_s, self._heard_at = "", patience_s, self._loop.time()
+            self._end_timer()
+            if not self._complete:
+                self._look()
 
     async def read(self) -> bytes:
         """What has come since the last time; nothing at the end."""

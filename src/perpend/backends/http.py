@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 from perpend.backends.connection import Connection, NotHTTP
 from perpend.backends.refusals import malformed, refusal
@@ -95,12 +95,12 @@ class HTTPClient:
     async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
         """POST `body`; the whole response."""
         async with self._exchange(url, body, account) as response:
-            body = bytearray()
+            whole = bytearray()
             while data := await response.read():
-                body += data
-                if len(body) > _MOST_BODY:
+                whole += data
+                if len(whole) > _MOST_BODY:
                     raise UpstreamMalformed(f"{url}: a response of more than {_MOST_BODY} bytes")
-            return bytes(body)
+            return bytes(whole)
 
     async def aclose(self) -> None:
         for connections in self._idle.values():
@@ -188,7 +188,7 @@ async def _connect(place: _Place, patience: Patience) -> Connection:
 @lru_cache(maxsize=256)
 def _proxy_of(place: _Place) -> str:
     """What HTTPS_PROXY and NO_PROXY said when the place was first asked for. Plain HTTP is for one's own network."""
-    if not place.tls or proxy_bypass_environment(f"{place.host}:{place.port}"):
+    if not place.tls or proxy_bypass(f"{place.host}:{place.port}"):
         return ""
     return getproxies_environment().get("https", "")
 

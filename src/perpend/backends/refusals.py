@@ -7,16 +7,14 @@ list), Ollama `{"error": "text"}`, Bedrock `{"message", "__type"}`, FastAPI `{"d
 Sources (November 2026): openai 3.54, anthropic 2.12, google-genai 3.4, google.rpc.Code; ollama, vllm 0.33.
 """
 
-import datetime
-import math
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.retry_after import retry_after, retry_delay
 from perpend.errors import (
     AccountRefused,
     ContentFiltered,
@@ -30,36 +28,71 @@ from perpend.errors import (
 )
 
 _EXCERPT = 300
-_LONGEST_WAIT_S = 86_400.0
 
 _WORDS: dict[str, type[UpstreamError]] = {
     **dict.fromkeys(
-        ("context_length_exceeded", "string_above_max_length", "exceed_context_size_error", "request_too_large"),
+        (
+            "context_length_exceeded",
+            "string_above_max_length",
+            "exceed_context_size_error",
+            "request_too_large",
+        ),
         ContextTooLong,
     ),
     **dict.fromkeys(
-        ("content_filter", "content_policy_violation", "responsible_ai_policy_violation", "data_inspection_failed"),
+        (
+            "content_filter",
+            "content_policy_violation",
+            "responsible_ai_policy_violation",
+            "data_inspection_failed",
+        ),
         ContentFiltered,
     ),
     **dict.fromkeys(
-        ("insufficient_quota", "billing_error", "billing_hard_limit_reached", "access_terminated", "arrearage"),
+        (
+            "insufficient_quota",
+            "billing_error",
+            "billing_hard_limit_reached",
+            "access_terminated",
+            "arrearage",
+        ),
         AccountRefused,
     ),
     **dict.fromkeys(
-        ("authentication_error", "permission_error", "invalid_api_key", "unauthenticated", "permission_denied"),
+        (
+            "authentication_error",
+            "permission_error",
+            "invalid_api_key",
+            "unauthenticated",
+            "permission_denied",
+        ),
         AccountRefused,
     ),
     **dict.fromkeys(
-        ("account_deactivated", "accessdeniedexception", "unrecognizedclientexception", "expiredtokenexception"),
+        (
+            "account_deactivated",
+            "accessdeniedexception",
+            "unrecognizedclientexception",
+            "expiredtokenexception",
+        ),
         AccountRefused,
     ),
-    **dict.fromkeys(("model_not_found", "not_found_error", "not_found", "deploymentnotfound"), AccountRefused),
     **dict.fromkeys(
-        ("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted"), RateLimited
+        ("model_not_found", "not_found_error", "not_found", "deploymentnotfound"), AccountRefused
+    ),
+    **dict.fromkeys(
+        ("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted"),
+        RateLimited,
     ),
     **dict.fromkeys(("throttlingexception", "servicequotaexceededexception"), RateLimited),
     **dict.fromkeys(
-        ("overloaded_error", "engine_overloaded_error", "service_unavailable", "unavailable", "capacity_exceeded"),
+        (
+            "overloaded_error",
+            "engine_overloaded_error",
+            "service_unavailable",
+            "unavailable",
+            "capacity_exceeded",
+        ),
         UpstreamOverloaded,
     ),
     **dict.fromkeys(("serviceunavailableexception", "modelnotreadyexception"), UpstreamOverloaded),
@@ -139,7 +172,7 @@ def refusal(
         hint=_HINTS.get(kind),
         field="messages" if kind in (ContextTooLong, ContentFiltered) else None,
         upstream_status=status,
-        retry_after=_delay_in(error.details) if wait is None else wait,
+        retry_after=retry_delay(error.details) if wait is None else wait,
         billed=status is None or kind is UpstreamTimeout,
     )
 
@@ -170,77 +203,7 @@ def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
     return ContextTooLong if kind is Rejected and status == 413 else kind
 
 
-def retry_after(headers: Mapping[bytes, bytes]) -> float | None:
-    """Seconds until an upstream wants to be asked again, where its headers say so."""
-    if (millis := _number(headers.get(b"retry-after-ms"))) is not None:
-        return _bounded(millis / 1000)
-    if after := headers.get(b"retry-after"):
-        seconds = _number(after)
-        return _bounded(_until(after) if seconds is None else seconds)
-    waits = [_reset(headers, name) for name in headers if b"ratelimit" in name and b"reset" in name]
-    return max((wait for wait in waits if wait is not None), default=None)
-
-
-def _reset(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
-    """What is used up comes back then: `1m30.5s`, `20ms`, a moment in Unix seconds or milliseconds, or a date."""
-    left = _number(headers.get(name.replace(b"reset", b"remaining")))
-    if left is not None and left > 0:
-        return None
-    value = headers[name]
-    if (number := _number(value)) is None:
-        seconds = _duration(value.decode("latin-1"))
-        return _bounded(_until(value) if seconds is None else seconds)
-    now = datetime.datetime.now(datetime.UTC).timestamp()
-    if number > now * 100:
-        number /= 1000
-    return _bounded(number - now if number > now / 2 else number)
-
-
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-
-
-def _duration(text: str) -> float | None:
-    spans = _SPAN.findall(text)
-    if not spans or "".join(number + unit for number, unit in spans) != text.strip():
-        return None
-    return sum(float(number) * _UNITS[unit] for number, unit in spans)
-
-
-def _until(value: bytes) -> float | None:
-    """Seconds until a date as HTTP or RFC 3339 writes it."""
-    text = value.decode("latin-1").strip()
-    try:
-        moment = parsedate_to_datetime(text) if "," in text else datetime.datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=datetime.UTC)
-    return (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
-
-
-def _number(value: bytes | None) -> float | None:
-    try:
-        number = float(value or b"")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _bounded(seconds: float | None) -> float | None:
-    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT_S)
-
-
-def _delay_in(details: Any) -> float | None:
-    """google.rpc.RetryInfo: `{"retryDelay": "34s"}`."""
-    for detail in details if isinstance(details, list) else []:
-        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
-        if isinstance(delay, str):
-            return _bounded(_duration(delay))
-    return None
-
-
-def malformed(where: str, error: ValueError) -> UpstreamMalformed:
+def malformed(where: str, error: Exception) -> UpstreamMalformed:
     """An event that can't be read: damaged JSON, or what isn't UTF-8."""
     what = "it isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
     return UpstreamMalformed(f"{where} sent an event that can't be read: {what}", hint="see the server's log")

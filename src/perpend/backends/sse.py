@@ -1,6 +1,5 @@
 """Server-sent events from bytes that come in any pieces (HTML Living Standard, section 9.2)."""
 
-
 _MOST = 1 << 23
 """Bytes of one event. The largest real ones repeat a whole response, or carry a picture."""
 

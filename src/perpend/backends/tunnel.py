@@ -17,7 +17,7 @@ async def tunnel(proxy: str, host: str, port: int, context: ssl.SSLContext | Non
     loop = asyncio.get_running_loop()
     address = urlsplit(proxy if "//" in proxy else f"http://{proxy}")
     if address.scheme != "http" or not address.hostname:
-        raise ConfigError("the address of the proxy can't be used", hint="proxy = \"http://HOST:PORT\"")
+        raise ConfigError("the address of the proxy can't be used", hint='proxy = "http://HOST:PORT"')
     credentials = ""
     if address.username is not None:
         user = f"{unquote(address.username)}:{unquote(address.password or '')}"

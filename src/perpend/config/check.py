@@ -111,10 +111,14 @@ def dangling(config: Config) -> Iterator[Problem]:
     """Models whose provider isn't there."""
     known = [EMBEDDED, *config.providers]
     for name, row in config.models.items():
-        if row.provider not in known:
-            close = nearest(row.provider, known)
-            meant = f"did you mean {close!r}?" if close else f"known: {', '.join(known)}"
-            yield Problem(("models", name, "provider"), f"no provider {row.provider!r}; {meant}")
+        at: list[tuple[KeyPath, str, list[str]]] = [(("models", name, "provider"), row.provider, known)]
+        places = [place.provider for place in row.deployments]
+        at += [(("models", name, "deployments"), place, list(config.providers)) for place in places]
+        for path, provider, allowed in at:
+            if provider not in allowed:
+                close = nearest(provider, allowed)
+                meant = f"did you mean {close!r}?" if close else f"known: {', '.join(allowed)}"
+                yield Problem(path, f"no provider {provider!r}; {meant}")
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:

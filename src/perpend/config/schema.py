@@ -132,6 +132,10 @@ class ModelConfig(Section, frozen=True):
     answer_tokens: Positive | None = None
     """Tokens kept for the answer, and its default limit; default: the family's."""
 
+    @property
+    def embedded(self) -> bool:
+        return self.provider == EMBEDDED and not self.deployments
+
 
 class ServeConfig(Section, frozen=True):
     """The gateway."""
