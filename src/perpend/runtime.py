@@ -34,8 +34,7 @@ class Models:
         self._http = http
         self._engines = engines
         self._served: dict[str, ServedModel] = {}
-        self.upstreams: dict[str, Deployments] = {}
-        """Where the models that were asked for are served, for metrics."""
+        self._upstreams: dict[str, Deployments] = {}
 
     def names(self) -> list[str]:
         """The config's models, then the catalogue's."""
@@ -48,6 +47,10 @@ class Models:
         if served is None:
             served = self._served[name] = self._serve(name, self._configured(name))
         return served
+
+    def places(self) -> dict[str, tuple[Deployment, ...]]:
+        """Where the models are served that were asked for so far."""
+        return {name: upstream.places for name, upstream in self._upstreams.items()}
 
     def cheap(self, beside: ServedModel) -> ServedModel:
         """The config's cheap tier; `beside`, the model that a request has already, where it isn't here."""
@@ -100,7 +103,7 @@ class Models:
             backend = self._remote(name, row, places)
         fallbacks = row.fallbacks
         if isinstance(backend, Deployments):
-            self.upstreams[name] = backend
+            self._upstreams[name] = backend
             fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
         prices = self._prices(name, row)
         return ServedModel(

@@ -92,7 +92,10 @@ def test_each_vendor_s_words_have_their_meaning(
     [
         "openai/chat-error-max-tokens",
         "openai/resp-error-400-orphan-item",
-        *[f"composed/anthropic/error-{name}" for name in ("temperature", "budget-ge-max", "enabled-unsupported")],
+        *[
+            f"composed/anthropic/error-{name}"
+            for name in ("temperature", "budget-ge-max", "enabled-unsupported")
+        ],
         "composed/gemini/error-missing-thought-signature",
         "composed/ollama-native/error-no-thinking",
         "composed/vllm/error-budget-no-parser",

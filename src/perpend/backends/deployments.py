@@ -11,6 +11,7 @@ import random
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from time import monotonic
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +26,9 @@ _BACKOFF_S = 0.25
 _LONGEST_BACKOFF_S = 8.0
 _LONGEST_WAIT_S = 20.0
 """An upstream that wants to be left alone for longer isn't waited for."""
+_REST_S = 2.0
+"""For which a place that failed is asked after the others, unless it says for how long."""
+_LONGEST_REST_S = 60.0
 _PREFIX = 4096
 """Characters of each first message that tell conversations apart."""
 _SPARE = 8
@@ -53,24 +57,25 @@ class Deployment:
         self.model = model
         self.weight = weight
         self.retries = retries
-        self.breaker = Breaker(lambda: asyncio.get_running_loop().time())
+        self.breaker = Breaker(monotonic)
         self.in_flight = 0
         self.rests_until = 0.0
-        """A rate limit was reached: others are asked first until then."""
+        """It failed, or reached a rate limit: others are asked first until then."""
         self.retried = 0
         self.failures: dict[str, int] = {}
         """By the error's code."""
 
     def failed(self, error: UpstreamError) -> None:
         self.failures[error.code] = self.failures.get(error.code, 0) + 1
+        if not error.elsewhere:  # it answered; the request was at fault
+            self.breaker.succeeded()
+            return
+        now = monotonic()
+        self.rests_until = now + min(error.retry_after or _REST_S, _LONGEST_REST_S)
         if isinstance(error, RateLimited):  # it works, and says when it will again
             self.breaker.abandoned()
-            now = asyncio.get_running_loop().time()
-            self.rests_until = now + min(error.retry_after or 1.0, _LONGEST_WAIT_S)
-        elif error.elsewhere:
-            self.breaker.failed()
         else:
-            self.breaker.succeeded()  # it answered; the request was at fault
+            self.breaker.failed()
 
 
 class Deployments:
@@ -161,7 +166,7 @@ class Deployments:
         """The conversation's own place first; one that rests or is crowded after the others."""
         if len(self.places) == 1:
             return list(self.places)
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         prefix = _prefix(call)
         in_flight = sum(place.in_flight for place in self.places)
         weights = sum(place.weight for place in self.places)
