@@ -146,7 +146,9 @@ async def test_taking_a_place_away_moves_only_its_own_conversations() -> None:
     fleet = Fleet(*[[ANSWER] * 400] * 3)
     served: dict[int, str] = {}
     for number in range(200):
-        served[number] = [e.provider for e in await fleet.ask(call(f"q{number}")) if isinstance(e, Served)][0]
+        first = (await fleet.ask(call(f"q{number}")))[0]
+        assert isinstance(first, Served)
+        served[number] = first.provider
     fewer = Deployments(fleet.all.places[:2])
     moved = Counter[str]()
     for number, before in served.items():
@@ -180,7 +182,7 @@ async def test_whatever_a_wire_stumbles_over_is_malformed(damaged: bytes) -> Non
 
     deployments = Deployments([Deployment("p", Wire([]), model="m")])
     got: list[CallEvent] = []
-    with pytest.raises(UpstreamMalformed, match="can't be read"):
+    with pytest.raises(UpstreamMalformed, match="can't be read"):  # noqa: PT012 -- the loop is what raises
         async with aclosing(deployments.stream(call())) as batches:
             async for batch in batches:
                 got += batch

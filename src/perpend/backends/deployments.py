@@ -77,6 +77,12 @@ class Deployment:
         else:
             self.breaker.failed()
 
+    def stumbled(self, error: Exception) -> UpstreamError:
+        """Its wire couldn't read what it said."""
+        failure = malformed(self.name, error)
+        self.failed(failure)
+        return failure
+
 
 class Deployments:
     """Implements `Backend` over the places that serve one model."""
@@ -98,31 +104,34 @@ class Deployments:
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         """As the place's own, after a `Served` that says which it is."""
         tried: list[str] = []
-        failure: UpstreamError | None = None
+        failures: list[UpstreamError] = []
         waiting = deque(self._order(call))
         again: deque[Deployment] = deque()
         retry, retries = 0, max(place.retries for place in waiting)
-        while waiting:
-            place = waiting.popleft()
-            if place.breaker.let_through():
-                place.retried += bool(tried)
-                try:
-                    async with aclosing(self._ask(place, call)) as batches:
-                        async for batch in batches:
-                            yield batch
-                    return
-                except UpstreamError as error:
-                    failure = error
-                    tried.append(f"{place.name}: {error.message}")
-                    if error.billed or not error.elsewhere:
-                        break
-                    if error.later and (error.retry_after or 0.0) <= _LONGEST_WAIT_S:
-                        again.append(place)
-            if not waiting and again and retry < retries:
-                await self._rest(failure, retry)
-                retry += 1
-                waiting.append(again.popleft())
-        raise self._exhausted(failure, tried)
+        try:
+            while waiting:
+                place = waiting.popleft()
+                if place.breaker.let_through():
+                    place.retried += bool(failures)
+                    try:
+                        async with aclosing(self._ask(place, call)) as batches:
+                            async for batch in batches:
+                                yield batch
+                        return
+                    except UpstreamError as error:
+                        failures.append(error)
+                        tried.append(f"{place.name}: {error.message}")
+                        if error.billed or not error.elsewhere:
+                            break
+                        if error.later and (error.retry_after or 0.0) <= _LONGEST_WAIT_S:
+                            again.append(place)
+                if not waiting and again and retry < retries:
+                    await self._sleep(_backoff_s(failures[-1], retry))
+                    retry += 1
+                    waiting.append(again.popleft())
+            raise self._exhausted(failures, tried)
+        finally:
+            failures.clear()  # else they and this frame would hold each other until a collection
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]
@@ -147,20 +156,12 @@ class Deployments:
             ended = True
             raise
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            failure = malformed(place.name, error)
-            place.failed(failure)
             ended = True
-            raise failure from error
+            raise place.stumbled(error) from error
         finally:
             place.in_flight -= 1
             if not ended:  # cut, or gone away
                 place.breaker.succeeded() if begun else place.breaker.abandoned()
-
-    async def _rest(self, failure: UpstreamError | None, retry: int) -> None:
-        """Wait before a place is asked once more: with full jitter, and no less than it asked for."""
-        least = (failure.retry_after if failure is not None else None) or 0.0
-        backoff = min(_BACKOFF_S * 2**retry, _LONGEST_BACKOFF_S)
-        await self._sleep(least + random.uniform(0, backoff))  # noqa: S311 -- not a secret
 
     def _order(self, call: Call) -> list[Deployment]:
         """The conversation's own place first; one that rests or is crowded after the others."""
@@ -177,9 +178,9 @@ class Deployments:
 
         return sorted(self.places, key=key)
 
-    def _exhausted(self, failure: UpstreamError | None, tried: list[str]) -> UpstreamError:
+    def _exhausted(self, failures: list[UpstreamError], tried: list[str]) -> UpstreamError:
         """The last failure, saying what was tried."""
-        if failure is None:
+        if not failures:
             wait = min(place.breaker.wait_s for place in self.places)
             names = ", ".join(place.name for place in self.places)
             return UpstreamOverloaded(
@@ -189,9 +190,15 @@ class Deployments:
                 billed=False,
             )
         if len(tried) > 1:
-            failure.message = f"tried {len(tried)} times; " + "; ".join(dict.fromkeys(tried))
-            failure.args = (failure.message,)
-        return failure
+            failures[-1].message = f"tried {len(tried)} times; " + "; ".join(dict.fromkeys(tried))
+            failures[-1].args = (failures[-1].message,)
+        return failures[-1]
+
+
+def _backoff_s(failure: UpstreamError, retry: int) -> float:
+    """Before a place is asked once more: no less than it wants, and then anything up to twice as long each time."""
+    backoff = min(_BACKOFF_S * 2**retry, _LONGEST_BACKOFF_S)
+    return (failure.retry_after or 0.0) + random.uniform(0, backoff)  # noqa: S311 -- not a secret
 
 
 def _prefix(call: Call) -> bytes:
