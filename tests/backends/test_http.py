@@ -6,7 +6,7 @@ import itertools
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -358,3 +358,89 @@ async def test_tls_is_spoken_and_its_certificate_checked(
         monkeypatch.setattr(http, "_tls", lambda: trusting)
         assert await events(client, url) == await events(client, url) == EVENTS
         assert server.connections == 1
+
+
+class Proxy:
+    """An HTTP proxy that lets everything through; `heads` are the requests that opened a tunnel."""
+
+    def __init__(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> None:
+        self.heads: list[bytes] = []
+        self._answer = answer
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ends = [writer]
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(head)
+            writer.write(self._answer)
+            if b" 200 " in self._answer:
+                host, _, port = head.split(b" ")[1].decode().rpartition(":")
+                there, out = await asyncio.open_connection(host, int(port))
+                open_ends.append(out)
+                await asyncio.wait(
+                    [asyncio.ensure_future(pump(reader, out)), asyncio.ensure_future(pump(there, writer))],
+                    return_when=asyncio.ALL_COMPLETED,
+                )
+        finally:
+            for end in open_ends:
+                end.close()
+
+
+async def pump(source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(65_536):
+            into.write(data)
+    into.close()
+
+
+@asynccontextmanager
+async def proxying(proxy: Proxy) -> AsyncGenerator[str, None]:
+    listener = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+        await asyncio.sleep(0.05)
+
+
+async def test_a_provider_is_reached_through_its_proxy() -> None:
+    proxy = Proxy()
+    async with serving(saying(WHOLE)) as (url, server, client), proxying(proxy) as address:
+        account = Account({}, proxy=f"http://me:p%40ss@{address}")
+        assert await events(client, url, account) == await events(client, url, account) == EVENTS
+        assert server.connections == 1
+        await client.aclose()
+        await asyncio.sleep(0.05)
+    (head,) = proxy.heads
+    assert head.startswith(b"CONNECT 127.0.0.1:")
+    assert b"proxy-authorization: Basic bWU6cEBzcw==\r\n" in head
+
+
+async def test_tls_goes_through_the_proxy_of_the_environment(
+    own_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = own_certificate
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate, key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    proxy = Proxy()
+    async with serving(saying(WHOLE), server_side) as (url, _, client), proxying(proxy) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        monkeypatch.setenv("NO_PROXY", "")
+        assert await events(client, url) == EVENTS
+        await client.aclose()
+        await asyncio.sleep(0.1)
+    async with serving(saying(WHOLE), server_side) as (url, _, client):
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        assert await events(client, url) == EVENTS
+        await client.aclose()
+    assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 407 Who are you?\r\n\r\n", b"SSH-2.0\r\n\r\n", b""])
+async def test_a_proxy_that_refuses_is_an_upstream_error_that_cost_nothing(answer: bytes) -> None:
+    async with serving(saying(WHOLE)) as (url, _, client), proxying(Proxy(answer)) as address:
+        with pytest.raises(UpstreamError, match="proxy") as caught:
+            await events(client, url, Account({}, proxy=f"http://{address}"))
+        assert not caught.value.billed
