@@ -105,6 +105,14 @@ async def test_places_and_keys_of_a_model_are_its_deployments(
         assert runtime.models.resolve("fast").fallbacks == ()
 
 
+async def test_a_fallback_that_is_not_there_is_told_at_once(config: Config) -> None:
+    broken = ModelConfig(provider="mine", fallbacks=("fsat",))
+    config = replace(config, models={**config.models, "m": broken})
+    async with await Runtime.open(config) as runtime:
+        with pytest.raises(NotFound, match="unknown model 'fsat'"):
+            runtime.models.resolve("m")
+
+
 async def test_an_engine_killed_in_the_middle_is_answered_from_and_the_next_request_works(
     smollm_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,8 @@ class Models:
             places = row.deployments or (DeploymentConfig(provider=row.provider),)
             backend = self._remote(name, row, places)
         fallbacks = row.fallbacks
+        for fallback in fallbacks:
+            self._configured(fallback)  # one that isn't there is told now, not when it is needed
         if isinstance(backend, Deployments):
             self._upstreams[name] = backend
             fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks

@@ -1,7 +1,7 @@
 """Whether plain values fit the schema: every problem, each with its key path, not only the first."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +30,9 @@ def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> It
         for name, item in value.items():
             yield from _leaf(name, of_dict[0], hook, (*path, name))
             yield from problems(item, of_dict[1], hook, (*path, name))
+    elif (of_list := list_of(shape)) and isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from problems(item, of_list, hook, path)
     else:
         yield from _leaf(value, shape, hook, path)
 
@@ -97,9 +100,14 @@ def known_keys(section: type[Struct], path: KeyPath = ()) -> Iterator[KeyPath]:
 def section_of(shape: Any) -> type[Struct] | None:
     """The table's type, for `Section` and `Section | None`."""
     for part in (shape, *get_args(shape)):
-        if isinstance(part, type) and issubclass(part, Struct) and get_origin(shape) is not dict:
+        if isinstance(part, type) and issubclass(part, Struct) and get_origin(shape) not in (dict, tuple):
             return part
     return None
+
+
+def list_of(shape: Any) -> type[Struct] | None:
+    """The tables' type, of a list of tables."""
+    return section_of(get_args(shape)[0]) if get_origin(shape) is tuple else None
 
 
 def dict_of(shape: Any) -> tuple[Any, Any] | None:

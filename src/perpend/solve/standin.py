@@ -36,8 +36,11 @@ class StandIns:
         self._served = served
         self._resolve = resolve
 
-    def turn(self, draft: Draft) -> TokenBudget | None:
-        """Hand `draft` to the next one that the limits allow; its budget, or None where nobody is left."""
+    def turn(self, draft: Draft, tried: list[str]) -> TokenBudget | None:
+        """Hand `draft` to the next one that the limits allow; its budget, or None where nobody is left.
+
+        Who was passed over, and why, is noted in `tried`.
+        """
         draft.let_go()
         if draft.means.clock.expired:
             return None
@@ -45,10 +48,12 @@ class StandIns:
             try:
                 model = self._served(name)
                 budget = self._budget(draft, model)
-            except PerpendError:  # its window is too small for the prompt, or its price too high for the cap
+            except PerpendError as error:  # its window is too small for the prompt, or its price for the cap
+                tried.append(f"{name}: {error.message}")
                 continue
             if budget is not None:
                 return budget
+            tried.append(f"{name}: its price isn't known, and max_cost_usd has to hold")
         return None
 
     def _budget(self, draft: Draft, model: ServedModel) -> TokenBudget | None:
@@ -85,7 +90,7 @@ async def write(draft: Draft, base: Call, budget: TokenBudget, waits: int, stand
             tried.append(f"{model.name}: {error.message}")
             if draft.said.answering or not _helped(error):
                 raise
-            turned = stand_ins.turn(draft)
+            turned = stand_ins.turn(draft, tried)
             if turned is None:
                 if not draft.said.thinking or draft.stop_reason == "upstream_error":
                     raise _telling(error, tried) from error.__cause__
