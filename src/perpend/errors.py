@@ -12,7 +12,7 @@
     ├── DeadlineTooShort        504 deadline_exceeded       no time for any answer
     ├── UpstreamError           502 upstream_error          it broke, or can't be reached; names what was tried
     │   ├── UpstreamTimeout     504 upstream_timeout        no connection, no first token, silence, or no end
-    │   ├── UpstreamMalformed   502 upstream_malformed      not HTTP, not SSE, not JSON, not UTF-8, no end
+    │   ├── UpstreamMalformed   502 upstream_malformed      not HTTP, not SSE, not JSON, not UTF-8
     │   ├── UpstreamOverloaded  503 upstream_overloaded     too busy; may carry retry_after
     │   │   └── RateLimited     429 upstream_rate_limit     this account's limit; may carry retry_after
     │   ├── AccountRefused      502 upstream_auth           wrong key, no permission, no credit, no such model

@@ -8,10 +8,11 @@ from typing import Self
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import UNKNOWN, Price, dearest, price_of
 from perpend.backends import Backend, Upstream, backends
+from perpend.backends.accounts import account_of, check_wire, key_header
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient, Patience
-from perpend.backends.providers import Provider
+from perpend.backends.providers import Provider, providers
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_keys
@@ -35,6 +36,9 @@ class Models:
         self._engines = engines
         self._served: dict[str, ServedModel] = {}
         self._upstreams: dict[str, Deployments] = {}
+        for name, own in config.providers.items():
+            if own.wire is not None:
+                check_wire(name, own.wire)  # one that isn't there is told at the start
 
     def names(self) -> list[str]:
         """The config's models, then the catalogue's."""
@@ -83,7 +87,7 @@ class Models:
         if name.endswith(".gguf"):
             return ModelConfig(gguf=Path(name))
         provider, _, upstream = name.partition("/")
-        if upstream and provider in self._config.providers:
+        if upstream and (provider in self._config.providers or provider in providers()):
             return ModelConfig(provider=provider, name=upstream)
         raise NotFound(
             f"unknown model {name!r}",
@@ -156,46 +160,43 @@ class Models:
 
     def _remote(self, name: str, row: ModelConfig, places: tuple[DeploymentConfig, ...]) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""
-        return Deployments(
-            [
-                Deployment(
-                    place.provider,
-                    backend,
-                    model=place.name or row.name or name,
-                    key=number,
-                    weight=place.weight,
-                    retries=self._config.providers[place.provider].retries,
-                )
-                for place in places
-                for number, backend in enumerate(self._places(name, place.provider))
-            ]
-        )
+        deployments: list[Deployment] = []
+        for place in places:
+            model = place.name or row.name or name
+            deployments += self._deployments(name, model, place)
+        return Deployments(deployments)
 
-    def _places(self, name: str, provider_name: str) -> list[Backend]:
-        """One backend for each of the provider's keys."""
-        provider = self._config.providers.get(provider_name)
-        if provider is None:
+    def _deployments(self, name: str, upstream_name: str, place: DeploymentConfig) -> list[Deployment]:
+        """One for each of the provider's keys."""
+        found = account_of(place.provider, self._config.providers.get(place.provider))
+        if found is None:
             raise NotFound(
-                f"model {name!r} names a provider {provider_name!r} that isn't configured",
-                hint=f"add [providers.{provider_name}] with a base_url to perpend.toml",
+                f"model {name!r} names a provider {place.provider!r} that isn't configured",
+                hint=f"add [providers.{place.provider}] with a base_url to perpend.toml",
                 field="model",
             )
-        base_url = provider.base_url.rstrip("/")
+        row, provider = found
 
         async def url() -> str:
-            return base_url
+            return row.base_url
 
-        row = Provider(name=provider_name, wire=provider.wire, base_url=base_url)
         return [
-            backends.get(provider.wire)(Upstream(row, self._http, url, _account(provider, key)))
-            for key in provider_keys(provider_name, provider)
+            Deployment(
+                place.provider,
+                backends.get(row.wire)(Upstream(row, self._http, url, _account(row, provider, key))),
+                model=upstream_name,
+                key=number,
+                weight=place.weight,
+                retries=provider.retries,
+            )
+            for number, key in enumerate(provider_keys(place.provider, provider))
         ]
 
 
-def _account(provider: ProviderConfig, key: str | None) -> Account:
+def _account(row: Provider, provider: ProviderConfig, key: str | None) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
     if key:
-        headers["authorization"] = f"Bearer {key}"
+        headers |= key_header(row.auth, key)
     patience = Patience(
         connect_s=provider.connect_timeout_s,
         first_token_s=provider.first_token_timeout_s,

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.prompts import chatml, with_family_prompt
+from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
+from perpend.backends.refusals import failure, malformed
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
 
@@ -45,7 +46,7 @@ class RawCompletion(ABC):
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
-        prompt = await self._prompt(base, call) + call.continuation
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         body = msgspec.json.encode(self.body(call, prompt))
         delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
         counted = 0
@@ -54,14 +55,14 @@ class RawCompletion(ABC):
         async with aclosing(reads):
             async for payloads in reads:
                 batch: list[CallEvent] = []
-                failure: UpstreamError | None = None
+                broken: UpstreamError | None = None
                 for payload in payloads:
                     if payload == b"[DONE]":
                         continue
                     try:
                         chunk = self.read(payload, call)
                     except UpstreamError as error:
-                        failure = error  # raised once everything before it was handed on
+                        broken = error  # raised once everything before it was handed on
                         break
                     if chunk.text:
                         generated = counted + 1 if chunk.generated is None else chunk.generated
@@ -74,13 +75,19 @@ class RawCompletion(ABC):
                     )
                 if batch:
                     yield batch
-                if failure is not None:
-                    raise failure
+                if broken is not None:
+                    raise broken
         if last.reason is None:
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
             )
         yield [CallEnded(last.reason, last.usage, last.model_version)]
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        chunk = self.read(body, call)
+        delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+        said: list[CallEvent] = [delta(chunk.text, chunk.generated or 0)] if chunk.text else []
+        return [*said, CallEnded(chunk.reason or "stop", chunk.usage, chunk.model_version)]
 
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
@@ -95,10 +102,10 @@ class RawCompletion(ABC):
         """One streamed event in this shape."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        messages = call.messages
-        if call.continuation.startswith(call.family.open):
-            messages = with_family_prompt(messages, call.family)
-        if call.family.template == "server":
+        family = call.family
+        thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
+        messages = with_family_prompt(call.messages, family, thinking=thinking)
+        if family.template == "server":
             return await self._server_template(base, messages)
         return chatml(messages)
 
@@ -116,7 +123,7 @@ class LlamaCompletion(RawCompletion):
 
     async def count_input(self, call: Call) -> int | None:
         base = await self._base_url()
-        prompt = await self._prompt(base, call) + call.continuation
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
         answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
@@ -134,7 +141,7 @@ class LlamaCompletion(RawCompletion):
     def read(self, payload: bytes, call: Call) -> _Chunk:
         event = _decode(_LLAMA, payload)
         if event.error is not None:
-            raise UpstreamError(f"the engine failed: {event.error.message}")
+            raise failure("the engine failed", event.error)
         if not event.stop:
             return _Chunk(event.content, event.tokens_predicted)
         return _Chunk(
@@ -166,7 +173,7 @@ class OpenAICompletion(RawCompletion):
     def read(self, payload: bytes, call: Call) -> _Chunk:
         event = _decode(_OPENAI, payload)
         if event.error is not None:
-            raise UpstreamError(f"the server failed: {event.error.message}")
+            raise failure("the server failed", event.error)
         choice = event.choices[0] if event.choices else _OpenAIChoice()
         tokens = event.usage
         usage = None
@@ -183,6 +190,8 @@ class OpenAICompletion(RawCompletion):
 
 class _Failure(Struct):
     message: str = "unknown error"
+    type: Any = None
+    code: Any = None
 
 
 class _Template(Struct):
@@ -241,8 +250,8 @@ _OPENAI = msgspec.json.Decoder(_OpenAIEvent)
 def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
     try:
         return decoder.decode(payload)
-    except msgspec.DecodeError as error:
-        raise UpstreamError(f"the server sent an event that can't be read: {error}") from error
+    except ValueError as error:
+        raise malformed("the server", error) from error
 
 
 def _stops(call: Call) -> list[str]:

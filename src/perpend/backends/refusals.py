@@ -156,25 +156,37 @@ _LIST = msgspec.json.Decoder(list[_Body])
 
 
 def refusal(
-    where: str, body: bytes, *, status: int | None = None, headers: Mapping[bytes, bytes] | None = None
+    where: str, body: bytes, *, status: int, headers: Mapping[bytes, bytes] | None = None
 ) -> UpstreamError:
-    """The error that a refused request, or an error event in a stream (without `status`), means.
-
-    `headers` are the response's, in lower case. Only what came with a status can't have been paid for.
-    """
+    """The error that a refused request means. `headers` are the response's, in lower case."""
     error = _error_in(body)
     said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
     kind = _kind(error, said, status)
-    answered = "failed in the middle" if status is None else f"answered {status}"
     wait = retry_after(headers or {})
-    return kind(
-        f"{where} {answered}: {said[:_EXCERPT]}",
-        hint=_HINTS.get(kind),
-        field="messages" if kind in (ContextTooLong, ContentFiltered) else None,
-        upstream_status=status,
-        retry_after=retry_delay(error.details) if wait is None else wait,
-        billed=status is None or kind is UpstreamTimeout,
-    )
+    refused = _error(kind, f"{where} answered {status}: {said[:_EXCERPT]}", status)
+    refused.retry_after = retry_delay(error.details) if wait is None else wait
+    refused.billed = kind is UpstreamTimeout  # what was refused can't have been paid for
+    return refused
+
+
+def failure(where: str, error: Any) -> UpstreamError:
+    """The error that an error object in a response means, decoded in whatever shape; `where` says what happened."""
+    told = _Error(message=error) if isinstance(error, str) else _converted(error)
+    said = str(told.message or told.type or told.code or "unknown error")
+    status = told.code if isinstance(told.code, int) else None
+    return _error(_kind(told, said, status), f"{where}: {said[:_EXCERPT]}", status)
+
+
+def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
+    field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
+    return kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
+
+
+def _converted(error: Any) -> _Error:
+    try:
+        return msgspec.convert(error, _Error, from_attributes=True)
+    except msgspec.ValidationError:
+        return _Error()
 
 
 def _error_in(body: bytes) -> _Error:
@@ -185,7 +197,7 @@ def _error_in(body: bytes) -> _Error:
         return _Error()
     inner = whole.error
     if isinstance(inner, dict):
-        return msgspec.convert(inner, _Error)
+        return _converted(inner)
     message = inner if isinstance(inner, str) else whole.message or whole.detail
     return _Error(message=message, type=whole.kind, code=whole.code)
 
@@ -193,12 +205,10 @@ def _error_in(body: bytes) -> _Error:
 def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
     for word in (error.code, error.type, error.status):
         if isinstance(word, str) and (kind := _WORDS.get(word.rpartition("#")[2].lower())) is not None:
-            # Such a word may be all that a server has, and its status say more.
+            # "server error" may be all that a server has to say, and its status more.
             return _STATUS.get(status or 0, kind) if kind is UpstreamError else kind
-    if status is None and isinstance(error.code, int):
-        status = error.code
     kind = UpstreamError if status is None else _STATUS.get(status, UpstreamError)
-    if kind is Rejected or status is None or status in (403, 413, 500):
+    if kind is Rejected or status in (None, 403, 500):
         kind = next((meant for pattern, meant in _SAYS if pattern.search(said)), kind)
     return ContextTooLong if kind is Rejected and status == 413 else kind
 

@@ -22,6 +22,7 @@ for name, place in (
     ("usage", "usage:usage"),
     ("config", "config:app"),
     ("doctor", "doctor:doctor"),
+    ("replay", "replay:replay"),
 ):
     app.command(f"perpend.cli.{place}", name=name)
 

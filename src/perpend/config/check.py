@@ -1,6 +1,9 @@
 """Whether plain values fit the schema: every problem, each with its key path, not only the first."""
 
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
@@ -116,17 +119,34 @@ def dict_of(shape: Any) -> tuple[Any, Any] | None:
 
 
 def dangling(config: Config) -> Iterator[Problem]:
-    """Models whose provider isn't there."""
-    known = [EMBEDDED, *config.providers]
+    """Models whose provider isn't there, and providers of which nobody knows where they are."""
+    listed = listed_providers()
+    for name, own in config.providers.items():
+        if own.like is not None and own.like not in listed:
+            yield Problem(
+                ("providers", name, "like"), f"no known provider {own.like!r}; {_one_of(own.like, listed)}"
+            )
+        elif own.base_url is None and (own.like or name) not in listed:
+            yield Problem(("providers", name), "'base_url' is missing")
+    known = [EMBEDDED, *config.providers, *listed]
     for name, row in config.models.items():
         at: list[tuple[KeyPath, str, list[str]]] = [(("models", name, "provider"), row.provider, known)]
-        places = [place.provider for place in row.deployments]
-        at += [(("models", name, "deployments"), place, list(config.providers)) for place in places]
+        at += [(("models", name, "deployments"), place.provider, known[1:]) for place in row.deployments]
         for path, provider, allowed in at:
             if provider not in allowed:
-                close = nearest(provider, allowed)
-                meant = f"did you mean {close!r}?" if close else f"known: {', '.join(allowed)}"
-                yield Problem(path, f"no provider {provider!r}; {meant}")
+                yield Problem(path, f"no provider {provider!r}; {_one_of(provider, allowed)}")
+
+
+@cache
+def listed_providers() -> tuple[str, ...]:
+    """Names of the rows that come with Perpend; what they say is for `backends.providers` to read."""
+    text = files("perpend").joinpath("backends/providers.toml").read_text(encoding="utf-8")
+    return tuple(tomllib.loads(text))
+
+
+def _one_of(name: str, known: Iterable[str]) -> str:
+    close = nearest(name, known)
+    return f"did you mean {close!r}?" if close else f"known: {', '.join(known)}"
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:

@@ -196,10 +196,10 @@ class _Solving:
         if request.progress:
             self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
         self._summariser: Summariser | None = None
-        if request.visibility == "summary":
+        if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
-            cheap = Means(share, services.cheap_model(model), clock, None, silent, 0)
+            cheap = Means(share, writer, clock, None, silent, 0)
             self._summariser = Summariser(cheap, services.summary_every_tokens, self._tell)
 
     async def run(self) -> Answer:
