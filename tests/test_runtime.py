@@ -97,6 +97,7 @@ async def test_places_and_keys_of_a_model_are_its_deployments(
     )
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve("m")
+        assert (served.provider, served.upstream_name) == ("pooled", "gpt-4o")
         names = [place.name for place in runtime.models.places()["m"]]
         assert names == ["pooled/gpt-4o", "pooled/gpt-4o#2", "mine/gpt-4o-mini"]
         assert served.fallbacks == ("m", "fast")

@@ -103,8 +103,7 @@ class Models:
             context = self._engines.context(row.context or (weights.context if weights else None))
             backend = self._embedded(name, context)
         else:
-            places = row.deployments or (DeploymentConfig(provider=row.provider),)
-            backend = self._remote(name, row, places)
+            backend = self._remote(name, row)
         fallbacks = row.fallbacks
         for fallback in fallbacks:
             self._configured(fallback)  # one that isn't there is told now, not when it is needed
@@ -114,8 +113,8 @@ class Models:
         prices = self._prices(name, row)
         return ServedModel(
             name=name,
-            provider=row.deployments[0].provider if row.deployments else row.provider,
-            upstream_name=row.name or name,
+            provider=row.places[0].provider,
+            upstream_name=row.places[0].name or name,
             family=family,
             backend=backend,
             price=dearest(prices.values()),
@@ -130,19 +129,18 @@ class Models:
     def _family(self, name: str, row: ModelConfig) -> Family:
         if (weights := self.weights(name)) is not None:
             return family_named(weights.family)
-        family = family_of(row.name or (row.gguf.name if row.gguf else name))
+        family = family_of(row.places[0].name or (row.gguf.name if row.gguf else name))
         embedded = row.embedded
         return family_named("gguf") if embedded and family.budget != "exact" else family
 
     def _prices(self, name: str, row: ModelConfig) -> dict[str, Price]:
         """By provider. The model's own price holds at each of them."""
-        own = Price.from_config(row.price) if row.price else None
-        if not row.deployments:
-            return {row.provider: own or self._listed_price(row.name or name, row.provider)}
-        return {
-            place.provider: own or self._listed_price(place.name or row.name or name, place.provider)
-            for place in row.deployments
-        }
+        prices: dict[str, list[Price]] = {}
+        for place in row.places:
+            own = Price.from_config(row.price) if row.price else None
+            price = own or self._listed_price(place.name or name, place.provider)
+            prices.setdefault(place.provider, []).append(price)
+        return {provider: dearest(each) for provider, each in prices.items()}
 
     def _listed_price(self, upstream_name: str, provider: str) -> Price:
         return Price() if provider == EMBEDDED else price_of(upstream_name) or UNKNOWN
@@ -158,15 +156,11 @@ class Models:
         account = Account({"content-type": "application/json"})
         return backends.get("llama_completion")(Upstream(Provider(name=EMBEDDED), self._http, url, account))
 
-    def _remote(self, name: str, row: ModelConfig, places: tuple[DeploymentConfig, ...]) -> Deployments:
+    def _remote(self, name: str, row: ModelConfig) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""
-        deployments: list[Deployment] = []
-        for place in places:
-            model = place.name or row.name or name
-            deployments += self._deployments(name, model, place)
-        return Deployments(deployments)
+        return Deployments([one for place in row.places for one in self._deployments(name, place)])
 
-    def _deployments(self, name: str, upstream_name: str, place: DeploymentConfig) -> list[Deployment]:
+    def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
         """One for each of the provider's keys."""
         found = account_of(place.provider, self._config.providers.get(place.provider))
         if found is None:
@@ -184,7 +178,7 @@ class Models:
             Deployment(
                 place.provider,
                 backends.get(row.wire)(Upstream(row, self._http, url, _account(row, provider, key))),
-                model=upstream_name,
+                model=place.name or name,
                 key=number,
                 weight=place.weight,
                 retries=provider.retries,

@@ -192,10 +192,13 @@ class Deployments:
                 retry_after=max(wait, 1.0),
                 billed=False,
             )
+        last = failures[-1]
         if len(tried) > 1:
-            failures[-1].message = f"tried {len(tried)} times; " + "; ".join(dict.fromkeys(tried))
-            failures[-1].args = (failures[-1].message,)
-        return failures[-1]
+            last.message = f"tried {len(tried)} times; " + "; ".join(dict.fromkeys(tried))
+            last.args = (last.message,)
+        if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
+            last.retry_after = _REST_S
+        return last
 
 
 def _backoff_s(failure: UpstreamError, retry: int) -> float:

@@ -213,7 +213,5 @@ def _reports(name: str, heard: Heard) -> Finding:
 
 def models_of(config: Config, provider: str) -> list[str]:
     return [
-        name
-        for name, row in config.models.items()
-        if provider in [row.provider, *(place.provider for place in row.deployments)]
+        name for name, row in config.models.items() if provider in [place.provider for place in row.places]
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from perpend.types import Effort
 
@@ -134,6 +135,13 @@ class ModelConfig(Section, frozen=True):
     """Thinking tokens for effort words, in place of the family's."""
     answer_tokens: Positive | None = None
     """Tokens kept for the answer, and its default limit; default: the family's."""
+
+    @property
+    def places(self) -> tuple[DeploymentConfig, ...]:
+        """Where it is served, each with the name that it has there; at least one."""
+        if not self.deployments:
+            return (DeploymentConfig(provider=self.provider, name=self.name),)
+        return tuple(replace(place, name=place.name or self.name) for place in self.deployments)
 
     @property
     def embedded(self) -> bool:
