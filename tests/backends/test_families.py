@@ -79,6 +79,7 @@ def test_its_markers_can_be_told_apart(family: Family) -> None:
         ("claude-3-7-sonnet-20250219", "claude-extended"),
         ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-extended"),
         ("anthropic/claude-opus-4-6", "claude-4.6"),
+        ("anthropic/claude-sonnet-4.5", "claude-extended"),
         ("claude-opus-4-7", "claude-adaptive"),
         ("claude-sonnet-5", "claude-adaptive"),
         ("claude-opus-5-5", "claude-always-on"),

@@ -1,6 +1,15 @@
 """One file for each wire protocol; importing this package registers them."""
 
-from perpend.backends import anthropic, gemini, ollama, openai_chat, openai_responses, raw_completion
+from perpend.backends import (
+    anthropic,
+    cohere,
+    dashscope,
+    gemini,
+    ollama,
+    openai_chat,
+    openai_responses,
+    raw_completion,
+)
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 
 __all__ = [
@@ -10,6 +19,8 @@ __all__ = [
     "Upstream",
     "anthropic",
     "backends",
+    "cohere",
+    "dashscope",
     "gemini",
     "ollama",
     "openai_chat",

@@ -156,8 +156,9 @@ def _assistant(message: Message, origin: str, thoughts: str) -> dict[str, Any]:
         written["reasoning_details"] = details
     elif not message.thinking or thoughts == "dropped":
         pass
-    elif thoughts == "chunks":
-        chunk = {"type": "thinking", "thinking": [{"type": "text", "text": message.thinking}]}
+    elif thoughts in ("chunks", "blocks"):
+        inside = [{"type": "text", "text": message.thinking}] if thoughts == "chunks" else message.thinking
+        chunk = {"type": "thinking", "thinking": inside}
         written["content"] = [chunk, *([{"type": "text", "text": text}] if text else [])]
     else:
         written["reasoning" if thoughts == "reasoning_details" else thoughts] = message.thinking

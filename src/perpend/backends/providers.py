@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from perpend.types import Effort
 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"]
-Thoughts = Literal["dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks"]
+Thoughts = Literal["dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks", "blocks"]
 BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
 """What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
 

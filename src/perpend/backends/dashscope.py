@@ -1,0 +1,115 @@
+"""DashScope's own wire (Alibaba Cloud Model Studio: text-generation/generation): the chat wire in other envelopes.
+
+The row's headers ask for a stream. Counts come with every event, and grow.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from msgspec import Struct
+
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.openai_chat import ChatReading
+from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, Failure, TokenDetails
+from perpend.backends.openai_chat_request import chat_body
+from perpend.backends.providers import Provider
+from perpend.backends.reading import Decoders, Reading, relay
+from perpend.types import CallEnded
+
+_PATH = "/services/aigc/text-generation/generation"
+_RUNNING = "null"
+"""Is what `finish_reason` says, as a word, until the end."""
+
+
+class DashScope:
+    continues = False
+    resumes = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        body, reading = _body(call, self._upstream.provider), self._reading(call)
+        async with aclosing(relay(self._upstream, _PATH, body, reading)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return self._reading(call).events([body])
+
+    async def count_input(self, call: Call) -> int | None:
+        """The wire has no tokenizer to ask."""
+        return None
+
+    def _reading(self, call: Call) -> "DashScopeReading":
+        return DashScopeReading(call, self._upstream.provider)
+
+
+class _Choice(Struct):
+    message: Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Output(Struct):
+    choices: list[_Choice] | None = None
+
+
+class _Usage(Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    output_tokens_details: TokenDetails | None = None
+    prompt_tokens_details: TokenDetails | None = None
+
+
+class _Event(Struct):
+    output: _Output | None = None
+    usage: _Usage | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+_EVENTS = Decoders(_Event)
+
+
+class DashScopeReading(Reading[_Event]):
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _EVENTS)
+        self._chat = ChatReading(call, provider)
+
+    def take(self, event: _Event, batch: list[CallEvent]) -> None:
+        chat = Event(choices=[])
+        if event.usage is not None:
+            usage = event.usage
+            chat.usage = ChatUsage(
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.output_tokens_details,
+                usage.prompt_tokens_details,
+            )
+        if event.output is not None and event.output.choices:
+            choice = event.output.choices[0]
+            reason = None if choice.finish_reason == _RUNNING else choice.finish_reason
+            chat.choices = [Choice(choice.message, finish_reason=reason)]
+        elif event.code:
+            chat.error = Failure(event.message, event.code)
+        self._chat.take(chat, batch)
+        self.failure = self._chat.failure
+
+    def rest(self) -> list[CallEvent]:
+        return self._chat.rest()
+
+    def end(self) -> CallEnded | None:
+        return self._chat.end()
+
+
+def _body(call: Call, provider: Provider) -> dict[str, Any]:
+    parameters = chat_body(call, provider)
+    model, messages = parameters.pop("model"), parameters.pop("messages")
+    for name in ("stream", "stream_options"):
+        parameters.pop(name, None)
+    own = {"result_format": "message", "incremental_output": True}
+    return {"model": model, "input": {"messages": messages}, "parameters": {**parameters, **own}}
+
+
+backends.register("dashscope")(DashScope)

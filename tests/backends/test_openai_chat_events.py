@@ -1,0 +1,184 @@
+"""What comes on the OpenAI chat wire: thinking wherever it is, tool calls however they are numbered, any counts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from replaying import Wire, answer, call, carries, content, ended, joined, thinking
+from shared_data import shared
+
+from perpend.backends.families import family_named
+from perpend.backends.openai_chat import ChatReading
+from perpend.backends.openai_chat_events import EVENTS, ChatUsage, TokenDetails
+from perpend.backends.providers import Provider, providers
+from perpend.errors import UpstreamError
+from perpend.types import CallEnded, Text, Thought, ToolUse, Usage
+
+OWN = Path(__file__).parents[1] / "fixtures" / "openai_chat"
+
+
+@pytest.mark.parametrize("cuts", range(4))
+async def test_a_stream_cut_anywhere_says_what_its_whole_response_says(cuts: int) -> None:
+    streamed = await Wire("openai_chat", (OWN / "tool.sse").read_bytes(), cuts=cuts).stream(call())
+    whole = Wire("openai_chat", (OWN / "tool.json").read_bytes()).whole(call())
+    said = (
+        Thought("The sum needs a tool."),
+        Text("Let me add – so."),
+        ToolUse("call_1", "add", '{"a": 2, "b": 3}'),
+    )
+    assert content(streamed) == content(whole) == said
+    assert streamed[-1] == whole[-1] == CallEnded("tool_calls", Usage(40, 16, 12, 18), "own-1")
+
+
+def read(*deltas: dict[str, Any], provider: Provider | None = None, reason: str = "stop") -> list[Any]:
+    """The events of a stream of these deltas, one read for each."""
+    reading = ChatReading(call(), provider or Provider(name="here"))
+    events: list[Any] = []
+    for delta in [*deltas, None]:
+        choice = {"delta": delta} if delta is not None else {"delta": {}, "finish_reason": reason}
+        events += reading.read([json.dumps({"choices": [choice]}).encode()])
+    assert reading.failure is None
+    return joined([*events, *reading.rest(), reading.ended("here")])
+
+
+@given(st.data())
+def test_tags_that_a_server_left_in_are_found_wherever_they_are_cut(data: st.DataObject) -> None:
+    text = "<think>\nTwo and two.\n</think>\n\nIt is 4, 1 < 2."
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1))))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    events = read(*({"content": piece} for piece in pieces))
+    assert (thinking(events), answer(events)) == ("Two and two.", "It is 4, 1 < 2.")
+
+
+@pytest.mark.parametrize("text", ["a <think> b", "<b>bold</b>", "  x", "<thin", "<", " "])
+def test_other_text_is_answer(text: str) -> None:
+    assert answer(read({"content": text})) == text
+    assert answer(read(*({"content": letter} for letter in text))) == text
+
+
+def test_a_tag_after_thinking_in_a_field_is_text() -> None:
+    events = read({"reasoning": "hm"}, {"content": "<think> is a tag"})
+    assert (thinking(events), answer(events)) == ("hm", "<think> is a tag")
+
+
+def test_where_the_open_tag_is_in_the_prompt_text_begins_with_thinking() -> None:
+    reading = ChatReading(call(family_named("qwen3-thinking")), providers()["mlc-llm"])
+    batch = reading.read(
+        [b'{"choices":[{"delta":{"content":"so\\n</think>\\n\\n4"},"finish_reason":"stop"}]}']
+    )
+    events = [*batch, *reading.rest(), reading.ended("here")]
+    assert (thinking(events), answer(events)) == ("so", "4")
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [
+            {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}},
+            {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}},
+        ],
+        [
+            {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}},
+            {"index": 0, "id": "b", "function": {"name": "g", "arguments": "{}"}},
+        ],
+        [
+            {"id": "a", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "function": {"name": "g", "arguments": {}}},
+        ],
+        [
+            {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}},
+            {"index": 0, "id": "a", "function": {"name": "f", "arguments": "}"}},
+            {"index": 1, "id": "b", "function": {"name": "g"}},
+            {"index": 1, "function": {"arguments": "{}"}},
+        ],
+        [
+            {"id": "a", "function": {"name": "f", "arguments": "{"}},
+            {"function": {"arguments": "}"}},
+            {"id": "b", "function": {"name": "g", "arguments": "{}"}},
+        ],
+    ],
+)
+def test_tool_calls_are_told_apart_however_they_are_numbered(pieces: list[dict[str, Any]]) -> None:
+    events = read(*({"tool_calls": [piece]} for piece in pieces))
+    assert content(events) == (ToolUse("a", "f", "{}"), ToolUse("b", "g", "{}"))
+    assert ended(events).reason == "tool_calls", "though the server said stop"
+
+
+def test_a_call_without_an_id_gets_one() -> None:
+    (use,) = content(
+        read({"tool_calls": [{"index": 0, "id": "", "function": {"name": "f", "arguments": "{}"}}]})
+    )
+    assert isinstance(use, ToolUse)
+    assert use.id.startswith("call_")
+
+
+def test_a_refusal_is_an_answer_that_the_vendor_filtered() -> None:
+    events = read({"refusal": "I can't."})
+    assert (answer(events), ended(events).reason) == ("I can't.", "content_filter")
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("length", "length"),
+        ("content_filter", "content_filter"),
+        ("sensitive", "content_filter"),
+        ("eos", "stop"),
+    ],
+)
+def test_why_it_ended(word: str, reason: str) -> None:
+    assert ended(read({"content": "a"}, reason=word)).reason == reason
+
+
+def test_openrouters_details_are_carried_whole() -> None:
+    body = shared("wire/openrouter/chat-claude-stream/response.sse").read_bytes()
+    events = Wire("openai_chat", body, provider="openrouter")
+    reading = ChatReading(call(), providers()["openrouter"])
+    payloads = [line[6:] for line in body.splitlines() if line.startswith(b"data: ")]
+    said = [*reading.read(payloads), *reading.rest(), reading.ended("here")]
+    (data,) = carries(said)
+    (detail,) = msgspec.json.decode(data)
+    assert detail["text"] == thinking(said)
+    assert detail["signature"].startswith("Et0B")
+    assert events
+
+
+@pytest.mark.parametrize(
+    ("usage", "inside", "counts"),
+    [
+        (ChatUsage(9, 10, TokenDetails(11)), True, Usage(9, 0, 10, 0)),
+        (ChatUsage(12, 2, TokenDetails(340), TokenDetails(cached_tokens=11)), False, Usage(12, 11, 340, 2)),
+        (ChatUsage(15, 33, reasoning_tokens=21), True, Usage(15, 0, 21, 12)),
+        (ChatUsage(20, 30, cached_tokens=10), True, Usage(20, 10, 0, 30)),
+        (ChatUsage(20, 30, prompt_cache_hit_tokens=10), True, Usage(20, 10, 0, 30)),
+        (ChatUsage(), True, Usage()),
+    ],
+)
+def test_counts(usage: ChatUsage, inside: bool, counts: Usage) -> None:
+    assert usage.counts(inside) == counts
+
+
+def test_fields_that_nobody_knows_never_fail() -> None:
+    event = EVENTS.one.decode(
+        b'{"choices":[{"delta":{"content":null,"audio":{"x":[1]}},"new":3}],"service":{}}'
+    )
+    assert event.choices is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"error": {"message": "no such model", "code": 404}}', "no such model"),
+        (b'{"error": "no"}', "no"),
+        (b'{"object": "error", "message": "bad", "code": 400}', "bad"),
+        (b'{"choices": []}', "no choice"),
+        (b"<html>", "can't be read"),
+    ],
+)
+def test_a_whole_response_that_is_none_is_an_error(body: bytes, said: str) -> None:
+    with pytest.raises(UpstreamError, match=said):
+        Wire("openai_chat", body).whole(call())

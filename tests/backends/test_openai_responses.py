@@ -1,0 +1,153 @@
+"""The OpenAI responses wire: its recordings, and items of reasoning that go back as they came."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from replaying import Wire, call, carries, content, ended, joined
+from shared_data import shared
+
+from perpend.backends.families import family_of
+from perpend.backends.openai_responses_request import responses_body
+from perpend.backends.providers import providers
+from perpend.errors import UpstreamError
+from perpend.types import (
+    AnswerDelta,
+    Carry,
+    Form,
+    Image,
+    Message,
+    NamedTool,
+    OutputFormat,
+    Text,
+    Thought,
+    Tool,
+    ToolResult,
+    ToolUse,
+    Usage,
+)
+
+OWN = Path(__file__).parents[1] / "fixtures" / "openai_responses"
+
+
+@pytest.mark.parametrize("cuts", range(4))
+async def test_a_stream_cut_anywhere_says_what_its_whole_response_says(cuts: int) -> None:
+    streamed = await Wire("openai_responses", (OWN / "tool.sse").read_bytes(), cuts=cuts).stream(call())
+    whole = Wire("openai_responses", (OWN / "tool.json").read_bytes()).whole(call())
+    assert content(streamed) == content(whole)
+    assert streamed[-1] == whole[-1]
+    thought, text, use = content(whole)
+    assert isinstance(thought, Thought)
+    assert thought.text == "The sum needs a tool."
+    assert text == Text("Let me add – so.")
+    assert use == ToolUse("call_1", "add", '{"a": 2, "b": 3}')
+    assert ended(whole).usage == Usage(40, 16, 12, 18)
+    assert ended(whole).reason == "tool_calls"
+
+
+async def test_an_item_of_reasoning_goes_back_as_it_came() -> None:
+    body = shared("wire/openai/resp-stream-summary-encrypted/response.sse").read_bytes()
+    events = await Wire("openai_responses", body, provider="openai").stream(call())
+    (data,) = carries(events)
+    item = msgspec.json.decode(data)
+    assert item["encrypted_content"]
+    messages = (Message("user", "?"), Message("assistant", content(events)))
+    assert sent(messages=messages)["input"][1] == item
+    elsewhere = responses_body(replace(call(), messages=messages), providers()["xai"])
+    assert [row for row in elsewhere["input"] if isinstance(row, msgspec.Raw)] == []
+
+
+def sent(model: str = "gpt-5", provider: str = "openai", **changes: Any) -> dict[str, Any]:
+    asked = replace(call(family_of(model), thinking_tokens=100, effort="low"), model=model, **changes)
+    return msgspec.json.decode(msgspec.json.encode(responses_body(asked, providers()[provider])))
+
+
+def test_nothing_is_stored_there_and_what_is_needed_comes_back_encrypted() -> None:
+    body = sent()
+    assert body["store"] is False
+    assert body["include"] == ["reasoning.encrypted_content"]
+    assert body["reasoning"] == {"effort": "low", "summary": "auto"}
+    assert body["max_output_tokens"] == 4096
+    assert "reasoning" not in sent("gpt-4o")
+
+
+def test_parts_become_items_in_their_order() -> None:
+    question = Message("user", (Text("What?"), Image("https://x/y.png")))
+    said = Message(
+        "assistant", (Thought("Hm.", Carry("other", "{}")), Text("So."), ToolUse("c", "add", "{}"))
+    )
+    result = Message("tool", (ToolResult("c", "5"),))
+    assert sent(messages=(Message("system", "Be brief."), question, said, result))["input"] == [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "input_text", "text": "What?"},
+                {"type": "input_image", "image_url": "https://x/y.png", "detail": "auto"},
+            ],
+        },
+        {"role": "assistant", "content": "So."},
+        {"type": "function_call", "call_id": "c", "name": "add", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "5"},
+    ]
+
+
+def test_tools_and_formats() -> None:
+    form = Form(
+        tools=(Tool(name="add"),),
+        tool_choice=NamedTool("add"),
+        output=OutputFormat(schema={"type": "object"}),
+    )
+    body = sent(form=form)
+    assert body["tools"][0] | {"type": "function", "name": "add", "strict": False} == body["tools"][0]
+    assert body["tool_choice"] == {"type": "function", "name": "add"}
+    assert body["text"]["format"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "length"),
+        ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter"),
+        ({"status": "completed", "usage": None}, "stop"),
+    ],
+)
+async def test_why_it_ended(last: dict[str, Any], reason: str) -> None:
+    events = await stream({"type": f"response.{last['status']}", "response": last})
+    assert ended(events).reason == reason
+
+
+async def stream(*events: dict[str, Any]) -> list[Any]:
+    body = b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
+    return joined(await Wire("openai_responses", body).stream(call()))
+
+
+async def test_a_failure_in_the_middle_is_told() -> None:
+    with pytest.raises(UpstreamError, match="out of memory"):
+        await stream(
+            {
+                "type": "response.failed",
+                "response": {"status": "failed", "error": {"message": "out of memory"}},
+            }
+        )
+    with pytest.raises(UpstreamError, match="too busy"):
+        await stream({"type": "error", "code": "overloaded", "message": "too busy"})
+    with pytest.raises(UpstreamError, match="ended the stream in the middle"):
+        await stream({"type": "response.output_text.delta", "delta": "a"})
+
+
+async def test_kinds_of_items_and_events_that_nobody_knows_are_passed_over() -> None:
+    events = await stream(
+        {"type": "response.new_thing", "delta": {"deep": 1}, "item": {"type": 7}},
+        {"type": "response.output_item.done", "output_index": 0, "item": {"type": "search", "content": 3}},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "a"},
+        {"type": "response.completed", "response": {"status": "completed"}},
+    )
+    assert events[0] == AnswerDelta("a", 0)
+
+
+def test_a_background_response_has_no_events_until_it_is_done() -> None:
+    body = shared("wire/openai/resp-background-1-create/response.json").read_bytes()
+    assert Wire("openai_responses", body).whole(call()) == []
