@@ -214,3 +214,11 @@ def test_wires_that_continue_and_wires_that_do_not_are_not_one_model() -> None:
     with pytest.raises(ConfigError, match="one kind of wire") as refused_:
         Deployments([Deployment(f"p{n}", backend, model="m") for n, backend in enumerate(kinds)])
     assert refused_.value.field == "deployments"
+
+
+async def test_a_place_that_cannot_count_is_no_failure_yet() -> None:
+    class Uncountable(ReplayBackend):
+        async def count_input(self, call: Call) -> int | None:
+            raise UpstreamError("gone")
+
+    assert await Deployments([Deployment("p", Uncountable([]), model="m")]).count_input(call()) is None

@@ -106,7 +106,7 @@ class Deployments:
         tried: list[str] = []
         failures: list[UpstreamError] = []
         waiting = deque(self._order(call))
-        again: deque[Deployment] = deque()
+        again: list[tuple[float, int, Deployment]] = []  # how long to wait at least, and in which order
         retry, retries = 0, max(place.retries for place in waiting)
         try:
             while waiting:
@@ -123,12 +123,15 @@ class Deployments:
                         tried.append(f"{place.name}: {error.message}")
                         if error.billed or not error.elsewhere:
                             break
-                        if error.later and (error.retry_after or 0.0) <= _LONGEST_WAIT_S:
-                            again.append(place)
+                        least_s = error.retry_after or 0.0
+                        if error.later and least_s <= _LONGEST_WAIT_S:
+                            again.append((least_s, len(failures), place))
                 if not waiting and again and retry < retries:
-                    await self._sleep(_backoff_s(failures[-1], retry))
+                    soonest = min(again)
+                    again.remove(soonest)
+                    await self._sleep(soonest[0] + _backoff_s(retry))
                     retry += 1
-                    waiting.append(again.popleft())
+                    waiting.append(soonest[2])
             raise self._exhausted(failures, tried)
         finally:
             failures.clear()  # else they and this frame would hold each other until a collection
@@ -138,7 +141,10 @@ class Deployments:
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]
-        return await place.backend.count_input(replace(call, model=place.model))
+        try:
+            return await place.backend.count_input(replace(call, model=place.model))
+        except UpstreamError:  # the call itself will tell, or find somebody else
+            return None
 
     async def _ask(self, place: Deployment, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         """One attempt at one place. What it raises says whether anything came."""
@@ -201,10 +207,9 @@ class Deployments:
         return last
 
 
-def _backoff_s(failure: UpstreamError, retry: int) -> float:
-    """Before a place is asked once more: no less than it wants, and then anything up to twice as long each time."""
-    backoff = min(_BACKOFF_S * 2**retry, _LONGEST_BACKOFF_S)
-    return (failure.retry_after or 0.0) + random.uniform(0, backoff)  # noqa: S311 -- not a secret
+def _backoff_s(retry: int) -> float:
+    """Anything up to a bound that doubles each time: many that failed together don't come back together."""
+    return random.uniform(0, min(_BACKOFF_S * 2**retry, _LONGEST_BACKOFF_S))  # noqa: S311 -- not a secret
 
 
 def _prefix(call: Call) -> bytes:
