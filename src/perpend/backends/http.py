@@ -152,8 +152,9 @@ class HTTPClient:
 
         A pooled one that the server closed before it said anything is tried once more, on a new connection.
         """
-        target, head = _target(url)
-        place = target._replace(proxy=account.proxy or _proxy_of(target))
+        place, head = _target(url)
+        if account.proxy is not None:
+            place = place._replace(proxy=account.proxy)
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
         patience = account.patience
         pooled = self._pooled(place)
@@ -211,14 +212,6 @@ async def _connect(place: _Place, patience: Patience) -> Connection:
     return connection
 
 
-@lru_cache(maxsize=256)
-def _proxy_of(place: _Place) -> str:
-    """What HTTPS_PROXY and NO_PROXY said when the place was first asked for. Plain HTTP is for one's own network."""
-    if not place.tls or proxy_bypass(f"{place.host}:{place.port}"):
-        return ""
-    return getproxies_environment().get("https", "")
-
-
 @cache
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
@@ -228,7 +221,7 @@ def _tls() -> ssl.SSLContext:
 
 @lru_cache(maxsize=256)
 def _target(url: str) -> tuple[_Place, bytes]:
-    """Where to connect, and the request's first lines."""
+    """Where to connect, and the request's first lines. HTTPS_PROXY and NO_PROXY are read once for each address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"{url!r} isn't a web address", hint="base_url begins with http:// or https://")
@@ -240,7 +233,11 @@ def _target(url: str) -> tuple[_Place, bytes]:
         f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: {_USER_AGENT}\r\n"
         "accept: */*\r\naccept-encoding: identity\r\n"
     )
-    return _Place(parts.hostname, parts.port or (443 if tls else 80), tls), head.encode("ascii")
+    host, port = parts.hostname, parts.port or (443 if tls else 80)
+    proxy = ""  # plain HTTP is for one's own network
+    if tls and not proxy_bypass(f"{host}:{port}"):
+        proxy = getproxies_environment().get("https", "")
+    return _Place(host, port, tls, proxy), head.encode("ascii")
 
 
 def _failure(url: str, error: OSError, *, billed: bool = True) -> UpstreamError:
