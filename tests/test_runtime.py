@@ -18,7 +18,7 @@ from perpend.config import (
     ProviderConfig,
 )
 from perpend.engine.catalogue import catalogue
-from perpend.errors import NotFound
+from perpend.errors import ConfigError, NotFound
 from perpend.runtime import Runtime
 from perpend.types import Event, Limits, Message, Request, ThinkingDelta
 
@@ -38,6 +38,27 @@ async def test_a_model_is_served(config: Config, name: str | None) -> None:
         served = runtime.models.resolve(name)
         assert served.backend.continues == (served.provider == "embedded")
         assert set(served.effort_tokens) == set(served.family.effort)
+
+
+async def test_a_known_provider_needs_a_key_and_no_config(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await Runtime.open(config) as runtime:
+        monkeypatch.delenv("DEEPSEEK_API_KEY", raising=False)
+        with pytest.raises(ConfigError, match="DEEPSEEK_API_KEY isn't set"):
+            runtime.models.resolve("deepseek/deepseek-v4-flash")
+        monkeypatch.setenv("DEEPSEEK_API_KEY", "secret")
+        served = runtime.models.resolve("deepseek/deepseek-v4-flash")
+        assert (served.provider, served.upstream_name) == ("deepseek", "deepseek-v4-flash")
+        assert served.family.name == "deepseek-v4"
+        assert runtime.models.resolve("vllm/Qwen/Qwen3-8B").upstream_name == "Qwen/Qwen3-8B"
+
+
+async def test_a_wire_that_is_not_there_is_told_at_the_start(config: Config) -> None:
+    wrong = ProviderConfig(base_url="http://127.0.0.1:1", wire="opnai_chat")
+    with pytest.raises(ConfigError, match=r"providers\.bad\.wire: unknown backend") as refused:
+        await Runtime.open(replace(config, providers={"bad": wrong}))
+    assert "did you mean 'openai_chat'" in str(refused.value)
 
 
 @pytest.mark.parametrize(("name", "said"), [("fsat", "did you mean 'fast'"), ("lost", "providers.nowhere")])

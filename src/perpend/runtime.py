@@ -1,12 +1,15 @@
 """The composition root: a `Config` becomes wired objects. Nothing else wires."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
-from perpend.accounting.prices import UNKNOWN, Price, dearest, price_of
+from perpend.accounting.price_list import PriceList, price_list
+from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Backend, Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header
 from perpend.backends.deployments import Deployment, Deployments
@@ -111,6 +114,8 @@ class Models:
             self._upstreams[name] = backend
             fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
         prices = self._prices(name, row)
+        calibration = calibration_of(self._home, name)
+        ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
             provider=row.places[0].provider,
@@ -121,7 +126,8 @@ class Models:
             prices=prices,
             fallbacks=fallbacks,
             speed=Speed(),
-            effort_tokens={**family.effort, **row.effort_tokens},
+            effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
+            calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
         )
@@ -142,8 +148,12 @@ class Models:
             prices.setdefault(place.provider, []).append(price)
         return {provider: dearest(each) for provider, each in prices.items()}
 
+    @cached_property
+    def _list(self) -> PriceList:
+        return price_list(self._home)
+
     def _listed_price(self, upstream_name: str, provider: str) -> Price:
-        return Price() if provider == EMBEDDED else price_of(upstream_name) or UNKNOWN
+        return Price() if provider == EMBEDDED else self._list.price(upstream_name, provider) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)

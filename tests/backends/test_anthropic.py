@@ -123,7 +123,7 @@ SAID = (
     ToolUse("toolu_1", "weather", '{"city": "Bonn"}'),
     ToolUse("toolu_2", "clock", "{}"),
 )
-END = CallEnded("tool_calls", Usage(127, 100, 25, 35), "claude-x-1")
+END = CallEnded("tool_calls", Usage(127, 100, 25, 35), "claude-x-1", written=7)
 
 
 @pytest.mark.parametrize("cuts", range(4))

@@ -39,7 +39,9 @@ def read(*deltas: dict[str, Any], provider: Provider | None = None, reason: str 
     reading = ChatReading(call(), provider or Provider(name="here"))
     events: list[Any] = []
     for delta in [*deltas, None]:
-        choice = {"delta": delta} if delta is not None else {"delta": {}, "finish_reason": reason}
+        choice: dict[str, Any] = (
+            {"delta": delta} if delta is not None else {"delta": {}, "finish_reason": reason}
+        )
         events += reading.read([json.dumps({"choices": [choice]}).encode()])
     assert reading.failure is None
     return joined([*events, *reading.rest(), reading.ended("here")])
@@ -66,7 +68,7 @@ def test_a_tag_after_thinking_in_a_field_is_text() -> None:
 
 
 def test_where_the_open_tag_is_in_the_prompt_text_begins_with_thinking() -> None:
-    reading = ChatReading(call(family_named("qwen3-thinking")), providers()["mlc-llm"])
+    reading = ChatReading(call(family_named("qwen3-thinking"), thinking_tokens=9), providers()["mlc-llm"])
     batch = reading.read(
         [b'{"choices":[{"delta":{"content":"so\\n</think>\\n\\n4"},"finish_reason":"stop"}]}']
     )

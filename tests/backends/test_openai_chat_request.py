@@ -18,6 +18,7 @@ from perpend.types import (
     NamedTool,
     OutputFormat,
     Part,
+    Sampling,
     Text,
     Thought,
     Tool,
@@ -128,6 +129,16 @@ class TestThoughts:
         sent = body(providers()["moonshot"], "kimi-k2-thinking", messages=later)["messages"]
         assert not any("reasoning_content" in message for message in sent)
 
+    def test_are_never_left_out_where_their_absence_is_refused(self) -> None:
+        messages = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+        sent = body(providers()["deepseek"], "deepseek-v4-flash", messages=messages)["messages"][1]
+        assert sent == {"role": "assistant", "content": "b", "reasoning_content": ""}
+
+    def test_stand_between_tags_where_the_vendor_leaves_them(self) -> None:
+        messages = (Message("assistant", (Thought("Hm."), Text("5"))), Message("user", "Sure?"))
+        sent = body(providers()["minimax"], "MiniMax-M2", messages=messages)["messages"][0]
+        assert sent["content"] == "<think>\nHm.\n</think>\n\n5"
+
     def test_are_chunks_of_mistrals_content(self) -> None:
         messages = (Message("assistant", (Thought("Hm."), Text("5"))), Message("user", "Sure?"))
         sent = body(providers()["mistral"], "mistral-small-latest", messages=messages)["messages"][0]
@@ -148,9 +159,12 @@ class TestThoughts:
         assert sent["reasoning"] == "Hm."
 
 
-def test_fields_that_a_place_names_otherwise_or_refuses() -> None:
-    from perpend.types import Sampling
+def test_what_the_family_refuses_is_left_out() -> None:
+    sent = body(model="grok-3-mini", sampling=Sampling(stop=("x",), seed=7))
+    assert ("stop" in sent, sent["seed"]) == ("stop" not in family_of("grok-3-mini").rejects, 7)
 
+
+def test_fields_that_a_place_names_otherwise_or_refuses() -> None:
     sent = body(providers()["mistral"], sampling=Sampling(seed=7))
     assert sent["random_seed"] == 7
     assert not {"seed", "stream_options"} & set(sent)

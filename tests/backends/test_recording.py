@@ -63,7 +63,7 @@ def chat_texts(said: list[Any]) -> tuple[str, str]:
         for choice in choices[:1]:
             delta: Any = choice.get("message") or choice.get("delta") or {}
             thinking += delta.get("reasoning_content") or delta.get("reasoning") or ""
-            content = delta.get("content") or ""
+            content: Any = delta.get("content") or ""
             chunks: list[Any] = [{"text": content}] if type(content) is str else content
             for chunk in chunks:
                 thinking += "".join(piece["text"] for piece in chunk.get("thinking", []))

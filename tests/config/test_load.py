@@ -85,6 +85,11 @@ class TestErrors:
             ("serve = 1", ["perpend.toml:1: serve", "expected a table"]),
             ('[defaults]\neffort = "hgih"', ["defaults.effort", "'hgih' is none of none", "mean 'high'"]),
             ('[providers.x]\nwire = "openai_chat"', ["perpend.toml:1: providers.x", "'base_url' is missing"]),
+            ('[providers.x]\nlike = "vlm"', ["perpend.toml:2: providers.x.like", "did you mean 'vllm'?"]),
+            (
+                '[models.m]\nprovider = "opnai"',
+                ["perpend.toml:2: models.m.provider", "did you mean 'openai'?"],
+            ),
             ("[models.m]\nprice = { inptu = 1 }", ["perpend.toml:2: models.m.price.inptu", "price.input"]),
             ("[models.m.price]\ninput = -1", ["models.m.price", "can't be negative"]),
             (

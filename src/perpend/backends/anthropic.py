@@ -197,7 +197,9 @@ class _MessageReading(Reading[_Event]):
     def end(self) -> CallEnded | None:
         if self._reason is None:
             return None
-        return CallEnded(_REASONS.get(self._reason, "stop"), self._usage(), self._model)
+        return CallEnded(
+            _REASONS.get(self._reason, "stop"), self._usage(), self._model, self._counts.get("written", 0)
+        )
 
     def _block(self, index: int, block: _Block, batch: list[CallEvent]) -> None:
         match block.type:

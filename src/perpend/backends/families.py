@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from perpend.backends.think import ThinkRules
 from perpend.errors import ConfigError
-from perpend.registry import choices_hint
+from perpend.registry import nearest
 from perpend.types import EFFORTS, Effort
 
 BudgetSemantics = Literal[
@@ -59,7 +59,7 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     echo_as: str = ""
     """In which form; "" : as text."""
     rejects: tuple[str, ...] = ()
-    """Request parameters that are refused, or have no effect, while it thinks."""
+    """Request parameters that are refused while it thinks."""
     summarises: bool = True
     """It can write a line about somebody's thinking."""
 
@@ -99,11 +99,11 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def effort_word(self, effort: Effort) -> str | None:
         """What to send for an effort: its word, the nearest one below, or the lowest. None: it takes none."""
-        taken = [word for word in EFFORTS if word in self.efforts or word in self.effort_words]
+        taken: list[Effort] = [word for word in EFFORTS if word in self.efforts or word in self.effort_words]
         if not taken:
             return None
-        below = [word for word in taken if EFFORTS.index(word) <= EFFORTS.index(effort)]
-        word = below[-1] if below else taken[0]
+        below: list[Effort] = [word for word in taken if EFFORTS.index(word) <= EFFORTS.index(effort)]
+        word: Effort = below[-1] if below else taken[0]
         return self.effort_words.get(word, word)
 
     def within(self, tokens: int) -> int:
@@ -135,7 +135,9 @@ def family_named(name: str) -> Family:
     try:
         return families()[name]
     except KeyError:
-        hint = choices_hint(name, families())
+        close = nearest(name, list(families()))
+        meant = f"did you mean {close!r}? " if close else ""
+        hint = f"{meant}`perpend models show MODEL` tells the family of a model"
         raise ConfigError(f"unknown model family {name!r}", hint=hint) from None
 
 

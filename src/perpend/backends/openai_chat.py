@@ -73,8 +73,9 @@ class ChatReading(Reading[Event]):
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a tag
         self._parser: ThinkParser | None = None
-        if provider.raw_thinking and call.phase != "answering" and self._rules.begins == "thinking":
-            self._head, self._parser = None, think_parser(self._rules, thinking=True)
+        if provider.raw_thinking and (self._rules.begins == "thinking" or self._rules.format == "harmony"):
+            thinks = call.thinking_tokens > 0 or not call.family.can_disable
+            self._head, self._parser = None, think_parser(self._rules, thinking=None if thinks else False)
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         if event.usage is not None:
@@ -88,7 +89,8 @@ class ChatReading(Reading[Event]):
                 self._take(choice.delta, batch)
             if choice.finish_reason is not None:
                 self._end(choice)
-        self.failure = failure_of(event, streamed=True) or self.failure
+        if event.error is not None or event.choices is None:
+            self.failure = failure_of(event, streamed=True) or self.failure
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """The events of a response that wasn't streamed. Raises UpstreamError."""

@@ -8,6 +8,7 @@ import msgspec
 from perpend.backends.contract import Call, mine
 from perpend.backends.knobs import set_knobs
 from perpend.backends.providers import Provider
+from perpend.backends.think import ThinkRules
 from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
 
 
@@ -33,18 +34,20 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
 
 def chat_messages(call: Call, provider: Provider) -> list[Any]:
     written: list[Any] = []
-    pending = _last_user(call.messages)
+    echo, pending = call.family.echo, _last_user(call.messages)
+    always = echo == "always" and provider.thoughts == "reasoning_content"  # its absence is refused, too
     for at, message in enumerate(call.messages):
-        if isinstance(message.content, str):
+        if isinstance(message.content, str) and not (always and message.role == "assistant"):
             written.append(message)
         elif message.role == "tool":
             written += _results(message)
         elif message.role == "assistant":
-            echo = call.family.echo
             wanted = echo in ("always", "optional") or (echo == "tools" and at > pending)
-            written.append(_assistant(message, provider.name, provider.thoughts if wanted else "dropped"))
+            written.append(_assistant(message, call, provider, provider.thoughts if wanted else "dropped"))
+            if always:
+                written[-1].setdefault("reasoning_content", "")
         else:
-            written.append({"role": message.role, "content": _content(message.content)})
+            written.append({"role": message.role, "content": _content(message.parts)})
     output = call.form.output
     if output is not None and output.schema is not None and not provider.json_schema:
         written.append(Message("system", _in_words(output)))
@@ -56,25 +59,27 @@ def _last_user(messages: tuple[Message, ...]) -> int:
 
 
 def _sampling(call: Call) -> dict[str, Any]:
-    sampling = call.sampling
-    fields: dict[str, Any] = {}
-    if not call.family.sampling_fixed:
-        if sampling.temperature is not None:
-            fields["temperature"] = sampling.temperature
-        if sampling.top_p is not None:
-            fields["top_p"] = sampling.top_p
-    if sampling.seed is not None:
-        fields["seed"] = sampling.seed
-    if sampling.stop:
-        fields["stop"] = sampling.stop
-    return fields
+    """What the family refuses is left out: the answer is worth more."""
+    sampling, family = call.sampling, call.family
+    asked = {
+        "temperature": sampling.temperature,
+        "top_p": None if family.sampling_fixed else sampling.top_p,
+        "seed": sampling.seed,
+        "stop": sampling.stop or None,
+    }
+    return {name: value for name, value in asked.items() if value is not None and name not in family.rejects}
 
 
 def _form(form: Form, provider: Provider) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if form.tools:
         fields["tools"] = [
-            {"type": "function", "function": _without_none(msgspec.structs.asdict(tool))}
+            {
+                "type": "function",
+                "function": {
+                    k: v for k, v in msgspec.structs.asdict(tool).items() if v not in (None, "", {})
+                },
+            }
             for tool in form.tools
         ]
         choice = form.tool_choice
@@ -136,7 +141,7 @@ def _results(message: Message) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": list(_pieces(tuple(pictures)))}
 
 
-def _assistant(message: Message, origin: str, thoughts: str) -> dict[str, Any]:
+def _assistant(message: Message, call: Call, provider: Provider, thoughts: str) -> dict[str, Any]:
     calls = [
         {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
         for part in message.parts
@@ -149,7 +154,7 @@ def _assistant(message: Message, origin: str, thoughts: str) -> dict[str, Any]:
     details = [
         detail
         for part in message.parts
-        if isinstance(part, Thought) and (data := mine(part.carry, origin))
+        if isinstance(part, Thought) and (data := mine(part.carry, provider.name))
         for detail in msgspec.json.decode(data, type=list[Any])
     ]
     if thoughts == "reasoning_details" and details:
@@ -160,6 +165,9 @@ def _assistant(message: Message, origin: str, thoughts: str) -> dict[str, Any]:
         inside = [{"type": "text", "text": message.thinking}] if thoughts == "chunks" else message.thinking
         chunk = {"type": "thinking", "thinking": inside}
         written["content"] = [chunk, *([{"type": "text", "text": text}] if text else [])]
+    elif thoughts == "tags":
+        rules = call.family.think or ThinkRules()
+        written["content"] = f"{rules.opens[0]}\n{message.thinking}\n{rules.closes[0]}\n\n{text}"
     else:
         written["reasoning" if thoughts == "reasoning_details" else thoughts] = message.thinking
     return written

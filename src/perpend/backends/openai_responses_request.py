@@ -85,7 +85,7 @@ def _form(form: Form) -> dict[str, Any]:
                 "type": "function",
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": tool.parameters,
+                "parameters": tool.parameters or {"type": "object", "properties": {}},
                 "strict": tool.strict or False,
             }
             for tool in form.tools

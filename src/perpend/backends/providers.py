@@ -13,7 +13,9 @@ from msgspec import Struct, field
 from perpend.types import Effort
 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"]
-Thoughts = Literal["dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks", "blocks"]
+Thoughts = Literal[
+    "dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks", "blocks", "tags"
+]
 BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
 """What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
 
@@ -61,7 +63,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     knobs: tuple[Knob, ...] = ()
     """How thinking is asked for; empty: by the fields that the model's family names."""
     thoughts: Thoughts = "dropped"
-    """Where earlier thoughts are sent back, if the family wants any: a message's field, or chunks of its content."""
+    """Where earlier thoughts are sent back, if the family wants any: a message's field, or in its content."""
     raw_thinking: bool = False
     """Thinking comes inside the text, between the family's tags."""
     json_schema: bool = True

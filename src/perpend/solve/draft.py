@@ -99,7 +99,8 @@ class Draft:
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()
                 self._calls -= not billed
-                cost = model.price_at(stream.provider).cost(used)
+                written = 0 if stream.end is None else stream.end.written
+                cost = model.price_at(stream.provider).cost(used, written=written)
                 held.settle(Amount(used.thinking, used.answer, cost))
                 self.usage += used
                 self.cost_usd += cost

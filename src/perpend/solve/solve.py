@@ -120,7 +120,7 @@ class _Prepared:
 async def _prepare(request: Request, services: Services) -> _Prepared:
     clock = Clock(request.limits.deadline_ms)
     model = services.resolve(request.model)
-    plan = plan_for(request, model.name, services.default_effort)
+    plan = plan_for(request, model.name, services.default_effort, model.usual_tokens)
     strategy, options = strategy_with_options(request)
     limits = request.limits
     if limits.max_cost_usd is not None and not model.price.known:

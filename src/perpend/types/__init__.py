@@ -30,9 +30,11 @@ from perpend.types.request import (
     Visibility,
 )
 from perpend.types.usage import Usage
+from perpend.types.verdict import PASSED, Verdict
 
 __all__ = [
     "EFFORTS",
+    "PASSED",
     "Answer",
     "AnswerDelta",
     "BudgetReport",
@@ -71,6 +73,7 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "Usage",
+    "Verdict",
     "Visibility",
     "new_id",
 ]

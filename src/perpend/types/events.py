@@ -83,6 +83,8 @@ class CallEnded(Struct, tag="call_ended", gc=False):
     reason: Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
     usage: Usage | None = None
     model_version: str | None = None
+    written: int = 0
+    """The part of the input that was written into the cache, at a price of its own where the vendor has one."""
 
 
 class Finished(Struct, tag="finished", gc=False):
