@@ -17,7 +17,7 @@ from rich.console import Console
 from perpend import errors
 from perpend.cli.main import app
 from perpend.config import Config, schema
-from perpend.config.check import dict_of, section_of
+from perpend.config.check import dict_of, list_of, section_of
 
 FOLDER = Path(__file__).parent / "reference"
 WIDTH = 100
@@ -57,7 +57,7 @@ def _tables(section: type[msgspec.Struct], path: tuple[str, ...]) -> Iterator[st
     inner: list[tuple[type[msgspec.Struct], tuple[str, ...]]] = []
     for field in msgspec.structs.fields(section):
         of_dict = dict_of(field.type)
-        below = section_of(field.type) or (section_of(of_dict[1]) if of_dict else None)
+        below = section_of(field.type) or list_of(field.type) or (section_of(of_dict[1]) if of_dict else None)
         if below:
             inner.append((below, (*path, field.name, *(["NAME"] if of_dict else []))))
         if not below or field.name in told:
@@ -93,6 +93,8 @@ def _type(shape: Any) -> str:
         return " ".join(f"`{word}`" for word in get_args(shape))
     if of_dict := dict_of(shape):
         return f"table of {_type(of_dict[1])}"
+    if get_origin(shape) is tuple:
+        return f"list of {_type(get_args(shape)[0])}"
     if section := section_of(shape):
         return f"[{section.__name__.removesuffix('Config').lower()}](#{_anchor(section)})"
     words = {"str": "text", "int": "integer", "float": "number", "Decimal": "number", "Path": "path"}
@@ -111,7 +113,9 @@ def _parts(shape: Any) -> Iterator[Any]:
 
 
 def _anchor(section: type[msgspec.Struct]) -> str:
-    return {"PriceConfig": "modelsnameprice"}.get(section.__name__, "")
+    return {"PriceConfig": "modelsnameprice", "DeploymentConfig": "modelsnamedeployments"}.get(
+        section.__name__, ""
+    )
 
 
 def _bounds(meta: msgspec.Meta) -> str:
@@ -123,7 +127,7 @@ def _bounds(meta: msgspec.Meta) -> str:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    if field.default_factory is not msgspec.NODEFAULT or field.default is None:
+    if field.default_factory is not msgspec.NODEFAULT or field.default in (None, ()):
         return ""
     return f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
 

@@ -15,7 +15,7 @@ from perpend.backends.families import Family, family_named
 from perpend.backends.http import Account, HTTPClient
 from perpend.backends.providers import Provider
 from perpend.solve.transcript import Transcript
-from perpend.types import AnswerDelta, CallEnded, Carried, Message, Part, ThinkingDelta, ToolCallDelta
+from perpend.types import AnswerDelta, CallEnded, Carried, Message, Part, Served, ThinkingDelta, ToolCallDelta
 
 
 class Asked(NamedTuple):
@@ -120,7 +120,7 @@ def joined(events: list[CallEvent]) -> list[CallEvent]:
 def content(events: list[CallEvent]) -> tuple[Part, ...]:
     """The parts of a message that they make, as the spine puts them together."""
     transcript = Transcript()
-    transcript.add(event for event in events if not isinstance(event, CallEnded))
+    transcript.add(event for event in events if not isinstance(event, CallEnded | Served))
     return transcript.content
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from perpend.config import Config, DefaultsConfig, EngineConfig, ModelConfig, PriceConfig, ProviderConfig
+from perpend.config import (
+    Config,
+    DefaultsConfig,
+    DeploymentConfig,
+    EngineConfig,
+    ModelConfig,
+    PriceConfig,
+    ProviderConfig,
+)
 from perpend.engine.catalogue import catalogue
 from perpend.errors import ConfigError, NotFound
 from perpend.runtime import Runtime
@@ -92,6 +100,39 @@ async def test_a_hosted_model_that_nobody_priced_is_not_taken_for_free(config: C
         assert not runtime.models.resolve("mine/any").price.known
         assert runtime.models.resolve("mine/gpt-4o").price.known
         assert runtime.models.resolve("some/file.gguf").price.known
+
+
+async def test_places_and_keys_of_a_model_are_its_deployments(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_1", "one")
+    monkeypatch.setenv("KEY_2", "two")
+    pooled = ProviderConfig(base_url="http://127.0.0.1:1/v1", api_key_env=("KEY_1", "KEY_2"))
+    places = (
+        DeploymentConfig(provider="pooled", name="gpt-4o", weight=2),
+        DeploymentConfig(provider="mine", name="gpt-4o-mini"),
+    )
+    model = ModelConfig(deployments=places, fallbacks=("fast",))
+    config = replace(
+        config, providers={**config.providers, "pooled": pooled}, models={**config.models, "m": model}
+    )
+    async with await Runtime.open(config) as runtime:
+        served = runtime.models.resolve("m")
+        assert (served.provider, served.upstream_name) == ("pooled", "gpt-4o")
+        names = [place.name for place in runtime.models.places()["m"]]
+        assert names == ["pooled/gpt-4o", "pooled/gpt-4o#2", "mine/gpt-4o-mini"]
+        assert served.fallbacks == ("m", "fast")
+        assert served.price_at("mine").per_output_token < served.price_at("pooled").per_output_token
+        assert served.price.per_output_token == served.price_at("pooled").per_output_token
+        assert runtime.models.resolve("fast").fallbacks == ()
+
+
+async def test_a_fallback_that_is_not_there_is_told_at_once(config: Config) -> None:
+    broken = ModelConfig(provider="mine", fallbacks=("fsat",))
+    config = replace(config, models={**config.models, "m": broken})
+    async with await Runtime.open(config) as runtime:
+        with pytest.raises(NotFound, match="unknown model 'fsat'"):
+            runtime.models.resolve("m")
 
 
 async def test_an_engine_killed_in_the_middle_is_answered_from_and_the_next_request_works(

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from perpend.backends.contract import Call, CallEvent
+from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, Usage
 
 
@@ -39,6 +40,9 @@ class WordBackend:
             yield [CallEnded("length" if said > call.max_tokens else "stop", usage, "words-1")]
         finally:
             self.streaming -= 1
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        raise UpstreamError("words have no body")
 
     async def count_input(self, call: Call) -> int:
         return sum(len(m.text.split()) for m in call.messages) + len(call.continuation.split())

@@ -10,8 +10,15 @@
     ├── CapReached              402 cap_reached             no room left under a dollar cap
     ├── Overloaded              429 rate_limit_error        carries retry_after
     ├── DeadlineTooShort        504 deadline_exceeded       no time for any answer
-    ├── UpstreamError           502 upstream_error          names what was tried
-    │   └── UpstreamTimeout     504 upstream_timeout
+    ├── UpstreamError           502 upstream_error          it broke, or can't be reached; names what was tried
+    │   ├── UpstreamTimeout     504 upstream_timeout        no connection, no first token, silence, or no end
+    │   ├── UpstreamMalformed   502 upstream_malformed      not HTTP, not SSE, not JSON, not UTF-8
+    │   ├── UpstreamOverloaded  503 upstream_overloaded     too busy; may carry retry_after
+    │   │   └── RateLimited     429 upstream_rate_limit     this account's limit; may carry retry_after
+    │   ├── AccountRefused      502 upstream_auth           wrong key, no permission, no credit, no such model
+    │   └── Rejected            400 upstream_rejected       it can't take this request, here or anywhere
+    │       ├── ContextTooLong  400 context_length_exceeded names messages
+    │       └── ContentFiltered 400 content_filter          names messages
     ├── EngineError             503 engine_error            can't start or keep running
     │   └── WeightsError        503 weights_error           pull, checksum, disk space
     └── StorageError            500 storage_error
@@ -89,23 +96,64 @@ class DeadlineTooShort(PerpendError):
 class UpstreamError(PerpendError):
     status = 502
     code = "upstream_error"
+    elsewhere: ClassVar[bool] = True
+    """Another upstream may well answer."""
+    later: ClassVar[bool] = True
+    """The same upstream may answer after a while."""
 
     def __init__(
         self,
         message: str,
         *,
         hint: str | None = None,
+        field: str | None = None,
         upstream_status: int | None = None,
         retry_after: float | None = None,
+        billed: bool = True,
     ) -> None:
-        super().__init__(message, hint=hint)
+        """`billed`: the call may have been paid for, so it can't be made again as if nothing had happened."""
+        super().__init__(message, hint=hint, field=field)
         self.upstream_status = upstream_status
         self.retry_after = retry_after
+        self.billed = billed
 
 
 class UpstreamTimeout(UpstreamError):
     status = 504
     code = "upstream_timeout"
+
+
+class UpstreamMalformed(UpstreamError):
+    code = "upstream_malformed"
+
+
+class UpstreamOverloaded(UpstreamError):
+    status = 503
+    code = "upstream_overloaded"
+
+
+class RateLimited(UpstreamOverloaded):
+    status = 429
+    code = "upstream_rate_limit"
+
+
+class AccountRefused(UpstreamError):
+    code = "upstream_auth"
+    later = False
+
+
+class Rejected(UpstreamError):
+    status = 400
+    code = "upstream_rejected"
+    elsewhere = later = False
+
+
+class ContextTooLong(Rejected):
+    code = "context_length_exceeded"
+
+
+class ContentFiltered(Rejected):
+    code = "content_filter"
 
 
 class EngineError(PerpendError):

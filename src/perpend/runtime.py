@@ -9,15 +9,16 @@ from typing import Self
 from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
-from perpend.accounting.prices import UNKNOWN, Price
+from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Backend, Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header
+from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.families import Family, family_named, family_of
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import Account, HTTPClient, Patience
 from perpend.backends.providers import Provider, providers
 from perpend.config.load import home_dir
-from perpend.config.schema import EMBEDDED, Config, ModelConfig, ProviderConfig
-from perpend.config.secrets import provider_key
+from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
+from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
@@ -37,6 +38,7 @@ class Models:
         self._http = http
         self._engines = engines
         self._served: dict[str, ServedModel] = {}
+        self._upstreams: dict[str, Deployments] = {}
         for name, own in config.providers.items():
             if own.wire is not None:
                 check_wire(name, own.wire)  # one that isn't there is told at the start
@@ -52,6 +54,10 @@ class Models:
         if served is None:
             served = self._served[name] = self._serve(name, self._configured(name))
         return served
+
+    def places(self) -> dict[str, tuple[Deployment, ...]]:
+        """Where the models are served that were asked for so far."""
+        return {name: upstream.places for name, upstream in self._upstreams.items()}
 
     def cheap(self, beside: ServedModel) -> ServedModel:
         """The config's cheap tier; `beside`, the model that a request has already, where it isn't here."""
@@ -95,21 +101,30 @@ class Models:
     def _serve(self, name: str, row: ModelConfig) -> ServedModel:
         family = family_named(row.family) if row.family else self._family(name, row)
         context = row.context
-        if row.provider == EMBEDDED:
+        if row.embedded:
             weights = self.weights(name)
             context = self._engines.context(row.context or (weights.context if weights else None))
             backend = self._embedded(name, context)
         else:
-            backend = self._remote(name, row.provider)
+            backend = self._remote(name, row)
+        fallbacks = row.fallbacks
+        for fallback in fallbacks:
+            self._configured(fallback)  # one that isn't there is told now, not when it is needed
+        if isinstance(backend, Deployments):
+            self._upstreams[name] = backend
+            fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
+        prices = self._prices(name, row)
         calibration = calibration_of(self._home, name)
         ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
-            provider=row.provider,
-            upstream_name=row.name or name,
+            provider=row.places[0].provider,
+            upstream_name=row.places[0].name or name,
             family=family,
             backend=backend,
-            price=Price.from_config(row.price) if row.price else self._listed_price(name, row),
+            price=dearest(prices.values()),
+            prices=prices,
+            fallbacks=fallbacks,
             speed=Speed(),
             effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
@@ -120,18 +135,25 @@ class Models:
     def _family(self, name: str, row: ModelConfig) -> Family:
         if (weights := self.weights(name)) is not None:
             return family_named(weights.family)
-        family = family_of(row.name or (row.gguf.name if row.gguf else name))
-        embedded = row.provider == EMBEDDED
+        family = family_of(row.places[0].name or (row.gguf.name if row.gguf else name))
+        embedded = row.embedded
         return family_named("gguf") if embedded and family.budget != "exact" else family
 
+    def _prices(self, name: str, row: ModelConfig) -> dict[str, Price]:
+        """By provider. The model's own price holds at each of them."""
+        prices: dict[str, list[Price]] = {}
+        for place in row.places:
+            own = Price.from_config(row.price) if row.price else None
+            price = own or self._listed_price(place.name or name, place.provider)
+            prices.setdefault(place.provider, []).append(price)
+        return {provider: dearest(each) for provider, each in prices.items()}
+
     @cached_property
-    def _prices(self) -> PriceList:
+    def _list(self) -> PriceList:
         return price_list(self._home)
 
-    def _listed_price(self, name: str, row: ModelConfig) -> Price:
-        if row.provider == EMBEDDED:
-            return Price()
-        return self._prices.price(row.name or name, row.provider) or UNKNOWN
+    def _listed_price(self, upstream_name: str, provider: str) -> Price:
+        return Price() if provider == EMBEDDED else self._list.price(upstream_name, provider) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
@@ -144,12 +166,17 @@ class Models:
         account = Account({"content-type": "application/json"})
         return backends.get("llama_completion")(Upstream(Provider(name=EMBEDDED), self._http, url, account))
 
-    def _remote(self, name: str, provider_name: str) -> Backend:
-        found = account_of(provider_name, self._config.providers.get(provider_name))
+    def _remote(self, name: str, row: ModelConfig) -> Deployments:
+        """Every place that serves a model; a pool of keys makes several of one."""
+        return Deployments([one for place in row.places for one in self._deployments(name, place)])
+
+    def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
+        """One for each of the provider's keys."""
+        found = account_of(place.provider, self._config.providers.get(place.provider))
         if found is None:
             raise NotFound(
-                f"model {name!r} names a provider {provider_name!r} that isn't configured",
-                hint=f"add [providers.{provider_name}] with a base_url to perpend.toml",
+                f"model {name!r} names a provider {place.provider!r} that isn't configured",
+                hint=f"add [providers.{place.provider}] with a base_url to perpend.toml",
                 field="model",
             )
         row, provider = found
@@ -157,15 +184,30 @@ class Models:
         async def url() -> str:
             return row.base_url
 
-        upstream = Upstream(row, self._http, url, _account(row, provider))
-        return backends.get(row.wire)(upstream)
+        return [
+            Deployment(
+                place.provider,
+                backends.get(row.wire)(Upstream(row, self._http, url, _account(row, provider, key))),
+                model=place.name or name,
+                key=number,
+                weight=place.weight,
+                retries=provider.retries,
+            )
+            for number, key in enumerate(provider_keys(place.provider, provider))
+        ]
 
 
-def _account(row: Provider, provider: ProviderConfig) -> Account:
+def _account(row: Provider, provider: ProviderConfig, key: str | None) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
-    if key := provider_key(row.name, provider):
+    if key:
         headers |= key_header(row.auth, key)
-    return Account(headers, connect_s=provider.connect_timeout_s, read_s=provider.read_timeout_s)
+    patience = Patience(
+        connect_s=provider.connect_timeout_s,
+        first_token_s=provider.first_token_timeout_s,
+        between_s=provider.read_timeout_s,
+        total_s=provider.total_timeout_s,
+    )
+    return Account(headers, patience, provider.proxy)
 
 
 class Runtime:

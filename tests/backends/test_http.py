@@ -6,7 +6,7 @@ import itertools
 import ssl
 import subprocess
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perpend.backends import http
-from perpend.backends.http import Account, HTTPClient
-from perpend.errors import ConfigError, UpstreamError, UpstreamTimeout
+from perpend.backends.http import Account, HTTPClient, Patience
+from perpend.errors import AccountRefused, ConfigError, UpstreamError, UpstreamMalformed, UpstreamTimeout
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -224,16 +224,65 @@ async def test_an_upstream_faster_than_its_reader_is_paused() -> None:
             await anext(reads)
 
 
-@pytest.mark.parametrize("said", [b"", CHUNKED + chunk(b"data: 1\n\n")], ids=["nothing", "a beginning"])
-async def test_silence_is_a_timeout(said: bytes) -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+LIFE = CHUNKED + chunk(b": still here\n\n")
+FIRST = CHUNKED + chunk(b"data: 1\n\n")
+
+
+@pytest.mark.parametrize(
+    ("said", "again", "patience", "expected"),
+    [
+        (b"", b"", Patience(first_token_s=0.1), r"first token didn't come within 0\.1 s"),
+        (
+            LIFE,
+            chunk(b": still here\n\n"),
+            Patience(first_token_s=0.1),
+            r"first token didn't come within 0\.1 s",
+        ),
+        (FIRST, b"", Patience(between_s=0.1), r"nothing came for 0\.1 s"),
+        (FIRST, chunk(b"data: 1\n\n"), Patience(total_s=0.1), r"no end came within 0\.1 s"),
+    ],
+    ids=["silence", "signs of life", "between tokens", "no end"],
+)
+async def test_each_phase_has_its_patience(
+    said: bytes, again: bytes, patience: Patience, expected: str
+) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)
         writer.write(said)
-        await asyncio.sleep(5)
+        for _ in range(50):
+            await asyncio.sleep(0.02)
+            writer.write(again)
 
-    async with serving(silent) as (url, _, client):
-        with pytest.raises(UpstreamTimeout, match=r"nothing came for 0\.1 s"):
-            await events(client, url, Account({}, read_s=0.1))
+    async with serving(peer) as (url, _, client):
+        with pytest.raises(UpstreamTimeout, match=expected) as caught:
+            await events(client, url, Account({}, patience))
+        assert caught.value.billed
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000, "headers have more than"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000, "headers have more than"),
+        (OK + b"\r\n" + b"data: " + b"x" * 9_000_000, "an event has more than"),
+        (OK + b"content-encoding: gzip\r\n\r\n" + gzip.compress(bytes(20_000_000)), "isn't HTTP"),
+    ],
+    ids=["many headers", "a long header", "an event without an end", "a compressed bomb"],
+)
+async def test_what_has_no_bound_is_cut_off(answer: bytes, said: str) -> None:
+    async with serving(saying(answer, then_close=True)) as (url, _, client):
+        with pytest.raises(UpstreamMalformed, match=said):
+            await events(client, url)
+
+
+async def test_a_key_that_an_upstream_repeats_is_not_shown() -> None:
+    body = b'{"error": {"message": "Incorrect API key provided: sk-0123456789abcdef", "code": "invalid_api_key"}}'
+    refusal = b"HTTP/1.1 401 No\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    async with serving(saying(refusal)) as (url, _, client):
+        with pytest.raises(AccountRefused, match=r"provided: \(hidden\)") as caught:
+            await events(client, url, Account({"authorization": "Bearer sk-0123456789abcdef"}))
+    assert "sk-0123" not in str(caught.value)
+    assert not caught.value.billed
 
 
 async def test_a_slow_stream_that_goes_on_is_no_timeout() -> None:
@@ -247,7 +296,7 @@ async def test_a_slow_stream_that_goes_on_is_no_timeout() -> None:
         await asyncio.sleep(1)
 
     async with serving(slow) as (url, _, client):
-        assert await events(client, url, Account({}, read_s=0.2)) == [b"1"] * 5
+        assert await events(client, url, Account({}, Patience(between_s=0.2))) == [b"1"] * 5
 
 
 async def test_an_error_carries_status_excerpt_and_when_to_come_back() -> None:
@@ -309,3 +358,89 @@ async def test_tls_is_spoken_and_its_certificate_checked(
         monkeypatch.setattr(http, "_tls", lambda: trusting)
         assert await events(client, url) == await events(client, url) == EVENTS
         assert server.connections == 1
+
+
+class Proxy:
+    """An HTTP proxy that lets everything through; `heads` are the requests that opened a tunnel."""
+
+    def __init__(self, answer: bytes = b"HTTP/1.1 200 Connection established\r\n\r\n") -> None:
+        self.heads: list[bytes] = []
+        self._answer = answer
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_ends = [writer]
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.heads.append(head)
+            writer.write(self._answer)
+            if b" 200 " in self._answer:
+                host, _, port = head.split(b" ")[1].decode().rpartition(":")
+                there, out = await asyncio.open_connection(host, int(port))
+                open_ends.append(out)
+                await asyncio.wait(
+                    [asyncio.ensure_future(pump(reader, out)), asyncio.ensure_future(pump(there, writer))],
+                    return_when=asyncio.ALL_COMPLETED,
+                )
+        finally:
+            for end in open_ends:
+                end.close()
+
+
+async def pump(source: asyncio.StreamReader, into: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await source.read(65_536):
+            into.write(data)
+    into.close()
+
+
+@asynccontextmanager
+async def proxying(proxy: Proxy) -> AsyncGenerator[str, None]:
+    listener = await asyncio.start_server(proxy, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+        await asyncio.sleep(0.05)
+
+
+async def test_a_provider_is_reached_through_its_proxy() -> None:
+    proxy = Proxy()
+    async with serving(saying(WHOLE)) as (url, server, client), proxying(proxy) as address:
+        account = Account({}, proxy=f"http://me:p%40ss@{address}")
+        assert await events(client, url, account) == await events(client, url, account) == EVENTS
+        assert server.connections == 1
+        await client.aclose()
+        await asyncio.sleep(0.05)
+    (head,) = proxy.heads
+    assert head.startswith(b"CONNECT 127.0.0.1:")
+    assert b"proxy-authorization: Basic bWU6cEBzcw==\r\n" in head
+
+
+async def test_tls_goes_through_the_proxy_of_the_environment(
+    own_certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = own_certificate
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate, key)
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    monkeypatch.setattr(http, "_tls", lambda: trusting)
+    proxy = Proxy()
+    async with serving(saying(WHOLE), server_side) as (url, _, client), proxying(proxy) as address:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        monkeypatch.setenv("NO_PROXY", "")
+        assert await events(client, url) == EVENTS
+        await client.aclose()
+        await asyncio.sleep(0.1)
+    async with serving(saying(WHOLE), server_side) as (url, _, client):
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        assert await events(client, url) == EVENTS
+        await client.aclose()
+    assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 407 Who are you?\r\n\r\n", b"SSH-2.0\r\n\r\n", b""])
+async def test_a_proxy_that_refuses_is_an_upstream_error_that_cost_nothing(answer: bytes) -> None:
+    async with serving(saying(WHOLE)) as (url, _, client), proxying(Proxy(answer)) as address:
+        with pytest.raises(UpstreamError, match="proxy") as caught:
+            await events(client, url, Account({}, proxy=f"http://{address}"))
+        assert not caught.value.billed

@@ -11,7 +11,7 @@ from shared_data import shared
 
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import family_named
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import Account, HTTPClient, Patience
 from perpend.backends.openai_chat import OpenAIChat
 from perpend.backends.providers import Provider
 from perpend.errors import UpstreamError, UpstreamTimeout
@@ -45,7 +45,9 @@ async def collect(app: web.Application, asked: Call, read_s: float = 5) -> list[
     http = HTTPClient()
     try:
         async with serving(app) as url:
-            account = Account({"content-type": "application/json"}, read_s=read_s)
+            account = Account(
+                {"content-type": "application/json"}, Patience(first_token_s=read_s, between_s=read_s)
+            )
             backend = OpenAIChat(upstream(http, url, account))
             async with aclosing(backend.stream(asked)) as batches:
                 return [event async for batch in batches for event in batch]

@@ -15,7 +15,7 @@ from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, Usage
 
 TINY = family_named("tiny")
-ACCOUNT = Account({"content-type": "application/json"}, read_s=60)
+ACCOUNT = Account({"content-type": "application/json"})
 QUESTION = (Message("user", "Start at 7: +5 *3 -4 +2 *7. Last digit?"),)
 
 

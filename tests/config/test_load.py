@@ -184,3 +184,33 @@ def test_home_is_the_platforms_data_folder(tmp_path: Path, monkeypatch: pytest.M
     assert home_dir(environ={}) == tmp_path / ".local" / "share" / "perpend"
     monkeypatch.setattr("sys.platform", "darwin")
     assert home_dir(environ={}) == tmp_path / "Library" / "Application Support" / "perpend"
+
+
+class TestDeployments:
+    PLACE = '[providers.a]\nbase_url = "http://x/v1"\n'
+
+    @pytest.mark.parametrize(
+        ("row", "said"),
+        [
+            ('{ provider = "a", nmae = "x" }', "did you mean 'models.m.deployments.name'"),
+            ('{ provider = "a", weight = 0 }', "models.m.deployments.weight: expected `float` > 0.0"),
+            ('{ provider = "b" }', "models.m.deployments: no provider 'b'"),
+            ('{ name = "x" }', "'provider' is missing"),
+        ],
+    )
+    def test_a_wrong_place_is_told_by_its_line(self, write: Write, row: str, said: str) -> None:
+        write(f"{self.PLACE}[models.m]\ndeployments = [{row}]")
+        error = failure()
+        assert said in error.message
+        assert "perpend.toml:4" in error.message or "perpend.toml:3" in error.message
+
+    def test_places_and_keys_are_read(self, write: Write) -> None:
+        write(
+            f'{self.PLACE}api_key_env = ["K1", "K2"]\n'
+            '[models.m]\ndeployments = [{ provider = "a", weight = 2 }]\nfallbacks = ["n"]'
+        )
+        config = load(environ={}).config
+        (place,) = config.models["m"].deployments
+        assert (place.provider, place.weight) == ("a", 2)
+        assert config.providers["a"].key_variables == ("K1", "K2")
+        assert not config.models["m"].embedded

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from perpend.config import ProviderConfig
-from perpend.config.secrets import provider_key
+from perpend.config.secrets import provider_key, provider_keys
 from perpend.errors import ConfigError
 
 URL = "http://127.0.0.1:1"
@@ -37,3 +37,14 @@ def test_from_a_file(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="api_key_file"):
         provider_key("p", provider)
+
+
+def test_several_variables_are_a_pool_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY_1", "one")
+    monkeypatch.setenv("KEY_2", "two")
+    provider = ProviderConfig(base_url=URL, api_key_env=("KEY_1", "KEY_2"))
+    assert provider_keys("p", provider) == ("one", "two")
+    assert provider_key("p", provider) == "one"
+    monkeypatch.delenv("KEY_2")
+    with pytest.raises(ConfigError, match="KEY_2 isn't set"):
+        provider_keys("p", provider)

@@ -26,7 +26,8 @@ def test_the_reference_is_what_the_code_says() -> None:
 async def test_an_example_of_the_guide_is_a_config_whose_models_can_be_named(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    for variable in ("OPENAI_API_KEY", "OPENAI_KEY_1", "OPENAI_KEY_2", "AZURE_KEY"):
+        monkeypatch.setenv(variable, "k")
     monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
     monkeypatch.delenv("PERPEND_STORAGE__PATH", raising=False)
     file = tmp_path / "perpend.toml"

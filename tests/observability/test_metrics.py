@@ -3,6 +3,9 @@
 from prometheus_client.parser import text_string_to_metric_families
 from scripted import PLAN, answer
 
+from perpend.backends.deployments import Deployment
+from perpend.backends.replay import ReplayBackend
+from perpend.errors import RateLimited, UpstreamTimeout
 from perpend.observability.metrics import Histogram, Metrics
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
@@ -64,3 +67,22 @@ def test_a_histogram_counts_into_the_first_bucket_that_holds_the_value() -> None
         histogram.observe(value)
     assert histogram.buckets() == [("1", 2.0), ("2", 3.0), ("+Inf", 4.0)]
     assert histogram.total == 12.0
+
+
+async def test_where_upstreams_fail_and_what_is_done_about_it() -> None:
+    place = Deployment("mine", ReplayBackend([]), model="m", key=1)
+    for _ in range(5):
+        place.failed(UpstreamTimeout("silence"))
+    place.failed(RateLimited("slow down"))
+    place.retried += 3
+    metrics = Metrics()
+    metrics.watch_upstreams(lambda: {"small": (place,)})
+    got = samples(metrics)
+    where = ("mine/m#2", "small")
+    assert got["perpend_upstream_retries_total", where] == 3
+    assert got["perpend_upstream_breaker_openings_total", where] == 1
+    assert got["perpend_upstream_in_flight", where] == 0
+    assert got["perpend_upstream_failures_total", ("upstream_timeout", *where)] == 5
+    assert got["perpend_upstream_failures_total", ("upstream_rate_limit", *where)] == 1
+    assert got["perpend_upstream_breaker", (*where, "open")] == 1
+    assert got["perpend_upstream_breaker", (*where, "closed")] == 0

@@ -9,7 +9,16 @@ import pytest
 from scripted import BODY, DELTAS, STARTED, House, Keys, answer, assembled, events_of, gateway, until
 
 from perpend.config.schema import Config, ServeConfig
-from perpend.errors import CapReached, Overloaded, UpstreamError, UpstreamTimeout
+from perpend.errors import (
+    AccountRefused,
+    CapReached,
+    ContextTooLong,
+    Overloaded,
+    RateLimited,
+    UpstreamError,
+    UpstreamOverloaded,
+    UpstreamTimeout,
+)
 from perpend.serving import watch
 from perpend.types import AnswerDelta, Finished, ThinkingDelta
 
@@ -103,6 +112,10 @@ async def test_deltas_arrive_while_the_rest_is_still_being_made() -> None:
     [
         (UpstreamError("it hung up", hint="try again"), 502, None),
         (UpstreamTimeout("too slow"), 504, None),
+        (RateLimited("slow down", retry_after=2.5), 429, "3"),
+        (UpstreamOverloaded("busy", retry_after=1), 503, "1"),
+        (AccountRefused("wrong key"), 502, None),
+        (ContextTooLong("too long", field="messages"), 400, None),
         (CapReached("no room", hint="raise max_cost_usd", field="max_cost_usd"), 402, None),
         (Overloaded("busy", retry_after=1.2), 429, "2"),
     ],

@@ -4,6 +4,7 @@ Arithmetic is decimal and never rounds: prices have at most 9 decimals, so any s
 fits the 28 digits that decimals carry by default.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Literal
@@ -102,6 +103,31 @@ class Price(Struct, frozen=True):
 
 
 UNKNOWN = Price(known=False)
+
+
+def dearest(prices: Iterable[Price]) -> Price:
+    """A price that none of these exceeds; not known where one of them isn't."""
+    first, *others = prices
+    each = [first, *(price for price in others if price != first)]
+    if len(each) == 1:
+        return first
+    if not all(price.known for price in each):
+        return UNKNOWN
+    bounds = sorted({rates.above for price in each for rates in price.tiers}, reverse=True)
+    return Price(tuple(_dearest_above(bound, each) for bound in bounds))
+
+
+def _dearest_above(bound: int, prices: list[Price]) -> Rates:
+    """Of the rates that hold for an input just longer than `bound`."""
+    each = [next(tier for tier in price.tiers if bound >= tier.above) for price in prices]
+    return Rates(
+        above=bound,
+        input=max(rates.input for rates in each),
+        cached=max(rates.cached for rates in each),
+        written=max(rates.written for rates in each),
+        output=max(rates.output for rates in each),
+        thinking=max(rates.thinking for rates in each),
+    )
 
 
 def rates(

@@ -12,6 +12,14 @@ import httptools
 _HIGH_WATER = 1 << 18
 """Bytes that may wait to be read before the upstream is told to pause."""
 _GZIP_OR_ZLIB = 47
+_MOST_HEAD = 1 << 16
+"""Bytes of a response's status line and headers."""
+_MOST_INFLATED = 1 << 24
+"""Bytes that one compressed piece may become."""
+
+
+class NotHTTP(ConnectionAbortedError):
+    """What came can't be read as a response."""
 
 
 class Connection(asyncio.Protocol):
@@ -39,6 +47,9 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._patience_s = 0.0
         self._heard_at = 0.0
+        self._waits_for = ""
+        self._ends_at = self._total_s = 0.0
+        self._head_bytes = 0
 
     @property
     def reusable(self) -> bool:
@@ -50,17 +61,30 @@ class Connection(asyncio.Protocol):
         """Since its last response was complete."""
         return self._loop.time() - self._heard_at
 
-    async def send(self, request: bytes, patience_s: float) -> None:
-        """Write a whole request, then wait for the response's headers: `patience_s` at most for each piece."""
+    async def send(self, request: bytes, patience_s: float, total_s: float) -> None:
+        """Write a whole request, then wait for the response's headers: `patience_s` at most for its first token.
+
+        Whatever happens, the response ends within `total_s`.
+        """
         self._parser = httptools.HttpResponseParser(self)
         self.status, self.headers, self.answered = 0, {}, False
         self._complete = self._headers_complete = False
         self._inflate = self._failure = None
+        self._head_bytes = 0
         self._patience_s, self._heard_at = patience_s, self._loop.time()
-        self._timer = self._loop.call_later(patience_s, self._look)
+        self._waits_for, self._total_s, self._ends_at = "the first token", total_s, self._heard_at + total_s
+        self._timer = self._loop.call_later(min(patience_s, total_s), self._look)
         self._transport.write(request)
         while not self._headers_complete:
             await self._more()
+
+    def begun(self, patience_s: float) -> None:
+        """The first token is there: from now on nothing may come for `patience_s` at most."""
+        if self._waits_for:
+            self._waits_for, self._patience_s, self._heard_at = "", patience_s, self._loop.time()
+            self._end_timer()
+            if not self._complete:
+                self._look()
 
     async def read(self) -> bytes:
         """What has come since the last time; nothing at the end."""
@@ -105,11 +129,16 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """One timer a response, not one a piece: when it rings it looks how long nothing has come."""
-        left = self._heard_at + self._patience_s - self._loop.time()
-        if self._paused or left > 0:  # paused: it is the reader who is slow
-            self._timer = self._loop.call_later(max(left, 0.05), self._look)
+        now = self._loop.time()
+        left = self._heard_at + self._patience_s - now
+        if self._ends_at <= now:
+            self._fail(TimeoutError(f"no end came within {self._total_s:g} s"))
+        elif self._paused or left > 0:  # paused: it is the reader who is slow
+            self._timer = self._loop.call_later(min(max(left, 0.05), self._ends_at - now), self._look)
         else:
-            self._fail(TimeoutError(f"nothing came for {self._patience_s:g} s"))
+            missing = self._waits_for or "nothing"
+            came = "didn't come within" if self._waits_for else "came for"
+            self._fail(TimeoutError(f"{missing} {came} {self._patience_s:g} s"))
 
     def _end_timer(self) -> None:
         if self._timer is not None:
@@ -125,19 +154,24 @@ class Connection(asyncio.Protocol):
         if self._complete:  # nobody asked: whatever it is, it isn't the answer to the next request
             self.close()
             return
-        self._heard_at = self._loop.time()
+        if not self._waits_for:
+            self._heard_at = self._loop.time()
         self.answered = True
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            self._fail(ConnectionAbortedError(f"that isn't HTTP: {error}"))
+            self._fail(NotHTTP(f"that isn't HTTP: {error}"))
+        if not self._headers_complete:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD:
+                self._fail(NotHTTP(f"its headers have more than {_MOST_HEAD} bytes"))
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._end_timer()
         unbounded = not {b"content-length", b"transfer-encoding"} & self.headers.keys()
-        if self._headers_complete and unbounded and exc is None:
+        if self._headers_complete and unbounded and exc is None and self._failure is None:
             self._complete = True  # such a body ends with its connection
         elif not self._complete and self._failure is None:
             self._failure = ConnectionResetError(str(exc or "the server closed the connection"))
@@ -158,7 +192,9 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         if self._inflate is not None:
-            body = self._inflate.decompress(body)
+            body = self._inflate.decompress(body, _MOST_INFLATED)
+            if self._inflate.unconsumed_tail:
+                raise ValueError("a compressed piece has more than 16 MiB")
         self._pieces.append(body)
         self._waiting_bytes += len(body)
         if self._waiting_bytes > _HIGH_WATER and not self._paused:

@@ -20,11 +20,12 @@ from perpend.types import (
     Form,
     Message,
     Sampling,
+    Served,
     ThinkingDelta,
     ToolCallDelta,
 )
 
-CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | CallEnded
+CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | Served | CallEnded
 CallPhase = Literal["thinking", "answering", "both"]
 
 

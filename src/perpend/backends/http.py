@@ -3,38 +3,65 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
-from perpend.backends.connection import Connection
+from perpend.backends.connection import Connection, NotHTTP
+from perpend.backends.refusals import malformed, refusal
 from perpend.backends.sse import SSEParser
-from perpend.errors import ConfigError, UpstreamError, UpstreamTimeout
+from perpend.backends.tunnel import tunnel
+from perpend.errors import ConfigError, UpstreamError, UpstreamMalformed, UpstreamTimeout
 
 _USER_AGENT = f"perpend/{version('perpend')}"
-_EXCERPT = 300
+_EXCERPT_BYTES = 4096
+_MOST_BODY = 1 << 26
+"""Bytes of a response that isn't streamed."""
+_SHORTEST_SECRET = 12
 _IDLE_S = 30.0
 """A connection that idled longer may have been closed at the other end: it isn't used again."""
+
+
+class Patience(NamedTuple):
+    """Seconds that each phase of a call may take."""
+
+    connect_s: float = 10.0
+    first_token_s: float = 300.0
+    """From the request to the first event of its stream, whatever else comes: headers, signs of life."""
+    between_s: float = 300.0
+    """Without a byte, once it has begun."""
+    total_s: float = 3600.0
 
 
 class Account:
     """What every request to one provider carries. Raises ConfigError for a header that isn't one."""
 
-    __slots__ = ("connect_s", "head", "read_s")
+    __slots__ = ("_secrets", "head", "patience", "proxy")
 
-    def __init__(self, headers: Mapping[str, str], *, connect_s: float = 10.0, read_s: float = 300.0) -> None:
-        """`connect_s` bounds the making of a connection, `read_s` each wait for something to come."""
+    def __init__(
+        self, headers: Mapping[str, str], patience: Patience | None = None, proxy: str | None = None
+    ) -> None:
+        """`proxy`: the address of an HTTP proxy; None: HTTPS_PROXY, where the address begins with https."""
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
         if any(line.count("\r") + line.count("\n") > 2 or not line.isascii() for line in lines):
             names = ", ".join(headers)
             hint = "no line breaks, ASCII only: see the key's file or variable for stray characters"
             raise ConfigError(f"a header of a provider can't be sent ({names})", hint=hint)
         self.head = "".join(lines).encode()
-        self.connect_s = connect_s
-        self.read_s = read_s
+        self.patience = patience or Patience()
+        self.proxy = proxy
+        words = " ".join(value for name, value in headers.items() if name.lower() != "content-type").split()
+        self._secrets = [word.encode() for word in words if len(word) >= _SHORTEST_SECRET]
+
+    def conceal(self, said: bytes) -> bytes:
+        """What an upstream said, without the key if it repeats it."""
+        for secret in self._secrets:
+            said = said.replace(secret, b"(hidden)")
+        return said
 
     def with_default(self, name: str, value: str) -> Self:
         """The same with one header more, unless it has that one."""
@@ -61,6 +88,7 @@ class _Place(NamedTuple):
     host: str
     port: int
     tls: bool
+    proxy: str = ""
 
 
 class HTTPClient:
@@ -78,8 +106,14 @@ class HTTPClient:
     ) -> AsyncGenerator[list[bytes], None]:
         """As `stream_sse`, of events in any framing."""
         async with self._exchange(url, body, account) as response:
+            between_s = account.patience.between_s
             while data := await response.read():
-                if events := parser.feed(data):
+                try:
+                    events = parser.feed(data)
+                except ValueError as error:
+                    raise malformed(url, error) from error
+                if events:
+                    response.begun(between_s)
                     yield events
             if events := parser.close():
                 yield events
@@ -87,10 +121,12 @@ class HTTPClient:
     async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
         """POST `body`; the whole response."""
         async with self._exchange(url, body, account) as response:
-            parts: list[bytes] = []
+            whole = bytearray()
             while data := await response.read():
-                parts.append(data)
-            return b"".join(parts)
+                whole += data
+                if len(whole) > _MOST_BODY:
+                    raise UpstreamMalformed(f"{url}: a response of more than {_MOST_BODY} bytes")
+            return bytes(whole)
 
     async def aclose(self) -> None:
         for connections in self._idle.values():
@@ -104,10 +140,10 @@ class HTTPClient:
         place, connection = await self._post(url, body, account)
         try:
             if connection.status != 200:
-                raise await _refused(url, connection)
+                raise await _refused(url, connection, account)
             yield connection
         except OSError as error:
-            raise _failure(url, account, error) from error
+            raise _failure(url, error) from error
         finally:
             self._release(place, connection)
 
@@ -117,25 +153,29 @@ class HTTPClient:
         A pooled one that the server closed before it said anything is tried once more, on a new connection.
         """
         place, head = _target(url)
+        if account.proxy is not None:
+            place = place._replace(proxy=account.proxy)
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
+        patience = account.patience
         pooled = self._pooled(place)
         connection = pooled
         try:
             if connection is None:
-                connection = await _connect(place, account)
+                connection = await _connect(place, patience)
             try:
-                await connection.send(request, account.read_s)
+                await connection.send(request, patience.first_token_s, patience.total_s)
             except ConnectionError:
                 if pooled is None or connection.answered:
                     raise
                 connection.close()
-                connection = await _connect(place, account)
-                await connection.send(request, account.read_s)
+                connection = None
+                connection = await _connect(place, patience)
+                await connection.send(request, patience.first_token_s, patience.total_s)
         except BaseException as error:
             if connection is not None:
                 connection.close()
             if isinstance(error, OSError):
-                raise _failure(url, account, error) from error
+                raise _failure(url, error, billed=connection is not None) from error
             raise
         return place, connection
 
@@ -158,14 +198,17 @@ class HTTPClient:
         idle.append(connection)
 
 
-async def _connect(place: _Place, account: Account) -> Connection:
+async def _connect(place: _Place, patience: Patience) -> Connection:
+    """Raises OSError."""
     loop = asyncio.get_running_loop()
     context = _tls() if place.tls else None
     try:
-        async with asyncio.timeout(account.connect_s):
+        async with asyncio.timeout(patience.connect_s):
+            if place.proxy:
+                return await tunnel(place.proxy, place.host, place.port, context)
             _, connection = await loop.create_connection(Connection, place.host, place.port, ssl=context)
     except TimeoutError as error:
-        raise TimeoutError(f"no connection within {account.connect_s:g} s") from error
+        raise TimeoutError(f"no connection within {patience.connect_s:g} s") from error
     return connection
 
 
@@ -178,7 +221,7 @@ def _tls() -> ssl.SSLContext:
 
 @lru_cache(maxsize=256)
 def _target(url: str) -> tuple[_Place, bytes]:
-    """Where to connect, and the request's first lines."""
+    """Where to connect, and the request's first lines. HTTPS_PROXY and NO_PROXY are read once for each address."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"{url!r} isn't a web address", hint="base_url begins with http:// or https://")
@@ -190,31 +233,27 @@ def _target(url: str) -> tuple[_Place, bytes]:
         f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: {_USER_AGENT}\r\n"
         "accept: */*\r\naccept-encoding: identity\r\n"
     )
-    return _Place(parts.hostname, parts.port or (443 if tls else 80), tls), head.encode("ascii")
+    host, port = parts.hostname, parts.port or (443 if tls else 80)
+    proxy = ""  # plain HTTP is for one's own network
+    if tls and not proxy_bypass(f"{host}:{port}"):
+        proxy = getproxies_environment().get("https", "")
+    return _Place(host, port, tls, proxy), head.encode("ascii")
 
 
-def _failure(url: str, account: Account, error: OSError) -> UpstreamError:
+def _failure(url: str, error: OSError, *, billed: bool = True) -> UpstreamError:
     if isinstance(error, TimeoutError):
-        hint = "raise connect_timeout_s or read_timeout_s of the provider, or see whether it is overloaded"
-        return UpstreamTimeout(f"{url}: {error}", hint=hint)
+        hint = "see whether it is overloaded, or raise the provider's time-outs (…_timeout_s)"
+        return UpstreamTimeout(f"{url}: {error}", hint=hint, billed=billed)
     what = str(error) or type(error).__name__
-    return UpstreamError(f"{url}: {what}", hint="is the server running and reachable?")
+    if isinstance(error, NotHTTP):
+        return UpstreamMalformed(f"{url}: {what}", hint="does base_url name an HTTP server?")
+    return UpstreamError(f"{url}: {what}", hint="is the server running and reachable?", billed=billed)
 
 
-async def _refused(url: str, connection: Connection) -> UpstreamError:
+async def _refused(url: str, connection: Connection, account: Account) -> UpstreamError:
     excerpt = b""
-    while len(excerpt) < 4096 and (data := await connection.read()):
-        excerpt += data
-    hints = {
-        401: "check the provider's api_key_env",
-        403: "check the provider's api_key_env",
-        404: "check base_url and the model's name",
-        429: "the provider limits this account's rate: wait, or add another provider",
-    }
-    after = connection.headers.get(b"retry-after", b"")
-    return UpstreamError(
-        f"{url} answered {connection.status}: {excerpt.decode(errors='replace').strip()[:_EXCERPT]}",
-        hint=hints.get(connection.status),
-        upstream_status=connection.status,
-        retry_after=float(after) if after.isdigit() else None,
-    )
+    with suppress(OSError):  # what it said before it broke off is enough
+        while len(excerpt) < _EXCERPT_BYTES and (data := await connection.read()):
+            excerpt += data
+    said = account.conceal(excerpt)
+    return refusal(url, said, status=connection.status, headers=connection.headers)

@@ -1,7 +1,6 @@
 """Newline-delimited JSON from bytes that come in any pieces."""
 
-_MOST = 1 << 23
-"""Bytes of one line. The largest real ones carry a picture."""
+from perpend.backends.sse import MOST_BYTES
 
 
 class LineParser:
@@ -12,8 +11,8 @@ class LineParser:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > _MOST:
-            raise ValueError(f"a line has more than {_MOST} bytes")
+        if len(self._rest) > MOST_BYTES:
+            raise ValueError(f"a line has more than {MOST_BYTES} bytes")
         return [line for line in lines if line.strip()]
 
     def close(self) -> list[bytes]:

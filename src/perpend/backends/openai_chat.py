@@ -26,6 +26,7 @@ from perpend.backends.openai_chat_events import (
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Reading, relay
+from perpend.backends.refusals import failure, malformed
 from perpend.backends.think import Piece, ThinkParser, ThinkRules, think_parser, thought_leaked
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, new_id
@@ -97,7 +98,7 @@ class ChatReading(Reading[Event]):
         try:
             event = EVENTS.one.decode(body)
         except ValueError as error:
-            raise UpstreamError(f"the server sent a response that can't be read: {error}") from error
+            raise malformed("the server", error) from error
         if (failed := failure_of(event, streamed=False)) is not None:
             raise failed
         choices = event.choices or event.outputs
@@ -132,7 +133,7 @@ class ChatReading(Reading[Event]):
     def _end(self, choice: Choice) -> None:
         word = choice.finish_reason or "stop"
         if word in FAILURES:
-            self.failure = self.failure or UpstreamError(f"the server failed in the middle: {word}")
+            self.failure = self.failure or failure("the server failed in the middle", word)
         self._reason = REASONS.get(word, "stop")
         if self._reason == "stop" and choice.stop_reason in self._call.sampling.stop:
             self._reason = "stop_sequence"

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.reading import Decoders
+from perpend.backends.refusals import failure
 from perpend.errors import UpstreamError
 from perpend.types import Usage
 
@@ -174,10 +175,6 @@ def failure_of(event: Event, *, streamed: bool) -> UpstreamError | None:
     error, where = event.error, "the server failed in the middle" if streamed else "the server refused"
     if error is None and not (event.choices is None and event.message):
         return None
-    if isinstance(error, str):
-        message, code = error, event.code
-    elif error is not None:
-        message, code = error.message or error.type or "unknown error", error.code
-    else:
-        message, code = event.message, event.code
-    return UpstreamError(f"{where}: {message}", upstream_status=code if isinstance(code, int) else None)
+    if error is None or isinstance(error, str):
+        return failure(where, {"message": error or event.message, "code": event.code})
+    return failure(where, error)

@@ -11,7 +11,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, append_text, ba
 from perpend.backends.openai_chat_events import Failure, Reason
 from perpend.backends.openai_responses_request import responses_body
 from perpend.backends.reading import Decoders, Reading, relay
-from perpend.errors import UpstreamError
+from perpend.backends.refusals import failure, malformed
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage
 
 
@@ -113,9 +113,9 @@ class ResponsesReading(Reading[_Event]):
         try:
             response = _RESPONSE.decode(body)
         except ValueError as error:
-            raise UpstreamError(f"the server sent something that can't be read: {error}") from error
+            raise malformed("the server", error) from error
         if response.status is None and response.error is not None:
-            raise UpstreamError(f"the server refused: {_words(response.error)}")
+            raise failure("the server refused", response.error)
         batch: list[CallEvent] = []
         for index, item in enumerate(response.output or []):
             self._done(index, item, batch)
@@ -151,8 +151,8 @@ class ResponsesReading(Reading[_Event]):
         elif name in ("response.completed", "response.incomplete", "response.failed") and event.response:
             self._finish(event.response)
         elif name == "error" or event.error is not None:
-            said = _words(event.error) if event.error is not None else event.message or str(event.code)
-            self.failure = UpstreamError(f"the server failed in the middle: {said}")
+            told = {"message": event.message, "code": event.code}
+            self.failure = failure("the server failed in the middle", event.error or told)
 
     def _number(self, at: int) -> int:
         return self._tools.setdefault(at, len(self._tools))
@@ -187,8 +187,7 @@ class ResponsesReading(Reading[_Event]):
         if status in ("queued", "in_progress"):
             return
         if status in ("failed", "cancelled") or response.error is not None:
-            said = _words(response.error) if response.error is not None else str(status)
-            self.failure = UpstreamError(f"the server failed in the middle: {said}")
+            self.failure = failure("the server failed in the middle", response.error or str(status))
             return
         reason: Reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
         if status == "incomplete":
@@ -203,10 +202,6 @@ def _item(raw: Raw) -> _Item:
         return _ITEM.decode(raw)
     except ValueError:
         return _Item()
-
-
-def _words(error: Failure | str) -> str:
-    return error if isinstance(error, str) else error.message or error.type or "unknown error"
 
 
 def _counts(usage: _Usage | None) -> Usage | None:

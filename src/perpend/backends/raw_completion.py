@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
+from perpend.backends.refusals import failure, malformed
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
 
@@ -54,14 +55,14 @@ class RawCompletion(ABC):
         async with aclosing(reads):
             async for payloads in reads:
                 batch: list[CallEvent] = []
-                failure: UpstreamError | None = None
+                broken: UpstreamError | None = None
                 for payload in payloads:
                     if payload == b"[DONE]":
                         continue
                     try:
                         chunk = self.read(payload, call)
                     except UpstreamError as error:
-                        failure = error  # raised once everything before it was handed on
+                        broken = error  # raised once everything before it was handed on
                         break
                     if chunk.text:
                         generated = counted + 1 if chunk.generated is None else chunk.generated
@@ -74,8 +75,8 @@ class RawCompletion(ABC):
                     )
                 if batch:
                     yield batch
-                if failure is not None:
-                    raise failure
+                if broken is not None:
+                    raise broken
         if last.reason is None:
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
@@ -140,7 +141,7 @@ class LlamaCompletion(RawCompletion):
     def read(self, payload: bytes, call: Call) -> _Chunk:
         event = _decode(_LLAMA, payload)
         if event.error is not None:
-            raise UpstreamError(f"the engine failed: {event.error.message}")
+            raise failure("the engine failed", event.error)
         if not event.stop:
             return _Chunk(event.content, event.tokens_predicted)
         return _Chunk(
@@ -172,7 +173,7 @@ class OpenAICompletion(RawCompletion):
     def read(self, payload: bytes, call: Call) -> _Chunk:
         event = _decode(_OPENAI, payload)
         if event.error is not None:
-            raise UpstreamError(f"the server failed: {event.error.message}")
+            raise failure("the server failed", event.error)
         choice = event.choices[0] if event.choices else _OpenAIChoice()
         tokens = event.usage
         usage = None
@@ -189,6 +190,8 @@ class OpenAICompletion(RawCompletion):
 
 class _Failure(Struct):
     message: str = "unknown error"
+    type: Any = None
+    code: Any = None
 
 
 class _Template(Struct):
@@ -247,8 +250,8 @@ _OPENAI = msgspec.json.Decoder(_OpenAIEvent)
 def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
     try:
         return decoder.decode(payload)
-    except msgspec.DecodeError as error:
-        raise UpstreamError(f"the server sent an event that can't be read: {error}") from error
+    except ValueError as error:
+        raise malformed("the server", error) from error
 
 
 def _stops(call: Call) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
+from perpend.backends.refusals import failure, malformed
 from perpend.backends.sse import SSEParser
 from perpend.errors import UpstreamError
 from perpend.types import CallEnded, Carry
@@ -74,8 +75,7 @@ class Reading(ABC, Generic[E]):
 
     def fail(self, error: Any) -> None:
         """`error` is what an error event holds, in any shape."""
-        message = error.get("message") if isinstance(error, dict) else error  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        self.failure = UpstreamError(f"{self._origin} failed in the middle: {message}")
+        self.failure = failure(f"{self._origin} failed in the middle", error)
 
     def _decoded(self, payloads: list[bytes]) -> list[E]:
         """One by one where one is damaged, so that what came before it isn't lost."""
@@ -88,7 +88,7 @@ class Reading(ABC, Generic[E]):
             for payload in payloads:
                 events.append(self._decoders.one.decode(payload))
         except ValueError as error:
-            self.failure = UpstreamError(f"{self._origin} sent an event that can't be read: {error}")
+            self.failure = malformed(self._origin, error)
         return events
 
 

@@ -1,8 +1,11 @@
 """Server-sent events from bytes that come in any pieces (HTML Living Standard, section 9.2)."""
 
+MOST_BYTES = 1 << 23
+"""Bytes of one event. The largest real ones repeat a whole response, or carry a picture."""
+
 
 class SSEParser:
-    """Feed it reads, get the `data` of each event that they complete."""
+    """Feed it reads, get the `data` of each event that they complete. Raises ValueError for one without an end."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -14,6 +17,8 @@ class SSEParser:
             data = data[: -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             data += b"\r" if held else b""
         *blocks, self._rest = data.split(b"\n\n")
+        if len(self._rest) > MOST_BYTES:
+            raise ValueError(f"an event has more than {MOST_BYTES} bytes")
         payloads: list[bytes] = []
         for block in blocks:
             if block.startswith(b"data: ") and b"\n" not in block:  # nearly all of them: no call for each

@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Struct
 
 from perpend.config import Config, home_dir, load
-from perpend.config.schema import EMBEDDED
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.gguf import read_facts
 from perpend.engine.machine import GIB, this_machine
@@ -140,13 +139,13 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
             yield _pulled(row, row.path(folder), deep=deep)
         elif row is default:
             yield Finding(what=what, ok=False, said="not here; the first question would fetch them", fix=fix)
-    files = {name: row.gguf for name, row in config.models.items() if row.provider == EMBEDDED and row.gguf}
+    files = {name: row.gguf for name, row in config.models.items() if row.embedded and row.gguf}
     if config.defaults.model.endswith(".gguf"):
         files[config.defaults.model] = Path(config.defaults.model)
     for name, path in files.items():
         yield _gguf(name, path)
     for name, row in config.models.items():
-        if row.provider == EMBEDDED and row.gguf is None and weights_of(config, name) is None:
+        if row.embedded and row.gguf is None and weights_of(config, name) is None:
             said, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
             yield Finding(what=f"weights of {name}", ok=False, said=said, fix=fix)
 

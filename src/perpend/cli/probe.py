@@ -92,7 +92,9 @@ async def reachable(name: str, provider: ProviderConfig) -> Finding:
     timeout = aiohttp.ClientTimeout(total=provider.connect_timeout_s)
     try:
         async with (
-            aiohttp.ClientSession(headers=headers, timeout=timeout) as http,
+            aiohttp.ClientSession(
+                headers=headers, timeout=timeout, proxy=provider.proxy, trust_env=url.startswith("https:")
+            ) as http,
             http.get(url, allow_redirects=False) as answer,
         ):
             status = answer.status
@@ -212,4 +214,6 @@ def _reports(name: str, heard: Heard) -> Finding:
 
 
 def models_of(config: Config, provider: str) -> list[str]:
-    return [name for name, row in config.models.items() if row.provider == provider]
+    return [
+        name for name, row in config.models.items() if provider in [place.provider for place in row.places]
+    ]

@@ -83,6 +83,7 @@ async def _serve(config: Config) -> None:
             )
         auth = Auth(keys, listen.require_keys, listen.host)
         metrics = Metrics()
+        metrics.watch_upstreams(runtime.models.places)
         readiness = Readiness(runtime.store.check, f"{config.defaults.model} is being made ready")
         listener = server.bind(listen.host, listen.port)
         _greet(config, listener.getsockname()[1], auth.needed)

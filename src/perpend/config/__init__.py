@@ -4,6 +4,7 @@ from perpend.config.load import Loaded, find_file, home_dir, load, load_config
 from perpend.config.schema import (
     Config,
     DefaultsConfig,
+    DeploymentConfig,
     EngineConfig,
     ModelConfig,
     PriceConfig,
@@ -15,6 +16,7 @@ from perpend.config.schema import (
 __all__ = [
     "Config",
     "DefaultsConfig",
+    "DeploymentConfig",
     "EngineConfig",
     "Loaded",
     "ModelConfig",

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -33,6 +33,9 @@ def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> It
         for name, item in value.items():
             yield from _leaf(name, of_dict[0], hook, (*path, name))
             yield from problems(item, of_dict[1], hook, (*path, name))
+    elif (of_list := list_of(shape)) and isinstance(value, list):
+        for item in cast("list[Any]", value):
+            yield from problems(item, of_list, hook, path)
     else:
         yield from _leaf(value, shape, hook, path)
 
@@ -100,9 +103,14 @@ def known_keys(section: type[Struct], path: KeyPath = ()) -> Iterator[KeyPath]:
 def section_of(shape: Any) -> type[Struct] | None:
     """The table's type, for `Section` and `Section | None`."""
     for part in (shape, *get_args(shape)):
-        if isinstance(part, type) and issubclass(part, Struct) and get_origin(shape) is not dict:
+        if isinstance(part, type) and issubclass(part, Struct) and get_origin(shape) not in (dict, tuple):
             return part
     return None
+
+
+def list_of(shape: Any) -> type[Struct] | None:
+    """The tables' type, of a list of tables."""
+    return section_of(get_args(shape)[0]) if get_origin(shape) is tuple else None
 
 
 def dict_of(shape: Any) -> tuple[Any, Any] | None:
@@ -122,9 +130,11 @@ def dangling(config: Config) -> Iterator[Problem]:
             yield Problem(("providers", name), "'base_url' is missing")
     known = [EMBEDDED, *config.providers, *listed]
     for name, row in config.models.items():
-        if row.provider not in known:
-            said = f"no provider {row.provider!r}; {_one_of(row.provider, known)}"
-            yield Problem(("models", name, "provider"), said)
+        at: list[tuple[KeyPath, str, list[str]]] = [(("models", name, "provider"), row.provider, known)]
+        at += [(("models", name, "deployments"), place.provider, known[1:]) for place in row.deployments]
+        for path, provider, allowed in at:
+            if provider not in allowed:
+                yield Problem(path, f"no provider {provider!r}; {_one_of(provider, allowed)}")
 
 
 @cache

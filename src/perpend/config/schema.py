@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from perpend.types import Effort
 
@@ -67,22 +68,48 @@ class ProviderConfig(Section, frozen=True):
     wire: str | None = None
     """Such as `openai_chat`, `openai_responses`, `raw_completion` (/v1/completions of vLLM and SGLang) or
     `llama_completion` (/completion of llama.cpp); default: the known provider's, else `openai_chat`."""
-    api_key_env: str | None = None
-    """Name of the environment variable that holds the API key."""
+    api_key_env: str | tuple[str, ...] | None = None
+    """Name of the environment variable that holds the API key; several names: keys that share the load."""
     api_key_file: Path | None = None
     """A file that holds the API key and nothing else."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     """HTTP headers to send along with each request."""
     connect_timeout_s: Seconds = 10.0
     """Seconds to wait for a connection."""
+    first_token_timeout_s: Seconds = 300.0
+    """Seconds from a request to the first event of its stream."""
     read_timeout_s: Seconds = 300.0
-    """Seconds of silence after which a request has failed."""
+    """Seconds of silence between tokens after which a request has failed."""
+    total_timeout_s: Seconds = 3600.0
+    """Seconds that one call may take, whatever comes."""
+    retries: NonNegative = 2
+    """Times that a call is tried again, where nothing came and nothing was paid for."""
+    proxy: str | None = None
+    """An HTTP proxy to reach it through, `http://HOST:PORT`; default: HTTPS_PROXY, less NO_PROXY."""
 
     def __post_init__(self) -> None:
+        if self.proxy is not None and not self.proxy.startswith("http://"):
+            raise ValueError("proxy must begin with http://")
         if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
             raise ValueError("base_url must begin with http:// or https://")
-        if self.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env):
+        if not all(re.fullmatch(r"[A-Za-z_]\w*", name) for name in self.key_variables):
             raise ValueError("api_key_env is the name of an environment variable, not the key itself")
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        names = self.api_key_env
+        return () if names is None else (names,) if isinstance(names, str) else names
+
+
+class DeploymentConfig(Section, frozen=True):
+    """One of several places that serve a model."""
+
+    provider: str
+    """A name under `providers`."""
+    name: str | None = None
+    """The name that this provider knows it by; default: as the model's own."""
+    weight: Annotated[float, Meta(gt=0)] = 1.0
+    """Its share of the conversations, against the other deployments' weights."""
 
 
 class ModelConfig(Section, frozen=True):
@@ -92,6 +119,10 @@ class ModelConfig(Section, frozen=True):
     """A name under `providers`, or `embedded`."""
     name: str | None = None
     """The name that the provider knows it by; default: the same."""
+    deployments: tuple[DeploymentConfig, ...] = ()
+    """Places that serve it, in the stead of `provider`: they share the load, and stand in for each other."""
+    fallbacks: tuple[str, ...] = ()
+    """Models to ask, in this order, where this one's upstream fails."""
     gguf: Path | None = None
     """The file of an embedded model."""
     family: str | None = None
@@ -104,6 +135,17 @@ class ModelConfig(Section, frozen=True):
     """Thinking tokens for effort words, in place of the family's."""
     answer_tokens: Positive | None = None
     """Tokens kept for the answer, and its default limit; default: the family's."""
+
+    @property
+    def places(self) -> tuple[DeploymentConfig, ...]:
+        """Where it is served, each with the name that it has there; at least one."""
+        if not self.deployments:
+            return (DeploymentConfig(provider=self.provider, name=self.name),)
+        return tuple(replace(place, name=place.name or self.name) for place in self.deployments)
+
+    @property
+    def embedded(self) -> bool:
+        return self.provider == EMBEDDED and not self.deployments
 
 
 class ServeConfig(Section, frozen=True):

@@ -16,15 +16,28 @@ _USER_INFO = re.compile(r"(?<=//)[^/@]*(?=@)")
 
 
 def provider_key(name: str, provider: ProviderConfig) -> str | None:
-    """The provider's API key; None where it needs none. Raises ConfigError when it's named but missing."""
-    if provider.api_key_env is not None:
-        key = os.environ.get(provider.api_key_env)
-        if not key:
-            raise ConfigError(
-                f"providers.{name}.api_key_env: {provider.api_key_env} isn't set",
-                hint=f"export {provider.api_key_env}=…, or use api_key_file",
-            )
-        return key
+    """The provider's first API key; None where it needs none. Raises ConfigError when it's named but missing."""
+    return provider_keys(name, provider)[0]
+
+
+def provider_keys(name: str, provider: ProviderConfig) -> tuple[str | None, ...]:
+    """All keys of the provider's pool, at least one. Raises ConfigError for one that is named but missing."""
+    if provider.key_variables:
+        return tuple(_variable(name, variable) for variable in provider.key_variables)
+    return (_file_key(name, provider),)
+
+
+def _variable(name: str, variable: str) -> str:
+    key = os.environ.get(variable)
+    if not key:
+        raise ConfigError(
+            f"providers.{name}.api_key_env: {variable} isn't set",
+            hint=f"export {variable}=…, or use api_key_file",
+        )
+    return key
+
+
+def _file_key(name: str, provider: ProviderConfig) -> str | None:
     if provider.api_key_file is not None:
         try:
             key = provider.api_key_file.read_text(encoding="utf-8").strip()

@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 from msgspec import Struct
 
-from perpend.config.schema import EMBEDDED, Config, ModelConfig
+from perpend.config.schema import Config, ModelConfig
 from perpend.errors import NotFound
 from perpend.registry import choices_hint
 
@@ -127,7 +127,7 @@ def catalogue() -> dict[str, Weights]:
 def weights_of(config: Config, model: str) -> Weights | None:
     """The row of an embedded model; None where it has a file of its own, or is a provider's."""
     row = config.models.get(model, ModelConfig())
-    embedded = row.provider == EMBEDDED and row.gguf is None
+    embedded = row.embedded and row.gguf is None
     return catalogue().get(row.name or model) if embedded else None
 
 

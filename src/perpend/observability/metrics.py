@@ -4,8 +4,9 @@ All work happens on the server's event loop, so plain numbers do in place of loc
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from typing import Literal, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -30,6 +31,39 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _RATIO = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _LABELS = ("model", "strategy")
+
+
+class Breaker(Protocol):
+    """What of a circuit breaker is told."""
+
+    @property
+    def state(self) -> Literal["closed", "half_open", "open"]: ...
+
+    @property
+    def openings(self) -> int: ...
+
+
+class Place(Protocol):
+    """A deployment of a model, and what has happened to it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def retried(self) -> int: ...
+
+    @property
+    def in_flight(self) -> int: ...
+
+    @property
+    def failures(self) -> Mapping[str, int]: ...
+
+    @property
+    def breaker(self) -> Breaker: ...
+
+
+Places = Callable[[], Mapping[str, Sequence[Place]]]
+"""By the model that they serve."""
 
 
 class Histogram:
@@ -82,6 +116,7 @@ class Metrics(Collector):
         self._series: dict[tuple[str, str], _Series] = {}
         self._errors: dict[str, int] = {}
         self._restarts: Callable[[], dict[str, int]] = dict
+        self._places: Places = dict
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
@@ -91,6 +126,10 @@ class Metrics(Collector):
     def watch_restarts(self, restarts: Callable[[], dict[str, int]]) -> None:
         """`restarts` gives the engine's restarts so far by model; it is asked at each scrape."""
         self._restarts = restarts
+
+    def watch_upstreams(self, places: Places) -> None:
+        """`places` gives the deployments that were asked so far; it is asked at each scrape."""
+        self._places = places
 
     def answered(self, answer: Answer, first_token_s: float | None) -> None:
         series = self._of(answer.plan)
@@ -129,6 +168,7 @@ class Metrics(Collector):
             "perpend_requests_in_flight", "Requests being answered.", value=self.in_flight
         )
         yield from self._counters()
+        yield from self._upstreams()
         yield self._histogram("perpend_request_duration_seconds", "From plan to answer.", "duration")
         yield self._histogram("perpend_time_to_first_token_seconds", "To the first token.", "first_token")
         yield self._histogram("perpend_thinking_budget_used_ratio", "Thinking of its budget.", "ratio")
@@ -161,6 +201,33 @@ class Metrics(Collector):
         for model, count in self._restarts().items():
             restarts.add_metric((model,), count)
         yield from (requests, tokens, cost, errors, restarts)
+
+    def _upstreams(self) -> Iterator[Metric]:
+        labels = ("model", "deployment")
+        retries = CounterMetricFamily(
+            "perpend_upstream_retries", "Calls made again, or at another place.", labels=labels
+        )
+        failures = CounterMetricFamily(
+            "perpend_upstream_failures", "Calls that failed upstream, by code.", labels=(*labels, "code")
+        )
+        openings = CounterMetricFamily(
+            "perpend_upstream_breaker_openings", "Times that a circuit breaker opened.", labels=labels
+        )
+        breaker = GaugeMetricFamily(
+            "perpend_upstream_breaker", "1 for the state that it is in.", labels=(*labels, "state")
+        )
+        in_flight = GaugeMetricFamily("perpend_upstream_in_flight", "Calls under way.", labels=labels)
+        for model, places in self._places().items():
+            for place in places:
+                key = (model, place.name)
+                retries.add_metric(key, place.retried)
+                openings.add_metric(key, place.breaker.openings)
+                in_flight.add_metric(key, place.in_flight)
+                for code, count in place.failures.items():
+                    failures.add_metric((*key, code), count)
+                for state in ("closed", "half_open", "open"):
+                    breaker.add_metric((*key, state), place.breaker.state == state)
+        yield from (retries, failures, openings, breaker, in_flight)
 
     def _histogram(self, name: str, text: str, field: str) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, text, labels=_LABELS)

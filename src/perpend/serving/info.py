@@ -110,7 +110,7 @@ class Info:
 
     def _row(self, name: str) -> ModelRow:
         configured = self._config.models.get(name)
-        owner = configured.provider if configured else "embedded"
+        owner = configured.places[0].provider if configured else "embedded"
         return ModelRow(id=name, created=self._since, owned_by=owner)
 
 

@@ -39,6 +39,10 @@ class Clock:
     def elapsed_s(self) -> float:
         return self.loop.time() - self.started
 
+    @property
+    def expired(self) -> bool:
+        return self.deadline is not None and self.loop.time() >= self.deadline
+
     def think_until(self, answer_s: float | None) -> float | None:
         """When thinking must stop to leave `answer_s` for the answer; None: no deadline.
 

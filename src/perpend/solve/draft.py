@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from perpend.accounting.ledger import Amount, Reservation
 from perpend.backends.contract import Call
+from perpend.errors import UpstreamError
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
@@ -20,6 +21,8 @@ class Draft:
         self.cost_usd = Decimal(0)
         self.stop_reason: StopReason = "stop"
         self.model_version: str | None = None
+        self.provider: str | None = None
+        """Who served the last call that said something."""
         self.said = Transcript()
         self._calls = 0
         self._held: Reservation | None = None
@@ -41,6 +44,12 @@ class Draft:
         """Prompt tokens that the next call may be billed for."""
         first = self.means.input_bound
         return self.means.model.next_input_bound(first, self.usage.thinking) if self._calls else first
+
+    def turn_to(self, means: Means) -> None:
+        """Another model writes on. What was said stays, and what was paid."""
+        self.let_go()
+        self.means = means
+        self._calls = self._sequence = 0
 
     def hold_answer(self, thinking: int, answer: int) -> None:
         """Reserve what an answer after `thinking` tokens will need, so that no other candidate takes it.
@@ -75,21 +84,29 @@ class Draft:
 
         Raises CapReached before anything is spent, and UpstreamError with what came kept.
         """
-        model, price = self.means.model, self.means.model.price
-        worst = price.worst_case(self.input_bound, call.max_tokens)
+        model = self.means.model
+        worst = model.price.worst_case(self.input_bound, call.max_tokens)
         thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
         self._calls += 1
         stream = CallStream(self.means, call, self.index)
+        billed = True
         with self.means.scope.reserve(Amount(thinking, call.max_tokens - thinking, worst)) as held:
             try:
                 return await stream.drain(cut_at)
+            except UpstreamError as error:
+                billed = error.billed
+                raise
             finally:
-                used = self._paid_once(stream.usage(model.input_estimate(call)))
-                cost = price.cost(used, written=0 if stream.end is None else stream.end.written)
+                used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()
+                self._calls -= not billed
+                written = 0 if stream.end is None else stream.end.written
+                cost = model.price_at(stream.provider).cost(used, written=written)
                 held.settle(Amount(used.thinking, used.answer, cost))
                 self.usage += used
                 self.cost_usd += cost
                 self.said.add(stream.said)
+                if stream.said:
+                    self.provider = stream.provider or model.provider
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
                 stream.learn()

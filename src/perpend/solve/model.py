@@ -1,7 +1,8 @@
 """A model as the spine sees it: how to reach it, how it thinks, what it costs, how fast it has been."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import msgspec
@@ -35,6 +36,7 @@ class ServedModel:
     family: Family
     backend: Backend
     price: Price
+    """The dearest of its providers', so that what is reserved is enough."""
     speed: Speed
     effort_tokens: dict[Effort, int]
     answer_tokens: int
@@ -42,6 +44,13 @@ class ServedModel:
     """Window in tokens; None where it isn't known."""
     calibration: Calibration | None = None
     """What `perpend calibrate` measured."""
+    prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
+    """By provider, where several serve it and their prices differ."""
+    fallbacks: tuple[str, ...] = ()
+    """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
+
+    def price_at(self, provider: str | None) -> Price:
+        return self.price if provider is None else self.prices.get(provider, self.price)
 
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:
@@ -64,8 +73,10 @@ class ServedModel:
 
     def next_input_bound(self, first: int, thinking: int) -> int:
         """For a call after the first: what a resumed sequence adds, else prompt and thinking over again."""
-        if self.backend.resumes:
-            return _JOINT
+        return _JOINT if self.backend.resumes else self.taken_over_bound(first, thinking)
+
+    def taken_over_bound(self, first: int, thinking: int) -> int:
+        """Prompt and thinking, sent whole."""
         return first + math.ceil(_RETOKENIZED * thinking) + _JOINT
 
     def input_estimate(self, call: Call) -> int:

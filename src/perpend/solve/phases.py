@@ -1,18 +1,14 @@
 """Thinking inside a budget, then an answer: by continuing a prefix, or by watching and cutting."""
 
-import asyncio
-
 from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
-from perpend.errors import CapReached, DeadlineTooShort, EngineError, UpstreamError
+from perpend.errors import CapReached, DeadlineTooShort
 from perpend.solve.draft import Draft
 from perpend.solve.stream import Ending
 from perpend.types import Message, StopReason
 
-_NOTICED_S = 0.2
-"""In which a dead engine's end is noticed: who asks after that waits for the next one."""
 _ENDED: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls", "content_filter"))
 """Ends that are the model's or its vendor's doing."""
 _ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
@@ -40,10 +36,7 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
             break
         waits -= 1
         await draft.insert_thinking(family.wait)
-    continuation = family.skip
-    if not draft.said.empty or budget.thinking:
-        continuation = f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{family.answer_prefix}"
-    await _answer(draft, replace(base, phase="answering", continuation=continuation), budget)
+    await answered(draft, base, budget)
 
 
 async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
@@ -51,36 +44,42 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
 
     A cut, or an end without any answer, is followed by a second call that asks for the answer.
     """
+    if draft.said.thinking:  # begun elsewhere, and this wire can't go on from it
+        draft.stop_reason = "upstream_error"
+        await answered(draft, base, budget)
+        return
     exact_by_server = base.family.budget == "native_hard"
     # Of a second call, the tokens are in this one's reservation; its prompt isn't.
     draft.hold_answer(budget.thinking, 0)
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
     ending = await _think(draft, call, cut_at=None if exact_by_server else budget.thinking or None)
-    thinking = draft.said.thinking
-    if draft.said.answering or (ending in _ENDED and not thinking):
+    if draft.said.answering or (ending in _ENDED and not draft.said.thinking):
         if ending == "length":
             draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
         elif ending in _ENDED:
             draft.stop_reason = ending
         return
-    so_far = (Message("assistant", thinking),) if thinking else ()
-    messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
-    await _answer(draft, replace(base, phase="answering", effort="none", messages=messages), budget)
+    await answered(draft, base, budget)
+
+
+async def answered(draft: Draft, base: Call, budget: TokenBudget) -> None:
+    """The answer alone, from the thought so far: the thought is closed for it, or it is asked for."""
+    thinking, family = draft.said.thinking, base.family
+    if draft.means.model.backend.continues:
+        continuation = family.skip
+        if not draft.said.empty or budget.thinking:
+            continuation = f"{family.open}{thinking.rstrip()}\n{family.close}{family.answer_prefix}"
+        call = replace(base, phase="answering", continuation=continuation)
+    else:
+        so_far = (Message("assistant", thinking),) if thinking else ()
+        messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
+        call = replace(base, phase="answering", effort="none", messages=messages)
+    await _answer(draft, call, budget)
 
 
 async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Ending:
-    """A call that begins with thinking. What cuts it short is kept as the reason, and its thought for an answer.
-
-    A dead upstream counts as such a cut while there is a thought and no answer yet: the engine comes back.
-    """
-    try:
-        ending = await draft.run(call, cut_at=cut_at)
-    except (UpstreamError, EngineError):
-        if draft.said.answering or not draft.said.thinking:
-            raise
-        draft.stop_reason = "upstream_error"
-        await asyncio.sleep(_NOTICED_S)
-        return "interrupted"
+    """A call that begins with thinking. What cuts it short is kept as the reason."""
+    ending = await draft.run(call, cut_at=cut_at)
     if ending == "interrupted":
         draft.stop_reason = draft.interrupted()
     return ending

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
 from perpend.errors import CapReached, EngineError, UpstreamError
-from perpend.solve import phases
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
-from perpend.types import Candidate, Effort, Limits, Request, Usage
+from perpend.solve.model import ServedModel
+from perpend.solve.standin import Resolve, StandIns, write
+from perpend.types import Candidate, Effort, Limits, Request, Sampling, Usage
 
 
 class Session:
@@ -23,8 +24,9 @@ class Session:
         request: Request,
         effort: Effort,
         budget: TokenBudget,
-        resolve: Callable[[Limits], TokenBudget],
+        resolve: Resolve,
         means: Means,
+        served: Callable[[str], ServedModel],
     ) -> None:
         self.request = request
         self.candidates: list[Candidate] = []
@@ -32,10 +34,14 @@ class Session:
         self.usage = Usage()
         self.cost_usd = Decimal(0)
         self.model_version: str | None = None
+        self.model = means.model
+        """Who wrote the last candidate that says something."""
+        self.provider = means.model.provider
         self._effort: Effort = effort
         self._budget = budget
         self._resolve = resolve
         self._means = means
+        self._served = served
         self._drafts = 0
 
     @property
@@ -50,28 +56,16 @@ class Session:
         self, *, thinking_tokens: int | None = None, waits: int = 0, temperature: float | None = None
     ) -> Candidate:
         budget = self._budget_for(thinking_tokens)
-        model = self._means.model
         scope = self._means.scope.child(
             f"candidate {self._drafts}", thinking=budget.thinking, output=budget.output
         )
         draft = Draft(self._drafts, with_changes(self._means, scope=scope))
         self._drafts += 1
         sampling = self.request.sampling
-        effort: Effort = self._effort if budget.thinking else "none"
-        base = Call(
-            model=model.upstream_name,
-            family=model.family,
-            messages=self.request.messages,
-            max_tokens=budget.output,
-            effort=effort,
-            form=self.request.form,
-            sampling=sampling if temperature is None else replace(sampling, temperature=temperature),
-        )
+        if temperature is not None:
+            sampling = replace(sampling, temperature=temperature)
         try:
-            if model.backend.continues:
-                await phases.continued(draft, base, budget, waits)
-            else:
-                await phases.watched(draft, base, budget)
+            await write(draft, self._call(budget, sampling), budget, waits, self._stand_ins())
         except (UpstreamError, EngineError):
             draft.stop_reason = "upstream_error"
             if draft.said.empty:
@@ -90,6 +84,7 @@ class Session:
             self.cost_usd += draft.cost_usd
             self.model_version = draft.model_version or self.model_version
             if not draft.said.empty:
+                self.model, self.provider = draft.means.model, draft.provider or draft.means.model.provider
                 self.candidates.append(candidate)
                 self.best = self.best or candidate
         return candidate
@@ -111,4 +106,19 @@ class Session:
             max_output_tokens=left.output,
             max_cost_usd=left.usd,
         )
-        return self._resolve(limits)
+        return self._resolve(self._means.model, self._means.input_bound, limits)
+
+    def _call(self, budget: TokenBudget, sampling: Sampling) -> Call:
+        model = self._means.model
+        return Call(
+            model=model.upstream_name,
+            family=model.family,
+            messages=self.request.messages,
+            max_tokens=budget.output,
+            effort=self._effort if budget.thinking else "none",
+            form=self.request.form,
+            sampling=sampling,
+        )
+
+    def _stand_ins(self) -> StandIns:
+        return StandIns(self.request, self._means.model.fallbacks, self._served, self._resolve)

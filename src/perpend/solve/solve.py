@@ -19,6 +19,7 @@ from perpend.solve.model import ServedModel
 from perpend.solve.narrate import Pace, Summariser, silent
 from perpend.solve.plan import plan_for, strategy_with_options
 from perpend.solve.session import Session
+from perpend.solve.standin import Resolve
 from perpend.storage.tables import LedgerRow, Status
 from perpend.strategies import Strategy
 from perpend.types import (
@@ -109,8 +110,8 @@ class _Prepared:
     model: ServedModel
     plan: Plan
     budget: TokenBudget
-    resolve: Callable[[Limits], TokenBudget]
-    """The budget under other limits: those that are left when a request samples again."""
+    resolve: Resolve
+    """The budget under other limits: those that are left when a request samples again, or of another model."""
     input_bound: int
     usd: Decimal | None
     """The cap, less what summaries may take of it."""
@@ -131,16 +132,20 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
     bound = await _input_bound(request, plan.effort, model)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
-    resolve = partial(
-        token_budget,
-        effort=plan.effort,
+    resolve = partial(_resolved, plan.effort)
+    budget = resolve(model, bound, limits)
+    return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
+
+
+def _resolved(effort: Effort, model: ServedModel, input_bound: int, limits: Limits) -> TokenBudget:
+    return token_budget(
+        limits,
+        effort=effort,
         effort_tokens=model.effort_tokens,
         answer_tokens=model.answer_tokens,
-        context_left=None if model.context is None else model.context - bound,
-        costs=None if limits.max_cost_usd is None else model.worst_costs(bound),
+        context_left=None if model.context is None else model.context - input_bound,
+        costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
     )
-    budget = resolve(limits)
-    return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
 
 
 async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> int:
@@ -184,7 +189,9 @@ class _Solving:
         limit = request.limits.max_output_tokens
         tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
         means = Means(tokens, model, clock, control, self._emit, prepared.input_bound)
-        self._session = Session(request, prepared.plan.effort, budget, prepared.resolve, means)
+        self._session = Session(
+            request, prepared.plan.effort, budget, prepared.resolve, means, services.resolve
+        )
         self._pace: Pace | None = None
         if request.progress:
             self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
@@ -236,8 +243,8 @@ class _Solving:
         usage, cost = self._totals()
         return Answer(
             request_id=self.request_id,
-            model=self._prepared.model.name,
-            model_version=self._session.model_version or self._prepared.model.upstream_name,
+            model=self._session.model.name,
+            model_version=self._session.model_version or self._session.model.upstream_name,
             plan=self._prepared.plan,
             budget=self._report(),
             text=chosen.answer,
@@ -270,9 +277,9 @@ class _Solving:
             id=self.request_id,
             key_id=self._origin.key_id,
             source=self._origin.source,
-            model=self._prepared.model.name,
+            model=self._session.model.name,
             model_version=self._session.model_version,
-            provider=self._prepared.model.provider,
+            provider=self._session.provider,
             created_at=self._created_at,
             finished_at=datetime.datetime.now(datetime.UTC),
             status=status,

@@ -8,13 +8,15 @@ from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
 from perpend.solve.means import Means
 from perpend.solve.transcript import Said, text_of
-from perpend.types import CallEnded, Carried, Event, ThinkingDelta, Usage
+from perpend.types import CallEnded, Carried, Event, Served, ThinkingDelta, Usage
 
 Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "budget", "interrupted"]
 """`budget`: cut here, its thinking was used up; `interrupted`: by the deadline or "answer now"."""
 
 _ANSWER_KEPT = 96
 """Tokens of an answer that a deadline leaves time for."""
+_RUNAWAY = 256
+"""Tokens beyond twice its limit after which a call is cut: its server has forgotten the limit."""
 _OWN_PACE = 8
 """Tokens after which a stream's own pace is believed."""
 
@@ -31,12 +33,15 @@ class CallStream:
         self.thinking_tokens = 0
         self.answer_tokens = 0
         self.end: CallEnded | None = None
+        self.provider: str | None = None
+        """Who serves it, where that isn't the model's only provider."""
         self._means = means
         self._clock = means.clock
         self._speed = means.model.speed
         self._control = means.control if call.phase != "answering" else None
         self._call = call
         self._candidate = candidate
+        self._most = 2 * call.max_tokens + _RUNAWAY
         self._loop = means.clock.loop
         self._started = self._loop.time()
         self._first = self._last = 0.0
@@ -71,6 +76,8 @@ class CallStream:
                 if self.end is None and cut_at is not None and self.thinking_tokens >= cut_at:
                     if not self.answer:
                         return "budget"
+                elif self.thinking_tokens + self.answer_tokens > self._most:
+                    return "length"
                 elif timer is not None and self._clock.deadline is not None and not timer.expired():
                     timer.reschedule(self._must_end())
         return "stop" if self.end is None else self.end.reason
@@ -84,6 +91,9 @@ class CallStream:
         for event in batch:
             if isinstance(event, CallEnded):
                 self.end = event
+                continue
+            if isinstance(event, Served):
+                self.provider = event.provider
                 continue
             event.candidate = self._candidate
             if isinstance(event, ThinkingDelta):

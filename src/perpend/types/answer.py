@@ -61,6 +61,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     request_id: str
     model: str
+    """Who wrote it; the plan names the one that was asked for."""
     model_version: str
     plan: Plan
     budget: BudgetReport

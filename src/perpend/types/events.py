@@ -71,6 +71,12 @@ class Progress(Struct, tag="progress", gc=False):
     cost_usd: Decimal
 
 
+class Served(Struct, tag="served", gc=False):
+    """Which provider a call is served by, before the first of what it says."""
+
+    provider: str
+
+
 class CallEnded(Struct, tag="call_ended", gc=False):
     """A backend's last word on one call. `usage` is the server's own count; None where it gave none."""
 
@@ -93,6 +99,7 @@ Event: TypeAlias = (
     | Carried
     | SummaryDelta
     | Progress
+    | Served
     | CallEnded
     | Finished
 )

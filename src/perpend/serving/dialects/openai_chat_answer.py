@@ -27,7 +27,7 @@ def completion_body(answer: Answer, visibility: Visibility, created: int | None 
     completion = ChatCompletion(
         id=f"chatcmpl-{answer.request_id}",
         created=int(time.time()) if created is None else created,
-        model=answer.model,
+        model=answer.plan.model,
         choices=[Choice(0, message, finish_reason(answer))],
         usage=usage_block(answer),
         perpend=perpend_block(answer),

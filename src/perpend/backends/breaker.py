@@ -1,0 +1,84 @@
+"""A circuit breaker: a place that keeps failing is left alone for a while, then probed by a single call."""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+State = Literal["closed", "half_open", "open"]
+
+_IN_A_ROW = 5
+"""Failures one after another that open it …"""
+_WINDOW = 20
+_SHARE = 0.5
+"""… as does this share of the newest calls, once there were as many as the window holds."""
+_COOL_S = 5.0
+"""Left alone after it opened; twice as long after each probe that failed, up to `_LONGEST_S`."""
+_LONGEST_S = 60.0
+
+
+class Breaker:
+    """Every call that was let through is followed by exactly one of `succeeded`, `failed` and `abandoned`."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.openings = 0
+        self._clock = clock
+        self._outcomes: deque[bool] = deque(maxlen=_WINDOW)
+        self._in_a_row = 0
+        self._reopened = 0
+        self._open_until: float | None = None
+        self._probing = False
+
+    @property
+    def state(self) -> State:
+        if self._open_until is None:
+            return "closed"
+        return "half_open" if self._probing or self._clock() >= self._open_until else "open"
+
+    @property
+    def wait_s(self) -> float:
+        """Until a call may pass; 0: now."""
+        if self._open_until is None:
+            return 0.0
+        left = self._open_until - self._clock()
+        return max(left, 1.0) if self._probing else max(left, 0.0)
+
+    def let_through(self) -> bool:
+        """Whether a call may pass; while it is half open, the first that asks is the probe."""
+        if self._open_until is None:
+            return True
+        if self._probing or self._clock() < self._open_until:
+            return False
+        self._probing = True
+        return True
+
+    def succeeded(self) -> None:
+        if self._open_until is not None:
+            self._outcomes.clear()
+        self._open_until, self._probing, self._reopened = None, False, 0
+        self._in_a_row = 0
+        self._outcomes.append(True)
+
+    def failed(self) -> None:
+        self._in_a_row += 1
+        self._outcomes.append(False)
+        if self._probing:
+            self._reopened += 1
+            self._open()
+        elif self._open_until is None and (self._in_a_row >= _IN_A_ROW or self._mostly_failing):
+            self._open()
+
+    def abandoned(self) -> None:
+        """Nothing was learnt: the caller went away, or the request itself was at fault."""
+        self._probing = False
+
+    @property
+    def _mostly_failing(self) -> bool:
+        return len(self._outcomes) == _WINDOW and self._outcomes.count(False) >= _SHARE * _WINDOW
+
+    def _open(self) -> None:
+        """Jittered, so that many gateways don't come back at once."""
+        self.openings += 1
+        self._probing = False
+        cool_s = min(_COOL_S * 2**self._reopened, _LONGEST_S)
+        self._open_until = self._clock() + cool_s * random.uniform(0.8, 1.2)  # noqa: S311 -- not a secret

@@ -1,0 +1,229 @@
+"""A model at one or several places: who is asked, who stands in, and what is tried again.
+
+A conversation stays where its prefix is cached (weighted rendezvous hashing of its first messages). A call moves on
+or is tried again only while nothing came of it and nothing was paid for: after that it is the spine's to go on.
+"""
+
+import asyncio
+import hashlib
+import math
+import random
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from time import monotonic
+
+import msgspec
+from msgspec.structs import replace
+
+from perpend.backends.breaker import Breaker
+from perpend.backends.contract import Backend, Call, CallEvent
+from perpend.backends.refusals import malformed
+from perpend.errors import ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
+from perpend.types import Served
+
+_BACKOFF_S = 0.25
+_LONGEST_BACKOFF_S = 8.0
+_LONGEST_WAIT_S = 20.0
+"""An upstream that wants to be left alone for longer isn't waited for."""
+_REST_S = 2.0
+"""For which a place that failed is asked after the others, unless it says for how long."""
+_LONGEST_REST_S = 60.0
+_PREFIX = 4096
+"""Characters of each first message that tell conversations apart."""
+_SPARE = 8
+"""Calls under way that a place may always have; beyond, it may have twice its share."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Deployment:
+    """A place that serves a model: a provider, one of its keys, and its name for the model."""
+
+    def __init__(
+        self,
+        provider: str,
+        backend: Backend,
+        *,
+        model: str,
+        key: int = 0,
+        weight: float = 1.0,
+        retries: int = 2,
+    ) -> None:
+        self.provider = provider
+        self.name = f"{provider}/{model}" + (f"#{key + 1}" if key else "")
+        """Which it is, for people: the second key of a pool is `PROVIDER/MODEL#2`."""
+        self.backend = backend
+        self.model = model
+        self.weight = weight
+        self.retries = retries
+        self.breaker = Breaker(monotonic)
+        self.in_flight = 0
+        self.rests_until = 0.0
+        """It failed, or reached a rate limit: others are asked first until then."""
+        self.retried = 0
+        self.failures: dict[str, int] = {}
+        """By the error's code."""
+
+    def failed(self, error: UpstreamError) -> None:
+        self.failures[error.code] = self.failures.get(error.code, 0) + 1
+        if not error.elsewhere:  # it answered; the request was at fault
+            self.breaker.succeeded()
+            return
+        now = monotonic()
+        self.rests_until = now + min(error.retry_after or _REST_S, _LONGEST_REST_S)
+        if isinstance(error, RateLimited):  # it works, and says when it will again
+            self.breaker.abandoned()
+        else:
+            self.breaker.failed()
+
+    def stumbled(self, error: Exception) -> UpstreamError:
+        """Its wire couldn't read what it said."""
+        failure = malformed(self.name, error)
+        self.failed(failure)
+        return failure
+
+
+class Deployments:
+    """Implements `Backend` over the places that serve one model."""
+
+    def __init__(self, places: Sequence[Deployment], *, sleep: Sleep = asyncio.sleep) -> None:
+        """Raises ConfigError where some of them can go on from a prefix and others can't."""
+        self.places = tuple(places)
+        self._sleep = sleep
+        self.continues = self.places[0].backend.continues
+        self.resumes = len(self.places) == 1 and self.places[0].backend.resumes
+        if any(place.backend.continues != self.continues for place in self.places):
+            names = ", ".join(place.name for place in self.places)
+            raise ConfigError(
+                f"deployments of one model must speak one kind of wire ({names})",
+                hint="all raw completion or all chat; put the others under fallbacks, as a model of their own",
+                field="deployments",
+            )
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """As the place's own, after a `Served` that says which it is."""
+        tried: list[str] = []
+        failures: list[UpstreamError] = []
+        waiting = deque(self._order(call))
+        again: list[tuple[float, int, Deployment]] = []  # how long to wait at least, and in which order
+        retry, retries = 0, max(place.retries for place in waiting)
+        try:
+            while waiting:
+                place = waiting.popleft()
+                if place.breaker.let_through():
+                    place.retried += bool(failures)
+                    try:
+                        async with aclosing(self._ask(place, call)) as batches:
+                            async for batch in batches:
+                                yield batch
+                        return
+                    except UpstreamError as error:
+                        failures.append(error)
+                        tried.append(f"{place.name}: {error.message}")
+                        if error.billed or not error.elsewhere:
+                            break
+                        least_s = error.retry_after or 0.0
+                        if error.later and least_s <= _LONGEST_WAIT_S:
+                            again.append((least_s, len(failures), place))
+                if not waiting and again and retry < retries:
+                    soonest = min(again)
+                    again.remove(soonest)
+                    await self._sleep(soonest[0] + _backoff_s(retry))
+                    retry += 1
+                    waiting.append(soonest[2])
+            raise self._exhausted(failures, tried)
+        finally:
+            failures.clear()  # else they and this frame would hold each other until a collection
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return self.places[0].backend.whole(body, call)
+
+    async def count_input(self, call: Call) -> int | None:
+        place = self._order(call)[0]
+        try:
+            return await place.backend.count_input(replace(call, model=place.model))
+        except UpstreamError:  # the call itself will tell, or find somebody else
+            return None
+
+    async def _ask(self, place: Deployment, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """One attempt at one place. What it raises says whether anything came."""
+        begun = ended = False
+        place.in_flight += 1
+        try:
+            async with aclosing(place.backend.stream(replace(call, model=place.model))) as batches:
+                async for batch in batches:
+                    if not begun:
+                        begun = True
+                        yield [Served(place.provider)]
+                    yield batch
+            place.breaker.succeeded()
+            ended = True
+        except UpstreamError as error:
+            error.billed = error.billed or begun
+            place.failed(error)
+            ended = True
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            ended = True
+            raise place.stumbled(error) from error
+        finally:
+            place.in_flight -= 1
+            if not ended:  # cut, or gone away
+                place.breaker.succeeded() if begun else place.breaker.abandoned()
+
+    def _order(self, call: Call) -> list[Deployment]:
+        """The conversation's own place first; one that rests or is crowded after the others."""
+        if len(self.places) == 1:
+            return list(self.places)
+        now = monotonic()
+        prefix = _prefix(call)
+        in_flight = sum(place.in_flight for place in self.places)
+        weights = sum(place.weight for place in self.places)
+
+        def key(place: Deployment) -> tuple[bool, bool, float]:
+            crowded = place.in_flight > _SPARE + 2 * in_flight * place.weight / weights
+            return place.rests_until > now, crowded, _distance(prefix, place)
+
+        return sorted(self.places, key=key)
+
+    def _exhausted(self, failures: list[UpstreamError], tried: list[str]) -> UpstreamError:
+        """The last failure, saying what was tried."""
+        if not failures:
+            wait = min(place.breaker.wait_s for place in self.places)
+            names = ", ".join(place.name for place in self.places)
+            return UpstreamOverloaded(
+                f"{names}: failed too often just now, and is left alone for a moment",
+                hint="retry later; perpend doctor says whether it can be reached",
+                retry_after=max(wait, 1.0),
+                billed=False,
+            )
+        last = failures[-1]
+        if len(tried) > 1:
+            last.message = f"tried {len(tried)} times; " + "; ".join(dict.fromkeys(tried))
+            last.args = (last.message,)
+        if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
+            last.retry_after = _REST_S
+        return last
+
+
+def _backoff_s(retry: int) -> float:
+    """Anything up to a bound that doubles each time: many that failed together don't come back together."""
+    return random.uniform(0, min(_BACKOFF_S * 2**retry, _LONGEST_BACKOFF_S))  # noqa: S311 -- not a secret
+
+
+def _prefix(call: Call) -> bytes:
+    """What tells a conversation from others and stays as it grows: its messages up to the user's first."""
+    digest = hashlib.blake2b(digest_size=16)
+    for message in call.messages:
+        digest.update(f"{message.role}\0{message.text[:_PREFIX]}\0".encode(errors="surrogatepass"))
+        if message.role == "user":
+            break
+    return digest.digest()
+
+
+def _distance(prefix: bytes, place: Deployment) -> float:
+    """Weighted rendezvous hashing (Thaler and Ravishankar 1998; logarithms as weights): the least one wins."""
+    drawn = hashlib.blake2b(prefix + place.name.encode(), digest_size=8).digest()
+    uniform = (int.from_bytes(drawn, "big") + 1) / (2**64 + 1)
+    return -math.log(uniform) / place.weight

@@ -1,0 +1,219 @@
+"""What an upstream's refusal means: status, body and headers in anybody's shape become one tree of errors.
+
+The words that vendors put into `code`, `type` and `status` are rows below and go before the HTTP status: many a
+server says 400 for all that is wrong. Shapes: OpenAI `{"error": {message, type, code}}`, Anthropic
+`{"type": "error", "error": {type, message}}`, Gemini `{"error": {code, message, status, details}}` (also in a
+list), Ollama `{"error": "text"}`, Bedrock `{"message", "__type"}`, FastAPI `{"detail"}`.
+Sources (November 2026): openai 3.54, anthropic 2.12, google-genai 3.4, google.rpc.Code; ollama, vllm 0.33.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.retry_after import retry_after, retry_delay
+from perpend.errors import (
+    AccountRefused,
+    ContentFiltered,
+    ContextTooLong,
+    RateLimited,
+    Rejected,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamOverloaded,
+    UpstreamTimeout,
+)
+
+_EXCERPT = 300
+
+_WORDS: dict[str, type[UpstreamError]] = {
+    **dict.fromkeys(
+        (
+            "context_length_exceeded",
+            "string_above_max_length",
+            "exceed_context_size_error",
+            "request_too_large",
+        ),
+        ContextTooLong,
+    ),
+    **dict.fromkeys(
+        (
+            "content_filter",
+            "content_policy_violation",
+            "responsible_ai_policy_violation",
+            "data_inspection_failed",
+        ),
+        ContentFiltered,
+    ),
+    **dict.fromkeys(
+        (
+            "insufficient_quota",
+            "billing_error",
+            "billing_hard_limit_reached",
+            "access_terminated",
+            "arrearage",
+        ),
+        AccountRefused,
+    ),
+    **dict.fromkeys(
+        (
+            "authentication_error",
+            "permission_error",
+            "invalid_api_key",
+            "unauthenticated",
+            "permission_denied",
+        ),
+        AccountRefused,
+    ),
+    **dict.fromkeys(
+        (
+            "account_deactivated",
+            "accessdeniedexception",
+            "unrecognizedclientexception",
+            "expiredtokenexception",
+        ),
+        AccountRefused,
+    ),
+    **dict.fromkeys(
+        ("model_not_found", "not_found_error", "not_found", "deploymentnotfound"), AccountRefused
+    ),
+    **dict.fromkeys(
+        ("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted"),
+        RateLimited,
+    ),
+    **dict.fromkeys(("throttlingexception", "servicequotaexceededexception"), RateLimited),
+    **dict.fromkeys(
+        (
+            "overloaded_error",
+            "engine_overloaded_error",
+            "service_unavailable",
+            "unavailable",
+            "capacity_exceeded",
+        ),
+        UpstreamOverloaded,
+    ),
+    **dict.fromkeys(("serviceunavailableexception", "modelnotreadyexception"), UpstreamOverloaded),
+    **dict.fromkeys(("timeout_error", "deadline_exceeded", "modeltimeoutexception"), UpstreamTimeout),
+    **dict.fromkeys(("server_error", "api_error", "internal_server_error", "internal"), UpstreamError),
+}
+"""By what vendors call it, in lower case."""
+
+_STATUS: dict[int, type[UpstreamError]] = {
+    **dict.fromkeys((400, 405, 409, 411, 413, 415, 422), Rejected),
+    **dict.fromkeys((401, 402, 403, 404, 407), AccountRefused),
+    **dict.fromkeys((408, 504, 524), UpstreamTimeout),
+    429: RateLimited,
+    **dict.fromkeys((503, 529), UpstreamOverloaded),
+}
+"""Where no word says more."""
+
+_SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
+    (
+        re.compile(
+            r"context (length|window|size)|maximum context|prompt is too long|input is too long"
+            r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count",
+            re.IGNORECASE,
+        ),
+        ContextTooLong,
+    ),
+    (re.compile(r"content (management )?polic|content filter|safety system", re.IGNORECASE), ContentFiltered),
+    (re.compile(r"credit balance|insufficient balance|api key not valid", re.IGNORECASE), AccountRefused),
+)
+"""What only the message tells: of requests that are refused without a word of their own."""
+
+_HINTS: dict[type[UpstreamError], str] = {
+    ContextTooLong: "shorten the messages, or use a model with a longer context",
+    ContentFiltered: "the vendor's rules refuse this content: change the messages",
+    AccountRefused: "check the provider's api_key_env, its credit, base_url and the model's name",
+    RateLimited: "the provider limits this account's rate: wait, or add another deployment",
+    UpstreamOverloaded: "the provider is too busy: wait, or add another deployment or a fallback",
+}
+
+
+class _Error(Struct):
+    """An error object: fields of any shape, of any type."""
+
+    message: Any = None
+    type: Any = None
+    code: Any = None
+    status: Any = None
+    details: Any = None
+
+
+class _Body(Struct):
+    error: Any = None
+    message: Any = None
+    detail: Any = None
+    code: Any = None
+    kind: Any = msgspec.field(default=None, name="__type")
+
+
+_BODY = msgspec.json.Decoder(_Body)
+_LIST = msgspec.json.Decoder(list[_Body])
+
+
+def refusal(
+    where: str, body: bytes, *, status: int, headers: Mapping[bytes, bytes] | None = None
+) -> UpstreamError:
+    """The error that a refused request means. `headers` are the response's, in lower case."""
+    error = _error_in(body)
+    said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
+    kind = _kind(error, said, status)
+    wait = retry_after(headers or {})
+    refused = _error(kind, f"{where} answered {status}: {said[:_EXCERPT]}", status)
+    refused.retry_after = retry_delay(error.details) if wait is None else wait
+    refused.billed = kind is UpstreamTimeout  # what was refused can't have been paid for
+    return refused
+
+
+def failure(where: str, error: Any) -> UpstreamError:
+    """The error that an error object in a response means, decoded in whatever shape; `where` says what happened."""
+    told = _Error(message=error) if isinstance(error, str) else _converted(error)
+    said = str(told.message or told.type or told.code or "unknown error")
+    status = told.code if isinstance(told.code, int) else None
+    return _error(_kind(told, said, status), f"{where}: {said[:_EXCERPT]}", status)
+
+
+def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
+    field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
+    return kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
+
+
+def _converted(error: Any) -> _Error:
+    try:
+        return msgspec.convert(error, _Error, from_attributes=True)
+    except msgspec.ValidationError:
+        return _Error()
+
+
+def _error_in(body: bytes) -> _Error:
+    """The error object of a body in any known shape; empty where there is none."""
+    try:
+        whole = _LIST.decode(body)[0] if body.lstrip()[:1] == b"[" else _BODY.decode(body)
+    except (ValueError, IndexError):
+        return _Error()
+    inner = whole.error
+    if isinstance(inner, dict):
+        return _converted(inner)
+    message = inner if isinstance(inner, str) else whole.message or whole.detail
+    return _Error(message=message, type=whole.kind, code=whole.code)
+
+
+def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
+    for word in (error.code, error.type, error.status):
+        if isinstance(word, str) and (kind := _WORDS.get(word.rpartition("#")[2].lower())) is not None:
+            # "server error" may be all that a server has to say, and its status more.
+            return _STATUS.get(status or 0, kind) if kind is UpstreamError else kind
+    kind = UpstreamError if status is None else _STATUS.get(status, UpstreamError)
+    if kind is Rejected or status in (None, 403, 500):
+        kind = next((meant for pattern, meant in _SAYS if pattern.search(said)), kind)
+    return ContextTooLong if kind is Rejected and status == 413 else kind
+
+
+def malformed(where: str, error: Exception) -> UpstreamMalformed:
+    """An event that can't be read: damaged JSON, or what isn't UTF-8."""
+    what = "it isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    return UpstreamMalformed(f"{where} sent an event that can't be read: {what}", hint="see the server's log")

@@ -1,0 +1,113 @@
+"""A candidate is written to its end by whoever can: its model, then the models that stand in for it.
+
+A stand-in gets what is left of the budget, in its own prices and its own window. It thinks on where its wire goes on
+from a prefix, and answers from the thought so far where it doesn't.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import replace as with_changes
+
+from msgspec.structs import replace
+
+from perpend.accounting.budgets import TokenBudget
+from perpend.backends.contract import Call
+from perpend.errors import ContextTooLong, EngineError, PerpendError, UpstreamError
+from perpend.solve import phases
+from perpend.solve.draft import Draft
+from perpend.solve.model import ServedModel
+from perpend.types import Limits, Request
+
+_NOTICED_S = 0.2
+"""In which a dead engine's end is noticed: who asks after that waits for the next one."""
+
+Resolve = Callable[[ServedModel, int, Limits], TokenBudget]
+"""The budget of a model whose prompt has so many tokens at most, under these limits."""
+
+
+class StandIns:
+    """The fallbacks of one candidate; each is turned to once."""
+
+    def __init__(
+        self, request: Request, names: tuple[str, ...], served: Callable[[str], ServedModel], resolve: Resolve
+    ) -> None:
+        self._request = request
+        self._names: Iterator[str] = iter(names)
+        self._served = served
+        self._resolve = resolve
+
+    def turn(self, draft: Draft, tried: list[str]) -> TokenBudget | None:
+        """Hand `draft` to the next one that the limits allow; its budget, or None where nobody is left.
+
+        Who was passed over, and why, is noted in `tried`.
+        """
+        draft.let_go()
+        if draft.means.clock.expired:
+            return None
+        for name in self._names:
+            try:
+                model = self._served(name)
+                budget = self._budget(draft, model)
+            except PerpendError as error:  # its window is too small for the prompt, or its price for the cap
+                tried.append(f"{name}: {error.message}")
+                continue
+            if budget is not None:
+                return budget
+            tried.append(f"{name}: its price isn't known, and max_cost_usd has to hold")
+        return None
+
+    def _budget(self, draft: Draft, model: ServedModel) -> TokenBudget | None:
+        thought, left = draft.usage.thinking, draft.means.scope.left
+        if left.usd is not None and not model.price.known:
+            return None
+        bound = model.input_bound(self._request.messages, self._request.form)
+        if thought:
+            bound = model.taken_over_bound(bound, thought)
+        limits = Limits(
+            max_thinking_tokens=left.thinking, max_output_tokens=left.output, max_cost_usd=left.usd
+        )
+        budget = self._resolve(model, bound, limits)
+        draft.turn_to(with_changes(draft.means, model=model, input_bound=bound))
+        return replace(budget, thinking=budget.thinking + thought, output=budget.output + thought)
+
+
+async def write(draft: Draft, base: Call, budget: TokenBudget, waits: int, stand_ins: StandIns) -> None:
+    """Think and answer. Raises the last failure, which names all that was tried.
+
+    Who died while it thought, and has nobody to stand in, is asked once more: to answer from the thought so far.
+    """
+    tried: list[str] = []
+    while True:
+        model = draft.means.model
+        base = replace(base, model=model.upstream_name, family=model.family)
+        try:
+            if model.backend.continues:
+                await phases.continued(draft, base, budget, waits)
+            else:
+                await phases.watched(draft, base, budget)
+            return
+        except (UpstreamError, EngineError) as error:
+            tried.append(f"{model.name}: {error.message}")
+            if draft.said.answering or not _helped(error):
+                raise
+            turned = stand_ins.turn(draft, tried)
+            if turned is None:
+                if not draft.said.thinking or draft.stop_reason == "upstream_error":
+                    raise _telling(error, tried) from error.__cause__
+                draft.stop_reason = "upstream_error"
+                break
+            budget = turned
+    await asyncio.sleep(_NOTICED_S)
+    await phases.answered(draft, base, budget)
+
+
+def _helped(error: PerpendError) -> bool:
+    """Somebody else may do better; one with a longer window may, where the prompt was too long."""
+    return not isinstance(error, UpstreamError) or error.elsewhere or isinstance(error, ContextTooLong)
+
+
+def _telling(error: PerpendError, tried: list[str]) -> PerpendError:
+    if len(tried) > 1:
+        error.message = "; then ".join(tried)
+        error.args = (error.message,)
+    return error
