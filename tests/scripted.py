@@ -24,11 +24,14 @@ from perpend.types import (
     Candidate,
     Event,
     Finished,
+    Part,
     Plan,
     Request,
     Started,
     StopReason,
+    Text,
     ThinkingDelta,
+    Thought,
     Usage,
 )
 
@@ -37,7 +40,15 @@ STARTED = Started("req_1", "small", PLAN, 64)
 BODY = {"model": "small", "messages": [{"role": "user", "content": "What is 6 × 7?"}]}
 
 
-def answer(text: str = "42", thinking: str = "6 × 7", stop: StopReason = "stop", summary: str = "") -> Answer:
+def answer(
+    text: str = "42",
+    thinking: str = "6 × 7",
+    stop: StopReason = "stop",
+    summary: str = "",
+    content: tuple[Part, ...] | None = None,
+) -> Answer:
+    if content is None:
+        content = (*((Thought(thinking),) if thinking else ()), *((Text(text),) if text else ()))
     usage = Usage(input=9, cached=3, thinking=len(thinking), answer=len(text))
     cost = Decimal("0.000123")
     candidate = Candidate(
@@ -56,6 +67,7 @@ def answer(text: str = "42", thinking: str = "6 × 7", stop: StopReason = "stop"
         ),
         text=text,
         thinking=thinking,
+        content=content,
         usage=usage,
         cost_usd=cost,
         truncated=candidate.truncated,

@@ -116,6 +116,8 @@ class ServeConfig(Section, frozen=True):
     """The most messages that a request may hold."""
     max_concurrent: Positive = 1_000
     """Requests answered at a time; more are refused with 429."""
+    private_addresses: bool = False
+    """Whether clients may name images on loopback, link-local and private addresses."""
     require_keys: Literal["auto", "always", "never"] = "auto"
     """`auto`: on loopback none is needed until one exists; elsewhere always."""
 

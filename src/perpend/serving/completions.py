@@ -1,7 +1,7 @@
 """The way of one request through the house: body, request, solve, answer, whole or streamed."""
 
 import asyncio
-from typing import Protocol
+from typing import Generic, Protocol
 
 from perpend.config.schema import Config
 from perpend.errors import NotFound, Overloaded, PerpendError
@@ -9,8 +9,8 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.asgi import Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
-from perpend.serving.dialects.contract import Dialect, Parsed
-from perpend.serving.out import Streamed, Whole
+from perpend.serving.dialects.contract import Dialect, P
+from perpend.serving.out import Streamed, Whole, refuse
 from perpend.serving.watch import Watch
 from perpend.solve import Sink
 from perpend.types import Answer, Request
@@ -24,11 +24,11 @@ class Solver(Protocol):
     ) -> Answer: ...
 
 
-class Completions:
+class Completions(Generic[P]):
     """The endpoint of one dialect."""
 
     def __init__(
-        self, dialect: Dialect, solver: Solver, config: Config, auth: Auth, metrics: Metrics
+        self, dialect: Dialect[P], solver: Solver, config: Config, auth: Auth, metrics: Metrics
     ) -> None:
         self._dialect = dialect
         self._solver = solver
@@ -38,6 +38,13 @@ class Completions:
         self._limit = config.serve.max_concurrent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._serve(scope, receive, send)
+        except PerpendError as error:
+            self._metrics.failed(error.code)
+            await refuse(send, error, failure=self._dialect.failure)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         key_id = self._auth.check(scope)
         metrics = self._metrics
         if metrics.in_flight >= self._limit:
@@ -49,7 +56,7 @@ class Completions:
         metrics.in_flight += 1
         try:
             body = await read_body(receive, self._config.serve.max_body_bytes)
-            parsed = self._dialect.parse(body, self._config)
+            parsed = self._dialect.parse(body, self._config, key_id)
             self._refuse_file(parsed.request.model)
             await self._answer(parsed, key_id, receive, send)
         finally:
@@ -63,15 +70,20 @@ class Completions:
             hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
             raise NotFound("this model isn't served here", hint=hint, field="model")
 
-    async def _answer(self, parsed: Parsed, key_id: str | None, receive: Receive, send: Send) -> None:
+    async def _answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
         dialect, metrics = self._dialect, self._metrics
-        out = Streamed(send, dialect.stream(parsed)) if parsed.stream else Whole(send)
+        if parsed.stream:
+            out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
+        else:
+            out = Whole(send, dialect.failure)
         watch = Watch(receive, out.keep_alive)
         try:
             with watch:
                 answer = await self._solver.solve(
                     parsed.request, out.sink, key_id=key_id, source=dialect.source
                 )
+                if parsed.keep is not None and not parsed.stream:
+                    await parsed.keep(answer)
         except asyncio.CancelledError:
             metrics.cancelled(out.plan)
             if not watch.gone:  # the server stops, and has waited for us long enough
