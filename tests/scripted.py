@@ -97,12 +97,13 @@ class House:
         self.steps = steps or USUAL
         self.requests: list[Request] = []
         self.key_ids: list[str | None] = []
+        self.sources: list[str] = []
         self.cancelled = asyncio.Event()
 
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
-        assert source == "chat"
+        self.sources.append(source)
         self.requests.append(request)
         self.key_ids.append(key_id)
         try:
@@ -110,6 +111,9 @@ class House:
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+
+    async def count_input(self, request: Request) -> int:
+        return 17
 
     async def _play(self, sink: Sink | None) -> Answer:
         for step in self.steps:
@@ -209,6 +213,26 @@ def events_of(stream: bytes) -> list[Any]:
     return [one if one == "[DONE]" else msgspec.json.decode(one) for one in (b[6:] for b in blocks)]
 
 
+def _assemble_calls(calls: list[dict[str, Any]], pieces: list[dict[str, Any]]) -> None:
+    for piece in pieces:
+        index = piece.pop("index")
+        if index == len(calls):
+            calls.append(piece)
+        else:
+            calls[index]["function"]["arguments"] += piece["function"]["arguments"]
+
+
+def named_events_of(stream: bytes) -> list[Any]:
+    """The data of a stream whose events have names, which are those of their types."""
+    events: list[Any] = []
+    for block in stream.decode().split("\n\n"):
+        if block.startswith("event: "):
+            name, data = block.removeprefix("event: ").split("\ndata: ", 1)
+            events.append(msgspec.json.decode(data))
+            assert events[-1]["type"] == name
+    return events
+
+
 def assembled(stream: bytes) -> dict[str, Any]:
     """What a client puts together from a stream: the same shape as a completion that isn't streamed."""
     *chunks, done = events_of(stream)
@@ -218,8 +242,11 @@ def assembled(stream: bytes) -> dict[str, Any]:
     for chunk in chunks:
         for choice in chunk["choices"]:
             finish = choice["finish_reason"] or finish
-            for name, text in choice["delta"].items():
-                message[name] = message.get(name, "") + text
+            for name, value in choice["delta"].items():
+                if name == "tool_calls":
+                    _assemble_calls(message.setdefault(name, []), value)
+                else:
+                    message[name] = message[name] + value if name in message else value
     first, last = chunks[0], chunks[-1]
     choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
     return {

@@ -20,6 +20,7 @@ from perpend.engine.pull import Progress, pull
 from perpend.errors import NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
+from perpend.solve.count import count_input
 from perpend.storage.store import Store
 from perpend.types import Answer, Request
 
@@ -208,6 +209,10 @@ class Runtime:
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
         return await solve(request, self._services, sink, control=control, origin=origin)
+
+    async def count_input(self, request: Request) -> int:
+        """Prompt tokens of `request`; see `perpend.solve.count`."""
+        return await count_input(request, self.models.resolve(request.model))
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -9,7 +9,8 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Solver
+from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
 from perpend.serving.info import MODELS_PATH, Info, Readiness
 from perpend.serving.out import refuse
@@ -38,8 +39,12 @@ class App:
         info = Info(config, house.models.names, auth, metrics, readiness)
         self._models: Handler = info.models
         chat = Completions(OpenAIChat(), house, config, auth, metrics)
+        messages = Completions(Anthropic(), house, config, auth, metrics)
+        count_tokens = Counting(Anthropic(), house, config, auth, metrics)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
+            "/v1/messages": {"POST": messages},
+            "/v1/messages/count_tokens": {"POST": count_tokens},
             MODELS_PATH: _get(info.models),
             "/healthz": _get(info.healthz),
             "/readyz": _get(info.readyz),

@@ -3,14 +3,17 @@
 import asyncio
 from typing import Generic, Protocol
 
+import msgspec
+
 from perpend.config.schema import Config
 from perpend.errors import NotFound, Overloaded, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
-from perpend.serving.asgi import Receive, Scope, Send, read_body
+from perpend.serving.asgi import JSON, Receive, Scope, Send, read_body, respond
 from perpend.serving.auth import Auth
+from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
-from perpend.serving.out import Streamed, Whole, refuse
+from perpend.serving.out import Streamed, Whole, refuse, request_id_header
 from perpend.serving.watch import Watch
 from perpend.solve import Sink
 from perpend.types import Answer, Request
@@ -22,6 +25,8 @@ class Solver(Protocol):
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer: ...
+
+    async def count_input(self, request: Request) -> int: ...
 
 
 class Completions(Generic[P]):
@@ -58,7 +63,7 @@ class Completions(Generic[P]):
             body = await read_body(receive, self._config.serve.max_body_bytes)
             parsed = self._dialect.parse(body, self._config, key_id)
             self._refuse_file(parsed.request.model)
-            await self._answer(parsed, key_id, receive, send)
+            await self.answer(parsed, key_id, receive, send)
         finally:
             metrics.in_flight -= 1
 
@@ -70,7 +75,8 @@ class Completions(Generic[P]):
             hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
             raise NotFound("this model isn't served here", hint=hint, field="model")
 
-    async def _answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
+    async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
+        """Solve it, and send what comes."""
         dialect, metrics = self._dialect, self._metrics
         if parsed.stream:
             out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
@@ -98,3 +104,11 @@ class Completions(Generic[P]):
             metrics.answered(answer, out.first_token_s)
             if not parsed.stream:
                 await out.finish(dialect.whole(answer, parsed))
+
+
+class Counting(Completions[P]):
+    """Counts a request's prompt tokens in place of answering it."""
+
+    async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
+        count = TokenCount(await self._solver.count_input(parsed.request))
+        await respond(send, 200, msgspec.json.encode(count), [JSON, request_id_header(None)])

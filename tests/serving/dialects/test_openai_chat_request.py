@@ -306,7 +306,7 @@ def test_what_is_not_supported_says_so(fields: dict[str, Any], field: str) -> No
         (b'{"messages": [{"role": "user", "content": "\xff"}]}', "UTF-8"),
         (b'{"strategy": ' + b"[" * 100_000, "nested too deep|expected"),
         (b'{"metadata": ' + b'{"a":' * 100_000, "nested too deep|expected"),
-        (b'{"tools": ' + b"[" * 100_000, "nested too deep"),
+        (b'{"functions": ' + b"[" * 100_000, "nested too deep"),
     ],
 )
 def test_a_body_that_is_no_request(body: bytes, words: str) -> None:

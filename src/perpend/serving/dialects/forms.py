@@ -1,8 +1,12 @@
-"""Tools and output formats, checked the same way whichever dialect they came in."""
+"""Tools, output formats and parts, put in canonical form the same way whichever dialect they came in."""
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 from perpend.errors import BadRequest
-from perpend.types import Form, Message, NamedTool, OutputFormat, Tool, ToolChoice
+from perpend.types import Form, Message, NamedTool, OutputFormat, Part, Text, Tool, ToolChoice
 
+P = TypeVar("P", bound=Part)
 NO_FORM = Form()
 
 
@@ -33,3 +37,9 @@ def with_results_together(messages: list[Message]) -> tuple[Message, ...]:
         else:
             together.append(message)
     return tuple(together)
+
+
+def plain(parts: Sequence[P]) -> str | tuple[P, ...]:
+    """Text alone is a string: a prompt doesn't change with the way in which it was cut."""
+    texts = [part.text for part in parts if isinstance(part, Text) and part.carry is None]
+    return "".join(texts) if len(texts) == len(parts) else tuple(parts)

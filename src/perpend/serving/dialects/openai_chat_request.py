@@ -8,7 +8,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.forms import NO_FORM, form_of, with_results_together
+from perpend.serving.dialects.forms import NO_FORM, form_of, plain, with_results_together
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_schema import (
     ChatMessage,
@@ -109,13 +109,13 @@ def _message(index: int, message: ChatMessage, config: Config) -> Message:
         if not message.tool_call_id:
             raise missing(f"{path}.tool_call_id", "name the tool call that this is the result of")
         result = "" if content is None else content
-        given = result if isinstance(result, str) else _plain(_parts(f"{path}.content", result, config))
+        given = result if isinstance(result, str) else plain(_parts(f"{path}.content", result, config))
         return Message(role, (ToolResult(message.tool_call_id, given),))
     if isinstance(content, str):
         return Message(role, content)
     if content is None:
         raise BadRequest("a message needs content", hint="send text", field=f"{path}.content")
-    return Message(role, _plain(_parts(f"{path}.content", content, config)))
+    return Message(role, plain(_parts(f"{path}.content", content, config)))
 
 
 def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text | Image, ...]:
@@ -140,20 +140,14 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
     return tuple(parts)
 
 
-def _plain(parts: tuple[Text | Image, ...]) -> str | tuple[Text | Image, ...]:
-    """Text alone is a string: a prompt doesn't change with the way in which it was cut."""
-    texts = [part.text for part in parts if isinstance(part, Text)]
-    return "".join(texts) if len(texts) == len(parts) else parts
-
-
 def _assistant(path: str, message: ChatMessage, config: Config) -> Message:
     content = message.content
     text = content if isinstance(content, str) else ""
     if isinstance(content, list):
-        plain = _plain(_parts(f"{path}.content", content, config))
-        if not isinstance(plain, str):
+        said = plain(_parts(f"{path}.content", content, config))
+        if not isinstance(said, str):
             raise not_supported(f"{path}.content", "an image in an assistant's message")
-        text = plain
+        text = said
     thinking = message.reasoning_content or message.reasoning or ""
     if not thinking and not message.tool_calls and not message.reasoning_details:
         return Message("assistant", text)

@@ -43,6 +43,7 @@ class ChatStream:
         "_answer_head",
         "_answer_sent",
         "_arguments_sent",
+        "_call_ids",
         "_chunk",
         "_delta_head",
         "_details_sent",
@@ -64,6 +65,7 @@ class ChatStream:
         self._answer_sent = self._thinking_sent = self._details_sent = 0
         self._thought_began: int | None = None  # in the thinking sent; None: no thought is open
         self._arguments_sent: list[int] = []
+        self._call_ids: list[str] = []
         self.done = False
 
     def render(self, batch: Sequence[Event]) -> bytes:
@@ -139,6 +141,7 @@ class ChatStream:
         if event.index >= len(sent):
             self._thought_began = None
             sent.append(0)
+            self._call_ids.append(event.id)
             first: dict[str, object] = {"index": event.index, "id": event.id, "type": "function"}
             self._piece({**first, "function": {"name": event.name, "arguments": event.arguments}}, parts)
         elif event.arguments:
@@ -146,7 +149,7 @@ class ChatStream:
         sent[event.index] += len(event.arguments)
         if event.carry is not None:
             origin, data = event.carry.origin, event.carry.data
-            index, of = self._details_sent, event.id
+            index, of = self._details_sent, self._call_ids[event.index]
             self._details(
                 ReasoningDetail(index=index, part="tool_call", origin=origin, data=data, tool_call=of), parts
             )
