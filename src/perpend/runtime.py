@@ -21,6 +21,7 @@ from perpend.errors import NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
 from perpend.solve.count import count_input
+from perpend.storage.responses import Responses
 from perpend.storage.store import Store
 from perpend.types import Answer, Request
 
@@ -163,6 +164,7 @@ class Runtime:
         self.config = config
         self.home = home
         self.store = store
+        self.responses = Responses(store, config.storage.responses_days)
         self.engines = EnginePool(config.engine, home)
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)

@@ -123,12 +123,14 @@ class ServeConfig(Section, frozen=True):
 
 
 class StorageConfig(Section, frozen=True):
-    """The ledger and the keys."""
+    """The ledger, the keys, and answers that clients may come back for."""
 
     path: Path | None = None
     """SQLite file; default: `perpend.db` in PERPEND_HOME."""
     durability: Literal["process", "power"] = "process"
     """`process`: rows survive any crash of the process; `power`: of the machine too (an fsync per group)."""
+    responses_days: Annotated[float, Meta(gt=0)] = 30.0
+    """Days that `/v1/responses` keeps an answer, unless its request says `"store": false`."""
 
 
 class DefaultsConfig(Section, frozen=True):
