@@ -17,6 +17,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.info import Readiness
 from perpend.serving.server import bind, server_for
 from perpend.solve import Sink
+from perpend.storage.tables import ResponseRow
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -88,12 +89,27 @@ class ModelNames:
         return ["small", "big/model"]
 
 
+class KeptInMemory:
+    """Responses in a dictionary."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, ResponseRow] = {}
+
+    async def put(self, row: ResponseRow) -> None:
+        self.rows[row.id] = row
+
+    def get(self, id_: str, key_id: str | None) -> ResponseRow | None:
+        row = self.rows.get(id_)
+        return row if row is not None and row.key_id == key_id else None
+
+
 class House:
     """Plays `steps`: batches are sunk, numbers slept, events waited for, errors raised."""
 
     def __init__(self, *steps: Step, config: Config | None = None) -> None:
         self.config = replace(config or Config(), defaults=DefaultsConfig(model="small"))
         self.models = ModelNames()
+        self.responses = KeptInMemory()
         self.steps = steps or USUAL
         self.requests: list[Request] = []
         self.key_ids: list[str | None] = []
@@ -159,7 +175,8 @@ class Gateway:
         self.readiness = Readiness(lambda: None)
         serve = house.config.serve
         auth = Auth(keys, serve.require_keys, serve.host)
-        self.server = server_for(App(house, auth, self.metrics, self.readiness))
+        self.app = App(house, auth, self.metrics, self.readiness)
+        self.server = server_for(self.app)
         self.listener = bind("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]
         self.session = aiohttp.ClientSession(f"http://127.0.0.1:{self.port}")
@@ -198,6 +215,7 @@ async def gateway(house: House, keys: Keys | None = None) -> AsyncGenerator[Gate
         await front.session.close()
         front.server.stop()
         await running
+        await front.app.aclose()
 
 
 async def until(true: Callable[[], object]) -> None:

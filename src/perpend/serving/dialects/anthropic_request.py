@@ -11,7 +11,7 @@ from perpend.serving.dialects.anthropic_schema import (
     MessagesRequest,
     MessagesTool,
 )
-from perpend.serving.dialects.carries import unseal
+from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import form_of, plain
 from perpend.serving.dialects.images import image
@@ -122,7 +122,8 @@ def _blocks(content: str | list[ContentBlock], path: str, config: Config) -> lis
         elif block.type == "thinking":
             parts.append(_thought(block))
         elif block.type == "redacted_thinking":
-            _give_back(block.data or "", parts)
+            if (sealed := unseal(block.data or "")) is not None:
+                give_back(sealed, parts)
         else:
             hint = "text, image, tool_use, tool_result, thinking and redacted_thinking are"
             raise not_supported(f"{where}.type", f"content of type {block.type[:80]!r}", hint)
@@ -159,25 +160,6 @@ def _thought(block: ContentBlock) -> Thought:
     if sealed is None:
         return Thought(block.thinking or "")
     return Thought("" if sealed.place == "unshown" else block.thinking or "", sealed.carry)
-
-
-def _give_back(data: str, parts: list[Part]) -> None:
-    """What a block that nobody reads carries goes to the part that it came with."""
-    sealed = unseal(data)
-    if sealed is None:
-        return
-    last = len(parts) - 1
-    if sealed.place == "text":
-        if last >= 0 and isinstance(part := parts[last], Text):
-            parts[last] = Text(part.text, sealed.carry)
-        else:
-            parts.append(Text("", sealed.carry))
-    elif sealed.place == "tool_call":
-        for at, part in enumerate(parts):
-            if isinstance(part, ToolUse) and part.id == sealed.tool_call:
-                parts[at] = ToolUse(part.id, part.name, part.arguments, sealed.carry)
-    else:
-        parts.append(Thought("", sealed.carry))
 
 
 def _form(asked: MessagesRequest) -> Form:

@@ -56,11 +56,11 @@ class MessageStream(BlockStream):
             content = {"type": "redacted_thinking", "data": block.carry}
         return _event("content_block_start", {"index": at, "content_block": content})
 
-    def grown(self, at: int, block: Block, text: str) -> bytes:
+    def grown(self, at: int, sent: Sent, text: str) -> bytes:
         # One small JSON string a delta: what surrounds it is put together, not encoded.
         return (
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
-            b"%b%b}}\n\n" % (at, _DELTAS[block.kind], _json(text))
+            b"%b%b}}\n\n" % (at, _DELTAS[sent.block.kind], _json(text))
         )
 
     def closed(self, at: int, sent: Sent) -> bytes:

@@ -117,7 +117,7 @@ class BlockStream(ABC):
     def opened(self, at: int, block: Block) -> bytes: ...
 
     @abstractmethod
-    def grown(self, at: int, block: Block, text: str) -> bytes: ...
+    def grown(self, at: int, sent: Sent, text: str) -> bytes: ...
 
     @abstractmethod
     def closed(self, at: int, sent: Sent) -> bytes: ...
@@ -212,7 +212,7 @@ class BlockStream(ABC):
         sent = self._sent[at]
         sent.pieces.append(text)
         sent.size += len(text)
-        out.append(self.grown(at, sent.block, text))
+        out.append(self.grown(at, sent, text))
 
     def _close(self, at: int, out: list[bytes]) -> None:
         sent = self._sent[at]

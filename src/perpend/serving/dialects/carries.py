@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from perpend.types import Carry
+from perpend.types import Carry, Part, Text, Thought, ToolUse
 
 _MARK = "perpend.1."
 
@@ -44,3 +44,19 @@ def unseal(text: str) -> Sealed | None:
         return _decoder.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     except (binascii.Error, ValueError):  # msgspec's errors are ValueErrors
         return None
+
+
+def give_back(sealed: Sealed, parts: list[Part]) -> None:
+    """What came in a place of its own goes to the part that it belongs to, one of those before it."""
+    last = parts[-1] if parts else None
+    if sealed.place == "text":
+        if isinstance(last, Text):
+            parts[-1] = Text(last.text, sealed.carry)
+        else:
+            parts.append(Text("", sealed.carry))
+    elif sealed.place == "tool_call":
+        for at, part in enumerate(parts):
+            if isinstance(part, ToolUse) and part.id == sealed.tool_call:
+                parts[at] = ToolUse(part.id, part.name, part.arguments, sealed.carry)
+    else:
+        parts.append(Thought("", sealed.carry))
