@@ -14,8 +14,9 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.prompts import chatml, with_family_prompt
-from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
+from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
+from perpend.errors import BadRequest, UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, ToolCallDelta, Usage
 
 _Reason = Literal["stop", "stop_sequence", "length"]
 
@@ -46,9 +47,14 @@ class RawCompletion(ABC):
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
         prompt = await self._prompt(base, call) + call.continuation
+        if call.phase == "answering" and forced(call.form):
+            prompt += f"{OPEN}\n"
         body = msgspec.json.encode(self.body(call, prompt))
         delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-        counted = 0
+        calls = None
+        if call.phase == "answering" and callable_tools(call.form):
+            calls = ToolCallParser(inside=forced(call.form))
+        counted = kept = 0  # tokens so far, and those whose text is held back
         last = _Chunk()
         reads = self._http.stream_sse(base + self.path, body, self._account)
         async with aclosing(reads):
@@ -65,7 +71,10 @@ class RawCompletion(ABC):
                         break
                     if chunk.text:
                         generated = counted + 1 if chunk.generated is None else chunk.generated
-                        append_text(batch, delta, chunk.text, generated - counted)
+                        if calls is None:
+                            append_text(batch, delta, chunk.text, generated - counted)
+                        else:
+                            kept = _append_said(batch, calls.feed(chunk.text), kept + generated - counted)
                         counted = generated
                     last = _Chunk(
                         reason=chunk.reason or last.reason,
@@ -80,7 +89,12 @@ class RawCompletion(ABC):
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
             )
-        yield [CallEnded(last.reason, last.usage, last.model_version)]
+        end: list[CallEvent] = []
+        reason: _Reason | Literal["tool_calls"] = last.reason
+        if calls is not None:
+            _append_said(end, calls.close(), kept)
+            reason = "tool_calls" if calls.calls and reason == "stop" else reason
+        yield [*end, CallEnded(reason, last.usage, last.model_version)]
 
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
@@ -95,7 +109,12 @@ class RawCompletion(ABC):
         """One streamed event in this shape."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        messages = call.messages
+        if call.form.tools and call.family.tools == "none":
+            hint = "ask a model that does, or leave out tools"
+            raise BadRequest(
+                f"models of the family {call.family.name} call no tools", hint=hint, field="tools"
+            )
+        messages = as_text(call.messages, call.form)
         if call.continuation.startswith(call.family.open):
             messages = with_family_prompt(messages, call.family)
         if call.family.template == "server":
@@ -129,6 +148,7 @@ class LlamaCompletion(RawCompletion):
             "cache_prompt": True,
             "stop": _stops(call),
             **_sampling(call),
+            **({} if (schema := _schema(call)) is None else {"json_schema": schema}),
         }
 
     def read(self, payload: bytes, call: Call) -> _Chunk:
@@ -161,6 +181,7 @@ class OpenAICompletion(RawCompletion):
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             "stop": _stops(call),
             **_sampling(call),
+            **({} if (schema := _schema(call)) is None else _constraint(schema)),
         }
 
     def read(self, payload: bytes, call: Call) -> _Chunk:
@@ -248,6 +269,28 @@ def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
 def _stops(call: Call) -> list[str]:
     """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
     return [call.family.close] if call.phase == "thinking" else list(call.sampling.stop)
+
+
+def _schema(call: Call) -> dict[str, Any] | None:
+    """Of the answer; thinking is never bound by it."""
+    return schema_of(call.form) if call.phase == "answering" else None
+
+
+def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
+    """vLLM's name for it and SGLang's; each passes over the other's."""
+    return {"structured_outputs": {"json": schema}, "json_schema": msgspec.json.encode(schema).decode()}
+
+
+def _append_said(batch: list[CallEvent], said: list[str | ToolCallDelta], tokens: int) -> int:
+    """Adds texts and calls, the first of them with the tokens so far; returns those that are still to be told."""
+    for piece in said:
+        if isinstance(piece, str):
+            append_text(batch, AnswerDelta, piece, tokens)
+        else:
+            piece.tokens = tokens
+            batch.append(piece)
+        tokens = 0
+    return tokens
 
 
 def _sampling(call: Call) -> dict[str, Any]:

@@ -42,7 +42,10 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
         await draft.insert_thinking(family.wait)
     continuation = family.skip
     if not draft.said.empty or budget.thinking:
-        continuation = f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{family.answer_prefix}"
+        # A prefix that begins an answer would leave no room for a tool call.
+        may_call = base.form.tools and base.form.tool_choice != "none"
+        prefix = "\n\n" if may_call else family.answer_prefix
+        continuation = f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{prefix}"
     await _answer(draft, replace(base, phase="answering", continuation=continuation), budget)
 
 
