@@ -43,7 +43,7 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Makes a model think that has no think tags of its own."""
     temperature: float | None = None
     tools: Literal["hermes", "none"] = "hermes"
-    """How they are written into a raw prompt (`backends/tool_text`); `none`: it never learnt to call any."""
+    """How tools and formats are told in a raw prompt (`backends/tool_text`); `none`: it wouldn't understand."""
 
     # Chat wires: the names of the server's own knobs, and what it refuses.
     budget_field: str | None = None

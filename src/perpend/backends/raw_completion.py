@@ -16,7 +16,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, append_text, ba
 from perpend.backends.prompts import chatml, with_family_prompt
 from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, ToolCallDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
 
 _Reason = Literal["stop", "stop_sequence", "length"]
 
@@ -114,7 +114,8 @@ class RawCompletion(ABC):
             raise BadRequest(
                 f"models of the family {call.family.name} call no tools", hint=hint, field="tools"
             )
-        messages = as_text(call.messages, call.form)
+        described = call.form if call.family.tools != "none" else Form()
+        messages = as_text(call.messages, described)
         if call.continuation.startswith(call.family.open):
             messages = with_family_prompt(messages, call.family)
         if call.family.template == "server":
@@ -148,7 +149,7 @@ class LlamaCompletion(RawCompletion):
             "cache_prompt": True,
             "stop": _stops(call),
             **_sampling(call),
-            **({} if (schema := _schema(call)) is None else {"json_schema": schema}),
+            **({} if (schema := _schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
 
     def read(self, payload: bytes, call: Call) -> _Chunk:
@@ -274,6 +275,10 @@ def _stops(call: Call) -> list[str]:
 def _schema(call: Call) -> dict[str, Any] | None:
     """Of the answer; thinking is never bound by it."""
     return schema_of(call.form) if call.phase == "answering" else None
+
+
+_ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+"""llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
 
 
 def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
