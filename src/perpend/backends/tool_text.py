@@ -108,7 +108,8 @@ def _result(result: ToolResult) -> str:
 
 
 def _signature(tool: Tool) -> str:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    about = {"description": tool.description} if tool.description else {}
+    function = {"name": tool.name, **about, "parameters": tool.parameters}
     return _json({"type": "function", "function": function}).decode()
 
 
