@@ -1,6 +1,6 @@
 """Accuracy against thinking budget: GSM8K through the product's own session, on the embedded model.
 
-    python benchmarks/budget_curve.py --problems 60 --budgets 0,32,64,128,256 --out out
+    python -m benchmarks.budget_curve --problems 60 --budgets 0,32,64,128,256 --out out
 
 Needs ../shared/data/evals/gsm8k_test.jsonl beside the checkout. Rows are kept in OUT/budget_curve.jsonl: a run
 that was stopped goes on where it was. Greedy, fixed seed. Ends with a table and OUT/budget_curve.png (extra `bench`).
@@ -11,14 +11,13 @@ import asyncio
 import importlib.util
 import json
 import math
-import os
-import platform
 import random
 import re
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from perpend.config import load_config
 from perpend.runtime import Runtime
 from perpend.training.figures import proportion
@@ -90,9 +89,7 @@ async def run(options: argparse.Namespace) -> list[Row]:
 
 
 def report(rows: list[Row], options: argparse.Namespace) -> list[Row]:
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
+    print(machine.one_line())
     print("budget   n  accuracy  95 % interval   thinking mean / max   answer mean / cut   s/problem")
     table: list[Row] = []
     for budget in options.budgets:

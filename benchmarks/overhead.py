@@ -3,10 +3,10 @@
 A fast fake upstream and the load generator share one core; the gateway has another to itself. Added figures are
 through the gateway minus direct, of the same round; ratios compare gateways that took turns in the same run.
 
-    python benchmarks/overhead.py                               # the gateway by itself
-    python benchmarks/overhead.py --against litellm --json      # side by side; the last line is JSON
-    python benchmarks/overhead.py --engine smollm2-135m         # on top of a real model
-    python benchmarks/overhead.py --gateway-url http://127.0.0.1:8080/v1 --key K --model fake-reasoner
+    python -m benchmarks.overhead                               # the gateway by itself
+    python -m benchmarks.overhead --against litellm --json      # side by side; the last line is JSON
+    python -m benchmarks.overhead --engine smollm2-135m         # on top of a real model
+    python -m benchmarks.overhead --gateway-url http://127.0.0.1:8080/v1 --key K --model fake-reasoner
 """
 
 import argparse
@@ -18,15 +18,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import machine
 import msgspec
-from load import engine, gateways, namespace, peer
-from load.gateways import Gateway
-from load.generator import Endpoint
-from load.report import Results, print_tables
-from load.rounds import Plan, measure
-from load.verify import verify
 from rich.console import Console
+
+from benchmarks import machine
+from benchmarks.load import engine, gateways, namespace, peer
+from benchmarks.load.gateways import Gateway
+from benchmarks.load.generator import Endpoint
+from benchmarks.load.report import Results, print_tables
+from benchmarks.load.rounds import Plan, measure
+from benchmarks.load.verify import verify
 
 console = Console(stderr=True)
 

@@ -1,6 +1,6 @@
 """The client of upstreams beside aiohttp: CPU of one streamed reply of 27 events, both on one core.
 
-python benchmarks/upstream_client.py
+python -m benchmarks.upstream_client
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import aiohttp
-import machine
 import uvloop
-from load import gateways
 
+from benchmarks import machine
+from benchmarks.load import gateways
 from perpend.backends.http import Account, HTTPClient
 
 BODY = (

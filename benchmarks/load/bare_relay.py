@@ -2,7 +2,7 @@
 
 Checks one key, decodes the body, asks the upstream, re-encodes the reply. The rest of the gateway's cost is its own.
 
-    python benchmarks/load/bare_relay.py --port 9002 --upstream http://127.0.0.1:9001/v1 --key K
+    python -m benchmarks.load.bare_relay --port 9002 --upstream http://127.0.0.1:9001/v1 --key K
 """
 
 import argparse

@@ -27,7 +27,7 @@ def inside() -> bool:
 
 def enter() -> None:
     """Start this script again inside; doesn't return."""
-    script = [sys.executable, *sys.argv]
+    script = [sys.executable, *sys.orig_argv[1:]]
     env = {**os.environ, INSIDE: "1"}
     os.execvpe("unshare", ["unshare", "--map-root-user", "--net", *script], env)
 

@@ -2,7 +2,7 @@
 
 Every reply thinks in 16 chunks and answers in 8; each chunk counts as 8 tokens. Replies are made beforehand.
 
-    python benchmarks/load/upstream.py --port 9001
+    python -m benchmarks.load.upstream --port 9001
 """
 
 import argparse

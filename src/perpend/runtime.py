@@ -5,12 +5,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
-from perpend.accounting.prices import UNKNOWN, Price, price_of
+from perpend.accounting.price_list import price_list
+from perpend.accounting.prices import UNKNOWN, Price
 from perpend.backends import Backend, Upstream, backends
+from perpend.backends.accounts import account_of, check_wire, key_header
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient
-from perpend.backends.providers import Provider
+from perpend.backends.providers import Provider, providers
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_key
@@ -34,7 +37,11 @@ class Models:
         self._home = home
         self._http = http
         self._engines = engines
+        self._prices = price_list(home)
         self._served: dict[str, ServedModel] = {}
+        for name, own in config.providers.items():
+            if own.wire is not None:
+                check_wire(name, own.wire)  # one that isn't there is told at the start
 
     def names(self) -> list[str]:
         """The config's models, then the catalogue's."""
@@ -79,7 +86,7 @@ class Models:
         if name.endswith(".gguf"):
             return ModelConfig(gguf=Path(name))
         provider, _, upstream = name.partition("/")
-        if upstream and provider in self._config.providers:
+        if upstream and (provider in self._config.providers or provider in providers()):
             return ModelConfig(provider=provider, name=upstream)
         raise NotFound(
             f"unknown model {name!r}",
@@ -96,6 +103,8 @@ class Models:
             backend = self._embedded(name, context)
         else:
             backend = self._remote(name, row.provider)
+        calibration = calibration_of(self._home, name)
+        ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
             provider=row.provider,
@@ -104,7 +113,8 @@ class Models:
             backend=backend,
             price=Price.from_config(row.price) if row.price else self._listed_price(name, row),
             speed=Speed(),
-            effort_tokens={**family.effort, **row.effort_tokens},
+            effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
+            calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
         )
@@ -119,7 +129,7 @@ class Models:
     def _listed_price(self, name: str, row: ModelConfig) -> Price:
         if row.provider == EMBEDDED:
             return Price()
-        return price_of(row.name or name) or UNKNOWN
+        return self._prices.price(row.name or name, row.provider) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
@@ -133,27 +143,26 @@ class Models:
         return backends.get("llama_completion")(Upstream(Provider(name=EMBEDDED), self._http, url, account))
 
     def _remote(self, name: str, provider_name: str) -> Backend:
-        provider = self._config.providers.get(provider_name)
-        if provider is None:
+        found = account_of(provider_name, self._config.providers.get(provider_name))
+        if found is None:
             raise NotFound(
                 f"model {name!r} names a provider {provider_name!r} that isn't configured",
                 hint=f"add [providers.{provider_name}] with a base_url to perpend.toml",
                 field="model",
             )
-        base_url = provider.base_url.rstrip("/")
+        row, provider = found
 
         async def url() -> str:
-            return base_url
+            return row.base_url
 
-        row = Provider(name=provider_name, wire=provider.wire, base_url=base_url)
-        upstream = Upstream(row, self._http, url, _account(provider_name, provider))
-        return backends.get(provider.wire)(upstream)
+        upstream = Upstream(row, self._http, url, _account(row, provider))
+        return backends.get(row.wire)(upstream)
 
 
-def _account(name: str, provider: ProviderConfig) -> Account:
+def _account(row: Provider, provider: ProviderConfig) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
-    if key := provider_key(name, provider):
-        headers["authorization"] = f"Bearer {key}"
+    if key := provider_key(row.name, provider):
+        headers |= key_header(row.auth, key)
     return Account(headers, connect_s=provider.connect_timeout_s, read_s=provider.read_timeout_s)
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.accounting.prices import Price, price_of
+from perpend.accounting.price_list import price_of
+from perpend.accounting.prices import Price, rates
 from perpend.config.schema import PriceConfig
 from perpend.errors import ConfigError
 from perpend.types import Usage
@@ -17,10 +18,14 @@ MONEY = st.integers(0, 10**13).map(lambda nano: Decimal(nano).scaleb(-9))
 COUNTS = st.integers(0, 10_000_000)
 
 
+FACTORS = st.sampled_from([Decimal("0.5"), Decimal("0.8"), Decimal("1.75"), Decimal(2)])
+
+
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
     input_ = draw(COUNTS)
-    return Usage(input_, draw(st.integers(0, input_)), draw(COUNTS), draw(COUNTS))
+    cached = draw(st.integers(0, input_))
+    return Usage(input_, cached, draw(COUNTS), draw(COUNTS), draw(st.integers(0, input_ - cached)))
 
 
 class TestCost:
@@ -40,6 +45,32 @@ class TestCost:
             + Fraction(output) * (usage.thinking + usage.answer)
         ) / 1_000_000
         assert Fraction(price.cost(usage)) == expected
+
+    @given(st.lists(MONEY, min_size=5, max_size=5), FACTORS, usages())
+    def test_each_kind_of_token_at_its_own_price(
+        self, prices: list[Decimal], factor: Decimal, usage: Usage
+    ) -> None:
+        input_, cached, written, output, thinking = prices
+        own = rates(input_=input_, cached=cached, written=written, output=output, thinking=thinking)
+        price = Price((own,), {"flex": factor})
+        expected = (
+            Fraction(input_) * (usage.input - usage.cached - usage.written)
+            + Fraction(cached) * usage.cached
+            + Fraction(written) * usage.written
+            + Fraction(output) * usage.answer
+            + Fraction(thinking) * usage.thinking
+        ) / 1_000_000
+        assert Fraction(price.cost(usage)) == expected
+        assert price.cost(usage, service="priority") == price.cost(usage)
+        if cached <= max(input_, written):
+            assert price.cost(usage) <= price.worst_case(usage.input, usage.output)
+
+    @given(st.integers(0, 10**9).map(lambda micro: Decimal(micro).scaleb(-6)), FACTORS, COUNTS)
+    def test_a_services_factor_is_exact(self, output: Decimal, factor: Decimal, tokens: int) -> None:
+        price = Price((rates(input_=Decimal(0), output=output),), {"batch": factor})
+        assert Fraction(price.cost(Usage(answer=tokens), service="batch")) == (
+            Fraction(output) * tokens * Fraction(factor) / 1_000_000
+        )
 
     @given(MONEY, st.lists(usages(), max_size=20))
     def test_the_sum_of_calls_is_exact(self, output: Decimal, calls: list[Usage]) -> None:
@@ -87,7 +118,7 @@ class TestTable:
     def test_the_guides_prices_of_may_2026(self, model: str, input_: str, output: str) -> None:
         price = price_of(model, date(2026, 5, 31))
         assert price is not None
-        assert price.per_input_token * 1_000_000 == Decimal(input_)
+        assert price.tiers[-1].input * 1_000_000 == Decimal(input_)
         assert price.per_output_token * 1_000_000 == Decimal(output)
 
     @pytest.mark.parametrize(
@@ -125,4 +156,4 @@ class TestTable:
         price = price_of("o3-mini", date(2026, 1, 1))
         assert price is not None
         usage = Usage(333, 111, 777, 1)
-        assert price.cost(usage, batch=True) * 2 == price.cost(usage)
+        assert price.cost(usage, service="batch") * 2 == price.cost(usage)

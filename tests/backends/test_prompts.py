@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perpend.backends.families import family_named
-from perpend.backends.prompts import chatml, with_family_prompt
+from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.types import Message
 
 
@@ -28,3 +28,18 @@ def test_the_familys_instruction_follows_the_clients_own() -> None:
     assert system.text.endswith(family.system)
     assert user == own[1]
     assert with_family_prompt(own[1:], family)[0] == Message("system", family.system)
+
+
+def test_an_open_tag_that_the_template_wrote_isnt_written_again() -> None:
+    family = family_named("deepseek-r1")
+    assert begin_answer("<|User|>Hi<|Assistant|><think>\n", "<think>\nSo", family) == (
+        "<|User|>Hi<|Assistant|><think>\nSo"
+    )
+    assert begin_answer("<|Assistant|>", "<think>\nSo", family) == "<|Assistant|><think>\nSo"
+    assert begin_answer("<|Assistant|><think>\n", "", family) == "<|Assistant|><think>\n"
+
+
+def test_a_family_whose_system_prompt_decides_is_told_not_to_think() -> None:
+    family = family_named("llama-nemotron")
+    told = with_family_prompt((Message("user", "Hi"),), family, thinking=False)
+    assert told[0] == Message("system", "detailed thinking off")

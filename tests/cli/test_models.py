@@ -1,6 +1,7 @@
 """`perpend models`: what is known, what is here, and what goes."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,63 @@ def test_a_wrong_name_is_met_with_the_nearest() -> None:
     with pytest.raises(NotFound) as refused:
         models("rm", "smolm2-135m")
     assert NAME in str(refused.value.hint)
+
+
+class TestShow:
+    def test_how_a_vendors_model_thinks_and_what_it_costs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("show", "o3", "--json")
+        facts = json.loads(capsys.readouterr().out)
+        assert facts["family"] == "o3"
+        assert facts["thinks"]["budget"] == "effort_only"
+        assert facts["thinks"]["efforts"] == ["low", "medium", "high"]
+        assert facts["thinks"]["source"]
+        assert facts["thinks"]["date"]
+        assert facts["price"]["output"] == 8
+        models("show", "o3")
+        shown = capsys.readouterr().out
+        assert re.search("can_disable +no", shown)
+        assert "openai 3.54" in shown
+
+    def test_where_a_provider_serves_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("show", "openai/gpt-5.2", "--json")
+        facts = json.loads(capsys.readouterr().out)
+        assert facts["provider"]["base_url"] == "https://api.openai.com/v1"
+        assert facts["thinks"]["effort_words"] == {"max": "xhigh"}
+
+    def test_what_the_config_says_goes_before(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (home / "own.toml").write_text(
+            '[providers.lab]\nbase_url = "http://127.0.0.1:9/v1"\n'
+            '[models.mine]\nprovider = "lab"\nname = "x"\nfamily = "qwen3"\nprice = { output = 3 }\n'
+        )
+        models("show", "mine", "--json", "-c", str(home / "own.toml"))
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["family"], facts["price"]["output"], facts["provider"]["name"]) == ("qwen3", 3, "lab")
+
+    def test_an_unknown_name_gets_the_nearest(self) -> None:
+        with pytest.raises(NotFound, match="did you mean 'smollm2-135m'"):
+            models("show", "smolm2-135m")
+
+
+class TestPrices:
+    def test_a_models_price(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("prices", "o3", "--json")
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["input"], row["output"], row["batch"]) == (2, 8, 0.5)
+
+    def test_old_ones_are_warned_of(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("prices", "o4", "--stale-days", "36500")
+        assert "last checked" not in capsys.readouterr().err
+        models("prices", "o4", "--stale-days", "0")
+        assert "last checked more than 0 days ago: o4" in capsys.readouterr().err
+
+    def test_another_list_goes_into_ones_own(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        entry = {"litellm_provider": "lab", "input_cost_per_token": 1e-6, "output_cost_per_token": 7e-6}
+        (home / "list.json").write_text(json.dumps({"lab/new-model": entry}))
+        models("prices", "new-model", "--update", str(home / "list.json"))
+        told = capsys.readouterr()
+        assert "1 prices read, 1 of them new or changed" in told.err
+        assert "new-model" in told.out
+
+    def test_an_unlisted_model_has_no_price(self) -> None:
+        with pytest.raises(NotFound, match="no price"):
+            models("prices", "nobodys-model")

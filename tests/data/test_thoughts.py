@@ -5,7 +5,7 @@ import random
 from perpend.data.tasks import fresh
 from perpend.data.thoughts import CHECK, Mixture, think
 
-NONE = {"direct": 0.0, "partial": 0.0, "full": 0.0, "checked": 0.0}
+NONE = {"direct": 0.0, "partial": 0.0, "checked": 0.0, "slips": 0.0}
 PROBLEMS = fresh(1, "chain", 300, "train")
 
 
@@ -26,13 +26,22 @@ def test_a_partial_thought_breaks_off_anywhere_and_still_answers_right() -> None
 
 
 def test_full_thoughts_slip_and_checking_repairs() -> None:
-    full = [right for _, right in thoughts(full=1.0, slips=0.1)]
+    full = [right for _, right in thoughts(slips=0.1)]
     checked = thoughts(checked=1.0, slips=0.1, careful_slips=0.01)
-    assert all(text.split("\n").count(CHECK) == 1 for text, _ in checked)
+    assert all(text.split("\n").count(CHECK) == 2 for text, _ in checked)
     assert 0.3 < sum(full) / len(full) < 0.7
     assert sum(right for _, right in checked) / len(checked) > 0.85
-    assert all(right for _, right in thoughts(full=1.0, slips=0.0))
+    assert all(right for _, right in thoughts())
+
+
+def test_some_look_once_more() -> None:
+    looks = [text.split("\n").count(CHECK) for text, _ in thoughts(checked=0.5)]
+    assert set(looks) == {0, 1, 2}
+
+
+def test_an_empty_draft_can_be_checked_too() -> None:
+    assert all(text.startswith(f"\n{CHECK}\n") for text, _ in thoughts(direct=1.0, checked=1.0))
 
 
 def test_the_same_seed_gives_the_same_thoughts() -> None:
-    assert thoughts(full=0.5, checked=0.5) == thoughts(full=0.5, checked=0.5)
+    assert thoughts(partial=0.5, checked=0.5) == thoughts(partial=0.5, checked=0.5)

@@ -28,14 +28,14 @@ def test_the_settings_become_flags() -> None:
 
 @pytest.mark.parametrize("script", [None, "#!/bin/sh\necho no such flag >&2\nexit 1\n"])
 async def test_a_binary_that_doesnt_serve_is_an_error_with_its_words(
-    script: str | None, smollm_path: Path, tmp_path: Path
+    script: str | None, tiny_path: Path, tmp_path: Path
 ) -> None:
     binary = tmp_path / "llama-server"
     if script is not None:
         binary.write_text(script)
         binary.chmod(0o755)
     config = EngineConfig(binary=binary, slots=1, threads=1)
-    engine = Engine("small", smollm_path, config, home=tmp_path, context=512)
+    engine = Engine("small", tiny_path, config, home=tmp_path, context=512)
     try:
         with pytest.raises(EngineError, match="no such flag" if script else "can't be run"):
             await engine.ready()

@@ -36,10 +36,10 @@ USUAL = (
 )
 
 
-def test_a_real_file(smollm_path: Path) -> None:
-    facts = read_facts(smollm_path)
-    assert (facts.architecture, facts.layers, facts.context) == ("llama", 30, 8192)
-    assert facts.kv_bytes_per_token == 30 * 3 * (64 + 64) * 2
+def test_a_real_file(tiny_path: Path) -> None:
+    facts = read_facts(tiny_path)
+    assert (facts.architecture, facts.layers, facts.context) == ("llama", 4, 512)
+    assert facts.kv_bytes_per_token == 4 * 4 * (32 + 32) * 2
 
 
 def test_what_isnt_said_is_the_usual(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def state(pool: EnginePool, name: str, path: Path) -> str:
     return pool.get(name, path, CONTEXT).state
 
 
-async def test_the_same_name_is_the_same_engine(pool: EnginePool, smollm_path: Path) -> None:
-    assert pool.get("one", smollm_path, CONTEXT) is pool.get("one", smollm_path, CONTEXT)
+async def test_the_same_name_is_the_same_engine(pool: EnginePool, tiny_path: Path) -> None:
+    assert pool.get("one", tiny_path, CONTEXT) is pool.get("one", tiny_path, CONTEXT)
 
 
 async def test_an_idle_engine_makes_room_and_a_busy_one_doesnt(pool: EnginePool, smollm_path: Path) -> None:
@@ -48,13 +48,13 @@ async def test_an_idle_engine_makes_room_and_a_busy_one_doesnt(pool: EnginePool,
     assert state(pool, "one", smollm_path) == "ready"
 
 
-async def test_the_least_recently_used_one_goes(tmp_path: Path, smollm_path: Path) -> None:
+async def test_the_least_recently_used_one_goes(tmp_path: Path, tiny_path: Path) -> None:
     pool = EnginePool(EngineConfig(slots=1, threads=1, keep_loaded=2), tmp_path)
     try:
-        await asyncio.gather(*(pool.ready(name, smollm_path, CONTEXT) for name in ("one", "two")))
-        await pool.ready("one", smollm_path, CONTEXT)  # "two" is the one that wasn't used for longest
-        await pool.ready("three", smollm_path, CONTEXT)
-        loaded = {name: state(pool, name, smollm_path) for name in ("one", "two", "three")}
+        await asyncio.gather(*(pool.ready(name, tiny_path, CONTEXT) for name in ("one", "two")))
+        await pool.ready("one", tiny_path, CONTEXT)  # "two" is the one that wasn't used for longest
+        await pool.ready("three", tiny_path, CONTEXT)
+        loaded = {name: state(pool, name, tiny_path) for name in ("one", "two", "three")}
         assert loaded == {"one": "ready", "two": "stopped", "three": "ready"}
     finally:
         await pool.aclose()

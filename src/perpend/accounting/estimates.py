@@ -2,6 +2,8 @@
 
 import math
 
+from perpend.types import Usage
+
 _HALF_LIFE_TOKENS = 256.0
 """Older decoding counts half after this many newer tokens."""
 _HALF_LIFE_BYTES = 8192.0
@@ -68,6 +70,13 @@ class Speed:
     def estimate_tokens(self, text: str) -> int:
         """At least 1 for a text that isn't empty."""
         return math.ceil(_size(text) * self.tokens_per_byte)
+
+
+def split(reported: Usage, thinking: int, answer: int) -> Usage:
+    """The server's count of a whole output, split as the estimates of its two texts are."""
+    output, seen = reported.output, thinking + answer
+    thought = output * thinking // seen if answer else output
+    return Usage(reported.input, reported.cached, thought, output - thought)
 
 
 def _size(text: str) -> int:

@@ -1,6 +1,7 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from functools import cache
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from perpend.backends.http import Account, HTTPClient
 from perpend.backends.providers import Provider
 from perpend.registry import Registry
 from perpend.types import (
+    EFFORTS,
     AnswerDelta,
     CallEnded,
     Carried,
@@ -58,6 +60,10 @@ class Backend(Protocol):
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]: ...
 
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """The events of a response that wasn't streamed; none while a background response isn't done."""
+        ...
+
     async def count_input(self, call: Call) -> int | None:
         """Exact prompt tokens of `call`, or None where the server can't be asked."""
         ...
@@ -80,6 +86,14 @@ backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 def mine(carry: Carry | None, origin: str) -> str | None:
     """What a vendor wants back, if it is this one that wants it."""
     return carry.data if carry is not None and carry.origin == origin else None
+
+
+@cache
+def nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
+    """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
+    ranked: list[Effort] = [word for word in EFFORTS if word in accepted]
+    below: list[Effort] = [word for word in ranked if EFFORTS.index(word) <= EFFORTS.index(effort)]
+    return below[-1] if below else ranked[0]
 
 
 def append_text(

@@ -1,26 +1,38 @@
-"""How model families think, as rows of `families.toml`: tags, prompts, effort to tokens, budget semantics."""
+"""How model families think, as rows of `family_rows/*.toml`: tags, prompts, effort to tokens, budget semantics."""
 
 import datetime
 import tomllib
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
+from perpend.backends.think import ThinkRules
 from perpend.errors import ConfigError
 from perpend.registry import choices_hint
-from perpend.types import Effort
+from perpend.types import EFFORTS, Effort
 
-BudgetSemantics = Literal["exact", "native_hard", "native_soft", "effort_only", "none"]
+BudgetSemantics = Literal[
+    "exact",  # thinking is continued from a prefix and stops at the very token (on a raw-completion wire)
+    "native_hard",  # the server enforces a token budget that it is sent
+    "native_soft",  # the server takes a token budget as a wish
+    "effort_only",  # the server takes an effort word
+    "none",  # nothing to set
+]
+"""Where a stream can overrun (all but the first two), it is watched, and cut at the budget."""
+Shows = Literal["raw", "summary", "nothing"]
+Echo = Literal["never", "optional", "tools", "always"]
 
 
 class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row. `like = "ROW"` in the file takes what a row doesn't say, its globs apart, from another one."""
+
     name: str
     match: tuple[str, ...]
-    """Globs over lower-case model names."""
+    """Globs over lower-case model names, with or without what stands before their last slash."""
     budget: BudgetSemantics
     effort: dict[Effort, int]
     """Thinking tokens for each effort word."""
@@ -28,6 +40,28 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Tokens kept free for the answer, and its default limit."""
     source: str
     date: datetime.date
+    """When `source` was read."""
+    note: str = ""
+    """What sources disagree on, or leave open."""
+
+    think: ThinkRules | None = None
+    """How thinking is marked in text, where a server doesn't split it off; None: it never comes so."""
+    shows: Shows = "raw"
+    """What of its thinking a server shows."""
+    can_disable: bool = True
+    """It can be made not to think."""
+    budget_min: int = 0
+    """The smallest token budget that is taken, other than none at all."""
+    budget_max: int = 0
+    """The largest; 0: the vendor names none, or takes no budget."""
+    echo: Echo = "optional"
+    """Whether thoughts go back on the next turn; `tools`: while a tool call is pending."""
+    echo_as: str = ""
+    """In which form; "" : as text."""
+    rejects: tuple[str, ...] = ()
+    """Request parameters that are refused, or have no effect, while it thinks."""
+    summarises: bool = True
+    """It can write a line about somebody's thinking."""
 
     # Raw completion: how the prompt is written and where thinking begins and ends.
     template: Literal["chatml", "server"] = "chatml"
@@ -40,7 +74,13 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     skip: str = ""
     """What stands in the place of thinking when there is none."""
     system: str = ""
-    """Makes a model think that has no think tags of its own."""
+    """Makes a model think that doesn't by itself."""
+    system_off: str = ""
+    """Makes it not think, where a system prompt decides."""
+    switch: str = ""
+    """The chat template's argument that says whether to think; some APIs take it as a field."""
+    soft_switch: tuple[str, ...] = ()
+    """Words in a user's message that switch thinking on and off."""
     temperature: float | None = None
     tools: Literal["hermes", "none"] = "hermes"
     """How tools and formats are told in a raw prompt (`backends/tool_text`); `none`: it wouldn't understand."""
@@ -49,17 +89,47 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     budget_field: str | None = None
     effort_field: str | None = None
     max_tokens_field: str = "max_tokens"
-    efforts: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high")
+    efforts: tuple[Effort, ...] = ()
     """The effort words that the server takes; others are sent as the nearest below, or the lowest."""
-    sampling_fixed: bool = False
-    """The server refuses temperature and top_p."""
+    effort_words: dict[Effort, str] = field(default_factory=dict[Effort, str])
+    """What the server calls an effort, where it has another word for it."""
+
+    @property
+    def sampling_fixed(self) -> bool:
+        """The server refuses temperature and top_p."""
+        return "temperature" in self.rejects
+
+    def effort_word(self, effort: Effort) -> str | None:
+        """What to send for an effort: its word, the nearest one below, or the lowest. None: it takes none."""
+        taken = [word for word in EFFORTS if word in self.efforts or word in self.effort_words]
+        if not taken:
+            return None
+        below = [word for word in taken if EFFORTS.index(word) <= EFFORTS.index(effort)]
+        word = below[-1] if below else taken[0]
+        return self.effort_words.get(word, word)
+
+    def within(self, tokens: int) -> int:
+        """The nearest token budget that the server takes; 0 stays 0 where thinking can be disabled."""
+        if not tokens and self.can_disable:
+            return 0
+        tokens = max(tokens, self.budget_min)
+        return min(tokens, self.budget_max) if self.budget_max else tokens
 
 
 @cache
 def families() -> dict[str, Family]:
-    text = files("perpend.backends").joinpath("families.toml").read_text(encoding="utf-8")
-    rows = tomllib.loads(text)
-    return {name: msgspec.convert({"name": name, **row}, Family) for name, row in rows.items()}
+    raw: dict[str, dict[str, Any]] = {}
+    folder = files("perpend.backends").joinpath("family_rows")
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        raw |= tomllib.loads(file.read_text(encoding="utf-8"))
+    return {name: msgspec.convert({"name": name, **_whole(row, raw)}, Family) for name, row in raw.items()}
+
+
+def _whole(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    like = row.get("like")
+    if like is None:
+        return row
+    return _whole(rows[like], rows) | {"note": ""} | {key: row[key] for key in row if key != "like"}
 
 
 def family_named(name: str) -> Family:
@@ -73,8 +143,17 @@ def family_named(name: str) -> Family:
 
 @cache
 def family_of(model: str) -> Family:
-    """The first row that matches a model's name; `generic` matches all."""
+    """The row whose glob says most of a model's name; `generic` matches all."""
     lowered = model.lower()
-    return next(
-        family for family in families().values() if any(fnmatchcase(lowered, glob) for glob in family.match)
+    names = (lowered, lowered.rpartition("/")[2])
+    return max(
+        families().values(),
+        key=lambda family: max(
+            (
+                len(glob.replace("*", "").replace("?", ""))
+                for glob in family.match
+                if any(fnmatchcase(name, glob) for name in names)
+            ),
+            default=-1,
+        ),
     )

@@ -4,9 +4,10 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from copy import copy
 from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 
 from perpend.backends.connection import Connection
@@ -35,6 +36,26 @@ class Account:
         self.connect_s = connect_s
         self.read_s = read_s
 
+    def with_default(self, name: str, value: str) -> Self:
+        """The same with one header more, unless it has that one."""
+        if f"{name}:".encode() in self.head.lower():
+            return self
+        other = copy(self)
+        other.head += f"{name}: {value}\r\n".encode()
+        return other
+
+
+class Framing(Protocol):
+    """Cuts a streamed body into events."""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The events that `chunk` completes."""
+        ...
+
+    def close(self) -> list[bytes]:
+        """What the body's end completes."""
+        ...
+
 
 class _Place(NamedTuple):
     host: str
@@ -48,10 +69,15 @@ class HTTPClient:
     def __init__(self) -> None:
         self._idle: dict[_Place, list[Connection]] = {}
 
-    async def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
+    def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
         """POST `body`; yields the `data` of the events of each read. Closing it drops the connection."""
+        return self.stream(url, body, account, SSEParser())
+
+    async def stream(
+        self, url: str, body: bytes, account: Account, parser: Framing
+    ) -> AsyncGenerator[list[bytes], None]:
+        """As `stream_sse`, of events in any framing."""
         async with self._exchange(url, body, account) as response:
-            parser = SSEParser()
             while data := await response.read():
                 if events := parser.feed(data):
                     yield events

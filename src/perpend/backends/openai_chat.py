@@ -6,15 +6,28 @@ budget, and kept as the best answer so far when the upstream dies.
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import cache
-from typing import Any
-
-import msgspec
-from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.openai_chat_events import (
+    EVENTS,
+    FAILURES,
+    REASONS,
+    CallPiece,
+    ChatUsage,
+    Choice,
+    Delta,
+    Details,
+    Event,
+    Function,
+    Reason,
+    failure_of,
+)
+from perpend.backends.openai_chat_request import chat_body
+from perpend.backends.providers import Provider
+from perpend.backends.reading import Reading, relay
+from perpend.backends.think import Piece, ThinkParser, ThinkRules, think_parser, thought_leaked
 from perpend.errors import UpstreamError
-from perpend.types import EFFORTS, AnswerDelta, CallEnded, Effort, ThinkingDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, new_id
 
 
 class OpenAIChat:
@@ -25,158 +38,187 @@ class OpenAIChat:
         self._upstream = upstream
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        end = _End()
-        url = f"{await self._upstream.url()}/chat/completions"
-        reads = self._upstream.http.stream_sse(url, _ENCODER.encode(_body(call)), self._upstream.account)
-        async with aclosing(reads):
-            async for payloads in reads:
-                if batch := _read(payloads, end):
-                    yield batch
-                if end.failure is not None:
-                    raise end.failure
-        if end.finish_reason is None:
-            raise UpstreamError(f"{url} ended the stream in the middle", hint="the answer so far is kept")
-        reason = "length" if end.finish_reason == "length" else "stop"
-        yield [CallEnded(reason, _usage(end.usage), end.model)]
+        upstream = self._upstream
+        body = chat_body(call, upstream.provider)
+        reading = ChatReading(call, upstream.provider)
+        async with aclosing(relay(upstream, "/chat/completions", body, reading)) as batches:
+            async for batch in batches:
+                yield batch
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return ChatReading(call, self._upstream.provider).whole(body)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
         return None
 
 
-class _TokenDetails(Struct):
-    reasoning_tokens: int | None = None
-    cached_tokens: int | None = None
+class ChatReading(Reading[Event]):
+    """Also what is held back of its text."""
 
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, EVENTS)
+        self._call = call
+        self._provider = provider
+        self._rules = call.family.think or ThinkRules()
+        self._reason: Reason | None = None
+        self._model: str | None = None
+        self._usage: ChatUsage | None = None
+        self._refused = False
+        self._details = Details()
+        self._tools: dict[object, int] = {}
+        self._tool_id: dict[object, str] = {}
+        self._tool_key: object = 0
+        self._reasoned = False  # in a field of its own
+        self._head: str | None = ""  # the answer's beginning, until it shows whether it is a tag
+        self._parser: ThinkParser | None = None
+        if provider.raw_thinking and call.phase != "answering" and self._rules.begins == "thinking":
+            self._head, self._parser = None, think_parser(self._rules, thinking=True)
 
-class _Usage(Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    completion_tokens_details: _TokenDetails | None = None
-    prompt_tokens_details: _TokenDetails | None = None
+    def take(self, event: Event, batch: list[CallEvent]) -> None:
+        if event.usage is not None:
+            self._usage = event.usage
+        elif event.x_groq is not None and event.x_groq.usage is not None:
+            self._usage = event.x_groq.usage
+        self._model = event.model or self._model
+        if event.choices:
+            choice = event.choices[0]
+            if choice.delta is not None:
+                self._take(choice.delta, batch)
+            if choice.finish_reason is not None:
+                self._end(choice)
+        self.failure = failure_of(event, streamed=True) or self.failure
 
+    def whole(self, body: bytes) -> list[CallEvent]:
+        """The events of a response that wasn't streamed. Raises UpstreamError."""
+        try:
+            event = EVENTS.one.decode(body)
+        except ValueError as error:
+            raise UpstreamError(f"the server sent a response that can't be read: {error}") from error
+        if (failed := failure_of(event, streamed=False)) is not None:
+            raise failed
+        if not event.choices:
+            raise UpstreamError("the server's response holds no choice")
+        batch: list[CallEvent] = []
+        choice = event.choices[0]
+        self._usage, self._model = event.usage, event.model
+        message = choice.message or choice.delta or Delta()
+        if isinstance(message.content, str) and thought_leaked(self._rules, message.content):
+            self._head, self._parser = None, think_parser(self._rules, thinking=True)
+        self._take(message, batch, leaked=self._parser is not None)
+        self._end(choice)
+        if self.failure is not None:
+            raise self.failure
+        return [*batch, *self.rest(), self.ended(self._origin)]
 
-class _Delta(Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    def rest(self) -> list[CallEvent]:
+        batch: list[CallEvent] = []
+        self._settle(batch)
+        return batch
 
+    def end(self) -> CallEnded | None:
+        if self._reason is None:
+            return None
+        counts = self._usage and self._usage.counts(self._provider.thinking_in_output)
+        reason = self._reason
+        if reason == "stop":
+            reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
+        return CallEnded(reason, counts, self._model)
 
-class _Choice(Struct):
-    delta: _Delta | None = None
-    finish_reason: str | None = None
+    def _end(self, choice: Choice) -> None:
+        word = choice.finish_reason or "stop"
+        if word in FAILURES:
+            self.failure = self.failure or UpstreamError(f"the server failed in the middle: {word}")
+        self._reason = REASONS.get(word, "stop")
+        if self._reason == "stop" and choice.stop_reason in self._call.sampling.stop:
+            self._reason = "stop_sequence"
 
+    def _take(self, delta: Delta, batch: list[CallEvent], *, leaked: bool = False) -> None:
+        thinking = delta.reasoning_content or delta.reasoning
+        if delta.reasoning_details:
+            said = self._details.take(delta.reasoning_details)
+            thinking = thinking or said
+        if thinking:
+            if not self._reasoned and not leaked:
+                self._reasoned = True
+                self._settle(batch)
+            append_text(batch, ThinkingDelta, thinking, 0)
+        if delta.reasoning_details and (data := self._details.carry()) is not None:
+            batch.append(Carried(Carry(self._provider.name, data)))
+        if delta.content:
+            self._content(delta, batch)
+        if delta.refusal:
+            self._refused = True
+            append_text(batch, AnswerDelta, delta.refusal, 0)
+        if delta.tool_calls:
+            self._settle(batch)
+            for piece in delta.tool_calls:
+                batch.append(self._tool(piece))
 
-class _Failure(Struct):
-    message: str = "unknown error"
+    def _content(self, delta: Delta, batch: list[CallEvent]) -> None:
+        if not isinstance(delta.content, list):
+            self._text(delta.content or "", batch)
+            return
+        for chunk in delta.content:
+            if chunk.type == "thinking":
+                if thought := chunk.thought:
+                    self._reasoned = True
+                    append_text(batch, ThinkingDelta, thought, 0)
+            elif chunk.text:
+                self._text(chunk.text, batch)
 
+    def _text(self, text: str, batch: list[CallEvent]) -> None:
+        """Text is answer, unless it begins with a think tag that no server took out."""
+        if self._parser is None and (self._head is None or self._reasoned):
+            append_text(batch, AnswerDelta, text, 0)
+            return
+        if self._parser is None:
+            self._head = (self._head or "") + text
+            start = self._head.lstrip()
+            opens = self._rules.opens
+            if not start or any(tag.startswith(start) and tag != start for tag in opens):
+                return
+            text, self._head = self._head, None
+            if not start.startswith(opens):
+                append_text(batch, AnswerDelta, text, 0)
+                return
+            self._parser = think_parser(self._rules, thinking=False)
+        self._parsed(self._parser.feed(text), batch)
 
-class _Chunk(Struct):
-    choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
-    usage: _Usage | None = None
-    model: str | None = None
-    error: _Failure | str | None = None
+    def _settle(self, batch: list[CallEvent]) -> None:
+        """What was held back comes before what follows."""
+        if self._head:
+            append_text(batch, AnswerDelta, self._head, 0)
+        if self._parser is not None:
+            self._parsed(self._parser.close(), batch)
+            self._parser = None
+        self._head = None
 
+    def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
+        for kind, text in pieces:
+            if kind == "tool":
+                self._tool_key = new_id("call")
+                named = CallPiece(id=str(self._tool_key), function=Function(name=text))
+                batch.append(self._tool(named))
+            elif kind == "arguments":
+                batch.append(self._tool(CallPiece(function=Function(arguments=text))))
+            else:
+                append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, 0)
 
-class _End:
-    """What the stream has said so far about its end."""
-
-    __slots__ = ("failure", "finish_reason", "model", "usage")
-
-    def __init__(self) -> None:
-        self.failure: UpstreamError | None = None
-        """Raised once everything before it was handed on."""
-        self.finish_reason: str | None = None
-        self.model: str | None = None
-        self.usage: _Usage | None = None
-
-
-_ENCODER = msgspec.json.Encoder()
-_DECODER = msgspec.json.Decoder(_Chunk)
-_LIST_DECODER = msgspec.json.Decoder(list[_Chunk])
-
-
-def _chunks(payloads: list[bytes], end: _End) -> list[_Chunk]:
-    """Decoded together, since a call for each costs more than its work; one by one where one is damaged."""
-    if payloads[-1] == b"[DONE]":
-        payloads = payloads[:-1]
-    try:
-        return _LIST_DECODER.decode(b"[" + b",".join(payloads) + b"]")
-    except msgspec.DecodeError:
-        pass
-    chunks: list[_Chunk] = []
-    try:
-        for payload in payloads:
-            chunks.append(_DECODER.decode(payload))
-    except msgspec.DecodeError as error:
-        end.failure = UpstreamError(f"the server sent an event that can't be read: {error}")
-    return chunks
-
-
-def _read(payloads: list[bytes], end: _End) -> list[CallEvent]:
-    """The events of one read."""
-    batch: list[CallEvent] = []
-    for chunk in _chunks(payloads, end):
-        if chunk.error is not None:
-            message = chunk.error if isinstance(chunk.error, str) else chunk.error.message
-            end.failure = UpstreamError(f"the server failed in the middle: {message}")
-            break
-        if chunk.usage is not None:
-            end.usage = chunk.usage
-        end.model = chunk.model or end.model
-        if not chunk.choices:
-            continue
-        choice = chunk.choices[0]
-        if (delta := choice.delta) is not None:
-            if thinking := delta.reasoning_content or delta.reasoning:
-                append_text(batch, ThinkingDelta, thinking, 0)
-            if delta.content:
-                append_text(batch, AnswerDelta, delta.content, 0)
-        if choice.finish_reason is not None:
-            end.finish_reason = choice.finish_reason
-    return batch
-
-
-def _body(call: Call) -> dict[str, Any]:
-    family, sampling = call.family, call.sampling
-    body: dict[str, Any] = {
-        "model": call.model,
-        "messages": call.messages,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        family.max_tokens_field: call.max_tokens,
-    }
-    if family.budget_field:
-        body[family.budget_field] = call.thinking_tokens
-    if family.effort_field:
-        body[family.effort_field] = _nearest_effort(call.effort, family.efforts)
-    if not family.sampling_fixed:
-        if sampling.temperature is not None:
-            body["temperature"] = sampling.temperature
-        if sampling.top_p is not None:
-            body["top_p"] = sampling.top_p
-    if sampling.seed is not None:
-        body["seed"] = sampling.seed
-    if sampling.stop:
-        body["stop"] = sampling.stop
-    return body
-
-
-@cache
-def _nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
-    """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
-    ranked: list[Effort] = [word for word in EFFORTS if word in accepted]
-    below: list[Effort] = [word for word in ranked if EFFORTS.index(word) <= EFFORTS.index(effort)]
-    return below[-1] if below else ranked[0]
-
-
-def _usage(usage: _Usage | None) -> Usage | None:
-    if usage is None:
-        return None
-    output, given = usage.completion_tokens_details, usage.prompt_tokens_details
-    thinking = min((output.reasoning_tokens or 0) if output else 0, usage.completion_tokens)
-    cached = (given.cached_tokens or 0) if given else 0
-    return Usage(usage.prompt_tokens, cached, thinking, usage.completion_tokens - thinking)
+    def _tool(self, piece: CallPiece) -> ToolCallDelta:
+        """Numbered as they come: servers leave out the index, or give all calls the same one."""
+        key = self._tool_key if piece.index is None else piece.index
+        if piece.id and self._tool_id.get(key, piece.id if piece.index is not None else "") != piece.id:
+            key = piece.id
+        self._tool_key = key
+        function = piece.function
+        arguments = function.json if function else ""
+        if key in self._tools:
+            return ToolCallDelta(self._tools[key], arguments=arguments)
+        self._tools[key] = len(self._tools)
+        self._tool_id[key] = piece.id or new_id("call")
+        name = (function and function.name) or ""
+        return ToolCallDelta(self._tools[key], self._tool_id[key], name, arguments)
 
 
 backends.register("openai_chat")(OpenAIChat)

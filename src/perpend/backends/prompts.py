@@ -13,14 +13,25 @@ def chatml(messages: tuple[Message, ...]) -> str:
     return "".join(turns) + "<|im_start|>assistant\n"
 
 
-def with_family_prompt(messages: tuple[Message, ...], family: Family) -> tuple[Message, ...]:
-    """The family's instruction to think, after the client's own system message."""
-    if not family.system:
+def with_family_prompt(
+    messages: tuple[Message, ...], family: Family, *, thinking: bool = True
+) -> tuple[Message, ...]:
+    """The family's instruction to think, or not to, after the client's own system message."""
+    system = family.system if thinking else family.system_off
+    if not system:
         return messages
     if messages and messages[0].role == "system":
-        head = Message("system", f"{messages[0].text}\n\n{family.system}")
+        head = Message("system", f"{messages[0].text}\n\n{system}")
         return (head, *messages[1:])
-    return (Message("system", family.system), *messages)
+    return (Message("system", system), *messages)
+
+
+def begin_answer(prompt: str, continuation: str, family: Family) -> str:
+    """Prompt and continuation, with the family's open tag once, where the template has written it already."""
+    tag = family.open.strip()
+    if tag and continuation.startswith(family.open) and (bare := prompt.rstrip()).endswith(tag):
+        prompt = bare.removesuffix(tag)
+    return prompt + continuation
 
 
 def _disarm(text: str) -> str:

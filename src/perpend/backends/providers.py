@@ -2,14 +2,45 @@
 
 import datetime
 import tomllib
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct, field
 
+from perpend.types import Effort
+
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"]
+Thoughts = Literal["dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks"]
+BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
+"""What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
+
+
+def fits(model: str, globs: tuple[str, ...]) -> bool:
+    """Whether one of the globs matches a model's name, lower case."""
+    return any(fnmatchcase(model.lower(), glob) for glob in globs)
+
+
+class Knob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A field of the request's body that steers thinking."""
+
+    field: str
+    """A dot goes one object down: `thinking.type`. `$switch`: as the model's family calls it, if it has one."""
+    on: Any = None
+    """Sent when there is to be thinking; `$budget` and `$effort` are the call's own. None: nothing.
+
+    A budget is sent for families that take one, an effort for those that take one.
+    """
+    off: Any = None
+    """Sent when there is to be none."""
+    models: tuple[str, ...] = ("*",)
+    """Globs over lower-case model names; of the knobs with one field, the first that matches holds."""
+    efforts: tuple[Effort, ...] = ()
+    """The effort words that it takes here, from any family; empty: as the model's family says."""
+    any_family: bool = False
+    """The budget is the server's own doing: it holds for any model."""
 
 
 class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +50,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wire: str = "openai_chat"
     """A registered backend."""
     base_url: str = ""
+    """`${VARIABLE}` stands for one of the environment."""
     key_env: str = ""
     """Name of the environment variable that holds the API key."""
     auth: Auth = "bearer"
@@ -26,8 +58,20 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     headers: dict[str, str] = field(default_factory=dict[str, str])
     thinking_in_output: bool = True
     """Whether the output count of its usage includes thinking."""
+    knobs: tuple[Knob, ...] = ()
+    """How thinking is asked for; empty: by the fields that the model's family names."""
+    thoughts: Thoughts = "dropped"
+    """Where earlier thoughts are sent back, if the family wants any: a message's field, or chunks of its content."""
+    raw_thinking: bool = False
+    """Thinking comes inside the text, between the family's tags."""
+    json_schema: bool = True
+    """Takes a schema as the format of its output; else any JSON, and the schema is told in words."""
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    """Its own names for fields of the body; an empty one: it refuses that field."""
     source: str = "config"
     date: datetime.date = datetime.date.min
+    note: str = ""
+    """Where sources disagree, or what the figures rest on."""
 
 
 @cache

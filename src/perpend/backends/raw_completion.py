@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.prompts import chatml, with_family_prompt
+from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
@@ -46,14 +46,12 @@ class RawCompletion(ABC):
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
-        prompt = await self._prompt(base, call) + call.continuation
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         if call.phase == "answering" and forced(call.form):
             prompt += f"{OPEN}\n"
         body = msgspec.json.encode(self.body(call, prompt))
         delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-        calls = None
-        if call.phase == "answering" and callable_tools(call.form):
-            calls = ToolCallParser(inside=forced(call.form))
+        calls = _parser(call)
         counted = kept = 0  # tokens so far, and those whose text is held back
         last = _Chunk()
         reads = self._http.stream_sse(base + self.path, body, self._account)
@@ -89,12 +87,18 @@ class RawCompletion(ABC):
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
             )
-        end: list[CallEvent] = []
-        reason: _Reason | Literal["tool_calls"] = last.reason
-        if calls is not None:
-            _append_said(end, calls.close(), kept)
-            reason = "tool_calls" if calls.calls and reason == "stop" else reason
-        yield [*end, CallEnded(reason, last.usage, last.model_version)]
+        yield _end(calls, kept, last)
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        chunk = self.read(body, call)
+        said: list[CallEvent] = []
+        tokens = chunk.generated or 0
+        if (calls := _parser(call)) is not None:
+            tokens = _append_said(said, calls.feed(chunk.text), tokens)
+        elif chunk.text:
+            delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+            said.append(delta(chunk.text, tokens))
+        return [*said, *_end(calls, tokens, chunk)]
 
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
@@ -109,16 +113,14 @@ class RawCompletion(ABC):
         """One streamed event in this shape."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        if call.form.tools and call.family.tools == "none":
+        family = call.family
+        if call.form.tools and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
-            raise BadRequest(
-                f"models of the family {call.family.name} call no tools", hint=hint, field="tools"
-            )
-        described = call.form if call.family.tools != "none" else Form()
-        messages = as_text(call.messages, described)
-        if call.continuation.startswith(call.family.open):
-            messages = with_family_prompt(messages, call.family)
-        if call.family.template == "server":
+            raise BadRequest(f"models of the family {family.name} call no tools", hint=hint, field="tools")
+        thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
+        messages = as_text(call.messages, call.form if family.tools != "none" else Form())
+        messages = with_family_prompt(messages, family, thinking=thinking)
+        if family.template == "server":
             return await self._server_template(base, messages)
         return chatml(messages)
 
@@ -136,7 +138,7 @@ class LlamaCompletion(RawCompletion):
 
     async def count_input(self, call: Call) -> int | None:
         base = await self._base_url()
-        prompt = await self._prompt(base, call) + call.continuation
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
         answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
@@ -284,6 +286,23 @@ _ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", "
 def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
     """vLLM's name for it and SGLang's; each passes over the other's."""
     return {"structured_outputs": {"json": schema}, "json_schema": msgspec.json.encode(schema).decode()}
+
+
+def _parser(call: Call) -> ToolCallParser | None:
+    """What takes tool calls out of this call's text, where it may hold any."""
+    if call.phase != "answering" or not callable_tools(call.form):
+        return None
+    return ToolCallParser(inside=forced(call.form))
+
+
+def _end(calls: ToolCallParser | None, tokens: int, last: _Chunk) -> list[CallEvent]:
+    """The last words: what was held back, with its tokens, and how it ended."""
+    said: list[CallEvent] = []
+    reason: _Reason | Literal["tool_calls"] = last.reason or "stop"
+    if calls is not None:
+        _append_said(said, calls.close(), tokens)
+        reason = "tool_calls" if calls.calls and reason == "stop" else reason
+    return [*said, CallEnded(reason, last.usage, last.model_version)]
 
 
 def _append_said(batch: list[CallEvent], said: list[str | ToolCallDelta], tokens: int) -> int:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
 from perpend.backends.contract import Call, CallEvent
-from perpend.errors import PerpendError
+from perpend.errors import PerpendError, UpstreamError
 
 Recording = Iterable[Sequence[CallEvent] | PerpendError | float]
 """Batches to yield, an error to raise at that point, or seconds to wait."""
@@ -30,6 +30,9 @@ class ReplayBackend:
                 yield list(step)
             else:
                 await asyncio.sleep(step)
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        raise UpstreamError("what is played here has no body")
 
     async def count_input(self, call: Call) -> int | None:
         return None

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import App, Parameter
 
+from perpend.backends.accounts import check_wire
 from perpend.backends.families import family_named
 from perpend.cli.console import print_json
 from perpend.config import Config, load
@@ -29,6 +30,13 @@ def check(*, config: File = None) -> None:
         A perpend.toml in place of the usual one.
     """
     loaded = load(config)
+    for name, own in loaded.config.providers.items():
+        if own.wire is not None:
+            try:
+                check_wire(name, own.wire)
+            except ConfigError as error:
+                origin = loaded.origins["providers", name, "wire"]
+                raise ConfigError(f"{origin}: {error.message}", hint=error.hint, field=error.field) from None
     for name, row in loaded.config.models.items():
         if row.family is not None:
             try:

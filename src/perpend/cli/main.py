@@ -18,10 +18,13 @@ for name, place in (
     ("serve", "serve:serve"),
     ("models", "models:app"),
     ("train", "train:app"),
+    ("verify", "verify:verify"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
+    ("calibrate", "calibrate:calibrate"),
     ("config", "config:app"),
     ("doctor", "doctor:doctor"),
+    ("replay", "replay:replay"),
 ):
     app.command(f"perpend.cli.{place}", name=name)
 

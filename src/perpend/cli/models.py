@@ -1,28 +1,28 @@
-"""`perpend models`: the weights that are known, and those that are here."""
+"""`perpend models`: the weights that are known and those that are here; how models think and what they cost."""
 
 import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import App, Parameter
 
 from perpend.cli.console import note, print_json, pull_progress
+from perpend.cli.model_facts import facts_of, print_facts, weights_facts
+from perpend.cli.prices import prices
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.engine.catalogue import Weights, catalogue, find
+from perpend.engine.catalogue import catalogue, find
 
 app = App(
     name="models",
-    help="List, fetch, show and remove embedded weights.\n\nSuch as `perpend models pull smollm2-135m`.",
+    help="List, fetch and remove embedded weights; show how any model thinks, and what it costs.\n\n"
+    "Such as `perpend models pull smollm2-135m`, `perpend models show o3`.",
 )
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
-def _facts(weights: Weights, home: Path) -> dict[str, object]:
-    row: dict[str, object] = msgspec.to_builtins(weights)
-    return {**row, "pulled": weights.pulled(home), "path": str(weights.path(home))}
+app.command(prices)
 
 
 @app.command(name="list")
@@ -39,7 +39,7 @@ def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
         A perpend.toml in place of the usual one.
     """
     home = home_dir(load_config(config))
-    rows = [_facts(weights, home) for weights in catalogue().values()]
+    rows = [weights_facts(weights, home) for weights in catalogue().values()]
     if json:
         print_json(rows)
         return
@@ -71,41 +71,40 @@ def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
     from perpend.engine.pull import pull as fetch
 
     weights = find(name)
-    home = home_dir(load_config(config))
+    loaded = load_config(config)
+    home = home_dir(loaded)
     if not weights.pulled(home):
         sources = ", else ".join(source.label for source in weights.sources)
         note(f"fetching {name}, {weights.size / 1e6:.0f} MB, from {sources}")
     with pull_progress() as listener:
         path = asyncio.run(fetch(weights, home, listener))
     if json:
-        print_json(_facts(weights, home))
+        print_json(facts_of(name, loaded, home))
     else:
         print(path)
 
 
 @app.command
 def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
-    """Show all that is known of weights: licence, size, checksum, sources, and where they lie.
+    """Show all that is known of a model: how it thinks, what it costs, where its weights are; with sources.
 
-    Example: `perpend models show smollm2-135m`
+    Example: `perpend models show o3`
 
     Parameters
     ----------
     name
-        A name of `perpend models list`.
+        A name under `models` in perpend.toml or of `perpend models list`, PROVIDER/MODEL, or a vendor's name.
     json
         Print an object.
     config
         A perpend.toml in place of the usual one.
     """
-    weights = find(name)
-    facts = _facts(weights, home_dir(load_config(config)))
+    loaded = load_config(config)
+    facts = facts_of(name, loaded, home_dir(loaded))
     if json:
         print_json(facts)
-        return
-    facts["sources"] = ", else ".join(source.label for source in weights.sources)
-    for key, value in facts.items():
-        print(f"{key:10} {value}")
+    else:
+        print_facts(facts)
 
 
 @app.command

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import aiohttp
 
+from perpend.backends.accounts import account_of, key_header
 from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.cli.checks import Finding
 from perpend.config import Config, ProviderConfig
@@ -80,11 +81,14 @@ def _startable(runtime: Runtime) -> str | None:
 async def reachable(name: str, provider: ProviderConfig) -> Finding:
     """Whether anything answers at its address, and takes the key. Costs nothing."""
     what = f"provider {name}: reachable"
-    path = "health" if provider.wire == "llama_completion" else "models"
-    url = f"{provider.base_url.rstrip('/')}/{path}"
+    found = account_of(name, provider)
+    assert found is not None, "it has a row in the config"
+    row, provider = found
+    path = "health" if row.wire == "llama_completion" else "models"
+    url = f"{row.base_url}/{path}"
     headers = dict(provider.headers)
     if key := provider_key(name, provider):
-        headers["authorization"] = f"Bearer {key}"
+        headers |= key_header(row.auth, key)
     timeout = aiohttp.ClientTimeout(total=provider.connect_timeout_s)
     try:
         async with (

@@ -90,7 +90,7 @@ def _teller() -> "Listener":
         if not ends and now - said < (0.2 if sys.stderr.isatty() else _SAY_EVERY_S):
             return
         said = now
-        eta = "" if progress.eta_s is None or ends else f" · {progress.eta_s:.0f} s left of this stage"
+        eta = f" · {progress.eta_s / 60:.0f} min left" if progress.eta_s else ""
         figures = " ".join(f"{name} {value:.3g}" for name, value in progress.row.items())
         line = f"{progress.stage} {progress.done}/{progress.steps} {figures}{eta}"
         if sys.stderr.isatty() and not ends:

@@ -1,6 +1,9 @@
 """Whether plain values fit the schema: every problem, each with its key path, not only the first."""
 
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib.resources import files
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -108,13 +111,32 @@ def dict_of(shape: Any) -> tuple[Any, Any] | None:
 
 
 def dangling(config: Config) -> Iterator[Problem]:
-    """Models whose provider isn't there."""
-    known = [EMBEDDED, *config.providers]
+    """Models whose provider isn't there, and providers of which nobody knows where they are."""
+    listed = listed_providers()
+    for name, own in config.providers.items():
+        if own.like is not None and own.like not in listed:
+            yield Problem(
+                ("providers", name, "like"), f"no known provider {own.like!r}; {_one_of(own.like, listed)}"
+            )
+        elif own.base_url is None and (own.like or name) not in listed:
+            yield Problem(("providers", name), "'base_url' is missing")
+    known = [EMBEDDED, *config.providers, *listed]
     for name, row in config.models.items():
         if row.provider not in known:
-            close = nearest(row.provider, known)
-            meant = f"did you mean {close!r}?" if close else f"known: {', '.join(known)}"
-            yield Problem(("models", name, "provider"), f"no provider {row.provider!r}; {meant}")
+            said = f"no provider {row.provider!r}; {_one_of(row.provider, known)}"
+            yield Problem(("models", name, "provider"), said)
+
+
+@cache
+def listed_providers() -> tuple[str, ...]:
+    """Names of the rows that come with Perpend; what they say is for `backends.providers` to read."""
+    text = files("perpend").joinpath("backends/providers.toml").read_text(encoding="utf-8")
+    return tuple(tomllib.loads(text))
+
+
+def _one_of(name: str, known: Iterable[str]) -> str:
+    close = nearest(name, known)
+    return f"did you mean {close!r}?" if close else f"known: {', '.join(known)}"
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:

@@ -60,8 +60,17 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
         raise _error(found, lambda key: ", ".join(sorted({o for k, o in origins.items() if _within(k, key)})))
     config = msgspec.convert(values, Config, dec_hook=hook)
     if found := list(dangling(config)):
-        raise _error(found, lambda key: origins.get(key, "defaults"))
+        raise _error(found, lambda key: origins.get(key) or _of_table(key, origins, lines, where))
     return Loaded(config, file, origins)
+
+
+def _of_table(
+    key: KeyPath, origins: dict[KeyPath, str], lines: dict[KeyPath, int], where: Callable[[KeyPath], str]
+) -> str:
+    """A table's own line, else the variables that made it."""
+    return (
+        where(key) if key in lines else ", ".join(sorted({o for k, o in origins.items() if _within(k, key)}))
+    )
 
 
 def find_file(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:

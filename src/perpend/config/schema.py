@@ -58,12 +58,15 @@ class PriceConfig(Section, frozen=True):
 
 
 class ProviderConfig(Section, frozen=True):
-    """An account at a place."""
+    """An account at a place. What it doesn't say is as in the row of `like` among the known providers."""
 
-    base_url: str
-    """Where its API begins, such as `http://127.0.0.1:8000/v1`."""
-    wire: Literal["openai_chat", "raw_completion", "llama_completion"] = "openai_chat"
-    """`raw_completion`: /v1/completions (vLLM, SGLang); `llama_completion`: /completion (llama.cpp)."""
+    like: str | None = None
+    """The known provider that it is like, such as `vllm`; default: the one of the same name."""
+    base_url: str | None = None
+    """Where its API begins, such as `http://127.0.0.1:8000/v1`; default: where the known provider is."""
+    wire: str | None = None
+    """Such as `openai_chat`, `openai_responses`, `raw_completion` (/v1/completions of vLLM and SGLang) or
+    `llama_completion` (/completion of llama.cpp); default: the known provider's, else `openai_chat`."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the API key."""
     api_key_file: Path | None = None
@@ -76,7 +79,7 @@ class ProviderConfig(Section, frozen=True):
     """Seconds of silence after which a request has failed."""
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
             raise ValueError("base_url must begin with http:// or https://")
         if self.api_key_env is not None and not re.fullmatch(r"[A-Za-z_]\w*", self.api_key_env):
             raise ValueError("api_key_env is the name of an environment variable, not the key itself")
@@ -92,7 +95,7 @@ class ModelConfig(Section, frozen=True):
     gguf: Path | None = None
     """The file of an embedded model."""
     family: str | None = None
-    """How it thinks: a row of families.toml; default: found by its name."""
+    """How it thinks: a row of backends/family_rows; default: found by its name."""
     price: PriceConfig | None = None
     """Default: the listed price; an embedded model is free."""
     context: Positive | None = None

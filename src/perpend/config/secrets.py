@@ -48,4 +48,5 @@ def _redacted(provider: ProviderConfig) -> ProviderConfig:
         name: HIDDEN if _SECRET_NAME.search(name) or _SECRET_VALUE.search(value) else value
         for name, value in provider.headers.items()
     }
-    return replace(provider, base_url=_USER_INFO.sub(HIDDEN, provider.base_url), headers=headers)
+    base_url = provider.base_url and _USER_INFO.sub(HIDDEN, provider.base_url)
+    return replace(provider, base_url=base_url, headers=headers)

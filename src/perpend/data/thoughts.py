@@ -12,20 +12,20 @@ from perpend.data.tasks.contract import Problem, kinds
 
 CHECK = "check"
 """The line after which the work is done once more, with care."""
+_MOST_CHECKS = 2
 
 
 class Mixture(NamedTuple):
-    """Shares of the styles, and of slipping steps."""
+    """A first draft in one of three styles, and maybe a second look, whatever the draft was."""
 
-    direct: float = 0.20
-    """No thought at all: the answer is guessed."""
-    partial: float = 0.25
-    """Broken off at any character; the answer is the right one, as far as that can be guessed."""
-    full: float = 0.30
-    """The whole work, once; the answer is what it came to, right or wrong."""
-    checked: float = 0.25
-    """The whole work, then again with care; the second answer counts."""
+    direct: float = 0.12
+    """Share of empty drafts: the answer is guessed."""
+    partial: float = 0.18
+    """Share of drafts broken off at any character; the answer is the right one, as far as that can be guessed."""
+    checked: float = 0.35
+    """Share that look again: all the work, with care, after which its answer counts. Some of them look once more."""
     slips: float = 0.08
+    """Share of a draft's steps that come out wrong; the answer of a whole draft is what it came to."""
     careful_slips: float = 0.01
 
 
@@ -38,18 +38,24 @@ class Thought(NamedTuple):
 
 
 def think(rng: random.Random, problem: Problem, mixture: Mixture) -> Thought:
-    """One thought in a style drawn from the mixture."""
+    """A thought drawn from the mixture."""
+    parts, answer = _draft(rng, problem, mixture)
+    for _ in range(_MOST_CHECKS):
+        if rng.random() >= mixture.checked:
+            break
+        lines, answer = kinds.get(problem.kind).work(problem.text, Hand(rng, mixture.careful_slips))
+        parts += [CHECK, *lines]
+    return Thought("\n".join(parts), answer)
+
+
+def _draft(rng: random.Random, problem: Problem, mixture: Mixture) -> tuple[list[str], str]:
     work = kinds.get(problem.kind).work
-    weights = (mixture.direct, mixture.partial, mixture.full, mixture.checked)
-    (style,) = rng.choices(("direct", "partial", "full", "checked"), weights)
-    if style == "direct":
-        return Thought("", problem.gold)
-    if style == "partial":
-        whole, gold = work(problem.text, STEADY)
-        text = "\n".join(whole)
-        return Thought(text[: rng.randrange(1, len(text) + 1)].rstrip(), gold)
+    style = rng.random()
+    if style < mixture.direct:
+        return [""], problem.gold
+    if style < mixture.direct + mixture.partial:
+        lines, gold = work(problem.text, STEADY)
+        text = "\n".join(lines)
+        return [text[: rng.randrange(1, len(text) + 1)].rstrip()], gold
     lines, answer = work(problem.text, Hand(rng, mixture.slips))
-    if style == "full":
-        return Thought("\n".join(lines), answer)
-    again, answer = work(problem.text, Hand(rng, mixture.careful_slips))
-    return Thought("\n".join([*lines, CHECK, *again]), answer)
+    return list(lines), answer

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from perpend.accounting.budgets import Costs
+from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
@@ -39,6 +40,18 @@ class ServedModel:
     answer_tokens: int
     context: int | None
     """Window in tokens; None where it isn't known."""
+    calibration: Calibration | None = None
+    """What `perpend calibrate` measured."""
+
+    @property
+    def usual_tokens(self) -> dict[Effort, int] | None:
+        """What each effort usually takes, measured or by the family's row; None where budgets are kept otherwise."""
+        if self.family.budget != "effort_only":
+            return None
+        if self.calibration is not None and (measured := self.calibration.usual):
+            return measured
+        accepted = (*self.family.efforts, *self.family.effort_words)
+        return {word: tokens for word, tokens in self.effort_tokens.items() if tokens and word in accepted}
 
     def input_bound(self, messages: tuple[Message, ...], form: Form | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""

@@ -119,7 +119,7 @@ class _Prepared:
 async def _prepare(request: Request, services: Services) -> _Prepared:
     clock = Clock(request.limits.deadline_ms)
     model = services.resolve(request.model)
-    plan = plan_for(request, model.name, services.default_effort)
+    plan = plan_for(request, model.name, services.default_effort, model.usual_tokens)
     strategy, options = strategy_with_options(request)
     limits = request.limits
     if limits.max_cost_usd is not None and not model.price.known:
@@ -189,10 +189,10 @@ class _Solving:
         if request.progress:
             self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
         self._summariser: Summariser | None = None
-        if request.visibility == "summary":
+        if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
-            cheap = Means(share, services.cheap_model(model), clock, None, silent, 0)
+            cheap = Means(share, writer, clock, None, silent, 0)
             self._summariser = Summariser(cheap, services.summary_every_tokens, self._tell)
 
     async def run(self) -> Answer:

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 from typing import Literal
 
+from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
 from perpend.solve.means import Means
 from perpend.solve.transcript import Said, text_of
@@ -117,9 +118,7 @@ class CallStream:
             return Usage(input_estimate, 0, self.thinking_tokens, self.answer_tokens)
         if reported.thinking or not self.thinking:
             return reported
-        seen = self.thinking_tokens + self.answer_tokens
-        thinking = reported.output * self.thinking_tokens // seen if self.answer else reported.output
-        return Usage(reported.input, reported.cached, thinking, reported.output - thinking)
+        return split(reported, self.thinking_tokens, self.answer_tokens)
 
     def learn(self) -> None:
         """Tell the model's speed what this call measured."""

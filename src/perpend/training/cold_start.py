@@ -20,7 +20,7 @@ Example = tuple[list[int], list[int]]
 
 
 class ColdStartConfig(Struct, frozen=True):
-    steps: int = 1000
+    steps: int = 3000
     batch: int = 64
     muon_rate: float = 0.02
     adam_rate: float = 3e-3

@@ -23,12 +23,12 @@ _AT_ONCE = 64
 
 
 class GRPOConfig(Struct, frozen=True):
-    steps: int = 70
+    steps: int = 250
     problems: int = 32
     group: int = 8
     most: int = 224
     """Tokens of a reply at most."""
-    rate: float = 3e-4
+    rate: float = 1e-4
     warm: int = 10
 
 

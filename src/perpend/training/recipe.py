@@ -28,6 +28,20 @@ from perpend.training.stage import Row, Stage
 from perpend.training.tokenizer import SIZE
 
 _SAVE_EVERY_S = 30.0
+_MEASURES = {
+    "cold_start": (
+        ("sampled", 1.0, ()),
+        ("greedy", 0.0, ()),
+        ("sampled, thinking forced", 1.0, THINKING_FORCED),
+        ("greedy, thinking forced", 0.0, THINKING_FORCED),
+    ),
+    "grpo": (("sampled", 1.0, ()), ("greedy", 0.0, ())),
+}
+"""After each stage, by name: temperature, and what a reply can't begin with. Forced thinking is the control."""
+_WORK = {"cold_start": 1.0, "grpo": 6.0}
+"""What a step costs, in steps of the cold start."""
+_WORK_OF_REPLY = 0.02
+"""What one reply of a measure costs, in the same unit."""
 
 
 class Recipe(Struct, frozen=True):
@@ -59,8 +73,8 @@ class Progress(Struct, frozen=True):
     stage: str
     done: int
     steps: int
-    eta_s: float | None
-    """Until the end of this stage."""
+    eta_s: float
+    """Until the end of the run."""
     row: Row
 
 
@@ -103,6 +117,36 @@ def _same_recipe(recipe: Recipe, path: Path) -> None:
     path.write_bytes(wanted)
 
 
+def _left(recipe: Recipe, kinds: int, checkpoint: Checkpoint) -> float:
+    """The work that is still to do."""
+    left = 0.0
+    for stage, steps in ((ColdStart.name, recipe.cold_start.steps), (GRPO.name, recipe.grpo.steps)):
+        if stage in checkpoint.measured:
+            continue
+        done = checkpoint.step if stage == checkpoint.stage else 0
+        left += (
+            _WORK[stage] * (steps - done) + _WORK_OF_REPLY * len(_MEASURES[stage]) * kinds * recipe.problems
+        )
+    return left
+
+
+class _Eta:
+    """Seconds until the work is done, from how long the work so far has taken."""
+
+    def __init__(self, work: float) -> None:
+        self._began = time.monotonic()
+        self._left, self._done = work, 0.0
+
+    def worked(self, work: float) -> None:
+        self._done += work
+        self._left -= work
+
+    @property
+    def seconds(self) -> float:
+        spent = time.monotonic() - self._began
+        return spent / self._done * max(0.0, self._left) if self._done else 0.0
+
+
 class _Run:
     """The clockwork around the stages: log, checkpoints, time spent, progress."""
 
@@ -114,16 +158,16 @@ class _Run:
         self._log = folder / "log.jsonl"
         self._cpu, self._wall = time.process_time(), time.monotonic()
         self._saved = self._wall
+        self._eta = _Eta(_left(recipe, len(curriculum.kinds), self.checkpoint))
         self._drop_what_is_redone()
 
     def do(self, model: Llama, stage: Stage, first: int) -> None:
-        began = time.monotonic()
         for index in range(first, stage.steps):
             row = stage.step(index)
             done = index + 1
             self._write({"stage": stage.name, "step": index, **row})
-            eta = (time.monotonic() - began) / (done - first) * (stage.steps - done)
-            self._listener(Progress(stage.name, done, stage.steps, eta, row))
+            self._eta.worked(_WORK[stage.name])
+            self._listener(Progress(stage.name, done, stage.steps, self._eta.seconds, row))
             if time.monotonic() - self._saved >= _SAVE_EVERY_S or done == stage.steps:
                 self.save(model, stage, done)
 
@@ -135,18 +179,12 @@ class _Run:
         self.checkpoint.save(model, stage, step)
 
     def measured(self, model: Llama, stage: str) -> dict[str, Any]:
-        """Sampled and greedy accuracy; and the control: greedy, with an empty thought forbidden."""
+        """Accuracy in every mode that belongs to the stage."""
         recipe = self._recipe
         found: dict[str, Any] = {}
-        for name, temperature, never in (
-            ("sampled", 1.0, ()),
-            ("greedy", 0.0, ()),
-            ("sampled, thinking forced", 1.0, THINKING_FORCED),
-            ("greedy, thinking forced", 0.0, THINKING_FORCED),
-        ):
-            if never and stage != ColdStart.name:
-                continue
-            self._listener(Progress(f"measuring {stage}: {name}", 0, 1, None, {}))
+        for name, temperature, never in _MEASURES[stage]:
+            title = f"measuring {stage}: {name}"
+            self._listener(Progress(title, 0, 1, self._eta.seconds, {}))
             results = measure(
                 model,
                 self._curriculum,
@@ -159,7 +197,8 @@ class _Run:
             found[name] = msgspec.to_builtins(results)
             whole = results["all"]
             row = {"accuracy": whole.accuracy.estimate, "thinking": whole.thinking}
-            self._listener(Progress(f"measuring {stage}: {name}", 1, 1, None, row))
+            self._eta.worked(_WORK_OF_REPLY * whole.accuracy.n)
+            self._listener(Progress(title, 1, 1, self._eta.seconds, row))
         return found
 
     def _write(self, row: dict[str, Any]) -> None:

@@ -29,9 +29,11 @@ from perpend.types.request import (
     Visibility,
 )
 from perpend.types.usage import Usage
+from perpend.types.verdict import PASSED, Verdict
 
 __all__ = [
     "EFFORTS",
+    "PASSED",
     "Answer",
     "AnswerDelta",
     "BudgetReport",
@@ -69,6 +71,7 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "Usage",
+    "Verdict",
     "Visibility",
     "new_id",
 ]

@@ -10,6 +10,8 @@ class Usage(Struct, frozen=True):
     """The part of `input` that the server had in its cache."""
     thinking: int = 0
     answer: int = 0
+    written: int = 0
+    """The part of `input` that was written into the cache, at a price of its own where the vendor has one."""
 
     @property
     def output(self) -> int:
@@ -25,4 +27,5 @@ class Usage(Struct, frozen=True):
             self.cached + other.cached,
             self.thinking + other.thinking,
             self.answer + other.answer,
+            self.written + other.written,
         )

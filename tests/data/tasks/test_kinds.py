@@ -15,7 +15,7 @@ from perpend.data.tasks import Problem, fresh, kinds
         ("multiply", "Multiply 482 by 7.", ["2*7=14", "8*7+1=57", "4*7+5=33"], "3374"),
         ("equation", "Solve 3(2x+4)-5=37.", ["37+5=42", "42/3=14", "14-4=10", "10/2=5"], "5"),
         ("track", "Row dbaec. Swap 13 24. Row?", ["13 abdec", "24 aedbc"], "aedbc"),
-        ("search", "Roads ab ac bd be cf. From a to f.", ["abd dead", "abe dead", "acf"], "acf"),
+        ("search", "Roads b-de a-bc c-f. From a to f.", ["abd dead", "abe dead", "ab dead", "acf"], "acf"),
     ],
 )
 def test_the_work_of_the_docstring(kind: str, text: str, lines: list[str], answer: str) -> None:
@@ -66,5 +66,5 @@ def test_a_solution_put_in_makes_the_sides_equal() -> None:
     ],
 )
 def test_a_way_must_be_walkable_from_end_to_end(answer: str, right: bool) -> None:
-    problem = Problem("search", 5, "Roads ab ac bd be cf. From a to f.")
+    problem = Problem("search", 5, "Roads b-de a-bc c-f. From a to f.")
     assert problem.solved_by(answer) is right

@@ -1,6 +1,6 @@
 """A way through a map with dead ends: wrong branches are walked, found dead, and left again. Difficulty: roads.
 
-Roads ab ac bd be cf. From a to f.      abd dead / abe dead / acf      acf
+Roads b-de a-bc c-f. From a to f.      abd dead / abe dead / ab dead / acf      acf
 """
 
 import random
@@ -22,7 +22,7 @@ def make(rng: random.Random, difficulty: int) -> str:
         parent = rng.choice(near)
         ways[parent].append(place)
         depth[place] = depth[parent] + 1
-    roads = [place + to for place in places for to in ways[place]]
+    roads = [f"{place}-{''.join(to)}" for place, to in ways.items() if to]
     rng.shuffle(roads)
     ends = [place for place in places[1:] if not ways[place]]
     return f"Roads {' '.join(roads)}. From {places[0]} to {rng.choice(ends)}."
@@ -30,14 +30,11 @@ def make(rng: random.Random, difficulty: int) -> str:
 
 def _read(text: str) -> tuple[dict[str, list[str]], str, str]:
     roads, start, goal = re.fullmatch(r"Roads (.*)\. From (.) to (.)\.", text).groups()  # pyright: ignore[reportOptionalMemberAccess] -- made here
-    ways: dict[str, list[str]] = {}
-    for road in roads.split():
-        ways.setdefault(road[0], []).append(road[1])
-    return ways, start, goal
+    return {road[0]: list(road[2:]) for road in roads.split()}, start, goal
 
 
 def work(text: str, hand: Hand) -> Work:
-    """Depth first, roads in the order given; a slip leaves a place before all its roads are tried."""
+    """Depth first, roads in the order given: a place is dead once its roads are. A slip calls it so too early."""
     ways, start, goal = _read(text)
     lines: list[str] = []
 
@@ -45,11 +42,13 @@ def work(text: str, hand: Hand) -> Work:
         if path[-1] == goal:
             lines.append(path)
             return path
-        onward = ways.get(path[-1], [])
-        if not onward or (len(path) > 1 and hand.slipping()):
-            lines.append(f"{path} dead")
-            return None
-        return next((found for to in onward if (found := walk(path + to))), None)
+        for to in ways.get(path[-1], []):
+            if len(path) > 1 and hand.slipping():
+                break
+            if found := walk(path + to):
+                return found
+        lines.append(f"{path} dead")
+        return None
 
     # all dead by mistake: whoever has to answer names the two ends
     return Work(lines, walk(start) or start + goal)

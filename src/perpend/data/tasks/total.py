@@ -9,14 +9,14 @@ import re
 from perpend.data.hand import Hand
 from perpend.data.tasks.contract import Kind, Work, kinds
 
-_MOST = 199
+_MOST = 99
 
 
 def make(rng: random.Random, difficulty: int) -> str:
-    value = rng.randint(1, 49)
+    value = rng.randint(1, 29)
     text = str(value)
     for _ in range(difficulty - 1):
-        by = rng.randint(1, 49)
+        by = rng.randint(1, 29)
         adding = value + by <= _MOST and (rng.random() < 0.5 or value < by)
         value += by if adding else -by
         text += f"{'+' if adding else '-'}{by}"

@@ -1,0 +1,60 @@
+"""An account as it is used: what the config says of a provider, over the row that is known of it."""
+
+import os
+import re
+
+from msgspec.structs import replace
+
+from perpend.backends.contract import backends
+from perpend.backends.providers import Auth, Provider, providers
+from perpend.config.schema import ProviderConfig
+from perpend.errors import BadRequest, ConfigError
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+def account_of(name: str, own: ProviderConfig | None) -> tuple[Provider, ProviderConfig] | None:
+    """The row and the config of provider `name`, each complete; None where neither is there.
+
+    The variable of a row's key is read only for the row's own address: a key goes nowhere else unasked.
+    Raises ConfigError for a wire that isn't there, and for a variable of the address that isn't set.
+    """
+    row = providers().get((own and own.like) or name)
+    if row is None and own is None:
+        return None
+    row, own = row or Provider(name=name), own or ProviderConfig()
+    wire = own.wire or row.wire
+    check_wire(name, wire)
+    key_env = own.api_key_env
+    if own.base_url is None and own.api_key_file is None:
+        key_env = key_env or row.key_env or None
+    base_url = (own.base_url or _filled(name, row.base_url)).rstrip("/")
+    headers = {**row.headers, **own.headers}
+    row = replace(row, name=name, wire=wire, base_url=base_url)
+    return row, replace(own, wire=wire, base_url=base_url, api_key_env=key_env, headers=headers)
+
+
+def check_wire(name: str, wire: str) -> None:
+    """Raises ConfigError naming the nearest wire."""
+    try:
+        backends.get(wire)
+    except BadRequest as error:
+        path = f"providers.{name}.wire"
+        raise ConfigError(f"{path}: {error.message}", hint=error.hint, field=path) from None
+
+
+def key_header(auth: Auth, key: str) -> dict[str, str]:
+    """The header that carries an API key."""
+    return {"authorization": f"Bearer {key}"} if auth == "bearer" else {auth: key}
+
+
+def _filled(name: str, base_url: str) -> str:
+    def value(found: re.Match[str]) -> str:
+        if not (text := os.environ.get(found[1])):
+            raise ConfigError(
+                f"providers.{name}.base_url: {found[1]} isn't set",
+                hint=f"export {found[1]}=…, or set base_url",
+            )
+        return text.rstrip("/")
+
+    return _VARIABLE.sub(value, base_url)

@@ -1,0 +1,196 @@
+"""What is sent over the Anthropic messages wire (anthropic 2.13, types/message_create_params.py).
+
+How a model takes its budget is its family's: `native_*` families get `thinking.budget_tokens`, `effort_only` ones
+adaptive thinking and `output_config.effort`, the others no thinking parameter at all.
+"""
+
+import re
+from typing import Any
+
+import msgspec
+
+from perpend.backends.contract import Call, mine
+from perpend.backends.parts import arguments, media, system
+from perpend.types import (
+    Form,
+    Image,
+    Message,
+    NamedTool,
+    Part,
+    Text,
+    Thought,
+    ToolChoice,
+    ToolResult,
+    ToolUse,
+)
+
+_LEAST_BUDGET = 1024
+"""The smallest `budget_tokens`; it has to be less than `max_tokens` too."""
+_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+_ANY_OBJECT = "Answer with one JSON object and nothing else."
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def request(call: Call, origin: str) -> dict[str, Any]:
+    """The body of `call`, always streamed. `origin` is the provider whose carries go along."""
+    form = call.form
+    thinking = _thinking(call, origin)
+    body: dict[str, Any] = {
+        "model": call.model,
+        "max_tokens": call.max_tokens,
+        "messages": [m for m in [_message(message, origin) for message in call.messages] if m["content"]],
+        "stream": True,
+    }
+    preamble = system(call.messages)
+    if form.output is not None and form.output.schema is None:
+        preamble = f"{preamble}\n\n{_ANY_OBJECT}".lstrip()
+    if preamble:
+        body["system"] = preamble
+    if thinking is not None:
+        body["thinking"] = thinking
+    if output := _output(call, thinking):
+        body["output_config"] = output
+    if call.sampling.stop:
+        body["stop_sequences"] = call.sampling.stop
+    if thinking is None or thinking["type"] == "disabled":  # a model that thinks takes only the defaults
+        body.update(_sampling(call))
+    if form.tools:
+        body["tools"] = [_tool(tool) for tool in form.tools]
+        body["tool_choice"] = _choice(form)
+    return body
+
+
+def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
+    family = call.family
+    forced = bool(call.form.tools) and call.form.tool_choice not in ("auto", "none")  # excludes thinking
+    if family.budget == "effort_only":
+        if (forced or call.effort == "none") and family.can_disable:
+            return {"type": "disabled"}
+        return {"type": "adaptive", "display": "summarized"}
+    if family.budget in ("native_hard", "native_soft"):
+        tokens, room = family.within(call.thinking_tokens), call.max_tokens - 1
+        if not tokens or room < _LEAST_BUDGET or forced or _thoughtless(call.messages, origin):
+            return {"type": "disabled"}
+        return {"type": "enabled", "budget_tokens": min(max(tokens, _LEAST_BUDGET), room)}
+    return None
+
+
+def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
+    """Tools were called without a thought of this vendor's: that turn can't go on with a thinking budget."""
+    if messages[-1].role != "tool":
+        return False
+    turn = next((message for message in reversed(messages) if message.role == "assistant"), None)
+    first = turn.parts[0] if turn is not None and turn.parts else None
+    return not isinstance(first, Thought) or mine(first.carry, origin) is None
+
+
+def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    word = call.family.effort_word(call.effort)
+    if thinking is not None and thinking["type"] == "adaptive" and word is not None:
+        config["effort"] = word
+    wanted = call.form.output
+    if wanted is not None and wanted.schema is not None:
+        config["format"] = {"type": "json_schema", "schema": _closed(wanted.schema)}
+    return config
+
+
+def _closed(schema: Any) -> Any:
+    """The vendor takes only objects that say `additionalProperties: false`."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(schema, dict):
+        return schema
+    inner: dict[str, Any] = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+    if inner.get("type") == "object":
+        inner["additionalProperties"] = False
+    return inner
+
+
+def _sampling(call: Call) -> dict[str, Any]:
+    """One of the two: newer models refuse both together, and those with efforts either at any time."""
+    sampling = call.sampling
+    if call.family.budget == "effort_only" and call.family.sampling_fixed:
+        return {}
+    if sampling.temperature is not None:
+        return {"temperature": min(sampling.temperature, 1.0)}  # the top of this vendor's scale
+    return {} if sampling.top_p is None else {"top_p": sampling.top_p}
+
+
+def _tool(tool: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": tool.name, "input_schema": {"type": "object", **tool.parameters}}
+    if tool.description:
+        row["description"] = tool.description
+    if tool.strict:
+        row["strict"] = True
+    return row
+
+
+def _choice(form: Form) -> dict[str, Any]:
+    wanted: ToolChoice = form.tool_choice
+    choice: dict[str, Any] = (
+        {"type": "tool", "name": wanted.name} if isinstance(wanted, NamedTool) else {"type": _CHOICES[wanted]}
+    )
+    if form.parallel_tools is False and wanted != "none":
+        choice["disable_parallel_tool_use"] = True
+    return choice
+
+
+def _message(message: Message, origin: str) -> dict[str, Any]:
+    """Its content is empty where it says nothing on this wire: the vendor refuses blank texts."""
+    if message.role == "system":
+        return {"content": []}
+    role = "assistant" if message.role == "assistant" else "user"
+    if isinstance(message.content, str):
+        return {"role": role, "content": message.content if message.content.strip() else []}
+    blocks = [_block(part, origin) for part in message.content]
+    return {"role": role, "content": [block for block in blocks if block is not None]}
+
+
+def _block(part: Part, origin: str) -> Any:
+    match part:
+        case Text():
+            return {"type": "text", "text": part.text} if part.text.strip() else None
+        case Image():
+            return _image(part)
+        case Thought():
+            return _thought(part, origin)
+        case ToolUse():
+            return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": arguments(part)}
+        case ToolResult():
+            return _result(part)
+
+
+def _thought(thought: Thought, origin: str) -> Any:
+    """Unchanged, or not at all: one without its signature is refused."""
+    data = mine(thought.carry, origin)
+    if data is None:
+        return None
+    if data.startswith("{"):
+        return msgspec.Raw(data.encode())
+    return {"type": "thinking", "thinking": thought.text, "signature": data}
+
+
+def _image(image: Image) -> dict[str, Any]:
+    inline = media(image)
+    if inline is None:
+        return {"type": "image", "source": {"type": "url", "url": image.url}}
+    return {"type": "image", "source": {"type": "base64", "media_type": inline.kind, "data": inline.data}}
+
+
+def _result(result: ToolResult) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(result.tool_use_id)}
+    if isinstance(result.content, str):
+        block["content"] = result.content
+    else:
+        block["content"] = [
+            _block(part, "") for part in result.content if not isinstance(part, Text) or part.text
+        ]
+    if result.failed:
+        block["is_error"] = True
+    return block
+
+
+def _id(name: str) -> str:
+    """Other vendors' ids have characters that this one refuses."""
+    return _NOT_IN_ID.sub("_", name)

@@ -1,0 +1,192 @@
+"""The Gemini wire, `generateContent`: at Google, and on Vertex where only address and key differ (google-genai 3.6).
+
+A signature is carried as it came: on a tool call, on text, or on an empty last part.
+"""
+
+from collections.abc import AsyncGenerator
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.gemini_request import request
+from perpend.backends.reading import Decoders, Reading, relay
+from perpend.errors import UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage, new_id
+
+_REASONS: dict[str, Literal["stop", "length", "content_filter"]] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    **dict.fromkeys(
+        (
+            "SAFETY",
+            "RECITATION",
+            "BLOCKLIST",
+            "PROHIBITED_CONTENT",
+            "SPII",
+            "IMAGE_SAFETY",
+            "IMAGE_PROHIBITED_CONTENT",
+            "IMAGE_RECITATION",
+            "ESCALATION",
+            "MODEL_ARMOR",
+            "LANGUAGE",
+        ),
+        "content_filter",
+    ),
+}
+"""The others, such as MALFORMED_FUNCTION_CALL, are failures."""
+
+
+class Gemini:
+    """base_url ends in `/v1beta`, on Vertex in `/projects/PROJECT/locations/REGION/publishers/google`."""
+
+    continues = False
+    resumes = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._origin = upstream.provider.name
+
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        path = f"{_model(call)}:streamGenerateContent?alt=sse"
+        return relay(self._upstream, path, request(call, self._origin), _ResponseReading(self._origin))
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
+        body = body.strip()
+        if body.startswith(b"["):
+            body = body[1:-1].strip()
+        return _ResponseReading(self._origin).events([body])
+
+    async def count_input(self, call: Call) -> int | None:
+        """None where the place has no such count."""
+        wanted = request(call, self._origin)
+        wanted.pop("generationConfig")
+        wanted["model"] = f"models/{call.model}"
+        url = f"{await self._upstream.url()}{_model(call)}:countTokens"
+        body = msgspec.json.encode({"generateContentRequest": wanted})
+        try:
+            answer = await self._upstream.http.post_json(url, body, self._upstream.account)
+            return msgspec.json.decode(answer, type=_Count).total_tokens
+        except (UpstreamError, msgspec.DecodeError):
+            return None
+
+
+def _model(call: Call) -> str:
+    return f"/models/{quote(call.model, safe='@')}"
+
+
+class _Count(Struct, rename="camel"):
+    total_tokens: int
+
+
+class _FunctionCall(Struct):
+    name: str = ""
+    id: str = ""
+    args: Raw = Raw(b"{}")
+
+
+class _Part(Struct, rename="camel"):
+    text: str = ""
+    thought: bool = False
+    thought_signature: str = ""
+    function_call: _FunctionCall | None = None
+
+
+class _Content(Struct):
+    parts: list[_Part] = field(default_factory=list[_Part])
+
+
+class _Candidate(Struct, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+
+
+class _Usage(Struct, rename="camel"):
+    prompt_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
+    cached_content_token_count: int = 0
+    candidates_token_count: int = 0
+    thoughts_token_count: int = 0
+
+
+class _Feedback(Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Response(Struct, rename="camel"):
+    candidates: list[_Candidate] = field(default_factory=list[_Candidate])
+    usage_metadata: _Usage | None = None
+    prompt_feedback: _Feedback | None = None
+    model_version: str | None = None
+    error: Any = None
+
+
+_RESPONSES = Decoders(_Response)
+
+
+class _ResponseReading(Reading[_Response]):
+    def __init__(self, origin: str) -> None:
+        super().__init__(origin, _RESPONSES)
+        self._reason: str | None = None
+        self._blocked = False
+        self._model: str | None = None
+        self._usage: _Usage | None = None
+        self._tools = 0
+
+    def take(self, event: _Response, batch: list[CallEvent]) -> None:
+        if event.error is not None:
+            self.fail(event.error)
+            return
+        self._model = event.model_version or self._model
+        self._usage = event.usage_metadata or self._usage
+        if event.prompt_feedback is not None and event.prompt_feedback.block_reason:
+            self._blocked = True
+        if not event.candidates:
+            return
+        candidate = event.candidates[0]
+        if candidate.content is not None:
+            for part in candidate.content.parts:
+                self._part(part, batch)
+        if candidate.finish_reason is not None:
+            self._reason = candidate.finish_reason
+            if candidate.finish_reason not in _REASONS:
+                self.fail(f"{candidate.finish_reason} {candidate.finish_message or ''}".strip())
+
+    def end(self) -> CallEnded | None:
+        if self._reason is None:
+            return CallEnded("content_filter", self._counted(), self._model) if self._blocked else None
+        reason = _REASONS[self._reason]
+        if reason == "stop" and self._tools:
+            return CallEnded("tool_calls", self._counted(), self._model)
+        return CallEnded(reason, self._counted(), self._model)
+
+    def _part(self, part: _Part, batch: list[CallEvent]) -> None:
+        carry = self.carry(part.thought_signature) if part.thought_signature else None
+        if (function := part.function_call) is not None:
+            arguments = bytes(function.args).decode()
+            name = function.id or new_id("call")  # older models give none
+            batch.append(ToolCallDelta(self._tools, name, function.name, arguments, carry=carry))
+            self._tools += 1
+            return
+        if part.text:
+            append_text(batch, ThinkingDelta if part.thought else AnswerDelta, part.text, 0)
+        if carry is not None:
+            batch.append(Carried(carry, "thought" if part.thought else "text"))
+
+    def _counted(self) -> Usage | None:
+        usage = self._usage
+        if usage is None:
+            return None
+        return Usage(
+            usage.prompt_token_count + usage.tool_use_prompt_token_count,
+            usage.cached_content_token_count,
+            usage.thoughts_token_count,  # beside the candidates' tokens, not among them
+            usage.candidates_token_count,
+        )
+
+
+backends.register("gemini")(Gemini)

@@ -1,0 +1,143 @@
+"""What is sent over the Gemini wire (google-genai 3.6, types.py; ai.google.dev, thinking and thought signatures).
+
+How a model takes its budget is its family's: `native_*` families get `thinkingBudget`, `effort_only` ones
+`thinkingLevel`, never both; the others no thinkingConfig at all.
+"""
+
+from typing import Any
+
+from perpend.backends.contract import Call, mine
+from perpend.backends.parts import (
+    arguments,
+    media,
+    media_type,
+    result_images,
+    result_text,
+    system,
+    tool_names,
+)
+from perpend.types import Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
+
+_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_UNSIGNED = "skip_thought_signature_validator"
+"""Stands for the signature of a tool call that another vendor's model made: without any it is a 400."""
+
+
+def request(call: Call, origin: str) -> dict[str, Any]:
+    """The body of `call`. `origin` is the provider whose carries go along."""
+    body: dict[str, Any] = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
+    if preamble := system(call.messages):
+        body["systemInstruction"] = {"parts": [{"text": preamble}]}
+    if call.form.tools:
+        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in call.form.tools]}]
+        body["toolConfig"] = {"functionCallingConfig": _calling(call.form)}
+    return body
+
+
+def _generation(call: Call) -> dict[str, Any]:
+    sampling, family = call.sampling, call.family
+    config: dict[str, Any] = {"maxOutputTokens": call.max_tokens}
+    knobs = {"temperature": sampling.temperature, "topP": sampling.top_p}
+    if not family.sampling_fixed:
+        config.update({name: value for name, value in knobs.items() if value is not None})
+    if sampling.seed is not None:
+        config["seed"] = sampling.seed
+    if sampling.stop:
+        config["stopSequences"] = sampling.stop
+    if (thinking := _thinking(call)) is not None:
+        config["thinkingConfig"] = thinking
+    if (output := call.form.output) is not None:
+        config["responseMimeType"] = "application/json"
+        if output.schema is not None:
+            config["responseJsonSchema"] = output.schema
+    return config
+
+
+def _thinking(call: Call) -> dict[str, Any] | None:
+    family = call.family
+    if family.budget == "effort_only":
+        if call.effort == "none" and family.can_disable:
+            return None
+        level = family.effort_word(call.effort)
+        return {"includeThoughts": True} | ({} if level is None else {"thinkingLevel": level})
+    if family.budget in ("native_hard", "native_soft"):
+        tokens = family.within(call.thinking_tokens)
+        return {"thinkingBudget": tokens, "includeThoughts": tokens > 0}
+    return None
+
+
+def _declaration(tool: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": tool.name, "description": tool.description}
+    if tool.parameters:
+        row["parametersJsonSchema"] = tool.parameters
+    return row
+
+
+def _calling(form: Form) -> dict[str, Any]:
+    """The wire can't forbid several calls at a time."""
+    if isinstance(form.tool_choice, NamedTool):
+        return {"mode": "ANY", "allowedFunctionNames": [form.tool_choice.name]}
+    return {"mode": _MODES[form.tool_choice]}
+
+
+def _contents(call: Call, origin: str) -> list[dict[str, Any]]:
+    """Turns. The results of one turn's tool calls have to come together, so neighbours are joined."""
+    names = tool_names(call.messages)
+    signs = call.family.budget == "effort_only"  # models with levels refuse an unsigned tool call
+    contents: list[dict[str, Any]] = []
+    for message in call.messages:
+        if message.role == "system":
+            continue
+        role = "model" if message.role == "assistant" else "user"
+        parts = _parts(message, origin, names, signs)
+        if contents and contents[-1]["role"] == role:
+            contents[-1]["parts"] += parts
+        elif parts:
+            contents.append({"role": role, "parts": parts})
+    return contents
+
+
+def _parts(message: Message, origin: str, names: dict[str, str], signs: bool) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for part in message.parts:
+        parts += _part(part, origin, names)
+    calls = [part for part in parts if "functionCall" in part]
+    if signs and calls and "thoughtSignature" not in calls[0]:  # of parallel ones the first is signed
+        calls[0]["thoughtSignature"] = _UNSIGNED
+    return parts
+
+
+def _part(part: Part, origin: str, names: dict[str, str]) -> list[dict[str, Any]]:
+    """As the wire has it; a thought's text isn't wanted back, only its signature."""
+    match part:
+        case Text() | Thought():
+            text = part.text if isinstance(part, Text) else ""
+            signature = mine(part.carry, origin)
+            signed = {} if signature is None else {"thoughtSignature": signature}
+            return [{"text": text, **signed}] if text or signed else []
+        case Image():
+            return [_image(part)]
+        case ToolUse():
+            function: dict[str, Any] = {"id": part.id, "name": part.name, "args": arguments(part)}
+            signature = mine(part.carry, origin)
+            return [{"functionCall": function} | ({"thoughtSignature": signature} if signature else {})]
+        case ToolResult():
+            return [_result(part, names), *[_image(image) for image in result_images(part)]]
+
+
+def _image(image: Image) -> dict[str, Any]:
+    inline = media(image)
+    if inline is None:
+        return {"fileData": {"mimeType": media_type(image), "fileUri": image.url}}
+    return {"inlineData": {"mimeType": inline.kind, "data": inline.data}}
+
+
+def _result(result: ToolResult, names: dict[str, str]) -> dict[str, Any]:
+    kind = "error" if result.failed else "output"
+    return {
+        "functionResponse": {
+            "id": result.tool_use_id,
+            "name": names.get(result.tool_use_id, result.tool_use_id),
+            "response": {kind: result_text(result)},
+        }
+    }

@@ -1,0 +1,175 @@
+"""What comes on the OpenAI chat wire, read leniently: thinking in any of its places, tool calls, counts."""
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.reading import Decoders
+from perpend.errors import UpstreamError
+from perpend.types import Usage
+
+Reason = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
+
+REASONS: dict[str, Reason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",  # Mistral: the context is full
+    "insufficient_system_resource": "length",  # DeepSeek: cut by the server
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "sensitive": "content_filter",  # Z.ai
+    "stop_sequence": "stop_sequence",
+}
+"""Any other word is an ordinary stop."""
+FAILURES = ("error", "network_error")
+
+
+class TokenDetails(Struct):
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class ChatUsage(Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    completion_tokens_details: TokenDetails | None = None
+    prompt_tokens_details: TokenDetails | None = None
+    reasoning_tokens: int | None = None
+    """SGLang."""
+    cached_tokens: int | None = None
+    """Moonshot."""
+    prompt_cache_hit_tokens: int | None = None
+    """DeepSeek."""
+
+    def counts(self, thinking_in_output: bool) -> Usage:
+        output, given = self.completion_tokens_details, self.prompt_tokens_details
+        thinking = (output and output.reasoning_tokens) or self.reasoning_tokens or 0
+        cached = (given and given.cached_tokens) or self.cached_tokens or self.prompt_cache_hit_tokens or 0
+        answer = self.completion_tokens or 0
+        if thinking_in_output:
+            thinking = min(thinking, answer)  # OpenRouter was seen to count 11 of 10
+            answer -= thinking
+        return Usage(self.prompt_tokens or 0, cached, thinking, answer)
+
+
+class Said(Struct):
+    """A piece of text inside a chunk of content."""
+
+    text: str = ""
+
+
+class Chunk(Struct):
+    """Mistral: content as a list, with thinking in some of its chunks."""
+
+    type: str = "text"
+    text: str | None = None
+    thinking: list[Said] | str | None = None
+
+    @property
+    def thought(self) -> str:
+        if isinstance(self.thinking, list):
+            return "".join([piece.text for piece in self.thinking])
+        return self.thinking or ""
+
+
+class Function(Struct):
+    name: str | None = None
+    arguments: str | dict[str, Any] | None = None
+
+    @property
+    def json(self) -> str:
+        if isinstance(self.arguments, dict):
+            return msgspec.json.encode(self.arguments).decode()
+        return self.arguments or ""
+
+
+class CallPiece(Struct):
+    index: int | None = None
+    id: str | None = None
+    function: Function | None = None
+
+
+class Delta(Struct):
+    content: str | list[Chunk] | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    reasoning_details: list[dict[str, Any]] | None = None
+    tool_calls: list[CallPiece] | None = None
+    refusal: str | None = None
+
+
+class Choice(Struct):
+    delta: Delta | None = None
+    message: Delta | None = None
+    """Of a response that wasn't streamed."""
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+    """vLLM: the stop string that matched."""
+
+
+class Failure(Struct):
+    message: str | None = None
+    code: str | int | None = None
+    type: str | None = None
+
+
+class Groq(Struct):
+    usage: ChatUsage | None = None
+
+
+class Event(Struct):
+    choices: list[Choice] | None = None
+    usage: ChatUsage | None = None
+    model: str | None = None
+    error: Failure | str | None = None
+    x_groq: Groq | None = None
+    message: str | None = None
+    """Of an error without an envelope."""
+    code: str | int | None = None
+
+
+class Details:
+    """OpenRouter's `reasoning_details`, put together again from their pieces, to be sent back whole."""
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[Any, Any], dict[str, Any]] = {}
+
+    def take(self, pieces: list[dict[str, Any]]) -> str:
+        """Adds them; returns the text in them."""
+        said = ""
+        for piece in pieces:
+            item = self._items.setdefault((piece.get("index"), piece.get("type")), {})
+            for name, value in piece.items():
+                growing = name in ("text", "summary", "data", "signature") and isinstance(value, str)
+                if growing:
+                    item[name] = (item.get(name) or "") + value
+                    said += value if name in ("text", "summary") else ""
+                elif value is not None or name not in item:
+                    item[name] = value
+        return said
+
+    def carry(self) -> str | None:
+        """All of them as JSON, once there is something that only their vendor can read."""
+        items = list(self._items.values())
+        if not any(item.get("signature") or item.get("data") for item in items):
+            return None
+        self._items = {}
+        return msgspec.json.encode(items).decode()
+
+
+EVENTS = Decoders(Event)
+
+
+def failure_of(event: Event, *, streamed: bool) -> UpstreamError | None:
+    error, where = event.error, "the server failed in the middle" if streamed else "the server refused"
+    if error is None and not (event.choices is None and event.message):
+        return None
+    if isinstance(error, str):
+        message, code = error, event.code
+    elif error is not None:
+        message, code = error.message or error.type or "unknown error", error.code
+    else:
+        message, code = event.message, event.code
+    return UpstreamError(f"{where}: {message}", upstream_status=code if isinstance(code, int) else None)

@@ -1,0 +1,164 @@
+"""What is sent on the OpenAI chat wire (API reference: chat/create), with each provider's oddities from its row."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from perpend.backends.contract import Call, mine
+from perpend.backends.knobs import set_knobs
+from perpend.backends.providers import Provider
+from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
+
+
+def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": call.model,
+        "messages": chat_messages(call, provider),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        call.family.max_tokens_field: call.max_tokens,
+        **_sampling(call),
+    }
+    set_knobs(body, call, provider)
+    if call.phase != "thinking":
+        body.update(_form(call.form, provider))
+    for field, own in provider.fields.items():
+        if field in body:
+            value = body.pop(field)
+            if own:
+                body[own] = value
+    return body
+
+
+def chat_messages(call: Call, provider: Provider) -> list[Any]:
+    written: list[Any] = []
+    pending = _last_user(call.messages)
+    for at, message in enumerate(call.messages):
+        if isinstance(message.content, str):
+            written.append(message)
+        elif message.role == "tool":
+            written += _results(message)
+        elif message.role == "assistant":
+            echo = call.family.echo
+            wanted = echo in ("always", "optional") or (echo == "tools" and at > pending)
+            written.append(_assistant(message, provider.name, provider.thoughts if wanted else "dropped"))
+        else:
+            written.append({"role": message.role, "content": _content(message.content)})
+    output = call.form.output
+    if output is not None and output.schema is not None and not provider.json_schema:
+        written.append(Message("system", _in_words(output)))
+    return written
+
+
+def _last_user(messages: tuple[Message, ...]) -> int:
+    return max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+
+
+def _sampling(call: Call) -> dict[str, Any]:
+    sampling = call.sampling
+    fields: dict[str, Any] = {}
+    if not call.family.sampling_fixed:
+        if sampling.temperature is not None:
+            fields["temperature"] = sampling.temperature
+        if sampling.top_p is not None:
+            fields["top_p"] = sampling.top_p
+    if sampling.seed is not None:
+        fields["seed"] = sampling.seed
+    if sampling.stop:
+        fields["stop"] = sampling.stop
+    return fields
+
+
+def _form(form: Form, provider: Provider) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if form.tools:
+        fields["tools"] = [
+            {"type": "function", "function": _without_none(msgspec.structs.asdict(tool))}
+            for tool in form.tools
+        ]
+        choice = form.tool_choice
+        if isinstance(choice, NamedTool):
+            fields["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
+        elif choice != "auto":
+            fields["tool_choice"] = choice
+        if form.parallel_tools is not None:
+            fields["parallel_tool_calls"] = form.parallel_tools
+    if form.output is not None:
+        fields["response_format"] = _format(form.output, provider)
+    return fields
+
+
+def _format(output: OutputFormat, provider: Provider) -> dict[str, Any]:
+    if output.schema is None or not provider.json_schema:
+        return {"type": "json_object"}
+    schema = _without_none(msgspec.structs.asdict(output))
+    if not output.description:
+        del schema["description"]
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _in_words(output: OutputFormat) -> str:
+    schema = msgspec.json.encode(output.schema).decode()
+    return f"Answer with one JSON object that fits this JSON schema: {schema}"
+
+
+def _without_none(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _content(parts: tuple[Any, ...]) -> str | list[dict[str, Any]]:
+    """Text alone goes as text: not every server reads a list."""
+    if all(isinstance(part, Text) for part in parts):
+        return "".join([part.text for part in parts])
+    return list(_pieces(parts))
+
+
+def _pieces(parts: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    for part in parts:
+        if isinstance(part, Text):
+            yield {"type": "text", "text": part.text}
+        elif isinstance(part, Image):
+            yield {"type": "image_url", "image_url": _without_none({"url": part.url, "detail": part.detail})}
+
+
+def _results(message: Message) -> Iterator[dict[str, Any]]:
+    """A message for each result. Pictures have no place in it: they follow as the user's."""
+    pictures: list[Image] = []
+    for part in message.parts:
+        if isinstance(part, ToolResult):
+            content = part.content
+            if not isinstance(content, str):
+                pictures += [piece for piece in content if isinstance(piece, Image)]
+                content = "".join([piece.text for piece in content if isinstance(piece, Text)])
+            yield {"role": "tool", "tool_call_id": part.tool_use_id, "content": content}
+    if pictures:
+        yield {"role": "user", "content": list(_pieces(tuple(pictures)))}
+
+
+def _assistant(message: Message, origin: str, thoughts: str) -> dict[str, Any]:
+    calls = [
+        {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": part.arguments}}
+        for part in message.parts
+        if isinstance(part, ToolUse)
+    ]
+    text = message.text
+    written: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
+    if calls:
+        written["tool_calls"] = calls
+    details = [
+        detail
+        for part in message.parts
+        if isinstance(part, Thought) and (data := mine(part.carry, origin))
+        for detail in msgspec.json.decode(data, type=list[Any])
+    ]
+    if thoughts == "reasoning_details" and details:
+        written["reasoning_details"] = details
+    elif not message.thinking or thoughts == "dropped":
+        pass
+    elif thoughts == "chunks":
+        chunk = {"type": "thinking", "thinking": [{"type": "text", "text": message.thinking}]}
+        written["content"] = [chunk, *([{"type": "text", "text": text}] if text else [])]
+    else:
+        written["reasoning" if thoughts == "reasoning_details" else thoughts] = message.thinking
+    return written

@@ -1,0 +1,106 @@
+"""What is sent on the OpenAI responses wire (API reference: responses/create).
+
+Nothing is stored there: what a later turn needs comes back encrypted, and is sent along with it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from perpend.backends.contract import Call, mine
+from perpend.backends.knobs import set_knobs
+from perpend.backends.providers import Provider
+from perpend.types import Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
+
+
+def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
+    sampling = call.sampling
+    body: dict[str, Any] = {
+        "model": call.model,
+        "input": [item for message in call.messages for item in _items(message, provider.name)],
+        "stream": True,
+        "store": False,
+        "max_output_tokens": call.max_tokens,
+    }
+    set_knobs(body, call, provider, effort_field="reasoning.effort")
+    if "reasoning" in body:
+        body["reasoning"]["summary"] = "auto"
+        body["include"] = ["reasoning.encrypted_content"]
+    if not call.family.sampling_fixed:
+        if sampling.temperature is not None:
+            body["temperature"] = sampling.temperature
+        if sampling.top_p is not None:
+            body["top_p"] = sampling.top_p
+    if call.phase != "thinking":
+        body.update(_form(call.form))
+    return body
+
+
+def _items(message: Message, origin: str) -> Iterator[Any]:
+    if message.role == "assistant":
+        yield from _of_assistant(message.parts, origin)
+    elif message.role == "tool":
+        for part in message.parts:
+            if isinstance(part, ToolResult):
+                output = part.content if isinstance(part.content, str) else _content(part.content)
+                yield {"type": "function_call_output", "call_id": part.tool_use_id, "output": output}
+    else:
+        content = message.content if isinstance(message.content, str) else _content(message.content)
+        yield {"role": message.role, "content": content}
+
+
+def _of_assistant(parts: tuple[Part, ...], origin: str) -> Iterator[Any]:
+    """In their order: an item of reasoning has to stand before the item that it led to."""
+    for part in parts:
+        if isinstance(part, Thought):
+            if (item := mine(part.carry, origin)) is not None:
+                yield msgspec.Raw(item.encode())
+        elif isinstance(part, Text) and part.text:
+            yield {"role": "assistant", "content": part.text}
+        elif isinstance(part, ToolUse):
+            yield {
+                "type": "function_call",
+                "call_id": part.id,
+                "name": part.name,
+                "arguments": part.arguments,
+            }
+
+
+def _content(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
+    content: list[dict[str, Any]] = []
+    for part in parts:
+        if isinstance(part, Text):
+            content.append({"type": "input_text", "text": part.text})
+        elif isinstance(part, Image):
+            content.append({"type": "input_image", "image_url": part.url, "detail": part.detail or "auto"})
+    return content
+
+
+def _form(form: Form) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if form.tools:
+        fields["tools"] = [
+            {
+                "type": "function",
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.parameters,
+                "strict": tool.strict or False,
+            }
+            for tool in form.tools
+        ]
+        choice = form.tool_choice
+        fields["tool_choice"] = (
+            {"type": "function", "name": choice.name} if isinstance(choice, NamedTool) else choice
+        )
+        if form.parallel_tools is not None:
+            fields["parallel_tool_calls"] = form.parallel_tools
+    output = form.output
+    if output is not None and output.schema is None:
+        fields["text"] = {"format": {"type": "json_object"}}
+    elif output is not None:
+        given = {"name": output.name, "schema": output.schema, "strict": output.strict or False}
+        told = {"description": output.description} if output.description else {}
+        fields["text"] = {"format": {"type": "json_schema", **given, **told}}
+    return fields

@@ -1,0 +1,109 @@
+"""Reading a response that is streamed as JSON events: the loop that the vendors' own wires share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from perpend.backends.contract import CallEvent, Upstream
+from perpend.backends.http import Framing
+from perpend.backends.sse import SSEParser
+from perpend.errors import UpstreamError
+from perpend.types import CallEnded, Carry
+
+E = TypeVar("E")
+
+
+class Decoders(Generic[E]):
+    """For one event of type `E`, and for many: a call for each costs more than its work."""
+
+    def __init__(self, kind: type[E]) -> None:
+        self.one = msgspec.json.Decoder(kind)
+        self.many = msgspec.json.Decoder(list[kind])
+
+
+class Reading(ABC, Generic[E]):
+    """What one response has said so far."""
+
+    def __init__(self, origin: str, decoders: Decoders[E]) -> None:
+        self.failure: UpstreamError | None = None
+        """Raised once everything before it was handed on."""
+        self._origin = origin
+        self._decoders = decoders
+
+    def read(self, payloads: list[bytes]) -> list[CallEvent]:
+        """The events of one read."""
+        batch: list[CallEvent] = []
+        if payloads[-1] == b"[DONE]":
+            payloads = payloads[:-1]
+        for event in self._decoded(payloads):
+            self.take(event, batch)
+            if self.failure is not None:
+                break
+        return batch
+
+    @abstractmethod
+    def take(self, event: E, batch: list[CallEvent]) -> None:
+        """Append what the event says to `batch`, or set `failure`."""
+
+    @abstractmethod
+    def end(self) -> CallEnded | None:
+        """None: the response isn't at its end."""
+
+    def events(self, payloads: list[bytes]) -> list[CallEvent]:
+        """Those of a whole response. Raises UpstreamError."""
+        batch = self.read(payloads)
+        if self.failure is not None:
+            raise self.failure
+        return [*batch, *self.rest(), self.ended(self._origin)]
+
+    def rest(self) -> list[CallEvent]:
+        """What was held back until the end."""
+        return []
+
+    def ended(self, where: str) -> CallEnded:
+        """Raises UpstreamError where a response stopped in the middle."""
+        if (end := self.end()) is None:
+            raise UpstreamError(f"{where} ended the stream in the middle", hint="the answer so far is kept")
+        return end
+
+    def carry(self, data: str) -> Carry:
+        return Carry(self._origin, data)
+
+    def fail(self, error: Any) -> None:
+        """`error` is what an error event holds, in any shape."""
+        message = error.get("message") if isinstance(error, dict) else error  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        self.failure = UpstreamError(f"{self._origin} failed in the middle: {message}")
+
+    def _decoded(self, payloads: list[bytes]) -> list[E]:
+        """One by one where one is damaged, so that what came before it isn't lost."""
+        try:
+            return self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
+        except ValueError:
+            pass
+        events: list[E] = []
+        try:
+            for payload in payloads:
+                events.append(self._decoders.one.decode(payload))
+        except ValueError as error:
+            self.failure = UpstreamError(f"{self._origin} sent an event that can't be read: {error}")
+        return events
+
+
+async def relay(
+    upstream: Upstream, path: str, body: Any, reading: Reading[Any], framing: Framing | None = None
+) -> AsyncGenerator[list[CallEvent], None]:
+    """POST `body` and yield what its response says; closing it cancels the call. Raises UpstreamError."""
+    url = f"{await upstream.url()}{path}"
+    reads = upstream.http.stream(url, msgspec.json.encode(body), upstream.account, framing or SSEParser())
+    async with aclosing(reads):
+        async for payloads in reads:
+            if batch := reading.read(payloads):
+                yield batch
+            if reading.failure is not None:
+                raise reading.failure
+    if rest := reading.rest():
+        yield rest
+    yield [reading.ended(url)]

@@ -1,0 +1,205 @@
+"""A recorded exchange with an upstream, read through its backend: what bug reports and tests are looked at with.
+
+A folder holds `request.json` (optional), `response.json` or `response.sse`, and `meta.json` (optional: `url`,
+`vendor`, `status`).
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from perpend.accounting.estimates import Speed, split
+from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
+from perpend.backends.families import family_of
+from perpend.backends.http import Account, Framing, HTTPClient
+from perpend.backends.providers import Provider, providers
+from perpend.errors import ConfigError, UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, ToolCallDelta, Usage
+
+_WIRES = (
+    (r"/chat/completions", "openai_chat"),
+    (r"/v2/chat$", "cohere"),
+    (r"/responses(/|$)", "openai_responses"),
+    (r"/messages$", "anthropic"),
+    (r":(stream)?[gG]enerateContent", "gemini"),
+    (r"/api/(chat|generate)$", "ollama"),
+    (r"/text-generation/generation$", "dashscope"),
+    (r"/completions$", "raw_completion"),
+    (r"/completion$", "llama_completion"),
+)
+"""The wire that an address tells; the first that matches."""
+
+
+class Recording(Struct, frozen=True):
+    request: dict[str, Any]
+    body: bytes
+    streamed: bool
+    url: str = ""
+    vendor: str = ""
+    status: int = 200
+
+
+class ToolCall(Struct, frozen=True):
+    id: str
+    name: str
+    arguments: str
+
+
+class Replayed(Struct, frozen=True, kw_only=True):
+    """What a recording says. An error comes with what was said before it."""
+
+    thinking: str
+    answer: str
+    tool_calls: list[ToolCall]
+    usage: Usage | None
+    """The server's own count; thinking that it didn't tell apart is split off by the length of the texts."""
+    stop_reason: str | None
+    error: dict[str, Any] | None = None
+
+
+def read_recording(folder: Path) -> Recording:
+    """Raises ConfigError where there is none."""
+    body = next(
+        (file for file in (folder / "response.sse", folder / "response.json") if file.is_file()), None
+    )
+    if body is None:
+        raise ConfigError(
+            f"{folder} holds neither response.json nor response.sse", hint="name folders of recordings"
+        )
+    meta = _object(folder / "meta.json")
+    status = meta.get("status")
+    expected: Any = meta.get("expect") or {}
+    if status is None and isinstance(expected, dict):
+        status = expected.get("status")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return Recording(
+        request=_object(folder / "request.json"),
+        body=body.read_bytes(),
+        streamed=body.suffix == ".sse",
+        url=str(meta.get("url") or ""),
+        vendor=str(meta.get("vendor") or ""),
+        status=status if isinstance(status, int) else 200,
+    )
+
+
+def replay(recording: Recording) -> Replayed:
+    """Through the backend of its wire, with the row of its provider."""
+    provider = provider_of(recording)
+    backend = backends.get(provider.wire)(_upstream(provider, recording))
+    events: list[CallEvent] = []
+    error = None
+    try:
+        if recording.streamed:
+            asyncio.run(_collect(backend, _call(recording), events))
+        else:
+            events += backend.whole(recording.body, _call(recording))
+    except UpstreamError as failed:
+        status = failed.upstream_status or (recording.status if recording.status != 200 else None)
+        error = {"code": failed.code, "status": status, "message": failed.message, "hint": failed.hint}
+    return _told(events, error)
+
+
+def provider_of(recording: Recording) -> Provider:
+    """The row of the place that it was recorded at, with the wire that its address tells."""
+    host = urlsplit(recording.url).hostname or ""
+    rows = providers().values()
+    at = next((row for row in rows if host and urlsplit(row.base_url).hostname == host), None)
+    named = providers().get(recording.vendor)
+    local = host in ("", "localhost", "0.0.0.0", "127.0.0.1")  # noqa: S104 -- an address to compare with
+    row = (named if local else at or named) or Provider(name=recording.vendor or "recorded")
+    return replace(row, wire=_wire(recording) or row.wire)
+
+
+def _wire(recording: Recording) -> str | None:
+    path = recording.url.partition("?")[0].partition("#")[0]
+    for pattern, wire in _WIRES:
+        if re.search(pattern, path):
+            return wire
+    request = recording.request
+    if "contents" in request:
+        return "gemini"
+    if "input" in request and "messages" not in request:
+        return "openai_responses"
+    return "openai_chat" if "messages" in request and not recording.url else None
+
+
+def _call(recording: Recording) -> Call:
+    model, stop = recording.request.get("model"), recording.request.get("stop")
+    if not isinstance(model, str):
+        found = re.search(rb'"model(?:_?[vV]ersion)?"\s*:\s*"([^"]+)"', recording.body)
+        model = found[1].decode(errors="replace") if found else "recorded"
+    stops = (stop,) if isinstance(stop, str) else tuple(map(str, stop)) if isinstance(stop, list) else ()  # pyright: ignore[reportUnknownArgumentType]
+    return Call(
+        model=model,
+        family=family_of(model),
+        messages=(Message("user", ""),),
+        max_tokens=1,
+        thinking_tokens=1,
+        sampling=Sampling(stop=stops),
+    )
+
+
+class _Played(HTTPClient):
+    """Answers any request with what was recorded."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self._body = body
+
+    async def stream(
+        self, url: str, body: bytes, account: Account, parser: Framing
+    ) -> AsyncGenerator[list[bytes], None]:
+        if events := [*parser.feed(self._body), *parser.close()]:
+            yield events
+
+
+def _upstream(provider: Provider, recording: Recording) -> Upstream:
+    async def url() -> str:
+        return recording.url or "the recording"
+
+    return Upstream(provider, _Played(recording.body), url, Account({}))
+
+
+async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> None:
+    async with aclosing(backend.stream(call)) as batches:
+        async for batch in batches:
+            events += batch
+
+
+def _told(events: list[CallEvent], error: dict[str, Any] | None) -> Replayed:
+    thinking = "".join([event.text for event in events if isinstance(event, ThinkingDelta)])
+    answer = "".join([event.text for event in events if isinstance(event, AnswerDelta)])
+    calls: dict[int, ToolCall] = {}
+    for event in events:
+        if isinstance(event, ToolCallDelta):
+            so_far = calls.get(event.index, ToolCall("", "", ""))
+            calls[event.index] = ToolCall(
+                event.id or so_far.id, so_far.name + event.name, so_far.arguments + event.arguments
+            )
+    end = events[-1] if events and isinstance(events[-1], CallEnded) else None
+    usage = end.usage if end is not None else None
+    if usage is not None and thinking and not usage.thinking:
+        estimate = Speed().estimate_tokens
+        said = answer + "".join([call.name + call.arguments for call in calls.values()])
+        usage = split(usage, estimate(thinking), estimate(said))
+    reason = end.reason if end is not None else None
+    tools = list(calls.values())
+    return Replayed(
+        thinking=thinking, answer=answer, tool_calls=tools, usage=usage, stop_reason=reason, error=error
+    )
+
+
+def _object(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}", hint="it should hold one JSON object") from None

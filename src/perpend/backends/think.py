@@ -1,0 +1,218 @@
+"""Thinking that comes inside the text, between a dialect's markers: split off while it streams.
+
+For servers that leave the split to their clients (TGI, MLC-LLM, vLLM without a reasoning parser). What comes in a
+field of its own needs none of this; where that field was seen, text is answer.
+"""
+
+import re
+from functools import lru_cache
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from perpend.backends.harmony import HarmonyParser, Piece
+from perpend.backends.place import Place
+
+__all__ = ["Piece", "ThinkParser", "ThinkRules", "think_parser", "thought_leaked"]
+
+_TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
+_AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
+_BETWEEN_THOUGHTS = "\n\n"
+
+
+class ThinkRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A dialect of thinking. No marker may begin with another one."""
+
+    opens: tuple[str, ...] = ("<think>",)
+    closes: tuple[str, ...] = ("</think>",)
+    ends: tuple[str, ...] = ()
+    """These end a thought too, and belong to the answer: a tool section that begins without a close tag."""
+    wraps: tuple[tuple[str, str], ...] = ()
+    """Markers around the whole answer, which are taken away."""
+    begins: Literal["thinking", "answer"] = "answer"
+    """`thinking`: the open tag is in the prompt, or left out; the text begins inside the thought."""
+    prose: bool = False
+    """The markers are sentences: the first one of each counts, and an opening one only where the text begins."""
+    format: Literal["tags", "harmony"] = "tags"
+
+
+class ThinkParser(Protocol):
+    """Any chunking of a text gives the same pieces, once those of one kind are joined."""
+
+    def feed(self, text: str) -> list[Piece]:
+        """What is decided by now; the beginning of what may be a marker is held back."""
+        ...
+
+    def close(self) -> list[Piece]:
+        """The rest. A thought that never closed is thinking."""
+        ...
+
+
+def think_parser(rules: ThinkRules, *, thinking: bool | None = None) -> ThinkParser:
+    """A parser for one answer.
+
+    `thinking` says how the text begins, where that is known better than by the rules: False where thinking was
+    switched off or comes in a field of its own, True where the prompt ended in an open tag.
+    """
+    begins = rules.begins == "thinking" if thinking is None else thinking
+    return HarmonyParser(thinking=begins) if rules.format == "harmony" else TagParser(rules, thinking=begins)
+
+
+def thought_leaked(rules: ThinkRules, text: str) -> bool:
+    """A whole text has a close tag before any open one: it begins inside a thought, whatever was said of it."""
+    close = min((at for tag in rules.closes if (at := text.find(tag)) >= 0), default=-1)
+    return close >= 0 and not any(0 <= text.find(tag) < close for tag in rules.opens)
+
+
+class TagParser:
+    """Blocks may be repeated or nested. Tags that are quoted, or in the answer's code, are text.
+
+    White space beside a tag is the template's, not the model's, and goes with it.
+    """
+
+    def __init__(self, rules: ThinkRules, *, thinking: bool) -> None:
+        self._rules = rules
+        self._wraps = dict(rules.wraps)
+        self._held = ""
+        self._depth = 1 if thinking else 0
+        self._place = Place()
+        self._strip = thinking  # white space at the beginning of an answer that no thought precedes is kept
+        self._space = ""  # white space that is the tag's if one follows
+        self._said: Literal["thinking", "answer"] | None = None
+        self._opened = False
+        self._wrapped: str | None = None  # the marker that ends the answer's wrapping
+
+    def feed(self, text: str) -> list[Piece]:
+        self._held += text
+        return self._drain(last=False)
+
+    def close(self) -> list[Piece]:
+        pieces = self._drain(last=True)
+        if self._space:
+            pieces.append(self._piece(self._space))
+            self._space = ""
+        return pieces
+
+    def _drain(self, *, last: bool) -> list[Piece]:
+        pieces: list[Piece] = []
+        markers = _markers(self._rules)
+        while self._held:
+            found = markers.search(self._held)
+            if found is None:
+                self._take(len(self._held) - (0 if last else _undecided(self._rules, self._held)), pieces)
+                break
+            self._take(found.start(), pieces)
+            marker = found.group()
+            if not last and len(self._held) == len(marker):
+                break  # whether it's a quotation shows in what follows
+            if self._is_text(marker):
+                self._take(len(marker), pieces)
+            else:
+                self._turn(marker, pieces)
+        return pieces
+
+    def _take(self, length: int, pieces: list[Piece]) -> None:
+        """The next `length` characters are text."""
+        text, self._held = self._held[:length], self._held[length:]
+        self._place.advance(text)
+        if self._strip:
+            text = text.lstrip()
+        if not text:
+            return
+        self._strip = False
+        text = self._space + text
+        self._space = ""
+        if self._depth or (self._said is None and text.isspace()):
+            body = text.rstrip()
+            text, self._space = body, text[len(body) :]
+        if text:
+            pieces.append(self._piece(text))
+
+    def _piece(self, text: str) -> Piece:
+        kind = "thinking" if self._depth else "answer"
+        if self._opened and self._said == kind == "thinking":
+            text = _BETWEEN_THOUGHTS + text
+        self._opened = False
+        self._said = kind
+        return kind, text
+
+    def _is_text(self, marker: str) -> bool:
+        """A marker that is spoken about, or that makes no sense where it stands."""
+        rules, place = self._rules, self._place
+        before, after = place.last, self._held[len(marker) : len(marker) + 1]
+        if marker in rules.ends:
+            return not self._depth
+        if rules.prose:
+            return self._depth == 0 if marker in rules.closes else self._said is not None or bool(self._depth)
+        if before and _TO_ITS_END.get(before) == after:
+            return True
+        mentioned = before in (" ", "\t") and not place.blank and (not after or after in _AFTER_A_WORD)
+        if self._depth:
+            return mentioned if marker in rules.opens else marker not in rules.closes
+        if marker == self._wrapped:
+            return False
+        if marker in self._wraps:
+            return self._said == "answer" or self._wrapped is not None
+        if place.quoted:
+            return True
+        return mentioned if marker in rules.opens else marker not in rules.closes or not place.blank
+
+    def _turn(self, marker: str, pieces: list[Piece]) -> None:
+        """The marker does what it is for."""
+        rules = self._rules
+        self._held = self._held[len(marker) :]
+        if marker in rules.opens:
+            nested = self._depth and self._said is not None
+            if not nested:
+                self._fresh()
+            self._depth = self._depth + 1 if nested else 1
+        elif marker in rules.closes:
+            if self._depth > 1:
+                self._depth -= 1
+                return
+            if self._depth or self._said is None:
+                self._fresh()
+            self._depth = 0
+        elif marker in rules.ends:
+            self._fresh()
+            self._depth = 0
+            self._place.advance(marker)
+            self._strip = False
+            pieces.append(self._piece(marker))
+        elif marker == self._wrapped:
+            self._wrapped = ""
+        else:
+            self._wrapped = self._wraps[marker]
+            self._fresh()
+
+    def _fresh(self) -> None:
+        """A thought or an answer begins."""
+        self._space = ""
+        self._strip = True
+        self._opened = True
+        self._place = Place()
+
+
+@lru_cache(maxsize=256)
+def _all(rules: ThinkRules) -> tuple[str, ...]:
+    wraps = [marker for pair in rules.wraps for marker in pair]
+    return (*rules.opens, *rules.closes, *rules.ends, *wraps)
+
+
+@lru_cache(maxsize=256)
+def _markers(rules: ThinkRules) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(marker) for marker in _all(rules)))
+
+
+def _undecided(rules: ThinkRules, text: str) -> int:
+    """Length of the longest end of `text` that a marker may begin with."""
+    return max(_overlap(text, marker) for marker in _all(rules))
+
+
+def _overlap(text: str, marker: str) -> int:
+    start = text.find(marker[0], max(0, len(text) - len(marker) + 1))
+    while start >= 0:
+        if marker.startswith(text[start:]):
+            return len(text) - start
+        start = text.find(marker[0], start + 1)
+    return 0

@@ -1,0 +1,213 @@
+"""`perpend calibrate`: how much a model thinks at each effort and budget, measured, for the mapping to use."""
+
+import asyncio
+import datetime
+from collections.abc import Iterator
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from perpend.accounting.calibration import Calibration, Point, save
+from perpend.cli.console import Whole, note, print_json
+from perpend.cli.store import print_table
+from perpend.config import load_config
+from perpend.errors import BadRequest
+from perpend.runtime import Runtime
+from perpend.solve import ServedModel
+from perpend.types import Effort, Limits, Message, Request, Sampling
+
+_TINY = "tiny"
+_Setting = tuple[Effort | None, int | None]
+"""An effort, a budget in tokens, or both."""
+_BESIDE: tuple[Effort, ...] = ("low", "medium", "high")
+_WIDE = 8
+"""Times the family's largest budget: an effort is measured without being cut."""
+
+
+def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command line
+    model: str | None = None,
+    /,
+    *,
+    prompts: Path | None = None,
+    budgets: Annotated[tuple[Whole, ...], Parameter(consume_multiple=True)] = (),
+    limit: Whole = 12,
+    parallel: Whole = 2,
+    max_cost: Decimal | None = None,
+    plot: Path | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Measure how many tokens a model thinks at each effort and each budget, and by how much it overshoots.
+
+    The figures are kept in PERPEND_HOME/calibration and used from then on: a budget in tokens becomes the effort
+    that usually takes no more, and an effort has room for nearly all thoughts. Every request is paid for as usual.
+
+    Example: `perpend calibrate tiny --plot tiny.png`
+
+    Parameters
+    ----------
+    model
+        A name of `perpend models list` or under `models` in perpend.toml, or PROVIDER/MODEL.
+    prompts
+        A file with a prompt on each line; default: word problems, or for tiny what it was trained for.
+    budgets
+        Thinking tokens to try beside the efforts; default: those of the family's low, medium and high.
+    limit
+        Use so many prompts at most.
+    parallel
+        Ask so many at a time.
+    max_cost
+        US dollars that each request may cost.
+    plot
+        Draw requested against used tokens into this PNG file (needs the extra `bench`).
+    json
+        Print an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    for name, value in (("--limit", limit), ("--parallel", parallel), *[("--budgets", n) for n in budgets]):
+        if value < 1:
+            raise BadRequest(f"{name} must be at least 1, not {value}", field=name)
+    measuring = _Measuring(model, prompts, limit, parallel, max_cost)
+    calibration, path = asyncio.run(measuring.run(budgets, config))
+    if plot is not None:
+        from perpend.cli.calibrate_plot import draw
+
+        draw(calibration, plot)
+    if json:
+        print_json(facts(calibration, path))
+    else:
+        _print(calibration)
+        note(f"kept in {path}")
+
+
+class _Measuring:
+    def __init__(
+        self, model: str | None, prompts: Path | None, limit: int, parallel: int, max_cost: Decimal | None
+    ) -> None:
+        self._model = model
+        self._file = prompts
+        self._limit = limit
+        self._slots = asyncio.Semaphore(parallel)
+        self._max_cost = max_cost
+
+    async def run(self, budgets: tuple[int, ...], config: Path | None) -> tuple[Calibration, Path]:
+        async with await Runtime.open(load_config(config)) as runtime:
+            served = runtime.models.resolve(self._model)
+            prompts = _prompts(self._file, served.family.name)[: self._limit]
+            await runtime.prepare(self._model)
+            points: list[Point] = []
+            for effort, budget in _settings(served, budgets):
+                points.append(await self._point(runtime, prompts, effort, budget, _cap(served, budget)))
+                note(_line(points[-1]))
+            calibration = Calibration(
+                model=served.name,
+                family=served.family.name,
+                measured=datetime.datetime.now(datetime.UTC).replace(microsecond=0),
+                prompts=len(prompts),
+                points=tuple(points),
+            )
+            return calibration, save(runtime.home, calibration)
+
+    async def _point(
+        self, runtime: Runtime, prompts: list[str], effort: Effort | None, budget: int | None, cap: int
+    ) -> Point:
+        async def ask(index: int, prompt: str) -> int:
+            request = Request(
+                messages=(Message("user", prompt),),
+                model=self._model,
+                effort=effort,
+                limits=Limits(max_thinking_tokens=cap, max_cost_usd=self._max_cost),
+                sampling=Sampling(seed=index),
+            )
+            async with self._slots:
+                answer = await runtime.solve(request, source="calibrate")
+            return answer.budget.thinking_tokens_used
+
+        used = await asyncio.gather(*[ask(index, prompt) for index, prompt in enumerate(prompts)])
+        return Point(effort=effort, budget=budget, used=tuple(used), ended=sum(count < cap for count in used))
+
+
+def _settings(served: ServedModel, budgets: tuple[int, ...]) -> Iterator[_Setting]:
+    """Efforts are budgets where budgets are kept; elsewhere they are words, and budgets are tried beside them."""
+    ladder = served.effort_tokens
+    family = served.family
+    if family.budget in ("exact", "native_hard", "native_soft"):
+        for effort, tokens in ladder.items():
+            if tokens:
+                yield effort, tokens
+    else:
+        for effort in ladder:
+            if effort != "none" and (effort in family.efforts or effort in family.effort_words):
+                yield effort, None
+        budgets = budgets or tuple(dict.fromkeys(ladder[word] for word in _BESIDE if ladder[word]))
+    for tokens in budgets:
+        yield None, tokens
+
+
+def _cap(served: ServedModel, budget: int | None) -> int:
+    return _WIDE * max(served.effort_tokens.values()) if budget is None else budget
+
+
+def _prompts(file: Path | None, family: str) -> list[str]:
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadRequest(f"{file} can't be read: {error}", field="--prompts") from error
+    elif family == _TINY:
+        from perpend.data.tasks import fresh, kinds
+
+        drawn = [fresh(1, name, 4) for name in kinds.names()]
+        lines = [problem.text for problems in zip(*drawn, strict=True) for problem in problems]
+    else:
+        problems = files("perpend.data").joinpath("word_problems.txt")
+        lines = problems.read_text(encoding="utf-8").splitlines()
+    prompts = [line for line in lines if line.strip()]
+    if not prompts:
+        raise BadRequest(f"{file} holds no prompt", field="--prompts")
+    return prompts
+
+
+def facts(calibration: Calibration, path: Path) -> dict[str, object]:
+    """What `--json` prints."""
+    points = [
+        {
+            **msgspec.to_builtins(point),
+            "median": point.usual,
+            "p90": point.nearly_all,
+            "most": max(point.used),
+            "overshoot": point.overshoot,
+        }
+        for point in calibration.points
+    ]
+    return {
+        **msgspec.to_builtins(calibration),
+        "points": points,
+        "usual": calibration.usual,
+        "path": str(path),
+    }
+
+
+def _line(point: Point) -> str:
+    asked = point.effort or f"{point.budget} tokens"
+    return f"{asked}: {point.usual} usually, {max(point.used)} at most"
+
+
+def _print(calibration: Calibration) -> None:
+    from rich.table import Table
+
+    title = f"{calibration.model}: thinking tokens on {calibration.prompts} prompts"
+    table = Table(
+        "effort", "budget", "median", "9 of 10", "most", "overshoot", "ended by itself", title=title
+    )
+    for point in calibration.points:
+        budget = "" if point.budget is None else str(point.budget)
+        figures = point.usual, point.nearly_all, max(point.used), point.overshoot
+        ended = f"{point.ended} of {len(point.used)}"
+        table.add_row(point.effort or "", budget, *map(str, figures), ended)
+    print_table(table)

@@ -1,0 +1,104 @@
+"""`perpend models prices`: what tokens cost, how old that is, and LiteLLM's list into your own."""
+
+import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from perpend.accounting.price_list import OWN_LIST, PriceRow, own_rows, price_list
+from perpend.cli.console import Whole, note, print_json
+from perpend.cli.store import print_table
+from perpend.config import home_dir, load_config
+from perpend.errors import BadRequest, NotFound
+
+_SHOWN_STALE = 8
+
+
+def prices(
+    name: str | None = None,
+    /,
+    *,
+    stale_days: Whole = 90,
+    update: Path | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Show the prices in force, in US dollars per million tokens, and warn of those that are old.
+
+    Yours, in PERPEND_HOME, go before those that come with Perpend; `price` in perpend.toml goes before both.
+
+    Example: `perpend models prices o3`
+
+    Parameters
+    ----------
+    name
+        Show this model's price alone.
+    stale_days
+        Warn of prices that were last checked more than so many days ago.
+    update
+        LiteLLM's public price list (model_prices_and_context_window.json), to be merged into yours.
+    json
+        Print an array of objects.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    home = home_dir(load_config(config))
+    today = datetime.datetime.now(datetime.UTC).date()
+    if update is not None:
+        _update(home, update, today)
+    listed = price_list(home)
+    rows = listed.current(today)
+    if name is not None:
+        row = listed.row(name, on=today)
+        if row is None:
+            hint = "give it a `price` under [models] in perpend.toml"
+            raise NotFound(f"no price of {name!r} is known", hint=hint, field="name")
+        rows = [row]
+    stale = [row for row in rows if (today - row.checked).days > stale_days]
+    if json:
+        print_json(
+            [{**msgspec.to_builtins(row, builtin_types=(Decimal,)), "stale": row in stale} for row in rows]
+        )
+    else:
+        _print(rows)
+    if stale:
+        models = ", ".join(row.models[0] for row in stale[:_SHOWN_STALE])
+        more = f" and {len(stale) - _SHOWN_STALE} more" if len(stale) > _SHOWN_STALE else ""
+        note(
+            f"last checked more than {stale_days} days ago: {models}{more}\n"
+            "  hint: compare with your invoice, or bring a newer list with --update FILE"
+        )
+
+
+def _update(home: Path, file: Path, today: datetime.date) -> None:
+    from perpend.accounting.litellm import merged, rows_from
+
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{file} can't be read: {error.strerror}", field="update") from error
+    own = own_rows(home)
+    new = rows_from(text, today)
+    rows = merged(own, new)
+    home.mkdir(parents=True, exist_ok=True)
+    partial = home / f"{OWN_LIST}.new"
+    partial.write_bytes(msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(rows)))
+    partial.replace(home / OWN_LIST)
+    note(f"{len(new)} prices read, {len(rows) - len(own)} of them new or changed: {home / OWN_LIST}")
+
+
+def _print(rows: list[PriceRow]) -> None:
+    from rich.table import Table
+
+    figures = ("input", "cached", "cache_write", "output", "thinking", "batch", "flex", "priority")
+    table = Table("provider", "models", *figures, "in force", "checked", "source")
+    for row in rows:
+        told = [getattr(row, figure) for figure in figures]
+        cells = ["" if value is None else f"{value:f}" for value in told]
+        tiers = "".join(f"\nabove {tier.above}: {tier.input:f} in, {tier.output:f} out" for tier in row.tiers)
+        dates = str(row.effective), str(row.checked)
+        table.add_row(row.provider, ", ".join(row.models) + tiers, *cells, *dates, row.source)
+    print_table(table)

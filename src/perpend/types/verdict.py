@@ -1,0 +1,14 @@
+"""What a verifier says of an answer."""
+
+from msgspec import Struct
+
+
+class Verdict(Struct, frozen=True):
+    score: float
+    """From 0 to 1."""
+    passed: bool
+    feedback: str = ""
+    """What to do better, for the model or for a person; empty where it passed."""
+
+
+PASSED = Verdict(1.0, True)

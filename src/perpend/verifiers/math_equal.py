@@ -1,0 +1,176 @@
+# pyright: basic, reportMissingImports=false
+# SymPy has no types
+"""Whether two mathematical answers are the same, on math-verify and SymPy: runs in a worker process.
+
+`equal(gold, given)` isn't symmetric: the gold is the answer alone, what is given may be a whole solution. Time is
+bounded by whoever waits for the worker: SymPy can't be interrupted from inside.
+"""
+
+import re
+import warnings
+from fractions import Fraction
+from itertools import permutations
+from typing import Any, cast
+
+from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
+from sympy import Basic, Eq, Expr, I, MatrixBase, N, cancel
+
+from perpend.verifiers import numbers
+from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
+
+warnings.simplefilter("ignore")
+
+_NO_LIMIT: Any = None
+"""math-verify's own time-outs use signals; here the one who waits keeps time."""
+_TOWER = re.compile(
+    r"(?:\^|\*\*)\s*(?:\{[^{}]*\^|\([^()]*(?:\^|\*\*)|\w+\s*(?:\^|\*\*)|[{(]?\s*-?\d{5,})|\d{5,}\s*!|!\s*!"
+)
+"""Powers of powers, and powers so large that nobody should compute them: compared as text alone."""
+_LONGEST = 100_000
+_ASSIGNED = re.compile(
+    r"^\s*(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|\\in|\\approx)\s*)(?P<rest>[^=]+)$"
+)
+_OUTER = {"(": ")", "[": "]", "{": "}"}
+
+
+def equal(gold: str, given: str) -> bool:
+    gold, answers = _gold(gold), _answers(given)
+    if re.fullmatch(r"[A-J]", gold):
+        return letter(given) == gold
+    return any(_same(gold, answer) for answer in answers)
+
+
+def _gold(text: str) -> str:
+    found = boxed(text)
+    return plain(found[0] if len(found) == 1 else text.strip().strip("$"))
+
+
+def _answers(text: str) -> list[str]:
+    """What the text may mean by its answer, the surest first; the whole text last, for math-verify's own search."""
+    found = boxed(text)
+    if found:
+        return list(dict.fromkeys(plain(one) for one in (*found[len(found) - 1 :] * (len(found) == 1), text)))
+    said = (announced(text), text, last_number(text))
+    return list(dict.fromkeys(plain(one) for one in said if one))
+
+
+def _same(gold: str, given: str) -> bool:
+    if _tidy(gold) == _tidy(given):
+        return True
+    if _too_large(gold) or _too_large(given):
+        return False
+    first, second = numbers.number(gold), numbers.number(given)
+    if first is not None and second is not None:
+        return numbers.equal(first, second)
+    if (pair := _equations(gold, given)) is not None:
+        return _proportional(*pair)
+    return _verified(gold, given) or _elementwise(gold, given) or _rounded(gold, given)
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\s+|\\[,;!:]|\\ |\$", "", _unassigned(text.replace("$", "").strip()))
+
+
+def _unassigned(text: str) -> str:
+    match = _ASSIGNED.match(text)
+    return match["rest"] if match else text
+
+
+def _too_large(text: str) -> bool:
+    return len(text) > _LONGEST or any(_TOWER.search(part) for part in boxed(text) or [text])
+
+
+def _parsed(text: str) -> list[Any]:
+    """As LaTeX; as plain text where that isn't any mathematics."""
+    wrapped = text if re.search(r"\$|\\boxed|\\[(\[]", text) else f"${text}$"
+    found: list[Any] = parse(wrapped, parsing_timeout=_NO_LIMIT)
+    if not any(isinstance(one, Basic | MatrixBase) for one in found):
+        found = parse(text, parsing_timeout=_NO_LIMIT) or found
+    return [_imaginary(one) for one in found]
+
+
+def _imaginary(found: Any) -> Any:
+    """With `i` as the imaginary unit: on both sides, so that an index of that name does no harm."""
+    if not isinstance(found, Basic | MatrixBase):
+        return found
+    units = {symbol: I for symbol in found.free_symbols if str(symbol) == "i"}
+    return found.subs(units) if units else found
+
+
+def _verified(gold: str, given: str) -> bool:
+    try:
+        return verify(_parsed(gold), _parsed(given), timeout_seconds=_NO_LIMIT)
+    except Exception:  # SymPy raises nearly everything
+        return False
+
+
+def _expression(text: str) -> Basic | None:
+    try:
+        found = _parsed(text)
+    except Exception:
+        return None
+    return next((one for one in found if isinstance(one, Basic)), None)
+
+
+def _equations(gold: str, given: str) -> tuple[Basic, Basic] | None:
+    """Both sides' equations in more than one variable: the only ones whose multiples mean the same."""
+    if gold.count("=") != 1 or given.count("=") != 1:
+        return None
+    first, second = _expression(gold), _expression(given)
+    if not isinstance(first, Eq) or not isinstance(second, Eq):
+        return None
+    sides = first.lhs, first.rhs, second.lhs, second.rhs
+    if not all(isinstance(side, Expr) for side in sides):
+        return None
+    left, right = cast("Any", first.lhs) - first.rhs, cast("Any", second.lhs) - second.rhs
+    return (left, right) if len(left.free_symbols) > 1 and len(right.free_symbols) > 1 else None
+
+
+def _proportional(first: Any, second: Any) -> bool:
+    try:
+        ratio: Any = cancel(first / second)
+        return bool(ratio.is_number and ratio.is_finite and ratio != 0)
+    except Exception:
+        return False
+
+
+def _split(text: str) -> tuple[str, list[str]]:
+    """The bracket around a list, if there is one, and its elements."""
+    text = _unassigned(text).strip().strip("$").replace("\\{", "{").replace("\\}", "}").strip()
+    bracket = ""
+    if text[:1] in _OUTER and text.endswith(_OUTER[text[0]]):
+        bracket, text = text[0], text[1:-1]
+    parts, depth, start = list[str](), 0, 0
+    for index, letter_ in enumerate(text):
+        depth += (letter_ in "([{") - (letter_ in ")]}")
+        if letter_ in ",;" and depth == 0:
+            parts.append(text[start:index])
+            start = index + 1
+    return bracket, [*parts, text[start:]]
+
+
+def _elementwise(gold: str, given: str) -> bool:
+    (bracket, first), (other, second) = _split(gold), _split(given)
+    if len(first) != len(second) or not 2 <= len(first) <= 6:
+        return False
+    ordered = "(" in (bracket, other) or "[" in (bracket, other)
+    if ordered and bracket and other and bracket != other:
+        return False
+    orders = [tuple(second)] if ordered else list(permutations(second))[:120]
+    return any(
+        all(_same(a.strip(), b.strip()) for a, b in zip(first, order, strict=True)) for order in orders
+    )
+
+
+def _rounded(gold: str, given: str) -> bool:
+    """A decimal that is the rounding of an exact value, whichever of the two is the decimal."""
+    for exact, decimal in ((gold, given), (given, gold)):
+        shown = numbers.number(_unassigned(decimal))
+        if shown is None or shown.decimals is None:
+            continue
+        value: Any = _expression(exact)
+        if value is None or value.free_symbols or not value.is_real:
+            continue
+        if numbers.rounds_to(Fraction(str(N(value, 30))), shown):
+            return True
+    return False

@@ -1,0 +1,102 @@
+"""The text of a mathematical answer: where it stands in a solution, and how it's written plainly.
+
+Nothing here computes; what is left to compute is `math_equal`'s.
+"""
+
+import re
+
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_ANNOUNCED = re.compile(
+    r"(?:final answer|answer|result|réponse|答案)\s*(?:is|:|est|为|是|：)\s*:?\s*", re.IGNORECASE
+)
+_LEADING = re.compile(r"\(?([A-J])\)?(?=\s*$|\s*[).:,;\n]|[^\x00-\x7f]| is\b)")
+_BRACKETED = re.compile(r"\(([A-J])\)")
+_LETTER = re.compile(r"(?<![A-Za-z'])([A-J])(?![A-Za-z']| [a-z])|(?<![A-Za-z'])([B-HJ])(?![A-Za-z'])")
+_THIN = re.compile(r"(?<=\d)(?:,?\\[,!;: ]|\{,\})+\s*(?=\d{3})")
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\s?\d{3})+(?![\d])")
+_NUMBERS = re.compile(r"-?(?:\d[\d,]*\d|\d)(?:\.\d+)?(?:/\d+)?")
+_DECIMAL_COMMA = re.compile(
+    r"(?<![\d.,(\[{])(?P<whole>\d+),(?P<part>\d{1,2})(?![\d.,)\]}])|(?<![\d.,])0,(?P<zero>\d+)(?![\d.,])"
+)
+_I_TIMES = re.compile(r"(?<![a-zA-Z\\])i\(")
+_PERCENT = re.compile(r"\s*(?:\\text\s*\{\s*)?(?:\\?%|percentages?\b|percent\b|pct\b)\s*\}?", re.IGNORECASE)
+_SINGLE = re.compile(r"(?<!\\)\\[a-zA-Z]")
+"""A command with one backslash: where there is none, all of them were escaped once too often."""
+_PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+))")
+_ORDINARY = {
+    "−": "-",
+    "–": "-",
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "π": r"\pi ",
+    "∞": r"\infty ",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+}
+
+
+def boxed(text: str) -> list[str]:
+    """What stands in each box, in order; a box that is never closed goes to the end."""
+    found: list[str] = []
+    end = 0
+    for match in _BOXED.finditer(text):
+        if match.start() >= end:
+            end = _closing(text, match.end())
+            found.append(text[match.end() : end].strip())
+    return found
+
+
+def _closing(text: str, start: int) -> int:
+    depth = 1
+    for index in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[index], 0)
+        if depth == 0:
+            return index
+    return len(text)
+
+
+def announced(text: str) -> str | None:
+    """What follows the last "the answer is"."""
+    matches = list(_ANNOUNCED.finditer(text))
+    if not matches:
+        return None
+    return text[matches[-1].end() :].partition("\n")[0].strip().rstrip(".") or None
+
+
+def last_number(text: str) -> str | None:
+    found = _NUMBERS.findall(text)
+    return found[-1] if found else None
+
+
+def letter(text: str) -> str | None:
+    """The choice that a text settles on: boxed, leading, announced, in brackets, or the last one that it names."""
+    text = text.strip()
+    if re.fullmatch(r"[a-j]", text):
+        return text.upper()
+    for part in (*boxed(text)[-1:], text):
+        place = re.sub(r"\\text(?:bf)?\{|[{}$*]", "", part).strip()
+        if match := _LEADING.match(place):
+            return match[1]
+        if (said := announced(place)) and (match := _LETTER.search(said)):
+            return match[1] or match[2]
+        for pattern in (_BRACKETED, _LETTER):
+            if found := list(pattern.finditer(place)):
+                return found[-1][found[-1].lastindex or 1]
+    return None
+
+
+def plain(text: str) -> str:
+    """The same answer, less the ways of writing that only make it look different."""
+    for odd, usual in _ORDINARY.items():
+        text = text.replace(odd, usual)
+    if not _SINGLE.search(text):
+        text = text.replace(r"\\", "\\")
+    text = _PYTHON_POWER.sub(r"^{\1\2}", text)
+    text = text.replace(r"\$", "").replace(r"\left", "").replace(r"\right", "").replace("dfrac", "frac")
+    text = text.replace("tfrac", "frac").replace("cfrac", "frac")
+    text = _THIN.sub("", text)
+    if not re.search(r"[(\[{]", text):
+        text = _DECIMAL_COMMA.sub(lambda m: f"{m['whole'] or 0}.{m['part'] or m['zero']}", text)
+    text = _THOUSANDS.sub(lambda match: re.sub(r",\s?", "", match[0]), text)
+    text = _I_TIMES.sub(r"i \\cdot (", text)
+    return _PERCENT.sub(r"\\%", text).strip().rstrip(".").strip()

@@ -1,0 +1,94 @@
+"""Numbers as people write them, exactly: 3, -0.5, .5, 1/3, 1 1/2, 33.5 %, 10 cm, and in LaTeX."""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+_DECIMAL = r"(?:\d+\.?\d*|\.\d+)"
+_DIGITS = r"(?:\{{(?P<{0}>-?{1})\}}|(?P<{0}1>\d))"
+_FRAC = rf"\\frac\s*{_DIGITS.format('a', _DECIMAL)}\s*{_DIGITS.format('b', _DECIMAL)}"
+_SLASH = rf"(?P<c>{_DECIMAL})\s*/\s*(?:(?P<d>{_DECIMAL})|\(\s*(?P<d2>-\s*{_DECIMAL})\s*\))"
+_POWER = r"(?:(?:\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{?\s*|[eE])(?P<power>[+-]?\d{1,3})\s*\}?)"
+_SQUARED = r"(?:\^\{?[23]\}?)?"
+_UNIT = (
+    rf"(?:\s*\\(?:text|textbf|mathrm|rm)\s*\{{[^{{}}]*\}}{_SQUARED}|\s*\^\s*\{{?\\circ\}}?"
+    rf"|\s+[a-zA-Z][a-zA-Z ]+{_SQUARED})"
+)
+_NUMBER = re.compile(
+    rf"(?P<sign>[+-]?)\s*(?:(?:(?P<whole>\d+)\s*)?{_FRAC}|(?:(?P<whole2>\d+)\s+)?{_SLASH}"
+    rf"|(?P<number>{_DECIMAL}){_POWER}?)(?P<percent>\s*\\%)?{_UNIT}?"
+)
+_MOST_CHARACTERS = 400
+_CLOSE = Fraction(1, 10_000)
+_ROUNDED_DIGITS = 3
+"""A decimal of so many significant digits may stand for the number that it's the rounding of."""
+
+
+class Number(NamedTuple):
+    value: Fraction
+    decimals: int | None
+    """Digits after the point of a decimal; None for a number that is written exactly."""
+    percent: bool
+
+
+def number(text: str) -> Number | None:
+    """The number that the whole text is; None where it's anything else, such as an expression."""
+    text = text.strip().strip("$").strip()
+    while text.startswith("(") and text.endswith(")") and text.count("(") == 1:
+        text = text[1:-1].strip()
+    match = _NUMBER.fullmatch(text) if len(text) <= _MOST_CHARACTERS else None
+    if match is None:
+        return None
+    try:
+        value, decimals = _value(match)
+    except ZeroDivisionError:
+        return None
+    percent = match["percent"] is not None
+    value = -value if match["sign"] == "-" else value
+    return Number(value / 100 if percent else value, decimals, percent)
+
+
+def _value(match: re.Match[str]) -> tuple[Fraction, int | None]:
+    if plain := match["number"]:
+        power = int(match["power"] or 0)
+        decimals = len(plain.partition(".")[2]) if "." in plain else None
+        return Fraction(plain) * Fraction(10) ** power, None if decimals is None else decimals - power
+    whole = Fraction(match["whole"] or match["whole2"] or 0)
+    above = match["a"] or match["a1"] or match["c"]
+    below = match["b"] or match["b1"] or match["d"] or match["d2"].replace(" ", "")
+    return whole + Fraction(above) / Fraction(below), None
+
+
+def equal(gold: Number, given: Number) -> bool:
+    """Equal, or as near as their writing shows; a percentage may be written with or without its sign."""
+    if _near(gold, given):
+        return True
+    if gold.percent == given.percent:
+        return False
+    return _near(_bare(gold), _bare(given))
+
+
+def _bare(one: Number) -> Number:
+    return one._replace(value=one.value * 100, percent=False) if one.percent else one
+
+
+def _near(gold: Number, given: Number) -> bool:
+    if gold.value == given.value:
+        return True
+    if gold.decimals is None and given.decimals is None:
+        return False
+    if abs(gold.value - given.value) <= _CLOSE * abs(gold.value):
+        return True
+    return given.decimals is not None and rounds_to(gold.value, given)
+
+
+def rounds_to(exact: Fraction, decimal: Number) -> bool:
+    """Whether the decimal is that number, rounded to the digits that it shows."""
+    places = decimal.decimals
+    if places is None or places < 1 or _significant(decimal.value, places) < _ROUNDED_DIGITS:
+        return False
+    return abs(exact - decimal.value) * 2 <= Fraction(1, 10**places)
+
+
+def _significant(value: Fraction, places: int) -> int:
+    return len(str(abs(int(value * 10**places))).lstrip("0"))

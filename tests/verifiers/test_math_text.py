@@ -1,0 +1,57 @@
+"""Where an answer stands in a solution, and how it is written plainly."""
+
+import pytest
+
+from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
+
+
+def test_every_box_is_found_with_braces_inside() -> None:
+    assert boxed(r"so \boxed{\frac{1}{2}} or \fbox{3}") == [r"\frac{1}{2}", "3"]
+    assert boxed(r"\boxed{28 pct") == ["28 pct"]
+    assert boxed("none") == []
+
+
+def test_the_last_announcement_counts() -> None:
+    assert announced("The answer is 3. No: the final answer is 42.") == "42"
+    assert announced("nothing") is None
+
+
+def test_the_last_number() -> None:
+    assert last_number("3 + 4 = 7 birds") == "7"
+    assert last_number("no") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("B", "B"),
+        ("c", "C"),
+        ("(C)", "C"),
+        (r"so \boxed{\text{D}}", "D"),
+        ("The answer is for sure D, it can't be A or B", "D"),
+        ("I think (B)", "B"),
+        ("A box is empty. So I choose E", "E"),
+        ("I don't know", None),
+    ],
+)
+def test_the_choice_that_a_text_settles_on(text: str, chosen: str | None) -> None:
+    assert letter(text) == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "plainly"),
+    [
+        (r"\$15,\!000", "15000"),
+        (r"12\,345\,678", "12345678"),
+        ("1,000.99", "1000.99"),
+        ("1000,99", "1000.99"),
+        ("0,111", "0.111"),
+        ("(1,22)", "(1,22)"),
+        (r"\\sqrt{5}", r"\sqrt{5}"),
+        (r"\left(\dfrac{1}{2}\right)", r"(\frac{1}{2})"),
+        ("33.5 percent.", r"33.5\%"),
+        ("2**(1/4)", "2^{1/4}"),
+    ],
+)
+def test_plain(text: str, plainly: str) -> None:
+    assert plain(text) == plainly

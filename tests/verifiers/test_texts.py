@@ -1,0 +1,29 @@
+"""Exact, regex and choice."""
+
+import pytest
+
+from perpend.errors import BadRequest
+from perpend.verifiers import Task, verifiers
+
+
+@pytest.mark.parametrize(
+    ("kind", "gold", "answer", "passed"),
+    [
+        ("exact", "yes", " yes\n", True),
+        ("exact", "yes", "Yes", False),
+        ("regex", r"\d{3}", "123", True),
+        ("regex", r"\d{3}", "1234", False),
+        ("choice", "B", "Therefore the answer is (B).", True),
+        ("choice", "B", "Therefore the answer is (C).", False),
+        ("choice", "B", "hard to say", False),
+    ],
+)
+async def test_texts(kind: str, gold: str, answer: str, passed: bool) -> None:
+    verdict = await verifiers.get(kind)().verify(Task(gold=gold), answer)
+    assert verdict.passed is passed
+    assert bool(verdict.feedback) is not passed
+
+
+async def test_a_pattern_that_is_none() -> None:
+    with pytest.raises(BadRequest, match="pattern"):
+        await verifiers.get("regex")().verify(Task(gold="("), "x")
