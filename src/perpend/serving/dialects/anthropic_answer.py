@@ -68,7 +68,8 @@ def stop_sequence(answer: Answer, request: Request) -> str | None:
 
 def usage_block(usage: Usage) -> MessageUsage:
     details = ThinkingCount(usage.thinking)
-    return MessageUsage(usage.input - usage.cached, usage.output, usage.cached, 0, details)
+    fresh = usage.input - usage.cached - usage.written
+    return MessageUsage(fresh, usage.output, usage.cached, usage.written, details)
 
 
 def failure(error: PerpendError) -> MessageError:

@@ -143,7 +143,7 @@ class BlockStream(ABC):
                 if event.candidate == 0:
                     self._carry(event, out)
             elif isinstance(event, SummaryDelta):
-                if self._summary is not None:
+                if self._summary is not None and event.text:
                     self._grow(self._summary, event.text, out)
             elif isinstance(event, Progress):
                 out.append(sse.comment(b"progress", event))
