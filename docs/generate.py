@@ -97,7 +97,8 @@ def _type(shape: Any) -> str:
         return f"list of {_type(get_args(shape)[0])}"
     if section := section_of(shape):
         return f"[{section.__name__.removesuffix('Config').lower()}](#{_anchor(section)})"
-    words = {"str": "text", "int": "integer", "float": "number", "Decimal": "number", "Path": "path"}
+    words = {"str": "text", "int": "integer", "float": "number", "Decimal": "number"}
+    words |= {"Path": "path", "bool": "`true` `false`"}
     parts = list(_parts(shape))
     plain = next(part for part in parts if isinstance(part, type))
     bounds = next((_bounds(part) for part in parts if isinstance(part, msgspec.Meta)), "")

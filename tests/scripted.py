@@ -17,6 +17,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.info import Readiness
 from perpend.serving.server import bind, server_for
 from perpend.solve import Sink
+from perpend.storage.tables import ResponseRow
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -24,11 +25,14 @@ from perpend.types import (
     Candidate,
     Event,
     Finished,
+    Part,
     Plan,
     Request,
     Started,
     StopReason,
+    Text,
     ThinkingDelta,
+    Thought,
     Usage,
 )
 
@@ -37,7 +41,15 @@ STARTED = Started("req_1", "small", PLAN, 64)
 BODY = {"model": "small", "messages": [{"role": "user", "content": "What is 6 × 7?"}]}
 
 
-def answer(text: str = "42", thinking: str = "6 × 7", stop: StopReason = "stop", summary: str = "") -> Answer:
+def answer(
+    text: str = "42",
+    thinking: str = "6 × 7",
+    stop: StopReason = "stop",
+    summary: str = "",
+    content: tuple[Part, ...] | None = None,
+) -> Answer:
+    if content is None:
+        content = (*((Thought(thinking),) if thinking else ()), *((Text(text),) if text else ()))
     usage = Usage(input=9, cached=3, thinking=len(thinking), answer=len(text))
     cost = Decimal("0.000123")
     candidate = Candidate(
@@ -56,6 +68,7 @@ def answer(text: str = "42", thinking: str = "6 × 7", stop: StopReason = "stop"
         ),
         text=text,
         thinking=thinking,
+        content=content,
         usage=usage,
         cost_usd=cost,
         truncated=candidate.truncated,
@@ -76,21 +89,37 @@ class ModelNames:
         return ["small", "big/model"]
 
 
+class KeptInMemory:
+    """Responses in a dictionary."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, ResponseRow] = {}
+
+    async def put(self, row: ResponseRow) -> None:
+        self.rows[row.id] = row
+
+    def get(self, id_: str, key_id: str | None) -> ResponseRow | None:
+        row = self.rows.get(id_)
+        return row if row is not None and row.key_id == key_id else None
+
+
 class House:
     """Plays `steps`: batches are sunk, numbers slept, events waited for, errors raised."""
 
     def __init__(self, *steps: Step, config: Config | None = None) -> None:
         self.config = replace(config or Config(), defaults=DefaultsConfig(model="small"))
         self.models = ModelNames()
+        self.responses = KeptInMemory()
         self.steps = steps or USUAL
         self.requests: list[Request] = []
         self.key_ids: list[str | None] = []
+        self.sources: list[str] = []
         self.cancelled = asyncio.Event()
 
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
-        assert source == "chat"
+        self.sources.append(source)
         self.requests.append(request)
         self.key_ids.append(key_id)
         try:
@@ -98,6 +127,9 @@ class House:
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+
+    async def count_input(self, request: Request) -> int:
+        return 17
 
     async def _play(self, sink: Sink | None) -> Answer:
         for step in self.steps:
@@ -143,7 +175,8 @@ class Gateway:
         self.readiness = Readiness(lambda: None)
         serve = house.config.serve
         auth = Auth(keys, serve.require_keys, serve.host)
-        self.server = server_for(App(house, auth, self.metrics, self.readiness))
+        self.app = App(house, auth, self.metrics, self.readiness)
+        self.server = server_for(self.app)
         self.listener = bind("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]
         self.session = aiohttp.ClientSession(f"http://127.0.0.1:{self.port}")
@@ -182,6 +215,7 @@ async def gateway(house: House, keys: Keys | None = None) -> AsyncGenerator[Gate
         await front.session.close()
         front.server.stop()
         await running
+        await front.app.aclose()
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -197,6 +231,26 @@ def events_of(stream: bytes) -> list[Any]:
     return [one if one == "[DONE]" else msgspec.json.decode(one) for one in (b[6:] for b in blocks)]
 
 
+def _assemble_calls(calls: list[dict[str, Any]], pieces: list[dict[str, Any]]) -> None:
+    for piece in pieces:
+        index = piece.pop("index")
+        if index == len(calls):
+            calls.append(piece)
+        else:
+            calls[index]["function"]["arguments"] += piece["function"]["arguments"]
+
+
+def named_events_of(stream: bytes) -> list[Any]:
+    """The data of a stream whose events have names, which are those of their types."""
+    events: list[Any] = []
+    for block in stream.decode().split("\n\n"):
+        if block.startswith("event: "):
+            name, data = block.removeprefix("event: ").split("\ndata: ", 1)
+            events.append(msgspec.json.decode(data))
+            assert events[-1]["type"] == name
+    return events
+
+
 def assembled(stream: bytes) -> dict[str, Any]:
     """What a client puts together from a stream: the same shape as a completion that isn't streamed."""
     *chunks, done = events_of(stream)
@@ -206,8 +260,11 @@ def assembled(stream: bytes) -> dict[str, Any]:
     for chunk in chunks:
         for choice in chunk["choices"]:
             finish = choice["finish_reason"] or finish
-            for name, text in choice["delta"].items():
-                message[name] = message.get(name, "") + text
+            for name, value in choice["delta"].items():
+                if name == "tool_calls":
+                    _assemble_calls(message.setdefault(name, []), value)
+                else:
+                    message[name] = message[name] + value if name in message else value
     first, last = chunks[0], chunks[-1]
     choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
     return {

@@ -25,6 +25,8 @@ from perpend.engine.pull import Progress, pull
 from perpend.errors import NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
+from perpend.solve.count import count_input
+from perpend.storage.responses import Responses
 from perpend.storage.store import Store
 from perpend.types import Answer, Request
 
@@ -217,6 +219,7 @@ class Runtime:
         self.config = config
         self.home = home
         self.store = store
+        self.responses = Responses(store, config.storage.responses_days)
         self.engines = EnginePool(config.engine, home)
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)
@@ -263,6 +266,10 @@ class Runtime:
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
         return await solve(request, self._services, sink, control=control, origin=origin)
+
+    async def count_input(self, request: Request) -> int:
+        """Prompt tokens of `request`; see `perpend.solve.count`."""
+        return await count_input(request, self.models.resolve(request.model))
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anthropic import Anthropic, BadRequestError
 from gateway import Gateway, running, small_model
 from openai import AsyncOpenAI, OpenAI
 
@@ -49,6 +50,45 @@ def test_the_openai_sdk_gets_the_same_streamed_and_not(gateway: Gateway) -> None
     streamed: Any = chunks[-1].to_dict()["perpend"]
     assert streamed["budget"] == account["budget"]
     assert streamed["plan"] == account["plan"]
+
+
+def test_the_anthropic_sdk_gets_the_same_streamed_and_not(gateway: Gateway) -> None:
+    asked: Any = {
+        "model": "small",
+        "max_tokens": 40,
+        "extra_body": {"temperature": 0},
+        "messages": ASKED["messages"],
+        "thinking": {"type": "enabled", "budget_tokens": 12},
+    }
+    with Anthropic(base_url=gateway.url, api_key="none", max_retries=0) as client:
+        whole = client.messages.create(**asked)
+        with client.messages.stream(**asked) as stream:
+            streamed = stream.get_final_message()
+        counted = client.messages.count_tokens(model="small", messages=ASKED["messages"])
+        with pytest.raises(BadRequestError, match="top_k"):
+            client.messages.create(**{**asked, "extra_body": {"top_k": 5}})
+    assert [block.type for block in whole.content] == ["thinking", "text"]
+    assert [block.to_dict() for block in streamed.content] == [block.to_dict() for block in whole.content]
+    assert whole.usage.output_tokens_details is not None
+    assert whole.usage.output_tokens_details.thinking_tokens == 12
+    assert counted.input_tokens > 10
+
+
+def test_the_openai_sdk_goes_on_from_a_response(gateway: Gateway) -> None:
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key="none", max_retries=0) as client:
+        first = client.responses.create(model="small", input=CHAIN, max_output_tokens=40)
+        again = client.responses.create(
+            model="small", input="And now?", previous_response_id=first.id, max_output_tokens=40
+        )
+        assert again.output_text
+        assert again.usage is not None
+        assert first.usage is not None
+        assert again.usage.input_tokens > first.usage.input_tokens
+        queued = client.responses.create(model="small", input=CHAIN, background=True, max_output_tokens=40)
+        assert queued.status == "queued"
+        while (done := client.responses.retrieve(queued.id)).status in ("queued", "in_progress"):
+            time.sleep(0.05)
+        assert (done.status, bool(done.output_text)) == ("completed", True)
 
 
 def test_the_llm_library_talks_to_it(gateway: Gateway) -> None:

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+import pytest
 from scripted import BODY, House, gateway
 
+from perpend.serving.dialects.anthropic_schema import MessagesRequest
 from perpend.serving.dialects.openai_chat_schema import ChatRequest
+from perpend.serving.dialects.openai_responses_schema import ResponsesRequest
 from perpend.serving.openapi import document
 
 METHODS = {"get", "post", "put", "delete", "patch", "head", "options", "trace"}
@@ -50,18 +54,21 @@ def test_the_structure_is_that_of_openapi_3_1() -> None:
     assert len(operations) == len(set(operations))
 
 
-def test_the_request_s_schema_is_the_type_that_bodies_are_decoded_into() -> None:
-    schema = document()["components"]["schemas"]["ChatRequest"]
-    assert set(schema["properties"]) == set(ChatRequest.__struct_fields__)
-    assert schema["required"] == ["messages"]
+@pytest.mark.parametrize("body", [ChatRequest, MessagesRequest, ResponsesRequest])
+def test_a_request_s_schema_is_the_type_that_bodies_are_decoded_into(body: Any) -> None:
+    schema = document()["components"]["schemas"][body.__name__]
+    assert set(schema["properties"]) == set(body.__struct_fields__)
+    assert schema["required"] == ["input" if body is ResponsesRequest else "messages"]
     assert schema["additionalProperties"] is False
 
 
 async def test_it_is_served_and_tells_of_every_route() -> None:
     async with gateway(House()) as front:
         served = (await front.get("/openapi.json")).json
-        assert served == document()
+        assert served == msgspec.json.decode(msgspec.json.encode(document()))
+        kept = (await front.post({"input": "hi"}, "/v1/responses")).json["id"]
         for path, item in served["paths"].items():
-            real = path.replace("{model}", "small")
-            reply = await (front.get(real) if "get" in item else front.post(BODY, real))
+            real = path.replace("{model}", "small").replace("{id}", kept)
+            body = {"input": "hi"} if path == "/v1/responses" else BODY
+            reply = await (front.get(real) if "get" in item else front.post(body, real))
             assert reply.status == 200

@@ -82,6 +82,8 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     soft_switch: tuple[str, ...] = ()
     """Words in a user's message that switch thinking on and off."""
     temperature: float | None = None
+    tools: Literal["hermes", "none"] = "hermes"
+    """How tools and formats are told in a raw prompt (`backends/tool_text`); `none`: it wouldn't understand."""
 
     # Chat wires: the names of the server's own knobs, and what it refuses.
     budget_field: str | None = None

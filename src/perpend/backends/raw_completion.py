@@ -15,8 +15,9 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.backends.refusals import failure, malformed
-from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Message, ThinkingDelta, Usage
+from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
+from perpend.errors import BadRequest, UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
 
 _Reason = Literal["stop", "stop_sequence", "length"]
 
@@ -47,9 +48,12 @@ class RawCompletion(ABC):
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
         prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+        if call.phase == "answering" and forced(call.form):
+            prompt += f"{OPEN}\n"
         body = msgspec.json.encode(self.body(call, prompt))
         delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-        counted = 0
+        calls = _parser(call)
+        counted = kept = 0  # tokens so far, and those whose text is held back
         last = _Chunk()
         reads = self._http.stream_sse(base + self.path, body, self._account)
         async with aclosing(reads):
@@ -66,7 +70,10 @@ class RawCompletion(ABC):
                         break
                     if chunk.text:
                         generated = counted + 1 if chunk.generated is None else chunk.generated
-                        append_text(batch, delta, chunk.text, generated - counted)
+                        if calls is None:
+                            append_text(batch, delta, chunk.text, generated - counted)
+                        else:
+                            kept = _append_said(batch, calls.feed(chunk.text), kept + generated - counted)
                         counted = generated
                     last = _Chunk(
                         reason=chunk.reason or last.reason,
@@ -81,13 +88,18 @@ class RawCompletion(ABC):
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
             )
-        yield [CallEnded(last.reason, last.usage, last.model_version)]
+        yield _end(calls, kept, last)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         chunk = self.read(body, call)
-        delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-        said: list[CallEvent] = [delta(chunk.text, chunk.generated or 0)] if chunk.text else []
-        return [*said, CallEnded(chunk.reason or "stop", chunk.usage, chunk.model_version)]
+        said: list[CallEvent] = []
+        tokens = chunk.generated or 0
+        if (calls := _parser(call)) is not None:
+            tokens = _append_said(said, calls.feed(chunk.text), tokens)
+        elif chunk.text:
+            delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+            said.append(delta(chunk.text, tokens))
+        return [*said, *_end(calls, tokens, chunk)]
 
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
@@ -103,8 +115,12 @@ class RawCompletion(ABC):
 
     async def _prompt(self, base: str, call: Call) -> str:
         family = call.family
+        if call.form.tools and family.tools == "none":
+            hint = "ask a model that does, or leave out tools"
+            raise BadRequest(f"models of the family {family.name} call no tools", hint=hint, field="tools")
         thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
-        messages = with_family_prompt(call.messages, family, thinking=thinking)
+        messages = as_text(call.messages, call.form if family.tools != "none" else Form())
+        messages = with_family_prompt(messages, family, thinking=thinking)
         if family.template == "server":
             return await self._server_template(base, messages)
         return chatml(messages)
@@ -136,6 +152,7 @@ class LlamaCompletion(RawCompletion):
             "cache_prompt": True,
             "stop": _stops(call),
             **_sampling(call),
+            **({} if (schema := _schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
 
     def read(self, payload: bytes, call: Call) -> _Chunk:
@@ -168,6 +185,7 @@ class OpenAICompletion(RawCompletion):
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             "stop": _stops(call),
             **_sampling(call),
+            **({} if (schema := _schema(call)) is None else _constraint(schema)),
         }
 
     def read(self, payload: bytes, call: Call) -> _Chunk:
@@ -257,6 +275,49 @@ def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
 def _stops(call: Call) -> list[str]:
     """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
     return [call.family.close] if call.phase == "thinking" else list(call.sampling.stop)
+
+
+def _schema(call: Call) -> dict[str, Any] | None:
+    """Of the answer; thinking is never bound by it."""
+    return schema_of(call.form) if call.phase == "answering" else None
+
+
+_ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+"""llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
+
+
+def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
+    """vLLM's name for it and SGLang's; each passes over the other's."""
+    return {"structured_outputs": {"json": schema}, "json_schema": msgspec.json.encode(schema).decode()}
+
+
+def _parser(call: Call) -> ToolCallParser | None:
+    """What takes tool calls out of this call's text, where it may hold any."""
+    if call.phase != "answering" or not callable_tools(call.form):
+        return None
+    return ToolCallParser(inside=forced(call.form))
+
+
+def _end(calls: ToolCallParser | None, tokens: int, last: _Chunk) -> list[CallEvent]:
+    """The last words: what was held back, with its tokens, and how it ended."""
+    said: list[CallEvent] = []
+    reason: _Reason | Literal["tool_calls"] = last.reason or "stop"
+    if calls is not None:
+        _append_said(said, calls.close(), tokens)
+        reason = "tool_calls" if calls.calls and reason == "stop" else reason
+    return [*said, CallEnded(reason, last.usage, last.model_version)]
+
+
+def _append_said(batch: list[CallEvent], said: list[str | ToolCallDelta], tokens: int) -> int:
+    """Adds texts and calls, the first of them with the tokens so far; returns those that are still to be told."""
+    for piece in said:
+        if isinstance(piece, str):
+            append_text(batch, AnswerDelta, piece, tokens)
+        else:
+            piece.tokens = tokens
+            batch.append(piece)
+        tokens = 0
+    return tokens
 
 
 def _sampling(call: Call) -> dict[str, Any]:

@@ -88,9 +88,11 @@ async def _serve(config: Config) -> None:
         listener = server.bind(listen.host, listen.port)
         _greet(config, listener.getsockname()[1], auth.needed)
         preparing = asyncio.create_task(_prepare(runtime, readiness))
+        app = App(runtime, auth, metrics, readiness)
         try:
-            await server.serve(server.server_for(App(runtime, auth, metrics, readiness)), listener)
+            await server.serve(server.server_for(app), listener)
         finally:
+            await app.aclose()
             preparing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await preparing

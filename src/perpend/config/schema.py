@@ -161,17 +161,21 @@ class ServeConfig(Section, frozen=True):
     """The most messages that a request may hold."""
     max_concurrent: Positive = 1_000
     """Requests answered at a time; more are refused with 429."""
+    private_addresses: bool = False
+    """Whether clients may name images on loopback, link-local and private addresses."""
     require_keys: Literal["auto", "always", "never"] = "auto"
     """`auto`: on loopback none is needed until one exists; elsewhere always."""
 
 
 class StorageConfig(Section, frozen=True):
-    """The ledger and the keys."""
+    """The ledger, the keys, and answers that clients may come back for."""
 
     path: Path | None = None
     """SQLite file; default: `perpend.db` in PERPEND_HOME."""
     durability: Literal["process", "power"] = "process"
     """`process`: rows survive any crash of the process; `power`: of the machine too (an fsync per group)."""
+    responses_days: Annotated[float, Meta(gt=0)] = 30.0
+    """Days that `/v1/responses` keeps an answer, unless its request says `"store": false`."""
 
 
 class DefaultsConfig(Section, frozen=True):

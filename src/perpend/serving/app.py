@@ -9,10 +9,13 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Solver
+from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
+from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses
 from perpend.serving.info import MODELS_PATH, Info, Readiness
 from perpend.serving.out import refuse
+from perpend.serving.responses import RESPONSES_PATH, Responses, Stored
 
 
 class ModelNames(Protocol):
@@ -28,6 +31,9 @@ class House(Solver, Protocol):
     @property
     def models(self) -> ModelNames: ...
 
+    @property
+    def responses(self) -> Kept: ...
+
 
 class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
@@ -36,16 +42,30 @@ class App:
         self._metrics = metrics
         config = house.config
         info = Info(config, house.models.names, auth, metrics, readiness)
-        self._models: Handler = info.models
         chat = Completions(OpenAIChat(), house, config, auth, metrics)
+        messages = Completions(Anthropic(), house, config, auth, metrics)
+        count_tokens = Counting(Anthropic(), house, config, auth, metrics)
+        dialect = OpenAIResponses(house.responses)
+        responses = Responses(dialect, house, config, auth, metrics)
+        self._background = responses.background
+        stored = Stored(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
+            "/v1/messages": {"POST": messages},
+            "/v1/messages/count_tokens": {"POST": count_tokens},
+            RESPONSES_PATH: {"POST": responses},
             MODELS_PATH: _get(info.models),
             "/healthz": _get(info.healthz),
             "/readyz": _get(info.readyz),
             "/metrics": _get(info.metrics),
             "/openapi.json": _get(info.openapi),
         }
+
+        self._named = {MODELS_PATH + "/": _get(info.models), RESPONSES_PATH + "/": _get(stored)}
+
+    async def aclose(self) -> None:
+        """End what goes on in the background."""
+        await self._background.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -63,9 +83,9 @@ class App:
         path: str = scope["path"]
         methods = self._routes.get(path)
         if methods is None:
-            if not path.startswith(MODELS_PATH + "/"):
+            methods = next((to for start, to in self._named.items() if path.startswith(start)), None)
+            if methods is None:
                 raise _no_such_path(path, list(self._routes))
-            methods = _get(self._models)
         handler = methods.get(scope["method"])
         if handler is None:
             allowed = ", ".join(methods)

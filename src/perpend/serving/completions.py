@@ -1,16 +1,19 @@
 """The way of one request through the house: body, request, solve, answer, whole or streamed."""
 
 import asyncio
-from typing import Protocol
+from typing import Generic, Protocol
+
+import msgspec
 
 from perpend.config.schema import Config
 from perpend.errors import NotFound, Overloaded, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
-from perpend.serving.asgi import Receive, Scope, Send, read_body
+from perpend.serving.asgi import JSON, Receive, Scope, Send, read_body, respond
 from perpend.serving.auth import Auth
-from perpend.serving.dialects.contract import Dialect, Parsed
-from perpend.serving.out import Streamed, Whole
+from perpend.serving.dialects.anthropic_schema import TokenCount
+from perpend.serving.dialects.contract import Dialect, P
+from perpend.serving.out import Streamed, Whole, refuse, request_id_header
 from perpend.serving.watch import Watch
 from perpend.solve import Sink
 from perpend.types import Answer, Request
@@ -23,12 +26,14 @@ class Solver(Protocol):
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer: ...
 
+    async def count_input(self, request: Request) -> int: ...
 
-class Completions:
+
+class Completions(Generic[P]):
     """The endpoint of one dialect."""
 
     def __init__(
-        self, dialect: Dialect, solver: Solver, config: Config, auth: Auth, metrics: Metrics
+        self, dialect: Dialect[P], solver: Solver, config: Config, auth: Auth, metrics: Metrics
     ) -> None:
         self._dialect = dialect
         self._solver = solver
@@ -38,6 +43,13 @@ class Completions:
         self._limit = config.serve.max_concurrent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._serve(scope, receive, send)
+        except PerpendError as error:
+            self._metrics.failed(error.code)
+            await refuse(send, error, failure=self._dialect.failure)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         key_id = self._auth.check(scope)
         metrics = self._metrics
         if metrics.in_flight >= self._limit:
@@ -49,9 +61,9 @@ class Completions:
         metrics.in_flight += 1
         try:
             body = await read_body(receive, self._config.serve.max_body_bytes)
-            parsed = self._dialect.parse(body, self._config)
+            parsed = self._dialect.parse(body, self._config, key_id)
             self._refuse_file(parsed.request.model)
-            await self._answer(parsed, key_id, receive, send)
+            await self.answer(parsed, key_id, receive, send)
         finally:
             metrics.in_flight -= 1
 
@@ -63,15 +75,21 @@ class Completions:
             hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
             raise NotFound("this model isn't served here", hint=hint, field="model")
 
-    async def _answer(self, parsed: Parsed, key_id: str | None, receive: Receive, send: Send) -> None:
+    async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
+        """Solve it, and send what comes."""
         dialect, metrics = self._dialect, self._metrics
-        out = Streamed(send, dialect.stream(parsed)) if parsed.stream else Whole(send)
+        if parsed.stream:
+            out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
+        else:
+            out = Whole(send, dialect.failure)
         watch = Watch(receive, out.keep_alive)
         try:
             with watch:
                 answer = await self._solver.solve(
                     parsed.request, out.sink, key_id=key_id, source=dialect.source
                 )
+                if parsed.keep is not None and not parsed.stream:
+                    await parsed.keep(answer)
         except asyncio.CancelledError:
             metrics.cancelled(out.plan)
             if not watch.gone:  # the server stops, and has waited for us long enough
@@ -86,3 +104,11 @@ class Completions:
             metrics.answered(answer, out.first_token_s)
             if not parsed.stream:
                 await out.finish(dialect.whole(answer, parsed))
+
+
+class Counting(Completions[P]):
+    """Counts a request's prompt tokens in place of answering it."""
+
+    async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
+        count = TokenCount(await self._solver.count_input(parsed.request))
+        await respond(send, 200, msgspec.json.encode(count), [JSON, request_id_header(None)])

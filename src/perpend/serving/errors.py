@@ -4,7 +4,7 @@ import logging
 import math
 import traceback
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -53,11 +53,11 @@ def retry_after(error: PerpendError) -> RetryAfter | None:
     return None if seconds is None else max(1, math.ceil(seconds))
 
 
-def encoded(error: PerpendError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers of its own and body."""
+def encoded(error: PerpendError, body: Any = None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers of its own and body: OpenAI's, where the dialect gives none of its own."""
     wait = retry_after(error)
     headers = [] if wait is None else [(b"retry-after", str(wait).encode())]
-    return HTTPStatus(error.status), headers, msgspec.json.encode(body_of(error))
+    return HTTPStatus(error.status), headers, msgspec.json.encode(body or body_of(error))
 
 
 def unexpected(error: Exception) -> PerpendError:

@@ -5,10 +5,23 @@ from typing import Any
 
 import msgspec
 
+from perpend.serving.dialects.anthropic_schema import (
+    MessageError,
+    MessageReply,
+    MessagesRequest,
+    TokenCount,
+)
 from perpend.serving.dialects.openai_chat_schema import ChatChunk, ChatCompletion, ChatRequest
+from perpend.serving.dialects.openai_responses_schema import ResponseBody, ResponsesRequest
 from perpend.serving.errors import ErrorBody
 from perpend.serving.info import ModelList, ModelRow, Status
 
+_TYPES: tuple[type, ...] = (
+    *(ChatRequest, ChatCompletion, ChatChunk, ErrorBody),
+    *(MessagesRequest, MessageReply, MessageError, TokenCount),
+    *(ResponsesRequest, ResponseBody),
+    *(ModelList, ModelRow, Status),
+)
 _REF = "#/components/schemas/{name}"
 _ERRORS = {
     "400": "The request is wrong; `error.param` names the field.",
@@ -25,9 +38,8 @@ _ERRORS = {
 
 def document() -> dict[str, Any]:
     """The whole document, as plain values."""
-    types = (ChatRequest, ChatCompletion, ChatChunk, ModelList, ModelRow, Status, ErrorBody)
-    refs, components = msgspec.json.schema_components(types, ref_template=_REF)
-    schema = dict(zip((one.__name__ for one in types), refs, strict=True))
+    refs, components = msgspec.json.schema_components(_TYPES, ref_template=_REF)
+    schema = dict(zip((one.__name__ for one in _TYPES), refs, strict=True))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,12 +61,17 @@ def document() -> dict[str, Any]:
 
 
 def _paths(schema: dict[str, Any]) -> dict[str, Any]:
-    name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "/v1/chat/completions": {"post": _chat(schema)},
+        "/v1/messages": {"post": _messages(schema)},
+        "/v1/messages/count_tokens": {"post": _count(schema)},
+        "/v1/responses": {"post": _responses(schema)},
+        "/v1/responses/{id}": {
+            "get": _get("getResponse", "A response that was stored.", schema["ResponseBody"]) | _named("id"),
+        },
         "/v1/models": {"get": _get("listModels", "The models served here.", schema["ModelList"])},
         "/v1/models/{model}": {
-            "get": {**_get("getModel", "One model.", schema["ModelRow"]), "parameters": [name]},
+            "get": _get("getModel", "One model.", schema["ModelRow"]) | _named("model"),
         },
         "/healthz": {"get": _get("health", "The process lives.", schema["Status"])},
         "/readyz": {
@@ -71,16 +88,50 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _named(name: str) -> dict[str, Any]:
+    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]}
+
+
 def _chat(schema: dict[str, Any]) -> dict[str, Any]:
-    answer = _json("The answer; with `stream` as server-sent events.", schema["ChatCompletion"])
-    answer["content"]["text/event-stream"] = {"schema": schema["ChatChunk"]}
+    answer = _streamed(schema["ChatCompletion"], schema["ChatChunk"])
+    summary = "Answer a conversation inside a budget of thinking, money and time."
+    return _post("createChatCompletion", summary, schema["ChatRequest"], answer, schema["ErrorBody"])
+
+
+def _messages(schema: dict[str, Any]) -> dict[str, Any]:
+    answer = _streamed(schema["MessageReply"], _EVENT)
+    summary = "The same in Anthropic's dialect."
+    return _post("createMessage", summary, schema["MessagesRequest"], answer, schema["MessageError"])
+
+
+def _count(schema: dict[str, Any]) -> dict[str, Any]:
+    answer = _json("The prompt's tokens.", schema["TokenCount"])
+    summary = "Count a request's prompt tokens without answering it."
+    return _post("countTokens", summary, schema["MessagesRequest"], answer, schema["MessageError"])
+
+
+def _responses(schema: dict[str, Any]) -> dict[str, Any]:
+    answer = _streamed(schema["ResponseBody"], _EVENT)
+    summary = "The same in the dialect of OpenAI's responses: stored, and gone on from by id."
+    return _post("createResponse", summary, schema["ResponsesRequest"], answer, schema["ErrorBody"])
+
+
+_EVENT = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+
+
+def _streamed(whole: Any, piece: Any) -> dict[str, Any]:
+    answer = _json("The answer; with `stream` as server-sent events.", whole)
+    answer["content"]["text/event-stream"] = {"schema": piece}
+    return answer
+
+
+def _post(operation: str, summary: str, body: Any, answer: dict[str, Any], error: Any) -> dict[str, Any]:
     answer["headers"] = {"X-Request-Id": {"schema": {"type": "string"}}}
-    errors = {status: _json(text, schema["ErrorBody"]) for status, text in _ERRORS.items()}
     return {
-        "operationId": "createChatCompletion",
-        "summary": "Answer a conversation inside a budget of thinking, money and time.",
-        "requestBody": {"required": True, "content": {"application/json": {"schema": schema["ChatRequest"]}}},
-        "responses": {"200": answer, **errors},
+        "operationId": operation,
+        "summary": summary,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {"200": answer, **{status: _json(text, error) for status, text in _ERRORS.items()}},
     }
 
 

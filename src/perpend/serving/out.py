@@ -1,13 +1,24 @@
 """The way out: an answer sent whole at the end, or streamed while it is made."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from perpend.errors import PerpendError
 from perpend.serving import errors, sse
 from perpend.serving.asgi import JSON, Header, Send, respond
 from perpend.serving.dialects.contract import Stream
-from perpend.types import AnswerDelta, Event, Plan, Started, ThinkingDelta, new_id
+from perpend.types import (
+    Answer,
+    AnswerDelta,
+    Event,
+    Finished,
+    Plan,
+    Started,
+    ThinkingDelta,
+    ToolCallDelta,
+    new_id,
+)
 
 STALLED_S = 60.0
 """A client that reads nothing for so long counts as gone."""
@@ -24,19 +35,27 @@ def request_id_header(request_id: str | None) -> Header:
     return (b"x-request-id", (request_id or new_id("req")).encode())
 
 
-async def refuse(send: Send, error: PerpendError, request_id: str | None = None) -> None:
+Failure = Callable[[PerpendError], Any]
+"""A dialect's body for an error."""
+Keep = Callable[[Answer], Awaitable[None]]
+
+
+async def refuse(
+    send: Send, error: PerpendError, request_id: str | None = None, failure: Failure = errors.body_of
+) -> None:
     """The error as a whole HTTP answer."""
-    status, headers, body = errors.encoded(error)
+    status, headers, body = errors.encoded(error, failure(error))
     await respond(send, status, body, [JSON, request_id_header(request_id), *headers])
 
 
 class Whole:
     """Hears the events only for what metrics and errors need of them; the body is sent at the end."""
 
-    __slots__ = ("_began", "_send", "first_token_s", "plan", "request_id")
+    __slots__ = ("_began", "_failure", "_send", "first_token_s", "plan", "request_id")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, failure: Failure) -> None:
         self._send = send
+        self._failure = failure
         self._began = time.perf_counter()
         self.plan: Plan | None = None
         self.request_id: str | None = None
@@ -50,7 +69,7 @@ class Whole:
         await respond(self._send, 200, body, [JSON, request_id_header(self.request_id)])
 
     async def fail(self, error: PerpendError) -> None:
-        await refuse(self._send, error, self.request_id)
+        await refuse(self._send, error, self.request_id, self._failure)
 
     async def keep_alive(self) -> bool:
         """Called now and then while nothing else happens; False: the client doesn't read any more."""
@@ -59,7 +78,7 @@ class Whole:
     def _note(self, batch: Sequence[Event]) -> None:
         if self.first_token_s is None and batch:
             first = batch[0]
-            if isinstance(first, ThinkingDelta | AnswerDelta):
+            if isinstance(first, ThinkingDelta | AnswerDelta | ToolCallDelta):
                 self.first_token_s = time.perf_counter() - self._began
             elif isinstance(first, Started):
                 self.plan = first.plan
@@ -69,22 +88,28 @@ class Whole:
 class Streamed(Whole):
     """Sends each batch of events as it comes, in one write."""
 
-    __slots__ = ("_head_sent", "_stream", "_waiting_since")
+    __slots__ = ("_head_sent", "_keep", "_stream", "_waiting_since")
 
-    def __init__(self, send: Send, stream: Stream) -> None:
-        super().__init__(send)
+    def __init__(self, send: Send, failure: Failure, stream: Stream, keep: Keep | None = None) -> None:
+        """`keep` is awaited before the end of the answer is sent."""
+        super().__init__(send, failure)
         self._stream = stream
+        self._keep = keep
         self._head_sent = False
         self._waiting_since: float | None = None
 
     async def sink(self, batch: list[Event]) -> None:
         self._note(batch)
+        if self._keep is not None:
+            for event in batch:
+                if isinstance(event, Finished):
+                    await self._keep(event.answer)
         if data := self._stream.render(batch):
             await self._write(data)
 
     async def fail(self, error: PerpendError) -> None:
         if not self._head_sent:
-            await refuse(self._send, error, self.request_id)
+            await super().fail(error)
         elif not self._stream.done:
             await self._write(self._stream.fail(error))
 
@@ -92,7 +117,7 @@ class Streamed(Whole):
         now = time.perf_counter()
         if self._waiting_since is not None:
             return now - self._waiting_since < STALLED_S
-        await self._write(sse.KEEP_ALIVE)
+        await self._write(self._stream.keep_alive)
         return True
 
     async def _write(self, data: bytes) -> None:

@@ -68,7 +68,10 @@ async def answered(draft: Draft, base: Call, budget: TokenBudget) -> None:
     if draft.means.model.backend.continues:
         continuation = family.skip
         if not draft.said.empty or budget.thinking:
-            continuation = f"{family.open}{thinking.rstrip()}\n{family.close}{family.answer_prefix}"
+            # a prefix that begins an answer would leave no room for a tool call
+            may_call = base.form.tools and base.form.tool_choice != "none"
+            prefix = "\n\n" if may_call else family.answer_prefix
+            continuation = f"{family.open}{thinking.rstrip()}\n{family.close}{prefix}"
         call = replace(base, phase="answering", continuation=continuation)
     else:
         so_far = (Message("assistant", thinking),) if thinking else ()

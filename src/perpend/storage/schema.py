@@ -3,7 +3,7 @@
 Times are Unix milliseconds, dollars are exact decimal text: both mean the same in every database.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -47,4 +47,14 @@ keys = Table(
     Column("prefix", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+)
+
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key_id", String),
+    Column("status", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("conversation", LargeBinary, nullable=False),
 )

@@ -11,10 +11,10 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 Status = Literal["finished", "failed", "cancelled"]
-Param = str | int | None
+Param = str | int | bytes | None
 """What the driver takes."""
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: a store that has it is opened without loading the migrator."""
 
 
@@ -58,6 +58,19 @@ class KeyRow(Struct, frozen=True, kw_only=True):
     """The secret's first characters, to recognise it by."""
     created_at: dt.datetime
     revoked_at: dt.datetime | None = None
+
+
+class ResponseRow(Struct, frozen=True):
+    """An answer that a client may come back for."""
+
+    id: str
+    key_id: str | None
+    """Whose it is: another key doesn't find it."""
+    status: str
+    body: bytes
+    """JSON, as it was answered."""
+    conversation: bytes
+    """JSON of the messages that led to it, its own among them."""
 
 
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:

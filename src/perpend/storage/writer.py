@@ -66,6 +66,23 @@ class Writer:
             loop.call_soon(self._flush)
         await waiter
 
+    async def run(self, statement: str, params: tuple[Param, ...]) -> None:
+        """One statement on another table than the ledger; durable when it returns. Raises StorageError."""
+        deadline = time.monotonic() + self._busy_timeout_s
+        while True:
+            try:
+                self._connection.execute(statement, params)
+                break
+            except sqlite3.Error as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise problem("the store could not be written", error, self._path) from error
+            await asyncio.sleep(_RETRY_S)
+        self._checkpointer.wrote()
+        if self._syncer is not None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._syncer.resolve_when_synced([waiter])
+            await waiter
+
     def write_now(self, rows: list[LedgerRow]) -> None:
         """Durable when it returns, without awaiting: for a task that is being cancelled.
 

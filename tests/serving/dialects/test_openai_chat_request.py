@@ -5,15 +5,34 @@ from typing import Any
 
 import msgspec
 import pytest
-from scripted import BODY
+from scripted import BODY, answer
 
 from perpend.config.schema import Config, DefaultsConfig, ServeConfig
 from perpend.errors import BadRequest
 from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.openai_chat_answer import completion_body
 from perpend.serving.dialects.openai_chat_request import parse
-from perpend.types import Limits, Message, Sampling, StrategySpec
+from perpend.types import (
+    Carry,
+    Form,
+    Image,
+    Limits,
+    Message,
+    NamedTool,
+    OutputFormat,
+    Part,
+    Sampling,
+    StrategySpec,
+    Text,
+    Thought,
+    Tool,
+    ToolResult,
+    ToolUse,
+)
 
 USER = {"role": "user", "content": "hi"}
+SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
+TOOL = {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": SCHEMA}}
 
 
 def parsed(**fields: Any) -> Parsed:
@@ -98,7 +117,7 @@ def test_a_conversation_with_parts_and_past_thinking() -> None:
     assert request.messages == (
         Message("system", "Be brief."),
         Message("user", "ab"),
-        Message("assistant", "c"),
+        Message("assistant", (Thought("past"), Text("c"))),
         Message("assistant", ""),
         Message("user", "hi"),
     )
@@ -123,6 +142,75 @@ def test_what_sdks_send_by_default_is_accepted() -> None:
         seed=None,
         stop=None,
     )
+
+
+def test_tools_and_the_form_of_the_answer() -> None:
+    form = parsed(
+        tools=[TOOL],
+        tool_choice={"type": "function", "function": {"name": "add"}},
+        parallel_tool_calls=False,
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "sum", "schema": SCHEMA, "strict": True},
+        },
+    ).request.form
+    assert form == Form(
+        tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
+        tool_choice=NamedTool("add"),
+        parallel_tools=False,
+        output=OutputFormat(schema=SCHEMA, name="sum", strict=True),
+    )
+    assert parsed(response_format={"type": "json_object"}).request.form == Form(output=OutputFormat())
+
+
+def test_calls_and_results_and_an_image() -> None:
+    url = "data:image/png;base64,AAAA"
+    calls = [
+        {"id": "c1", "type": "function", "function": {"name": "add", "arguments": "{}"}, "index": 0},
+        {"id": "c2", "type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}},
+    ]
+    request = parsed(
+        messages=[
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": url}}],
+            },
+            {"role": "assistant", "content": None, "tool_calls": calls},
+            {"role": "tool", "tool_call_id": "c1", "content": "0"},
+            {"role": "tool", "tool_call_id": "c2", "content": [{"type": "text", "text": "1"}]},
+        ]
+    ).request
+    assert request.messages == (
+        Message("user", (Text("a"), Image(url))),
+        Message("assistant", (ToolUse("c1", "add", "{}"), ToolUse("c2", "add", '{"a": 1}'))),
+        Message("tool", (ToolResult("c1", "0"), ToolResult("c2", "1"))),
+    )
+
+
+def test_a_message_that_comes_back_as_it_went_out_is_what_the_model_said() -> None:
+    said: tuple[Part, ...] = (
+        Thought("first", Carry("v", "s1")),
+        Thought("between"),
+        Thought("", Carry("v", "hidden")),
+        Thought("second", Carry("v", "s2")),
+        Text("text", Carry("v", "s3")),
+        ToolUse("c1", "add", "{}", Carry("v", "s4")),
+    )
+    whole = answer("text", "firstbetweensecond", "tool_calls", content=said)
+    message = msgspec.json.decode(completion_body(whole, "visible"))["choices"][0]["message"]
+    assert parsed(messages=[USER, message]).request.messages[1] == Message("assistant", said)
+    unseen = msgspec.json.decode(completion_body(whole, "hidden"))["choices"][0]["message"]
+    back = parsed(messages=[USER, unseen]).request.messages[1]
+    assert back.thinking == ""
+    assert [part.carry for part in back.parts if isinstance(part, Thought)] == [
+        part.carry for part in said if isinstance(part, Thought) and part.carry
+    ]
+
+
+def test_what_another_gateway_put_there_is_left_out() -> None:
+    details = [{"type": "reasoning.encrypted", "data": "x"}, {"type": "perpend.carry"}, 5]
+    message = {"role": "assistant", "content": "c", "reasoning_details": details}
+    assert parsed(messages=[USER, message]).request.messages[1] == Message("assistant", (Text("c"),))
 
 
 WRONG: list[tuple[dict[str, Any], str, str | None]] = [
@@ -158,6 +246,21 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"strategy": {"nam": "single"}}, "strategy.name", "name"),
     ({"strategy": {"name": "single", "x": [[[[[[[[[[]]]]]]]]]]}}, "strategy", "levels"),
     ({"router": "learned"}, "router", "off"),
+    ({"tools": [TOOL, TOOL]}, "tools", "its own"),
+    ({"tools": [{"type": "function"}]}, "tools[0].function", "name"),
+    ({"tool_choice": "required"}, "tool_choice", "tools"),
+    (
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "ad"}}},
+        "tool_choice",
+        "add",
+    ),
+    ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "schema"),
+    ({"messages": [{"role": "tool", "content": "4"}]}, "messages[0].tool_call_id", "tool call"),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+        "messages[0].content[0].image_url",
+        "address",
+    ),
     ({"stream_options": {"usage": True}}, "stream_options.usage", "include_usage"),
 ]
 
@@ -171,31 +274,27 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, hint: str | 
         assert any(word in error.hint for word in hint.split("|"))
 
 
-NOT_YET: list[tuple[dict[str, Any], str]] = [
+NOT_SUPPORTED: list[tuple[dict[str, Any], str]] = [
     ({"n": 2}, "n"),
     ({"n": 0}, "n"),
-    ({"tools": [{"type": "function"}]}, "tools"),
-    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tools": [{"type": "custom"}]}, "tools[0].type"),
+    ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
     ({"functions": [{}]}, "functions"),
     ({"logprobs": True}, "logprobs"),
     ({"top_logprobs": 3}, "top_logprobs"),
     ({"audio": {"voice": "x"}}, "audio"),
-    ({"response_format": {"type": "json_object"}}, "response_format"),
     ({"frequency_penalty": 0.5}, "frequency_penalty"),
-    ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
-    ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls"),
-    (
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
-        "messages[0].content[0].type",
-    ),
+    ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "assistant", "function_call": {}, "audio": {"id": "a"}}]}, "messages[0].audio"),
+    ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type"),
 ]
 
 
-@pytest.mark.parametrize(("fields", "field"), NOT_YET)
-def test_what_is_not_there_yet_says_so(fields: dict[str, Any], field: str) -> None:
+@pytest.mark.parametrize(("fields", "field"), NOT_SUPPORTED)
+def test_what_is_not_supported_says_so(fields: dict[str, Any], field: str) -> None:
     error = refused(**fields)
     assert error.field == field
-    assert "isn't supported yet" in error.message
+    assert "isn't supported" in error.message
 
 
 @pytest.mark.parametrize(
@@ -207,7 +306,7 @@ def test_what_is_not_there_yet_says_so(fields: dict[str, Any], field: str) -> No
         (b'{"messages": [{"role": "user", "content": "\xff"}]}', "UTF-8"),
         (b'{"strategy": ' + b"[" * 100_000, "nested too deep|expected"),
         (b'{"metadata": ' + b'{"a":' * 100_000, "nested too deep|expected"),
-        (b'{"tools": ' + b"[" * 100_000, "nested too deep"),
+        (b'{"functions": ' + b"[" * 100_000, "nested too deep"),
     ],
 )
 def test_a_body_that_is_no_request(body: bytes, words: str) -> None:

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from histories import histories
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted import STARTED, answer, assembled, events_of
@@ -14,34 +15,10 @@ from perpend.types import (
     Event,
     Finished,
     Progress,
-    StopReason,
     SummaryDelta,
     ThinkingDelta,
     Visibility,
 )
-
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> list[list[Event]]:
-    """Batches of a request; deltas may lack the end of its texts, and other candidates may be heard too."""
-    thinking, texts, summary = (draw(st.lists(TEXT, max_size=4)) for _ in range(3))
-    kept = draw(st.integers(0, len(texts)))
-    deltas: list[Event] = [
-        *(ThinkingDelta(text) for text in thinking[: draw(st.integers(0, len(thinking)))]),
-        *(SummaryDelta(text) for text in summary),
-        *(AnswerDelta(text) for text in texts[:kept]),
-    ]
-    for event in draw(st.lists(st.sampled_from([ThinkingDelta("other", 1, 1), AnswerDelta("other", 1, 2)]))):
-        deltas.insert(draw(st.integers(0, len(deltas))), event)
-    if draw(st.booleans()):
-        deltas.insert(0, Progress("thinking", 1, 64, 0, 1.5, answer().cost_usd))
-    stops: list[StopReason] = ["stop", "answer_tokens", "deadline"]
-    stop = draw(st.sampled_from(stops))
-    end = Finished(answer("".join(texts), "".join(thinking), stop, "".join(summary)))
-    cut = draw(st.integers(0, len(deltas)))
-    return [[STARTED], deltas[:cut], deltas[cut:], [end]]
 
 
 @given(histories(), st.sampled_from(["visible", "summary", "hidden"]), st.booleans())

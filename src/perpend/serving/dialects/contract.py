@@ -1,7 +1,7 @@
 """What a dialect is: an HTTP API that clients speak, turned into requests and back."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -16,6 +16,11 @@ class Parsed(Struct, frozen=True, gc=False):
     request: Request
     stream: bool
     include_usage: bool = False
+    keep: Callable[[Answer], Awaitable[None]] | None = None
+    """What has to be stored before the client sees the end of its answer."""
+
+
+P = TypeVar("P", bound=Parsed)
 
 
 class Stream(Protocol):
@@ -23,6 +28,11 @@ class Stream(Protocol):
 
     done: bool
     """The last bytes of the stream were rendered."""
+
+    @property
+    def keep_alive(self) -> bytes:
+        """Sent now and then while nothing else is."""
+        ...
 
     def render(self, batch: Sequence[Event]) -> bytes:
         """What the batch looks like on the wire; empty when nothing of it is for the client."""
@@ -33,14 +43,18 @@ class Stream(Protocol):
         ...
 
 
-class Dialect(Protocol):
+class Dialect(Protocol[P]):
     source: str
     """The door's name in the ledger."""
 
-    def parse(self, body: bytes, config: Config) -> Parsed:
+    def parse(self, body: bytes, config: Config, key_id: str | None) -> P:
         """Raises BadRequest naming the field."""
         ...
 
-    def whole(self, answer: Answer, parsed: Parsed) -> bytes: ...
+    def whole(self, answer: Answer, parsed: P) -> bytes: ...
 
-    def stream(self, parsed: Parsed) -> Stream: ...
+    def stream(self, parsed: P) -> Stream: ...
+
+    def failure(self, error: PerpendError) -> Any:
+        """The body of an error's HTTP answer."""
+        ...

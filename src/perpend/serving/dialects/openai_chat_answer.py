@@ -2,28 +2,40 @@
 
 import time
 
-import msgspec
 from msgspec import UNSET
 
 from perpend.serving.dialects.openai_chat_schema import (
-    CandidateReport,
     ChatCompletion,
     ChatUsage,
     Choice,
     CompletionDetails,
     FinishReason,
-    PerpendReport,
+    FunctionCall,
     PromptDetails,
+    ReasoningDetail,
     ReplyMessage,
+    ToolCall,
 )
-from perpend.types import Answer, Visibility
+from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
+from perpend.types import Answer, StopReason, Text, Thought, ToolUse, Visibility
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
+_FINISH: dict[StopReason, FinishReason] = {
+    "answer_tokens": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+}
 
 
 def completion_body(answer: Answer, visibility: Visibility, created: int | None = None) -> bytes:
     """The JSON body of `answer`; `created` is seconds since 1970, now by default."""
-    message = ReplyMessage("assistant", answer.text, shown_thinking(answer, visibility) or UNSET)
+    calls = [ToolCall(call.id, FunctionCall(call.name, call.arguments)) for call in answer.tool_calls]
+    message = ReplyMessage(
+        "assistant",
+        answer.text,
+        shown_thinking(answer, visibility) or UNSET,
+        reasoning_details=reasoning_details(answer, visibility) or UNSET,
+        tool_calls=calls or UNSET,
+    )
     completion = ChatCompletion(
         id=f"chatcmpl-{answer.request_id}",
         created=int(time.time()) if created is None else created,
@@ -35,36 +47,39 @@ def completion_body(answer: Answer, visibility: Visibility, created: int | None 
     return encode(completion)
 
 
-def shown_thinking(answer: Answer, visibility: Visibility) -> str:
-    """What of the thinking a client with this visibility may read."""
-    if visibility == "visible":
-        return answer.thinking
-    return answer.summary if visibility == "summary" else ""
+def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningDetail]:
+    """What vendors want back, in its order."""
+    details: list[ReasoningDetail] = []
+    shown = 0
+    for part in answer.content:
+        carry = part.carry if isinstance(part, Thought | Text | ToolUse) else None
+        began = shown
+        if isinstance(part, Thought) and visibility == "visible":
+            shown += len(part.text)
+        if carry is None:
+            continue
+        details.append(
+            ReasoningDetail(
+                index=len(details),
+                part="thought"
+                if isinstance(part, Thought)
+                else "text"
+                if isinstance(part, Text)
+                else "tool_call",
+                origin=carry.origin,
+                data=carry.data,
+                span=(began, shown) if isinstance(part, Thought) and visibility == "visible" else UNSET,
+                tool_call=part.id if isinstance(part, ToolUse) else UNSET,
+            )
+        )
+    return details
 
 
 def finish_reason(answer: Answer) -> FinishReason:
-    return "length" if answer.stop_reason == "answer_tokens" else "stop"
+    return _FINISH.get(answer.stop_reason, "stop")
 
 
 def usage_block(answer: Answer) -> ChatUsage:
     usage = answer.usage
     details = CompletionDetails(usage.thinking)
     return ChatUsage(usage.input, usage.output, usage.total, PromptDetails(usage.cached), details)
-
-
-def perpend_block(answer: Answer) -> PerpendReport:
-    return PerpendReport(
-        request_id=answer.request_id,
-        model=answer.model,
-        model_version=answer.model_version,
-        plan=answer.plan,
-        budget=answer.budget,
-        usage=answer.usage,
-        cost_usd=answer.cost_usd,
-        truncated=answer.truncated,
-        stop_reason=answer.stop_reason,
-        candidates=[
-            CandidateReport(c.answer, c.score, c.usage.thinking, c.usage.answer) for c in answer.candidates
-        ],
-        guards=[],
-    )

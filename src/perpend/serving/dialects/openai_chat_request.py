@@ -1,6 +1,5 @@
 """From the body of `POST /v1/chat/completions` to a `Request`."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import msgspec
@@ -9,11 +8,34 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.openai_chat_schema import ChatMessage, ChatRequest, ContentPart, Money
-from perpend.types import Limits, Message, Request, Role, Sampling, StrategySpec
-
-STRATEGY_DEPTH = 8
-"""How deep the options of a strategy may nest."""
+from perpend.serving.dialects.forms import NO_FORM, form_of, plain, with_results_together
+from perpend.serving.dialects.images import image
+from perpend.serving.dialects.openai_chat_schema import (
+    ChatMessage,
+    ChatRequest,
+    ChatTool,
+    ChatToolChoice,
+    ContentPart,
+    ReasoningDetail,
+)
+from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.types import (
+    Carry,
+    Form,
+    Image,
+    Message,
+    NamedTool,
+    OutputFormat,
+    Part,
+    Role,
+    Sampling,
+    Text,
+    Thought,
+    Tool,
+    ToolChoice,
+    ToolResult,
+    ToolUse,
+)
 
 _decoder = msgspec.json.Decoder(ChatRequest)
 _ROLES: dict[str, Role] = {
@@ -21,60 +43,37 @@ _ROLES: dict[str, Role] = {
     "developer": "system",
     "user": "user",
     "assistant": "assistant",
+    "tool": "tool",
 }
 _HARMLESS: dict[str, tuple[Any, ...]] = {
     "n": (1,),
-    "response_format": ({"type": "text"},),
     "modalities": (["text"],),
     "verbosity": ("medium",),
-    "tool_choice": ("auto", "none"),
     "function_call": ("auto", "none"),
 }
-
-
-_DEFAULT_STRATEGY = StrategySpec()
+_UNSUPPORTED = (
+    *("n", "modalities", "verbosity", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty"),
+    *("logit_bias", "functions", "function_call", "audio", "prediction", "web_search_options", "moderation"),
+)
 _DEFAULT_SAMPLING = Sampling()
 
 
 def parse(body: bytes, config: Config) -> Parsed:
-    """The body as a request. Raises BadRequest naming the first field that is wrong or not supported yet."""
+    """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     chat = decode(_decoder, body)
     _refuse_unsupported(chat)
-    if len(chat.messages) > config.serve.max_messages:
-        raise BadRequest(
-            f"{len(chat.messages)} messages are more than this server takes",
-            hint=f"send at most {config.serve.max_messages}, or raise serve.max_messages",
-            field="messages",
-        )
-    effort = chat.reasoning_effort
     options = chat.stream_options
-    request = Request(
-        messages=tuple([_message(i, message) for i, message in enumerate(chat.messages)]),
-        model=chat.model or None,
-        effort="max" if effort == "xhigh" else effort,
-        limits=Limits(
-            max_thinking_tokens=chat.max_thinking_tokens,
-            max_output_tokens=_max_output(chat),
-            max_cost_usd=None if chat.max_cost_usd is None else _money(chat.max_cost_usd),
-            deadline_ms=chat.deadline_ms,
-        ),
-        sampling=_sampling(chat),
-        strategy=_DEFAULT_STRATEGY if chat.strategy is None else _strategy(chat.strategy),
-        verifier=chat.verifier,
-        visibility=chat.thinking_visibility or config.defaults.visibility,
-        progress=bool(chat.progress),
-    )
+    messages = [_message(i, message, config) for i, message in enumerate(chat.messages)]
+    form = _form(chat) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
+    asked = Asked(with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form)
+    request = request_of(asked, chat, config)
     return Parsed(request, bool(chat.stream), options is not None and bool(options.include_usage))
 
 
 def _refuse_unsupported(chat: ChatRequest) -> None:
-    if chat.router is not None and chat.router != "off":
-        raise BadRequest(f"unknown router {chat.router!r}", hint="known: off", field="router")
     # One chain of truth tests on the hot path; which of them it was is found on the slow one.
     if (
-        chat.tools
-        or chat.functions
-        or chat.response_format
+        chat.functions
         or chat.logprobs
         or chat.top_logprobs
         or chat.frequency_penalty
@@ -82,7 +81,6 @@ def _refuse_unsupported(chat: ChatRequest) -> None:
         or chat.logit_bias
         or chat.modalities
         or chat.verbosity
-        or chat.tool_choice
         or chat.function_call
         or chat.audio
         or chat.prediction
@@ -93,44 +91,147 @@ def _refuse_unsupported(chat: ChatRequest) -> None:
         for field in _UNSUPPORTED:
             value = getattr(chat, field)
             if value not in _HARMLESS.get(field, ()) and (value or (field == "n" and value == 0)):
-                raise _not_yet(field)
+                raise not_supported(field)
 
 
-_UNSUPPORTED = (
-    *("n", "response_format", "modalities", "verbosity", "logprobs", "top_logprobs", "frequency_penalty"),
-    *("presence_penalty", "logit_bias", "tools", "tool_choice", "functions", "function_call", "audio"),
-    *("prediction", "web_search_options", "moderation"),
-)
-
-
-def _not_yet(field: str, what: str | None = None) -> BadRequest:
-    return BadRequest(f"{what or field} isn't supported yet", hint="leave it out", field=field)
-
-
-def _message(index: int, message: ChatMessage) -> Message:
+def _message(index: int, message: ChatMessage, config: Config) -> Message:
+    path = f"messages[{index}]"
     role = _ROLES.get(message.role)
     if role is None:
-        raise _not_yet(f"messages[{index}].role", f"role {message.role!r}")
-    if message.tool_calls or message.function_call or message.audio:
-        name = next(f for f in ("tool_calls", "function_call", "audio") if getattr(message, f))
-        raise _not_yet(f"messages[{index}].{name}", name)
+        raise not_supported(f"{path}.role", f"role {message.role!r}", 'send tool results with role "tool"')
+    if message.function_call or message.audio:
+        name = "function_call" if message.function_call else "audio"
+        raise not_supported(f"{path}.{name}", name)
+    if role == "assistant":
+        return _assistant(path, message, config)
     content = message.content
+    if role == "tool":
+        if not message.tool_call_id:
+            raise missing(f"{path}.tool_call_id", "name the tool call that this is the result of")
+        result = "" if content is None else content
+        given = result if isinstance(result, str) else plain(_parts(f"{path}.content", result, config))
+        return Message(role, (ToolResult(message.tool_call_id, given),))
     if isinstance(content, str):
         return Message(role, content)
-    path = f"messages[{index}].content"
     if content is None:
-        if role == "assistant":
-            return Message(role, "")
-        raise BadRequest("a message needs content", hint="send text", field=path)
-    return Message(role, "".join([_text(f"{path}[{i}]", part) for i, part in enumerate(content)]))
+        raise BadRequest("a message needs content", hint="send text", field=f"{path}.content")
+    return Message(role, plain(_parts(f"{path}.content", content, config)))
 
 
-def _text(path: str, part: ContentPart) -> str:
-    if part.type != "text":
-        raise _not_yet(f"{path}.type", f"content of type {part.type[:80]!r}")
-    if part.text is None:
-        raise BadRequest(f"{path}.text is missing", hint="a text part needs its text", field=f"{path}.text")
-    return part.text
+def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text | Image, ...]:
+    parts: list[Text | Image] = []
+    for i, part in enumerate(content):
+        where = f"{path}[{i}]"
+        if part.type == "text":
+            if part.text is None:
+                raise missing(f"{where}.text", "a text part needs its text")
+            parts.append(Text(part.text))
+        elif part.type == "image_url":
+            if part.image_url is None:
+                raise missing(f"{where}.image_url", "an image part needs its address")
+            address = part.image_url
+            parts.append(image(address.url, f"{where}.image_url.url", config, address.detail))
+        elif part.type == "refusal":
+            parts.append(Text(str(part.refusal or "")))
+        else:
+            raise not_supported(
+                f"{where}.type", f"content of type {part.type[:80]!r}", "send text or image_url"
+            )
+    return tuple(parts)
+
+
+def _assistant(path: str, message: ChatMessage, config: Config) -> Message:
+    content = message.content
+    text = content if isinstance(content, str) else ""
+    if isinstance(content, list):
+        said = plain(_parts(f"{path}.content", content, config))
+        if not isinstance(said, str):
+            raise not_supported(f"{path}.content", "an image in an assistant's message")
+        text = said
+    thinking = message.reasoning_content or message.reasoning or ""
+    if not thinking and not message.tool_calls and not message.reasoning_details:
+        return Message("assistant", text)
+    carries = _carries(message.reasoning_details or [])
+    parts: list[Part] = [*_thoughts(thinking, [one for one in carries if one.part == "thought"])]
+    texts = [Carry(one.origin, one.data) for one in carries if one.part == "text"]
+    if text or texts:
+        parts.append(Text(text, texts[-1] if texts else None))
+    of_calls = {one.tool_call: Carry(one.origin, one.data) for one in carries if one.part == "tool_call"}
+    for call in message.tool_calls or []:
+        parts.append(ToolUse(call.id, call.function.name, call.function.arguments, of_calls.get(call.id)))
+    return Message("assistant", tuple(parts))
+
+
+def _carries(details: list[Any]) -> list[ReasoningDetail]:
+    """Ours alone: what other gateways put there isn't for any vendor that is asked here."""
+    carries: list[ReasoningDetail] = []
+    for detail in details:
+        if isinstance(detail, dict) and cast("dict[str, Any]", detail).get("type") == "perpend.carry":
+            try:
+                carries.append(msgspec.convert(detail, ReasoningDetail))
+            except msgspec.ValidationError:
+                continue
+    return carries
+
+
+def _thoughts(thinking: str, carries: list[ReasoningDetail]) -> list[Thought]:
+    """The blocks that `thinking` was joined from; what nobody wants back stands between them."""
+    thoughts: list[Thought] = []
+    done = 0
+    for one in carries:
+        carry = Carry(one.origin, one.data)
+        if not isinstance(one.span, tuple) or not done <= one.span[0] <= one.span[1] <= len(thinking):
+            thoughts.append(Thought("", carry))
+            continue
+        start, end = one.span
+        if start > done:
+            thoughts.append(Thought(thinking[done:start]))
+        thoughts.append(Thought(thinking[start:end], carry))
+        done = end
+    if done < len(thinking):
+        thoughts.append(Thought(thinking[done:]))
+    return thoughts
+
+
+def _form(chat: ChatRequest) -> Form:
+    tools = [_tool(i, tool) for i, tool in enumerate(chat.tools or [])]
+    return form_of(tools, _choice(chat.tool_choice), chat.parallel_tool_calls, _output(chat))
+
+
+def _tool(index: int, tool: ChatTool) -> Tool:
+    if tool.type != "function":
+        raise not_supported(f"tools[{index}].type", f"a tool of type {tool.type[:80]!r}", 'send "function"')
+    function = tool.function
+    if function is None:
+        raise missing(f"tools[{index}].function", "its name, description and parameters")
+    return Tool(
+        name=function.name,
+        description=function.description or "",
+        parameters=function.parameters or {"type": "object", "properties": {}},
+        strict=function.strict,
+    )
+
+
+def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
+    if isinstance(choice, ChatToolChoice):
+        if choice.type != "function" or choice.function is None:
+            hint = '"auto", "none", "required" or {"type": "function", "function": {"name": …}}'
+            raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
+        return NamedTool(choice.function.name)
+    return cast("ToolChoice | None", choice)
+
+
+def _output(chat: ChatRequest) -> OutputFormat | None:
+    wanted = chat.response_format
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return OutputFormat()
+    given = wanted.json_schema
+    if given is None or given.schema is None:
+        raise missing("response_format.json_schema", 'such as {"name": "answer", "schema": {…}}')
+    description = given.description or ""
+    return OutputFormat(schema=given.schema, name=given.name, description=description, strict=given.strict)
 
 
 def _max_output(chat: ChatRequest) -> int | None:
@@ -145,44 +246,9 @@ def _max_output(chat: ChatRequest) -> int | None:
     )
 
 
-def _money(value: Money) -> Decimal:
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not amount.is_finite() or not 0 <= amount <= 1_000_000:
-        raise BadRequest(
-            "max_cost_usd isn't an amount of dollars", hint="a number from 0 to 1000000", field="max_cost_usd"
-        )
-    return amount
-
-
 def _sampling(chat: ChatRequest) -> Sampling:
     stop = chat.stop
     if chat.temperature is None and chat.top_p is None and chat.seed is None and stop is None:
         return _DEFAULT_SAMPLING
     texts = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
     return Sampling(temperature=chat.temperature, top_p=chat.top_p, seed=chat.seed, stop=texts)
-
-
-def _strategy(value: str | dict[str, Any]) -> StrategySpec:
-    if isinstance(value, str):
-        return StrategySpec(value)
-    options = dict(value)
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise BadRequest("strategy.name is missing", hint='such as {"name": "single"}', field="strategy.name")
-    if _deeper_than(STRATEGY_DEPTH, options):
-        hint = f"at most {STRATEGY_DEPTH} levels"
-        raise BadRequest("strategy is nested too deep", hint=hint, field="strategy")
-    return StrategySpec(name, options)
-
-
-def _deeper_than(levels: int, value: object) -> bool:
-    if isinstance(value, dict):
-        inner = list(cast("dict[str, object]", value).values())
-    elif isinstance(value, list):
-        inner = cast("list[object]", value)
-    else:
-        return False
-    return levels == 0 or any(_deeper_than(levels - 1, one) for one in inner)

@@ -1,43 +1,74 @@
 """The bodies of `POST /v1/chat/completions` as types; `/openapi.json` is generated from them."""
 
-from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from perpend.types import BudgetReport, Effort, Plan, StopReason, Usage, Visibility
+from perpend.serving.dialects.own import OwnFields, Positive, Text256
+from perpend.serving.dialects.report import PerpendReport
 
-Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-Text256 = Annotated[str, Meta(max_length=256)]
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]
-Money: TypeAlias = float | str
+
+
+class ImageURL(Struct, forbid_unknown_fields=True):
+    url: str
+    detail: str | None = None
 
 
 class ContentPart(Struct, forbid_unknown_fields=True):
-    """A part of a message's content; only text so far."""
+    """A part of a message's content: text or an image."""
 
     type: str
     text: str | None = None
-    image_url: Any = None
+    image_url: ImageURL | None = None
     input_audio: Any = None
     file: Any = None
     refusal: Any = None
     prompt_cache_breakpoint: Any = None
 
 
+class FunctionCall(Struct, frozen=True):
+    name: str
+    arguments: str = ""
+    """JSON, exactly as the model wrote it."""
+
+
+class ToolCall(Struct, frozen=True):
+    id: str
+    function: FunctionCall
+    type: Literal["function"] = "function"
+
+
+class ReasoningDetail(Struct, frozen=True, kw_only=True):
+    """What a vendor wants back: send an assistant's message again as it came, and it gets it. Opaque.
+
+    `span` are the characters of `reasoning_content` that it belongs to, where it belongs to thinking
+    that was shown; `tool_call` the id of the call that it belongs to.
+    """
+
+    type: Literal["perpend.carry"] = "perpend.carry"
+    index: int
+    part: Literal["thought", "text", "tool_call"]
+    origin: str
+    data: str
+    span: tuple[int, int] | UnsetType = UNSET
+    tool_call: str | UnsetType = UNSET
+
+
 class ChatMessage(Struct, forbid_unknown_fields=True):
-    """A turn. What an assistant's turn carries beside its content is accepted and left out of the prompt."""
+    """A turn. An assistant's turn is sent again as it came, thinking and all."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: str | list[ContentPart] | None = None
     name: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
+    reasoning_details: list[Any] | None = None
     refusal: str | None = None
     annotations: list[Any] | None = None
     audio: Any = None
-    tool_calls: Any = None
+    tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     function_call: Any = None
 
@@ -47,31 +78,60 @@ class StreamOptions(Struct, forbid_unknown_fields=True):
     include_obfuscation: bool | None = None
 
 
-class ChatRequest(Struct, forbid_unknown_fields=True, kw_only=True):
+class FunctionTool(Struct, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ChatTool(Struct):
+    type: str
+    function: FunctionTool | None = None
+
+
+class NamedFunction(Struct):
+    name: str
+
+
+class ChatToolChoice(Struct):
+    type: str
+    function: NamedFunction | None = None
+
+
+class JSONSchemaFormat(Struct, forbid_unknown_fields=True):
+    name: str = "answer"
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Struct, forbid_unknown_fields=True):
+    """How the answer's text is written; thinking isn't bound by it."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JSONSchemaFormat | None = None
+
+
+class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     """OpenAI's chat request with Perpend's own fields beside it; null means absent everywhere."""
 
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]
     model: Text256 | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    max_tokens: Positive | None = None
     """As `max_completion_tokens`: thinking and answer together."""
-    max_completion_tokens: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    max_completion_tokens: Positive | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     seed: Int64 | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
 
-    reasoning_effort: Effort | Literal["xhigh"] | None = None
-    max_thinking_tokens: Count | None = None
-    max_cost_usd: Money | None = None
-    deadline_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
-    thinking_visibility: Visibility | None = None
-    progress: bool | None = None
-    strategy: Text256 | dict[str, Any] | None = None
-    verifier: Text256 | None = None
-    router: Text256 | None = None
-    cache: bool | None = None
+    tools: list[ChatTool] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ChatToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
 
     # Accepted, without effect on the answer.
     user: str | None = None
@@ -82,11 +142,9 @@ class ChatRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     prompt_cache_options: dict[str, Any] | None = None
-    parallel_tool_calls: bool | None = None
 
     # Accepted at their harmless value; anything else isn't supported yet.
     n: int | None = None
-    response_format: dict[str, Any] | None = None
     modalities: list[str] | None = None
     verbosity: str | None = None
     logprobs: bool | None = None
@@ -94,8 +152,6 @@ class ChatRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
-    tools: list[Any] | None = None
-    tool_choice: str | dict[str, Any] | None = None
     functions: list[Any] | None = None
     function_call: str | dict[str, Any] | None = None
     audio: Any = None
@@ -111,9 +167,11 @@ class ReplyMessage(Struct, frozen=True):
     content: str
     reasoning_content: str | UnsetType = UNSET
     refusal: None = None
+    reasoning_details: list[ReasoningDetail] | UnsetType = UNSET
+    tool_calls: list[ToolCall] | UnsetType = UNSET
 
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class Choice(Struct, frozen=True):
@@ -141,30 +199,6 @@ class ChatUsage(Struct, frozen=True):
     completion_tokens_details: CompletionDetails
 
 
-class CandidateReport(Struct, frozen=True):
-    answer: str
-    score: float | None
-    thinking: int
-    """Thinking tokens."""
-    answer_tokens: int
-
-
-class PerpendReport(Struct, frozen=True, kw_only=True):
-    """What every answer says about itself beside the dialect's own fields."""
-
-    request_id: str
-    model: str
-    model_version: str
-    plan: Plan
-    budget: BudgetReport
-    usage: Usage
-    cost_usd: Decimal
-    truncated: bool
-    stop_reason: StopReason
-    candidates: list[CandidateReport]
-    guards: list[dict[str, Any]]
-
-
 class ChatCompletion(Struct, frozen=True, kw_only=True):
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -175,10 +209,26 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     perpend: PerpendReport
 
 
+class FunctionDelta(Struct, frozen=True):
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+
+
+class ToolCallPiece(Struct, frozen=True):
+    """`id`, `type` and `name` come with a call's first piece; the arguments' JSON piece by piece."""
+
+    index: int
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+    function: FunctionDelta = field(default_factory=FunctionDelta)
+
+
 class Delta(Struct, frozen=True):
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
+    reasoning_details: list[ReasoningDetail] | UnsetType = UNSET
+    tool_calls: list[ToolCallPiece] | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True):

@@ -7,25 +7,24 @@ import time
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from perpend.errors import PerpendError
 from perpend.serving import errors, sse
-from perpend.serving.dialects.openai_chat_answer import (
-    encode,
-    finish_reason,
-    perpend_block,
-    shown_thinking,
-    usage_block,
-)
+from perpend.serving.dialects.openai_chat_answer import finish_reason, reasoning_details, usage_block
+from perpend.serving.dialects.openai_chat_schema import ReasoningDetail
+from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
 from perpend.types import (
     Answer,
     AnswerDelta,
+    Carried,
     Event,
     Finished,
     Progress,
     Started,
     SummaryDelta,
     ThinkingDelta,
+    ToolCallDelta,
     Visibility,
 )
 
@@ -35,18 +34,25 @@ _NOT_FINISHED = b'},"finish_reason":null}]}'
 
 class ChatStream:
     """Renders one stream. Only the first candidate is streamed as it comes; what its deltas lack of
-    the answer goes out at the end, so the texts always equal those of a completion that isn't streamed.
+    the answer goes out at the end, so all of it always equals a completion that isn't streamed.
     """
+
+    keep_alive = sse.KEEP_ALIVE
 
     __slots__ = (
         "_answer_head",
         "_answer_sent",
+        "_arguments_sent",
+        "_call_ids",
         "_chunk",
+        "_delta_head",
+        "_details_sent",
         "_include_usage",
         "_opening",
         "_tail",
         "_thinking_head",
         "_thinking_sent",
+        "_thought_began",
         "_visibility",
         "done",
     )
@@ -54,9 +60,12 @@ class ChatStream:
     def __init__(self, visibility: Visibility, include_usage: bool) -> None:
         self._visibility: Visibility = visibility
         self._include_usage = include_usage
-        self._chunk = self._opening = self._answer_head = self._thinking_head = b""
+        self._chunk = self._opening = self._delta_head = self._answer_head = self._thinking_head = b""
         self._tail = (b'},"finish_reason":null}],"usage":null}' if include_usage else _NOT_FINISHED) + b"\n\n"
-        self._answer_sent = self._thinking_sent = 0
+        self._answer_sent = self._thinking_sent = self._details_sent = 0
+        self._thought_began: int | None = None  # in the thinking sent; None: no thought is open
+        self._arguments_sent: list[int] = []
+        self._call_ids: list[str] = []
         self.done = False
 
     def render(self, batch: Sequence[Event]) -> bytes:
@@ -69,10 +78,19 @@ class ChatStream:
         for event in batch:
             if isinstance(event, ThinkingDelta):
                 if event.candidate == 0 and self._visibility == "visible":
+                    if self._thought_began is None:
+                        self._thought_began = self._thinking_sent
                     self._think(event.text, parts)
             elif isinstance(event, AnswerDelta):
                 if event.candidate == 0:
+                    self._thought_began = None
                     self._say(event.text, parts)
+            elif isinstance(event, ToolCallDelta):
+                if event.candidate == 0:
+                    self._call(event, parts)
+            elif isinstance(event, Carried):
+                if event.candidate == 0:
+                    self._carry(event, parts)
             elif isinstance(event, Progress):
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, SummaryDelta):
@@ -103,6 +121,7 @@ class ChatStream:
         )
         self._chunk = b"data: " + same[:-1]
         delta = self._chunk + b',"choices":[{"index":0,"delta":{'
+        self._delta_head = delta
         self._thinking_head = delta + b'"reasoning_content":'
         self._answer_head = delta + b'"content":'
         self._opening = delta + b'"role":"assistant","content":""' + self._tail
@@ -117,9 +136,53 @@ class ChatStream:
             self._answer_sent += len(text)
             parts += (self._answer_head, _json(text), self._tail)
 
+    def _call(self, event: ToolCallDelta, parts: list[bytes]) -> None:
+        sent = self._arguments_sent
+        if event.index >= len(sent):
+            self._thought_began = None
+            sent.append(0)
+            self._call_ids.append(event.id)
+            first: dict[str, object] = {"index": event.index, "id": event.id, "type": "function"}
+            self._piece({**first, "function": {"name": event.name, "arguments": event.arguments}}, parts)
+        elif event.arguments:
+            self._piece({"index": event.index, "function": {"arguments": event.arguments}}, parts)
+        sent[event.index] += len(event.arguments)
+        if event.carry is not None:
+            origin, data = event.carry.origin, event.carry.data
+            index, of = self._details_sent, self._call_ids[event.index]
+            self._details(
+                ReasoningDetail(index=index, part="tool_call", origin=origin, data=data, tool_call=of), parts
+            )
+
+    def _piece(self, piece: dict[str, object], parts: list[bytes]) -> None:
+        parts += (self._delta_head, b'"tool_calls":[', encode(piece), b"]", self._tail)
+
+    def _details(self, detail: ReasoningDetail, parts: list[bytes]) -> None:
+        self._details_sent += 1
+        parts += (self._delta_head, b'"reasoning_details":[', encode(detail), b"]", self._tail)
+
+    def _carry(self, event: Carried, parts: list[bytes]) -> None:
+        began, sent = self._thought_began, self._thinking_sent
+        self._thought_began = None
+        shown = event.part == "thought" and self._visibility == "visible"
+        detail = ReasoningDetail(
+            index=self._details_sent,
+            part=event.part,
+            origin=event.carry.origin,
+            data=event.carry.data,
+            span=(sent if began is None else began, sent) if shown else UNSET,
+        )
+        self._details(detail, parts)
+
     def _finish(self, answer: Answer, parts: list[bytes]) -> None:
         self._think(shown_thinking(answer, self._visibility)[self._thinking_sent :], parts)
         self._say(answer.text[self._answer_sent :], parts)
+        for index, call in enumerate(answer.tool_calls):
+            done = self._arguments_sent[index] if index < len(self._arguments_sent) else 0
+            if index >= len(self._arguments_sent) or done < len(call.arguments):
+                self._call(ToolCallDelta(index, call.id, call.name, call.arguments[done:]), parts)
+        for detail in reasoning_details(answer, self._visibility)[self._details_sent :]:
+            self._details(detail, parts)
         parts += (self._chunk, b',"choices":[{"index":0,"delta":{},"finish_reason":"')
         parts += (finish_reason(answer).encode(), b'"}]')
         if self._include_usage:  # a chunk without choices is only for clients that asked for it

@@ -1,0 +1,27 @@
+"""Anthropic's messages, with Perpend's own fields beside Anthropic's."""
+
+from typing import Any
+
+from perpend.config.schema import Config
+from perpend.errors import PerpendError
+from perpend.serving.dialects.anthropic_answer import failure, message_body
+from perpend.serving.dialects.anthropic_request import parse
+from perpend.serving.dialects.anthropic_stream import MessageStream
+from perpend.serving.dialects.contract import Parsed, Stream
+from perpend.types import Answer
+
+
+class Anthropic:
+    source = "messages"
+
+    def parse(self, body: bytes, config: Config, key_id: str | None) -> Parsed:
+        return parse(body, config)
+
+    def whole(self, answer: Answer, parsed: Parsed) -> bytes:
+        return message_body(answer, parsed.request)
+
+    def stream(self, parsed: Parsed) -> Stream:
+        return MessageStream(parsed.request)
+
+    def failure(self, error: PerpendError) -> Any:
+        return failure(error)

@@ -1,0 +1,98 @@
+"""From an `Answer` to an Anthropic message; the stream's `message_delta` carries the same blocks."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from perpend.errors import PerpendError
+from perpend.serving.dialects.anthropic_schema import (
+    MessageError,
+    MessageErrorDetail,
+    MessageReply,
+    MessageStop,
+    MessageUsage,
+    RedactedThinkingBlock,
+    TextBlock,
+    ThinkingBlock,
+    ThinkingCount,
+    ToolUseBlock,
+)
+from perpend.serving.dialects.blocks import Block, blocks_of
+from perpend.serving.dialects.report import encode, perpend_block
+from perpend.types import Answer, Request, StopReason, Usage
+
+_STOPS: dict[StopReason, MessageStop] = {
+    "stop_sequence": "stop_sequence",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+    "answer_tokens": "max_tokens",
+}
+_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+def message_body(answer: Answer, request: Request) -> bytes:
+    reply = MessageReply(
+        id=message_id(answer.request_id),
+        model=answer.plan.model,
+        content=[_block(block) for block in blocks_of(answer, request.visibility)],
+        stop_reason=stop_reason(answer),
+        stop_sequence=stop_sequence(answer, request),
+        usage=usage_block(answer.usage),
+        perpend=perpend_block(answer),
+    )
+    return encode(reply)
+
+
+def message_id(request_id: str) -> str:
+    return f"msg_{request_id}"
+
+
+def stop_reason(answer: Answer) -> MessageStop:
+    return _STOPS.get(answer.stop_reason, "end_turn")
+
+
+def stop_sequence(answer: Answer, request: Request) -> str | None:
+    """The one that ended the answer, where there was only one to do it."""
+    stops = request.sampling.stop
+    return stops[0] if answer.stop_reason == "stop_sequence" and len(stops) == 1 else None
+
+
+def usage_block(usage: Usage) -> MessageUsage:
+    details = ThinkingCount(usage.thinking)
+    fresh = usage.input - usage.cached - usage.written
+    return MessageUsage(fresh, usage.output, usage.cached, usage.written, details)
+
+
+def failure(error: PerpendError) -> MessageError:
+    """The error in Anthropic's shape, with the code, field and hint of the other dialects."""
+    usual = "invalid_request_error" if error.status < 500 else "api_error"
+    kind = _TYPES.get(error.status, usual)
+    return MessageError(MessageErrorDetail(kind, error.message, error.code, error.field, error.hint))
+
+
+def tool_input(arguments: str) -> Raw:
+    """Arguments as the object that Anthropic's clients expect; what isn't one is wrapped, not lost."""
+    try:
+        _OBJECT.decode(arguments or "{}")
+    except msgspec.DecodeError:
+        return Raw(msgspec.json.encode({"arguments": arguments}))
+    return Raw((arguments or "{}").encode())
+
+
+def _block(block: Block) -> TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock:
+    if block.kind == "thought":
+        return ThinkingBlock(block.text, block.carry)
+    if block.kind == "text":
+        return TextBlock(block.text)
+    if block.kind == "call":
+        return ToolUseBlock(block.id, block.name, tool_input(block.text))
+    return RedactedThinkingBlock(block.carry)

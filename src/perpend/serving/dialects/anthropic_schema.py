@@ -1,0 +1,177 @@
+"""The bodies of `POST /v1/messages` as types; `/openapi.json` is generated from them."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from perpend.serving.dialects.own import OwnFields, Positive, Text256
+from perpend.serving.dialects.report import PerpendReport
+
+StopText = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class Source(Struct):
+    """Where an image is."""
+
+    type: str
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+
+
+class ContentBlock(Struct):
+    """A piece of a message; which fields it has depends on its type."""
+
+    type: str
+    text: str | None = None
+    source: Source | None = None
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, Any] | None = None
+    tool_use_id: str | None = None
+    content: "str | list[ContentBlock] | None" = None
+    is_error: bool | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    data: str | None = None
+
+
+class InputMessage(Struct, forbid_unknown_fields=True):
+    role: Literal["user", "assistant", "system"]
+    content: str | list[ContentBlock]
+
+
+class Thinking(Struct, forbid_unknown_fields=True):
+    type: Literal["enabled", "adaptive", "disabled"]
+    budget_tokens: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
+    """The same as `max_thinking_tokens`."""
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class JSONFormat(Struct):
+    type: Literal["json_schema"]
+    schema: dict[str, Any]
+
+
+class OutputConfig(Struct, forbid_unknown_fields=True):
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    format: JSONFormat | None = None
+
+
+class MessagesTool(Struct):
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    type: str | None = None
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class MessagesToolChoice(Struct, forbid_unknown_fields=True):
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+    """Anthropic's request with Perpend's own fields beside it; null means absent everywhere."""
+
+    messages: Annotated[list[InputMessage], Meta(min_length=1)]
+    model: Text256 | None = None
+    max_tokens: Positive | None = None
+    """Thinking and answer together."""
+    system: str | list[ContentBlock] | None = None
+    stream: bool | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    output_format: JSONFormat | None = None
+    """As `output_config.format`."""
+    tools: list[MessagesTool] | None = None
+    tool_choice: MessagesToolChoice | None = None
+    stop_sequences: Annotated[list[StopText], Meta(max_length=16)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+    # Accepted, without effect on the answer.
+    metadata: dict[str, Any] | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
+    cache_control: dict[str, Any] | None = None
+
+    # Not supported where they say anything.
+    top_k: int | None = None
+    container: Any = None
+    context_management: Any = None
+    mcp_servers: list[Any] | None = None
+
+
+class TextBlock(Struct, frozen=True, tag="text"):
+    text: str
+    citations: None = None
+
+
+class ThinkingBlock(Struct, frozen=True, tag="thinking"):
+    """`signature` is opaque: sent again with the message, it gives a vendor back what it wants."""
+
+    thinking: str
+    signature: str
+
+
+class RedactedThinkingBlock(Struct, frozen=True, tag="redacted_thinking"):
+    """What a vendor wants back and nobody reads."""
+
+    data: str
+
+
+class ToolUseBlock(Struct, frozen=True, tag="tool_use"):
+    id: str
+    name: str
+    input: Raw
+
+
+class ThinkingCount(Struct, frozen=True):
+    thinking_tokens: int
+
+
+class MessageUsage(Struct, frozen=True):
+    """`input_tokens` leaves out what came from a cache or went into it; `output_tokens` counts thinking and answer."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_input_tokens: int
+    cache_creation_input_tokens: int
+    output_tokens_details: ThinkingCount
+
+
+MessageStop = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
+
+
+class MessageReply(Struct, frozen=True, kw_only=True):
+    id: str
+    type: Literal["message"] = "message"
+    role: Literal["assistant"] = "assistant"
+    model: str
+    content: list[TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock]
+    stop_reason: MessageStop
+    stop_sequence: str | None
+    usage: MessageUsage
+    perpend: PerpendReport
+
+
+class TokenCount(Struct, frozen=True):
+    input_tokens: int
+
+
+class MessageErrorDetail(Struct, frozen=True):
+    """What happened, the field that is meant, and what to do about it."""
+
+    type: str
+    message: str
+    code: str
+    param: str | None
+    hint: str | None
+
+
+class MessageError(Struct, frozen=True):
+    error: MessageErrorDetail
+    type: Literal["error"] = "error"
+    request_id: str | UnsetType = UNSET

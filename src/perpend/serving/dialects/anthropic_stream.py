@@ -1,0 +1,86 @@
+"""From batches of events to the server-sent events of a streamed Anthropic message."""
+
+from typing import Any
+
+import msgspec
+
+from perpend.errors import PerpendError
+from perpend.serving.dialects.anthropic_answer import (
+    failure,
+    message_id,
+    stop_reason,
+    stop_sequence,
+    usage_block,
+)
+from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
+from perpend.serving.dialects.report import encode, perpend_block
+from perpend.types import Answer, Request, Started, Usage
+
+_json = msgspec.json.Encoder().encode
+_DELTAS: dict[Kind, bytes] = {
+    "thought": b'"thinking_delta","thinking":',
+    "text": b'"text_delta","text":',
+    "call": b'"input_json_delta","partial_json":',
+}
+
+
+class MessageStream(BlockStream):
+    keep_alive = b'event: ping\ndata: {"type":"ping"}\n\n'
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(request.visibility)
+        self._request = request
+
+    def begin(self, started: Started) -> bytes:
+        message: dict[str, Any] = {
+            "id": message_id(started.request_id),
+            "type": "message",
+            "role": "assistant",
+            "model": started.model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage_block(Usage()),
+        }
+        return _event("message_start", {"message": message})
+
+    def opened(self, at: int, block: Block) -> bytes:
+        content: dict[str, Any]
+        if block.kind == "thought":
+            content = {"type": "thinking", "thinking": "", "signature": ""}
+        elif block.kind == "text":
+            content = {"type": "text", "text": "", "citations": None}
+        elif block.kind == "call":
+            content = {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
+        else:
+            content = {"type": "redacted_thinking", "data": block.carry}
+        return _event("content_block_start", {"index": at, "content_block": content})
+
+    def grown(self, at: int, sent: Sent, text: str) -> bytes:
+        # One small JSON string a delta: what surrounds it is put together, not encoded.
+        return (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
+            b"%b%b}}\n\n" % (at, _DELTAS[sent.block.kind], _json(text))
+        )
+
+    def closed(self, at: int, sent: Sent) -> bytes:
+        stop = _event("content_block_stop", {"index": at})
+        block = sent.block
+        if block.kind != "thought" or not block.carry:
+            return stop
+        signature = {"type": "signature_delta", "signature": block.carry}
+        return _event("content_block_delta", {"index": at, "delta": signature}) + stop
+
+    def end(self, answer: Answer) -> bytes:
+        delta = {"stop_reason": stop_reason(answer), "stop_sequence": stop_sequence(answer, self._request)}
+        last = {"delta": delta, "usage": usage_block(answer.usage), "perpend": perpend_block(answer)}
+        return _event("message_delta", last) + _event("message_stop", {})
+
+    def fail(self, error: PerpendError) -> bytes:
+        """The end of a stream that can't go on: stock clients raise on an `error` event."""
+        self.done = True
+        return b"event: error\ndata: " + encode(failure(error)) + b"\n\n"
+
+
+def _event(kind: str, fields: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), encode({"type": kind, **fields}))

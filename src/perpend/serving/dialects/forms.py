@@ -1,0 +1,45 @@
+"""Tools, output formats and parts, put in canonical form the same way whichever dialect they came in."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from perpend.errors import BadRequest
+from perpend.types import Form, Message, NamedTool, OutputFormat, Part, Text, Tool, ToolChoice
+
+P = TypeVar("P", bound=Part)
+NO_FORM = Form()
+
+
+def form_of(
+    tools: list[Tool], choice: ToolChoice | None, parallel: bool | None, output: OutputFormat | None
+) -> Form:
+    """Raises BadRequest naming `tools` or `tool_choice`."""
+    if not tools and output is None and choice in (None, "auto", "none"):
+        return NO_FORM
+    names = {tool.name for tool in tools}
+    if len(names) < len(tools):
+        raise BadRequest("two tools have the same name", hint="give each its own", field="tools")
+    if isinstance(choice, NamedTool) and choice.name not in names:
+        hint = f"one of {', '.join(sorted(names))}" if names else "name it in tools"
+        raise BadRequest(f"there is no tool {choice.name[:80]!r}", hint=hint, field="tool_choice")
+    if choice == "required" and not tools:
+        raise BadRequest("no tool is there to be called", hint="send tools", field="tool_choice")
+    return Form(tools=tuple(tools), tool_choice=choice or "auto", parallel_tools=parallel, output=output)
+
+
+def with_results_together(messages: list[Message]) -> tuple[Message, ...]:
+    """The results of one turn's tool calls are one message, however many a client made of them."""
+    together: list[Message] = []
+    for message in messages:
+        last = together[-1] if together else None
+        if message.role == "tool" and last is not None and last.role == "tool":
+            together[-1] = Message("tool", (*last.parts, *message.parts))
+        else:
+            together.append(message)
+    return tuple(together)
+
+
+def plain(parts: Sequence[P]) -> str | tuple[P, ...]:
+    """Text alone is a string: a prompt doesn't change with the way in which it was cut."""
+    texts = [part.text for part in parts if isinstance(part, Text) and part.carry is None]
+    return "".join(texts) if len(texts) == len(parts) else tuple(parts)

@@ -1,0 +1,229 @@
+"""The bodies of `/v1/responses` as types; `/openapi.json` is generated from them."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from perpend.serving.dialects.own import EffortWord, OwnFields, Positive, Text256
+from perpend.serving.dialects.report import PerpendReport
+
+
+class InputContent(Struct):
+    """A piece of a message, of a tool's output or of a reasoning item."""
+
+    type: str
+    text: str | None = None
+    image_url: str | None = None
+    detail: str | None = None
+    refusal: str | None = None
+
+
+class InputItem(Struct):
+    """A message, a tool call, its output or a reasoning item; which fields it has depends on its type."""
+
+    type: str = "message"
+    role: Literal["user", "assistant", "system", "developer"] | None = None
+    content: str | list[InputContent] | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    output: str | list[InputContent] | None = None
+    encrypted_content: str | None = None
+
+
+class ResponsesTool(Struct):
+    type: str
+    name: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ResponsesToolChoice(Struct):
+    type: str
+    name: str | None = None
+
+
+class TextFormat(Struct, frozen=True):
+    type: Literal["text", "json_object", "json_schema"]
+    name: str = "answer"
+    description: str | None = None
+    schema: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class TextConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    format: TextFormat | None = None
+    verbosity: Literal["medium"] | None = None
+
+
+class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
+    """`summary` is the same as `"thinking_visibility": "summary"`, which goes before it."""
+
+    effort: EffortWord | None = None
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    generate_summary: Literal["auto", "concise", "detailed"] | None = None
+
+
+class ResponsesStreamOptions(Struct, forbid_unknown_fields=True):
+    include_obfuscation: bool | None = None
+
+
+class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+    """OpenAI's request with Perpend's own fields beside it; null means absent everywhere."""
+
+    input: str | Annotated[list[InputItem], Meta(min_length=1)]
+    model: Text256 | None = None
+    instructions: str | None = None
+    stream: bool | None = None
+    stream_options: ResponsesStreamOptions | None = None
+    max_output_tokens: Positive | None = None
+    """Thinking and answer together."""
+    reasoning: ReasoningConfig | None = None
+    text: TextConfig | None = None
+    tools: list[ResponsesTool] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ResponsesToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    store: bool | None = None
+    """Whether the answer can be gone on from, or asked for again; by default it can."""
+    previous_response_id: Text256 | None = None
+    background: bool | None = None
+    """Answer at once that it is queued; `GET /v1/responses/{id}` says how far it is."""
+    metadata: dict[str, str] | None = None
+
+    # Accepted, without effect on the answer.
+    include: list[str] | None = None
+    user: str | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_retention: str | None = None
+    prompt_cache_options: dict[str, Any] | None = None
+    truncation: Literal["disabled"] | None = None
+
+    # Not supported where they say anything.
+    top_logprobs: int | None = None
+    max_tool_calls: int | None = None
+    conversation: Any = None
+    prompt: Any = None
+    context_management: Any = None
+    moderation: Any = None
+
+
+class ReasoningText(Struct, frozen=True, tag="reasoning_text"):
+    text: str
+
+
+class SummaryText(Struct, frozen=True, tag="summary_text"):
+    text: str
+
+
+class OutputText(Struct, frozen=True, tag="output_text"):
+    text: str
+    annotations: tuple[()] = ()
+    logprobs: tuple[()] = ()
+
+
+ItemStatus = Literal["in_progress", "completed"]
+
+
+class ReasoningItem(Struct, frozen=True, tag="reasoning", kw_only=True):
+    """Thinking as `content`, or a summary of it. `encrypted_content` is opaque: sent again, it gives a vendor
+    back what it wants.
+    """
+
+    id: str
+    summary: tuple[SummaryText, ...] = ()
+    content: tuple[ReasoningText, ...] | UnsetType = UNSET
+    encrypted_content: str | None = None
+    status: ItemStatus
+
+
+class MessageItem(Struct, frozen=True, tag="message", kw_only=True):
+    id: str
+    role: Literal["assistant"] = "assistant"
+    content: tuple[OutputText, ...] = ()
+    status: ItemStatus
+
+
+class FunctionCallItem(Struct, frozen=True, tag="function_call", kw_only=True):
+    id: str
+    call_id: str
+    name: str
+    arguments: str = ""
+    status: ItemStatus
+
+
+OutputItem = ReasoningItem | MessageItem | FunctionCallItem
+
+
+class InputDetails(Struct, frozen=True):
+    cached_tokens: int
+    cache_write_tokens: int = 0
+
+
+class OutputDetails(Struct, frozen=True):
+    reasoning_tokens: int
+
+
+class ResponseUsage(Struct, frozen=True):
+    """`output_tokens` counts thinking and answer together."""
+
+    input_tokens: int
+    input_tokens_details: InputDetails
+    output_tokens: int
+    output_tokens_details: OutputDetails
+    total_tokens: int
+
+
+class ResponseFailure(Struct, frozen=True, kw_only=True):
+    """What happened; `type` is Perpend's own code for it."""
+
+    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+    message: str
+    type: str
+    param: str | None
+    hint: str | None
+
+
+class Incomplete(Struct, frozen=True):
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+ResponseState = Literal["queued", "in_progress", "completed", "incomplete", "failed"]
+
+
+class Echo(Struct, frozen=True, kw_only=True):
+    """What a response repeats of its request."""
+
+    background: bool = False
+    instructions: str | None = None
+    max_output_tokens: int | None = None
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+    parallel_tool_calls: bool = True
+    previous_response_id: str | None = None
+    reasoning: ReasoningConfig = ReasoningConfig()
+    store: bool = True
+    temperature: float | None = None
+    text: TextConfig = TextConfig(TextFormat("text"))
+    tool_choice: str | ResponsesToolChoice = "auto"
+    tools: tuple[ResponsesTool, ...] = ()
+    top_p: float | None = None
+    truncation: Literal["disabled"] = "disabled"
+    user: str | None = None
+
+
+class ResponseBody(Echo, frozen=True, kw_only=True):
+    id: str
+    object: Literal["response"] = "response"
+    created_at: int
+    completed_at: int | None = None
+    status: ResponseState
+    error: ResponseFailure | None = None
+    incomplete_details: Incomplete | None = None
+    model: str
+    output: tuple[OutputItem, ...] = ()
+    usage: ResponseUsage | None = None
+    perpend: PerpendReport | UnsetType = UNSET

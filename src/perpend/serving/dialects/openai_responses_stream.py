@@ -1,0 +1,125 @@
+"""From batches of events to the server-sent events of a streamed response."""
+
+from typing import Any
+
+import msgspec
+from msgspec import structs
+
+from perpend.errors import PerpendError
+from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
+from perpend.serving.dialects.openai_responses_answer import (
+    empty_item,
+    failed,
+    item,
+    item_id,
+    response,
+    unfinished,
+)
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed
+from perpend.serving.dialects.openai_responses_schema import OutputText, ReasoningText, SummaryText
+from perpend.serving.dialects.report import encode
+from perpend.types import Answer, Started
+
+_json = msgspec.json.Encoder().encode
+
+
+class ResponseStream(BlockStream):
+    def __init__(self, parsed: ResponsesParsed) -> None:
+        super().__init__(parsed.request.visibility)
+        self._parsed = parsed
+        self._number = 0
+        shown = parsed.request.visibility == "visible"
+        self._texts: dict[Kind, str] = {
+            "thought": "response.reasoning_text" if shown else "response.reasoning_summary_text",
+            "text": "response.output_text",
+            "call": "response.function_call_arguments",
+        }
+        self._shown = shown
+        self._heads: dict[int, bytes] = {}  # where a block's deltas belong
+
+    def begin(self, started: Started) -> bytes:
+        fresh = unfinished(self._parsed, "in_progress", started.model)
+        # The first event was numbered before this one is written: it opens the stream, from 0.
+        return b"".join([_event(f"response.{name}", n, {"response": fresh}) for n, name in _OPENING])
+
+    def opened(self, at: int, block: Block) -> bytes:
+        fresh = {"item": empty_item(self._parsed.id, at, block)}
+        added = self._event("response.output_item.added", at, fresh)
+        if block.kind in self._texts:
+            where = encode({"output_index": at, **self._where(at, block), **_logprobs(block)})
+            self._heads[at] = b"," + where[1:-1] + b',"delta":'
+        part = self._part(block, "")
+        return added if part is None else added + self._on_part("added", at, block, part)
+
+    def grown(self, at: int, sent: Sent, text: str) -> bytes:
+        before = b""
+        if self._is_summary(sent.block) and len(sent.pieces) == 1:
+            before = self._on_part("added", at, sent.block, SummaryText(""))
+        name = self._texts[sent.block.kind].encode() + b".delta"
+        # One small JSON string a delta: what surrounds it is put together, not encoded.
+        line = b'event: %b\ndata: {"type":"%b","sequence_number":%d%b%b}\n\n'
+        return before + line % (name, name, self._next(), self._heads[at], _json(text))
+
+    def closed(self, at: int, sent: Sent) -> bytes:
+        block = structs.replace(sent.block, text=sent.text)
+        out = b""
+        summary = self._is_summary(block)
+        part = SummaryText(block.text) if summary and block.text else self._part(block, block.text)
+        if part is not None or block.kind == "call":
+            name = "arguments" if block.kind == "call" else "text"
+            fields: dict[str, Any] = {name: block.text, **self._where(at, block), **_logprobs(block)}
+            if block.kind == "call":
+                fields["name"] = block.name
+            out = self._event(f"{self._texts[block.kind]}.done", at, fields)
+        if part is not None:
+            out += self._on_part("done", at, block, part)
+        done = {"item": item(self._parsed.id, at, block, self._visibility)}
+        return out + self._event("response.output_item.done", at, done)
+
+    def end(self, answer: Answer) -> bytes:
+        body = response(answer, self._parsed)
+        return _event(f"response.{body.status}", self._next(), {"response": body})
+
+    def fail(self, error: PerpendError) -> bytes:
+        """The end of a stream that can't go on."""
+        self.done = True
+        return _event("response.failed", self._next(), {"response": failed(error, self._parsed)})
+
+    def _part(self, block: Block, text: str) -> OutputText | ReasoningText | None:
+        if block.kind == "text":
+            return OutputText(text)
+        return ReasoningText(text) if block.kind == "thought" and self._shown else None
+
+    def _is_summary(self, block: Block) -> bool:
+        return block.kind == "thought" and not self._shown
+
+    def _on_part(self, what: str, at: int, block: Block, part: Any) -> bytes:
+        kind = "response.reasoning_summary_part" if self._is_summary(block) else "response.content_part"
+        return self._event(f"{kind}.{what}", at, {**self._where(at, block), "part": part})
+
+    def _where(self, at: int, block: Block) -> dict[str, Any]:
+        where: dict[str, Any] = {"item_id": item_id(self._parsed.id, at, block)}
+        if self._is_summary(block):
+            where["summary_index"] = 0
+        elif block.kind != "call":
+            where["content_index"] = 0
+        return where
+
+    def _event(self, kind: str, at: int, fields: dict[str, Any]) -> bytes:
+        return _event(kind, self._next(), {"output_index": at, **fields})
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number + len(_OPENING) - 1
+
+
+def _logprobs(block: Block) -> dict[str, Any]:
+    return {"logprobs": ()} if block.kind == "text" else {}
+
+
+_OPENING = ((0, "created"), (1, "in_progress"))
+
+
+def _event(kind: str, number: int, fields: dict[str, Any]) -> bytes:
+    body = encode({"type": kind, "sequence_number": number, **fields})
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), body)

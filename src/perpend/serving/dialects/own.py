@@ -1,0 +1,118 @@
+"""Perpend's own request fields, the same beside every dialect's, and the `Request` that they complete."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, TypeAlias, cast
+
+from msgspec import Meta, Struct
+
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.types import Effort, Form, Limits, Message, Request, Sampling, StrategySpec, Visibility
+
+Count = Annotated[int, Meta(ge=0, le=10_000_000)]
+Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
+Text256 = Annotated[str, Meta(max_length=256)]
+Money: TypeAlias = float | str
+EffortWord: TypeAlias = Effort | Literal["xhigh"]
+
+STRATEGY_DEPTH = 8
+"""How deep the options of a strategy may nest."""
+_DEFAULT_STRATEGY = StrategySpec()
+
+
+class OwnFields(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Perpend's own fields; null means absent everywhere."""
+
+    reasoning_effort: EffortWord | None = None
+    max_thinking_tokens: Count | None = None
+    max_cost_usd: Money | None = None
+    deadline_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
+    thinking_visibility: Visibility | None = None
+    progress: bool | None = None
+    strategy: Text256 | dict[str, Any] | None = None
+    verifier: Text256 | None = None
+    router: Text256 | None = None
+    cache: bool | None = None
+
+
+class Asked(Struct, frozen=True, gc=False):
+    """What a dialect's own fields say, in canonical form."""
+
+    messages: tuple[Message, ...]
+    model: str | None
+    max_output_tokens: int | None
+    sampling: Sampling
+    form: Form
+
+
+def request_of(asked: Asked, own: OwnFields, config: Config) -> Request:
+    """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
+    if own.router is not None and own.router != "off":
+        raise BadRequest(f"unknown router {own.router!r}", hint="known: off", field="router")
+    if len(asked.messages) > config.serve.max_messages:
+        raise BadRequest(
+            f"{len(asked.messages)} messages are more than this server takes",
+            hint=f"send at most {config.serve.max_messages}, or raise serve.max_messages",
+            field="messages",
+        )
+    effort = own.reasoning_effort
+    return Request(
+        messages=asked.messages,
+        model=asked.model or None,
+        effort="max" if effort == "xhigh" else effort,
+        limits=Limits(
+            max_thinking_tokens=own.max_thinking_tokens,
+            max_output_tokens=asked.max_output_tokens,
+            max_cost_usd=None if own.max_cost_usd is None else _money(own.max_cost_usd),
+            deadline_ms=own.deadline_ms,
+        ),
+        sampling=asked.sampling,
+        strategy=_DEFAULT_STRATEGY if own.strategy is None else _strategy(own.strategy),
+        form=asked.form,
+        verifier=own.verifier,
+        visibility=own.thinking_visibility or config.defaults.visibility,
+        progress=bool(own.progress),
+    )
+
+
+def not_supported(field: str, what: str | None = None, hint: str = "leave it out") -> BadRequest:
+    return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
+
+
+def missing(field: str, hint: str) -> BadRequest:
+    return BadRequest(f"{field} is missing", hint=hint, field=field)
+
+
+def _money(value: Money) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or not 0 <= amount <= 1_000_000:
+        raise BadRequest(
+            "max_cost_usd isn't an amount of dollars", hint="a number from 0 to 1000000", field="max_cost_usd"
+        )
+    return amount
+
+
+def _strategy(value: str | dict[str, Any]) -> StrategySpec:
+    if isinstance(value, str):
+        return StrategySpec(value)
+    options = dict(value)
+    name = options.pop("name", None)
+    if not isinstance(name, str):
+        raise BadRequest("strategy.name is missing", hint='such as {"name": "single"}', field="strategy.name")
+    if _deeper_than(STRATEGY_DEPTH, options):
+        hint = f"at most {STRATEGY_DEPTH} levels"
+        raise BadRequest("strategy is nested too deep", hint=hint, field="strategy")
+    return StrategySpec(name, options)
+
+
+def _deeper_than(levels: int, value: object) -> bool:
+    if isinstance(value, dict):
+        inner = list(cast("dict[str, object]", value).values())
+    elif isinstance(value, list):
+        inner = cast("list[object]", value)
+    else:
+        return False
+    return levels == 0 or any(_deeper_than(levels - 1, one) for one in inner)

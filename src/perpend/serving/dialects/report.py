@@ -1,0 +1,71 @@
+"""The `perpend` object that every answer carries, in every dialect."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from perpend.types import Answer, BudgetReport, Plan, StopReason, Visibility
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class CandidateReport(Struct, frozen=True):
+    answer: str
+    score: float | None
+    thinking: int
+    """Thinking tokens."""
+    answer_tokens: int
+
+
+class UsageReport(Struct, frozen=True):
+    """Tokens; `input` counts cached ones too, and those written into a cache, which only some providers tell."""
+
+    input: int
+    cached: int
+    thinking: int
+    answer: int
+    written: int | UnsetType = UNSET
+
+
+class PerpendReport(Struct, frozen=True, kw_only=True):
+    """What every answer says about itself beside the dialect's own fields."""
+
+    request_id: str
+    model: str
+    model_version: str
+    plan: Plan
+    budget: BudgetReport
+    usage: UsageReport
+    cost_usd: Decimal
+    truncated: bool
+    stop_reason: StopReason
+    candidates: list[CandidateReport]
+    guards: list[dict[str, Any]]
+
+
+def perpend_block(answer: Answer) -> PerpendReport:
+    used = answer.usage
+    return PerpendReport(
+        request_id=answer.request_id,
+        model=answer.model,
+        model_version=answer.model_version,
+        plan=answer.plan,
+        budget=answer.budget,
+        usage=UsageReport(used.input, used.cached, used.thinking, used.answer, used.written or UNSET),
+        cost_usd=answer.cost_usd,
+        truncated=answer.truncated,
+        stop_reason=answer.stop_reason,
+        candidates=[
+            CandidateReport(c.answer, c.score, c.usage.thinking, c.usage.answer) for c in answer.candidates
+        ],
+        guards=[],
+    )
+
+
+def shown_thinking(answer: Answer, visibility: Visibility) -> str:
+    """What of the thinking a client with this visibility may read."""
+    if visibility == "visible":
+        return answer.thinking
+    return answer.summary if visibility == "summary" else ""

@@ -1,0 +1,47 @@
+"""Answers that clients come back for: to go on from, or because they were made in the background.
+
+Their ids ascend with time, so what has expired is a range of ids.
+"""
+
+import sqlite3
+import time
+
+from msgspec.structs import astuple
+
+from perpend.storage.sqlite import problem
+from perpend.storage.store import Store
+from perpend.storage.tables import ResponseRow
+
+_FIELDS = ResponseRow.__struct_fields__
+_NAMES = ", ".join(_FIELDS)
+_PUT = f"INSERT OR REPLACE INTO responses ({_NAMES}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608 - names from our own struct
+_GET = f"SELECT {_NAMES} FROM responses WHERE id = ? AND key_id IS ? AND id >= ?"  # noqa: S608
+_SWEEP = "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE id < ? LIMIT 20)"
+
+
+class Responses:
+    """Read and written on the hot connection, in the event loop's thread."""
+
+    def __init__(self, store: Store, days: float) -> None:
+        """They are kept for `days`."""
+        self._store = store
+        self._kept_ms = int(days * 86_400_000)
+
+    async def put(self, row: ResponseRow) -> None:
+        """Durable when it returns, in place of an older one of the same id; also sweeps what has expired.
+
+        Raises StorageError.
+        """
+        await self._store.writer.run(_PUT, astuple(row))
+        await self._store.writer.run(_SWEEP, (self._oldest(),))
+
+    def get(self, id_: str, key_id: str | None) -> ResponseRow | None:
+        """None where there is none, it has expired, or it is another key's. Raises StorageError."""
+        try:
+            row = self._store.connection.execute(_GET, (id_, key_id, self._oldest())).fetchone()
+        except sqlite3.Error as error:
+            raise problem("the stored responses can't be read", error, self._store.path) from error
+        return None if row is None else ResponseRow(*row)
+
+    def _oldest(self) -> str:
+        return f"resp_{max(0, time.time_ns() // 1_000_000 - self._kept_ms):012x}"

@@ -1,0 +1,95 @@
+"""Streamed and whole responses of one request agree field by field, whatever the events were."""
+
+from typing import Any
+
+import msgspec
+from histories import histories
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import STARTED, answer, named_events_of
+
+from perpend.config.schema import Config
+from perpend.errors import UpstreamError
+from perpend.serving.dialects.openai_responses_answer import response
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
+from perpend.serving.dialects.openai_responses_stream import ResponseStream
+from perpend.serving.dialects.report import encode
+from perpend.types import Event, Finished, ThinkingDelta, Visibility
+
+
+def asked(visibility: Visibility = "visible") -> ResponsesParsed:
+    body = {"input": "hi", "thinking_visibility": visibility, "metadata": {"a": "b"}}
+    return parsed(decoded(msgspec.json.encode(body)), (), Config(), None)
+
+
+def assembled(stream: bytes) -> dict[str, Any]:
+    """The last event's response, once its output was put together from the events before it."""
+    created, in_progress, *events, last = named_events_of(stream)
+    assert [created["type"], in_progress["type"]] == ["response.created", "response.in_progress"]
+    numbers = [event["sequence_number"] for event in (created, in_progress, *events, last)]
+    assert numbers == list(range(len(numbers)))
+    output: list[dict[str, Any]] = []
+    texts: dict[int, str] = {}
+    for event in events:
+        at, kind = event["output_index"], event["type"]
+        if kind == "response.output_item.added":
+            assert at == len(output)
+            output.append(event["item"])
+            texts[at] = ""
+            continue
+        if kind == "response.output_item.done":
+            assert event["item"].pop("status") == "completed"
+            assert output[at].pop("status") == "in_progress"
+            for name, value in output[at].items():
+                assert event["item"][name] == value or name in ("encrypted_content", "arguments")
+            output[at] = {**event["item"], "status": "completed"}
+            continue
+        assert event["item_id"] == output[at]["id"]
+        if kind.endswith(".delta"):
+            texts[at] += event["delta"]
+        elif kind.endswith("_part.added"):
+            name = "summary" if "summary" in kind else "content"
+            output[at].setdefault(name, [])
+            output[at][name] = [*output[at][name], event["part"]]
+        elif kind.endswith("_part.done"):
+            (part,) = output[at]["summary" if "summary" in kind else "content"]
+            part |= {"text": texts[at]}
+            assert event["part"] == part
+        else:
+            assert event.get("text", event.get("arguments")) == texts[at]
+    assert last["response"]["output"] == output
+    assert last["type"] == f"response.{last['response']['status']}"
+    return last["response"]
+
+
+@given(histories(), st.sampled_from(["visible", "summary", "hidden"]))
+def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibility) -> None:
+    end = batches[-1][0]
+    assert isinstance(end, Finished)
+    request = asked(visibility)
+    stream = ResponseStream(request)
+    sent = b"".join(stream.render(batch) for batch in batches)
+    assert stream.done
+    assert assembled(sent) == msgspec.json.decode(encode(response(end.answer, request)))
+
+
+def test_an_answer_that_filled_its_budget_is_incomplete() -> None:
+    body = msgspec.json.decode(encode(response(answer(stop="answer_tokens"), asked())))
+    assert (body["status"], body["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    assert response(answer(stop="deadline"), asked()).status == "completed"
+
+
+def test_an_error_in_the_middle_is_a_failed_response() -> None:
+    stream = ResponseStream(asked())
+    stream.render([STARTED, ThinkingDelta("hm")])
+    (failed,) = named_events_of(stream.fail(UpstreamError("the provider hung up", hint="try again")))
+    assert failed["type"] == "response.failed"
+    assert failed["response"]["status"] == "failed"
+    assert failed["response"]["error"] == {
+        "code": "server_error",
+        "message": "the provider hung up",
+        "type": "upstream_error",
+        "param": None,
+        "hint": "try again",
+    }
+    assert stream.done
