@@ -42,7 +42,7 @@ def spine(http: HTTPClient, engine: str, family: str) -> Spine:
     async def url() -> str:
         return engine
 
-    account = Account({"content-type": "application/json"}, read_s=120)
+    account = Account({"content-type": "application/json"})
     backend = LlamaCompletion(Upstream(Provider(name="embedded"), http, url, account))
     return Spine(backend, family=family, context=2048)
 

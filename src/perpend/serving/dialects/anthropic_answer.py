@@ -68,8 +68,7 @@ def stop_sequence(answer: Answer, request: Request) -> str | None:
 
 def usage_block(usage: Usage) -> MessageUsage:
     details = ThinkingCount(usage.thinking)
-    fresh = usage.input - usage.cached - usage.written
-    return MessageUsage(fresh, usage.output, usage.cached, usage.written, details)
+    return MessageUsage(usage.input - usage.cached, usage.output, usage.cached, 0, details)
 
 
 def failure(error: PerpendError) -> MessageError:

@@ -133,7 +133,7 @@ class ThinkingCount(Struct, frozen=True):
 
 
 class MessageUsage(Struct, frozen=True):
-    """`input_tokens` leaves out what came from a cache or went into it; `output_tokens` counts thinking and answer."""
+    """`input_tokens` leaves out what came from a cache; `output_tokens` counts thinking and answer."""
 
     input_tokens: int
     output_tokens: int

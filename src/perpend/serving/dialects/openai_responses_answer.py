@@ -109,11 +109,7 @@ def item_id(response_id: str, at: int, block: Block) -> str:
 
 def usage_block(usage: Usage) -> ResponseUsage:
     return ResponseUsage(
-        usage.input,
-        InputDetails(usage.cached, usage.written),
-        usage.output,
-        OutputDetails(usage.thinking),
-        usage.total,
+        usage.input, InputDetails(usage.cached), usage.output, OutputDetails(usage.thinking), usage.total
     )
 
 

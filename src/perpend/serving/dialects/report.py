@@ -4,9 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from perpend.types import Answer, BudgetReport, Plan, StopReason, Visibility
+from perpend.types import Answer, BudgetReport, Plan, StopReason, Usage, Visibility
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -19,16 +19,6 @@ class CandidateReport(Struct, frozen=True):
     answer_tokens: int
 
 
-class UsageReport(Struct, frozen=True):
-    """Tokens; `input` counts cached ones too, and those written into a cache, which only some providers tell."""
-
-    input: int
-    cached: int
-    thinking: int
-    answer: int
-    written: int | UnsetType = UNSET
-
-
 class PerpendReport(Struct, frozen=True, kw_only=True):
     """What every answer says about itself beside the dialect's own fields."""
 
@@ -37,7 +27,7 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     model_version: str
     plan: Plan
     budget: BudgetReport
-    usage: UsageReport
+    usage: Usage
     cost_usd: Decimal
     truncated: bool
     stop_reason: StopReason
@@ -46,14 +36,13 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
 
 
 def perpend_block(answer: Answer) -> PerpendReport:
-    used = answer.usage
     return PerpendReport(
         request_id=answer.request_id,
         model=answer.model,
         model_version=answer.model_version,
         plan=answer.plan,
         budget=answer.budget,
-        usage=UsageReport(used.input, used.cached, used.thinking, used.answer, used.written or UNSET),
+        usage=answer.usage,
         cost_usd=answer.cost_usd,
         truncated=answer.truncated,
         stop_reason=answer.stop_reason,
