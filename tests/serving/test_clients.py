@@ -60,7 +60,8 @@ def test_the_anthropic_sdk_gets_the_same_streamed_and_not(gateway: Gateway) -> N
         "messages": ASKED["messages"],
         "thinking": {"type": "enabled", "budget_tokens": 12},
     }
-    with Anthropic(base_url=gateway.url, api_key="none", max_retries=0) as client:
+    with Anthropic(base_url=gateway.url, api_key="none", max_retries=0) as sdk:
+        client: Any = sdk  # options are spread, which its overloads can't follow
         whole = client.messages.create(**asked)
         with client.messages.stream(**asked) as stream:
             streamed = stream.get_final_message()

@@ -92,10 +92,11 @@ class Client:
 
     def __init__(self, front: Gateway) -> None:
         url = f"http://127.0.0.1:{front.port}"
-        self.openai = AsyncOpenAI(
+        # options are spread into calls below, which their overloads can't follow
+        self.openai: Any = AsyncOpenAI(
             base_url=f"{url}/v1", api_key="k", max_retries=0, _strict_response_validation=True
         )
-        self.anthropic = AsyncAnthropic(
+        self.anthropic: Any = AsyncAnthropic(
             base_url=url, api_key="k", max_retries=0, _strict_response_validation=True
         )
 
@@ -117,8 +118,9 @@ class Client:
                 if event.type == "chunk":
                     own |= {k: v for k, v in event.chunk.to_dict().items() if k in ("usage", "perpend")}
             body = (await events.get_final_completion()).to_dict()
-        message: Any = body["choices"][0]["message"]  # pyright: ignore[reportIndexIssue]
-        for call in message["tool_calls"] or []:  # the accumulator leaves its own marks
+        message = body["choices"][0]["message"]
+        called: list[Any] = message["tool_calls"] or []
+        for call in called:  # the accumulator leaves its own marks
             call.pop("index")
             call["function"].pop("parsed_arguments", None)
         message.pop("parsed", None)
@@ -173,8 +175,9 @@ def replayed(kind: str) -> Sequence[CallEvent]:
 def texts(dialect: str, body: dict[str, Any]) -> tuple[str, str, list[Any]]:
     """Thinking, answer and tool calls as this dialect has them."""
     if dialect == "chat":
-        message = body["choices"][0]["message"]
-        calls = [(c["id"], c["function"]["arguments"]) for c in message.get("tool_calls") or []]
+        message: Any = body["choices"][0]["message"]
+        called: list[Any] = message.get("tool_calls") or []
+        calls = [(c["id"], c["function"]["arguments"]) for c in called]
         return message.get("reasoning_content", ""), message["content"] or "", calls
     if dialect == "messages":
         blocks = body["content"]

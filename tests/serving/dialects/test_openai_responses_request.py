@@ -70,7 +70,7 @@ def test_tools_and_the_form_of_the_answer() -> None:
 
 
 def test_items_of_one_turn_are_one_message() -> None:
-    items = [
+    items: list[Any] = [
         {
             "role": "user",
             "content": [{"type": "input_text", "text": "a"}, {"type": "input_image", "image_url": PNG}],
@@ -122,7 +122,7 @@ def test_output_that_comes_back_as_it_went_out_is_what_the_model_said(visibility
 
 
 def test_encrypted_content_that_is_not_ours_is_dropped() -> None:
-    items = [
+    items: list[Any] = [
         USER,
         {"type": "reasoning", "summary": [], "encrypted_content": "gAAAAAB"},
         {"role": "assistant", "content": "b"},

@@ -28,7 +28,7 @@ def assembled(stream: bytes) -> dict[str, Any]:
     assert [created["type"], in_progress["type"]] == ["response.created", "response.in_progress"]
     numbers = [event["sequence_number"] for event in (created, in_progress, *events, last)]
     assert numbers == list(range(len(numbers)))
-    output: list[dict[str, Any]] = []
+    output: list[Any] = []
     texts: dict[int, str] = {}
     for event in events:
         at, kind = event["output_index"], event["type"]
