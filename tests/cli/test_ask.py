@@ -107,7 +107,7 @@ def test_a_reader_that_goes_away_is_no_failure(home: Path) -> None:
         (["serve", "--port", "99999"], 2, "0 to 65535"),
         (["usage", "--by", "modle"], 2, "'model'"),
         (["ask", "\udcff"], 1, "isn't UTF-8"),
-        (["models", "show", "qwen2.5-coder-1.5"], 1, "did you mean"),
+        (["models", "pull", "qwen2.5-coder-1.5"], 1, "did you mean"),
         (["aks", "x"], 2, "ask"),
     ],
 )

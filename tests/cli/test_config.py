@@ -55,7 +55,7 @@ class TestCheck:
             (
                 '[models.m]\nfamily = "qwen"',
                 "perpend.toml:2: models.m.family: unknown model family",
-                "qwen2.5",
+                "qwen3",
             ),
             (
                 '[models.m]\nprovider = "opnai"\n[providers.openai]\nbase_url = "http://x"',
