@@ -69,6 +69,7 @@ def test_a_family_without_a_budget_is_sent_none() -> None:
     assert "thinking_token_budget" not in sent("vllm", "Qwen/Qwen3-8B")
     body = sent("vllm", "Qwen/Qwen3-8B", family=family_named("vllm-budget"))
     assert body["thinking_token_budget"] == 2000
+    assert sent("vllm", "m", 0, family=family_named("vllm-budget"))["thinking_token_budget"] == 0
 
 
 def test_without_a_row_the_family_names_the_fields() -> None:

@@ -180,3 +180,45 @@ async def test_sampling_is_left_out_where_the_server_refuses_it() -> None:
     assert (body["seed"], body["stop"], body["max_completion_tokens"]) == (3, ["x"], 300)
     body = await sent(call(sampling=sampling))
     assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.5, 0.9, 300)
+
+
+async def test_a_server_that_counts_as_it_goes_tells_thinking_apart() -> None:
+    """As vLLM 0.32 on a CPU sent it: reasoning_tokens stays 0, and the close tag is a token without text."""
+    said = [
+        ({"role": "assistant", "content": ""}, 0),
+        ({"reasoning": "7+5="}, 4),
+        ({"reasoning": "12"}, 6),
+        ({}, 7),
+        ({"content": "12"}, 9),
+    ]
+    events = [
+        {
+            "choices": [{"delta": delta, "finish_reason": None}],
+            "usage": {
+                "prompt_tokens": 5,
+                "completion_tokens": count,
+                "completion_tokens_details": {"reasoning_tokens": 0},
+            },
+        }
+        for delta, count in said
+    ]
+    events.append(
+        {
+            "choices": [{"delta": {"content": ""}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 10},
+        }
+    )
+    body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    got = await collect(streaming(body + b"data: [DONE]\n\n"), call())
+    assert sum(event.tokens for event in got if isinstance(event, ThinkingDelta)) == 6
+    end = got[-1]
+    assert isinstance(end, CallEnded)
+    assert end.usage == Usage(5, 0, thinking=6, answer=4)
+
+
+async def test_a_count_beside_the_end_isnt_the_last_words_own() -> None:
+    choice = b'{"delta":{"content":"42"},"finish_reason":"stop"}'
+    usage = b'{"prompt_tokens":5,"completion_tokens":90}'
+    body = b'data: {"choices":[%b],"usage":%b}\n\n' % (choice, usage)
+    got = await collect(streaming(body), call())
+    assert [event.tokens for event in got if isinstance(event, AnswerDelta)] == [0]

@@ -7,6 +7,8 @@ budget, and kept as the best answer so far when the upstream dies.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from msgspec.structs import replace
+
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat_events import (
     EVENTS,
@@ -66,6 +68,8 @@ class ChatReading(Reading[Event]):
         self._reason: Reason | None = None
         self._model: str | None = None
         self._usage: ChatUsage | None = None
+        self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
+        self._step = 0  # those of the event at hand
         self._refused = False
         self._details = Details()
         self._tools: dict[object, int] = {}
@@ -81,6 +85,10 @@ class ChatReading(Reading[Event]):
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         if event.usage is not None:
             self._usage = event.usage
+            so_far = event.usage.completion_tokens or self._counted
+            # a count beside the end is the whole stream's, and says nothing of the text beside it
+            going = bool(event.choices) and event.choices[0].finish_reason is None
+            self._counted, self._step = so_far, max(0, so_far - self._counted) if going else 0
         elif event.x_groq is not None and event.x_groq.usage is not None:
             self._usage = event.x_groq.usage
         self._model = event.model or self._model
@@ -125,6 +133,8 @@ class ChatReading(Reading[Event]):
         if self._reason is None:
             return None
         counts = self._usage and self._usage.counts(self._provider.thinking_in_output)
+        if counts is not None and not counts.thinking and self._thought < counts.answer:
+            counts = replace(counts, thinking=self._thought, answer=counts.answer - self._thought)
         reason = self._reason
         if reason == "stop":
             reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
@@ -147,13 +157,14 @@ class ChatReading(Reading[Event]):
             if not self._reasoned and not leaked:
                 self._reasoned = True
                 self._settle(batch)
-            append_text(batch, ThinkingDelta, thinking, 0)
+            append_text(batch, ThinkingDelta, thinking, self._step)
+            self._thought += self._step
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             batch.append(Carried(Carry(self._provider.name, data)))
         content = delta.content
         if content:
             if self._head is None and self._parser is None and isinstance(content, str):  # nearly always
-                append_text(batch, AnswerDelta, content, 0)
+                append_text(batch, AnswerDelta, content, self._step)
             else:
                 self._content(content, batch)
         if delta.refusal:
