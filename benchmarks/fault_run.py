@@ -1,6 +1,6 @@
 """Requests against an upstream that fails in every way (seeded): how each ended, and whether all is accounted for.
 
-    python benchmarks/fault_run.py --requests 2000 --seed 1
+    python -m benchmarks.fault_run --requests 2000 --seed 1
 
 Exit status 1 where a request didn't end in an answer or a proper error within its deadline, where the ledger doesn't
 balance, or where a task, a socket or a file is left. The upstream and the checks are those of tests/faults.

@@ -3,6 +3,7 @@
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,6 +113,41 @@ def bootstrap(scores: list[float]) -> tuple[float, float]:
     return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
 
 
+def differences(answers: Answers, texts: list[str], some: list[str], budgets: list[int]) -> list[Point]:
+    """What a step more brought on the same problems: paired, so that easy and hard ones don't blur it."""
+
+    def right(text: str, ask: Ask) -> bool:
+        return answers.rows[text, ask].right
+
+    def point(series: str, x: float, gains: list[float]) -> Point:
+        low, high = bootstrap(gains)
+        return Point(series, x, sum(gains) / len(gains), low, high, 0.0)
+
+    most = budgets[-1]
+    found = [
+        point(
+            f"budget {less} to {more}",
+            more,
+            [right(t, Ask(more, 0, 0)) - right(t, Ask(less, 0, 0)) for t in texts],
+        )
+        for less, more in pairwise(budgets)
+    ]
+    found += [
+        point(
+            "made to check, over not",
+            waits,
+            [right(t, Ask(most, waits, 0)) - right(t, Ask(most, 0, 0)) for t in texts],
+        )
+        for waits in (1, 2)
+    ]
+    for judge, series in ((voted, "vote, over one of them"), (verified, "verified, over one of them")):
+        for k in (4, 16):
+            rows = [answers.samples(text, most, 16) for text in some]
+            gains = [judge(of[:k]) - sum(row.right for row in of) / 16 for of in rows]
+            found.append(point(series, k, gains))
+    return found
+
+
 def report(answers: Answers, texts: list[str], some: list[str], out: Path) -> dict[str, Any]:
     """Prints and draws every curve; `some`: the problems that were answered many times."""
     budgets = sorted({ask.budget for text, ask in answers.rows if text == texts[-1] and not ask.waits})
@@ -134,6 +170,7 @@ def report(answers: Answers, texts: list[str], some: list[str], out: Path) -> di
         for k in (1, 2, 4, 8)
     ]
     curves = {"budget": budget, "wait": waits, "samples": votes, "equal_tokens": equal}
+    curves["differences"] = differences(answers, texts, some, budgets)
     for name, points in curves.items():
         print(f"\n{name}\nseries                             x  accuracy  95 % interval   thinking tokens")
         for p in points:
@@ -154,7 +191,7 @@ def report(answers: Answers, texts: list[str], some: list[str], out: Path) -> di
 def draw(path: Path, points: list[Point], x_title: str, title: str) -> None:
     import vl_convert
 
-    x = {"field": "x", "type": "quantitative", "title": x_title}
+    x = {"field": "x", "type": "quantitative", "title": x_title, "axis": {"tickMinStep": 1}}
     y = {"type": "quantitative", "scale": {"domain": [0, 1]}, "title": "accuracy, 95 % interval"}
     colour = {"field": "series", "type": "nominal", "title": None}
     spec = {

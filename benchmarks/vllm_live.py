@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
+from msgspec.structs import replace
 
 from benchmarks import machine
 from benchmarks.load.processes import Running, started
@@ -28,7 +29,19 @@ from perpend.config.schema import Config, ModelConfig, PriceConfig, ProviderConf
 from perpend.data.tasks import Problem, fresh, kinds
 from perpend.engine.catalogue import find
 from perpend.runtime import Runtime
-from perpend.types import Answer, Event, Limits, Message, Request, Sampling, ThinkingDelta
+from perpend.types import (
+    Answer,
+    Event,
+    Form,
+    Limits,
+    Message,
+    NamedTool,
+    OutputFormat,
+    Request,
+    Sampling,
+    ThinkingDelta,
+    Tool,
+)
 
 NATIVE, RAW = "native", "raw"
 BUDGETS = (0, 1, 16, 64)
@@ -47,6 +60,8 @@ def vllm(binary: Path, port: int, home: Path) -> Generator[Running]:
     (home / "template.jinja").write_text(TEMPLATE)
     command = [str(binary), "serve", str(folder), "--served-model-name", "tiny", "--port", str(port)]
     command += ["--dtype", "float32", "--enforce-eager", "--max-model-len", "512"]
+    command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    command += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']
     command += ["--reasoning-parser", "deepseek_r1", "--chat-template", str(home / "template.jinja")]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
     with started("vllm", command, core=None, env=env, home=home) as running:
@@ -91,6 +106,26 @@ async def streams(runtime: Runtime, problems: list[Problem]) -> None:
     seconds = time.monotonic() - began
     tokens = sum(answer.usage.output for answer in answers)
     print(f"\n16 streams at once: {tokens} tokens in {seconds:.1f} s, {pieces} pieces of thinking")
+
+
+async def forms(runtime: Runtime, problem: Problem) -> None:
+    """A schema and a forced call, bound only once the thought is closed."""
+    schema = {
+        "type": "object",
+        "properties": {"n": {"enum": list(range(10))}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    add = Tool(name="add", description="Adds.", parameters=schema)
+    for model, form in (
+        (NATIVE, Form(output=OutputFormat(schema=schema))),
+        (RAW, Form(output=OutputFormat(schema=schema))),
+        (NATIVE, Form(tools=(add,), tool_choice=NamedTool("add"))),
+    ):
+        answer = await runtime.solve(replace(request(problem, model, 64), form=form))
+        calls = [(call.name, call.arguments) for call in answer.tool_calls]
+        said = answer.text.strip() or calls
+        print(f"{model}: {answer.usage.thinking} thinking tokens, then {said} ({answer.stop_reason})")
 
 
 async def counts(port: int, problem: Problem) -> None:
@@ -146,8 +181,9 @@ async def run(options: argparse.Namespace, home: Path) -> None:
         async with await Runtime.open(config) as runtime:
             await budgets(runtime, problems)
             await streams(runtime, problems)
+            await forms(runtime, problems[0])
             await counts(options.port, problems[0])
-            answer = await death(runtime, server, next(p for p in problems if p.difficulty > 8))
+            answer = await death(runtime, server, max(problems, key=lambda p: p.difficulty))
     print(
         f"\nkilled while it thought: {answer.stop_reason}, truncated {answer.truncated}, "
         f"{answer.usage.thinking} thinking tokens kept"
