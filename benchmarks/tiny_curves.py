@@ -9,6 +9,7 @@ goes on where it was. Ends in tables and PNGs (extra `bench`). `--gguf` takes ot
 
 import argparse
 import asyncio
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -54,6 +55,11 @@ def wanted(problems: list[Problem], voted: list[Problem]) -> list[Todo]:
     return list(asks)
 
 
+def seed_of(seed: int, text: str, sample: int) -> int:
+    """Its own for each problem: with one for all, every problem would meet the same luck at its first token."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {sample} {text}".encode()).digest()[:4])
+
+
 async def answer(runtime: Runtime, todo: Todo, seed: int) -> Row:
     problem, ask = todo
     strategy = StrategySpec("budget_forcing", {"waits": ask.waits}) if ask.waits else StrategySpec()
@@ -61,7 +67,7 @@ async def answer(runtime: Runtime, todo: Todo, seed: int) -> Row:
         messages=(Message("user", problem.text),),
         model=MODEL,
         limits=Limits(max_thinking_tokens=ask.budget),
-        sampling=Sampling(temperature=1.0, seed=seed * 1000 + ask.sample),
+        sampling=Sampling(temperature=1.0, seed=seed_of(seed, problem.text, ask.sample)),
         strategy=strategy,
     )
     found = await runtime.solve(request, source="benchmark")

@@ -15,6 +15,7 @@ import shutil
 import signal
 import statistics
 import time
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,7 +75,7 @@ def request(problem: Problem, model: str, budget: int) -> Request:
         messages=(Message("user", problem.text),),
         model=model,
         limits=Limits(max_thinking_tokens=budget),
-        sampling=Sampling(temperature=1.0, seed=7),
+        sampling=Sampling(temperature=1.0, seed=zlib.crc32(problem.text.encode())),
     )
 
 

@@ -184,14 +184,14 @@ async def test_sampling_is_left_out_where_the_server_refuses_it() -> None:
 
 async def test_a_server_that_counts_as_it_goes_tells_thinking_apart() -> None:
     """As vLLM 0.32 on a CPU sent it: reasoning_tokens stays 0, and the close tag is a token without text."""
-    said = [
+    said: list[tuple[dict[str, str], int]] = [
         ({"role": "assistant", "content": ""}, 0),
         ({"reasoning": "7+5="}, 4),
         ({"reasoning": "12"}, 6),
         ({}, 7),
         ({"content": "12"}, 9),
     ]
-    events = [
+    events: list[dict[str, Any]] = [
         {
             "choices": [{"delta": delta, "finish_reason": None}],
             "usage": {
