@@ -84,7 +84,8 @@ Listener = Callable[[Progress], None]
 def train(
     recipe: Recipe, curriculum: Curriculum, folder: Path, listener: Listener, *, threads: int = 0
 ) -> Llama:
-    """The trained model. `folder` gets log.jsonl, checkpoint.pt and measured.json.
+    """The trained model. `folder` gets log.jsonl, checkpoint.pt, the weights after each stage, and
+    measured.json.
 
     `threads`: 0 for as many as there are cores. Another number may round sums otherwise, and so lead elsewhere.
     Raises ValueError where the folder holds a run of another recipe.
@@ -103,6 +104,7 @@ def train(
         first = checkpoint.restore(model, stage)
         if stage.name not in checkpoint.measured:
             run.do(model, stage, first)
+            torch.save(model.state_dict(), folder / f"{stage.name}.pt")
             checkpoint.measured[stage.name] = run.measured(model, stage.name)
             run.save(model, stage, stage.steps)
     report = {"cpu_s": checkpoint.cpu_s, "wall_s": checkpoint.wall_s, "stages": checkpoint.measured}
