@@ -36,6 +36,11 @@ def print_json(value: object) -> None:
     print(msgspec.json.format(encoder.encode(value)).decode())
 
 
+def print_row(value: object) -> None:
+    """On stdout, as one line of JSON, at once: a program may read the rows while others are still being made."""
+    print(msgspec.json.encode(value).decode(), flush=True)
+
+
 def _path_as_text(value: object) -> str:
     if isinstance(value, Path):
         return str(value)

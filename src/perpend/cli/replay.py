@@ -1,13 +1,11 @@
 """`perpend replay`: what a recorded exchange with an upstream says, through the backend of its wire."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
-from perpend.cli.console import note
+from perpend.cli.console import note, print_row
 from perpend.errors import BadRequest, ConfigError
 
 
@@ -43,6 +41,6 @@ def replay(
             note(f"perpend: {error}")
             missing = True
         else:
-            sys.stdout.write(msgspec.json.encode(played(recording)).decode() + "\n")
+            print_row(played(recording))
     if missing:
         raise SystemExit(1)

@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
+from perpend.cli.console import print_row
 from perpend.errors import BadRequest
 
 _AT_ONCE = 64
@@ -59,7 +60,7 @@ async def _one(kind: str, row: _Row) -> bool:
         verdict = await verifier.verify(Task(gold=row.gold), row.pred)
     finally:
         await verifier.aclose()
-    _print(verdict)
+    print_row(verdict)
     return verdict.passed
 
 
@@ -77,7 +78,7 @@ async def _all(kind: str, rows: list[_Row]) -> None:
     tasks = [asyncio.create_task(one(row)) for row in rows]
     try:
         for task in tasks:
-            _print(await task)
+            print_row(await task)
     finally:
         for task in tasks:
             task.cancel()
@@ -99,8 +100,3 @@ def _rows(path: Path) -> list[_Row]:
                 hint = 'each line is an object with "gold" and "pred"'
                 raise BadRequest(f"{path}:{number}: {error}", hint=hint, field="--jsonl") from None
     return rows
-
-
-def _print(value: Any) -> None:
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()

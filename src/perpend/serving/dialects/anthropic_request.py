@@ -15,7 +15,7 @@ from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import form_of, plain
 from perpend.serving.dialects.images import image
-from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.dialects.own import Asked, missing, not_supported, refuse, request_of
 from perpend.types import (
     Form,
     Image,
@@ -40,9 +40,7 @@ _CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "n
 def parse(body: bytes, config: Config) -> Parsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     asked = decode(_decoder, body)
-    for field in _UNSUPPORTED:
-        if getattr(asked, field):
-            raise not_supported(field)
+    refuse(asked, _UNSUPPORTED)
     _think_as_told(asked)
     messages: list[Message] = []
     if asked.system:

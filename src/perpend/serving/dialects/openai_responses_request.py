@@ -23,7 +23,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextConfig,
     TextFormat,
 )
-from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.dialects.own import Asked, missing, not_supported, refuse, request_of
 from perpend.types import (
     Form,
     Image,
@@ -67,9 +67,7 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
 def decoded(body: bytes) -> ResponsesRequest:
     """The body's fields. Raises BadRequest naming the first one that is wrong or not supported."""
     asked = decode(_decoder, body)
-    for field in _UNSUPPORTED:
-        if getattr(asked, field):
-            raise not_supported(field)
+    refuse(asked, _UNSUPPORTED)
     if asked.background and asked.store is False:
         raise BadRequest(
             "a background response that isn't stored can't be asked for",

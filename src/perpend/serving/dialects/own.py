@@ -79,6 +79,13 @@ def not_supported(field: str, what: str | None = None, hint: str = "leave it out
     return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
 
 
+def refuse(asked: Struct, fields: tuple[str, ...]) -> None:
+    """Raises BadRequest for the first of these fields that asks for something."""
+    for field in fields:
+        if getattr(asked, field):
+            raise not_supported(field)
+
+
 def missing(field: str, hint: str) -> BadRequest:
     return BadRequest(f"{field} is missing", hint=hint, field=field)
 
