@@ -55,7 +55,7 @@ def said(draw: st.DrawFn) -> list[Said]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[list[Event]]:
-    """Batches of a request. Some of its end may not have been streamed; other candidates may be heard too."""
+    """Batches of a request. Some of its end may not have been streamed."""
     whole = draw(said())
     transcript = Transcript()
     transcript.add(whole)
@@ -66,13 +66,6 @@ def histories(draw: st.DrawFn) -> list[list[Event]]:
         at = sorted(draw(st.integers(thought + 1, len(events))) for _ in lines)
         for place, line in reversed(list(zip(at, lines, strict=True))):
             events.insert(place, SummaryDelta(line))
-    others: list[Event] = [
-        ThinkingDelta("other", 1, 1),
-        AnswerDelta("other", 1, 2),
-        ToolCallDelta(7, "x", "y", candidate=1),
-    ]
-    for event in draw(st.lists(st.sampled_from(others), max_size=2)):
-        events.insert(draw(st.integers(0, len(events))), event)
     if draw(st.booleans()):
         events.insert(0, Progress("thinking", 1, 64, 0, 1.5, answer().cost_usd))
     end = answer(

@@ -10,6 +10,7 @@ from perpend.config.schema import PriceConfig
 from perpend.solve import Control, Origin, ServedModel, Services, solve
 from perpend.storage.tables import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request
+from perpend.verifiers import made
 
 FREE = Price()
 PRICED = Price.from_config(PriceConfig(input=Decimal(2), cached=Decimal(1), output=Decimal(10)))
@@ -53,6 +54,7 @@ class Spine:
             recorder=self.recorder,
             default_effort="medium",
             cheap_model=lambda beside: self.model,
+            verifier=made,
             summary_every_tokens=16,
         )
 

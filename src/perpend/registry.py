@@ -9,9 +9,13 @@ A package of its own declares `[project.entry-points."perpend.strategy"] name = 
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib.metadata import entry_points
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+import msgspec
 
 from perpend.errors import BadRequest
 
@@ -30,6 +34,28 @@ def choices_hint(name: str, known: Iterable[str], label: str = "known") -> str:
     close = nearest(name, names)
     meant = f"did you mean {close!r}? " if close else ""
     return f"{meant}{label}: {', '.join(names) or 'none'}"
+
+
+@cache
+def options_of(item: Callable[..., object]) -> dict[str, Any]:
+    """The options that an item takes, with their types: its keyword-only arguments."""
+    parameters = inspect.signature(item, eval_str=True).parameters.values()
+    return {one.name: one.annotation for one in parameters if one.kind is one.KEYWORD_ONLY}
+
+
+def checked_options(item: Callable[..., object], given: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """What a client gave as `field`'s options, in their types; BadRequest names the wrong one."""
+    accepted = options_of(item)
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in accepted:
+            hint = choices_hint(name, accepted, "its options")
+            raise BadRequest(f"{field} has no option {name!r}", hint=hint, field=f"{field}.{name}")
+        try:
+            checked[name] = msgspec.convert(value, accepted[name], strict=True)
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"{field}.{name}: {error}", field=f"{field}.{name}") from None
+    return checked
 
 
 class Registry(Generic[T]):

@@ -1,7 +1,7 @@
 """The composition root: a `Config` becomes wired objects. Nothing else wires."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +28,8 @@ from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
 from perpend.solve.count import count_input
 from perpend.storage.responses import Responses
 from perpend.storage.store import Store
-from perpend.types import Answer, Request
+from perpend.types import Answer, Request, VerifierSpec
+from perpend.verifiers import Verifier, made
 
 
 class Models:
@@ -132,6 +133,7 @@ class Models:
             calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
+            **({"width": partial(self._engines.slots, name)} if row.embedded else {}),
         )
 
     def _family(self, name: str, row: ModelConfig) -> Family:
@@ -212,6 +214,24 @@ def _account(row: Provider, provider: ProviderConfig, key: str | None) -> Accoun
     return Account(headers, patience, provider.proxy)
 
 
+class Verifiers:
+    """One verifier of each kind serves all requests: its workers are shared. With options of its own, one each."""
+
+    def __init__(self) -> None:
+        self._shared: dict[str, Verifier] = {}
+
+    def get(self, spec: VerifierSpec) -> Verifier:
+        if spec.options:
+            return made(spec)
+        if spec.name not in self._shared:
+            self._shared[spec.name] = made(spec)
+        return self._shared[spec.name]
+
+    async def aclose(self) -> None:
+        for verifier in self._shared.values():
+            await verifier.aclose()
+
+
 class Runtime:
     """Everything that a command or a server needs, open while its `async with` lasts."""
 
@@ -223,11 +243,13 @@ class Runtime:
         self.engines = EnginePool(config.engine, home)
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)
+        self.verifiers = Verifiers()
         self._services = Services(
             resolve=self.models.resolve,
             recorder=store.writer,
             default_effort=config.defaults.effort,
             cheap_model=self.models.cheap,
+            verifier=self.verifiers.get,
             summary_every_tokens=config.defaults.summary_every_tokens,
         )
 
@@ -272,6 +294,7 @@ class Runtime:
         return await count_input(request, self.models.resolve(request.model))
 
     async def aclose(self) -> None:
+        await self.verifiers.aclose()
         await self._http.aclose()
         await self.engines.aclose()
         self.store.close()

@@ -72,7 +72,17 @@ async def test_a_whole_answer() -> None:
             "cost_usd": 0.000123,
             "truncated": False,
             "stop_reason": "stop",
-            "candidates": [{"answer": "42", "score": 0.5, "thinking": 5, "answer_tokens": 2}],
+            "candidates": [
+                {
+                    "answer": "42",
+                    "score": 0.5,
+                    "thinking": 5,
+                    "answer_tokens": 2,
+                    "cost_usd": 0.000123,
+                    "stop_reason": "stop",
+                    "verdict": None,
+                }
+            ],
             "guards": [],
         }
 

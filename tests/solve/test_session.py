@@ -13,7 +13,7 @@ from words import WordBackend
 
 from perpend.errors import CapReached
 from perpend.strategies import Session
-from perpend.types import Answer, Candidate, Request
+from perpend.types import Answer, Candidate, Request, StrategySpec
 
 Strategy = Callable[[Session], Awaitable[Candidate]]
 Play = Callable[[Spine, Request, Strategy], Awaitable[Answer]]
@@ -24,10 +24,10 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
     """Solves a request with a strategy that nobody registered."""
 
     async def solved(spine: Spine, asked: Request, strategy: Strategy) -> Answer:
-        def decided(request: Request) -> tuple[Strategy, dict[str, object]]:
+        def decided(spec: StrategySpec) -> tuple[Strategy, dict[str, object]]:
             return strategy, {}
 
-        monkeypatch.setattr(sys.modules["perpend.solve.solve"], "strategy_with_options", decided)
+        monkeypatch.setattr(sys.modules["perpend.solve.solve"], "with_options", decided)
         return await spine.ask(asked)
 
     return solved

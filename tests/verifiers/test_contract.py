@@ -3,6 +3,7 @@
 import pytest
 
 from perpend.errors import BadRequest
+from perpend.types import Candidate
 from perpend.verifiers import Task, verifiers
 
 GOLDS = {"choice": "B", "regex": "B+", "schema": '{"type": "number"}'}
@@ -15,10 +16,10 @@ class TestVerifier:
         verifier = verifiers.get(name)()
         try:
             task = Task(gold=GOLDS.get(name, "7"))
-            right = await verifier.verify(task, RIGHT.get(name, task.gold or ""))
+            right = await verifier.verify(task, Candidate(answer=RIGHT.get(name, task.gold or "")))
             assert (right.passed, right.score, right.feedback) == (True, 1.0, "")
             for wrong in ("", "8, I say", "\ud800", "x" * 100_000):
-                verdict = await verifier.verify(task, wrong)
+                verdict = await verifier.verify(task, Candidate(answer=wrong))
                 assert (verdict.passed, verdict.score) == (False, 0.0)
                 assert verdict.feedback
             assert await verifier.same("8", "8")
@@ -29,5 +30,5 @@ class TestVerifier:
     async def test_a_task_without_gold_is_refused(self, name: str) -> None:
         verifier = verifiers.get(name)()
         with pytest.raises(BadRequest, match="right answer"):
-            await verifier.verify(Task(), "7")
+            await verifier.verify(Task(), Candidate(answer="7"))
         await verifier.aclose()

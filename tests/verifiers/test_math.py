@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from shared_data import shared
 
+from perpend.types import Candidate
 from perpend.verifiers import Task
 from perpend.verifiers.math import Math
 from perpend.verifiers.workers import Workers
@@ -49,7 +50,7 @@ async def math() -> AsyncGenerator[Math, None]:
     ],
 )
 async def test_equal_as_mathematics(math: Math, gold: str, answer: str, passed: bool) -> None:
-    assert (await math.verify(Task(gold=gold), answer)).passed is passed
+    assert (await math.verify(Task(gold=gold), Candidate(answer=answer))).passed is passed
 
 
 async def test_graders_own_cases(math: Math) -> None:
@@ -61,15 +62,17 @@ async def test_graders_own_cases(math: Math) -> None:
     ]
     agreed = 0
     for row in rows:
-        agreed += (await math.verify(Task(gold=row["gold"]), row["pred"])).passed is row["equal"]
+        agreed += (await math.verify(Task(gold=row["gold"]), Candidate(answer=row["pred"]))).passed is row[
+            "equal"
+        ]
     assert agreed / len(rows) >= 0.94
 
 
 async def test_what_would_never_end_ends(math: Math) -> None:
     for endless in ENDLESS:
-        verdict = await math.verify(Task(gold="17"), endless)
+        verdict = await math.verify(Task(gold="17"), Candidate(answer=endless))
         assert not verdict.passed
-    assert (await math.verify(Task(gold="17"), "17")).passed
+    assert (await math.verify(Task(gold="17"), Candidate(answer="17"))).passed
 
 
 async def test_a_worker_that_dies_is_replaced() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from perpend.errors import BadRequest
+from perpend.types import Candidate
 from perpend.verifiers import Task
 from perpend.verifiers.schema import Schema
 
@@ -20,7 +21,7 @@ GOLD = '{"type": "object", "required": ["a"], "properties": {"a": {"type": "arra
     ],
 )
 async def test_schema(answer: str, said: str) -> None:
-    verdict = await Schema().verify(Task(gold=GOLD), answer)
+    verdict = await Schema().verify(Task(gold=GOLD), Candidate(answer=answer))
     assert verdict.passed is not bool(said)
     assert said in verdict.feedback
 
@@ -28,7 +29,7 @@ async def test_schema(answer: str, said: str) -> None:
 @pytest.mark.parametrize("gold", ["{", "3", '{"type": "nothing"}'])
 async def test_a_schema_that_is_none(gold: str) -> None:
     with pytest.raises(BadRequest, match="JSON schema"):
-        await Schema().verify(Task(gold=gold), "{}")
+        await Schema().verify(Task(gold=gold), Candidate(answer="{}"))
 
 
 async def test_the_same_json_is_the_same_answer() -> None:

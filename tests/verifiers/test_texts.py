@@ -3,6 +3,7 @@
 import pytest
 
 from perpend.errors import BadRequest
+from perpend.types import Candidate
 from perpend.verifiers import Task, verifiers
 
 
@@ -19,11 +20,11 @@ from perpend.verifiers import Task, verifiers
     ],
 )
 async def test_texts(kind: str, gold: str, answer: str, passed: bool) -> None:
-    verdict = await verifiers.get(kind)().verify(Task(gold=gold), answer)
+    verdict = await verifiers.get(kind)().verify(Task(gold=gold), Candidate(answer=answer))
     assert verdict.passed is passed
     assert bool(verdict.feedback) is not passed
 
 
 async def test_a_pattern_that_is_none() -> None:
     with pytest.raises(BadRequest, match="pattern"):
-        await verifiers.get("regex")().verify(Task(gold="("), "x")
+        await verifiers.get("regex")().verify(Task(gold="("), Candidate(answer="x"))

@@ -44,6 +44,10 @@ class Call(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     form: Form = Form()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
+    pause: str = ""
+    """Text at which a thinking phase stops, to be gone on with by another call."""
+    weighs: int = 0
+    """So many of the likeliest first tokens are told with their log-probabilities, by servers that can."""
     continuation: str = ""
     """Assistant text to go on from, think tags included; only for backends that continue."""
 

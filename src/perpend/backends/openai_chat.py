@@ -7,6 +7,7 @@ budget, and kept as the best answer so far when the upstream dies.
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+import msgspec
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
@@ -22,6 +23,7 @@ from perpend.backends.openai_chat_events import (
     Details,
     Event,
     Function,
+    Logprobs,
     Reason,
     failure_of,
 )
@@ -67,6 +69,7 @@ class ChatReading(Reading[Event]):
         self._rules = call.family.think or ThinkRules()
         self._reason: Reason | None = None
         self._model: str | None = None
+        self._weighed: dict[str, float] | None = None
         self._usage: ChatUsage | None = None
         self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
         self._step = 0  # those of the event at hand
@@ -94,6 +97,8 @@ class ChatReading(Reading[Event]):
         self._model = event.model or self._model
         if event.choices:
             choice = event.choices[0]
+            if self._call.weighs and choice.logprobs is not None:
+                self._weigh(choice.logprobs)
             if choice.delta is not None:
                 self._take(choice.delta, batch)
             if choice.finish_reason is not None:
@@ -115,6 +120,8 @@ class ChatReading(Reading[Event]):
         batch: list[CallEvent] = []
         choice = choices[0]
         self._usage, self._model = event.usage, event.model
+        if self._call.weighs and choice.logprobs is not None:
+            self._weigh(choice.logprobs)
         message = choice.message or choice.delta or Delta()
         if isinstance(message.content, str) and thought_leaked(self._rules, message.content):
             self._head, self._parser = None, think_parser(self._rules, thinking=True)
@@ -138,7 +145,12 @@ class ChatReading(Reading[Event]):
         reason = self._reason
         if reason == "stop":
             reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
-        return CallEnded(reason, counts, self._model)
+        return CallEnded(reason, counts, self._model, weighed=self._weighed)
+
+    def _weigh(self, told: msgspec.Raw) -> None:
+        logprobs = msgspec.json.decode(told, type=Logprobs | None)
+        if self._weighed is None and logprobs is not None and logprobs.content:
+            self._weighed = {one.token: one.logprob for one in logprobs.content[0].top_logprobs}
 
     def _end(self, choice: Choice) -> None:
         word = choice.finish_reason or "stop"

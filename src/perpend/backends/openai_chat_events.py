@@ -107,6 +107,19 @@ class Delta(Struct, gc=False):
     refusal: str | None = None
 
 
+class Likely(Struct):
+    token: str
+    logprob: float
+
+
+class Position(Struct):
+    top_logprobs: list[Likely] = msgspec.field(default_factory=list[Likely])
+
+
+class Logprobs(Struct):
+    content: list[Position] | None = None
+
+
 class Choice(Struct, gc=False):
     delta: Delta | None = None
     message: Delta | None = None
@@ -114,6 +127,8 @@ class Choice(Struct, gc=False):
     finish_reason: str | None = None
     stop_reason: str | int | None = None
     """vLLM: the stop string that matched."""
+    logprobs: msgspec.Raw | None = None
+    """`Logprobs`, read only where they were asked for: servers send all kinds of things in it."""
 
 
 class Failure(Struct):

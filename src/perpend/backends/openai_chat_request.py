@@ -67,7 +67,11 @@ def _sampling(call: Call) -> dict[str, Any]:
         "top_p": None if family.sampling_fixed else sampling.top_p,
         "seed": sampling.seed,
         "stop": sampling.stop or None,
+        "logprobs": True if call.weighs else None,
+        "top_logprobs": call.weighs or None,
     }
+    if "logprobs" in family.rejects:
+        asked["top_logprobs"] = None
     return {name: value for name, value in asked.items() if value is not None and name not in family.rejects}
 
 

@@ -31,6 +31,7 @@ class _Chunk(Struct, frozen=True):
     reason: _Reason | None = None
     usage: Usage | None = None
     model_version: str | None = None
+    weighed: dict[str, float] | None = None
 
 
 class RawCompletion(ABC):
@@ -79,6 +80,7 @@ class RawCompletion(ABC):
                         reason=chunk.reason or last.reason,
                         usage=chunk.usage or last.usage,
                         model_version=chunk.model_version or last.model_version,
+                        weighed=last.weighed or chunk.weighed,
                     )
                 if batch:
                     yield batch
@@ -151,6 +153,7 @@ class LlamaCompletion(RawCompletion):
             "stream": True,
             "cache_prompt": True,
             "stop": _stops(call),
+            **({"n_probs": call.weighs} if call.weighs else {}),
             **_sampling(call),
             **({} if (schema := _schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
@@ -159,14 +162,17 @@ class LlamaCompletion(RawCompletion):
         event = _decode(_LLAMA, payload)
         if event.error is not None:
             raise failure("the engine failed", event.error)
+        first = event.completion_probabilities
+        weighed = {one.token: one.logprob for one in first[0].top_logprobs} if first else None
         if not event.stop:
-            return _Chunk(event.content, event.tokens_predicted)
+            return _Chunk(event.content, event.tokens_predicted, weighed=weighed)
         return _Chunk(
             event.content,
             event.tokens_predicted,
             _reason(event.stop_type == "limit", event.stopping_word, call),
             _usage(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
             event.model.rpartition("/")[2] or None,  # it says the file's whole path
+            weighed,
         )
 
 
@@ -184,6 +190,7 @@ class OpenAICompletion(RawCompletion):
             "stream": True,
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             "stop": _stops(call),
+            **({"logprobs": call.weighs} if call.weighs else {}),
             **_sampling(call),
             **({} if (schema := _schema(call)) is None else _constraint(schema)),
         }
@@ -203,7 +210,10 @@ class OpenAICompletion(RawCompletion):
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
             reason = _reason(choice.finish_reason == "length", word, call)
         generated = tokens.completion_tokens if tokens else None
-        return _Chunk(choice.text, generated, reason, usage, event.model)
+        weighed = (
+            choice.logprobs.top_logprobs[0] if choice.logprobs and choice.logprobs.top_logprobs else None
+        )
+        return _Chunk(choice.text, generated, reason, usage, event.model, weighed)
 
 
 class _Failure(Struct):
@@ -224,8 +234,18 @@ class _Timings(Struct):
     cache_n: int = 0
 
 
+class _Weighed(Struct):
+    token: str
+    logprob: float
+
+
+class _Position(Struct):
+    top_logprobs: list[_Weighed] = msgspec.field(default_factory=list[_Weighed])
+
+
 class _LlamaEvent(Struct):
     content: str = ""
+    completion_probabilities: list[_Position] = msgspec.field(default_factory=list[_Position])
     stop: bool = False
     tokens_predicted: int = 0
     tokens_evaluated: int = 0
@@ -236,8 +256,13 @@ class _LlamaEvent(Struct):
     error: _Failure | None = None
 
 
+class _OpenAILogprobs(Struct):
+    top_logprobs: list[dict[str, float] | None] | None = None
+
+
 class _OpenAIChoice(Struct):
     text: str = ""
+    logprobs: _OpenAILogprobs | None = None
     finish_reason: str | None = None
     stop_reason: str | int | None = None
     """vLLM: the stop string that matched."""
@@ -274,7 +299,9 @@ def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
 
 def _stops(call: Call) -> list[str]:
     """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
-    return [call.family.close] if call.phase == "thinking" else list(call.sampling.stop)
+    if call.phase == "thinking":
+        return [call.family.close, *([call.pause] if call.pause else [])]
+    return list(call.sampling.stop)
 
 
 def _schema(call: Call) -> dict[str, Any] | None:
@@ -305,7 +332,7 @@ def _end(calls: ToolCallParser | None, tokens: int, last: _Chunk) -> list[CallEv
     if calls is not None:
         _append_said(said, calls.close(), tokens)
         reason = "tool_calls" if calls.calls and reason == "stop" else reason
-    return [*said, CallEnded(reason, last.usage, last.model_version)]
+    return [*said, CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)]
 
 
 def _append_said(batch: list[CallEvent], said: list[str | ToolCallDelta], tokens: int) -> int:
@@ -330,7 +357,8 @@ def _sampling(call: Call) -> dict[str, Any]:
 def _reason(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
     if at_limit:
         return "length"
-    return "stop_sequence" if stopping_word and stopping_word in call.sampling.stop else "stop"
+    pauses = (call.pause,) if call.phase == "thinking" else call.sampling.stop
+    return "stop_sequence" if stopping_word and stopping_word in pauses else "stop"
 
 
 def _usage(call: Call, prompt: int, cached: int, generated: int) -> Usage:

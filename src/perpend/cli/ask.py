@@ -19,6 +19,7 @@ from perpend.errors import BadRequest
 from perpend.runtime import Runtime
 from perpend.serving.dialects.openai_chat import completion_body
 from perpend.solve import Control
+from perpend.strategies import strategy_spec
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -28,11 +29,11 @@ from perpend.types import (
     Message,
     Request,
     Sampling,
-    StrategySpec,
     SummaryDelta,
     ThinkingDelta,
     Visibility,
 )
+from perpend.verifiers import verifier_spec
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
 PATIENCE_S = 2.0
@@ -47,6 +48,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     max_cost: str | None = None,
     deadline: str | None = None,
     strategy: str = "single",
+    verifier: str | None = None,
     model: str | None = None,
     system: str | None = None,
     temperature: float | None = None,
@@ -78,7 +80,9 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     deadline
         Time to answer in, once the model is loaded: 5s, 500ms, 2m.
     strategy
-        A name, or a JSON object such as {"name": "budget_forcing", "waits": 2}.
+        A name, or a JSON object such as {"name": "self_consistency", "n": 8}.
+    verifier
+        What checks candidates: a name, or a JSON object such as {"name": "math", "gold": "42"}.
     model
         A name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
     system
@@ -109,7 +113,8 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
             deadline_ms=_milliseconds(deadline),
         ),
         sampling=Sampling(temperature=temperature, seed=seed),
-        strategy=_strategy(strategy),
+        strategy=strategy_spec(_named(strategy, "--strategy")),
+        verifier=None if verifier is None else verifier_spec(_named(verifier, "--verifier")),
         visibility=visibility,
     )
     answer = asyncio.run(_ask(request, config, quiet=json))
@@ -238,14 +243,12 @@ def _milliseconds(text: str | None) -> int | None:
     return milliseconds
 
 
-def _strategy(text: str) -> StrategySpec:
+def _named(text: str, option: str) -> Any:
+    """A name, or an object with one."""
     if not text.startswith("{"):
-        return StrategySpec(text)
+        return text
     try:
-        options = msgspec.json.decode(text, type=dict[str, Any])
-        return StrategySpec(options.pop("name"), options)
-    except (msgspec.DecodeError, KeyError):
-        hint = '{"name": "budget_forcing", "waits": 2}'
-        raise BadRequest(
-            "--strategy isn't a JSON object with a name", hint=hint, field="--strategy"
-        ) from None
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        hint = 'such as \'{"name": "best_of_n", "n": 4}\''
+        raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None

@@ -147,6 +147,7 @@ def _services(runtime: Runtime, served: ServedModel) -> Services:
         recorder=runtime.store.writer,
         default_effort="low",
         cheap_model=lambda _: served,
+        verifier=runtime.verifiers.get,
         summary_every_tokens=runtime.config.defaults.summary_every_tokens,
     )
 

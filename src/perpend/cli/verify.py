@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from perpend.cli.console import print_row
 from perpend.errors import BadRequest
+from perpend.types import Candidate
 
 _AT_ONCE = 64
 
@@ -57,7 +58,7 @@ async def _one(kind: str, row: _Row) -> bool:
 
     verifier = verifiers.get(kind, field="KIND")()
     try:
-        verdict = await verifier.verify(Task(gold=row.gold), row.pred)
+        verdict = await verifier.verify(Task(gold=row.gold), Candidate(answer=row.pred))
     finally:
         await verifier.aclose()
     print_row(verdict)
@@ -73,7 +74,7 @@ async def _all(kind: str, rows: list[_Row]) -> None:
 
     async def one(row: _Row) -> Any:
         async with gate:
-            return await verifier.verify(Task(gold=row.gold), row.pred)
+            return await verifier.verify(Task(gold=row.gold), Candidate(answer=row.pred))
 
     tasks = [asyncio.create_task(one(row)) for row in rows]
     try:

@@ -24,6 +24,11 @@ class EnginePool:
         self._engines[name] = engine
         return engine
 
+    def slots(self, name: str) -> int:
+        """Calls that the model's engine takes at once; 1 until it has been started."""
+        engine = self._engines.get(name)
+        return 1 if engine is None else engine.slots
+
     async def ready(self, name: str, path: Path, context: int) -> str:
         """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
         engine = self.get(name, path, context)

@@ -37,6 +37,8 @@ class Engine:
         self.name = name
         self.path = path
         self.restarts = 0
+        self.slots = 1
+        """Calls that it takes at once, as far as it has told."""
         self._config = config
         self._context = context
         self._log = home / "logs" / f"engine-{name.replace(os.sep, '_')}.log"
@@ -134,6 +136,7 @@ class Engine:
             cache_mib=chosen.cache_mib,
             binary=None if self._config.binary is None else str(self._config.binary),
         )
+        self.slots = chosen.slots
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(

@@ -1,5 +1,6 @@
 """A candidate while it's being written: reserves before each call, settles after it, keeps what came."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from perpend.accounting.ledger import Amount, Reservation
@@ -24,6 +25,8 @@ class Draft:
         self.provider: str | None = None
         """Who served the last call that said something."""
         self.said = Transcript()
+        self.weighed: Mapping[str, float] | None = None
+        """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
         self._calls = 0
         self._held: Reservation | None = None
         self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
@@ -38,6 +41,11 @@ class Draft:
             cost_usd=self.cost_usd,
             stop_reason=self.stop_reason,
         )
+
+    @property
+    def silent(self) -> bool:
+        """No model has said anything; a thought that was given doesn't count."""
+        return not (self.usage.output or self.said.answering)
 
     @property
     def input_bound(self) -> int:
@@ -109,6 +117,7 @@ class Draft:
                     self.provider = stream.provider or model.provider
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
+                    self.weighed = stream.end.weighed
                 stream.learn()
 
     def _paid_once(self, used: Usage) -> Usage:

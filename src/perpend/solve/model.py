@@ -1,7 +1,7 @@
 """A model as the spine sees it: how to reach it, how it thinks, what it costs, how fast it has been."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -25,6 +25,8 @@ _JOINT = 64
 """Tokens that join a thought to its answer: tags, or a message that asks for it."""
 _RETOKENIZED = 1.25
 """Input tokens that a thinking token may become when it is sent back as text."""
+_WIDTH = 8
+"""Of one request on a server that doesn't tell how many calls it takes at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ class ServedModel:
     """What `perpend calibrate` measured."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """By provider, where several serve it and their prices differ."""
+    width: Callable[[], int] = lambda: _WIDTH
+    """Calls of one request that it takes at once."""
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
 
@@ -78,6 +82,12 @@ class ServedModel:
     def taken_over_bound(self, first: int, thinking: int) -> int:
         """Prompt and thinking, sent whole."""
         return first + math.ceil(_RETOKENIZED * thinking) + _JOINT
+
+    def thought_bound(self, thought: str) -> int:
+        """Tokens of a thought to go on from: at most so many where they cost something, else about so many."""
+        if self.price.per_input_token:
+            return _bytes(thought) + _JOINT
+        return math.ceil(_RETOKENIZED * self.speed.estimate_tokens(thought)) + _JOINT
 
     def input_estimate(self, call: Call) -> int:
         """Prompt tokens of a call that ended before its server counted them."""

@@ -2,16 +2,24 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
 from decimal import Decimal
 
-from perpend.backends.contract import Call
 from perpend.errors import PerpendError
+from perpend.solve.asking import Asking
 from perpend.solve.control import Clock
-from perpend.solve.draft import Draft
-from perpend.solve.means import Emit, Means
+from perpend.solve.means import Emit
 from perpend.solve.model import ServedModel
-from perpend.types import AnswerDelta, Event, Message, Phase, Progress, SummaryDelta, ThinkingDelta, Usage
+from perpend.types import (
+    AnswerDelta,
+    CandidateProgress,
+    Event,
+    Message,
+    Phase,
+    Progress,
+    SummaryDelta,
+    ThinkingDelta,
+)
 
 _EVERY_S = 0.5
 _SUMMARY_TOKENS = 48
@@ -29,45 +37,54 @@ class Pace:
         self._budget = thinking_budget
         self._clock = clock
         self._cost = cost
-        self._phase: Phase = "queued"
-        self._thinking = 0
-        self._answer = 0
+        self._phases: set[Phase] = set()
+        self._candidates: dict[int, CandidateProgress] = {}
         self._told_s = -_EVERY_S
 
     def after(self, batch: list[Event]) -> Progress | None:
         """The progress to tell after `batch`: at a new phase, else twice a second."""
-        phase = self._phase
+        phase: Phase = "queued"
         for event in batch:
             if isinstance(event, ThinkingDelta):
                 phase = "thinking"
-                self._thinking += event.tokens
+                self._of(event.candidate).thinking_tokens += event.tokens
             elif isinstance(event, AnswerDelta):
                 phase = "answering"
-                self._answer += event.tokens
+                self._of(event.candidate).answer_tokens += event.tokens
+            else:
+                continue
+            self._of(event.candidate).phase = phase
         now = self._clock.elapsed_s
-        if phase == self._phase and now - self._told_s < _EVERY_S:
+        if phase in self._phases and now - self._told_s < _EVERY_S:
             return None
-        self._phase = phase
+        self._phases.add(phase)
         self._told_s = now
-        left = max(0, self._budget - self._thinking) if phase == "thinking" else 0
+        each = self._candidates.values()
+        thinking = sum(one.thinking_tokens for one in each)
+        left = max(0, self._budget - thinking) if phase == "thinking" else 0
         return Progress(
             phase=phase,
-            thinking_tokens=self._thinking,
+            thinking_tokens=thinking,
             thinking_budget=self._budget,
-            answer_tokens=self._answer,
+            answer_tokens=sum(one.answer_tokens for one in each),
             eta_s=self._model.speed.eta_s(left),
             cost_usd=self._cost(),
+            candidates=tuple(map(copy, each)) if len(each) > 1 else (),
         )
+
+    def _of(self, index: int) -> CandidateProgress:
+        known = self._candidates.get(index)
+        if known is None:
+            known = self._candidates[index] = CandidateProgress(index, "queued", 0, 0)
+        return known
 
 
 class Summariser:
     """Summaries of the thinking so far, written by the cheap tier, one at a time, beside the thinking."""
 
-    def __init__(self, means: Means, every_tokens: int, tell: Emit) -> None:
-        self.usage = Usage()
-        self.cost_usd = Decimal(0)
+    def __init__(self, asking: Asking, every_tokens: int, tell: Emit) -> None:
         self.lines: list[str] = []
-        self._means = means
+        self._asking = asking
         self._every = every_tokens
         self._tell = tell
         self._heard: list[str] = []
@@ -87,7 +104,7 @@ class Summariser:
     async def finish(self) -> None:
         """Wait for the summary under way, as long as the deadline allows."""
         if self._task is not None:
-            deadline = self._means.clock.deadline
+            deadline = self._asking.means.clock.deadline
             left = None if deadline is None else deadline - asyncio.get_running_loop().time()
             await asyncio.wait([self._task], timeout=left)
 
@@ -102,27 +119,10 @@ class Summariser:
 
     async def _summarise(self, thinking: str) -> None:
         prompt = f"In one short sentence, say what this reasoning is doing:\n\n{thinking}"
-        messages = (Message("user", prompt),)
-        bound = self._means.model.input_bound(messages)
-        draft = Draft(0, replace(self._means, input_bound=bound))
-        call = Call(
-            model=self._means.model.upstream_name,
-            family=self._means.model.family,
-            messages=messages,
-            max_tokens=_SUMMARY_TOKENS,
-            phase="answering",
-        )
         try:
-            await draft.run(call)
+            said = await self._asking.ask((Message("user", prompt),), max_tokens=_SUMMARY_TOKENS)
         except PerpendError:
             return  # a summary is a courtesy: the answer doesn't fail with it
-        finally:
-            self.usage += draft.usage
-            self.cost_usd += draft.cost_usd
-        if line := " ".join(draft.said.answer.split()):
+        if line := " ".join(said.split()):
             self.lines.append(line)
             await self._tell([SummaryDelta(line + "\n")])
-
-
-async def silent(batch: list[Event]) -> None:
-    """A summary's own tokens aren't part of the answer's stream."""

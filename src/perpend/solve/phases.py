@@ -39,6 +39,20 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
     await answered(draft, base, budget)
 
 
+async def step(draft: Draft, base: Call, thought: str, budget: TokenBudget, pause: str) -> Ending:
+    """A piece of a thought that goes on from `thought`, up to `pause`; the room of its answer stays held meanwhile."""
+    draft.hold_answer(budget.thinking, budget.answer)
+    thinking = replace(
+        base,
+        phase="thinking",
+        max_tokens=budget.thinking,
+        thinking_tokens=budget.thinking,
+        continuation=base.family.open + thought,
+        pause=pause,
+    )
+    return await draft.run(thinking)
+
+
 async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     """Budgets on a chat wire: one call under the server's own limits, watched, and cut where it overruns.
 

@@ -1,99 +1,213 @@
-"""The session that strategies get: samples inside one request's budget, with everything accounted."""
+"""The session that strategies get: everything that it hands out is inside the request's budget, and accounted."""
 
-from collections.abc import Callable
-from dataclasses import replace as with_changes
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
-from msgspec.structs import replace
+from msgspec.structs import replace as with_fields
 
 from perpend.accounting.budgets import TokenBudget
+from perpend.accounting.calibration import effort_for
 from perpend.backends.contract import Call
-from perpend.errors import CapReached, EngineError, UpstreamError
+from perpend.errors import BadRequest, CapReached, DeadlineTooShort, EngineError, UpstreamError
+from perpend.solve import phases
+from perpend.solve.account import Account
+from perpend.solve.asking import ASIDE, Asking
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
-from perpend.solve.model import ServedModel
-from perpend.solve.standin import Resolve, StandIns, write
-from perpend.types import Candidate, Effort, Limits, Request, Sampling, Usage
+from perpend.solve.standin import write
+from perpend.solve.terms import Terms
+from perpend.strategies import Feedback, Step, with_options
+from perpend.types import Candidate, Limits, Message, Request, Sampling, StrategySpec, VerifierSpec
+from perpend.verifiers import Task
+
+_FINAL = VerifierSpec("answer")
+"""How answers are compared where the request names no verifier."""
 
 
+@dataclass(frozen=True, slots=True)
 class Session:
-    """Implements `strategies.Session` over one model."""
+    """Implements `strategies.Session` in one scope of the budget."""
 
-    def __init__(
-        self,
-        request: Request,
-        effort: Effort,
-        budget: TokenBudget,
-        resolve: Resolve,
-        means: Means,
-        served: Callable[[str], ServedModel],
-    ) -> None:
-        self.request = request
-        self.candidates: list[Candidate] = []
-        self.best: Candidate | None = None
-        self.usage = Usage()
-        self.cost_usd = Decimal(0)
-        self.model_version: str | None = None
-        self.model = means.model
-        """Who wrote the last candidate that says something."""
-        self.provider = means.model.provider
-        self._effort: Effort = effort
-        self._budget = budget
-        self._resolve = resolve
-        self._means = means
-        self._served = served
-        self._drafts = 0
+    terms: Terms
+    account: Account
+    means: Means
+    verifier: VerifierSpec | None = None
+    whole: TokenBudget | None = None
+    """The request's budget, for a first candidate that may have all of it."""
+    may_show: bool = True
+
+    @property
+    def request(self) -> Request:
+        return self.terms.request
 
     @property
     def thinking_budget(self) -> int:
-        left = self._means.scope.left.thinking
-        return self._budget.thinking if left is None else left
+        left = self.means.scope.left.thinking
+        assert left is not None  # the request's scope limits it
+        return left
+
+    @property
+    def width(self) -> int:
+        return self.means.model.width()
+
+    @property
+    def continues(self) -> bool:
+        return self.means.model.backend.continues
+
+    @property
+    def best(self) -> Candidate | None:
+        return self.account.best
 
     def keep(self, candidate: Candidate) -> None:
-        self.best = candidate
+        self.account.best = candidate
+
+    def part(self, of: int) -> "Session":
+        left = self.means.scope.left
+        scope = self.means.scope.child(
+            f"one of {of} parts",
+            thinking=self.thinking_budget // of,
+            output=None if left.output is None else left.output // of,
+            usd=None if left.usd is None else left.usd / of,
+        )
+        return replace(self, means=replace(self.means, scope=scope), whole=None, may_show=False)
+
+    def on(self, model: str) -> "Session":
+        served = self.terms.other(model)
+        bound = served.input_bound(self.request.messages, self.request.form)
+        return replace(self, means=replace(self.means, model=served, input_bound=bound), whole=None)
+
+    async def run(self, spec: StrategySpec) -> Candidate:
+        strategy, options = with_options(spec)
+        return await strategy(replace(self, verifier=spec.verifier or self.verifier), **options)
 
     async def sample(
-        self, *, thinking_tokens: int | None = None, waits: int = 0, temperature: float | None = None
+        self,
+        *,
+        thinking_tokens: int | None = None,
+        waits: int = 0,
+        sampling: Sampling | None = None,
+        thought: str = "",
+        feedback: Feedback | None = None,
+        shown: bool = False,
     ) -> Candidate:
-        budget = self._budget_for(thinking_tokens)
-        scope = self._means.scope.child(
-            f"candidate {self._drafts}", thinking=budget.thinking, output=budget.output
-        )
-        draft = Draft(self._drafts, with_changes(self._means, scope=scope))
-        self._drafts += 1
-        sampling = self.request.sampling
-        if temperature is not None:
-            sampling = replace(sampling, temperature=temperature)
+        if self.best is not None and self.best.answer:
+            self._go_on()
+        messages = self.request.messages
+        if feedback is not None and self.continues:
+            thought = reconsidered(feedback)
+        elif feedback is not None:
+            said = Message("assistant", feedback.candidate.content or feedback.candidate.answer)
+            messages = (*messages, said, Message("user", feedback.text))
+        means = self._begun(thought, messages)
+        budget = self._budget(means, thinking_tokens)
+        number = self.account.begin()
+        scope = means.scope.child(f"candidate {number}", thinking=budget.thinking, output=budget.output)
+        shown = shown and self.may_show
+        draft = Draft(number, replace(means, scope=scope, emit=means.emit if shown else self.terms.unseen))
+        call = self._call(budget, sampling, messages)
         try:
-            await write(draft, self._call(budget, sampling), budget, waits, self._stand_ins())
+            if thought:
+                await draft.insert_thinking(thought)
+            await write(draft, call, budget, waits, self.terms.stand_ins(means.model))
         except (UpstreamError, EngineError):
             draft.stop_reason = "upstream_error"
-            if draft.said.empty:
+            if draft.silent:
                 raise
         except CapReached:
             draft.stop_reason = "cost_cap"
-            if draft.said.empty:
+            if draft.silent:
                 raise
         except BaseException:
             draft.stop_reason = "cancelled"
             raise
         finally:
             draft.let_go()
-            candidate = draft.candidate()
-            self.usage += draft.usage
-            self.cost_usd += draft.cost_usd
-            self.model_version = draft.model_version or self.model_version
-            if not draft.said.empty:
-                self.model, self.provider = draft.means.model, draft.provider or draft.means.model.provider
-                self.candidates.append(candidate)
-                self.best = self.best or candidate
+            candidate = self.account.close(draft, shown=shown)
         return candidate
 
-    def _budget_for(self, thinking_tokens: int | None) -> TokenBudget:
-        """The request's budget, resolved again where only a share is meant, or less is left."""
-        if thinking_tokens is None and not self._drafts:
-            return self._budget
-        left = self._means.scope.left
+    async def think(
+        self, thought: str, *, tokens: int, stop: str = "", sampling: Sampling | None = None
+    ) -> Step:
+        if not self.continues:
+            raise BadRequest(
+                f"{self.means.model.name!r} can't be stopped and resumed in the middle of a thought",
+                hint="ask a model behind raw completion, such as an embedded one, or another strategy",
+                field="strategy",
+            )
+        self._go_on()
+        means = self._begun(thought, self.request.messages)
+        budget = self._budget(means, tokens)
+        if not budget.thinking:
+            raise CapReached(
+                "no thinking tokens are left", hint="raise max_thinking_tokens", field="max_thinking_tokens"
+            )
+        draft = Draft(ASIDE, replace(means, emit=self.terms.unseen))
+        try:
+            ending = await phases.step(draft, self._call(budget, sampling), thought, budget, stop)
+        finally:
+            draft.let_go()
+            self.account.pay(draft)
+        paused = stop if ending == "stop_sequence" else ""
+        return Step(draft.said.thinking + paused, draft.usage.thinking, ending == "stop")
+
+    @property
+    def verifies(self) -> bool:
+        return self.verifier is not None
+
+    def need_verifier(self, strategy: str) -> None:
+        spec = self.verifier
+        if spec is None:
+            hint = 'such as "verifier": "self_score", or {"name": "math", "gold": "42"}'
+            raise BadRequest(f"{strategy} needs a verifier", hint=hint, field="verifier")
+        if spec.gold is None and self.terms.verifier(spec).needs_gold:
+            raise BadRequest(
+                f"the verifier {spec.name!r} needs the right answer",
+                hint=f'{{"name": "{spec.name}", "gold": …}}',
+                field="verifier.gold",
+            )
+
+    async def verify(self, candidate: Candidate) -> Candidate:
+        assert self.verifier is not None, "strategies call need_verifier first"
+        task = Task(
+            question=_question(self.request),
+            gold=self.verifier.gold,
+            model=Asking(self.terms, self.account, self.means),
+        )
+        verifier = self.terms.verifier(self.verifier)
+        try:
+            async with self.means.in_time():
+                verdict = await verifier.verify(task, candidate)
+        except TimeoutError:
+            self.account.cut = self.means.over or "deadline"
+            return candidate
+        except (CapReached, DeadlineTooShort, UpstreamError, EngineError):
+            return candidate
+        judged = with_fields(candidate, verdict=verdict, score=verdict.score)
+        self.account.replace(judged)
+        return judged
+
+    async def same(self, first: str, second: str) -> bool:
+        return await self.terms.verifier(self.verifier or _FINAL).same(first, second)
+
+    def _go_on(self) -> None:
+        """Raises DeadlineTooShort where it's time to answer with what there is."""
+        if (over := self.means.over) is not None:
+            self.account.cut = over
+            raise DeadlineTooShort("no time is left to go on", hint="raise deadline_ms")
+
+    def _begun(self, thought: str, messages: tuple[Message, ...]) -> Means:
+        """The means of a call that goes on from so much."""
+        bound = self.means.input_bound
+        if messages is not self.request.messages:
+            bound = self.means.model.input_bound(messages, self.request.form)
+        if thought:
+            bound += self.means.model.thought_bound(thought)
+        return replace(self.means, input_bound=bound)
+
+    def _budget(self, means: Means, thinking_tokens: int | None) -> TokenBudget:
+        """The request's budget, resolved again where only a part is meant, or less is left."""
+        if thinking_tokens is None and self.whole is not None and self.account.untouched:
+            return self.whole
+        left = means.scope.left
         thinking = self.thinking_budget if thinking_tokens is None else thinking_tokens
         if left.output is not None and left.output < 1:
             raise CapReached(
@@ -106,19 +220,33 @@ class Session:
             max_output_tokens=left.output,
             max_cost_usd=left.usd,
         )
-        return self._resolve(self._means.model, self._means.input_bound, limits)
+        return self.terms.resolve(means.model, means.input_bound, limits)
 
-    def _call(self, budget: TokenBudget, sampling: Sampling) -> Call:
-        model = self._means.model
+    def _call(
+        self, budget: TokenBudget, sampling: Sampling | None, messages: tuple[Message, ...] | None = None
+    ) -> Call:
+        model, effort = self.means.model, self.terms.effort
+        if self.whole is None and (usual := model.usual_tokens):
+            effort = effort_for(budget.thinking, usual)
         return Call(
             model=model.upstream_name,
             family=model.family,
-            messages=self.request.messages,
+            messages=messages or self.request.messages,
             max_tokens=budget.output,
-            effort=self._effort if budget.thinking else "none",
+            effort=effort if budget.thinking else "none",
             form=self.request.form,
-            sampling=sampling,
+            sampling=sampling or self.request.sampling,
         )
 
-    def _stand_ins(self) -> StandIns:
-        return StandIns(self.request, self._means.model.fallbacks, self._served, self._resolve)
+
+def reconsidered(feedback: Feedback) -> str:
+    """A thought that went wrong, its answer, and what was said of it: the thinking goes on from there."""
+    candidate = feedback.candidate
+    parts = (candidate.thinking.rstrip(), f"My answer: {candidate.answer.strip()}", feedback.text)
+    return "\n\n".join(part for part in parts if part) + "\n\n"
+
+
+def _question(request: Request) -> str:
+    """What was last asked."""
+    asked = [message.text for message in request.messages if message.role == "user"]
+    return asked[-1] if asked else ""

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from dataclasses import replace as replace_means
 from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
@@ -12,20 +13,25 @@ from msgspec.structs import replace
 from perpend.accounting.budgets import TokenBudget, token_budget
 from perpend.accounting.ledger import Scope
 from perpend.backends.contract import Call
-from perpend.errors import BadRequest, PerpendError
+from perpend.errors import BadRequest, CapReached, DeadlineTooShort, PerpendError
+from perpend.solve.account import Account
+from perpend.solve.asking import Asking
 from perpend.solve.control import Clock, Control
 from perpend.solve.means import Means
 from perpend.solve.model import ServedModel
-from perpend.solve.narrate import Pace, Summariser, silent
-from perpend.solve.plan import plan_for, strategy_with_options
+from perpend.solve.narrate import Pace, Summariser
+from perpend.solve.plan import plan_for
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
+from perpend.solve.terms import Terms, require_price
 from perpend.storage.tables import LedgerRow, Status
-from perpend.strategies import Strategy
+from perpend.strategies import Strategy, with_options
 from perpend.types import (
+    COMPLETE,
     Answer,
     BudgetReport,
     Candidate,
+    Carried,
     Effort,
     Event,
     Finished,
@@ -34,9 +40,12 @@ from perpend.types import (
     Request,
     Started,
     StopReason,
-    Usage,
+    ThinkingDelta,
+    Thought,
+    VerifierSpec,
     new_id,
 )
+from perpend.verifiers import Verifier
 
 _SUMMARY_SHARE = Decimal("0.1")
 """Of a dollar cap, for summaries; the rest can't be taken from the answer."""
@@ -62,6 +71,8 @@ class Services:
     default_effort: Effort
     cheap_model: Callable[[ServedModel], ServedModel]
     """For summaries beside the model that answers."""
+    verifier: Callable[[VerifierSpec], Verifier]
+    """What checks candidates; raises BadRequest."""
     summary_every_tokens: int
 
 
@@ -121,14 +132,9 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
     clock = Clock(request.limits.deadline_ms)
     model = services.resolve(request.model)
     plan = plan_for(request, model.name, services.default_effort, model.usual_tokens)
-    strategy, options = strategy_with_options(request)
+    strategy, options = with_options(request.strategy)
     limits = request.limits
-    if limits.max_cost_usd is not None and not model.price.known:
-        raise BadRequest(
-            f"no price of {model.name!r} is known, so max_cost_usd can't hold",
-            hint="give it a price under [models] in perpend.toml ({ input = 0, output = 0 } where it's free)",
-            field="max_cost_usd",
-        )
+    require_price(request, model)
     bound = await _input_bound(request, plan.effort, model)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
@@ -188,10 +194,14 @@ class _Solving:
         money = Scope("request", usd=request.limits.max_cost_usd)
         limit = request.limits.max_output_tokens
         tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
-        means = Means(tokens, model, clock, control, self._emit, prepared.input_bound)
-        self._session = Session(
-            request, prepared.plan.effort, budget, prepared.resolve, means, services.resolve
+        self._account = Account(model)
+        terms = Terms(
+            request, prepared.plan.effort, prepared.resolve, services.resolve, services.verifier, self._unseen
         )
+        means = Means(tokens, model, clock, control, self._emit, prepared.input_bound)
+        verifier = request.strategy.verifier or request.verifier
+        self._session = Session(terms, self._account, means, verifier, whole=budget)
+        self._first = request.strategy.stream_candidate == "first"
         self._pace: Pace | None = None
         if request.progress:
             self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
@@ -199,8 +209,9 @@ class _Solving:
         if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
-            cheap = Means(share, writer, clock, None, silent, 0)
-            self._summariser = Summariser(cheap, services.summary_every_tokens, self._tell)
+            cheap = replace_means(means, scope=share, model=writer)
+            asking = Asking(terms, self._account, cheap)
+            self._summariser = Summariser(asking, services.summary_every_tokens, self._tell)
 
     async def run(self) -> Answer:
         started = Started(
@@ -212,49 +223,60 @@ class _Solving:
             chosen = await prepared.strategy(self._session, **prepared.options)
             if self._summariser is not None:
                 await self._summariser.finish()
-        except PerpendError:
-            if self._session.best is None:
+        except BadRequest:
+            raise
+        except PerpendError as error:
+            if self._account.best is None:
                 raise
-            chosen = self._session.best
+            chosen = self._account.best
+            self._account.cut = self._account.cut or _cut_by(error)
         finally:
             if self._summariser is not None:
                 await self._summariser.stop()
         return self._answer(chosen)
 
     async def _emit(self, batch: list[Event]) -> None:
+        """Events of a candidate that clients see being written."""
         if self._summariser is not None:
             self._summariser.hear(batch)
         progress = self._pace.after(batch) if self._pace is not None else None
         await self._tell(batch if progress is None else [*batch, progress])
 
+    async def _unseen(self, batch: list[Event]) -> None:
+        """Events of one that may not be chosen. The first one's thinking is shown where that was asked for."""
+        shown = [event for event in batch if self._first and _thought_of_first(event)]
+        if self._summariser is not None:
+            self._summariser.hear([event for event in batch if _thought_of_first(event)])
+        progress = self._pace.after(batch) if self._pace is not None else None
+        if shown or progress is not None:
+            await self._tell(shown if progress is None else [*shown, progress])
+
     async def _tell(self, batch: list[Event]) -> None:
         if self._sink is not None:
             await self._sink(batch)
 
-    def _totals(self) -> tuple[Usage, Decimal]:
-        """Everything that was paid for: all candidates, and the summaries."""
-        usage, cost = self._session.usage, self._session.cost_usd
-        if self._summariser is not None:
-            usage += self._summariser.usage
-            cost += self._summariser.cost_usd
-        return usage, cost
-
     def _answer(self, chosen: Candidate) -> Answer:
-        usage, cost = self._totals()
+        account = self._account
+        thinking, content = chosen.thinking, chosen.content
+        if self._first and (first := account.candidates[0]).index != chosen.index:
+            thinking = first.thinking
+            said = [part for part in chosen.content if not isinstance(part, Thought)]
+            content = (*(part for part in first.content if isinstance(part, Thought)), *said)
+        cut = account.cut if account.cut is not None and not chosen.truncated else chosen.stop_reason
         return Answer(
             request_id=self.request_id,
-            model=self._session.model.name,
-            model_version=self._session.model_version or self._session.model.upstream_name,
+            model=account.model.name,
+            model_version=account.model_version or account.model.upstream_name,
             plan=self._prepared.plan,
             budget=self._report(),
             text=chosen.answer,
-            thinking=chosen.thinking,
-            content=chosen.content,
-            usage=usage,
-            cost_usd=cost,
-            truncated=chosen.truncated,
-            stop_reason=chosen.stop_reason,
-            candidates=tuple(self._session.candidates),
+            thinking=thinking,
+            content=content,
+            usage=account.usage,
+            cost_usd=account.cost_usd,
+            truncated=cut not in COMPLETE,
+            stop_reason=cut,
+            candidates=tuple(account.candidates),
             elapsed_s=self._prepared.clock.elapsed_s,
             summary="".join(f"{line}\n" for line in self._summariser.lines) if self._summariser else "",
         )
@@ -263,23 +285,22 @@ class _Solving:
         return BudgetReport(
             requested_thinking_tokens=self._prepared.budget.requested_thinking,
             effective_thinking_tokens=self._prepared.budget.thinking,
-            thinking_tokens_used=self._session.usage.thinking,
+            thinking_tokens_used=self._account.usage.thinking,
             lowered_by=self._prepared.budget.lowered_by,
         )
 
     def row(
         self, status: Status, answer: Answer | None = None, *, error_code: str | None = None
     ) -> LedgerRow:
-        usage, cost = self._totals()
-        report = self._report()
+        usage, report = self._account.usage, self._report()
         stop: StopReason | None = "cancelled" if status == "cancelled" else None
         return LedgerRow(
             id=self.request_id,
             key_id=self._origin.key_id,
             source=self._origin.source,
-            model=self._session.model.name,
-            model_version=self._session.model_version,
-            provider=self._session.provider,
+            model=self._account.model.name,
+            model_version=self._account.model_version,
+            provider=self._account.provider,
             created_at=self._created_at,
             finished_at=datetime.datetime.now(datetime.UTC),
             status=status,
@@ -289,7 +310,7 @@ class _Solving:
             cached=usage.cached,
             thinking=usage.thinking,
             answer=usage.answer,
-            cost_usd=cost,
+            cost_usd=self._account.cost_usd,
             requested_thinking=report.requested_thinking_tokens,
             effective_thinking=report.effective_thinking_tokens,
             lowered_by=report.lowered_by,
@@ -298,3 +319,15 @@ class _Solving:
             error_code=error_code,
             elapsed_ms=int(self._prepared.clock.elapsed_s * 1000),
         )
+
+
+def _thought_of_first(event: Event) -> bool:
+    if isinstance(event, Carried):
+        return event.candidate == 0 and event.part == "thought"
+    return isinstance(event, ThinkingDelta) and event.candidate == 0
+
+
+def _cut_by(error: PerpendError) -> StopReason:
+    if isinstance(error, DeadlineTooShort):
+        return "deadline"
+    return "cost_cap" if isinstance(error, CapReached) else "upstream_error"

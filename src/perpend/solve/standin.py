@@ -57,12 +57,12 @@ class StandIns:
         return None
 
     def _budget(self, draft: Draft, model: ServedModel) -> TokenBudget | None:
-        thought, left = draft.usage.thinking, draft.means.scope.left
+        thought, left, said = draft.usage.thinking, draft.means.scope.left, draft.said.thinking
         if left.usd is not None and not model.price.known:
             return None
         bound = model.input_bound(self._request.messages, self._request.form)
-        if thought:
-            bound = model.taken_over_bound(bound, thought)
+        if said:
+            bound += model.thought_bound(said)
         limits = Limits(
             max_thinking_tokens=left.thinking, max_output_tokens=left.output, max_cost_usd=left.usd
         )

@@ -6,15 +6,13 @@ from typing import Literal
 
 from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
-from perpend.solve.means import Means
+from perpend.solve.means import ANSWER_KEPT, Means
 from perpend.solve.transcript import Said, text_of
 from perpend.types import CallEnded, Carried, Event, Served, ThinkingDelta, Usage
 
 Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "budget", "interrupted"]
 """`budget`: cut here, its thinking was used up; `interrupted`: by the deadline or "answer now"."""
 
-_ANSWER_KEPT = 96
-"""Tokens of an answer that a deadline leaves time for."""
 _RUNAWAY = 256
 """Tokens beyond twice its limit after which a call is cut: its server has forgotten the limit."""
 _OWN_PACE = 8
@@ -117,8 +115,8 @@ class CallStream:
             return clock.deadline
         seconds, tokens = self._last - self._first, self.thinking_tokens
         if tokens >= _OWN_PACE and seconds > 0:
-            return clock.think_until(_ANSWER_KEPT * seconds / tokens)
-        answer_s = self._speed.seconds_for(_ANSWER_KEPT) if self._speed.measured else None
+            return clock.think_until(ANSWER_KEPT * seconds / tokens)
+        answer_s = self._speed.seconds_for(ANSWER_KEPT) if self._speed.measured else None
         return clock.think_until(answer_s)
 
     def usage(self, input_estimate: int) -> Usage:

@@ -1,29 +1,58 @@
-"""What a strategy is: a coroutine that spends a session's budget and gives the candidate it chose.
+"""What a strategy is: an async function of a session and its options that returns the chosen candidate.
 
     @strategies.register("single")
     async def single(session: Session) -> Candidate:
-        return await session.sample()
+        return await session.sample(shown=True)
 
-It sees the task and the session, nothing of HTTP, providers, config or the store. Its keyword arguments
-are the options that clients may send; their annotations check them.
+Its keyword-only arguments are the options that clients may send; their annotations check them.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from perpend.registry import Registry
-from perpend.types import Candidate, Request
+from perpend.types import Candidate, Request, Sampling, StrategySpec
+
+
+class Step(NamedTuple):
+    """A piece of a thought."""
+
+    text: str
+    tokens: int
+    ended: bool
+    """The thought is complete: the model closed it."""
+
+
+class Feedback(NamedTuple):
+    """What was said of a candidate, for the model to do better."""
+
+    candidate: Candidate
+    text: str
 
 
 class Session(Protocol):
-    """The only door to tokens. Every sample is reserved, streamed, settled and kept as a candidate."""
+    """The only door to tokens: all that is asked for here is reserved, streamed, settled and accounted.
+
+    Everything raises CapReached where the budget has no room for it, and DeadlineTooShort where there is no time
+    left and something to answer with: what a strategy has by then is what it should return.
+    """
 
     @property
     def request(self) -> Request: ...
 
     @property
     def thinking_budget(self) -> int:
-        """Thinking tokens that this request may still spend."""
+        """Thinking tokens that may still be spent here."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Calls that the model takes at once."""
+        ...
+
+    @property
+    def continues(self) -> bool:
+        """The model goes on from a given thought: `think`, and `sample` with a thought, are there."""
         ...
 
     @property
@@ -31,18 +60,62 @@ class Session(Protocol):
         """What a deadline, a cap or a stop would answer with now."""
         ...
 
-    async def sample(
-        self, *, thinking_tokens: int | None = None, waits: int = 0, temperature: float | None = None
-    ) -> Candidate:
-        """One thought and its answer.
+    def keep(self, candidate: Candidate) -> None:
+        """This is the best so far."""
+        ...
 
-        `thinking_tokens`: at most this many, default all that is left. `waits`: how often a thought that
-        ends early is made to go on. Raises CapReached when the budget has no room for another sample.
+    async def sample(
+        self,
+        *,
+        thinking_tokens: int | None = None,
+        waits: int = 0,
+        sampling: Sampling | None = None,
+        thought: str = "",
+        feedback: Feedback | None = None,
+        shown: bool = False,
+    ) -> Candidate:
+        """A thought and its answer.
+
+        `thinking_tokens`: at most this many, default all that is left. `waits`: how often a thought that ends early
+        is made to go on. `sampling`: in place of the request's. `thought`: one that was begun with `think`; it goes
+        on from there. `feedback`: on an earlier candidate, which is to be done better. `shown`: it's the answer,
+        whatever comes, so clients may see it being written.
         """
         ...
 
-    def keep(self, candidate: Candidate) -> None:
-        """This is the best so far."""
+    async def think(
+        self, thought: str, *, tokens: int, stop: str = "", sampling: Sampling | None = None
+    ) -> Step:
+        """The next step of a thought, up to `stop`, which belongs to it. Raises BadRequest unless `continues`."""
+        ...
+
+    def part(self, of: int) -> "Session":
+        """A session that may spend one `of`th of what is left here, of tokens and of dollars."""
+        ...
+
+    def on(self, model: str) -> "Session":
+        """The same budget, spent on another model; raises NotFound."""
+        ...
+
+    async def run(self, spec: StrategySpec) -> Candidate:
+        """What another strategy makes of this session."""
+        ...
+
+    @property
+    def verifies(self) -> bool:
+        """The request names a verifier."""
+        ...
+
+    def need_verifier(self, strategy: str) -> None:
+        """Raises BadRequest where the request names no verifier, or not what that one needs."""
+        ...
+
+    async def verify(self, candidate: Candidate) -> Candidate:
+        """The candidate with its verdict and score; without them where no time or budget is left to check it."""
+        ...
+
+    async def same(self, first: str, second: str) -> bool:
+        """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do."""
         ...
 
 

@@ -6,4 +6,4 @@ from perpend.types import Candidate
 
 @strategies.register("single")
 async def single(session: Session) -> Candidate:
-    return await session.sample()
+    return await session.sample(shown=True)

@@ -1,10 +1,11 @@
 """Pure values, no I/O: the words of the product as types."""
 
-from perpend.types.answer import Answer, BudgetReport, Candidate, LoweredBy, Plan, StopReason
+from perpend.types.answer import COMPLETE, Answer, BudgetReport, Candidate, LoweredBy, Plan, StopReason
 from perpend.types.content import Carry, Image, Part, Text, Thought, ToolResult, ToolUse
 from perpend.types.events import (
     AnswerDelta,
     CallEnded,
+    CandidateProgress,
     Carried,
     Event,
     Finished,
@@ -27,12 +28,14 @@ from perpend.types.request import (
     Role,
     Sampling,
     StrategySpec,
+    VerifierSpec,
     Visibility,
 )
 from perpend.types.usage import Usage
 from perpend.types.verdict import PASSED, Verdict
 
 __all__ = [
+    "COMPLETE",
     "EFFORTS",
     "PASSED",
     "Answer",
@@ -40,6 +43,7 @@ __all__ = [
     "BudgetReport",
     "CallEnded",
     "Candidate",
+    "CandidateProgress",
     "Carried",
     "Carry",
     "Effort",
@@ -74,6 +78,7 @@ __all__ = [
     "ToolUse",
     "Usage",
     "Verdict",
+    "VerifierSpec",
     "Visibility",
     "new_id",
 ]

@@ -8,6 +8,7 @@ from msgspec import Struct
 from perpend.types.content import Part, ToolUse
 from perpend.types.request import Effort
 from perpend.types.usage import Usage
+from perpend.types.verdict import Verdict
 
 StopReason = Literal[
     "stop",  # the model ended by itself
@@ -21,6 +22,8 @@ StopReason = Literal[
     "cancelled",
     "upstream_error",
 ]
+COMPLETE: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls"))
+"""Ends of an answer that is whole."""
 LoweredBy = Literal["max_tokens", "context", "cost_cap", "deadline", "load", "allowance"]
 
 
@@ -43,19 +46,21 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
 class Candidate(Struct, frozen=True, kw_only=True):
     """One try at the task. `stop_reason` other than `stop` marks a candidate that was cut."""
 
-    index: int
-    thinking: str
     answer: str
-    usage: Usage
-    cost_usd: Decimal
-    stop_reason: StopReason
+    thinking: str = ""
+    index: int = 0
+    usage: Usage = Usage()
+    cost_usd: Decimal = Decimal(0)
+    stop_reason: StopReason = "stop"
     score: float | None = None
+    """Why it was chosen, or not: the verdict's score, or what its strategy says, such as a share of votes."""
+    verdict: Verdict | None = None
     content: tuple[Part, ...] = ()
     """Thoughts, texts and tool calls in the order in which they came."""
 
     @property
     def truncated(self) -> bool:
-        return self.stop_reason not in ("stop", "stop_sequence", "tool_calls")
+        return self.stop_reason not in COMPLETE
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -62,6 +62,13 @@ class SummaryDelta(Struct, tag="summary", gc=False):
     text: str
 
 
+class CandidateProgress(Struct, gc=False):
+    index: int
+    phase: Phase
+    thinking_tokens: int
+    answer_tokens: int
+
+
 class Progress(Struct, tag="progress", gc=False):
     phase: Phase
     thinking_tokens: int
@@ -69,6 +76,8 @@ class Progress(Struct, tag="progress", gc=False):
     answer_tokens: int
     eta_s: float | None
     cost_usd: Decimal
+    candidates: tuple[CandidateProgress, ...] = ()
+    """One by one, where there are several."""
 
 
 class Served(Struct, tag="served", gc=False):
@@ -85,6 +94,8 @@ class CallEnded(Struct, tag="call_ended", gc=False):
     model_version: str | None = None
     written: int = 0
     """The part of the input that was written into the cache, at a price of its own where the vendor has one."""
+    weighed: dict[str, float] | None = None
+    """Log-probabilities of what the first token might have been, where they were asked for."""
 
 
 class Finished(Struct, tag="finished", gc=False):

@@ -57,9 +57,22 @@ class Limits(Struct, frozen=True, kw_only=True):
     deadline_ms: int | None = None
 
 
+class VerifierSpec(Struct, frozen=True):
+    """What checks the candidates of a request."""
+
+    name: str
+    gold: str | None = None
+    """The right answer, or whatever the verifier checks against; None where it needs nothing."""
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
 class StrategySpec(Struct, frozen=True):
     name: str = "single"
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+    verifier: VerifierSpec | None = None
+    """In place of the request's own."""
+    stream_candidate: Literal["chosen", "first"] = "chosen"
+    """Whose thinking is shown: `first` streams it while the others are still to come."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -70,6 +83,6 @@ class Request(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     strategy: StrategySpec = StrategySpec()
     form: Form = Form()
-    verifier: str | None = None
+    verifier: VerifierSpec | None = None
     visibility: Visibility = "visible"
     progress: bool = False

@@ -1,4 +1,4 @@
-"""What a verifier says of an answer."""
+"""What a verifier says of a candidate."""
 
 from msgspec import Struct
 

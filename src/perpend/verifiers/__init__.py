@@ -1,6 +1,17 @@
 """What checks answers: one file for each kind; importing this package registers them."""
 
-from perpend.verifiers import math, schema, texts
-from perpend.verifiers.contract import Task, Verifier, verifiers
+from perpend.verifiers import answer, math, schema, texts
+from perpend.verifiers.contract import Asked, Task, Verifier, made, verifier_spec, verifiers
 
-__all__ = ["Task", "Verifier", "math", "schema", "texts", "verifiers"]
+__all__ = [
+    "Asked",
+    "Task",
+    "Verifier",
+    "answer",
+    "made",
+    "math",
+    "schema",
+    "texts",
+    "verifier_spec",
+    "verifiers",
+]

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from perpend.errors import BadRequest, ConfigError
-from perpend.types import PASSED, Verdict
-from perpend.verifiers.contract import Task, Verifier, gold_of, verifiers
+from perpend.types import PASSED, Candidate, Verdict
+from perpend.verifiers.contract import Task, Verifier, verifiers
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(?P<json>.*?)\n\s*```", re.DOTALL)
 _SHOWN = 3
@@ -17,10 +17,12 @@ _SHOWN = 3
 class Schema(Verifier):
     """The gold is a JSON schema. An answer may stand in a fence of Markdown."""
 
-    async def verify(self, task: Task, answer: str) -> Verdict:
-        schema = _validator(gold_of(task))
+    needs_gold = True
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        schema = _validator(task.right)
         try:
-            value = _read(answer)
+            value = _read(candidate.answer)
         except msgspec.DecodeError as error:
             return Verdict(0.0, False, f"the answer isn't JSON: {error}")
         errors = sorted(schema.iter_errors(value), key=lambda error: list(map(str, error.absolute_path)))
@@ -53,7 +55,7 @@ def _validator(gold: str) -> Any:
         kind.check_schema(schema)
     except (msgspec.DecodeError, jsonschema.SchemaError) as error:
         message = getattr(error, "message", str(error))
-        raise BadRequest(f"the gold isn't a JSON schema: {message}", field="gold") from None
+        raise BadRequest(f"the gold isn't a JSON schema: {message}", field="verifier.gold") from None
     return kind(schema)
 
 

@@ -28,6 +28,7 @@ from perpend.types import (
     Tool,
     ToolResult,
     ToolUse,
+    VerifierSpec,
 )
 
 USER = {"role": "user", "content": "hi"}
@@ -73,7 +74,7 @@ def test_every_field_of_perpends_own() -> None:
     assert request.limits == Limits(max_thinking_tokens=0, max_cost_usd=Decimal("0.1"), deadline_ms=5000)
     assert (request.visibility, request.progress) == ("summary", True)
     assert request.strategy == StrategySpec("budget_forcing", {"waits": 2})
-    assert request.verifier == "math"
+    assert request.verifier == VerifierSpec("math")
 
 
 def test_sampling_and_streaming_as_openai_has_them() -> None:

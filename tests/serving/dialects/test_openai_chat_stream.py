@@ -75,6 +75,7 @@ def test_progress_is_a_comment() -> None:
         "answer_tokens": 0,
         "eta_s": 2.5,
         "cost_usd": 0.000123,
+        "candidates": [],
     }
 
 

@@ -130,18 +130,14 @@ class BlockStream(ABC):
         out: list[bytes] = []
         for event in batch:
             if isinstance(event, ThinkingDelta):
-                if event.candidate == 0:
-                    self._think(event.text, out)
+                self._think(event.text, out)
             elif isinstance(event, AnswerDelta):
-                if event.candidate == 0:
-                    self._switch("text", out)
-                    self._say("text", event.text, out)
+                self._switch("text", out)
+                self._say("text", event.text, out)
             elif isinstance(event, ToolCallDelta):
-                if event.candidate == 0:
-                    self._call(event, out)
+                self._call(event, out)
             elif isinstance(event, Carried):
-                if event.candidate == 0:
-                    self._carry(event, out)
+                self._carry(event, out)
             elif isinstance(event, SummaryDelta):
                 if self._summary is not None and event.text:
                     self._grow(self._summary, event.text, out)

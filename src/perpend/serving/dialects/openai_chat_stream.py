@@ -77,20 +77,17 @@ class ChatStream:
         parts: list[bytes] = []
         for event in batch:
             if isinstance(event, ThinkingDelta):
-                if event.candidate == 0 and self._visibility == "visible":
+                if self._visibility == "visible":
                     if self._thought_began is None:
                         self._thought_began = self._thinking_sent
                     self._think(event.text, parts)
             elif isinstance(event, AnswerDelta):
-                if event.candidate == 0:
-                    self._thought_began = None
-                    self._say(event.text, parts)
+                self._thought_began = None
+                self._say(event.text, parts)
             elif isinstance(event, ToolCallDelta):
-                if event.candidate == 0:
-                    self._call(event, parts)
+                self._call(event, parts)
             elif isinstance(event, Carried):
-                if event.candidate == 0:
-                    self._carry(event, parts)
+                self._carry(event, parts)
             elif isinstance(event, Progress):
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, SummaryDelta):

@@ -1,13 +1,15 @@
 """Perpend's own request fields, the same beside every dialect's, and the `Request` that they complete."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
+from perpend.strategies import strategy_spec
 from perpend.types import Effort, Form, Limits, Message, Request, Sampling, StrategySpec, Visibility
+from perpend.verifiers import verifier_spec
 
 Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
@@ -15,8 +17,6 @@ Text256 = Annotated[str, Meta(max_length=256)]
 Money: TypeAlias = float | str
 EffortWord: TypeAlias = Effort | Literal["xhigh"]
 
-STRATEGY_DEPTH = 8
-"""How deep the options of a strategy may nest."""
 _DEFAULT_STRATEGY = StrategySpec()
 
 
@@ -30,7 +30,7 @@ class OwnFields(Struct, forbid_unknown_fields=True, kw_only=True):
     thinking_visibility: Visibility | None = None
     progress: bool | None = None
     strategy: Text256 | dict[str, Any] | None = None
-    verifier: Text256 | None = None
+    verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
     cache: bool | None = None
 
@@ -67,9 +67,9 @@ def request_of(asked: Asked, own: OwnFields, config: Config) -> Request:
             deadline_ms=own.deadline_ms,
         ),
         sampling=asked.sampling,
-        strategy=_DEFAULT_STRATEGY if own.strategy is None else _strategy(own.strategy),
+        strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
         form=asked.form,
-        verifier=own.verifier,
+        verifier=None if own.verifier is None else verifier_spec(own.verifier),
         visibility=own.thinking_visibility or config.defaults.visibility,
         progress=bool(own.progress),
     )
@@ -100,26 +100,3 @@ def _money(value: Money) -> Decimal:
             "max_cost_usd isn't an amount of dollars", hint="a number from 0 to 1000000", field="max_cost_usd"
         )
     return amount
-
-
-def _strategy(value: str | dict[str, Any]) -> StrategySpec:
-    if isinstance(value, str):
-        return StrategySpec(value)
-    options = dict(value)
-    name = options.pop("name", None)
-    if not isinstance(name, str):
-        raise BadRequest("strategy.name is missing", hint='such as {"name": "single"}', field="strategy.name")
-    if _deeper_than(STRATEGY_DEPTH, options):
-        hint = f"at most {STRATEGY_DEPTH} levels"
-        raise BadRequest("strategy is nested too deep", hint=hint, field="strategy")
-    return StrategySpec(name, options)
-
-
-def _deeper_than(levels: int, value: object) -> bool:
-    if isinstance(value, dict):
-        inner = list(cast("dict[str, object]", value).values())
-    elif isinstance(value, list):
-        inner = cast("list[object]", value)
-    else:
-        return False
-    return levels == 0 or any(_deeper_than(levels - 1, one) for one in inner)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from perpend.types import Answer, BudgetReport, Plan, StopReason, Usage, Visibility
+from perpend.types import Answer, BudgetReport, Plan, StopReason, Usage, Verdict, Visibility
 
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -17,6 +17,9 @@ class CandidateReport(Struct, frozen=True):
     thinking: int
     """Thinking tokens."""
     answer_tokens: int
+    cost_usd: Decimal
+    stop_reason: StopReason
+    verdict: Verdict | None
 
 
 class PerpendReport(Struct, frozen=True, kw_only=True):
@@ -47,7 +50,16 @@ def perpend_block(answer: Answer) -> PerpendReport:
         truncated=answer.truncated,
         stop_reason=answer.stop_reason,
         candidates=[
-            CandidateReport(c.answer, c.score, c.usage.thinking, c.usage.answer) for c in answer.candidates
+            CandidateReport(
+                c.answer,
+                c.score,
+                c.usage.thinking,
+                c.usage.answer,
+                c.cost_usd,
+                c.stop_reason,
+                c.verdict,
+            )
+            for c in answer.candidates
         ],
         guards=[],
     )

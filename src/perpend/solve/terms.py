@@ -1,0 +1,43 @@
+"""What holds for a whole request: what was asked, and how models, budgets and verifiers are found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perpend.errors import BadRequest
+from perpend.solve.means import Emit
+from perpend.solve.model import ServedModel
+from perpend.solve.standin import Resolve, StandIns
+from perpend.types import Effort, Request, VerifierSpec
+from perpend.verifiers import Verifier
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    request: Request
+    effort: Effort
+    resolve: Resolve
+    served: Callable[[str], ServedModel]
+    """A model by name; raises NotFound."""
+    verifier: Callable[[VerifierSpec], Verifier]
+    """Raises BadRequest."""
+    unseen: Emit
+    """Hears the events of candidates that clients don't see being written."""
+
+    def stand_ins(self, model: ServedModel) -> StandIns:
+        return StandIns(self.request, model.fallbacks, self.served, self.resolve)
+
+    def other(self, name: str) -> ServedModel:
+        """A second model for the same request. Raises NotFound, and BadRequest where its price isn't known."""
+        model = self.served(name)
+        require_price(self.request, model)
+        return model
+
+
+def require_price(request: Request, model: ServedModel) -> None:
+    """Raises BadRequest where a cap is to hold over a price that isn't known."""
+    if request.limits.max_cost_usd is not None and not model.price.known:
+        raise BadRequest(
+            f"no price of {model.name!r} is known, so max_cost_usd can't hold",
+            hint="give it a price under [models] in perpend.toml ({ input = 0, output = 0 } where it's free)",
+            field="max_cost_usd",
+        )

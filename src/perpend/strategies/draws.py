@@ -1,0 +1,63 @@
+"""Several candidates of one request: side by side where the model takes that, else one after the other."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from msgspec.structs import replace
+
+from perpend.errors import CapReached, DeadlineTooShort, EngineError, PerpendError, UpstreamError
+from perpend.strategies.contract import Session
+from perpend.types import Candidate, Sampling
+
+Draw = Callable[[Session, int], Awaitable[Candidate]]
+"""Makes the candidate of a number from its part of the budget."""
+
+
+def sampling_of(session: Session, number: int, temperature: float | None = None) -> Sampling:
+    """The request's sampling with a seed of the candidate's own, and `temperature` where the request names none."""
+    asked = session.request.sampling
+    return replace(
+        asked,
+        seed=None if asked.seed is None else asked.seed + number,
+        temperature=temperature if asked.temperature is None else asked.temperature,
+    )
+
+
+async def drawn(session: Session, count: int, draw: Draw) -> AsyncGenerator[Candidate, None]:
+    """Up to `count` candidates, each as soon as it's done; leaving cancels those under way.
+
+    Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
+    budget isn't enough for so many, there are fewer. A candidate whose upstream fails is left out; raises
+    PerpendError where there is none at all.
+    """
+    running: set[asyncio.Task[Candidate]] = set()
+    number = done = 0
+    waiting = parts = count
+    failure: PerpendError | None = None
+    try:
+        while waiting or running:
+            if starting := min(waiting, session.width - len(running)):
+                parts = waiting
+            for _ in range(starting):
+                running.add(asyncio.ensure_future(draw(session.part(parts), number)))
+                number += 1
+            waiting -= starting
+            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                try:
+                    candidate = task.result()
+                except (CapReached, DeadlineTooShort) as error:
+                    failure, waiting = error, 0
+                except (UpstreamError, EngineError) as error:
+                    failure = error
+                else:
+                    done += 1
+                    yield candidate
+            if not (done or running or waiting) and isinstance(failure, CapReached):
+                waiting = parts // 2  # larger parts, then
+        if not done and failure is not None:
+            raise failure
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
