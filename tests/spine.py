@@ -10,7 +10,7 @@ from perpend.config.schema import PriceConfig
 from perpend.solve import Control, Origin, ServedModel, Services, solve
 from perpend.storage.tables import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request
-from perpend.verifiers import made
+from perpend.verifiers import Verifier, made
 
 FREE = Price()
 PRICED = Price.from_config(PriceConfig(input=Decimal(2), cached=Decimal(1), output=Decimal(10)))
@@ -32,7 +32,13 @@ class Spine:
     """`events` and `rows` keep what a request did."""
 
     def __init__(
-        self, backend: Backend, *, family: str = "smollm2", price: Price = FREE, context: int | None = None
+        self,
+        backend: Backend,
+        *,
+        family: str = "smollm2",
+        price: Price = FREE,
+        context: int | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         row = family_named(family)
         self.recorder = MemoryRecorder()
@@ -54,7 +60,7 @@ class Spine:
             recorder=self.recorder,
             default_effort="medium",
             cheap_model=lambda beside: self.model,
-            verifier=made,
+            verifier=lambda spec: verifier or made(spec),
             summary_every_tokens=16,
         )
 

@@ -1,9 +1,9 @@
 """Several candidates of one request, one after the other or side by side: they share its budget and never pass it."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,26 +11,30 @@ from hypothesis import strategies as st
 from spine import FREE, PRICED, Spine, request
 from words import WordBackend
 
-from perpend.errors import CapReached
-from perpend.strategies import Session
-from perpend.types import Answer, Candidate, Request, StrategySpec
+from perpend.backends.contract import CallEvent
+from perpend.backends.replay import ReplayBackend
+from perpend.errors import BadRequest, CapReached
+from perpend.strategies import Feedback, Session, Step
+from perpend.types import (
+    Answer,
+    AnswerDelta,
+    CallEnded,
+    Candidate,
+    Progress,
+    Request,
+    StrategySpec,
+    Text,
+    ThinkingDelta,
+    Thought,
+    Usage,
+    Verdict,
+    VerifierSpec,
+)
+from perpend.verifiers import Task, Verifier
 
+EndReason = Literal["stop", "stop_sequence", "length"]
 Strategy = Callable[[Session], Awaitable[Candidate]]
 Play = Callable[[Spine, Request, Strategy], Awaitable[Answer]]
-
-
-@pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Play:
-    """Solves a request with a strategy that nobody registered."""
-
-    async def solved(spine: Spine, asked: Request, strategy: Strategy) -> Answer:
-        def decided(spec: StrategySpec) -> tuple[Strategy, dict[str, object]]:
-            return strategy, {}
-
-        monkeypatch.setattr(sys.modules["perpend.solve.solve"], "with_options", decided)
-        return await spine.ask(asked)
-
-    return solved
 
 
 def sampling(shares: list[int | None], *, at_once: bool) -> Strategy:
@@ -92,3 +96,192 @@ async def test_no_number_of_candidates_passes_a_limit_and_none_thinks_without_an
     assert cap is None or answer.cost_usd <= cap
     assert all(candidate.answer for candidate in answer.candidates)
     assert answer.candidates
+
+
+def said(thought: str, answer: str) -> list[list[list[CallEvent]]]:
+    """What a server that continues says for one candidate: its thought, then its answer; a word is a token."""
+    return [
+        [[ThinkingDelta(thought, len(thought.split()))], ended(thinking=len(thought.split()))],
+        [[AnswerDelta(answer, len(answer.split()))], ended(answer=len(answer.split()))],
+    ]
+
+
+def ended(reason: EndReason = "stop", **tokens: int) -> list[CallEvent]:
+    return [CallEnded(reason, Usage(input=10, **tokens))]
+
+
+def scripted(*recordings: list[list[CallEvent]], **spine: Any) -> tuple[Spine, ReplayBackend]:
+    backend = ReplayBackend(recordings, continues=True)
+    return Spine(backend, **spine), backend
+
+
+async def test_a_part_may_spend_its_share_and_no_more(play: Play) -> None:
+    async def strategy(session: Session) -> Candidate:
+        part = session.part(3)
+        assert part.thinking_budget == 30
+        await part.sample()
+        await part.sample()
+        assert session.thinking_budget == 60
+        return await session.sample()
+
+    answer = await play(Spine(WordBackend(thought=500, reply=2)), request(max_thinking_tokens=90), strategy)
+    assert [c.usage.thinking for c in answer.candidates] == [30, 0, 60]
+
+
+async def test_what_a_part_doesnt_use_is_the_others(play: Play) -> None:
+    async def strategy(session: Session) -> Candidate:
+        await session.part(2).sample()
+        assert session.thinking_budget == 86
+        return await session.sample()
+
+    await play(Spine(WordBackend(thought=4, reply=1)), request(max_thinking_tokens=90), strategy)
+
+
+async def test_a_thought_is_taken_step_by_step_and_then_answered(play: Play) -> None:
+    spine, backend = scripted(
+        [[ThinkingDelta("one", 1)], ended("stop_sequence", thinking=2)],
+        [[ThinkingDelta("two", 1)], ended(thinking=1)],
+        [[AnswerDelta("done", 1)], ended(answer=1)],
+    )
+
+    async def strategy(session: Session) -> Candidate:
+        first = await session.think("", tokens=8, stop="\n\n")
+        assert first == Step("one\n\n", 2, ended=False)
+        second = await session.think(first.text, tokens=8, stop="\n\n")
+        assert second == Step("two", 1, ended=True)
+        return await session.sample(thought=first.text + second.text, thinking_tokens=0)
+
+    answer = await play(spine, request(max_thinking_tokens=20), strategy)
+    assert (answer.thinking, answer.text) == ("one\n\ntwo", "done")
+    assert answer.usage.thinking == 3
+    assert answer.candidates[0].usage.thinking == 0
+    assert [call.pause for call in backend.calls] == ["\n\n", "\n\n", ""]
+    assert backend.calls[2].continuation.startswith(backend.calls[1].family.open + "one\n\ntwo")
+
+
+async def test_a_chat_server_takes_no_steps(play: Play) -> None:
+    async def strategy(session: Session) -> Candidate:
+        await session.think("", tokens=8)
+        raise AssertionError
+
+    with pytest.raises(BadRequest, match="resumed in the middle"):
+        await play(Spine(ReplayBackend([])), request(), strategy)
+
+
+@pytest.mark.parametrize("continues", [True, False])
+async def test_feedback_goes_into_the_same_thinking_or_back_as_a_message(play: Play, continues: bool) -> None:
+    first, second = said("a b", "five"), said("c", "four")
+    whole = [[*thought[:-1], *answer] for thought, answer in (first, second)]
+    backend = ReplayBackend([*first, *second] if continues else whole, continues=continues)
+
+    async def strategy(session: Session) -> Candidate:
+        candidate = await session.sample()
+        return await session.sample(feedback=Feedback(candidate, "that is wrong"))
+
+    answer = await play(Spine(backend), request(max_thinking_tokens=20), strategy)
+    assert answer.text == "four"
+    last = backend.calls[-2 if continues else -1]
+    if continues:
+        assert last.continuation.endswith("a b\n\nMy answer: five\n\nthat is wrong\n\n")
+    else:
+        assert [message.text for message in last.messages[-2:]] == ["five", "that is wrong"]
+
+
+class Longest(Verifier):
+    """The more words the better; four have passed."""
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        words = len(candidate.answer.split())
+        return Verdict(words / 4, words >= 4, "say more")
+
+
+async def test_a_verdict_is_kept_with_its_candidate(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x y"), *said("b", "x y z w"), verifier=Longest())
+
+    async def strategy(session: Session) -> Candidate:
+        session.need_verifier("this")
+        first = await session.verify(await session.sample())
+        assert (first.score, first.verdict) == (0.5, Verdict(0.5, False, "say more"))
+        return await session.verify(await session.sample())
+
+    asked = request(max_thinking_tokens=20, verifier=VerifierSpec("longest"))
+    answer = await play(spine, asked, strategy)
+    assert [candidate.score for candidate in answer.candidates] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(("spec", "field"), [(None, "verifier"), (VerifierSpec("exact"), "verifier.gold")])
+async def test_a_verifier_that_is_needed_is_asked_for_before_anything_is_spent(
+    play: Play, spec: VerifierSpec | None, field: str
+) -> None:
+    spine, backend = scripted()
+
+    async def strategy(session: Session) -> Candidate:
+        session.need_verifier("this")
+        raise AssertionError
+
+    with pytest.raises(BadRequest) as refused:
+        await play(spine, request(verifier=spec), strategy)
+    assert refused.value.field == field
+    assert not backend.calls
+
+
+class Never(Verifier):
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+
+async def test_a_verifier_that_takes_too_long_costs_no_answer(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x"), verifier=Never())
+
+    async def strategy(session: Session) -> Candidate:
+        return await session.verify(await session.sample())
+
+    answer = await play(spine, request(deadline_ms=300, verifier=VerifierSpec("never")), strategy)
+    assert answer.text == "x"
+    assert (answer.truncated, answer.stop_reason) == (True, "deadline")
+    assert answer.candidates[0].verdict is None
+
+
+async def test_only_what_will_be_the_answer_is_shown_while_it_is_written(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x"), *said("b", "y"))
+
+    async def strategy(session: Session) -> Candidate:
+        await session.sample()
+        return await session.sample(shown=True)
+
+    answer = await play(spine, request(max_thinking_tokens=20), strategy)
+    assert answer.text == "y"
+    shown = [e.text for e in spine.events if isinstance(e, ThinkingDelta | AnswerDelta)]
+    assert shown == ["b", "y"]
+
+
+async def test_the_first_ones_thinking_may_be_shown_meanwhile(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x"), *said("b", "y"))
+
+    async def strategy(session: Session) -> Candidate:
+        await session.sample()
+        return await session.sample()
+
+    spec = StrategySpec(stream_candidate="first")
+    answer = await play(spine, request(max_thinking_tokens=20, strategy=spec), strategy)
+    assert (answer.thinking, answer.text) == ("a", "y")
+    assert [part.text for part in answer.content if isinstance(part, Thought | Text)] == ["a", "y"]
+    shown = [e.text for e in spine.events if isinstance(e, ThinkingDelta | AnswerDelta)]
+    assert shown == ["a"]
+
+
+async def test_progress_tells_of_each_candidate(play: Play) -> None:
+    spine, _ = scripted(*said("a b", "x"), *said("c", "y z"))
+
+    async def strategy(session: Session) -> Candidate:
+        await session.sample()
+        await asyncio.sleep(0.6)
+        return await session.sample()
+
+    await play(spine, request(max_thinking_tokens=20, progress=True), strategy)
+    told = [event for event in spine.events if isinstance(event, Progress)]
+    assert [(c.index, c.phase, c.thinking_tokens) for c in told[-1].candidates] == [
+        (0, "answering", 2),
+        (1, "thinking", 1),
+    ]
