@@ -1,10 +1,10 @@
-"""Prompt tokens of a request that isn't made."""
+"""Prompt tokens of a call before it is made."""
 
 import msgspec
 
 from perpend.backends.contract import Call
 from perpend.solve.model import ServedModel
-from perpend.types import Request
+from perpend.types import Message, Request
 
 
 async def count_input(request: Request, model: ServedModel) -> int:
@@ -24,3 +24,26 @@ async def count_input(request: Request, model: ServedModel) -> int:
     tools = request.form.tools
     described = msgspec.json.encode(tools).decode() if tools else ""
     return model.input_estimate(call) + model.speed.estimate_tokens(described)
+
+
+async def bounded_input(
+    request: Request, model: ServedModel, messages: tuple[Message, ...], *, wanted: int, thought: str = ""
+) -> int:
+    """Prompt tokens, and those of a thought to go on from, at most; `wanted` are to be generated after them.
+
+    They are bounded by their bytes; where that bound would bind, the server counts them. Raises UpstreamError.
+    """
+    bound = model.input_bound(messages, request.form) + model.thought_bound(thought)
+    tight = model.context is not None and bound + wanted > model.context
+    if not tight and (request.limits.max_cost_usd is None or not model.price.per_output_token):
+        return bound
+    probe = Call(
+        model=model.upstream_name,
+        family=model.family,
+        messages=messages,
+        max_tokens=1,
+        form=request.form,
+        continuation=model.family.open + thought,
+    )
+    counted = await model.backend.count_input(probe)
+    return bound if counted is None else counted

@@ -85,6 +85,8 @@ class ServedModel:
 
     def thought_bound(self, thought: str) -> int:
         """Tokens of a thought to go on from: at most so many where they cost something, else about so many."""
+        if not thought:
+            return 0
         if self.price.per_input_token:
             return _bytes(thought) + _JOINT
         return math.ceil(_RETOKENIZED * self.speed.estimate_tokens(thought)) + _JOINT

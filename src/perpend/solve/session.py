@@ -11,6 +11,7 @@ from perpend.errors import BadRequest, CapReached, DeadlineTooShort, EngineError
 from perpend.solve import phases
 from perpend.solve.account import Account
 from perpend.solve.asking import ASIDE, Asking
+from perpend.solve.count import bounded_input
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
 from perpend.solve.standin import write
@@ -97,7 +98,7 @@ class Session:
         elif feedback is not None:
             said = Message("assistant", feedback.candidate.content or feedback.candidate.answer)
             messages = (*messages, said, Message("user", feedback.text))
-        means = self._begun(thought, messages)
+        means = await self._begun(thought, messages)
         budget = self._budget(means, thinking_tokens)
         number = self.account.begin()
         scope = means.scope.child(f"candidate {number}", thinking=budget.thinking, output=budget.output)
@@ -134,7 +135,7 @@ class Session:
                 field="strategy",
             )
         self._go_on()
-        means = self._begun(thought, self.request.messages)
+        means = await self._begun(thought, self.request.messages)
         budget = self._budget(means, tokens)
         if not budget.thinking:
             raise CapReached(
@@ -194,13 +195,13 @@ class Session:
             self.account.cut = over
             raise DeadlineTooShort("no time is left to go on", hint="raise deadline_ms")
 
-    def _begun(self, thought: str, messages: tuple[Message, ...]) -> Means:
+    async def _begun(self, thought: str, messages: tuple[Message, ...]) -> Means:
         """The means of a call that goes on from so much."""
-        bound = self.means.input_bound
-        if messages is not self.request.messages:
-            bound = self.means.model.input_bound(messages, self.request.form)
-        if thought:
-            bound += self.means.model.thought_bound(thought)
+        if not thought and messages is self.request.messages:
+            return self.means
+        model = self.means.model
+        wanted = self.thinking_budget + model.answer_tokens
+        bound = await bounded_input(self.request, model, messages, wanted=wanted, thought=thought)
         return replace(self.means, input_bound=bound)
 
     def _budget(self, means: Means, thinking_tokens: int | None) -> TokenBudget:

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget, token_budget
 from perpend.accounting.ledger import Scope
-from perpend.backends.contract import Call
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, PerpendError
 from perpend.solve.account import Account
 from perpend.solve.asking import Asking
 from perpend.solve.control import Clock, Control
+from perpend.solve.count import bounded_input
 from perpend.solve.means import Means
 from perpend.solve.model import ServedModel
 from perpend.solve.narrate import Pace, Summariser
@@ -135,7 +135,8 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
     strategy, options = with_options(request.strategy)
     limits = request.limits
     require_price(request, model)
-    bound = await _input_bound(request, plan.effort, model)
+    wanted = max(model.effort_tokens[plan.effort], limits.max_thinking_tokens or 0) + model.answer_tokens
+    bound = await bounded_input(request, model, request.messages, wanted=wanted)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
     resolve = partial(_resolved, plan.effort)
@@ -152,25 +153,6 @@ def _resolved(effort: Effort, model: ServedModel, input_bound: int, limits: Limi
         context_left=None if model.context is None else model.context - input_bound,
         costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
     )
-
-
-async def _input_bound(request: Request, effort: Effort, model: ServedModel) -> int:
-    """Prompt tokens are bounded by their bytes; where that bound would bind, the server counts them."""
-    bound = model.input_bound(request.messages, request.form)
-    wanted = max(model.effort_tokens[effort], request.limits.max_thinking_tokens or 0) + model.answer_tokens
-    tight = model.context is not None and bound + wanted > model.context
-    if not tight and (request.limits.max_cost_usd is None or not model.price.per_output_token):
-        return bound
-    probe = Call(
-        model=model.upstream_name,
-        family=model.family,
-        messages=request.messages,
-        max_tokens=1,
-        form=request.form,
-        continuation=model.family.open,
-    )
-    counted = await model.backend.count_input(probe)
-    return bound if counted is None else counted
 
 
 class _Solving:
