@@ -1,6 +1,8 @@
 """The spine: budgets hold to the token, caps to the cent, deadlines with an answer; all is in the ledger."""
 
 import asyncio
+import gc
+import weakref
 from decimal import Decimal
 
 import pytest
@@ -12,10 +14,11 @@ from words import WordBackend
 from perpend.accounting.prices import UNKNOWN
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import BadRequest, CapReached, UpstreamError
-from perpend.solve import Control
+from perpend.solve import Control, Origin, solve
 from perpend.types import (
     AnswerDelta,
     CallEnded,
+    Event,
     Finished,
     Progress,
     Started,
@@ -35,6 +38,21 @@ async def test_thinking_then_answer_then_the_end() -> None:
     assert (answer.usage.thinking, answer.usage.answer) == (5, 3)
     assert (answer.stop_reason, answer.truncated) == ("stop", False)
     assert spine.row.status == "finished"
+
+
+async def test_a_request_that_ended_is_gone_without_the_collector() -> None:
+    class Listener:
+        async def sink(self, batch: list[Event]) -> None: ...
+
+    spine, listener = Spine(WordBackend(thought=5, reply=3)), Listener()
+    gone = weakref.ref(listener)
+    gc.disable()
+    try:
+        await solve(request(progress=True), spine.services, listener.sink, origin=Origin("test"))
+        del listener
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @given(

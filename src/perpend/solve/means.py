@@ -10,7 +10,8 @@ from perpend.solve.control import Clock, Control
 from perpend.solve.model import ServedModel
 from perpend.types import Event, StopReason
 
-Emit = Callable[[list[Event]], Awaitable[None]]
+Sink = Callable[[list[Event]], Awaitable[None]]
+"""Where events go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Means:
     model: ServedModel
     clock: Clock
     control: Control | None
-    emit: Emit
+    emit: Sink
     input_bound: int
     """Prompt tokens of a first call at most."""
 

@@ -8,11 +8,12 @@ from decimal import Decimal
 from perpend.errors import PerpendError
 from perpend.solve.asking import Asking
 from perpend.solve.control import Clock
-from perpend.solve.means import Emit
+from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
 from perpend.types import (
     AnswerDelta,
     CandidateProgress,
+    Carried,
     Event,
     Message,
     Phase,
@@ -25,6 +26,51 @@ _EVERY_S = 0.5
 _SUMMARY_TOKENS = 48
 _SUMMARY_WINDOW = 2000
 """Characters of the newest thinking that a summary is made from."""
+
+
+class Narrator:
+    """Tells a request's listener what happens, with progress and summaries beside it.
+
+    It knows nothing of who makes the events, so a request is no cycle of references and ends with its task.
+    """
+
+    def __init__(self, sink: Sink | None, *, first: bool) -> None:
+        """`first`: of candidates that nobody sees being written, the first one's thinking is shown."""
+        self.pace: Pace | None = None
+        self.summariser: Summariser | None = None
+        self._sink = sink
+        self._first = first
+
+    @property
+    def summary(self) -> str:
+        """All summary lines as they were streamed, joined."""
+        return "".join([f"{line}\n" for line in self.summariser.lines]) if self.summariser else ""
+
+    async def emit(self, batch: list[Event]) -> None:
+        """Events of a candidate that clients see being written."""
+        if self.summariser is not None:
+            self.summariser.hear(batch)
+        progress = self.pace.after(batch) if self.pace is not None else None
+        await self.tell(batch if progress is None else [*batch, progress])
+
+    async def unseen(self, batch: list[Event]) -> None:
+        """Events of one that may not be chosen. The first one's thinking is shown where that was asked for."""
+        shown = [event for event in batch if self._first and _thought_of_first(event)]
+        if self.summariser is not None:
+            self.summariser.hear([event for event in batch if _thought_of_first(event)])
+        progress = self.pace.after(batch) if self.pace is not None else None
+        if shown or progress is not None:
+            await self.tell(shown if progress is None else [*shown, progress])
+
+    async def tell(self, batch: list[Event]) -> None:
+        if self._sink is not None:
+            await self._sink(batch)
+
+
+def _thought_of_first(event: Event) -> bool:
+    if isinstance(event, Carried):
+        return event.candidate == 0 and event.part == "thought"
+    return isinstance(event, ThinkingDelta) and event.candidate == 0
 
 
 class Pace:
@@ -82,7 +128,7 @@ class Pace:
 class Summariser:
     """Summaries of the thinking so far, written by the cheap tier, one at a time, beside the thinking."""
 
-    def __init__(self, asking: Asking, every_tokens: int, tell: Emit) -> None:
+    def __init__(self, asking: Asking, every_tokens: int, tell: Sink) -> None:
         self.lines: list[str] = []
         self._asking = asking
         self._every = every_tokens

@@ -1,7 +1,7 @@
 """The spine: a request becomes a plan, a budget, a strategy's run, a ledger row and an answer."""
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as replace_means
 from decimal import Decimal
@@ -17,9 +17,9 @@ from perpend.solve.account import Account
 from perpend.solve.asking import Asking
 from perpend.solve.control import Clock, Control
 from perpend.solve.count import bounded_input
-from perpend.solve.means import Means
+from perpend.solve.means import Means, Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.narrate import Pace, Summariser
+from perpend.solve.narrate import Narrator, Pace, Summariser
 from perpend.solve.plan import plan_for
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
@@ -31,16 +31,13 @@ from perpend.types import (
     Answer,
     BudgetReport,
     Candidate,
-    Carried,
     Effort,
-    Event,
     Finished,
     Limits,
     Plan,
     Request,
     Started,
     StopReason,
-    ThinkingDelta,
     Thought,
     VerifierSpec,
     new_id,
@@ -49,8 +46,6 @@ from perpend.verifiers import Verifier
 
 _SUMMARY_SHARE = Decimal("0.1")
 """Of a dollar cap, for summaries; the rest can't be taken from the answer."""
-
-Sink = Callable[[list[Event]], Awaitable[None]]
 
 
 class Recorder(Protocol):
@@ -170,41 +165,44 @@ class _Solving:
         self.request_id = new_id("req")
         self._prepared = prepared
         self._origin = origin
-        self._sink = sink
         self._created_at = datetime.datetime.now(datetime.UTC)
         clock, model, budget = prepared.clock, prepared.model, prepared.budget
         money = Scope("request", usd=request.limits.max_cost_usd)
         limit = request.limits.max_output_tokens
         tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
         self._account = Account(model)
+        self._first = request.strategy.stream_candidate == "first"
+        self._narrator = narrator = Narrator(sink, first=self._first)
         terms = Terms(
-            request, prepared.plan.effort, prepared.resolve, services.resolve, services.verifier, self._unseen
+            request,
+            prepared.plan.effort,
+            prepared.resolve,
+            services.resolve,
+            services.verifier,
+            narrator.unseen,
         )
-        means = Means(tokens, model, clock, control, self._emit, prepared.input_bound)
+        means = Means(tokens, model, clock, control, narrator.emit, prepared.input_bound)
         verifier = request.strategy.verifier or request.verifier
         self._session = Session(terms, self._account, means, verifier, whole=budget)
-        self._first = request.strategy.stream_candidate == "first"
-        self._pace: Pace | None = None
         if request.progress:
-            self._pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
-        self._summariser: Summariser | None = None
+            narrator.pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
         if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
             cheap = replace_means(means, scope=share, model=writer)
             asking = Asking(terms, self._account, cheap)
-            self._summariser = Summariser(asking, services.summary_every_tokens, self._tell)
+            narrator.summariser = Summariser(asking, services.summary_every_tokens, narrator.tell)
 
     async def run(self) -> Answer:
         started = Started(
             self.request_id, self._prepared.model.name, self._prepared.plan, self._prepared.budget.thinking
         )
-        await self._tell([started])
-        prepared = self._prepared
+        prepared, narrator = self._prepared, self._narrator
+        await narrator.tell([started])
         try:
             chosen = await prepared.strategy(self._session, **prepared.options)
-            if self._summariser is not None:
-                await self._summariser.finish()
+            if narrator.summariser is not None:
+                await narrator.summariser.finish()
         except BadRequest:
             raise
         except PerpendError as error:
@@ -213,29 +211,9 @@ class _Solving:
             chosen = self._account.best
             self._account.cut = self._account.cut or _cut_by(error)
         finally:
-            if self._summariser is not None:
-                await self._summariser.stop()
+            if narrator.summariser is not None:
+                await narrator.summariser.stop()
         return self._answer(chosen)
-
-    async def _emit(self, batch: list[Event]) -> None:
-        """Events of a candidate that clients see being written."""
-        if self._summariser is not None:
-            self._summariser.hear(batch)
-        progress = self._pace.after(batch) if self._pace is not None else None
-        await self._tell(batch if progress is None else [*batch, progress])
-
-    async def _unseen(self, batch: list[Event]) -> None:
-        """Events of one that may not be chosen. The first one's thinking is shown where that was asked for."""
-        shown = [event for event in batch if self._first and _thought_of_first(event)]
-        if self._summariser is not None:
-            self._summariser.hear([event for event in batch if _thought_of_first(event)])
-        progress = self._pace.after(batch) if self._pace is not None else None
-        if shown or progress is not None:
-            await self._tell(shown if progress is None else [*shown, progress])
-
-    async def _tell(self, batch: list[Event]) -> None:
-        if self._sink is not None:
-            await self._sink(batch)
 
     def _answer(self, chosen: Candidate) -> Answer:
         account = self._account
@@ -260,7 +238,9 @@ class _Solving:
             stop_reason=cut,
             candidates=tuple(account.candidates),
             elapsed_s=self._prepared.clock.elapsed_s,
-            summary="".join(f"{line}\n" for line in self._summariser.lines) if self._summariser else "",
+            summary="".join(f"{line}\n" for line in self._narrator.summariser.lines)
+            if self._narrator.summariser
+            else "",
         )
 
     def _report(self) -> BudgetReport:
@@ -301,12 +281,6 @@ class _Solving:
             error_code=error_code,
             elapsed_ms=int(self._prepared.clock.elapsed_s * 1000),
         )
-
-
-def _thought_of_first(event: Event) -> bool:
-    if isinstance(event, Carried):
-        return event.candidate == 0 and event.part == "thought"
-    return isinstance(event, ThinkingDelta) and event.candidate == 0
 
 
 def _cut_by(error: PerpendError) -> StopReason:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perpend.errors import BadRequest
-from perpend.solve.means import Emit
+from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
 from perpend.solve.standin import Resolve, StandIns
 from perpend.types import Effort, Request, VerifierSpec
@@ -20,7 +20,7 @@ class Terms:
     """A model by name; raises NotFound."""
     verifier: Callable[[VerifierSpec], Verifier]
     """Raises BadRequest."""
-    unseen: Emit
+    unseen: Sink
     """Hears the events of candidates that clients don't see being written."""
 
     def stand_ins(self, model: ServedModel) -> StandIns:
