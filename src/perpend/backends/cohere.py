@@ -1,7 +1,6 @@
 """Cohere's own wire (API reference: v2/chat, chat-stream): the chat wire's requests, events of its own."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from msgspec import Struct
@@ -29,11 +28,9 @@ class Cohere:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body, reading = _body(call, self._upstream.provider), CohereReading(self._upstream.provider.name)
-        async with aclosing(relay(self._upstream, "/chat", body, reading)) as batches:
-            async for batch in batches:
-                yield batch
+        return relay(self._upstream, "/chat", body, reading)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return CohereReading(self._upstream.provider.name).events([body])

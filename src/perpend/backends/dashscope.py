@@ -4,7 +4,6 @@ The row's headers ask for a stream. Counts come with every event, and grow.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 from msgspec import Struct
@@ -29,11 +28,9 @@ class DashScope:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body, reading = _body(call, self._upstream.provider), self._reading(call)
-        async with aclosing(relay(self._upstream, _PATH, body, reading)) as batches:
-            async for batch in batches:
-                yield batch
+        return relay(self._upstream, _PATH, body, reading)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self._reading(call).events([body])

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
+from typing import Self
 
 import msgspec
 from msgspec.structs import replace
@@ -84,6 +85,40 @@ class Deployment:
         return failure
 
 
+class _Attempt:
+    """A call at one place, which learns how it ended. What it raises says whether anything came."""
+
+    __slots__ = ("begun", "place")
+
+    def __init__(self, place: Deployment) -> None:
+        self.place = place
+        self.begun = False
+
+    def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
+        """The first batch says who serves it."""
+        self.begun = True
+        return [Served(self.place.provider), *batch]
+
+    def __enter__(self) -> Self:
+        self.place.in_flight += 1
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        place = self.place
+        place.in_flight -= 1
+        if error is None:
+            place.breaker.succeeded()
+        elif isinstance(error, UpstreamError):
+            error.billed = error.billed or self.begun
+            place.failed(error)
+        elif isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+            raise place.stumbled(error) from error
+        elif self.begun:  # cut, or gone away
+            place.breaker.succeeded()
+        else:
+            place.breaker.abandoned()
+
+
 class Deployments:
     """Implements `Backend` over the places that serve one model."""
 
@@ -114,9 +149,11 @@ class Deployments:
                 if place.breaker.let_through():
                     place.retried += bool(failures)
                     try:
-                        async with aclosing(self._ask(place, call)) as batches:
-                            async for batch in batches:
-                                yield batch
+                        asked = replace(call, model=place.model)
+                        with _Attempt(place) as attempt:
+                            async with aclosing(place.backend.stream(asked)) as batches:
+                                async for batch in batches:
+                                    yield batch if attempt.begun else attempt.begin(batch)
                         return
                     except UpstreamError as error:
                         failures.append(error)
@@ -145,32 +182,6 @@ class Deployments:
             return await place.backend.count_input(replace(call, model=place.model))
         except UpstreamError:  # the call itself will tell, or find somebody else
             return None
-
-    async def _ask(self, place: Deployment, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        """One attempt at one place. What it raises says whether anything came."""
-        begun = ended = False
-        place.in_flight += 1
-        try:
-            async with aclosing(place.backend.stream(replace(call, model=place.model))) as batches:
-                async for batch in batches:
-                    if not begun:
-                        begun = True
-                        yield [Served(place.provider)]
-                    yield batch
-            place.breaker.succeeded()
-            ended = True
-        except UpstreamError as error:
-            error.billed = error.billed or begun
-            place.failed(error)
-            ended = True
-            raise
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            ended = True
-            raise place.stumbled(error) from error
-        finally:
-            place.in_flight -= 1
-            if not ended:  # cut, or gone away
-                place.breaker.succeeded() if begun else place.breaker.abandoned()
 
     def _order(self, call: Call) -> list[Deployment]:
         """The conversation's own place first; one that rests or is crowded after the others."""

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from copy import copy
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -84,6 +84,22 @@ class Framing(Protocol):
         ...
 
 
+class _Whole:
+    """A body that is one event."""
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        self._body += chunk
+        if len(self._body) > _MOST_BODY:
+            raise ValueError(f"a response of more than {_MOST_BODY} bytes")
+        return []
+
+    def close(self) -> list[bytes]:
+        return [bytes(self._body)]
+
+
 class _Place(NamedTuple):
     host: str
     port: int
@@ -104,48 +120,34 @@ class HTTPClient:
     async def stream(
         self, url: str, body: bytes, account: Account, parser: Framing
     ) -> AsyncGenerator[list[bytes], None]:
-        """As `stream_sse`, of events in any framing."""
-        async with self._exchange(url, body, account) as response:
-            between_s = account.patience.between_s
-            while data := await response.read():
-                try:
-                    events = parser.feed(data)
-                except ValueError as error:
-                    raise malformed(url, error) from error
-                if events:
-                    response.begun(between_s)
+        """As `stream_sse`, of events in any framing. The connection is kept if it was read to its end."""
+        place, connection = await self._post(url, body, account)
+        try:
+            if connection.status != 200:
+                raise await _refused(url, connection, account)
+            while data := await connection.read():
+                if events := parser.feed(data):
+                    connection.begun(account.patience.between_s)
                     yield events
             if events := parser.close():
                 yield events
+        except OSError as error:
+            raise _failure(url, error) from error
+        except ValueError as error:
+            raise malformed(url, error) from error
+        finally:
+            self._release(place, connection)
 
     async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
         """POST `body`; the whole response."""
-        async with self._exchange(url, body, account) as response:
-            whole = bytearray()
-            while data := await response.read():
-                whole += data
-                if len(whole) > _MOST_BODY:
-                    raise UpstreamMalformed(f"{url}: a response of more than {_MOST_BODY} bytes")
-            return bytes(whole)
+        (whole,) = [one async for read in self.stream(url, body, account, _Whole()) for one in read]
+        return whole
 
     async def aclose(self) -> None:
         for connections in self._idle.values():
             for connection in connections:
                 connection.close()
         self._idle.clear()
-
-    @asynccontextmanager
-    async def _exchange(self, url: str, body: bytes, account: Account) -> AsyncGenerator[Connection, None]:
-        """The connection of a response with status 200; kept for another if it was read to its end."""
-        place, connection = await self._post(url, body, account)
-        try:
-            if connection.status != 200:
-                raise await _refused(url, connection, account)
-            yield connection
-        except OSError as error:
-            raise _failure(url, error) from error
-        finally:
-            self._release(place, connection)
 
     async def _post(self, url: str, body: bytes, account: Account) -> tuple[_Place, Connection]:
         """The connection once the response's headers are there.

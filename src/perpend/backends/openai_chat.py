@@ -5,7 +5,6 @@ budget, and kept as the best answer so far when the upstream dies.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 import msgspec
 from msgspec.structs import replace
@@ -43,13 +42,10 @@ class OpenAIChat:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
-        body = chat_body(call, upstream.provider)
-        reading = ChatReading(call, upstream.provider)
-        async with aclosing(relay(upstream, "/chat/completions", body, reading)) as batches:
-            async for batch in batches:
-                yield batch
+        body, reading = chat_body(call, upstream.provider), ChatReading(call, upstream.provider)
+        return relay(upstream, "/chat/completions", body, reading)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatReading(call, self._upstream.provider).whole(body)

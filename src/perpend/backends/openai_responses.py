@@ -1,7 +1,6 @@
 """The OpenAI responses wire (API reference: responses/create, responses-streaming), always streamed upstream."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from typing import Any
 
 import msgspec
@@ -22,12 +21,10 @@ class OpenAIResponses:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
         body, reading = responses_body(call, upstream.provider), ResponsesReading(upstream.provider.name)
-        async with aclosing(relay(upstream, "/responses", body, reading)) as batches:
-            async for batch in batches:
-                yield batch
+        return relay(upstream, "/responses", body, reading)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ResponsesReading(self._upstream.provider.name).whole(body)
