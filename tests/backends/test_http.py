@@ -126,6 +126,12 @@ async def test_every_framing_of_a_response_is_read(answer: bytes) -> None:
         assert await events(client, url) == EVENTS
 
 
+async def test_a_compressed_piece_without_text_is_not_the_end() -> None:
+    head = OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(PACKED)
+    async with serving(saying(head, PACKED[:10], PACKED[10:])) as (url, _, client):
+        assert await events(client, url) == EVENTS
+
+
 async def test_what_is_sent_is_one_whole_request() -> None:
     seen: list[bytes] = []
 

@@ -31,5 +31,10 @@ def test_data_lines_of_one_event_are_joined() -> None:
     assert parse([b"data: a\ndata:b\n\n"]) == [b"a\nb"]
 
 
+@given(st.lists(st.sampled_from([b"data: ", b"data:", b"a", b"\n", b"\n\n", b"\r\n", b"id: 1"]), max_size=12))
+def test_whole_events_in_one_read_are_those_of_any_reads(said: list[bytes]) -> None:
+    assert parse([b"".join(said)]) == parse(said)
+
+
 def test_a_last_event_without_its_blank_line_is_not_lost() -> None:
     assert parse([b"data: a\n\ndata: [DONE]"]) == [b"a", b"[DONE]"]

@@ -34,8 +34,10 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport = cast("Any", None)  # before anything else happens
-        self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
+        self._body: list[bytes] = []
+        self.on_body = self._body.append  # httptools calls it for each chunk of the body
+        self._parser = httptools.HttpResponseParser(self)
         self._waiting_bytes = 0
         self._paused = False
         self._inflate: Any = None
@@ -158,8 +160,13 @@ class Connection(asyncio.Protocol):
             self._heard_at = self._loop.time()
         self.answered = True
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as error:
+            try:
+                self._parser.feed_data(data)
+            finally:  # what came before it broke counts
+                if self._body:
+                    self._take(b"".join(self._body))
+                    self._body.clear()
+        except (httptools.HttpParserError, zlib.error, ValueError) as error:
             self._fail(NotHTTP(f"that isn't HTTP: {error}"))
         if not self._headers_complete:
             self._head_bytes += len(data)
@@ -190,13 +197,15 @@ class Connection(asyncio.Protocol):
         if self.headers.get(b"content-encoding") in (b"gzip", b"deflate"):
             self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
 
-    def on_body(self, body: bytes) -> None:
+    def _take(self, body: bytes) -> None:
+        """What one read brought of the body. Raises ValueError or zlib.error where it can't be inflated."""
         if self._inflate is not None:
             body = self._inflate.decompress(body, _MOST_INFLATED)
             if self._inflate.unconsumed_tail:
                 raise ValueError("a compressed piece has more than 16 MiB")
-        self._pieces.append(body)
-        self._waiting_bytes += len(body)
+        if body:
+            self._pieces.append(body)
+            self._waiting_bytes += len(body)
         if self._waiting_bytes > _HIGH_WATER and not self._paused:
             self._paused = True
             self._transport.pause_reading()

@@ -11,6 +11,11 @@ class SSEParser:
         self._rest = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
+        if not self._rest and chunk.startswith(b"data: ") and chunk.endswith(b"\n\n"):
+            # Nearly always whole events of a line each: no work for each of them.
+            payloads = chunk[6:-2].split(b"\n\ndata: ")
+            if chunk.count(b"\n") == 2 * len(payloads) and b"\r" not in chunk:
+                return payloads
         data = self._rest + chunk
         if b"\r" in data:
             held = data.endswith(b"\r")  # may be half of a CRLF
@@ -19,13 +24,7 @@ class SSEParser:
         *blocks, self._rest = data.split(b"\n\n")
         if len(self._rest) > MOST_BYTES:
             raise ValueError(f"an event has more than {MOST_BYTES} bytes")
-        payloads: list[bytes] = []
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block:  # nearly all of them: no call for each
-                payloads.append(block[6:])
-            elif (payload := _data(block)) is not None:
-                payloads.append(payload)
-        return payloads
+        return [payload for block in blocks if (payload := _data(block)) is not None]
 
     def close(self) -> list[bytes]:
         """The last event of a stream that ended without its blank line."""

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget, token_budget
@@ -71,8 +72,7 @@ class Services:
     summary_every_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Who asked, and through which door."""
 
     source: str
@@ -106,8 +106,7 @@ async def solve(
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(Struct, frozen=True):
     """Decided, and refused where it's wrong, before anything is spent."""
 
     strategy: Strategy
