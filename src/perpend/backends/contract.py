@@ -1,7 +1,6 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from functools import cache
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
@@ -11,7 +10,6 @@ from perpend.backends.http import Account, HTTPClient
 from perpend.backends.providers import Provider
 from perpend.registry import Registry
 from perpend.types import (
-    EFFORTS,
     AnswerDelta,
     CallEnded,
     Carried,
@@ -91,14 +89,6 @@ backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 def mine(carry: Carry | None, origin: str) -> str | None:
     """What a vendor wants back, if it is this one that wants it."""
     return carry.data if carry is not None and carry.origin == origin else None
-
-
-@cache
-def nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
-    """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
-    ranked: list[Effort] = [word for word in EFFORTS if word in accepted]
-    below: list[Effort] = [word for word in ranked if EFFORTS.index(word) <= EFFORTS.index(effort)]
-    return below[-1] if below else ranked[0]
 
 
 def append_text(

@@ -101,11 +101,10 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def effort_word(self, effort: Effort) -> str | None:
         """What to send for an effort: its word, the nearest one below, or the lowest. None: it takes none."""
-        taken: list[Effort] = [word for word in EFFORTS if word in self.efforts or word in self.effort_words]
-        if not taken:
+        accepted = (*self.efforts, *self.effort_words)
+        if not accepted:
             return None
-        below: list[Effort] = [word for word in taken if EFFORTS.index(word) <= EFFORTS.index(effort)]
-        word: Effort = below[-1] if below else taken[0]
+        word = nearest_effort(effort, accepted)
         return self.effort_words.get(word, word)
 
     def within(self, tokens: int) -> int:
@@ -114,6 +113,14 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return 0
         tokens = max(tokens, self.budget_min)
         return min(tokens, self.budget_max) if self.budget_max else tokens
+
+
+@cache
+def nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
+    """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
+    ranked: list[Effort] = [word for word in EFFORTS if word in accepted]
+    below: list[Effort] = [word for word in ranked if EFFORTS.index(word) <= EFFORTS.index(effort)]
+    return below[-1] if below else ranked[0]
 
 
 @cache

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from perpend.backends.contract import Call, nearest_effort
-from perpend.backends.families import Family
+from perpend.backends.contract import Call
+from perpend.backends.families import Family, nearest_effort
 from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
 
 

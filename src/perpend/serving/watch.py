@@ -18,13 +18,14 @@ class Watch:
 
     def __init__(self, receive: Receive, on_idle: Callable[[], Awaitable[bool]]) -> None:
         """`on_idle` is called every IDLE_S seconds while the client stays; False from it: it is gone too."""
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         self._task = task
         self._receive = receive
         self._on_idle = on_idle
         self._listener: asyncio.Task[None] | None = None
-        self._timer = asyncio.get_running_loop().call_later(LISTEN_AFTER_S, self._start)
+        self._timer = loop.call_later(LISTEN_AFTER_S, self._start)
         self.gone = False
 
     def __enter__(self) -> Self:

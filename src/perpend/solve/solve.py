@@ -125,7 +125,8 @@ class _Prepared(Struct, frozen=True):
 async def _prepare(request: Request, services: Services) -> _Prepared:
     clock = Clock(request.limits.deadline_ms)
     model = services.resolve(request.model)
-    plan = plan_for(request, model.name, services.default_effort, model.usual_tokens)
+    usual = None if request.limits.max_thinking_tokens is None else model.usual_tokens
+    plan = plan_for(request, model.name, services.default_effort, usual)
     strategy, options = with_options(request.strategy)
     limits = request.limits
     require_price(request, model)
