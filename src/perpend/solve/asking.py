@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
@@ -19,8 +21,7 @@ _WORD = 8
 """Tokens for the answer of a server that weighs none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Struct, frozen=True):
     """Implements `verifiers.Asked`: the answers' tokens are in the request's ledger, and in nobody's stream."""
 
     terms: Terms

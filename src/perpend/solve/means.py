@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from perpend.accounting.ledger import Scope
 from perpend.solve.control import Clock, Control
@@ -14,8 +15,7 @@ Sink = Callable[[list[Event]], Awaitable[None]]
 """Where events go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
+class Means(Struct, frozen=True):
     scope: Scope
     model: ServedModel
     clock: Clock

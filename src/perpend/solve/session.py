@@ -1,8 +1,7 @@
 """The session that strategies get: everything that it hands out is inside the request's budget, and accounted."""
 
-from dataclasses import dataclass, replace
-
-from msgspec.structs import replace as with_fields
+from msgspec import Struct
+from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.calibration import effort_for
@@ -24,8 +23,7 @@ _FINAL = VerifierSpec("answer")
 """How answers are compared where the request names no verifier."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """Implements `strategies.Session` in one scope of the budget."""
 
     terms: Terms
@@ -182,7 +180,7 @@ class Session:
             return candidate
         except (CapReached, DeadlineTooShort, UpstreamError, EngineError):
             return candidate
-        judged = with_fields(candidate, verdict=verdict, score=verdict.score)
+        judged = replace(candidate, verdict=verdict, score=verdict.score)
         self.account.replace(judged)
         return judged
 

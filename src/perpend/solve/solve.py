@@ -3,7 +3,6 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
-from dataclasses import replace as replace_means
 from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
@@ -189,7 +188,7 @@ class _Solving:
         if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
-            cheap = replace_means(means, scope=share, model=writer)
+            cheap = replace(means, scope=share, model=writer)
             asking = Asking(terms, self._account, cheap)
             narrator.summariser = Summariser(asking, services.summary_every_tokens, narrator.tell)
 

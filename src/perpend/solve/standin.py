@@ -6,7 +6,6 @@ from a prefix, and answers from the thought so far where it doesn't.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import replace as with_changes
 
 from msgspec.structs import replace
 
@@ -67,7 +66,7 @@ class StandIns:
             max_thinking_tokens=left.thinking, max_output_tokens=left.output, max_cost_usd=left.usd
         )
         budget = self._resolve(model, bound, limits)
-        draft.turn_to(with_changes(draft.means, model=model, input_bound=bound))
+        draft.turn_to(replace(draft.means, model=model, input_bound=bound))
         return replace(budget, thinking=budget.thinking + thought, output=budget.output + thought)
 
 

@@ -1,7 +1,8 @@
 """What holds for a whole request: what was asked, and how models, budgets and verifiers are found."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from perpend.errors import BadRequest
 from perpend.solve.means import Sink
@@ -11,8 +12,7 @@ from perpend.types import Effort, Request, VerifierSpec
 from perpend.verifiers import Verifier
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     request: Request
     effort: Effort
     resolve: Resolve
