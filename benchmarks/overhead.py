@@ -4,7 +4,8 @@ A fast fake upstream and the load generator share one core; the gateway has anot
 through the gateway minus direct, of the same round; ratios compare gateways that took turns in the same run.
 
     python -m benchmarks.overhead                               # the gateway by itself
-    python -m benchmarks.overhead --against litellm --json      # side by side; the last line is JSON
+    python -m benchmarks.overhead --against bare --against litellm --json    # side by side; the last line is JSON
+    python -m benchmarks.overhead --dialects chat               # a third of the time
     python -m benchmarks.overhead --engine smollm2-135m         # on top of a real model
     python -m benchmarks.overhead --gateway-url http://127.0.0.1:8080/v1 --key K --model fake-reasoner
 """
@@ -23,6 +24,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.load import engine, gateways, namespace, peer
+from benchmarks.load.dialects import DIALECTS, Dialect
 from benchmarks.load.gateways import Gateway
 from benchmarks.load.generator import Endpoint
 from benchmarks.load.report import Results, print_tables
@@ -43,6 +45,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="per cell (default 3)")
     parser.add_argument("--rounds", type=int, default=3, help="gateways take turns (default 3)")
     parser.add_argument("--clients", default="1,16,64", help="default 1,16,64; ratios are taken at the last")
+    parser.add_argument(
+        "--dialects", help=f"default {','.join(DIALECTS)}; chat alone with --engine and --gateway-url"
+    )
     parser.add_argument("--subject", choices=["perpend", "bare"], default="perpend", help="bare: the floor")
     parser.add_argument("--against", choices=["litellm", "bare"], action="append", default=[])
     parser.add_argument("--engine", metavar="WEIGHTS", help="a real model in the fake upstream's place")
@@ -64,15 +69,19 @@ def main() -> None:
     with TemporaryDirectory(prefix="perpend-bench-") as folder:
         facts = run(ask, results, Path(folder))
     rival = "litellm" if "litellm" in ask.against else next(iter(ask.against), None)
-    clients = client_counts(ask)
-    figures = results.figures(rival, clients[-1])
+    clients, dialects = client_counts(ask), dialects_of(ask)
+    figures = results.figures(rival, clients[-1], dialects[0].name)
+    others = [name for name in ("direct", *ask.against) if results.has(name)]
+    ratios = results.ratios(others, clients[-1])
     wide = None if sys.stdout.isatty() else 140
-    print_tables(results, figures, Console(stderr=ask.json, width=wide))
+    print_tables(results, figures, ratios, Console(stderr=ask.json, width=wide))
     if errors := results.errors():
         console.print(f"[red]errors:[/red] {errors}")
     if ask.json:
         settings = {"seconds": ask.seconds, "rounds": ask.rounds, "clients": clients, "against": ask.against}
+        settings["dialects"] = [dialect.name for dialect in dialects]
         report: dict[str, Any] = {"benchmark": "overhead", "subject": results.subject, **figures}
+        report["ratios"] = msgspec.to_builtins(ratios)
         report |= {"errors": errors, "settings": settings, "hardware": machine.describe(), **facts}
         print(msgspec.json.encode({**report, "cells": results.as_rows()}).decode(), flush=True)
     sys.exit(1 if errors else 0)
@@ -95,6 +104,14 @@ def isolate(ask: argparse.Namespace) -> None:
 
 def client_counts(ask: argparse.Namespace) -> list[int]:
     return sorted({int(count) for count in ask.clients.split(",")})
+
+
+def dialects_of(ask: argparse.Namespace) -> list[Dialect]:
+    """The first one is asked by every number of clients."""
+    names = ask.dialects or ("chat" if ask.engine or ask.gateway_url else ",".join(DIALECTS))
+    if unknown := set(names.split(",")) - DIALECTS.keys():
+        raise SystemExit(f"there is no dialect {', '.join(sorted(unknown))}; known: {', '.join(DIALECTS)}")
+    return [DIALECTS[name] for name in names.split(",")]
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -124,9 +141,10 @@ def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, An
                 targets.append(stack.enter_context(start(upstream.endpoint.url, gateway_core, home)))
             if load_core is not None:
                 os.sched_setaffinity(0, {load_core})
+        plan = Plan(ask.seconds, ask.rounds, client_counts(ask), dialects_of(ask))
         for target in targets:
-            (engine.verify if ask.engine else verify)(target.name, target.endpoint)
-        plan = Plan(ask.seconds, ask.rounds, client_counts(ask))
+            for dialect in plan.dialects:
+                (engine.verify if ask.engine else verify)(target.name, target.endpoint, dialect)
         results.cells += measure(targets, plan, os.getpid(), say)
         return {"gateways": [facts_of(t) for t in targets if t.running and t.name != "direct"]}
 

@@ -22,7 +22,7 @@ decoder, encoder = msgspec.json.Decoder(), msgspec.json.Encoder()
 
 class Relay:
     def __init__(self, upstream: str, key: str) -> None:
-        self.url = f"{upstream}/chat/completions"
+        self.upstream = upstream.removesuffix("/v1")
         self.authorization = b"Bearer " + key.encode()
         self.session: aiohttp.ClientSession | None = None
 
@@ -33,9 +33,9 @@ class Relay:
         elif dict(scope["headers"]).get(b"authorization") != self.authorization:
             await respond(send, 401, b'{"error": {"message": "unknown key"}}')
         else:
-            await self.relay(receive, send)
+            await self.relay(scope["path"], receive, send)
 
-    async def relay(self, receive: Receive, send: Send) -> None:
+    async def relay(self, path: str, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
             message = await receive()
@@ -43,7 +43,7 @@ class Relay:
             more = message.get("more_body", False)
         ask = decoder.decode(body)
         self.session = self.session or aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
-        async with self.session.post(self.url, data=encoder.encode(ask)) as upstream:
+        async with self.session.post(self.upstream + path, data=encoder.encode(ask)) as upstream:
             if not ask.get("stream"):
                 reply = decoder.decode(await upstream.read())
                 await respond(send, upstream.status, encoder.encode(reply))
@@ -58,8 +58,10 @@ class Relay:
 
 
 def reencoded(event: bytes) -> bytes:
-    data = event.removeprefix(b"data: ")
-    return event + b"\n\n" if data == b"[DONE]" else b"data: %s\n\n" % encoder.encode(decoder.decode(data))
+    head, _, data = event.partition(b"data: ")
+    if data in (b"", b"[DONE]"):
+        return event + b"\n\n"
+    return b"%bdata: %b\n\n" % (head, encoder.encode(decoder.decode(data)))
 
 
 async def respond(send: Send, status: int, body: bytes) -> None:

@@ -14,6 +14,7 @@ from perpend.engine.catalogue import find
 from perpend.engine.machine import this_machine
 
 from . import gateways
+from .dialects import Dialect
 from .generator import Endpoint
 from .processes import Running
 from .verify import ask
@@ -73,9 +74,8 @@ def bare_engine(launch: dict[str, Any], folder: Path) -> Generator[Running]:
             child.stdin.close()  # the engine lives until then
 
 
-def verify(name: str, endpoint: Endpoint) -> None:
+def verify(name: str, endpoint: Endpoint, dialect: Dialect) -> None:
     """Both must generate as many tokens, or their times say nothing about each other."""
-    reply = msgspec.json.decode(ask(name, endpoint, stream=False))
-    counted = reply["usage"]["completion_tokens"]
+    counted = dialect.tokens(msgspec.json.decode(ask(name, endpoint, dialect, stream=False)))
     if counted != TOKENS:
         raise SystemExit(f"{name} generated {counted} tokens where {TOKENS} were meant")

@@ -50,15 +50,10 @@ Starter = Callable[[str, int | None, Path], AbstractContextManager[Gateway]]
 @contextmanager
 def upstream(core: int | None, home: Path, delay_ms: float) -> Generator[Gateway]:
     port = free_port()
-    command = [
-        sys.executable,
-        str(HERE / "upstream.py"),
-        "--port",
-        str(port),
-        "--chunk-delay-ms",
-        str(delay_ms),
-    ]
-    with started("upstream", command, core=core, env=environment(home), home=home) as running:
+    command = [sys.executable, "-m", "benchmarks.load.upstream", "--port", str(port)]
+    command += ["--chunk-delay-ms", str(delay_ms)]
+    env = {**environment(home), "PYTHONPATH": str(HERE.parent.parent)}
+    with started("upstream", command, core=core, env=env, home=home) as running:
         running.wait_ready(port, "/v1/models")
         yield Gateway("direct", "", Endpoint(f"http://127.0.0.1:{port}/v1"), running)
 

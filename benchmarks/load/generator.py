@@ -2,43 +2,39 @@
 
 import asyncio
 import gc
-import re
 from collections import Counter
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import httptools
 import msgspec
 
-from .upstream import MODEL, TOKENS
+from .dialects import MODEL, TOKENS, Dialect
 
-FIRST_TOKEN = re.compile(rb'"(?:reasoning_content|content)":\s?"[^"]')
-PROMPT = "What is the sum of the first 100 odd numbers? Think step by step."
 LONGEST_WAIT_S = 60.0
 GONE = "closed between two requests"
 """No error: a server may, and its client asks again on a new connection."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """Where to ask: `url` ends before `/chat/completions`."""
+    """Where to ask: `url` ends in `/v1`."""
 
     url: str
     key: str = ""
     model: str = MODEL
-    asks: dict[str, Any] = msgspec.field(default_factory=lambda: {"max_tokens": 8192})
+    asks: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
     """Further fields of the body."""
     tokens: int = TOKENS
     """Of each reply."""
 
-    def request(self, *, stream: bool) -> bytes:
+    def request(self, dialect: Dialect, *, stream: bool) -> bytes:
         """The HTTP request, as bytes; the same for every gateway."""
         parts = urlsplit(self.url)
-        ask = {"model": self.model, "messages": [{"role": "user", "content": PROMPT}]}
-        body = msgspec.json.encode({**ask, **self.asks, "stream": stream})
+        body = msgspec.json.encode({"model": self.model, **dialect.ask(), **self.asks, "stream": stream})
         head = (
-            f"POST {parts.path}/chat/completions HTTP/1.1\r\nhost: {parts.netloc}\r\n"
+            f"POST {parts.path}{dialect.path} HTTP/1.1\r\nhost: {parts.netloc}\r\n"
             f"authorization: Bearer {self.key}\r\ncontent-type: application/json\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )
@@ -48,6 +44,7 @@ class Endpoint(msgspec.Struct, frozen=True):
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement. Times are milliseconds; first-token times and events are None without streaming."""
 
+    dialect: str
     mode: str
     clients: int
     requests: int
@@ -64,6 +61,17 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """CPU that other processes used on this machine meanwhile, in cores: above 0.2 the figures are noisy."""
 
 
+class Kind(NamedTuple):
+    """How is asked: in which dialect, and whether for a stream."""
+
+    dialect: Dialect
+    stream: bool
+
+    @property
+    def mode(self) -> str:
+        return "stream" if self.stream else "json"
+
+
 class Reply(msgspec.Struct, frozen=True, gc=False):
     latency_s: float
     first_token_s: float | None
@@ -73,7 +81,8 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
 class Connection(asyncio.Protocol):
     """One keep-alive connection with one request under way at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
         self.transport: asyncio.Transport | None = None
         self.waiting: asyncio.Future[Reply] | None = None
         self.heard = self.kept = False
@@ -90,6 +99,7 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         self.parser = httptools.HttpResponseParser(self)
         self.stream, self.events, self.tail, self.early = stream, 0, b"", b""
+        self.ended = False
         self.first_token_s: float | None = None
         self.heard = False
         self.waiting = asyncio.get_running_loop().create_future()
@@ -108,10 +118,11 @@ class Connection(asyncio.Protocol):
         if not self.stream:
             return
         self.events += body.count(b"\n\n") + (self.tail[-1:] == b"\n" == body[:1])
-        self.tail = (self.tail + body)[-16:]
+        self.ended = self.ended or self.dialect.ends in self.tail + body
+        self.tail = (self.tail + body)[-32:]
         if self.first_token_s is None:
             self.early += body
-            if FIRST_TOKEN.search(self.early):
+            if self.dialect.first_token.search(self.early):
                 self.first_token_s = perf_counter() - self.began
 
     def on_message_complete(self) -> None:
@@ -119,7 +130,7 @@ class Connection(asyncio.Protocol):
         status = self.parser.get_status_code()
         if status != 200:
             self._fail(f"HTTP {status}")
-        elif self.stream and b"[DONE]" not in self.tail:
+        elif self.stream and not self.ended:
             self._fail("stream cut")
         elif self.waiting and not self.waiting.done():
             self.kept = True
@@ -136,8 +147,9 @@ class Connection(asyncio.Protocol):
 class Load:
     """The clients of one cell and what they have seen so far."""
 
-    def __init__(self, endpoint: Endpoint, *, stream: bool) -> None:
-        self.request = endpoint.request(stream=stream)
+    def __init__(self, endpoint: Endpoint, dialect: Dialect, *, stream: bool) -> None:
+        self.request = endpoint.request(dialect, stream=stream)
+        self.dialect = dialect
         self.stream = stream
         self.address = urlsplit(endpoint.url)
         self.replies: list[Reply] = []
@@ -146,14 +158,14 @@ class Load:
 
     async def client(self, start_after_s: float) -> None:
         await asyncio.sleep(start_after_s)
-        connection = Connection()
+        connection = Connection(self.dialect)
         while not self.stopping:
             try:
                 if connection.transport is None:
                     connection = await self._connect()
                 self.replies.append(await connection.ask(self.request, stream=self.stream))
             except OSError as error:
-                connection = Connection()
+                connection = Connection(self.dialect)
                 if str(error) != GONE:
                     self.errors[str(error)] += 1
                     await asyncio.sleep(0.05)
@@ -163,7 +175,7 @@ class Load:
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         host, port = self.address.hostname or "127.0.0.1", self.address.port or 80
-        _, connection = await loop.create_connection(Connection, host, port)
+        _, connection = await loop.create_connection(lambda: Connection(self.dialect), host, port)
         return connection
 
     async def wait_for(self, seconds: float, replies: int) -> None:
@@ -179,13 +191,13 @@ Meter = Callable[[], tuple[float, float]]
 
 
 async def drive(
-    endpoint: Endpoint, *, stream: bool, clients: int, seconds: float, meter: Meter | None = None
+    endpoint: Endpoint, kind: Kind, clients: int, seconds: float, meter: Meter | None = None
 ) -> Cell:
     """Measure one cell for `seconds`, or longer until every client had about four answers.
 
     Warm-up is a quarter of that and one answer each; clients start spread over it, so that they don't march in step.
     """
-    load = Load(endpoint, stream=stream)
+    load = Load(endpoint, kind.dialect, stream=kind.stream)
     warm_s = seconds / 4
     gc.collect()
     gc.disable()
@@ -207,7 +219,7 @@ async def drive(
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.result()  # a client that broke is a bug here, not a slow gateway
-    cell = summarise(replies, errors, took, clients, endpoint.tokens if stream else None)
+    cell = summarise(replies, errors, took, clients, kind, endpoint.tokens)
     if not spent or not replies:
         return cell
     return msgspec.structs.replace(
@@ -216,15 +228,16 @@ async def drive(
 
 
 def summarise(
-    replies: list[Reply], errors: dict[str, int], took_s: float, clients: int, streamed_tokens: int | None
+    replies: list[Reply], errors: dict[str, int], took_s: float, clients: int, kind: Kind, tokens: int
 ) -> Cell:
-    """`streamed_tokens`: of each reply; None where it came whole."""
-    stream = streamed_tokens is not None
+    """`tokens`: of each reply."""
+    stream = kind.stream
     latencies = sorted(r.latency_s for r in replies)
     first = sorted(r.first_token_s for r in replies if r.first_token_s is not None)
     rate = len(replies) / took_s
     return Cell(
-        mode="stream" if stream else "json",
+        dialect=kind.dialect.name,
+        mode=kind.mode,
         clients=clients,
         requests=len(replies),
         errors=errors,
@@ -234,7 +247,7 @@ def summarise(
         ttft_p50_ms=quantile_ms(first, 0.5) if first else None,
         ttft_p99_ms=quantile_ms(first, 0.99) if first else None,
         events_per_s=sum(r.events for r in replies) / took_s if stream else None,
-        tokens_per_s=rate * streamed_tokens if streamed_tokens is not None else None,
+        tokens_per_s=rate * tokens if stream else None,
     )
 
 

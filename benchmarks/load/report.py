@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -19,6 +19,27 @@ class Measured(msgspec.Struct, frozen=True):
     cell: Cell
 
 
+class Way(NamedTuple):
+    """How is asked, and by how many."""
+
+    dialect: str
+    mode: str
+    clients: int
+
+
+def way_of(cell: Cell) -> Way:
+    return Way(cell.dialect, cell.mode, cell.clients)
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    dialect: str
+    mode: str
+    per_s: float | None
+    cpu_ms: float | None
+    times: dict[str, float | None]
+    """Throughput over that of each other gateway."""
+
+
 Value = Callable[[Cell], float | None]
 
 
@@ -29,56 +50,68 @@ class Results:
         self.subject = subject
         self.cells: list[Measured] = []
 
-    def find(self, target: str, mode: str, clients: int) -> dict[int, Cell]:
-        return {
-            m.round: m.cell
-            for m in self.cells
-            if (m.target, m.cell.mode, m.cell.clients) == (target, mode, clients)
-        }
+    def has(self, target: str) -> bool:
+        return any(m.target == target for m in self.cells)
 
-    def middle(self, target: str, mode: str, clients: int, value: Value) -> float | None:
+    def find(self, target: str, way: Way) -> dict[int, Cell]:
+        return {m.round: m.cell for m in self.cells if m.target == target and way_of(m.cell) == way}
+
+    def middle(self, target: str, way: Way, value: Value) -> float | None:
         """The median over rounds of one value; None where it wasn't measured."""
-        values = [v for cell in self.find(target, mode, clients).values() if (v := value(cell)) is not None]
+        values = [v for cell in self.find(target, way).values() if (v := value(cell)) is not None]
         return median(values) if values else None
 
-    def paired(
-        self, mode: str, clients: int, other: str, compare: Callable[[Cell, Cell], float]
-    ) -> float | None:
+    def paired(self, way: Way, other: str, compare: Callable[[Cell, Cell], float]) -> float | None:
         """The median over rounds of the subject compared with `other` in the same round."""
-        mine, theirs = (self.find(target, mode, clients) for target in (self.subject, other))
+        mine, theirs = (self.find(target, way) for target in (self.subject, other))
         values = [compare(mine[i], theirs[i]) for i in mine if i in theirs]
         return median(values) if values else None
 
-    def ratio(self, mode: str, clients: int, other: str) -> float | None:
-        return self.paired(mode, clients, other, lambda a, b: a.per_s / b.per_s)
+    def ratio(self, way: Way, other: str) -> float | None:
+        return self.paired(way, other, lambda a, b: a.per_s / b.per_s)
 
-    def added_ms(self, mode: str, value: Value) -> float | None:
+    def added_ms(self, dialect: str, mode: str, value: Value) -> float | None:
         """What the gateway adds to the upstream's own time, for a client alone."""
-        return self.paired(mode, 1, "direct", lambda a, b: (value(a) or 0.0) - (value(b) or 0.0))
+        way = Way(dialect, mode, 1)
+        return self.paired(way, "direct", lambda a, b: (value(a) or 0.0) - (value(b) or 0.0))
 
-    def figures(self, against: str | None, clients: int) -> dict[str, float | None]:
-        """The headline: `clients` is where throughput is read off."""
-        subject = self.subject
+    def figures(self, against: str | None, clients: int, dialect: str) -> dict[str, float | None]:
+        """The headline, of one dialect: `clients` is where throughput is read off."""
+        subject, json, stream = self.subject, Way(dialect, "json", clients), Way(dialect, "stream", clients)
         return {
-            "requests_per_s_ratio": (against and self.ratio("json", clients, against)) or None,
-            "streams_per_s_ratio": (against and self.ratio("stream", clients, against)) or None,
-            "added_p50_ms": self.added_ms("json", lambda c: c.p50_ms),
-            "added_p99_ms": self.added_ms("json", lambda c: c.p99_ms),
-            "added_ttft_p50_ms": self.added_ms("stream", lambda c: c.ttft_p50_ms),
-            "added_ttft_p99_ms": self.added_ms("stream", lambda c: c.ttft_p99_ms),
-            "requests_per_s": self.middle(subject, "json", clients, lambda c: c.per_s),
-            "streams_per_s": self.middle(subject, "stream", clients, lambda c: c.per_s),
-            "events_per_s": self.middle(subject, "stream", clients, lambda c: c.events_per_s),
-            "relayed_tokens_per_s": self.middle(subject, "stream", clients, lambda c: c.tokens_per_s),
-            "cpu_ms_per_request": self.middle(subject, "json", clients, lambda c: c.cpu_ms_per_request),
-            "cpu_ms_per_stream": self.middle(subject, "stream", clients, lambda c: c.cpu_ms_per_request),
+            "requests_per_s_ratio": (against and self.ratio(json, against)) or None,
+            "streams_per_s_ratio": (against and self.ratio(stream, against)) or None,
+            "added_p50_ms": self.added_ms(dialect, "json", lambda c: c.p50_ms),
+            "added_p99_ms": self.added_ms(dialect, "json", lambda c: c.p99_ms),
+            "added_ttft_p50_ms": self.added_ms(dialect, "stream", lambda c: c.ttft_p50_ms),
+            "added_ttft_p99_ms": self.added_ms(dialect, "stream", lambda c: c.ttft_p99_ms),
+            "requests_per_s": self.middle(subject, json, lambda c: c.per_s),
+            "streams_per_s": self.middle(subject, stream, lambda c: c.per_s),
+            "events_per_s": self.middle(subject, stream, lambda c: c.events_per_s),
+            "relayed_tokens_per_s": self.middle(subject, stream, lambda c: c.tokens_per_s),
+            "cpu_ms_per_request": self.middle(subject, json, lambda c: c.cpu_ms_per_request),
+            "cpu_ms_per_stream": self.middle(subject, stream, lambda c: c.cpu_ms_per_request),
         }
+
+    def ratios(self, others: list[str], clients: int) -> list[Ratio]:
+        """Throughput in each dialect and mode, and how many times that of others it is."""
+        ways = dict.fromkeys(way_of(m.cell) for m in self.cells if m.cell.clients == clients)
+        return [
+            Ratio(
+                way.dialect,
+                way.mode,
+                self.middle(self.subject, way, lambda c: c.per_s),
+                self.middle(self.subject, way, lambda c: c.cpu_ms_per_request),
+                {other: self.ratio(way, other) for other in others},
+            )
+            for way in ways
+        ]
 
     def errors(self) -> dict[str, int]:
         found: dict[str, int] = {}
         for m in self.cells:
             for why, count in m.cell.errors.items():
-                name = f"{m.target} {m.cell.mode}: {why}"
+                name = f"{m.target} {m.cell.dialect} {m.cell.mode}: {why}"
                 found[name] = found.get(name, 0) + count
         return found
 
@@ -86,7 +119,9 @@ class Results:
         return [{"target": m.target, "round": m.round, **msgspec.to_builtins(m.cell)} for m in self.cells]
 
 
-def print_tables(results: Results, figures: dict[str, float | None], console: Console) -> None:
+def print_tables(
+    results: Results, figures: dict[str, float | None], ratios: list[Ratio], console: Console
+) -> None:
     columns: list[tuple[str, Value, int]] = [
         ("per s", lambda c: c.per_s, 0),
         ("p50 ms", lambda c: c.p50_ms, 2),
@@ -98,16 +133,28 @@ def print_tables(results: Results, figures: dict[str, float | None], console: Co
         ("CPU ms", lambda c: c.cpu_ms_per_request, 3),
         ("others' cores", lambda c: c.other_cores, 2),
     ]
-    table = Table("gateway", "mode", "clients", title="Median over rounds")
+    table = Table("dialect", "mode", "clients", "gateway", title="Median over rounds")
     for title, _, _ in columns:
         table.add_column(title, justify="right")
-    order = dict.fromkeys((m.target, m.cell.mode, m.cell.clients) for m in results.cells)
-    for target, mode, clients in sorted(order, key=lambda key: (key[1], key[2])):
-        values = (number(results.middle(target, mode, clients, v), digits) for _, v, digits in columns)
-        table.add_row(target, mode, str(clients), *values)
+    order = dict.fromkeys((way_of(m.cell), m.target) for m in results.cells)
+    for way, target in sorted(order, key=lambda key: key[0]):
+        values = (number(results.middle(target, way, v), digits) for _, v, digits in columns)
+        table.add_row(way.dialect, way.mode, str(way.clients), target, *values)
     console.print(table)
+    print_ratios(results.subject, ratios, console)
     for name, value in figures.items():
         console.print(f"{name:>22}  {number(value, 3)}", highlight=False)
+
+
+def print_ratios(subject: str, ratios: list[Ratio], console: Console) -> None:
+    others = list(ratios[0].times) if ratios else []
+    table = Table("dialect", "mode", title="Throughput, beside others in the same round")
+    for title in (f"{subject} per s", "CPU ms", *(f"× {other}" for other in others)):
+        table.add_column(title, justify="right")
+    for row in ratios:
+        times = (number(row.times[other], 2) for other in others)
+        table.add_row(row.dialect, row.mode, number(row.per_s, 0), number(row.cpu_ms, 3), *times)
+    console.print(table)
 
 
 def number(value: float | None, digits: int) -> str:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 import msgspec
 import uvloop
 
+from .dialects import Dialect
 from .gateways import Gateway
-from .generator import Meter, drive
+from .generator import Kind, Meter, drive
 from .processes import cpu_of, machine_cpu_s
 from .report import Measured
 
@@ -16,6 +17,17 @@ class Plan(msgspec.Struct, frozen=True):
     seconds: float
     rounds: int
     clients: list[int]
+    """Of the first kind's dialect; the others are asked by as many as the last of these."""
+    dialects: list[Dialect]
+
+    def kinds(self) -> list[tuple[Kind, int]]:
+        """Each way to ask, and by how many clients."""
+        return [
+            (Kind(dialect, stream), clients)
+            for dialect in self.dialects
+            for stream in (False, True)
+            for clients in (self.clients if dialect is self.dialects[0] else self.clients[-1:])
+        ]
 
 
 def measure(targets: list[Gateway], plan: Plan, own_pid: int, say: Callable[[str], None]) -> list[Measured]:
@@ -24,15 +36,12 @@ def measure(targets: list[Gateway], plan: Plan, own_pid: int, say: Callable[[str
     for round_number in range(plan.rounds):
         for target in targets if round_number % 2 == 0 else reversed(targets):
             with others_paused(target, targets):
-                for stream, clients in [(s, c) for s in (False, True) for c in plan.clients]:
+                for kind, clients in plan.kinds():
                     watch = meter(target, targets, own_pid)
-                    work = drive(
-                        target.endpoint, stream=stream, clients=clients, seconds=plan.seconds, meter=watch
-                    )
-                    cell = uvloop.run(work)
+                    cell = uvloop.run(drive(target.endpoint, kind, clients, plan.seconds, watch))
                     cells.append(Measured(target.name, round_number, cell))
                     say(
-                        f"round {round_number + 1}/{plan.rounds}  {target.name:8} {cell.mode:6} {clients:3} clients"
+                        f"round {round_number + 1}/{plan.rounds}  {target.name:8} {cell.dialect:9} {cell.mode:6} {clients:3} clients"
                         f"  {cell.per_s:9,.1f}/s  p50 {cell.p50_ms:8.2f} ms"
                     )
     return cells

@@ -1,33 +1,18 @@
-"""A model server in miniature: the OpenAI chat wire at full speed, so that what is measured is the gateway.
+"""A model server in miniature: three wires at full speed, so that what is measured is the gateway.
 
-Every reply thinks in 16 chunks and answers in 8; each chunk counts as 8 tokens. Replies are made beforehand.
-
-    python -m benchmarks.load.upstream --port 9001
+python -m benchmarks.load.upstream --port 9001
 """
 
 import argparse
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 import httptools
 import msgspec
 import uvloop
 
-MODEL = "fake-reasoner"
-THINKING_CHUNKS = 16
-ANSWER_CHUNKS = 8
-TOKENS_PER_CHUNK = 8
-THINKING_TOKENS = THINKING_CHUNKS * TOKENS_PER_CHUNK
-TOKENS = THINKING_TOKENS + ANSWER_CHUNKS * TOKENS_PER_CHUNK
-THOUGHT = "and then I weigh the next step, "
-SPOKEN = "so it comes to forty-two, "
-USAGE = {
-    "prompt_tokens": 20,
-    "completion_tokens": TOKENS,
-    "total_tokens": 20 + TOKENS,
-    "completion_tokens_details": {"reasoning_tokens": THINKING_TOKENS},
-}
-HEAD = {"id": "chatcmpl-fake", "created": 1_700_000_000, "model": MODEL}
+from .dialects import DIALECTS, MODEL, Dialect
+
 EVENT_STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
     b"cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -51,37 +36,29 @@ def plain(status: bytes, body: object) -> bytes:
     return head % (status, len(data)) + data
 
 
-def completion() -> dict[str, Any]:
-    message = {
-        "role": "assistant",
-        "reasoning_content": THOUGHT * THINKING_CHUNKS,
-        "content": SPOKEN * ANSWER_CHUNKS,
-    }
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return {**HEAD, "object": "chat.completion", "choices": [choice], "usage": USAGE}
-
-
-def pieces(*, usage: bool) -> list[bytes]:
+def pieces(dialect: Dialect, *, usage: bool) -> list[bytes]:
     """The stream as HTTP chunks, one server-sent event each."""
-
-    def event(delta: dict[str, str], finish: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return {**HEAD, "object": "chat.completion.chunk", "choices": [choice]}
-
-    events = [event({"role": "assistant", "content": ""})]
-    events += [event({"reasoning_content": THOUGHT})] * THINKING_CHUNKS
-    events += [event({"content": SPOKEN})] * ANSWER_CHUNKS
-    events.append(event({}, "stop"))
-    if usage:
-        events.append({**HEAD, "object": "chat.completion.chunk", "choices": [], "usage": USAGE})
-    lines = [b"data: %s\n\n" % msgspec.json.encode(e) for e in events] + [b"data: [DONE]\n\n"]
+    lines: list[bytes] = []
+    for event in dialect.events(usage=usage):
+        kind = f"event: {event['type']}\n" if "type" in event else ""
+        lines.append(b"%bdata: %b\n\n" % (kind.encode(), msgspec.json.encode(event)))
+    if dialect.name == "chat":
+        lines.append(b"data: [DONE]\n\n")
     return [b"%x\r\n%s\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
 
 
-JSON_REPLY = plain(b"200 OK", completion())
+class Replies:
+    """What is said in one dialect, made beforehand; the streams by whether usage is told in them."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.path = dialect.path.encode()
+        self.json = plain(b"200 OK", dialect.whole())
+        self.pieces = {usage: pieces(dialect, usage=usage) for usage in (False, True)}
+        self.stream = {usage: EVENT_STREAM + b"".join(parts) for usage, parts in self.pieces.items()}
+
+
+REPLIES = [Replies(dialect) for dialect in DIALECTS.values()]
 MODELS_REPLY = plain(b"200 OK", {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
-STREAMS = {usage: pieces(usage=usage) for usage in (False, True)}
-JOINED = {usage: EVENT_STREAM + b"".join(parts) for usage, parts in STREAMS.items()}
 ask_decoder = msgspec.json.Decoder(Ask)
 
 
@@ -92,6 +69,7 @@ class Connection(asyncio.Protocol):
         self.delay_s = delay_s
         self.parser = httptools.HttpRequestParser(self)
         self.body = b""
+        self.replies = REPLIES[0]
         self.pacing: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -106,6 +84,9 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self.body = b""
 
+    def on_url(self, url: bytes) -> None:
+        self.replies = next((one for one in REPLIES if url.endswith(one.path)), REPLIES[0])
+
     def on_body(self, body: bytes) -> None:
         self.body += body
 
@@ -116,11 +97,11 @@ class Connection(asyncio.Protocol):
         ask = ask_decoder.decode(self.body)
         usage = ask.stream_options is not None and ask.stream_options.include_usage
         if not ask.stream:
-            self.transport.write(JSON_REPLY)
+            self.transport.write(self.replies.json)
         elif self.delay_s:
-            self.pacing = asyncio.ensure_future(self.pace(STREAMS[usage]))
+            self.pacing = asyncio.ensure_future(self.pace(self.replies.pieces[usage]))
         else:
-            self.transport.write(JOINED[usage])
+            self.transport.write(self.replies.stream[usage])
 
     async def pace(self, parts: list[bytes]) -> None:
         self.transport.write(EVENT_STREAM)
