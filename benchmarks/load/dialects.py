@@ -4,7 +4,7 @@ Every reply thinks in 16 chunks and answers in 8; each chunk counts as 8 tokens.
 """
 
 import re
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 MODEL = "fake-reasoner"
 PROMPT = "What is the sum of the first 100 odd numbers? Think step by step."
@@ -54,8 +54,8 @@ class Dialect(Protocol):
 class Chat:
     name, path, ends = "chat", "/chat/completions", b"[DONE]"
     first_token = re.compile(rb'"(?:reasoning_content|content)":\s?"[^"]')
-    _head: JSON = {"id": "chatcmpl-fake", "created": 1_700_000_000, "model": MODEL}
-    _usage: JSON = {
+    _head: ClassVar[JSON] = {"id": "chatcmpl-fake", "created": 1_700_000_000, "model": MODEL}
+    _usage: ClassVar[JSON] = {
         "prompt_tokens": PROMPT_TOKENS,
         "completion_tokens": TOKENS,
         "total_tokens": PROMPT_TOKENS + TOKENS,
@@ -78,7 +78,7 @@ class Chat:
 
         said = [event({"reasoning_content": THOUGHT})] * THINKING_CHUNKS
         said += [event({"content": SPOKEN})] * ANSWER_CHUNKS
-        counted = [{**chunk, "choices": [], "usage": self._usage}] if usage else []
+        counted: list[JSON] = [{**chunk, "choices": [], "usage": self._usage}] if usage else []
         return [event({"role": "assistant", "content": ""}), *said, event({}, "stop"), *counted]
 
     def said(self, reply: JSON) -> Said:
@@ -107,7 +107,7 @@ class Responses:
 
     def whole(self) -> JSON:
         thought, spoken = self._items
-        text = {"type": "output_text", "text": ANSWER, "annotations": []}
+        text: JSON = {"type": "output_text", "text": ANSWER, "annotations": []}
         return {
             **self._response("completed"),
             "output": [
@@ -125,25 +125,20 @@ class Responses:
 
     def events(self, *, usage: bool) -> list[JSON]:
         whole = self.whole()
+        output: list[JSON] = whole["output"]
         events: list[JSON] = [{"type": "response.created", "response": self._response("in_progress")}]
-        kinds = (
-            ("response.reasoning_text", THOUGHT, THINKING_CHUNKS),
-            (
-                "response.output_text",
-                SPOKEN,
-                ANSWER_CHUNKS,
-            ),
-        )
+        thought = ("response.reasoning_text", THOUGHT, THINKING_CHUNKS)
+        kinds = (thought, ("response.output_text", SPOKEN, ANSWER_CHUNKS))
         for at, (kind, piece, chunks) in enumerate(kinds):
             item = {"output_index": at, "item": self._items[at]}
             where = {"item_id": self._items[at]["id"], "output_index": at, "content_index": 0}
-            part = whole["output"][at]["content"][0]
+            part: JSON = output[at]["content"][0]
             events.append({"type": "response.output_item.added", **item})
             events.append({"type": "response.content_part.added", **where, "part": {**part, "text": ""}})
             events += [{"type": f"{kind}.delta", **where, "delta": piece}] * chunks
             events.append({"type": f"{kind}.done", **where, "text": part["text"]})
             events.append({"type": "response.content_part.done", **where, "part": part})
-            events.append({"type": "response.output_item.done", **item, "item": whole["output"][at]})
+            events.append({"type": "response.output_item.done", **item, "item": output[at]})
         events.append({"type": "response.completed", "response": whole})
         return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
@@ -179,7 +174,7 @@ class Responses:
 class Messages:
     name, path, ends = "messages", "/messages", b"message_stop"
     first_token = re.compile(rb'"(?:thinking|text)":\s?"[^"]')
-    _head: JSON = {"id": "msg_fake", "type": "message", "role": "assistant", "model": MODEL}
+    _head: ClassVar[JSON] = {"id": "msg_fake", "type": "message", "role": "assistant", "model": MODEL}
 
     def ask(self) -> JSON:
         return {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": MOST_TOKENS}
@@ -192,7 +187,7 @@ class Messages:
         return {**self._head, "content": content, "stop_reason": "end_turn", "usage": self._usage(TOKENS)}
 
     def events(self, *, usage: bool) -> list[JSON]:
-        start = {**self._head, "content": [], "stop_reason": None, "usage": self._usage(0)}
+        start: JSON = {**self._head, "content": [], "stop_reason": None, "usage": self._usage(0)}
         events: list[JSON] = [{"type": "message_start", "message": start}]
         kinds = ("thinking", THOUGHT, THINKING_CHUNKS), ("text", SPOKEN, ANSWER_CHUNKS)
         for at, (kind, piece, chunks) in enumerate(kinds):

@@ -38,6 +38,12 @@ class Ratio(msgspec.Struct, frozen=True):
     cpu_ms: float | None
     times: dict[str, float | None]
     """Throughput over that of each other gateway."""
+    cpu_times: dict[str, float | None]
+    """The others' CPU of a request over its own: holds on a machine that does other work, too."""
+
+
+def saved(mine: Cell, theirs: Cell) -> float:
+    return (theirs.cpu_ms_per_request or 0.0) / (mine.cpu_ms_per_request or float("inf"))
 
 
 Value = Callable[[Cell], float | None]
@@ -103,6 +109,7 @@ class Results:
                 self.middle(self.subject, way, lambda c: c.per_s),
                 self.middle(self.subject, way, lambda c: c.cpu_ms_per_request),
                 {other: self.ratio(way, other) for other in others},
+                {other: self.paired(way, other, saved) for other in others},
             )
             for way in ways
         ]
@@ -148,12 +155,15 @@ def print_tables(
 
 def print_ratios(subject: str, ratios: list[Ratio], console: Console) -> None:
     others = list(ratios[0].times) if ratios else []
-    table = Table("dialect", "mode", title="Throughput, beside others in the same round")
-    for title in (f"{subject} per s", "CPU ms", *(f"× {other}" for other in others)):
+    table = Table("dialect", "mode", title=f"{subject} beside others in the same round")
+    for title in ("per s", *(f"× {other}" for other in others)):
+        table.add_column(title, justify="right")
+    for title in ("CPU ms", *(f"{other} / {subject}" for other in others)):
         table.add_column(title, justify="right")
     for row in ratios:
         times = (number(row.times[other], 2) for other in others)
-        table.add_row(row.dialect, row.mode, number(row.per_s, 0), number(row.cpu_ms, 3), *times)
+        cpu = (number(row.cpu_times[other], 2) for other in others)
+        table.add_row(row.dialect, row.mode, number(row.per_s, 0), *times, number(row.cpu_ms, 3), *cpu)
     console.print(table)
 
 

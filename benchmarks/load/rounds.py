@@ -41,8 +41,8 @@ def measure(targets: list[Gateway], plan: Plan, own_pid: int, say: Callable[[str
                     cell = uvloop.run(drive(target.endpoint, kind, clients, plan.seconds, watch))
                     cells.append(Measured(target.name, round_number, cell))
                     say(
-                        f"round {round_number + 1}/{plan.rounds}  {target.name:8} {cell.dialect:9} {cell.mode:6} {clients:3} clients"
-                        f"  {cell.per_s:9,.1f}/s  p50 {cell.p50_ms:8.2f} ms"
+                        f"round {round_number + 1}/{plan.rounds}  {target.name:8} {cell.dialect:9} {cell.mode:6}"
+                        f" {clients:3} clients  {cell.per_s:9,.1f}/s  p50 {cell.p50_ms:8.2f} ms"
                     )
     return cells
 
