@@ -145,8 +145,8 @@ class Responses:
     def said(self, reply: JSON) -> Said:
         texts = {"reasoning": "", "message": ""}
         for item in reply["output"]:
-            for part in [*(item.get("summary") or []), *(item.get("content") or [])]:
-                texts[item["type"]] += part["text"]
+            parts: list[JSON] = item.get("summary", []) + (item.get("content") or [])
+            texts[item["type"]] += "".join([part["text"] for part in parts])
         return texts["reasoning"], texts["message"]
 
     def tokens(self, reply: JSON) -> int:
