@@ -4,31 +4,24 @@ The official SDKs parse what comes strictly; streamed and whole agree; counts ar
 asked is well-formed, and the next turn brings back what its vendor wants.
 """
 
-import itertools
 import json
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import web
 from anthropic.types import RawMessageStreamEvent
 from event_streams import chunk
-from fake_server import serving
 from openai.types.chat import ChatCompletionChunk
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
-from replaying import Asked
-from scripted import Gateway, gateway
 from sdks import DIALECTS, USER, Client, next_turn, texts
 from wire_requests import well_formed
+from wire_server import Server, fronted
 
 from perpend.backends import backends
 from perpend.backends.providers import Provider, providers
 from perpend.backends.sse import SSEParser
-from perpend.config.schema import Config, DefaultsConfig, ModelConfig, ProviderConfig
-from perpend.runtime import Runtime
+from perpend.config.schema import ModelConfig, ProviderConfig
 
 OWN = Path(__file__).parents[1] / "fixtures" / "matrix"
 KINDS = ("text", "thinking", "tools", "structured")
@@ -99,18 +92,6 @@ def test_no_wire_is_without_a_row() -> None:
     assert set(ROWS) == set(backends.names())
 
 
-class Server:
-    """Says the wire's bodies in turn, and keeps what it was asked."""
-
-    def __init__(self, bodies: Sequence[bytes]) -> None:
-        self.asked: list[Asked] = []
-        self._bodies = itertools.cycle(bodies)
-
-    async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append(Asked(request.path, dict(request.headers), await request.json()))
-        return web.Response(body=next(self._bodies))
-
-
 def bodies(wire: str, kind: str) -> list[bytes]:
     """Those that one answer takes."""
 
@@ -129,31 +110,13 @@ def bodies(wire: str, kind: str) -> list[bytes]:
     return [body(kind)]
 
 
-@asynccontextmanager
-async def fronted(wire: str, server: Server, home: Path) -> AsyncGenerator[Gateway, None]:
-    row = ROWS[wire]
-    app = web.Application()
-    app.router.add_post("/{path:.*}", server.answer)
-    async with serving(app) as url:
-        provider = ProviderConfig(like=row.like, wire=wire, base_url=url)
-        config = Config(
-            home=home,
-            defaults=DefaultsConfig(model="m"),
-            providers={"here": provider},
-            models={"m": ModelConfig(provider="here", name=row.model)},
-        )
-        async with await Runtime.open(config) as runtime:
-            house: Any = runtime  # which has all that the gateway asks of a scripted one
-            async with gateway(house) as front:
-                yield front
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("wire", ROWS)
 async def test_every_answer(wire: str, dialect: str, kind: str, tmp_path: Path) -> None:
     row, server = ROWS[wire], Server(bodies(wire, kind))
-    async with fronted(wire, server, tmp_path) as front:
+    provider, model = ProviderConfig(like=row.like, wire=wire), ModelConfig(name=row.model)
+    async with fronted(server, provider, model, tmp_path) as front:
         client = Client(front)
         ask = getattr(client, dialect)
         async with client.openai, client.anthropic:
@@ -172,10 +135,10 @@ async def test_every_answer(wire: str, dialect: str, kind: str, tmp_path: Path) 
         assert calls == ([("call_1", '{"a":1}'), ("call_2", '{"a":2}')] if kind == "tools" else [])
     same_accounts(row, kind, whole, streamed)
 
-    provider = providers()[row.like] if row.like else Provider(name="here")
+    place = providers()[row.like] if row.like else Provider(name="here")
     for asked in server.asked:
         assert asked.path == row.path
-        well_formed(wire, asked.body, provider)
+        well_formed(wire, asked.body, place)
     if kind == "tools":
         assert row.wanted in json.dumps(server.asked[first].body)
 
