@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from replaying import Wire, answer, call, carries, content, ended, joined, thinking
 from shared_data import shared
 
+from perpend.backends.contract import Call
 from perpend.backends.families import family_named
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import EVENTS, ChatUsage, TokenDetails
 from perpend.backends.providers import Provider, providers
 from perpend.errors import UpstreamError
-from perpend.types import CallEnded, Text, Thought, ToolUse, Usage
+from perpend.types import AnswerDelta, CallEnded, Text, ThinkingDelta, Thought, ToolUse, Usage
 
 OWN = Path(__file__).parents[1] / "fixtures" / "openai_chat"
 
@@ -34,9 +35,11 @@ async def test_a_stream_cut_anywhere_says_what_its_whole_response_says(cuts: int
     assert streamed[-1] == whole[-1] == CallEnded("tool_calls", Usage(40, 16, 12, 18), "own-1")
 
 
-def read(*deltas: dict[str, Any], provider: Provider | None = None, reason: str = "stop") -> list[Any]:
+def read(
+    *deltas: dict[str, Any], provider: Provider | None = None, reason: str = "stop", asked: Call | None = None
+) -> list[Any]:
     """The events of a stream of these deltas, one read for each."""
-    reading = ChatReading(call(), provider or Provider(name="here"))
+    reading = ChatReading(asked or call(), provider or Provider(name="here"))
     events: list[Any] = []
     for delta in [*deltas, None]:
         choice: dict[str, Any] = (
@@ -54,6 +57,43 @@ def test_tags_that_a_server_left_in_are_found_wherever_they_are_cut(data: st.Dat
     pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     events = read(*({"content": piece} for piece in pieces))
     assert (thinking(events), answer(events)) == ("Two and two.", "It is 4, 1 < 2.")
+
+
+UNTOLD = Provider(name="here", splits="if_told")
+"""A server that takes thoughts out of the text only where it was started so."""
+
+
+@given(st.data())
+def test_a_stray_close_tag_splits_streamed_and_whole_alike(data: st.DataObject) -> None:
+    text = "Two and two.\n</think>\n\nIt is 4."
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1))))
+    pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    body = json.dumps({"choices": [{"message": {"content": text}, "finish_reason": "stop"}]}).encode()
+    for family, said in (
+        ("qwq", ("Two and two.", "It is 4.")),
+        ("qwen3", ("", text)),
+    ):  # as the family's row says
+        asked = call(family_named(family), thinking_tokens=9)
+        streamed = read(*({"content": piece} for piece in pieces), provider=UNTOLD, asked=asked)
+        whole = ChatReading(asked, UNTOLD).whole(body)
+        assert (thinking(streamed), answer(streamed)) == (thinking(whole), answer(whole)) == said
+
+
+def test_text_beside_thinking_in_its_own_field_is_not_held() -> None:
+    reading = ChatReading(call(family_named("qwq"), thinking_tokens=9), UNTOLD)
+    reading.read([b'{"choices": [{"delta": {"reasoning": "so"}}]}'])
+    (said,) = reading.read([b'{"choices": [{"delta": {"content": "It is"}}]}'])
+    assert (said, reading.splits) == (AnswerDelta("It is", 0), "always")
+
+
+def test_what_one_answer_shows_of_its_server_holds_for_the_next() -> None:
+    """Its thought comes as it is written: it can be watched, and cut at its budget."""
+    asked = call(family_named("qwq"), thinking_tokens=9)
+    first = ChatReading(asked, UNTOLD)
+    first.whole(b'{"choices": [{"message": {"content": "so</think>4"}, "finish_reason": "stop"}]}')
+    assert first.splits == "never"
+    second = ChatReading(asked, UNTOLD, first.splits)
+    assert second.read([b'{"choices": [{"delta": {"content": "so it"}}]}']) == [ThinkingDelta("so it", 0)]
 
 
 @pytest.mark.parametrize("text", ["a <think> b", "<b>bold</b>", "  x", "<thin", "<", " "])

@@ -10,7 +10,7 @@ from shared_data import FOLDER, shared
 
 from perpend.backends.families import family_of
 from perpend.backends.harmony import Piece
-from perpend.backends.think import ThinkRules, think_parser, thought_leaked
+from perpend.backends.think import PerhapsInside, ThinkRules, think_parser, thought_leaked
 
 TAGS = ThinkRules()
 INSIDE = ThinkRules(begins="thinking")
@@ -267,3 +267,29 @@ def test_any_chunking_gives_the_same(rules: ThinkRules, data: st.DataObject) -> 
 def test_nothing_but_tags_and_white_space_is_lost(text: str) -> None:
     kept = "".join(piece for _, piece in split(TAGS, text))
     assert [kept.count(letter) for letter in "a\"`.é'"] == [text.count(letter) for letter in "a\"`.é'"]
+
+
+def perhaps(*chunks: str) -> list[Piece]:
+    parser = PerhapsInside(INSIDE)
+    return joined([piece for chunk in chunks for piece in parser.feed(chunk)] + parser.close())
+
+
+class TestWhereTheServerMayHaveSplitItOff:
+    def test_a_close_tag_tells_that_it_has_not(self) -> None:
+        assert perhaps("7+5", "=2\n", "</think>", "\n", "8") == [("thinking", "7+5=2"), ("answer", "8")]
+        assert perhaps("7+5=2\n</think>") == [("thinking", "7+5=2")]
+
+    def test_without_one_it_was_the_answer(self) -> None:
+        assert perhaps("It ", "is 8.\n") == [("answer", "It is 8.\n")]
+
+    def test_what_follows_a_thought_is_not_held(self) -> None:
+        parser = PerhapsInside(INSIDE)
+        parser.feed("so</think>It")
+        assert parser.feed(" is") == [("answer", " is")]
+
+    @given(data=st.data())
+    def test_any_chunking_gives_the_same(self, data: st.DataObject) -> None:
+        text = data.draw(words(INSIDE))
+        cuts = sorted(data.draw(st.sets(st.integers(0, len(text)))))
+        chunks = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+        assert perhaps(*chunks) == perhaps(text) == perhaps(*text)

@@ -22,7 +22,7 @@ def account_of(name: str, own: ProviderConfig | None) -> tuple[Provider, Provide
     row = providers().get((own and own.like) or name)
     if row is None and own is None:
         return None
-    row, own = row or Provider(name=name), own or ProviderConfig()
+    row, own = row or Provider(name=name, splits="if_told"), own or ProviderConfig()
     wire = own.wire or row.wire
     check_wire(name, wire)
     key_env = own.api_key_env

@@ -5,6 +5,7 @@ budget, and kept as the best answer so far when the upstream dies.
 """
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import msgspec
 from msgspec.structs import replace
@@ -27,10 +28,17 @@ from perpend.backends.openai_chat_events import (
     failure_of,
 )
 from perpend.backends.openai_chat_request import chat_body
-from perpend.backends.providers import Provider
+from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, relay
 from perpend.backends.refusals import failure, malformed
-from perpend.backends.think import Piece, ThinkParser, ThinkRules, think_parser, thought_leaked
+from perpend.backends.think import (
+    PerhapsInside,
+    Piece,
+    ThinkParser,
+    ThinkRules,
+    think_parser,
+    thought_leaked,
+)
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, new_id
 
@@ -41,11 +49,19 @@ class OpenAIChat:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
+        self._splits: Splits = upstream.provider.splits
+        """Where the provider's row leaves it open: as its last answer showed."""
 
-    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
-        body, reading = chat_body(call, upstream.provider), ChatReading(call, upstream.provider)
-        return relay(upstream, "/chat/completions", body, reading)
+        body = chat_body(call, upstream.provider)
+        reading = ChatReading(call, upstream.provider, self._splits)
+        try:
+            async with aclosing(relay(upstream, "/chat/completions", body, reading)) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self._splits = reading.splits
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatReading(call, self._upstream.provider).whole(body)
@@ -58,8 +74,10 @@ class OpenAIChat:
 class ChatReading(Reading[Event]):
     """Also what is held back of its text."""
 
-    def __init__(self, call: Call, provider: Provider) -> None:
+    def __init__(self, call: Call, provider: Provider, splits: Splits | None = None) -> None:
         super().__init__(provider.name, EVENTS)
+        self.splits: Splits = splits or provider.splits
+        """What is known by now of how the server does it."""
         self._call = call
         self._provider = provider
         self._rules = call.family.think or ThinkRules()
@@ -75,10 +93,12 @@ class ChatReading(Reading[Event]):
         self._tool_id: dict[object, str] = {}
         self._tool_key: object = 0
         self._reasoned = False  # in a field of its own
-        self._head: str | None = ""  # the answer's beginning, until it shows whether it is a tag
+        self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
-        if provider.raw_thinking and (self._rules.begins == "thinking" or self._rules.format == "harmony"):
-            thinks = call.thinking_tokens > 0 or not call.family.can_disable
+        thinks = call.thinking_tokens > 0 or not call.family.can_disable
+        inside = self._rules.begins == "thinking"
+        self._may_be_inside = inside and thinks and self.splits == "if_told"
+        if self.splits == "never" and (inside or self._rules.format == "harmony"):
             self._head, self._parser = None, think_parser(self._rules, thinking=None if thinks else False)
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
@@ -119,7 +139,8 @@ class ChatReading(Reading[Event]):
         if self._call.weighs and choice.logprobs is not None:
             self._weigh(choice.logprobs)
         message = choice.message or choice.delta or Delta()
-        if isinstance(message.content, str) and thought_leaked(self._rules, message.content):
+        thought = message.reasoning_content or message.reasoning
+        if thought and isinstance(message.content, str) and thought_leaked(self._rules, message.content):
             self._head, self._parser = None, think_parser(self._rules, thinking=True)
         self._take(message, batch, leaked=self._parser is not None)
         self._end(choice)
@@ -164,6 +185,7 @@ class ChatReading(Reading[Event]):
         if thinking:
             if not self._reasoned and not leaked:
                 self._reasoned = True
+                self.splits = "always"
                 self._settle(batch)
             append_text(batch, ThinkingDelta, thinking, self._step)
             self._thought += self._step
@@ -196,21 +218,24 @@ class ChatReading(Reading[Event]):
                 self._text(chunk.text, batch)
 
     def _text(self, text: str, batch: list[CallEvent]) -> None:
-        """Text is answer, unless it begins with a think tag that no server took out."""
-        if self._parser is None and (self._head is None or self._reasoned):
-            append_text(batch, AnswerDelta, text, 0)
-            return
+        """Text is answer, unless it begins with a think tag that no server took out, or inside of a thought."""
         if self._parser is None:
-            self._head = (self._head or "") + text
+            if self._head is None or self._reasoned:
+                append_text(batch, AnswerDelta, text, 0)
+                return
+            self._head += text
             start = self._head.lstrip()
             opens = self._rules.opens
             if not start or any(tag.startswith(start) and tag != start for tag in opens):
                 return
             text, self._head = self._head, None
-            if not start.startswith(opens):
+            if start.startswith(opens):
+                self._parser = think_parser(self._rules, thinking=False)
+            elif self._may_be_inside:
+                self._parser = PerhapsInside(self._rules)
+            else:
                 append_text(batch, AnswerDelta, text, 0)
                 return
-            self._parser = think_parser(self._rules, thinking=False)
         self._parsed(self._parser.feed(text), batch)
 
     def _settle(self, batch: list[CallEvent]) -> None:
@@ -219,6 +244,8 @@ class ChatReading(Reading[Event]):
             append_text(batch, AnswerDelta, self._head, 0)
         if self._parser is not None:
             self._parsed(self._parser.close(), batch)
+            if isinstance(self._parser, PerhapsInside) and self._parser.was_inside:
+                self.splits = "never"
             self._parser = None
         self._head = None
 

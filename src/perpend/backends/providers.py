@@ -16,6 +16,7 @@ Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"]
 Thoughts = Literal[
     "dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks", "blocks", "tags"
 ]
+Splits = Literal["always", "if_told", "never"]
 BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
 """What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
 
@@ -64,8 +65,9 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How thinking is asked for; empty: by the fields that the model's family names."""
     thoughts: Thoughts = "dropped"
     """Where earlier thoughts are sent back, if the family wants any: a message's field, or in its content."""
-    raw_thinking: bool = False
-    """Thinking comes inside the text, between the family's tags."""
+    splits: Splits = "always"
+    """Whether thinking comes apart from the text, or inside it between the family's tags; `if_told`: as the server was
+    started."""
     json_schema: bool = True
     """Takes a schema as the format of its output; else any JSON, and the schema is told in words."""
     fields: dict[str, str] = field(default_factory=dict[str, str])

@@ -13,7 +13,7 @@ from msgspec import Struct
 from perpend.backends.harmony import HarmonyParser, Piece
 from perpend.backends.place import Place
 
-__all__ = ["Piece", "ThinkParser", "ThinkRules", "think_parser", "thought_leaked"]
+__all__ = ["PerhapsInside", "Piece", "ThinkParser", "ThinkRules", "think_parser", "thought_leaked"]
 
 _TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 _AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
@@ -82,6 +82,8 @@ class TagParser:
     """
 
     def __init__(self, rules: ThinkRules, *, thinking: bool) -> None:
+        self.closed = False
+        """A thought has ended."""
         self._rules = rules
         self._wraps = dict(rules.wraps)
         self._held = ""
@@ -183,10 +185,10 @@ class TagParser:
                 return
             if self._depth or self._said is None:
                 self._fresh()
-            self._depth = 0
+            self._depth, self.closed = 0, True
         elif marker in rules.ends:
             self._fresh()
-            self._depth = 0
+            self._depth, self.closed = 0, True
             self._place.advance(marker)
             self._strip = False
             pieces.append(self._piece(marker))
@@ -202,6 +204,35 @@ class TagParser:
         self._strip = True
         self._opened = True
         self._place = Place()
+
+
+class PerhapsInside:
+    """For a text that begins inside a thought, unless its server has taken that out: a close tag will tell.
+
+    All is held until it comes. Without one it was no thought.
+    """
+
+    def __init__(self, rules: ThinkRules) -> None:
+        self.was_inside = False
+        self._parser = TagParser(rules, thinking=True)
+        self._text: list[str] = []
+        self._pieces: list[Piece] = []
+
+    def feed(self, text: str) -> list[Piece]:
+        pieces = self._parser.feed(text)
+        if self.was_inside:
+            return pieces
+        self._text.append(text)
+        self._pieces += pieces
+        self.was_inside = self._parser.closed
+        return self._pieces if self.was_inside else []
+
+    def close(self) -> list[Piece]:
+        pieces = self._parser.close()
+        if self.was_inside:
+            return pieces
+        self.was_inside = self._parser.closed  # its tag was the last word
+        return self._pieces + pieces if self.was_inside else [("answer", "".join(self._text))]
 
 
 @lru_cache(maxsize=256)
