@@ -48,7 +48,8 @@ def _transformers(program: str, port: int, folder: Path) -> list[str]:
 
 def _llama_cpp_python(program: str, port: int, folder: Path) -> list[str]:
     command = [program, "-m", "llama_cpp.server", "--model", str(folder / "tiny.gguf"), "--port", str(port)]
-    command += ["--n_ctx", "512", "--model_alias", "tiny", "--chat_format", "hf-tokenizer-config"]
+    command += ["--n_ctx", "512", "--model_alias", "tiny", "--interrupt_requests", "false"]
+    command += ["--chat_format", "hf-tokenizer-config"]
     return [*command, "--hf_tokenizer_config_path", str(folder / "tokenizer_config.json")]
 
 
@@ -91,7 +92,8 @@ def weights(home: Path) -> Path:
     shutil.copytree(bundled.parent, folder)
     (folder / "template.jinja").write_text(TEMPLATE)
     config = folder / "tokenizer_config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "chat_template": TEMPLATE}))
+    known = {"bos_token": "<|endoftext|>", **json.loads(config.read_text())}  # which llama-cpp-python asks for
+    config.write_text(json.dumps({**known, "chat_template": TEMPLATE}))
     return folder
 
 

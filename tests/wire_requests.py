@@ -318,7 +318,7 @@ class _Completion(_Closed):
     max_tokens: int
     stream: Literal[True]
     stream_options: _StreamOptions
-    stop: list[str]
+    stop: list[str] | None = None
     temperature: float | None = None
     top_p: float | None = None
     seed: int | None = None

@@ -10,8 +10,8 @@ from spine import Spine, request
 
 from perpend.backends.contract import Upstream
 from perpend.backends.http import Account, HTTPClient
+from perpend.backends.llama_completion import LlamaCompletion
 from perpend.backends.providers import Provider
-from perpend.backends.raw_completion import LlamaCompletion
 from perpend.errors import BadRequest
 from perpend.types import Form, Message, NamedTool, OutputFormat, Sampling, Tool
 

@@ -5,10 +5,11 @@ from perpend.backends import (
     cohere,
     dashscope,
     gemini,
+    llama_completion,
     ollama,
     openai_chat,
+    openai_completion,
     openai_responses,
-    raw_completion,
 )
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 
@@ -22,8 +23,9 @@ __all__ = [
     "cohere",
     "dashscope",
     "gemini",
+    "llama_completion",
     "ollama",
     "openai_chat",
+    "openai_completion",
     "openai_responses",
-    "raw_completion",
 ]

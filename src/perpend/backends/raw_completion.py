@@ -1,7 +1,6 @@
 """Raw completion: a prompt goes in, its continuation comes out, so thinking can be cut at the very token.
 
-Two shapes of one wire: llama.cpp's `/completion` (tools/server/README.md there) and the
-`/v1/completions` that vLLM and SGLang serve.
+What its two shapes share: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
 """
 
 from abc import ABC, abstractmethod
@@ -12,9 +11,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
-from perpend.backends.refusals import failure, malformed
+from perpend.backends.refusals import malformed
 from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
@@ -22,7 +21,7 @@ from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, 
 _Reason = Literal["stop", "stop_sequence", "length"]
 
 
-class _Chunk(Struct, frozen=True):
+class RawChunk(Struct, frozen=True):
     """What one streamed event says, in either shape."""
 
     text: str = ""
@@ -55,7 +54,7 @@ class RawCompletion(ABC):
         delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
         calls = _parser(call)
         counted = kept = 0  # tokens so far, and those whose text is held back
-        last = _Chunk()
+        last = RawChunk()
         reads = self._http.stream_sse(base + self.path, body, self._account)
         async with aclosing(reads):
             async for payloads in reads:
@@ -76,7 +75,7 @@ class RawCompletion(ABC):
                         else:
                             kept = _append_said(batch, calls.feed(chunk.text), kept + generated - counted)
                         counted = generated
-                    last = _Chunk(
+                    last = RawChunk(
                         reason=chunk.reason or last.reason,
                         usage=chunk.usage or last.usage,
                         model_version=chunk.model_version or last.model_version,
@@ -112,7 +111,7 @@ class RawCompletion(ABC):
         """The request in this shape."""
 
     @abstractmethod
-    def read(self, payload: bytes, call: Call) -> _Chunk:
+    def read(self, payload: bytes, call: Call) -> RawChunk:
         """One streamed event in this shape."""
 
     async def _prompt(self, base: str, call: Call) -> str:
@@ -133,189 +132,30 @@ class RawCompletion(ABC):
         return msgspec.json.decode(answer, type=_Template).prompt
 
 
-class LlamaCompletion(RawCompletion):
-    """llama.cpp's own `/completion`: counts every token as it goes and keeps a slot's state."""
-
-    resumes = True
-    path = "/completion"
-
-    async def count_input(self, call: Call) -> int | None:
-        base = await self._base_url()
-        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
-        body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
-        answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
-        return len(msgspec.json.decode(answer, type=_Tokens).tokens)
-
-    def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        return {
-            "prompt": prompt,
-            "n_predict": call.max_tokens,
-            "stream": True,
-            "cache_prompt": True,
-            "stop": _stops(call),
-            **({"n_probs": call.weighs} if call.weighs else {}),
-            **_sampling(call),
-            **({} if (schema := _schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
-        }
-
-    def read(self, payload: bytes, call: Call) -> _Chunk:
-        event = _decode(_LLAMA, payload)
-        if event.error is not None:
-            raise failure("the engine failed", event.error)
-        first = event.completion_probabilities
-        weighed = {one.token: one.logprob for one in first[0].top_logprobs} if first else None
-        if not event.stop:
-            return _Chunk(event.content, event.tokens_predicted, weighed=weighed)
-        return _Chunk(
-            event.content,
-            event.tokens_predicted,
-            _reason(event.stop_type == "limit", event.stopping_word, call),
-            _usage(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
-            event.model.rpartition("/")[2] or None,  # it says the file's whole path
-            weighed,
-        )
-
-
-class OpenAICompletion(RawCompletion):
-    """`/v1/completions` as vLLM and SGLang serve it; each call is billed whole."""
-
-    resumes = False
-    path = "/completions"
-
-    def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        return {
-            "model": call.model,
-            "prompt": prompt,
-            "max_tokens": call.max_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-            "stop": _stops(call),
-            **({"logprobs": call.weighs} if call.weighs else {}),
-            **_sampling(call),
-            **({} if (schema := _schema(call)) is None else _constraint(schema)),
-        }
-
-    def read(self, payload: bytes, call: Call) -> _Chunk:
-        event = _decode(_OPENAI, payload)
-        if event.error is not None:
-            raise failure("the server failed", event.error)
-        choice = event.choices[0] if event.choices else _OpenAIChoice()
-        tokens = event.usage
-        usage = None
-        if tokens is not None:
-            cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
-            usage = _usage(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
-        reason = None
-        if choice.finish_reason is not None:
-            word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
-            reason = _reason(choice.finish_reason == "length", word, call)
-        generated = tokens.completion_tokens if tokens else None
-        weighed = (
-            choice.logprobs.top_logprobs[0] if choice.logprobs and choice.logprobs.top_logprobs else None
-        )
-        return _Chunk(choice.text, generated, reason, usage, event.model, weighed)
-
-
-class _Failure(Struct):
-    message: str = "unknown error"
-    type: Any = None
-    code: Any = None
-
-
 class _Template(Struct):
     prompt: str
 
 
-class _Tokens(Struct):
-    tokens: list[int]
-
-
-class _Timings(Struct):
-    cache_n: int = 0
-
-
-class _Weighed(Struct):
-    token: str
-    logprob: float
-
-
-class _Position(Struct):
-    top_logprobs: list[_Weighed] = msgspec.field(default_factory=list[_Weighed])
-
-
-class _LlamaEvent(Struct):
-    content: str = ""
-    completion_probabilities: list[_Position] = msgspec.field(default_factory=list[_Position])
-    stop: bool = False
-    tokens_predicted: int = 0
-    tokens_evaluated: int = 0
-    model: str = ""
-    stop_type: str = ""
-    stopping_word: str = ""
-    timings: _Timings = msgspec.field(default_factory=_Timings)
-    error: _Failure | None = None
-
-
-class _OpenAILogprobs(Struct):
-    top_logprobs: list[dict[str, float] | None] | None = None
-
-
-class _OpenAIChoice(Struct):
-    text: str = ""
-    logprobs: _OpenAILogprobs | None = None
-    finish_reason: str | None = None
-    stop_reason: str | int | None = None
-    """vLLM: the stop string that matched."""
-
-
-class _PromptDetails(Struct):
-    cached_tokens: int | None = None
-
-
-class _OpenAIUsage(Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _PromptDetails | None = None
-
-
-class _OpenAIEvent(Struct):
-    choices: list[_OpenAIChoice] = msgspec.field(default_factory=list[_OpenAIChoice])
-    usage: _OpenAIUsage | None = None
-    model: str | None = None
-    error: _Failure | None = None
-
-
 _E = TypeVar("_E")
-_LLAMA = msgspec.json.Decoder(_LlamaEvent)
-_OPENAI = msgspec.json.Decoder(_OpenAIEvent)
 
 
-def _decode(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
+def decoded(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
     try:
         return decoder.decode(payload)
     except ValueError as error:
         raise malformed("the server", error) from error
 
 
-def _stops(call: Call) -> list[str]:
+def stops(call: Call) -> list[str]:
     """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
     if call.phase == "thinking":
         return [call.family.close, *([call.pause] if call.pause else [])]
     return list(call.sampling.stop)
 
 
-def _schema(call: Call) -> dict[str, Any] | None:
+def answer_schema(call: Call) -> dict[str, Any] | None:
     """Of the answer; thinking is never bound by it."""
     return schema_of(call.form) if call.phase == "answering" else None
-
-
-_ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
-"""llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
-
-
-def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
-    """vLLM's name for it and SGLang's; each passes over the other's."""
-    return {"structured_outputs": {"json": schema}, "json_schema": msgspec.json.encode(schema).decode()}
 
 
 def _parser(call: Call) -> ToolCallParser | None:
@@ -325,7 +165,7 @@ def _parser(call: Call) -> ToolCallParser | None:
     return ToolCallParser(inside=forced(call.form))
 
 
-def _end(calls: ToolCallParser | None, tokens: int, last: _Chunk) -> list[CallEvent]:
+def _end(calls: ToolCallParser | None, tokens: int, last: RawChunk) -> list[CallEvent]:
     """The last words: what was held back, with its tokens, and how it ended."""
     said: list[CallEvent] = []
     reason: _Reason | Literal["tool_calls"] = last.reason or "stop"
@@ -347,25 +187,21 @@ def _append_said(batch: list[CallEvent], said: list[str | ToolCallDelta], tokens
     return tokens
 
 
-def _sampling(call: Call) -> dict[str, Any]:
+def sampling(call: Call) -> dict[str, Any]:
     sampling = call.sampling
     temperature = call.family.temperature if sampling.temperature is None else sampling.temperature
     knobs = {"temperature": temperature, "top_p": sampling.top_p, "seed": sampling.seed}
     return {name: value for name, value in knobs.items() if value is not None}
 
 
-def _reason(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
+def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
     if at_limit:
         return "length"
     pauses = (call.pause,) if call.phase == "thinking" else call.sampling.stop
     return "stop_sequence" if stopping_word and stopping_word in pauses else "stop"
 
 
-def _usage(call: Call, prompt: int, cached: int, generated: int) -> Usage:
+def usage_of(call: Call, prompt: int, cached: int, generated: int) -> Usage:
     if call.phase == "thinking":
         return Usage(prompt, cached, thinking=generated)
     return Usage(prompt, cached, answer=generated)
-
-
-backends.register("llama_completion")(LlamaCompletion)
-backends.register("raw_completion")(OpenAICompletion)

@@ -1,18 +1,15 @@
-"""Raw completion: the real engine counts every token; `/v1/completions` is read as vLLM writes it."""
+"""llama.cpp's own `/completion`: the real engine counts every token."""
 
 from contextlib import aclosing
 
 import pytest
-from aiohttp import web
-from fake_server import serving
 
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import Family, family_named
 from perpend.backends.http import Account, HTTPClient
+from perpend.backends.llama_completion import LlamaCompletion
 from perpend.backends.providers import Provider
-from perpend.backends.raw_completion import LlamaCompletion, OpenAICompletion, RawCompletion
-from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta
 
 TINY = family_named("tiny")
 ACCOUNT = Account({"content-type": "application/json"})
@@ -32,7 +29,7 @@ def call(family: Family = TINY, **changes: object) -> Call:
     return Call(**{**fields, **changes})  # pyright: ignore[reportArgumentType] - fields by name
 
 
-async def collect(backend: RawCompletion, asked: Call) -> list[CallEvent]:
+async def collect(backend: LlamaCompletion, asked: Call) -> list[CallEvent]:
     async with aclosing(backend.stream(asked)) as batches:
         return [event async for batch in batches for event in batch]
 
@@ -85,48 +82,3 @@ async def test_a_stop_sequence_of_the_clients_is_told_apart(engine: LlamaComplet
     again = await collect(engine, call(phase="answering", continuation="", max_tokens=8, sampling=sampling))
     assert isinstance(again[-1], CallEnded)
     assert again[-1].reason == "stop_sequence"
-
-
-VLLM = [
-    b'{"model":"m","choices":[{"text":"a","finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
-    b'{"model":"m","choices":[{"text":"b","finish_reason":"length"}],"usage":{"prompt_tokens":5,"completion_tokens":3}}',
-    b'{"model":"m","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3,'
-    b'"prompt_tokens_details":{"cached_tokens":4}}}',
-    b"[DONE]",
-]
-
-
-def completions(lines: list[bytes]) -> web.Application:
-    async def answer(request: web.Request) -> web.Response:
-        body = await request.json()
-        assert body["stream"] is True
-        return web.Response(
-            body=b"".join(b"data: %s\n\n" % line for line in lines), content_type="text/event-stream"
-        )
-
-    app = web.Application()
-    app.router.add_post("/v1/completions", answer)
-    return app
-
-
-async def test_v1_completions_counts_from_the_running_usage(http: HTTPClient) -> None:
-    async with serving(completions(VLLM)) as url:
-
-        async def base() -> str:
-            return f"{url}/v1"
-
-        events = await collect(OpenAICompletion(Upstream(Provider(name="vllm"), http, base, ACCOUNT)), call())
-    assert events == [
-        ThinkingDelta("ab", 3),
-        CallEnded("length", Usage(5, 4, 3, 0), "m"),
-    ]
-
-
-async def test_a_stream_that_breaks_off_is_an_upstream_error(http: HTTPClient) -> None:
-    async with serving(completions(VLLM[:1])) as url:
-
-        async def base() -> str:
-            return f"{url}/v1"
-
-        with pytest.raises(UpstreamError, match="in the middle"):
-            await collect(OpenAICompletion(Upstream(Provider(name="vllm"), http, base, ACCOUNT)), call())

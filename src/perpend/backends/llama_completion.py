@@ -1,0 +1,102 @@
+"""llama.cpp's own `/completion` (tools/server/README.md there)."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.contract import Call, backends
+from perpend.backends.prompts import begin_answer
+from perpend.backends.raw_completion import (
+    RawChunk,
+    RawCompletion,
+    answer_schema,
+    decoded,
+    reason_for,
+    sampling,
+    stops,
+    usage_of,
+)
+from perpend.backends.refusals import failure
+
+_ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+"""llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
+
+
+class _Tokens(Struct):
+    tokens: list[int]
+
+
+class _Timings(Struct):
+    cache_n: int = 0
+
+
+class _Weighed(Struct):
+    token: str
+    logprob: float
+
+
+class _Position(Struct):
+    top_logprobs: list[_Weighed] = msgspec.field(default_factory=list[_Weighed])
+
+
+class _Event(Struct):
+    content: str = ""
+    completion_probabilities: list[_Position] = msgspec.field(default_factory=list[_Position])
+    stop: bool = False
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    model: str = ""
+    stop_type: str = ""
+    stopping_word: str = ""
+    timings: _Timings = msgspec.field(default_factory=_Timings)
+    error: Any = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+class LlamaCompletion(RawCompletion):
+    """llama.cpp's own `/completion`: counts every token as it goes and keeps a slot's state."""
+
+    resumes = True
+    path = "/completion"
+
+    async def count_input(self, call: Call) -> int | None:
+        base = await self._base_url()
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+        body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
+        answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
+        return len(msgspec.json.decode(answer, type=_Tokens).tokens)
+
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        return {
+            "prompt": prompt,
+            "n_predict": call.max_tokens,
+            "stream": True,
+            "cache_prompt": True,
+            "stop": stops(call),
+            **({"n_probs": call.weighs} if call.weighs else {}),
+            **sampling(call),
+            **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
+        }
+
+    def read(self, payload: bytes, call: Call) -> RawChunk:
+        event = decoded(_EVENT, payload)
+        if event.error is not None:
+            raise failure("the engine failed", event.error)
+        first = event.completion_probabilities
+        weighed = {one.token: one.logprob for one in first[0].top_logprobs} if first else None
+        if not event.stop:
+            return RawChunk(event.content, event.tokens_predicted, weighed=weighed)
+        return RawChunk(
+            event.content,
+            event.tokens_predicted,
+            reason_for(event.stop_type == "limit", event.stopping_word, call),
+            usage_of(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
+            event.model.rpartition("/")[2] or None,  # it says the file's whole path
+            weighed,
+        )
+
+
+backends.register("llama_completion")(LlamaCompletion)

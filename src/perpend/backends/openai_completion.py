@@ -1,0 +1,97 @@
+"""`/v1/completions`, as vLLM, SGLang and others serve it."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.contract import Call, backends
+from perpend.backends.raw_completion import (
+    RawChunk,
+    RawCompletion,
+    answer_schema,
+    decoded,
+    reason_for,
+    sampling,
+    stops,
+    usage_of,
+)
+from perpend.backends.refusals import failure
+
+
+class _Logprobs(Struct):
+    top_logprobs: list[dict[str, float] | None] | None = None
+
+
+class _Choice(Struct):
+    text: str = ""
+    logprobs: _Logprobs | None = None
+    finish_reason: str | None = None
+    stop_reason: str | int | None = None
+    """vLLM: the stop string that matched."""
+
+
+class _PromptDetails(Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_tokens_details: _PromptDetails | None = None
+
+
+class _Event(Struct):
+    choices: list[_Choice] = msgspec.field(default_factory=list[_Choice])
+    usage: _Usage | None = None
+    model: str | None = None
+    error: Any = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+class OpenAICompletion(RawCompletion):
+    """`/v1/completions` as vLLM and SGLang serve it; each call is billed whole."""
+
+    resumes = False
+    path = "/completions"
+
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        return {
+            "model": call.model,
+            "prompt": prompt,
+            "max_tokens": call.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True, "continuous_usage_stats": True},
+            **({"stop": stop} if (stop := stops(call)) else {}),
+            **({"logprobs": call.weighs} if call.weighs else {}),
+            **sampling(call),
+            **({} if (schema := answer_schema(call)) is None else _constraint(schema)),
+        }
+
+    def read(self, payload: bytes, call: Call) -> RawChunk:
+        event = decoded(_EVENT, payload)
+        if event.error is not None:
+            raise failure("the server failed", event.error)
+        choice = event.choices[0] if event.choices else _Choice()
+        tokens = event.usage
+        usage = None
+        if tokens is not None:
+            cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
+            usage = usage_of(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
+        reason = None
+        if choice.finish_reason is not None:
+            word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
+            reason = reason_for(choice.finish_reason == "length", word, call)
+        generated = tokens.completion_tokens if tokens else None
+        told = choice.logprobs.top_logprobs if choice.logprobs else None
+        return RawChunk(choice.text, generated, reason, usage, event.model, told[0] if told else None)
+
+
+def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
+    """vLLM's name for it and SGLang's; each passes over the other's."""
+    return {"structured_outputs": {"json": schema}, "json_schema": msgspec.json.encode(schema).decode()}
+
+
+backends.register("raw_completion")(OpenAICompletion)

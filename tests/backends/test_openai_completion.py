@@ -1,0 +1,48 @@
+"""`/v1/completions`, as vLLM and transformers write it."""
+
+import pytest
+from replaying import Wire, call
+
+from perpend.backends.families import family_named
+from perpend.errors import UpstreamError
+from perpend.types import CallEnded, Sampling, ThinkingDelta, Usage
+
+VLLM = [
+    '{"model":"m","choices":[{"text":"a","finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
+    '{"model":"m","choices":[{"text":"b","finish_reason":"length"}],"usage":{"prompt_tokens":5,"completion_tokens":3}}',
+    '{"model":"m","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":3,'
+    '"prompt_tokens_details":{"cached_tokens":4}}}',
+    "[DONE]",
+]
+ASKED = call(family_named("tiny"), phase="thinking", continuation="<think>\n")
+
+
+def completions(*events: str) -> Wire:
+    return Wire("raw_completion", "".join(f"data: {event}\n\n" for event in events).encode())
+
+
+async def test_tokens_are_counted_from_the_running_usage() -> None:
+    assert await completions(*VLLM).stream(ASKED) == [
+        ThinkingDelta("ab", 3),
+        CallEnded("length", Usage(5, 4, 3, 0), "m"),
+    ]
+
+
+async def test_a_stream_that_breaks_off_is_an_upstream_error() -> None:
+    with pytest.raises(UpstreamError, match="in the middle"):
+        await completions(VLLM[0]).stream(ASKED)
+
+
+@pytest.mark.parametrize("error", ['"the model died"', '{"message": "the model died"}'])
+async def test_an_error_is_told_in_its_own_words(error: str) -> None:
+    with pytest.raises(UpstreamError, match="the model died"):
+        await completions(VLLM[0], f'{{"error": {error}}}').stream(ASKED)
+
+
+async def test_no_stop_sequence_is_none_at_all() -> None:
+    """An empty list ends transformers' stream with an error."""
+    wire = completions(*VLLM)
+    await wire.stream(call(family_named("tiny"), phase="answering"))
+    assert "stop" not in wire.asked[0].body
+    await wire.stream(call(family_named("tiny"), phase="answering", sampling=Sampling(stop=("\n",))))
+    assert wire.asked[1].body["stop"] == ["\n"]
