@@ -92,7 +92,10 @@ def weights(home: Path) -> Path:
     shutil.copytree(bundled.parent, folder)
     (folder / "template.jinja").write_text(TEMPLATE)
     config = folder / "tokenizer_config.json"
-    known = {"bos_token": "<|endoftext|>", **json.loads(config.read_text())}  # which llama-cpp-python asks for
+    known = {
+        "bos_token": "<|endoftext|>",
+        **json.loads(config.read_text()),
+    }  # which llama-cpp-python asks for
     config.write_text(json.dumps({**known, "chat_template": TEMPLATE}))
     return folder
 

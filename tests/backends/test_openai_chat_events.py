@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from replaying import Wire, answer, call, carries, content, ended, joined, thinking
 from shared_data import shared
 
@@ -17,7 +18,17 @@ from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import EVENTS, ChatUsage, TokenDetails
 from perpend.backends.providers import Provider, providers
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Text, ThinkingDelta, Thought, ToolUse, Usage
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Form,
+    OutputFormat,
+    Text,
+    ThinkingDelta,
+    Thought,
+    ToolUse,
+    Usage,
+)
 
 OWN = Path(__file__).parents[1] / "fixtures" / "openai_chat"
 
@@ -79,6 +90,12 @@ def test_a_stray_close_tag_splits_streamed_and_whole_alike(data: st.DataObject) 
         assert (thinking(streamed), answer(streamed)) == (thinking(whole), answer(whole)) == said
 
 
+def test_a_text_that_was_held_to_a_format_holds_no_thought() -> None:
+    form = Form(output=OutputFormat(schema={"type": "object"}))
+    asked = call(family_named("qwq"), phase="answering", form=form)
+    assert answer(read({"content": '{"a": 1}'}, provider=providers()["tgi"], asked=asked)) == '{"a": 1}'
+
+
 def test_text_beside_thinking_in_its_own_field_is_not_held() -> None:
     reading = ChatReading(call(family_named("qwq"), thinking_tokens=9), UNTOLD)
     reading.read([b'{"choices": [{"delta": {"reasoning": "so"}}]}'])
@@ -92,7 +109,7 @@ def test_what_one_answer_shows_of_its_server_holds_for_the_next() -> None:
     first = ChatReading(asked, UNTOLD)
     first.whole(b'{"choices": [{"message": {"content": "so</think>4"}, "finish_reason": "stop"}]}')
     assert first.splits == "never"
-    second = ChatReading(asked, UNTOLD, first.splits)
+    second = ChatReading(asked, replace(UNTOLD, splits=first.splits))
     assert second.read([b'{"choices": [{"delta": {"content": "so it"}}]}']) == [ThinkingDelta("so it", 0)]
 
 

@@ -101,6 +101,16 @@ def test_a_schema_is_sent_or_where_it_is_not_taken_told() -> None:
     assert body(form=Form(output=OutputFormat()))["response_format"] == {"type": "json_object"}
 
 
+def test_a_format_never_binds_a_thought_that_stands_in_the_text() -> None:
+    """TGI holds all of the text to it: it is told in words until the thought is over."""
+    tgi, form = providers()["tgi"], Form(output=OutputFormat(schema={"type": "object"}))
+    thinks = body(tgi, "deepseek-r1", form=form, thinking_tokens=9)
+    assert "response_format" not in thinks
+    assert '{"type":"object"}' in thinks["messages"][-1]["content"]
+    assert body(tgi, "deepseek-r1", form=form, phase="answering")["response_format"]["type"] == "json_schema"
+    assert "response_format" in body(providers()["vllm"], "deepseek-r1", form=form, thinking_tokens=9)
+
+
 class TestThoughts:
     said = turn(Thought("Hm."), USE)
 

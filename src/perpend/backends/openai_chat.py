@@ -27,7 +27,7 @@ from perpend.backends.openai_chat_events import (
     Reason,
     failure_of,
 )
-from perpend.backends.openai_chat_request import chat_body
+from perpend.backends.openai_chat_request import chat_body, enforced_format
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, relay
 from perpend.backends.refusals import failure, malformed
@@ -49,22 +49,22 @@ class OpenAIChat:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._splits: Splits = upstream.provider.splits
-        """Where the provider's row leaves it open: as its last answer showed."""
+        self._provider = upstream.provider
+        """With what its answers have shown."""
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        upstream = self._upstream
-        body = chat_body(call, upstream.provider)
-        reading = ChatReading(call, upstream.provider, self._splits)
+        provider = self._provider
+        body, reading = chat_body(call, provider), ChatReading(call, provider)
         try:
-            async with aclosing(relay(upstream, "/chat/completions", body, reading)) as batches:
+            async with aclosing(relay(self._upstream, "/chat/completions", body, reading)) as batches:
                 async for batch in batches:
                     yield batch
         finally:
-            self._splits = reading.splits
+            if reading.splits != provider.splits:
+                self._provider = replace(provider, splits=reading.splits)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return ChatReading(call, self._upstream.provider).whole(body)
+        return ChatReading(call, self._provider).whole(body)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
@@ -74,10 +74,10 @@ class OpenAIChat:
 class ChatReading(Reading[Event]):
     """Also what is held back of its text."""
 
-    def __init__(self, call: Call, provider: Provider, splits: Splits | None = None) -> None:
+    def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, EVENTS)
-        self.splits: Splits = splits or provider.splits
-        """What is known by now of how the server does it."""
+        self.splits: Splits = provider.splits
+        """As this response shows, where the provider's row leaves it open."""
         self._call = call
         self._provider = provider
         self._rules = call.family.think or ThinkRules()
@@ -96,6 +96,8 @@ class ChatReading(Reading[Event]):
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
         thinks = call.thinking_tokens > 0 or not call.family.can_disable
+        if self.splits == "never" and enforced_format(call, provider) is not None:
+            thinks = False
         inside = self._rules.begins == "thinking"
         self._may_be_inside = inside and thinks and self.splits == "if_told"
         if self.splits == "never" and (inside or self._rules.format == "harmony"):

@@ -24,13 +24,27 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
     }
     set_knobs(body, call, provider)
     if call.phase != "thinking":
-        body.update(_form(call.form, provider))
+        body.update(_form(call.form))
+    if (enforced := enforced_format(call, provider)) is not None:
+        body["response_format"] = _format(enforced, provider)
     for field, own in provider.fields.items():
         if field in body:
             value = body.pop(field)
             if own:
                 body[own] = value
     return body
+
+
+def enforced_format(call: Call, provider: Provider) -> OutputFormat | None:
+    """The answer's format, where the server is to enforce it.
+
+    One that takes no thought out of the text would hold that to it too: it is told in words while it thinks.
+    """
+    if call.phase == "thinking" or provider.fields.get("response_format") == "":
+        return None
+    think = call.family.think
+    inside = provider.splits == "never" and think is not None and think.begins == "thinking"
+    return None if inside and call.thinking_tokens else call.form.output
 
 
 def chat_messages(call: Call, provider: Provider) -> list[Any]:
@@ -50,8 +64,10 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
         else:
             written.append({"role": message.role, "content": _content(message.parts)})
     output = call.form.output
-    if output is not None and output.schema is not None and not provider.json_schema:
-        written.append(Message("system", in_words(output)))
+    if output is not None:
+        enforced = enforced_format(call, provider)
+        if enforced is None or (output.schema is not None and not provider.json_schema):
+            written.append(Message("system", in_words(output)))
     return written
 
 
@@ -75,7 +91,7 @@ def _sampling(call: Call) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None and name not in family.rejects}
 
 
-def _form(form: Form, provider: Provider) -> dict[str, Any]:
+def _form(form: Form) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if form.tools:
         fields["tools"] = [
@@ -94,8 +110,6 @@ def _form(form: Form, provider: Provider) -> dict[str, Any]:
             fields["tool_choice"] = choice
         if form.parallel_tools is not None:
             fields["parallel_tool_calls"] = form.parallel_tools
-    if form.output is not None:
-        fields["response_format"] = _format(form.output, provider)
     return fields
 
 
