@@ -69,6 +69,19 @@ async def test_a_model_that_is_not_there_is_told(config: Config, name: str, said
         assert said in str(refused.value)
 
 
+async def test_models_that_only_requests_name_are_forgotten_in_time(config: Config) -> None:
+    async with await Runtime.open(config) as runtime:
+        models = runtime.models
+        kept, gone = models.resolve("fast"), models.resolve("mine/first")
+        used = models.resolve("mine/often")
+        for number in range(300):
+            models.resolve(f"mine/{number}")
+            assert models.resolve("mine/often") is used
+        assert models.resolve("fast") is kept
+        assert len(models.places()) <= 257
+        assert models.resolve("mine/first") is not gone
+
+
 async def test_a_row_of_the_config_may_change_what_the_catalogue_says(config: Config) -> None:
     priced = ModelConfig(price=PriceConfig(output=Decimal(2)), context=2048)
     mine = ModelConfig(name="smollm2-135m")

@@ -31,6 +31,9 @@ from perpend.storage.store import Store
 from perpend.types import Answer, Request, VerifierSpec
 from perpend.verifiers import Verifier, made
 
+_MOST_UNLISTED = 256
+"""Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
+
 
 class Models:
     """The models that can be named: the config's, the catalogue's, GGUF files, and `provider/model`."""
@@ -41,6 +44,7 @@ class Models:
         self._http = http
         self._engines = engines
         self._served: dict[str, ServedModel] = {}
+        self._unlisted: dict[str, None] = {}  # the least recently used first
         self._upstreams: dict[str, Deployments] = {}
         for name, own in config.providers.items():
             if own.wire is not None:
@@ -56,7 +60,17 @@ class Models:
         served = self._served.get(name)
         if served is None:
             served = self._served[name] = self._serve(name, self._configured(name))
+        if name not in self._config.models and name not in catalogue():
+            self._remember(name)
         return served
+
+    def _remember(self, name: str) -> None:
+        self._unlisted.pop(name, None)
+        self._unlisted[name] = None
+        if len(self._unlisted) > _MOST_UNLISTED:
+            oldest = next(iter(self._unlisted))
+            for known in (self._unlisted, self._served, self._upstreams):
+                known.pop(oldest, None)
 
     def places(self) -> dict[str, tuple[Deployment, ...]]:
         """Where the models are served that were asked for so far."""

@@ -1,5 +1,6 @@
 """What Prometheus reads after some requests."""
 
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from scripted import PLAN, answer
 
@@ -19,6 +20,19 @@ def samples(metrics: Metrics) -> Samples:
         for family in families
         for one in family.samples
     }
+
+
+def test_models_without_end_are_counted_together() -> None:
+    metrics = Metrics()
+    for number in range(600):
+        metrics.cancelled(replace(PLAN, model=f"somewhere/{number}"))
+    got = samples(metrics)
+    counted = {
+        labels[0]: value
+        for (name, labels), value in got.items()
+        if name == "perpend_requests_total" and value
+    }
+    assert (len(counted), sum(counted.values())) == (513, 600)
 
 
 def test_answers_are_counted_by_model_strategy_and_how_they_ended() -> None:

@@ -3,7 +3,7 @@
 import datetime
 import tomllib
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -150,7 +150,7 @@ def family_named(name: str) -> Family:
         raise ConfigError(f"unknown model family {name!r}", hint=hint) from None
 
 
-@cache
+@lru_cache(maxsize=1024)
 def family_of(model: str) -> Family:
     """The row whose glob says most of a model's name; `generic` matches all."""
     lowered = model.lower()

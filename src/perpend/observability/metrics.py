@@ -31,6 +31,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _RATIO = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 _LABELS = ("model", "strategy")
+_MOST_SERIES = 512
+"""Beyond, models are counted together: clients may name any model of a provider."""
+_OTHERS = "(others)"
 
 
 class Breaker(Protocol):
@@ -109,7 +112,7 @@ class _Series:
 
 
 class Metrics(Collector):
-    """What has happened since the process began. Label values come from plans, never from clients."""
+    """What has happened since the process began. Label values come from plans, and their number is bounded."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -177,7 +180,9 @@ class Metrics(Collector):
         key = ("", "") if plan is None else (plan.model, plan.strategy)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = _Series()
+            if plan is not None and len(self._series) >= _MOST_SERIES:
+                key = (_OTHERS, plan.strategy)
+            series = self._series.setdefault(key, _Series())
         return series
 
     def _counters(self) -> Iterator[Metric]:
