@@ -5,7 +5,7 @@ from replaying import Wire, call
 
 from perpend.backends.families import family_named
 from perpend.errors import UpstreamError
-from perpend.types import CallEnded, Sampling, ThinkingDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, Sampling, ThinkingDelta, Usage
 
 VLLM = [
     '{"model":"m","choices":[{"text":"a","finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
@@ -37,6 +37,35 @@ async def test_a_stream_that_breaks_off_is_an_upstream_error() -> None:
 async def test_an_error_is_told_in_its_own_words(error: str) -> None:
     with pytest.raises(UpstreamError, match="the model died"):
         await completions(VLLM[0], f'{{"error": {error}}}').stream(ASKED)
+
+
+@pytest.mark.parametrize(
+    "pieces", [["so</think>"], ["so</th", "ink>"], ["so", "</think>\\n\\n"], ["so<", "/think>", "x"]]
+)
+async def test_a_stop_sequence_that_a_server_leaves_in_is_no_text(pieces: list[str]) -> None:
+    """As transformers does."""
+    events = [f'{{"choices": [{{"text": "{piece}"}}]}}' for piece in pieces]
+    *said, end = await completions(*events, '{"choices": [{"text": "", "finish_reason": "stop"}]}').stream(
+        ASKED
+    )
+    assert [event.text for event in said if isinstance(event, ThinkingDelta)] == ["so"]
+    assert isinstance(end, CallEnded)
+    assert end.reason == "stop"
+
+
+async def test_the_beginning_of_a_stop_sequence_is_text_in_the_end() -> None:
+    events = await completions(
+        '{"choices": [{"text": "a</th"}]}', '{"choices": [{"text": "", "finish_reason": "length"}]}'
+    ).stream(ASKED)
+    assert "".join(event.text for event in events if isinstance(event, ThinkingDelta)) == "a</th"
+
+
+async def test_a_stop_sequence_of_the_clients_is_told_apart() -> None:
+    asked = call(family_named("tiny"), phase="answering", sampling=Sampling(stop=(".",)))
+    *said, end = await completions('{"choices": [{"text": "It is 4.", "finish_reason": "stop"}]}').stream(
+        asked
+    )
+    assert (said, end) == ([AnswerDelta("It is 4", 1)], CallEnded("stop_sequence", None, None))
 
 
 async def test_no_stop_sequence_is_none_at_all() -> None:

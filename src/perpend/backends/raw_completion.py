@@ -14,6 +14,7 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.backends.refusals import malformed
+from perpend.backends.think import undecided
 from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
@@ -51,10 +52,7 @@ class RawCompletion(ABC):
         if call.phase == "answering" and forced(call.form):
             prompt += f"{OPEN}\n"
         body = msgspec.json.encode(self.body(call, prompt))
-        delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-        calls = _parser(call)
-        counted = kept = 0  # tokens so far, and those whose text is held back
-        last = RawChunk()
+        said, last = _Said(call), RawChunk()
         reads = self._http.stream_sse(base + self.path, body, self._account)
         async with aclosing(reads):
             async for payloads in reads:
@@ -68,13 +66,7 @@ class RawCompletion(ABC):
                     except UpstreamError as error:
                         broken = error  # raised once everything before it was handed on
                         break
-                    if chunk.text:
-                        generated = counted + 1 if chunk.generated is None else chunk.generated
-                        if calls is None:
-                            append_text(batch, delta, chunk.text, generated - counted)
-                        else:
-                            kept = _append_said(batch, calls.feed(chunk.text), kept + generated - counted)
-                        counted = generated
+                    said.add(chunk, batch)
                     last = RawChunk(
                         reason=chunk.reason or last.reason,
                         usage=chunk.usage or last.usage,
@@ -89,18 +81,13 @@ class RawCompletion(ABC):
             raise UpstreamError(
                 f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
             )
-        yield _end(calls, kept, last)
+        yield said.end(last)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         chunk = self.read(body, call)
-        said: list[CallEvent] = []
-        tokens = chunk.generated or 0
-        if (calls := _parser(call)) is not None:
-            tokens = _append_said(said, calls.feed(chunk.text), tokens)
-        elif chunk.text:
-            delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-            said.append(delta(chunk.text, tokens))
-        return [*said, *_end(calls, tokens, chunk)]
+        said, batch = _Said(call), list[CallEvent]()
+        said.add(chunk, batch)
+        return [*batch, *said.end(chunk)]
 
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
@@ -158,33 +145,66 @@ def answer_schema(call: Call) -> dict[str, Any] | None:
     return schema_of(call.form) if call.phase == "answering" else None
 
 
-def _parser(call: Call) -> ToolCallParser | None:
-    """What takes tool calls out of this call's text, where it may hold any."""
-    if call.phase != "answering" or not callable_tools(call.form):
-        return None
-    return ToolCallParser(inside=forced(call.form))
+class _Said:
+    """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
 
+    def __init__(self, call: Call) -> None:
+        self._delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+        self._stops, self._asked = stops(call), _asked_stops(call)
+        self._stopped: str | None = None  # the stop sequence that came
+        self._held = ""  # may be the beginning of one
+        self._generated = self._told = 0  # tokens so far, and those that events have told of
+        self._calls: ToolCallParser | None = None
+        if call.phase == "answering" and callable_tools(call.form):
+            self._calls = ToolCallParser(inside=forced(call.form))
 
-def _end(calls: ToolCallParser | None, tokens: int, last: RawChunk) -> list[CallEvent]:
-    """The last words: what was held back, with its tokens, and how it ended."""
-    said: list[CallEvent] = []
-    reason: _Reason | Literal["tool_calls"] = last.reason or "stop"
-    if calls is not None:
-        _append_said(said, calls.close(), tokens)
-        reason = "tool_calls" if calls.calls and reason == "stop" else reason
-    return [*said, CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)]
+    def add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
+        if not chunk.text:
+            return
+        self._generated = self._generated + 1 if chunk.generated is None else chunk.generated
+        if self._stopped is None and (text := self._before_stop(chunk.text)):
+            self._say(text, batch)
 
+    def end(self, last: RawChunk) -> list[CallEvent]:
+        """The last words: what was held back, with its tokens, and how it ended."""
+        batch: list[CallEvent] = []
+        if self._stopped is None and self._held:
+            self._say(self._held, batch)
+        reason: Literal["stop", "stop_sequence", "length", "tool_calls"] = last.reason or "stop"
+        if reason == "stop" and self._stopped in self._asked:
+            reason = "stop_sequence"
+        if self._calls is not None:
+            self._append(self._calls.close(), batch)
+            reason = "tool_calls" if self._calls.calls and reason == "stop" else reason
+        return [*batch, CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)]
 
-def _append_said(batch: list[CallEvent], said: list[str | ToolCallDelta], tokens: int) -> int:
-    """Adds texts and calls, the first of them with the tokens so far; returns those that are still to be told."""
-    for piece in said:
-        if isinstance(piece, str):
-            append_text(batch, AnswerDelta, piece, tokens)
+    def _before_stop(self, text: str) -> str:
+        text = self._held + text
+        found = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
+        if found is not None:
+            self._held = ""
+            self._stopped = found[1]
+            return text[: found[0]]
+        keep = len(text) - undecided(self._stops, text)
+        self._held = text[keep:]
+        return text[:keep]
+
+    def _say(self, text: str, batch: list[CallEvent]) -> None:
+        if self._calls is not None:
+            self._append(self._calls.feed(text), batch)
         else:
-            piece.tokens = tokens
-            batch.append(piece)
-        tokens = 0
-    return tokens
+            append_text(batch, self._delta, text, self._generated - self._told)
+            self._told = self._generated
+
+    def _append(self, said: list[str | ToolCallDelta], batch: list[CallEvent]) -> None:
+        """Texts and calls, the first of them with the tokens that weren't told yet."""
+        for piece in said:
+            tokens, self._told = self._generated - self._told, self._generated
+            if isinstance(piece, str):
+                append_text(batch, AnswerDelta, piece, tokens)
+            else:
+                piece.tokens = tokens
+                batch.append(piece)
 
 
 def sampling(call: Call) -> dict[str, Any]:
@@ -197,8 +217,12 @@ def sampling(call: Call) -> dict[str, Any]:
 def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
     if at_limit:
         return "length"
-    pauses = (call.pause,) if call.phase == "thinking" else call.sampling.stop
-    return "stop_sequence" if stopping_word and stopping_word in pauses else "stop"
+    return "stop_sequence" if stopping_word and stopping_word in _asked_stops(call) else "stop"
+
+
+def _asked_stops(call: Call) -> tuple[str, ...]:
+    """Those that aren't the end of the thought itself."""
+    return (call.pause,) if call.phase == "thinking" else call.sampling.stop
 
 
 def usage_of(call: Call, prompt: int, cached: int, generated: int) -> Usage:

@@ -5,6 +5,7 @@ field of its own needs none of this; where that field was seen, text is answer.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -13,7 +14,15 @@ from msgspec import Struct
 from perpend.backends.harmony import HarmonyParser, Piece
 from perpend.backends.place import Place
 
-__all__ = ["PerhapsInside", "Piece", "ThinkParser", "ThinkRules", "think_parser", "thought_leaked"]
+__all__ = [
+    "PerhapsInside",
+    "Piece",
+    "ThinkParser",
+    "ThinkRules",
+    "think_parser",
+    "thought_leaked",
+    "undecided",
+]
 
 _TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 _AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
@@ -112,7 +121,9 @@ class TagParser:
         while self._held:
             found = markers.search(self._held)
             if found is None:
-                self._take(len(self._held) - (0 if last else _undecided(self._rules, self._held)), pieces)
+                self._take(
+                    len(self._held) - (0 if last else undecided(_all(self._rules), self._held)), pieces
+                )
                 break
             self._take(found.start(), pieces)
             marker = found.group()
@@ -246,9 +257,9 @@ def _markers(rules: ThinkRules) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(marker) for marker in _all(rules)))
 
 
-def _undecided(rules: ThinkRules, text: str) -> int:
-    """Length of the longest end of `text` that a marker may begin with."""
-    return max(_overlap(text, marker) for marker in _all(rules))
+def undecided(markers: Iterable[str], text: str) -> int:
+    """Length of the longest end of `text` that one of the markers may begin with."""
+    return max([_overlap(text, marker) for marker in markers], default=0)
 
 
 def _overlap(text: str, marker: str) -> int:
