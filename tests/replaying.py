@@ -28,13 +28,13 @@ class Wire:
     """One wire at a server that answers every request with `bodies`, the last one again and again."""
 
     def __init__(
-        self, name: str, *bodies: bytes | tuple[int, bytes], provider: str = "here", cuts: int = 0
+        self, name: str, *bodies: bytes | tuple[int, bytes], provider: str | Provider = "here", cuts: int = 0
     ) -> None:
         """`cuts`: a seed of where the body is cut; 0: nowhere."""
         self.asked: list[Asked] = []
         self._name = name
         self._bodies = [body if isinstance(body, tuple) else (200, body) for body in bodies]
-        self._provider = Provider(name=provider)
+        self._provider = Provider(name=provider) if isinstance(provider, str) else provider
         self._random = random.Random(cuts) if cuts else None
 
     async def stream(self, *calls: Call) -> list[CallEvent]:

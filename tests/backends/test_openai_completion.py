@@ -4,8 +4,9 @@ import pytest
 from replaying import Wire, call
 
 from perpend.backends.families import family_named
+from perpend.backends.providers import Provider, providers
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Sampling, ThinkingDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, Form, OutputFormat, Sampling, ThinkingDelta, Usage
 
 VLLM = [
     '{"model":"m","choices":[{"text":"a","finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
@@ -17,8 +18,10 @@ VLLM = [
 ASKED = call(family_named("tiny"), phase="thinking", continuation="<think>\n")
 
 
-def completions(*events: str) -> Wire:
-    return Wire("raw_completion", "".join(f"data: {event}\n\n" for event in events).encode())
+def completions(*events: str, provider: str | Provider = "here") -> Wire:
+    return Wire(
+        "raw_completion", "".join(f"data: {event}\n\n" for event in events).encode(), provider=provider
+    )
 
 
 async def test_tokens_are_counted_from_the_running_usage() -> None:
@@ -75,3 +78,13 @@ async def test_no_stop_sequence_is_none_at_all() -> None:
     assert "stop" not in wire.asked[0].body
     await wire.stream(call(family_named("tiny"), phase="answering", sampling=Sampling(stop=("\n",))))
     assert wire.asked[1].body["stop"] == ["\n"]
+
+
+async def test_a_row_leaves_out_what_its_server_refuses() -> None:
+    form = Form(output=OutputFormat(schema={"type": "object"}))
+    asked = call(family_named("qwen2.5-coder"), phase="answering", form=form)
+    for row, names in (("vllm", {"structured_outputs", "json_schema"}), ("transformers", set[str]())):
+        wire = completions(*VLLM, provider=providers()[row])
+        await wire.stream(asked)
+        assert {"structured_outputs", "json_schema"} & wire.asked[0].body.keys() == names
+        assert '{"type":"object"}' in wire.asked[0].body["prompt"]

@@ -27,11 +27,7 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
         body.update(_form(call.form))
     if (enforced := enforced_format(call, provider)) is not None:
         body["response_format"] = _format(enforced, provider)
-    for field, own in provider.fields.items():
-        if field in body:
-            value = body.pop(field)
-            if own:
-                body[own] = value
+    provider.rename(body)
     return body
 
 

@@ -77,6 +77,14 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     note: str = ""
     """Where sources disagree, or what the figures rest on."""
 
+    def rename(self, body: dict[str, Any]) -> None:
+        """Fields of a request get the names that they have here; those that it refuses go."""
+        for field_, own in self.fields.items():
+            if field_ in body:
+                value = body.pop(field_)
+                if own:
+                    body[own] = value
+
 
 @cache
 def providers() -> dict[str, Provider]:

@@ -45,15 +45,17 @@ class RawCompletion(ABC):
         self._http = upstream.http
         self._base_url = upstream.url
         self._account = upstream.account
+        self._provider = upstream.provider
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
         prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
         if call.phase == "answering" and forced(call.form):
             prompt += f"{OPEN}\n"
-        body = msgspec.json.encode(self.body(call, prompt))
+        body = self.body(call, prompt)
+        self._provider.rename(body)
         said, last = _Said(call), RawChunk()
-        reads = self._http.stream_sse(base + self.path, body, self._account)
+        reads = self._http.stream_sse(base + self.path, msgspec.json.encode(body), self._account)
         async with aclosing(reads):
             async for payloads in reads:
                 batch: list[CallEvent] = []
