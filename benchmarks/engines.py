@@ -11,11 +11,17 @@ from pathlib import Path
 from benchmarks.load.processes import Running, started
 from perpend.engine.catalogue import find
 
-TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}"
-)
-"""Writes the open tag itself, as current reasoning models' templates do."""
+TEMPLATE = """\
+{% for message in messages %}<|im_start|>{{ message.role }}
+{% if message.role == "assistant" and message.reasoning_content %}<think>
+{{ message.reasoning_content }}</think>
+{% endif %}{{ message.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+<think>
+{% if thinking is defined and not thinking %}
+</think>
+{% endif %}{% endif %}"""
+"""Writes the open tag itself, and takes a switch, as current reasoning models' templates do."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,15 @@ ENGINES = {
         environment={"HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"},
     ),
     "transformers": Engine(
-        "transformers", "qwq", _transformers, "/v1/models", model=str, environment={"HF_HUB_OFFLINE": "1"}
+        "transformers",
+        "deepseek",
+        _transformers,
+        "/v1/models",
+        model=str,
+        environment={"HF_HUB_OFFLINE": "1"},
     ),
-    "llama-cpp-python": Engine("llama-cpp-python", "qwq", _llama_cpp_python, "/v1/models"),
-    "llama-server": Engine("llama-server", "qwq", _llama_server, "/health"),
+    "llama-cpp-python": Engine("llama-cpp-python", "deepseek", _llama_cpp_python, "/v1/models"),
+    "llama-server": Engine("llama-server", "deepseek", _llama_server, "/health", raw_wire="llama_completion"),
 }
 
 

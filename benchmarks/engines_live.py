@@ -168,7 +168,11 @@ def config_for(engine: Engine, port: int, folder: Path) -> Config:
         models[RAW] = ModelConfig(provider=RAW, name=upstream, family="tiny", price=free, context=512)
     providers = {
         CHAT: ProviderConfig(like=engine.like, base_url=base),
-        RAW: ProviderConfig(like=engine.like, wire=engine.raw_wire, base_url=base),
+        RAW: ProviderConfig(
+            like=engine.like,
+            wire=engine.raw_wire,
+            base_url=base.removesuffix("/v1") if engine.raw_wire == "llama_completion" else base,
+        ),
     }
     return Config(home=folder.parent / "perpend", providers=providers, models=models)
 

@@ -96,6 +96,14 @@ def test_a_text_that_was_held_to_a_format_holds_no_thought() -> None:
     assert answer(read({"content": '{"a": 1}'}, provider=providers()["tgi"], asked=asked)) == '{"a": 1}'
 
 
+@pytest.mark.parametrize(("row", "said"), [("llama-cpp-python", ("so", "4")), ("tgi", ("", "so</think>4"))])
+def test_a_thought_that_no_knob_switches_off_is_one(row: str, said: tuple[str, str]) -> None:
+    """TGI's template is told not to think, and its text begins with the answer."""
+    asked = call(family_named("deepseek"), thinking_tokens=0)
+    events = read({"content": "so</think>4"}, provider=providers()[row], asked=asked)
+    assert (thinking(events), answer(events)) == said
+
+
 def test_text_beside_thinking_in_its_own_field_is_not_held() -> None:
     reading = ChatReading(call(family_named("qwq"), thinking_tokens=9), UNTOLD)
     reading.read([b'{"choices": [{"delta": {"reasoning": "so"}}]}'])

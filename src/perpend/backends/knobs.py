@@ -30,6 +30,12 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
             _put(body, knob.field, value)
 
 
+def can_disable(provider: Provider, family: Family, model: str) -> bool:
+    """The model can be made not to think, and there is a knob for it here."""
+    knobs = _of_provider(provider, family, model) or _of_family(family, "")
+    return family.can_disable and any(knob.off is not None for knob in knobs)
+
+
 def _of_provider(provider: Provider, family: Family, model: str) -> list[Knob]:
     """The first of each field that fits the model, less those that its family has no use for."""
     first: dict[str, Knob] = {}

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.knobs import can_disable
 from perpend.backends.openai_chat_events import (
     EVENTS,
     FAILURES,
@@ -95,7 +96,7 @@ class ChatReading(Reading[Event]):
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
-        thinks = call.thinking_tokens > 0 or not call.family.can_disable
+        thinks = call.thinking_tokens > 0 or not can_disable(provider, call.family, call.model)
         if self.splits == "never" and enforced_format(call, provider) is not None:
             thinks = False
         inside = self._rules.begins == "thinking"
