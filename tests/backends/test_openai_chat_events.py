@@ -249,3 +249,15 @@ def test_fields_that_nobody_knows_never_fail() -> None:
 def test_a_whole_response_that_is_none_is_an_error(body: bytes, said: str) -> None:
     with pytest.raises(UpstreamError, match=said):
         Wire("openai_chat", body).whole(call())
+
+
+async def test_the_running_count_of_llama_cpp_counts_thinking() -> None:
+    """Its usage doesn't, and texts of one length have any number of tokens."""
+    lines = [
+        '{"choices": [{"delta": {"reasoning_content": "7+5"}}], "timings": {"predicted_n": 3}}',
+        '{"choices": [{"delta": {"content": "2"}}], "timings": {"predicted_n": 6}}',
+        '{"choices": [{"delta": {}, "finish_reason": "stop"}]}',
+        '{"choices": [], "usage": {"prompt_tokens": 29, "completion_tokens": 7}, "timings": {"predicted_n": 7}}',
+    ]
+    events = await Wire("openai_chat", "".join(f"data: {line}\n\n" for line in lines).encode()).stream(call())
+    assert ended(events).usage == Usage(29, 0, 3, 4)

@@ -105,14 +105,20 @@ class ChatReading(Reading[Event]):
             self._head, self._parser = None, think_parser(self._rules, thinking=None if thinks else False)
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
+        so_far = None
         if event.usage is not None:
             self._usage = event.usage
-            so_far = event.usage.completion_tokens or self._counted
-            # a count beside the end is the whole stream's, and says nothing of the text beside it
-            going = bool(event.choices) and event.choices[0].finish_reason is None
-            self._counted, self._step = so_far, max(0, so_far - self._counted) if going else 0
+            so_far = event.usage.completion_tokens
+        elif event.timings is not None:
+            so_far = event.timings.predicted_n
         elif event.x_groq is not None and event.x_groq.usage is not None:
             self._usage = event.x_groq.usage
+        self._step = 0
+        if so_far:
+            # a count beside the end is the whole stream's, and says nothing of the text beside it
+            if event.choices and event.choices[0].finish_reason is None:
+                self._step = max(0, so_far - self._counted)
+            self._counted = so_far
         self._model = event.model or self._model
         if event.choices:
             choice = event.choices[0]

@@ -137,6 +137,13 @@ class Failure(Struct):
     type: str | None = None
 
 
+class Timings(Struct):
+    """llama.cpp."""
+
+    predicted_n: int | None = None
+    """Tokens so far."""
+
+
 class Groq(Struct):
     usage: ChatUsage | None = None
 
@@ -149,6 +156,7 @@ class Event(Struct, gc=False):
     model: str | None = None
     error: Failure | str | None = None
     x_groq: Groq | None = None
+    timings: Timings | None = None
     message: str | None = None
     """Of an error without an envelope."""
     code: str | int | None = None
