@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 from replaying import call
+from wire_requests import well_formed
 
 from perpend.backends.families import family_of
 from perpend.backends.openai_chat_request import chat_body
@@ -109,6 +110,17 @@ def test_a_format_never_binds_a_thought_that_stands_in_the_text() -> None:
     assert '{"type":"object"}' in thinks["messages"][-1]["content"]
     assert body(tgi, "deepseek-r1", form=form, phase="answering")["response_format"]["type"] == "json_schema"
     assert "response_format" in body(providers()["vllm"], "deepseek-r1", form=form, thinking_tokens=9)
+
+
+@pytest.mark.parametrize("model", ["m", "deepseek-r1", "qwen3-8b", "gpt-oss-20b", "magistral-small"])
+@pytest.mark.parametrize("name", [row.name for row in providers().values() if row.wire == "openai_chat"])
+def test_what_goes_to_any_provider_is_well_formed(name: str, model: str) -> None:
+    """By OpenAI's own types, the row's own fields apart."""
+    form = Form(tools=(ADD,), tool_choice=NamedTool("add"), output=OutputFormat(schema={"type": "object"}))
+    asked = {"form": form, "sampling": Sampling(temperature=0.5, top_p=0.9, seed=1, stop=(".",))}
+    for tokens in (0, 2048):
+        sent = body(providers()[name], model, messages=turn(USE), thinking_tokens=tokens, **asked)
+        well_formed("openai_chat", sent, providers()[name])
 
 
 class TestThoughts:
