@@ -16,7 +16,7 @@ from perpend.backends.contract import Call
 from perpend.backends.families import family_named
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import EVENTS, ChatUsage, TokenDetails
-from perpend.backends.providers import Provider, providers
+from perpend.backends.providers import Provider, Splits, providers
 from perpend.errors import UpstreamError
 from perpend.types import (
     AnswerDelta,
@@ -105,20 +105,27 @@ def test_a_thought_that_no_knob_switches_off_is_one(row: str, said: tuple[str, s
 
 
 def test_text_beside_thinking_in_its_own_field_is_not_held() -> None:
-    reading = ChatReading(call(family_named("qwq"), thinking_tokens=9), UNTOLD)
+    learned: list[Splits] = []
+    reading = ChatReading(call(family_named("qwq"), thinking_tokens=9), UNTOLD, learned.append)
     reading.read([b'{"choices": [{"delta": {"reasoning": "so"}}]}'])
     (said,) = reading.read([b'{"choices": [{"delta": {"content": "It is"}}]}'])
-    assert (said, reading.splits) == (AnswerDelta("It is", 0), "always")
+    assert (said, learned) == (AnswerDelta("It is", 0), ["always"])
 
 
-def test_what_one_answer_shows_of_its_server_holds_for_the_next() -> None:
+async def test_what_one_answer_shows_of_its_server_holds_for_the_next() -> None:
     """Its thought comes as it is written: it can be watched, and cut at its budget."""
+    lines = [f'{{"choices": [{{"delta": {{"content": "{word}"}}}}]}}' for word in ("so", "</think>", "4")]
+    lines.append('{"choices": [{"delta": {}, "finish_reason": "stop"}]}')
+    wire = Wire("openai_chat", "".join(f"data: {line}\n\n" for line in lines).encode(), provider=UNTOLD)
     asked = call(family_named("qwq"), thinking_tokens=9)
-    first = ChatReading(asked, UNTOLD)
-    first.whole(b'{"choices": [{"message": {"content": "so</think>4"}, "finish_reason": "stop"}]}')
-    assert first.splits == "never"
-    second = ChatReading(asked, replace(UNTOLD, splits=first.splits))
-    assert second.read([b'{"choices": [{"delta": {"content": "so it"}}]}']) == [ThinkingDelta("so it", 0)]
+    assert (await wire.stream(asked))[0] == (await wire.stream(asked, asked))[0] == ThinkingDelta("so", 0)
+    learned: list[Splits] = []
+    ChatReading(asked, UNTOLD, learned.append).whole(
+        b'{"choices": [{"message": {"content": "so</think>4"}, "finish_reason": "stop"}]}'
+    )
+    assert learned == ["never"]
+    known = ChatReading(asked, replace(UNTOLD, splits=learned[0]))
+    assert known.read([b'{"choices": [{"delta": {"content": "so it"}}]}']) == [ThinkingDelta("so it", 0)]
 
 
 @pytest.mark.parametrize("text", ["a <think> b", "<b>bold</b>", "  x", "<thin", "<", " "])

@@ -4,8 +4,7 @@ Always streamed upstream, whatever the client asked for: only a stream can be wa
 budget, and kept as the best answer so far when the upstream dies.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 from msgspec.structs import replace
@@ -53,16 +52,9 @@ class OpenAIChat:
         self._provider = upstream.provider
         """With what its answers have shown."""
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        provider = self._provider
-        body, reading = chat_body(call, provider), ChatReading(call, provider)
-        try:
-            async with aclosing(relay(self._upstream, "/chat/completions", body, reading)) as batches:
-                async for batch in batches:
-                    yield batch
-        finally:
-            if reading.splits != provider.splits:
-                self._provider = replace(provider, splits=reading.splits)
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        body, reading = chat_body(call, self._provider), ChatReading(call, self._provider, self._learn)
+        return relay(self._upstream, "/chat/completions", body, reading)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatReading(call, self._provider).whole(body)
@@ -71,14 +63,22 @@ class OpenAIChat:
         """The wire has no tokenizer to ask."""
         return None
 
+    def _learn(self, splits: Splits) -> None:
+        if self._upstream.provider.splits == "if_told":
+            self._provider = replace(self._provider, splits=splits)
+
+
+def _forget(splits: Splits) -> None:
+    pass
+
 
 class ChatReading(Reading[Event]):
     """Also what is held back of its text."""
 
-    def __init__(self, call: Call, provider: Provider) -> None:
+    def __init__(self, call: Call, provider: Provider, learn: Callable[[Splits], None] = _forget) -> None:
+        """`learn` is told how the server splits off thinking, where this response shows it."""
         super().__init__(provider.name, EVENTS)
-        self.splits: Splits = provider.splits
-        """As this response shows, where the provider's row leaves it open."""
+        self._learn = learn
         self._call = call
         self._provider = provider
         self._rules = call.family.think or ThinkRules()
@@ -96,13 +96,21 @@ class ChatReading(Reading[Event]):
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
+        self._may_be_inside = False
+        if provider.splits != "always" and (
+            self._rules.begins == "thinking" or self._rules.format == "harmony"
+        ):
+            self._begin(call, provider)
+
+    def _begin(self, call: Call, provider: Provider) -> None:
+        """How the text begins, where the server may leave a thought in it."""
         thinks = call.thinking_tokens > 0 or not can_disable(provider, call.family, call.model)
-        if self.splits == "never" and enforced_format(call, provider) is not None:
-            thinks = False
-        inside = self._rules.begins == "thinking"
-        self._may_be_inside = inside and thinks and self.splits == "if_told"
-        if self.splits == "never" and (inside or self._rules.format == "harmony"):
-            self._head, self._parser = None, think_parser(self._rules, thinking=None if thinks else False)
+        if provider.splits == "never":
+            held = enforced_format(call, provider) is not None
+            self._head = None
+            self._parser = think_parser(self._rules, thinking=None if thinks and not held else False)
+        else:
+            self._may_be_inside = thinks and self._rules.begins == "thinking"
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         so_far = None
@@ -194,7 +202,7 @@ class ChatReading(Reading[Event]):
         if thinking:
             if not self._reasoned and not leaked:
                 self._reasoned = True
-                self.splits = "always"
+                self._learn("always")
                 self._settle(batch)
             append_text(batch, ThinkingDelta, thinking, self._step)
             self._thought += self._step
@@ -254,7 +262,7 @@ class ChatReading(Reading[Event]):
         if self._parser is not None:
             self._parsed(self._parser.close(), batch)
             if isinstance(self._parser, PerhapsInside) and self._parser.was_inside:
-                self.splits = "never"
+                self._learn("never")
             self._parser = None
         self._head = None
 
