@@ -53,7 +53,13 @@ def answer(
     usage = Usage(input=9, cached=3, thinking=len(thinking), answer=len(text))
     cost = Decimal("0.000123")
     candidate = Candidate(
-        index=0, thinking=thinking, answer=text, usage=usage, cost_usd=cost, stop_reason=stop, score=0.5
+        model="small",
+        thinking=thinking,
+        answer=text,
+        usage=usage,
+        cost_usd=cost,
+        stop_reason=stop,
+        score=0.5,
     )
     return Answer(
         request_id="req_1",

@@ -1,5 +1,7 @@
 """A spine for tests: `solve` wired to a given backend and a recorder in memory."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from perpend.accounting.estimates import Speed
@@ -29,7 +31,7 @@ class MemoryRecorder:
 
 
 class Spine:
-    """`events` and `rows` keep what a request did."""
+    """`events` and `rows` keep what a request did. `others` are models beside "m", by their names."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Spine:
         price: Price = FREE,
         context: int | None = None,
         verifier: Verifier | None = None,
+        others: Mapping[str, Backend] | None = None,
     ) -> None:
         row = family_named(family)
         self.recorder = MemoryRecorder()
@@ -55,8 +58,9 @@ class Spine:
             answer_tokens=row.answer_tokens,
             context=context,
         )
+        models = {name: replace(self.model, name=name, backend=one) for name, one in (others or {}).items()}
         self.services = Services(
-            resolve=lambda name: self.model,
+            resolve=lambda name: models.get(name or "", self.model),
             recorder=self.recorder,
             default_effort="medium",
             cheap_model=lambda beside: self.model,

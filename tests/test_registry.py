@@ -3,7 +3,7 @@
 import pytest
 
 from perpend.errors import BadRequest
-from perpend.registry import Registry
+from perpend.registry import Registry, checked_options
 
 
 def test_an_item_is_found_by_its_name() -> None:
@@ -26,3 +26,12 @@ def test_a_name_is_taken_once() -> None:
     things.register("one")(1)
     with pytest.raises(ValueError, match="registered twice"):
         things.register("one")(2)
+
+
+def test_an_option_without_a_default_is_needed() -> None:
+    def item(*, models: list[str], samples: int = 2) -> None: ...
+
+    assert checked_options(item, {"models": ["a"]}, "strategy") == {"models": ["a"]}
+    with pytest.raises(BadRequest, match="needs the option 'models'") as refused:
+        checked_options(item, {"samples": 3}, "strategy")
+    assert refused.value.field == "strategy.models"

@@ -43,8 +43,15 @@ def options_of(item: Callable[..., object]) -> dict[str, Any]:
     return {one.name: one.annotation for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
+@cache
+def needed_by(item: Callable[..., object]) -> tuple[str, ...]:
+    """The options that have no default."""
+    parameters = inspect.signature(item).parameters.values()
+    return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty)
+
+
 def checked_options(item: Callable[..., object], given: Mapping[str, Any], field: str) -> dict[str, Any]:
-    """What a client gave as `field`'s options, in their types; BadRequest names the wrong one."""
+    """What a client gave as `field`'s options, in their types; BadRequest names the wrong or missing one."""
     accepted = options_of(item)
     checked: dict[str, Any] = {}
     for name, value in given.items():
@@ -55,6 +62,9 @@ def checked_options(item: Callable[..., object], given: Mapping[str, Any], field
             checked[name] = msgspec.convert(value, accepted[name], strict=True)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{field}.{name}: {error}", field=f"{field}.{name}") from None
+    for name in needed_by(item):
+        if name not in given:
+            raise BadRequest(f"{field} needs the option {name!r}", field=f"{field}.{name}")
     return checked
 
 

@@ -81,6 +81,7 @@ async def test_a_whole_answer() -> None:
                     "cost_usd": 0.000123,
                     "stop_reason": "stop",
                     "verdict": None,
+                    "model": "small",
                 }
             ],
             "guards": [],

@@ -285,3 +285,72 @@ async def test_progress_tells_of_each_candidate(play: Play) -> None:
         (0, "answering", 2),
         (1, "thinking", 1),
     ]
+
+
+class Optimist(Verifier):
+    """A thought is as good as it is long; an answer is always wrong."""
+
+    rates_thoughts = True
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        return Verdict(
+            0.0 if candidate.answer else min(len(candidate.thinking.split()) / 4, 1.0), False, "no"
+        )
+
+
+async def test_a_thought_is_rated_before_it_is_answered(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x"), verifier=Optimist())
+
+    async def strategy(session: Session) -> Candidate:
+        assert session.rates_thoughts
+        first = await session.sample()
+        assert await session.rate("one two") == 0.5
+        return first
+
+    answer = await play(spine, request(max_thinking_tokens=20, verifier=VerifierSpec("optimist")), strategy)
+    assert [(c.answer, c.score) for c in answer.candidates] == [("x", None)]
+
+
+async def test_without_time_a_thought_has_no_rating(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x"), verifier=Never())
+
+    async def strategy(session: Session) -> Candidate:
+        assert not session.rates_thoughts
+        first = await session.sample()
+        assert await session.rate("one two") is None
+        return first
+
+    await play(spine, request(deadline_ms=300, verifier=VerifierSpec("never")), strategy)
+
+
+async def test_what_a_strategy_decides_on_the_way_is_in_the_plan(play: Play) -> None:
+    async def strategy(session: Session) -> Candidate:
+        session.note("escalated to big")
+        return await session.sample()
+
+    answer = await play(Spine(WordBackend(thought=5, reply=2)), request(), strategy)
+    assert answer.plan.reason.endswith(", escalated to big")
+
+
+async def test_the_answer_names_who_wrote_it_and_so_does_each_candidate(play: Play) -> None:
+    spine = Spine(WordBackend(thought=5, reply=2), others={"big": WordBackend(thought=5, reply=3)})
+
+    async def strategy(session: Session) -> Candidate:
+        first = await session.sample()
+        await session.on("big").sample()
+        return first
+
+    answer = await play(spine, request(max_thinking_tokens=20), strategy)
+    assert [candidate.model for candidate in answer.candidates] == ["m", "big"]
+    assert (answer.model, spine.row.model) == ("m", "m")
+
+
+async def test_a_thought_that_fills_the_context_ends_in_the_answer_so_far(play: Play) -> None:
+    async def strategy(session: Session) -> Candidate:
+        first = await session.sample()
+        with pytest.raises(CapReached, match="fills the model's context"):
+            await session.sample(thought="word " * 400)
+        return first
+
+    spine = Spine(WordBackend(thought=5, reply=2), context=400)
+    assert (await play(spine, request(max_thinking_tokens=20), strategy)).text

@@ -22,6 +22,7 @@ class TestVerifier:
                 verdict = await verifier.verify(task, Candidate(answer=wrong))
                 assert (verdict.passed, verdict.score) == (False, 0.0)
                 assert verdict.feedback
+                assert task.right not in verdict.feedback.split(), "what goes back to the model tells no gold"
             assert await verifier.same("8", "8")
             assert not await verifier.same("8", "B")
         finally:

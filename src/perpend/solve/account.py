@@ -1,15 +1,24 @@
 """What all the sessions of one request share: its candidates, what they used and cost, and the best so far."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from perpend.solve.draft import Draft
 from perpend.solve.model import ServedModel
 from perpend.types import Candidate, StopReason, Usage
 
 
+class Writer(NamedTuple):
+    model: ServedModel
+    provider: str
+    version: str | None
+
+
 class Account:
     def __init__(self, model: ServedModel) -> None:
         self.candidates: list[Candidate] = []
+        self.notes: list[str] = []
+        """What the strategy decided on the way, and why."""
         self.best: Candidate | None = None
         self.usage = Usage()
         self.cost_usd = Decimal(0)
@@ -20,6 +29,7 @@ class Account:
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
         self._begun = 0
+        self._writers: dict[int, Writer] = {}
 
     def begin(self) -> int:
         """The number of the next candidate."""
@@ -38,15 +48,25 @@ class Account:
         """A candidate is written, however it ended. One that clients saw is the answer."""
         self.pay(draft)
         candidate = draft.candidate()
-        self.model_version = draft.model_version or self.model_version
         if candidate.stop_reason in ("deadline", "answer_now"):
             self.cut = candidate.stop_reason
-        if not draft.silent:
-            self.model, self.provider = draft.means.model, draft.provider or draft.means.model.provider
+        if draft.silent:
+            self.model_version = draft.model_version or self.model_version
+        else:
+            model = draft.means.model
+            known = self.model_version if model is self.model else None
+            provider = draft.provider or model.provider
+            self._writers[candidate.index] = Writer(model, provider, draft.model_version or known)
+            self.written_by(candidate)
             self.candidates.append(candidate)
             if shown or self.best is None or not self.best.answer:
                 self.best = candidate
         return candidate
+
+    def written_by(self, candidate: Candidate) -> None:
+        """The answer is this one, so far: its writer is named."""
+        if (writer := self._writers.get(candidate.index)) is not None:
+            self.model, self.provider, self.model_version = writer
 
     def replace(self, candidate: Candidate) -> None:
         """It has a verdict, or a score, now."""

@@ -34,6 +34,7 @@ class Draft:
     def candidate(self) -> Candidate:
         return Candidate(
             index=self.index,
+            model=self.means.model.name,
             thinking=self.said.thinking,
             answer=self.said.answer,
             content=self.said.content,

@@ -16,7 +16,7 @@ from perpend.solve.means import Means
 from perpend.solve.standin import write
 from perpend.solve.terms import Terms
 from perpend.strategies import Feedback, Step, with_options
-from perpend.types import Candidate, Limits, Message, Request, Sampling, StrategySpec, VerifierSpec
+from perpend.types import Candidate, Limits, Message, Request, Sampling, StrategySpec, Verdict, VerifierSpec
 from perpend.verifiers import Task
 
 _FINAL = VerifierSpec("answer")
@@ -58,6 +58,9 @@ class Session(Struct, frozen=True):
 
     def keep(self, candidate: Candidate) -> None:
         self.account.best = candidate
+
+    def note(self, said: str) -> None:
+        self.account.notes.append(said)
 
     def part(self, of: int) -> "Session":
         left = self.means.scope.left
@@ -166,26 +169,40 @@ class Session(Struct, frozen=True):
 
     async def verify(self, candidate: Candidate) -> Candidate:
         assert self.verifier is not None, "strategies call need_verifier first"
-        task = Task(
-            question=_question(self.request),
-            gold=self.verifier.gold,
-            model=Asking(self.terms, self.account, self.means),
-        )
-        verifier = self.terms.verifier(self.verifier)
-        try:
-            async with self.means.in_time():
-                verdict = await verifier.verify(task, candidate)
-        except TimeoutError:
-            self.account.cut = self.means.over or "deadline"
-            return candidate
-        except (CapReached, DeadlineTooShort, UpstreamError, EngineError):
+        verdict = await self._verdict(self.verifier, candidate)
+        if verdict is None:
             return candidate
         judged = replace(candidate, verdict=verdict, score=verdict.score)
         self.account.replace(judged)
         return judged
 
+    @property
+    def rates_thoughts(self) -> bool:
+        return self.verifier is not None and self.terms.verifier(self.verifier).rates_thoughts
+
+    async def rate(self, thought: str) -> float | None:
+        assert self.verifier is not None, "only a verifier rates thoughts"
+        verdict = await self._verdict(self.verifier, Candidate(answer="", thinking=thought, index=ASIDE))
+        return None if verdict is None else verdict.score
+
     async def same(self, first: str, second: str) -> bool:
         return await self.terms.verifier(self.verifier or _FINAL).same(first, second)
+
+    async def _verdict(self, spec: VerifierSpec, candidate: Candidate) -> Verdict | None:
+        """None where no time or budget is left to check it."""
+        task = Task(
+            question=_question(self.request),
+            gold=spec.gold,
+            model=Asking(self.terms, self.account, self.means),
+        )
+        try:
+            async with self.means.in_time():
+                return await self.terms.verifier(spec).verify(task, candidate)
+        except TimeoutError:
+            self.account.cut = self.means.over or "deadline"
+        except (CapReached, DeadlineTooShort, UpstreamError, EngineError):
+            pass
+        return None
 
     def _go_on(self) -> None:
         """Raises DeadlineTooShort where it's time to answer with what there is."""
@@ -219,7 +236,12 @@ class Session(Struct, frozen=True):
             max_output_tokens=left.output,
             max_cost_usd=left.usd,
         )
-        return self.terms.resolve(means.model, means.input_bound, limits)
+        try:
+            return self.terms.resolve(means.model, means.input_bound, limits)
+        except BadRequest as full:  # the context: the prompt alone did fit, what was added to it doesn't
+            if self.account.untouched:
+                raise
+            raise CapReached(full.message, hint="think less, or use a model with a longer context") from full
 
     def _call(
         self, budget: TokenBudget, sampling: Sampling | None, messages: tuple[Message, ...] | None = None

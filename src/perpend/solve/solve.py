@@ -212,6 +212,7 @@ class _Solving:
         finally:
             if narrator.summariser is not None:
                 await narrator.summariser.stop()
+        self._account.written_by(chosen)
         return self._answer(chosen)
 
     def _answer(self, chosen: Candidate) -> Answer:
@@ -226,7 +227,7 @@ class _Solving:
             request_id=self.request_id,
             model=account.model.name,
             model_version=account.model_version or account.model.upstream_name,
-            plan=self._prepared.plan,
+            plan=self._plan(),
             budget=self._report(),
             text=chosen.answer,
             thinking=thinking,
@@ -241,6 +242,11 @@ class _Solving:
             if self._narrator.summariser
             else "",
         )
+
+    def _plan(self) -> Plan:
+        """What was decided, before and on the way."""
+        plan, notes = self._prepared.plan, self._account.notes
+        return replace(plan, reason=", ".join((plan.reason, *notes))) if notes else plan
 
     def _report(self) -> BudgetReport:
         return BudgetReport(

@@ -64,6 +64,10 @@ class Session(Protocol):
         """This is the best so far."""
         ...
 
+    def note(self, said: str) -> None:
+        """What was decided on the way, and why: it joins the reason of the answer's plan."""
+        ...
+
     async def sample(
         self,
         *,
@@ -112,6 +116,15 @@ class Session(Protocol):
 
     async def verify(self, candidate: Candidate) -> Candidate:
         """The candidate with its verdict and score; without them where no time or budget is left to check it."""
+        ...
+
+    @property
+    def rates_thoughts(self) -> bool:
+        """The verifier can tell how good a thought is that isn't answered yet: `rate` is there."""
+        ...
+
+    async def rate(self, thought: str) -> float | None:
+        """How good a thought looks so far, from 0 to 1; None where no time or budget is left to tell."""
         ...
 
     async def same(self, first: str, second: str) -> bool:

@@ -1,16 +1,18 @@
-"""Several candidates of one request: side by side where the model takes that, else one after the other."""
+"""Several draws for one request: side by side where the model takes that, else one after the other."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
 from perpend.errors import CapReached, DeadlineTooShort, EngineError, PerpendError, UpstreamError
 from perpend.strategies.contract import Session
-from perpend.types import Candidate, Sampling
+from perpend.types import Sampling
 
-Draw = Callable[[Session, int], Awaitable[Candidate]]
-"""Makes the candidate of a number from its part of the budget."""
+T = TypeVar("T")
+Draw = Callable[[Session, int], Awaitable[T]]
+"""Makes what has a number, such as a candidate, from its part of the budget."""
 
 
 def sampling_of(session: Session, number: int, temperature: float | None = None) -> Sampling:
@@ -23,14 +25,14 @@ def sampling_of(session: Session, number: int, temperature: float | None = None)
     )
 
 
-async def drawn(session: Session, count: int, draw: Draw) -> AsyncGenerator[Candidate, None]:
-    """Up to `count` candidates, each as soon as it's done; leaving cancels those under way.
+async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T, None]:
+    """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
     budget isn't enough for so many, there are fewer. A candidate whose upstream fails is left out; raises
     PerpendError where there is none at all.
     """
-    running: set[asyncio.Task[Candidate]] = set()
+    running: set[asyncio.Task[T]] = set()
     number = done = 0
     waiting = parts = count
     failure: PerpendError | None = None
@@ -45,14 +47,14 @@ async def drawn(session: Session, count: int, draw: Draw) -> AsyncGenerator[Cand
             ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 try:
-                    candidate = task.result()
+                    made = task.result()
                 except (CapReached, DeadlineTooShort) as error:
                     failure, waiting = error, 0
                 except (UpstreamError, EngineError) as error:
                     failure = error
                 else:
                     done += 1
-                    yield candidate
+                    yield made
             if not (done or running or waiting) and isinstance(failure, CapReached):
                 waiting = parts // 2  # larger parts, then
         if not done and failure is not None:

@@ -49,6 +49,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     answer: str
     thinking: str = ""
     index: int = 0
+    model: str = ""
+    """Who wrote it."""
     usage: Usage = Usage()
     cost_usd: Decimal = Decimal(0)
     stop_reason: StopReason = "stop"

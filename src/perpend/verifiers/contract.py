@@ -78,6 +78,8 @@ class Task:
 class Verifier(Protocol):
     needs_gold: bool = False
     """It checks against a gold, and is of no use without one."""
+    rates_thoughts: bool = False
+    """It can also tell how good a thought is that has no answer yet: such candidates' answer is empty."""
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         """Raises BadRequest where the task lacks what the verifier needs."""

@@ -30,7 +30,7 @@ class Regex(Verifier):
             found = re.fullmatch(gold, candidate.answer.strip(), re.DOTALL)
         except re.error as error:
             raise BadRequest(f"the pattern can't be read: {error}", field="verifier.gold") from None
-        return PASSED if found else Verdict(0.0, False, f"the answer doesn't match {gold}")
+        return PASSED if found else Verdict(0.0, False, "the answer doesn't match the pattern")
 
 
 class Choice(Verifier):

@@ -20,6 +20,7 @@ class CandidateReport(Struct, frozen=True):
     cost_usd: Decimal
     stop_reason: StopReason
     verdict: Verdict | None
+    model: str
 
 
 class PerpendReport(Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
                 c.cost_usd,
                 c.stop_reason,
                 c.verdict,
+                c.model,
             )
             for c in answer.candidates
         ],
