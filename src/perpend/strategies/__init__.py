@@ -1,6 +1,6 @@
 """How compute is spent: one file each; importing this package registers them."""
 
-from perpend.strategies import budget_forcing, single
+from perpend.strategies import beam, budget_forcing, cascade, refine, single, tree
 from perpend.strategies.contract import Feedback, Session, Step, Strategy, strategies
 from perpend.strategies.spec import strategy_spec, with_options
 
@@ -9,9 +9,13 @@ __all__ = [
     "Session",
     "Step",
     "Strategy",
+    "beam",
     "budget_forcing",
+    "cascade",
+    "refine",
     "single",
     "strategies",
     "strategy_spec",
+    "tree",
     "with_options",
 ]

@@ -10,6 +10,7 @@ Its keyword-only arguments are the options that clients may send; their annotati
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
+from perpend.errors import CapReached, DeadlineTooShort, EngineError, UpstreamError
 from perpend.registry import Registry
 from perpend.types import Candidate, Request, Sampling, StrategySpec
 
@@ -43,6 +44,11 @@ class Session(Protocol):
     @property
     def thinking_budget(self) -> int:
         """Thinking tokens that may still be spent here."""
+        ...
+
+    @property
+    def late(self) -> bool:
+        """The deadline, or somebody who wants the answer now, leaves time for an answer and nothing else."""
         ...
 
     @property
@@ -131,6 +137,9 @@ class Session(Protocol):
         """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do."""
         ...
 
+
+CUT = (CapReached, DeadlineTooShort, UpstreamError, EngineError)
+"""What may cut a strategy short: it returns the best that it has by then, and raises where that is nothing."""
 
 Strategy = Callable[..., Awaitable[Candidate]]
 """Called with a session and the options."""

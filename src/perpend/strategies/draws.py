@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from perpend.errors import CapReached, DeadlineTooShort, EngineError, PerpendError, UpstreamError
 from perpend.strategies.contract import Session
-from perpend.types import Sampling
+from perpend.types import Candidate, Sampling
 
 T = TypeVar("T")
 Draw = Callable[[Session, int], Awaitable[T]]
@@ -23,6 +23,12 @@ def sampling_of(session: Session, number: int, temperature: float | None = None)
         seed=None if asked.seed is None else asked.seed + number,
         temperature=temperature if asked.temperature is None else asked.temperature,
     )
+
+
+def rank(candidate: Candidate) -> tuple[bool, float, bool, bool]:
+    """The higher the better: what passed, by score, and what says something before what was cut."""
+    passed = candidate.verdict is not None and candidate.verdict.passed
+    return passed, candidate.score or 0.0, bool(candidate.answer), not candidate.truncated
 
 
 async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T, None]:

@@ -1,0 +1,141 @@
+"""Thoughts that are grown step by step, rated and compared: what `beam` and `tree` search.
+
+A verifier that rates thoughts is asked after each step. Any other one is shown the answer that the thought would
+give now, which is a candidate of its own: the first that passes ends the search.
+"""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+from perpend.strategies.contract import CUT, Session
+from perpend.strategies.draws import Draw, drawn, rank, sampling_of
+from perpend.types import Candidate
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Thought:
+    text: str = ""
+    ended: bool = False
+    """The model closed it."""
+    score: float = 0.0
+    depth: int = 0
+    """Steps taken."""
+    tree: int = 0
+    """Which of several searches side by side it belongs to."""
+    answer: Candidate | None = None
+
+
+class Search:
+    """What has been found so far, and what may still be spent on more."""
+
+    def __init__(self, session: Session, *, step: str, step_tokens: int, lookahead: int = 0) -> None:
+        """`step`: the text that ends one; `lookahead`: tokens that a thought thinks on for the answer it's rated by."""
+        self.best: Candidate | None = None
+        self.over = False
+        """An answer passed, or there's no budget or time for more steps."""
+        self.grown: list[Thought] = []
+        self._session = session
+        self._step = step
+        self._step_tokens = step_tokens
+        self._lookahead = lookahead
+        self._draws = 0
+
+    async def grow(self, thoughts: Sequence[Thought], each: int) -> list[Thought]:
+        """`each` next steps of each thought, side by side and rated; of equal ones, one.
+
+        Steps aren't begun where they couldn't all be whole: what is left then is for ending the best thoughts.
+        """
+        parents = [thought for thought in thoughts for _ in range(each)]
+        if self.over or self._session.thinking_budget < len(parents) * self._step_tokens:
+            self.over = True
+            return []
+        first = self._draws
+        self._draws += len(parents)
+
+        async def step(part: Session, number: int) -> Thought:
+            parent = parents[number % len(parents)]
+            said = await part.think(
+                parent.text,
+                tokens=self._step_tokens,
+                stop=self._step,
+                sampling=sampling_of(part, first + number),
+            )
+            return Thought(parent.text + said.text, said.ended, parent.score, parent.depth + 1, parent.tree)
+
+        made = await self._drawn(len(parents), step)
+        thoughts = list({(one.tree, one.text.strip(), one.ended): one for one in reversed(made)}.values())[
+            ::-1
+        ]
+        self.grown += thoughts
+        if len(made) < len(parents):  # ratings would be paid with the room of the answer
+            self.over = True
+        elif self._session.rates_thoughts:
+            await self._rate(thoughts)
+        else:
+            await self._answer(thoughts, self._lookahead)
+        return thoughts
+
+    async def finish(self, thoughts: Sequence[Thought]) -> Candidate:
+        """The best answer: of the search, and of these thoughts, each ended with an equal part of what is left."""
+        if not self._passed:
+            thoughts = thoughts[:1] if self._session.late else thoughts
+            await self._answer([one for one in thoughts if self._may_differ(one)], None)
+        if self.best is None:  # the upstream failed, or not even this had room: an error says so
+            return await self._session.sample(shown=True)
+        return self.best
+
+    def _may_differ(self, thought: Thought) -> bool:
+        """Another answer than what was said so far may come of it."""
+        return thought.answer is None or not (thought.ended or self._session.thinking_budget == 0)
+
+    @property
+    def _passed(self) -> bool:
+        verdict = None if self.best is None else self.best.verdict
+        return verdict is not None and verdict.passed and not self._session.rates_thoughts
+
+    async def _rate(self, thoughts: list[Thought]) -> None:
+        async def rated(part: Session, number: int) -> None:
+            score = await part.part(2).rate(thoughts[number].text)  # half of it stays for answers
+            if score is not None:
+                thoughts[number].score = score
+
+        await self._drawn(len(thoughts), rated)
+
+    async def _answer(self, thoughts: list[Thought], tokens: int | None) -> None:
+        """Each thinks on for so many tokens, by default for all of its part, and answers."""
+
+        async def answered(part: Session, number: int) -> Thought:
+            thought = thoughts[number % len(thoughts)]
+            thinking = 0 if thought.ended else tokens
+            sampling = sampling_of(part, number)
+            candidate = await part.sample(thought=thought.text, thinking_tokens=thinking, sampling=sampling)
+            thought.answer = await part.verify(candidate)
+            if thought.answer.score is not None:
+                thought.score = thought.answer.score
+            if self.best is None or rank(thought.answer) > rank(self.best):
+                self.best = thought.answer
+                self._session.keep(self.best)
+            self.over = self.over or self._passed
+            return thought
+
+        await self._drawn(len(thoughts), answered)
+
+    async def _drawn(self, count: int, draw: Draw[T]) -> list[T]:
+        """What could be drawn, in the order in which it was begun; no more once an answer passed."""
+        made: dict[int, T] = {}
+
+        async def numbered(part: Session, number: int) -> None:
+            made[number] = await draw(part, number)
+
+        try:
+            async with aclosing(drawn(self._session, count, numbered)) as draws:
+                async for _ in draws:
+                    if self._passed:
+                        break
+        except CUT:
+            self.over = True
+        return [made[number] for number in sorted(made)]
