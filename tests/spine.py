@@ -42,6 +42,7 @@ class Spine:
         context: int | None = None,
         verifier: Verifier | None = None,
         others: Mapping[str, Backend] | None = None,
+        width: int = 8,
     ) -> None:
         row = family_named(family)
         self.recorder = MemoryRecorder()
@@ -57,6 +58,7 @@ class Spine:
             effort_tokens=row.effort,
             answer_tokens=row.answer_tokens,
             context=context,
+            width=lambda: width,
         )
         models = {name: replace(self.model, name=name, backend=one) for name, one in (others or {}).items()}
         self.services = Services(

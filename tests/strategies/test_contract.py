@@ -54,9 +54,7 @@ async def test_it_answers_by_its_deadline(name: str) -> None:
 async def test_it_answers_now_when_told(name: str) -> None:
     control = Control()
     backend = WordBackend(thought=100_000, reply=3, delay_s=0.001)
-    asking = asyncio.ensure_future(
-        Spine(backend).ask(request(effort="max", strategy=spec(name)), control)
-    )
+    asking = asyncio.ensure_future(Spine(backend).ask(request(effort="max", strategy=spec(name)), control))
     await asyncio.sleep(0.05)
     control.answer_now()
     answer = await asking

@@ -1,6 +1,7 @@
 """A search over thoughts ends in an answer inside every limit, whatever its ratings cost and wherever it is cut."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from spine import FREE, PRICED, Spine, request
 from words import WordBackend
 
+from perpend.backends.contract import Call, CallEvent
 from perpend.solve import Control
 from perpend.types import Answer, Candidate, Message, Request, StrategySpec, Verdict, VerifierSpec
 from perpend.verifiers import Task, Verifier
@@ -44,8 +46,8 @@ class Refusing(Verifier):
 VERIFIERS = [Weighing(), Refusing()]
 
 
-def asking(search: dict[str, Any], step_tokens: int = 3, **limits: Any) -> Request:
-    options = {"step_tokens": step_tokens, **search}
+def asking(search: dict[str, Any], **limits: Any) -> Request:
+    options: dict[str, Any] = {"step_tokens": 3, **search}
     spec = StrategySpec(options.pop("name"), options, VerifierSpec("given"))
     return request(strategy=spec, **limits)
 
@@ -70,8 +72,8 @@ async def test_it_answers_inside_every_limit(
 ) -> None:
     backend = WordBackend(thought=thought, reply=reply)
     spine = Spine(backend, price=FREE if cap is None else PRICED, verifier=verifier)
-    limits = {"max_thinking_tokens": thinking, "max_output_tokens": output, "max_cost_usd": cap}
-    answer = await spine.ask(asking(search, **limits))
+    asked = asking(search, max_thinking_tokens=thinking, max_output_tokens=output, max_cost_usd=cap)
+    answer = await spine.ask(asked)
     assert answer.text
     assert answer.usage.thinking <= thinking
     assert output is None or answer.usage.output <= output
@@ -84,7 +86,7 @@ async def answered_now(search: dict[str, Any], verifier: Verifier, after_calls: 
     control = Control()
 
     class Watched(WordBackend):
-        async def stream(self, call: Any) -> Any:
+        async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
             if len(self.calls) == after_calls:
                 control.answer_now()
             async for batch in super().stream(call):
