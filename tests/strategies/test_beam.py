@@ -13,9 +13,9 @@ from perpend.types import Answer, StrategySpec, VerifierSpec
 
 
 async def searched(
-    word: str, *, rates: bool = True, tokens: int = 200, **options: Any
+    word: str, *, rates: bool = True, tokens: int = 200, length: int = 4, **options: Any
 ) -> tuple[Answer, LetterBackend, Right]:
-    backend, right = LetterBackend(), Right(word, rates_thoughts=rates)
+    backend, right = LetterBackend(length=length), Right(word, rates_thoughts=rates)
     spec = StrategySpec("beam", {"step": " ", "step_tokens": 4, **options}, VerifierSpec("right"))
     answer = await Spine(backend, verifier=right).ask(request(max_thinking_tokens=tokens, strategy=spec))
     return answer, backend, right
@@ -61,14 +61,26 @@ async def test_a_verifier_of_answers_is_shown_answers_and_the_first_that_passes_
     assert not [thought for thought in asked if len(thought.split()) > 1], "nothing went on after it"
 
 
-async def test_where_whole_steps_have_no_room_the_best_thoughts_are_ended_with_what_is_left() -> None:
-    """Six steps of up to four tokens fit once into 29, and leave 23: one more letter each is taken at the end."""
-    answer, backend, _ = await searched("cabc", width=2, expand=3, tokens=29)
+async def test_where_whole_steps_have_no_room_the_best_thought_is_ended_with_what_is_left() -> None:
+    """Six steps of up to four tokens fit once into 28; three letters more end each of the two best."""
+    answer, backend, _ = await searched("cabc", width=2, expand=3, tokens=28)
     assert len([call for call in backend.calls if call.pause]) == 6
-    assert {candidate.answer[0] for candidate in answer.candidates} <= set("abc")
-    assert all(len(candidate.answer) == 4 for candidate in answer.candidates)
+    assert [len(candidate.answer) for candidate in answer.candidates] == [4, 4]
     assert answer.text.startswith("c")
-    assert answer.usage.thinking <= 29
+    assert answer.usage.thinking == 12
+
+
+async def test_half_of_the_thinking_is_kept_for_the_end_of_the_best_thought() -> None:
+    """After three levels of six steps, fewer than 18 of 35 tokens are left."""
+    _, backend, _ = await searched("cabcabca", length=8, width=2, expand=3, tokens=35, step_tokens=1)
+    assert len([call for call in backend.calls if call.pause]) == 18
+    assert backend.calls[18].phase == "thinking"
+    assert backend.calls[18].max_tokens == 17
+
+
+async def test_what_the_best_thought_leaves_is_for_the_next() -> None:
+    answer, _, _ = await searched("cabcabca", length=8, width=2, expand=3, tokens=24, step_tokens=1)
+    assert [(len(one.answer), one.usage.thinking) for one in answer.candidates] == [(8, 6), (8, 6)]
 
 
 async def test_a_budget_too_small_for_any_step_is_one_thought() -> None:

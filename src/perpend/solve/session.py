@@ -45,10 +45,6 @@ class Session(Struct, frozen=True):
         return left
 
     @property
-    def late(self) -> bool:
-        return self.means.over is not None
-
-    @property
     def width(self) -> int:
         return self.means.model.width()
 

@@ -47,11 +47,6 @@ class Session(Protocol):
         ...
 
     @property
-    def late(self) -> bool:
-        """The deadline, or somebody who wants the answer now, leaves time for an answer and nothing else."""
-        ...
-
-    @property
     def width(self) -> int:
         """Calls that the model takes at once."""
         ...

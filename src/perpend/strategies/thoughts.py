@@ -2,6 +2,9 @@
 
 A verifier that rates thoughts is asked after each step. Any other one is shown the answer that the thought would
 give now, which is a candidate of its own: the first that passes ends the search.
+
+Steps of thoughts that go nowhere cost as much as those of the one that's kept: a search that rates thoughts ends when
+half of the thinking is spent, so that the best one can be thought to its end with the other half.
 """
 
 from collections.abc import Sequence
@@ -32,8 +35,8 @@ class Thought:
 class Search:
     """What has been found so far, and what may still be spent on more."""
 
-    def __init__(self, session: Session, *, step: str, step_tokens: int, lookahead: int = 0) -> None:
-        """`step`: the text that ends one; `lookahead`: tokens that a thought thinks on for the answer it's rated by."""
+    def __init__(self, session: Session, *, step: str, step_tokens: int) -> None:
+        """`step`: the text that ends one, if it comes within `step_tokens`."""
         self.best: Candidate | None = None
         self.over = False
         """An answer passed, or there's no budget or time for more steps."""
@@ -41,16 +44,17 @@ class Search:
         self._session = session
         self._step = step
         self._step_tokens = step_tokens
-        self._lookahead = lookahead
+        self._kept = session.thinking_budget // 2 if session.rates_thoughts else 0
         self._draws = 0
 
     async def grow(self, thoughts: Sequence[Thought], each: int) -> list[Thought]:
         """`each` next steps of each thought, side by side and rated; of equal ones, one.
 
-        Steps aren't begun where they couldn't all be whole: what is left then is for ending the best thoughts.
+        None are begun where they couldn't all be whole.
         """
         parents = [thought for thought in thoughts for _ in range(each)]
-        if self.over or self._session.thinking_budget < len(parents) * self._step_tokens:
+        left = self._session.thinking_budget
+        if self.over or left <= self._kept or left < len(parents) * self._step_tokens:
             self.over = True
             return []
         first = self._draws
@@ -76,21 +80,29 @@ class Search:
         elif self._session.rates_thoughts:
             await self._rate(thoughts)
         else:
-            await self._answer(thoughts, self._lookahead)
+            await self._answer(thoughts, 0)
         return thoughts
 
     async def finish(self, thoughts: Sequence[Thought]) -> Candidate:
-        """The best answer: of the search, and of these thoughts, each ended with an equal part of what is left."""
-        if not self._passed:
-            thoughts = thoughts[:1] if self._session.late else thoughts
-            await self._answer([one for one in thoughts if self._may_differ(one)], None)
+        """The best answer: of the search, and of these thoughts, the best first.
+
+        That one may think to its end with all that is left, and the others with what it leaves.
+        """
+        first, *others = thoughts
+        ended = [thought for thought in others if thought.ended]
+        for group in ([first], ended, *([thought] for thought in others if not thought.ended)):
+            await self._answer([thought for thought in group if self._may_differ(thought)], None)
         if self.best is None:  # the upstream failed, or not even this had room: an error says so
             return await self._session.sample(shown=True)
         return self.best
 
     def _may_differ(self, thought: Thought) -> bool:
-        """Another answer than what was said so far may come of it."""
-        return thought.answer is None or not (thought.ended or self._session.thinking_budget == 0)
+        """An answer may come of it that isn't known yet."""
+        if self._passed:
+            return False
+        if thought.ended:
+            return thought.answer is None
+        return self.best is None or self._session.thinking_budget > 0
 
     @property
     def _passed(self) -> bool:

@@ -44,8 +44,8 @@ async def tree(
         preferred = await _monte_carlo(found, shape, exploration)
     else:
         preferred = await (_breadth_first if search == "bfs" else _depth_first)(found, shape)
-    ended = max((one for one in found.grown if one.ended), key=_score, default=preferred)
-    return await found.finish([ended] if ended is preferred else [ended, preferred])
+    ended = max((one for one in found.grown if one.ended), key=_standing, default=preferred)
+    return await found.finish(sorted({ended, preferred}, key=_standing, reverse=True))
 
 
 async def _breadth_first(search: Search, shape: Shape) -> Thought:
@@ -53,7 +53,7 @@ async def _breadth_first(search: Search, shape: Shape) -> Thought:
     while level and len(search.grown) + len(level) * shape.breadth <= shape.nodes:
         grown = await search.grow(level, shape.breadth)
         level = _rising(grown, shape)[-shape.breadth :]
-    return max(search.grown, key=_score, default=Thought())
+    return max(search.grown, key=_standing, default=Thought())
 
 
 async def _depth_first(search: Search, shape: Shape) -> Thought:
@@ -64,7 +64,7 @@ async def _depth_first(search: Search, shape: Shape) -> Thought:
         open_ += _rising(grown, shape)
         if search.over:
             break
-    return max(search.grown, key=_score, default=Thought())
+    return max(search.grown, key=_standing, default=Thought())
 
 
 async def _monte_carlo(search: Search, shape: Shape, exploration: float) -> Thought:
@@ -83,8 +83,9 @@ async def _monte_carlo(search: Search, shape: Shape, exploration: float) -> Thou
 def _rising(thoughts: list[Thought], shape: Shape) -> list[Thought]:
     """Those that may go on, the best last."""
     may = [thought for thought in thoughts if not thought.ended and thought.depth < shape.depth]
-    return sorted(may, key=_score)
+    return sorted(may, key=_standing)
 
 
-def _score(thought: Thought) -> float:
-    return thought.score
+def _standing(thought: Thought) -> tuple[float, bool, int]:
+    """By rating; of equal ones, what came further."""
+    return thought.score, thought.ended, thought.depth
