@@ -57,31 +57,24 @@ class Search:
         if self.over or left <= self._kept or left < len(parents) * self._step_tokens:
             self.over = True
             return []
-        first = self._draws
-        self._draws += len(parents)
+        first = self._numbers(len(parents))
 
         async def step(part: Session, number: int) -> Thought:
             parent = parents[number % len(parents)]
-            said = await part.think(
-                parent.text,
-                tokens=self._step_tokens,
-                stop=self._step,
-                sampling=sampling_of(part, first + number),
-            )
+            sampling = sampling_of(part, first + number)
+            said = await part.think(parent.text, tokens=self._step_tokens, stop=self._step, sampling=sampling)
             return Thought(parent.text + said.text, said.ended, parent.score, parent.depth + 1, parent.tree)
 
         made = await self._drawn(len(parents), step)
-        thoughts = list({(one.tree, one.text.strip(), one.ended): one for one in reversed(made)}.values())[
-            ::-1
-        ]
-        self.grown += thoughts
+        grown = distinct(made)
+        self.grown += grown
         if len(made) < len(parents):  # ratings would be paid with the room of the answer
             self.over = True
         elif self._session.rates_thoughts:
-            await self._rate(thoughts)
+            await self._rate(grown)
         else:
-            await self._answer(thoughts, 0)
-        return thoughts
+            await self._answer(grown, 0)
+        return grown
 
     async def finish(self, thoughts: Sequence[Thought]) -> Candidate:
         """The best answer: of the search, and of these thoughts, the best first.
@@ -119,11 +112,12 @@ class Search:
 
     async def _answer(self, thoughts: list[Thought], tokens: int | None) -> None:
         """Each thinks on for so many tokens, by default for all of its part, and answers."""
+        first = self._numbers(len(thoughts))
 
         async def answered(part: Session, number: int) -> Thought:
             thought = thoughts[number % len(thoughts)]
             thinking = 0 if thought.ended else tokens
-            sampling = sampling_of(part, number)
+            sampling = sampling_of(part, first + number)
             candidate = await part.sample(thought=thought.text, thinking_tokens=thinking, sampling=sampling)
             thought.answer = await part.verify(candidate)
             if thought.answer.score is not None:
@@ -135,6 +129,11 @@ class Search:
             return thought
 
         await self._drawn(len(thoughts), answered)
+
+    def _numbers(self, count: int) -> int:
+        """The first of so many numbers that nobody else has: seeds differ by them."""
+        self._draws += count
+        return self._draws - count
 
     async def _drawn(self, count: int, draw: Draw[T]) -> list[T]:
         """What could be drawn, in the order in which it was begun; no more once an answer passed."""
@@ -151,3 +150,11 @@ class Search:
         except CUT:
             self.over = True
         return [made[number] for number in sorted(made)]
+
+
+def distinct(thoughts: Sequence[Thought]) -> list[Thought]:
+    """Of equal ones in one tree, the first."""
+    found: dict[tuple[int, str, bool], Thought] = {}
+    for thought in thoughts:
+        found.setdefault((thought.tree, thought.text.strip(), thought.ended), thought)
+    return list(found.values())
