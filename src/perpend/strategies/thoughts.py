@@ -1,7 +1,7 @@
 """Thoughts that are grown step by step, rated and compared: what `beam` and `tree` search.
 
 A verifier that rates thoughts is asked after each step. Any other one is shown the answer that the thought would
-give now, which is a candidate of its own: the first that passes ends the search.
+give now, which is a candidate of its own: the first that passes with full marks ends the search.
 
 Steps of thoughts that go nowhere cost as much as those of the one that's kept: a search that rates thoughts ends when
 half of the thinking is spent, so that the best one can be thought to its end with the other half.
@@ -17,6 +17,7 @@ from perpend.strategies.draws import Draw, drawn, rank, sampling_of
 from perpend.types import Candidate
 
 T = TypeVar("T")
+_FULL_MARKS = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +40,7 @@ class Search:
         """`step`: the text that ends one, if it comes within `step_tokens`."""
         self.best: Candidate | None = None
         self.over = False
-        """An answer passed, or there's no budget or time for more steps."""
+        """An answer has full marks, or there's no budget or time for more steps."""
         self.grown: list[Thought] = []
         self._session = session
         self._step = step
@@ -91,16 +92,16 @@ class Search:
 
     def _may_differ(self, thought: Thought) -> bool:
         """An answer may come of it that isn't known yet."""
-        if self._passed:
+        if self._perfect:
             return False
         if thought.ended:
             return thought.answer is None
         return self.best is None or self._session.thinking_budget > 0
 
     @property
-    def _passed(self) -> bool:
+    def _perfect(self) -> bool:
         verdict = None if self.best is None else self.best.verdict
-        return verdict is not None and verdict.passed and not self._session.rates_thoughts
+        return verdict is not None and verdict.passed and verdict.score >= _FULL_MARKS
 
     async def _rate(self, thoughts: list[Thought]) -> None:
         async def rated(part: Session, number: int) -> None:
@@ -125,7 +126,7 @@ class Search:
             if self.best is None or rank(thought.answer) > rank(self.best):
                 self.best = thought.answer
                 self._session.keep(self.best)
-            self.over = self.over or self._passed
+            self.over = self.over or self._perfect
             return thought
 
         await self._drawn(len(thoughts), answered)
@@ -136,7 +137,7 @@ class Search:
         return self._draws - count
 
     async def _drawn(self, count: int, draw: Draw[T]) -> list[T]:
-        """What could be drawn, in the order in which it was begun; no more once an answer passed."""
+        """What could be drawn, in the order in which it was begun; no more once an answer has full marks."""
         made: dict[int, T] = {}
 
         async def numbered(part: Session, number: int) -> None:
@@ -145,7 +146,7 @@ class Search:
         try:
             async with aclosing(drawn(self._session, count, numbered)) as draws:
                 async for _ in draws:
-                    if self._passed:
+                    if self._perfect:
                         break
         except CUT:
             self.over = True
