@@ -64,6 +64,14 @@ def test_the_answer_is_on_stdout_and_the_closing_line_on_stderr(home: Path) -> N
     assert "thought 0 tok" in done.stderr
 
 
+def test_an_answer_that_is_chosen_late_is_printed_all_the_same(home: Path) -> None:
+    options = ("--model", "tiny", "--strategy", "refine", "--verifier", '{"name": "exact", "gold": "154"}')
+    done = run(home, "ask", "Add 71 and 83.", *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "154"
+    assert "1+3=4" in done.stderr
+
+
 def test_hidden_thinking_is_nowhere_in_json(home: Path) -> None:
     options = ("--visibility", "hidden", "--json", "--max-thinking-tokens", "8", "--max-tokens", "16")
     done = run(home, "ask", "Count to ten.", *options)

@@ -17,6 +17,7 @@ from perpend.types import (
     Sampling,
     StrategySpec,
     ThinkingDelta,
+    ToolCallDelta,
     Usage,
     Verdict,
     VerifierSpec,
@@ -129,3 +130,14 @@ def test_long_feedback_is_cut() -> None:
     assert said_of(Verdict(0.0, False)) == (
         "This answer was checked, and it isn't right. Find the mistake and correct it."
     )
+
+
+async def test_a_tool_call_isnt_an_answer_to_check() -> None:
+    backend = ReplayBackend(
+        [[[ToolCallDelta(0, "call_1", "add", "{}", 3)], [CallEnded("tool_calls", Usage(9, 0, 0, 3))]]]
+    )
+    spec = StrategySpec("refine", {}, VerifierSpec("exact", "12"))
+    answer = await Spine(backend).ask(request(effort="none", strategy=spec))
+    assert answer.stop_reason == "tool_calls"
+    assert [one.name for one in answer.tool_calls] == ["add"]
+    assert len(backend.calls) == 1

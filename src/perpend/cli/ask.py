@@ -25,6 +25,7 @@ from perpend.types import (
     AnswerDelta,
     Effort,
     Event,
+    Finished,
     Limits,
     Message,
     Request,
@@ -132,7 +133,7 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
         with pull_progress() as listener:
             await runtime.prepare(request.model, listener)
         control = Control()
-        asking = asyncio.create_task(runtime.solve(request, _printer(request, quiet), control=control))
+        asking = asyncio.create_task(runtime.solve(request, _Printer(request, quiet=quiet), control=control))
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _interrupt, control, asking)
         try:
             answer = await asking
@@ -153,27 +154,42 @@ def _interrupt(control: Control, asking: "asyncio.Task[Answer]") -> None:
     control.answer_now()
 
 
-def _printer(request: Request, quiet: bool) -> Any:
-    dim, plain = ("\x1b[2m", "\x1b[0m") if colours() else ("", "")
-    shown = request.visibility == "visible"
-    thought = False
+class _Printer:
+    """Thinking dim on stderr, the answer on stdout, as they come; what nobody saw being written, at the end."""
 
-    async def sink(batch: list[Event]) -> None:
-        nonlocal thought
+    def __init__(self, request: Request, *, quiet: bool) -> None:
+        self._dim, self._plain = ("\x1b[2m", "\x1b[0m") if colours() else ("", "")
+        self._visible = request.visibility == "visible"
+        self._quiet = quiet
+        self._thought = self._said = False
+
+    async def __call__(self, batch: list[Event]) -> None:
         for event in batch:
-            if (isinstance(event, ThinkingDelta) and shown) or isinstance(event, SummaryDelta):
-                thought = True
-                sys.stderr.write(f"{dim}{event.text}{plain}")
-            elif isinstance(event, AnswerDelta) and not quiet:
-                if thought:
-                    sys.stderr.write("\n\n")
-                    thought = False
-                    sys.stderr.flush()
-                sys.stdout.write(event.text)
+            if (isinstance(event, ThinkingDelta) and self._visible) or isinstance(event, SummaryDelta):
+                self._think(event.text)
+            elif isinstance(event, AnswerDelta):
+                self._say(event.text)
+            elif isinstance(event, Finished):
+                if self._visible and not self._thought:
+                    self._think(event.answer.thinking)
+                if not self._said:
+                    self._say(event.answer.text)
         sys.stderr.flush()
         sys.stdout.flush()
 
-    return sink
+    def _think(self, text: str) -> None:
+        if text:
+            self._thought = True
+            sys.stderr.write(f"{self._dim}{text}{self._plain}")
+
+    def _say(self, text: str) -> None:
+        if self._quiet:
+            return
+        if self._thought and not self._said:
+            sys.stderr.write("\n\n")
+            sys.stderr.flush()
+        self._said = True
+        sys.stdout.write(text)
 
 
 def _closing(answer: Answer) -> str:

@@ -40,6 +40,8 @@ async def refine(
             if best is None:
                 raise
             break
+        if candidate.stop_reason == "tool_calls":  # nothing to check yet
+            return candidate
         candidate = await session.verify(candidate)
         if best is None or rank(candidate) >= rank(best):
             best = candidate

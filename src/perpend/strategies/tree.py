@@ -45,7 +45,7 @@ async def tree(
     else:
         preferred = await (_breadth_first if search == "bfs" else _depth_first)(found, shape)
     ended = max((one for one in found.grown if one.ended), key=_standing, default=preferred)
-    return await found.finish(sorted({ended, preferred}, key=_standing, reverse=True))
+    return await found.finish(sorted(dict.fromkeys((ended, preferred)), key=_standing, reverse=True))
 
 
 async def _breadth_first(search: Search, shape: Shape) -> Thought:
