@@ -51,7 +51,7 @@ def seed_of(seed: int, problem: str) -> int:
 async def solved(
     runtime: Runtime, problem: Problem, label: str, budget: int, options: argparse.Namespace
 ) -> Row:
-    spec = {**STRATEGIES, **problem.checked}[label]
+    spec = {**STRATEGIES, **suites[options.suite].checked}[label]
     request = Request(
         messages=(Message("user", problem.prompt),),
         model=options.model,

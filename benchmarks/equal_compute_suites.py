@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import msgspec
 
 from perpend.data.tasks import fresh, kinds
 from perpend.types import Candidate
-from perpend.verifiers import Task, verifiers
+from perpend.verifiers import Task, Verifier, verifiers
 
 EVALS = Path(__file__).parents[2] / "shared" / "data" / "evals"
 Spec = Mapping[str, dict[str, object]]
@@ -22,8 +23,6 @@ class Problem(NamedTuple):
     grade: Callable[[str], Awaitable[bool]]
     shown: dict[str, Any] | None = None
     """A verifier that a strategy may use, with what it needs: never what grades."""
-    checked: Spec = MappingProxyType({})
-    """Strategies by label that only make sense where answers can be checked."""
 
 
 class Suite(NamedTuple):
@@ -31,6 +30,7 @@ class Suite(NamedTuple):
     load: Callable[[int, int], list[Problem]]
     """So many problems, drawn by a seed."""
     checked: Spec = MappingProxyType({})
+    """Strategies by label, for problems whose answers can be checked without knowing them."""
 
 
 def _rows(name: str, n: int, seed: int) -> list[dict[str, Any]]:
@@ -70,6 +70,55 @@ def math500(n: int, seed: int) -> list[Problem]:
     ]
 
 
+def mbpp(n: int, seed: int) -> list[Problem]:
+    """MBPP+: a strategy may run the one assertion that the question shows; its others, and EvalPlus' inputs, grade."""
+
+    def grader(row: dict[str, Any]) -> Callable[[str], Awaitable[bool]]:
+        name = row["entry_point"]
+        gold = {
+            "setup": f"{row['answer']}\n_reference = {name}\n",
+            "test": f"{row['assertion']}\n{_HIDDEN.format(inputs=row['plus_input'][:_INPUTS], name=name)}",
+            "entry_point": name,
+        }
+
+        async def grade(answer: str) -> bool:
+            task = Task(gold=msgspec.json.encode(gold).decode())
+            return (await _code().verify(task, Candidate(answer=answer))).passed
+
+        return grade
+
+    problems: list[Problem] = []
+    for row in _rows("mbpp_plus", n, seed):
+        text = row["question"].strip().strip('"').strip()
+        shown = [line for line in text.splitlines() if line.startswith("assert ")]
+        problems.append(
+            Problem(
+                row["id"],
+                f"{text}\nReply with the function in a Python code block, without tests.",
+                grader(row),
+                shown={"name": "code", "gold": "\n".join(shown)},
+            )
+        )
+    return problems
+
+
+_INPUTS = 25
+_HIDDEN = """
+import copy
+for case in {inputs!r}:
+    try:
+        expected = _reference(*copy.deepcopy(case))
+    except Exception:
+        continue
+    assert {name}(*copy.deepcopy(case)) == expected
+"""
+
+
+@cache
+def _code() -> Verifier:
+    return verifiers.get("code")()
+
+
 def tiny(n: int, seed: int) -> list[Problem]:
     """`n` of each kind that the tiny reasoner was trained for, with texts that it never saw."""
 
@@ -89,5 +138,13 @@ def tiny(n: int, seed: int) -> list[Problem]:
 suites = {
     "gsm8k": Suite("GSM8K test", gsm8k),
     "math500": Suite("MATH-500", math500),
+    "mbpp": Suite(
+        "MBPP+",
+        mbpp,
+        {
+            "refine, shown test": {"name": "refine", "rounds": 4, "first": 0.4},
+            "best_of_n 4, shown test": {"name": "best_of_n", "n": 4},
+        },
+    ),
     "tiny": Suite("The tiny reasoner's seven kinds of task", tiny),
 }
