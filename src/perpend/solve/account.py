@@ -28,6 +28,8 @@ class Account:
         self.provider = model.provider
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
+        self.weighs: dict[str, int] = {}
+        """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
         self._begun = 0
         self._writers: dict[int, Writer] = {}
 

@@ -1,6 +1,7 @@
 """A question to a model beside the candidates: a judge's, a scorer's, a summariser's. The request pays for it."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -8,17 +9,23 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
+from perpend.errors import Rejected
 from perpend.solve.account import Account
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
+from perpend.solve.model import ServedModel
 from perpend.solve.standin import write
 from perpend.solve.terms import Terms
 from perpend.types import Event, Message, Sampling
 
 _LIKELIEST = 20
 """First tokens that a server is asked to weigh: as many as OpenAI allows."""
+_FEWER = 5
+"""As many as every server allows that weighs any."""
 _WORD = 8
 """Tokens for the answer of a server that weighs none."""
+_THOUGHT = 256
+"""Thinking tokens before that answer, of a model that can't be made not to think."""
 
 
 class Asking(Struct, frozen=True):
@@ -66,29 +73,52 @@ class Asking(Struct, frozen=True):
     async def weigh(
         self, messages: Sequence[Message], choices: tuple[str, ...], *, begun: str = ""
     ) -> Mapping[str, float]:
+        model, known = self.means.model, self.account.weighs
+        most = known.get(model.name, _LIKELIEST) if _may_weigh(model) else 0
+        while most:
+            try:
+                return shares(choices, await self._weighed(messages, begun, most))
+            except Rejected as refused:
+                if type(refused) is not Rejected:  # the prompt is too long, or refused for what it says
+                    raise
+                known[model.name] = most = _FEWER if most > _FEWER else 0
+        thinking = 0 if model.family.can_disable else _THOUGHT
+        said = await self.ask(_gone_on(messages, begun), max_tokens=_WORD, thinking_tokens=thinking)
+        return shares(choices, {settled(choices, said): 0.0})
+
+    async def _weighed(self, messages: Sequence[Message], begun: str, most: int) -> Mapping[str, float]:
         model = self.means.model
         continues = model.backend.continues
-        aside = (Message("assistant", begun),) if begun and not continues else ()
         call = Call(
             model=model.upstream_name,
             family=model.family,
-            messages=(*messages, *aside),
+            messages=tuple(messages) if continues else _gone_on(messages, begun),
             max_tokens=1 if continues else _WORD,
             phase="answering",
             sampling=Sampling(temperature=0.0),
             continuation=model.family.skip + begun if continues else "",
-            weighs=_LIKELIEST,
+            weighs=most,
         )
         draft = self._draft(call)
         try:
             await draft.run(call)
         finally:
             self.account.pay(draft)
-        return shares(choices, draft.weighed or {draft.said.answer: 0.0})
+        return draft.weighed or {draft.said.answer: 0.0}
 
     def _draft(self, call: Call) -> Draft:
         bound = self.means.model.input_bound(call.messages) + len(call.continuation.encode())
         return Draft(ASIDE, replace(self.means, input_bound=bound, emit=_silent, control=None))
+
+
+def _may_weigh(model: ServedModel) -> bool:
+    """What a model that can't but think says first isn't its answer."""
+    family = model.family
+    return model.backend.continues or (family.can_disable and "logprobs" not in family.rejects)
+
+
+def _gone_on(messages: Sequence[Message], begun: str) -> tuple[Message, ...]:
+    return (*messages, *((Message("assistant", begun),) if begun else ()))
 
 
 ASIDE = -1
@@ -101,11 +131,23 @@ def shares(choices: tuple[str, ...], logprobs: Mapping[str, float]) -> dict[str,
     for token, logprob in logprobs.items():
         begins = token.strip().lower()
         for choice in choices:
-            name = choice.lower()
-            if begins and (name.startswith(begins) or begins.startswith(name)):
+            name, rest = choice.lower(), begins[len(choice) :]
+            whole = begins.startswith(name) and not rest[:1].isalnum()  # "Answer" isn't the choice A
+            if begins and (whole or name.startswith(begins)):
                 found[choice] += math.exp(logprob)
     total = sum(found.values())
     return {choice: share / total if total else 1 / len(choices) for choice, share in found.items()}
+
+
+def settled(choices: tuple[str, ...], said: str) -> str:
+    """The choice that an answer in words makes, where it names one alone; else the answer."""
+    named = [choice for choice in choices if _names(choice, said)]
+    return named[0] if len(named) == 1 else said
+
+
+def _names(choice: str, said: str) -> bool:
+    flags = re.IGNORECASE if len(choice) > 1 else 0  # "a" is an article
+    return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said, flags) is not None
 
 
 async def _silent(batch: list[Event]) -> None: ...

@@ -1,0 +1,194 @@
+"""Sums that a text claims, such as "17 * 23 = 391", computed again. Needs no gold."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from typing import NamedTuple
+
+from perpend.types import PASSED, Candidate, Verdict
+from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
+from perpend.verifiers.contract import Task, Verifier, verifiers
+
+_LONGEST = 200_000
+"""Characters that are looked at."""
+_TOKEN = re.compile(
+    r"(?P<of>(?<=%)\s+of\b)|(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<relation>==?|≈)"
+    r"|(?P<operator>\\frac|\\sqrt|!(?!=)|[-+*/^(){}%])|(?P<word>\\?[^\W\d_]+|[<>!]=|.)",
+    re.DOTALL,
+)
+_BEFORE = re.compile(r"(?:^|[\s\"“‘'(\[{;→<>—=≈]|(?<!\d):)$")
+"""What may touch the beginning of a sum: nothing that would be a part of it."""
+_VARIABLE = re.compile(r"(?:^|[^A-Za-z])(?![aAI])[A-Za-z]\s*$")
+_AFTER = re.compile(
+    r"[A-Za-z](?![A-Za-z])|[_^\\']|[,:]\d|\s*(?![aI]\b)[A-Za-z](?![A-Za-z])|\s*\(?\\?[pb]?mod\b|\s*\?"
+    r"|\s*units\s*\d|,?\s*(?:with )?(?:a )?remainder"
+)
+"""What can't follow a sum's end: a variable, an index, a modulus, a question mark, a remainder."""
+_BINARY = frozenset(("+", "-", "*", "/", "^", "!", "of", "\\frac", "\\sqrt"))
+_NEAR = 16
+"""Characters before a sum that tell whether it's a part of something else."""
+_SHOWN = re.compile(r"-?\s*\d*(?:\.(?P<decimals>\d+))?\s*(?P<percent>%)?")
+_CLOSE = Fraction(1, 100)
+"""How near ≈ is, as a share."""
+_FLOAT = Fraction(1, 10**9)
+"""As near as a computer's own numbers: 14.999999999999998 is 15."""
+_TOLD = 3
+
+
+class Side(NamedTuple):
+    """One side of an equation: numbers and operators alone."""
+
+    tokens: tuple[Token, ...]
+    text: str
+
+
+class Claim(NamedTuple):
+    left: Side
+    right: Side
+    about: bool
+    """It says ≈."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.left.text} {'≈' if self.about else '='} {self.right.text}"
+
+
+class Numbers(Verifier):
+    """Every sum in the thinking and the answer; the score is the share of them that is right, 1 where there is none.
+
+    Of several claims about one expression the last counts: thinking may correct itself.
+    """
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        checked: dict[str, tuple[Claim, str | None]] = {}
+        for claim in claims(f"{candidate.thinking}\n\n{candidate.answer}"):
+            try:
+                checked[re.sub(r"\s", "", claim.left.text)] = claim, correction(claim)
+            except NotArithmetic:
+                continue
+        wrong = [told for _, told in checked.values() if told is not None]
+        if not wrong:
+            return PASSED
+        more = f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
+        return Verdict(1 - len(wrong) / len(checked), False, "; ".join(wrong[:_TOLD]) + more)
+
+
+def correction(claim: Claim) -> str | None:
+    """What is wrong with it; None where it's right, also as a rounding. Raises NotArithmetic."""
+    left, right = computed(claim.left.tokens), computed(claim.right.tokens)
+    near = abs(left - right) <= abs(left) * (_CLOSE if claim.about else _FLOAT)
+    pairs = (left, claim.right), (right, claim.left)
+    if near or any(_rounds(exact, side, claim.about) or _percentage(exact, side) for exact, side in pairs):
+        return None
+    shown, given = (claim.left, claim.right) if _calculates(claim.left) else (claim.right, claim.left)
+    return f"{shown.text} is {_written(computed(shown.tokens))}, not {given.text}"
+
+
+def _rounds(exact: Fraction, side: Side, about: bool) -> bool:
+    """It's one number whose digits are those of the exact one, rounded or cut off."""
+    match = _SHOWN.fullmatch(side.text)
+    if match is None or not (match["decimals"] or about):
+        return False
+    unit = Fraction(1, 10 ** (len(match["decimals"] or "") + 2 * bool(match["percent"])))
+    shown = computed(side.tokens)
+    cut_off = exact * shown >= 0 and 0 <= abs(exact) - abs(shown) < unit
+    return cut_off or abs(exact - shown) <= unit / 2
+
+
+def _percentage(exact: Fraction, side: Side) -> bool:
+    """0.25 * 100 = 25 %: so people write it, though it isn't so."""
+    return side.tokens[-1].kind == "%" and computed(side.tokens[:-1]) == exact
+
+
+def _calculates(side: Side) -> bool:
+    return any(token.kind in _BINARY for token in side.tokens[1:]) or side.tokens[0].kind in (
+        "\\frac",
+        "\\sqrt",
+    )
+
+
+def _written(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value)
+    decimal = Decimal(value.numerator) / Decimal(value.denominator)
+    return f"{decimal.normalize():f}" if Fraction(decimal) == value else f"{value} ({decimal:.6g})"
+
+
+def claims(text: str) -> Iterator[Claim]:
+    """In their order. Equations with anything in them but numbers aren't claims about numbers."""
+    text = plain(text[:_LONGEST])
+    for run in _runs(text):
+        sides, relations = _sides(text, run)
+        for (left, right), relation in zip(pairwise(sides), relations, strict=True):
+            if left and right and (_calculates(left) or _calculates(right)):
+                yield Claim(left, right, relation == "≈")
+
+
+class _Placed(NamedTuple):
+    token: Token
+    start: int
+    end: int
+
+
+def _runs(text: str) -> Iterator[list[_Placed]]:
+    """Stretches of numbers, operators and relations, with nothing else between them."""
+    run: list[_Placed] = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind == "space" and ("\n" not in match[0] or text[match.end() : match.end() + 1] in ("=", "≈")):
+            continue
+        if kind in ("word", "space"):
+            if run:
+                yield run
+            run = []
+        else:
+            run.append(_Placed(Token(match[0] if kind == "operator" else str(kind), match[0]), *match.span()))
+    if run:
+        yield run
+
+
+def _sides(text: str, run: list[_Placed]) -> tuple[list[Side | None], list[str]]:
+    """What stands between the relations of a run, and these; None where it's a part of something else."""
+    sides: list[list[_Placed]] = [[]]
+    relations: list[str] = []
+    for placed in run:
+        if placed.token.kind == "relation":
+            relations.append(placed.token.text)
+            sides.append([])
+        else:
+            sides[-1].append(placed)
+    last = len(sides) - 1
+    whole = [_balanced(side, first=at == 0, last=at == last) for at, side in enumerate(sides)]
+    return [_alone(text, side) for side in whole], relations
+
+
+def _balanced(side: list[_Placed], *, first: bool, last: bool) -> list[_Placed]:
+    """Without brackets around the whole equation, as in "(3 + 4 = 7)"; nothing where others don't match."""
+    opened: list[int] = []
+    for index, placed in enumerate(side):
+        if placed.token.kind in ("(", "{"):
+            opened.append(index)
+        elif placed.token.kind in (")", "}"):
+            if not opened:
+                return side[:index] if last else []
+            opened.pop()
+    if not opened:
+        return side
+    return side[opened[-1] + 1 :] if first else []
+
+
+def _alone(text: str, side: list[_Placed]) -> Side | None:
+    if not side:
+        return None
+    start, end = side[0].start, side[-1].end
+    before = text[max(0, start - _NEAR) : start]
+    touched = not _BEFORE.search(before) or _VARIABLE.search(before)
+    negative = side[0].token.kind == "-" and re.search(r"[\w)]\s*$", before)
+    if touched or negative or _AFTER.match(text, end):
+        return None
+    return Side(tuple(placed.token for placed in side), text[start:end])
+
+
+verifiers.register("numbers")(Numbers)
