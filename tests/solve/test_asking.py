@@ -78,7 +78,7 @@ def test_a_choices_share_is_that_of_the_tokens_that_begin_it(logprobs: dict[str,
 
 @pytest.mark.parametrize(
     ("said", "choice"),
-    [("Yes.", "Yes."), ("I'd say: yes", "Yes"), ("yes or no", "yes or no"), ("Nothing", "Nothing")],
+    [("Yes.", "Yes"), ("I'd say: yes", "Yes"), ("yes or no", "yes or no"), ("Nothing", "Nothing")],
 )
 def test_a_choice_is_settled_where_it_is_named_alone(said: str, choice: str) -> None:
     assert settled(("Yes", "No"), said) == choice
@@ -132,7 +132,8 @@ async def test_a_prompt_that_is_too_long_is_no_reason_to_ask_again(play: Play) -
 async def test_who_cannot_but_think_is_asked_with_room_for_it(play: Play) -> None:
     backend = ReplayBackend([ANSWER, SAYS_YES, SAYS_YES])
     spine = Spine(backend, family="o1", verifier=Weighing())
-    answer = await play(spine, request(effort="none", verifier=VerifierSpec("weighing")), checked)
+    asked = request(max_thinking_tokens=100, verifier=VerifierSpec("weighing"))
+    answer = await play(spine, asked, checked)
     assert answer.candidates[0].score == 1.0
     assert [call.weighs for call in backend.calls] == [0, 0, 0]
-    assert backend.calls[1].thinking_tokens
+    assert backend.calls[1].thinking_tokens == 100
