@@ -4,7 +4,6 @@ import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -133,20 +132,25 @@ async def _prepare(request: Request, services: Services) -> _Prepared:
     bound = await bounded_input(request, model, request.messages, wanted=wanted)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
-    resolve = partial(_resolved, plan.effort)
+    resolve = resolved(plan.effort)
     budget = resolve(model, bound, limits)
     return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
 
 
-def _resolved(effort: Effort, model: ServedModel, input_bound: int, limits: Limits) -> TokenBudget:
-    return token_budget(
-        limits,
-        effort=effort,
-        effort_tokens=model.effort_tokens,
-        answer_tokens=model.answer_tokens,
-        context_left=None if model.context is None else model.context - input_bound,
-        costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
-    )
+def resolved(effort: Effort) -> Resolve:
+    """How the budget of a model follows from limits, for who asks for so much effort."""
+
+    def resolve(model: ServedModel, input_bound: int, limits: Limits) -> TokenBudget:
+        return token_budget(
+            limits,
+            effort=effort,
+            effort_tokens=model.effort_tokens,
+            answer_tokens=model.answer_tokens,
+            context_left=None if model.context is None else model.context - input_bound,
+            costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
+        )
+
+    return resolve
 
 
 class _Solving:

@@ -1,6 +1,15 @@
 """What checks answers: one file for each kind; importing this package registers them."""
 
-from perpend.verifiers import answer, math, schema, texts
+from perpend.verifiers import (
+    answer,
+    claims,
+    judge,
+    math,
+    process_reward,
+    schema,
+    self_score,
+    texts,
+)
 from perpend.verifiers.contract import Asked, Task, Verifier, made, verifier_spec, verifiers
 
 __all__ = [
@@ -8,9 +17,13 @@ __all__ = [
     "Task",
     "Verifier",
     "answer",
+    "claims",
+    "judge",
     "made",
     "math",
+    "process_reward",
     "schema",
+    "self_score",
     "texts",
     "verifier_spec",
     "verifiers",

@@ -78,6 +78,8 @@ class Task:
 class Verifier(Protocol):
     needs_gold: bool = False
     """It checks against a gold, and is of no use without one."""
+    needs_model: bool = False
+    """It asks a model."""
     rates_thoughts: bool = False
     """It can also tell how good a thought is that has no answer yet: such candidates' answer is empty."""
 
@@ -88,6 +90,11 @@ class Verifier(Protocol):
     async def same(self, first: str, second: str) -> bool:
         """Whether two answers count as one: votes are counted by this."""
         return first.strip() == second.strip()
+
+    async def compare(self, task: Task, first: Candidate, second: Candidate) -> float:
+        """How likely the first is the better one: by their scores, unless a verifier looks at both at once."""
+        one, other = [await self.verify(task, candidate) for candidate in (first, second)]
+        return (1 + one.score - other.score) / 2
 
     async def aclose(self) -> None:
         """Give back what it holds."""
