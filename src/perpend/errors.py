@@ -15,6 +15,7 @@
     │   ├── UpstreamMalformed   502 upstream_malformed      not HTTP, not SSE, not JSON, not UTF-8
     │   ├── UpstreamOverloaded  503 upstream_overloaded     too busy; may carry retry_after
     │   │   └── RateLimited     429 upstream_rate_limit     this account's limit; may carry retry_after
+    │   ├── VerifierFailed      502 verifier_failed         one of the user's own broke, or said nothing readable
     │   ├── AccountRefused      502 upstream_auth           wrong key, no permission, no credit, no such model
     │   └── Rejected            400 upstream_rejected       it can't take this request, here or anywhere
     │       ├── ContextTooLong  400 context_length_exceeded names messages
@@ -135,6 +136,10 @@ class UpstreamOverloaded(UpstreamError):
 class RateLimited(UpstreamOverloaded):
     status = 429
     code = "upstream_rate_limit"
+
+
+class VerifierFailed(UpstreamError):
+    code = "verifier_failed"
 
 
 class AccountRefused(UpstreamError):

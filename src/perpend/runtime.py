@@ -1,6 +1,7 @@
 """The composition root: a `Config` becomes wired objects. Nothing else wires."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +23,19 @@ from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
-from perpend.errors import NotFound, WeightsError
-from perpend.registry import choices_hint
+from perpend.errors import BadRequest, NotFound, WeightsError
+from perpend.registry import checked_options, choices_hint
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
+from perpend.solve.aside import asking
+from perpend.solve.asking import Asking
 from perpend.solve.count import count_input
 from perpend.storage.responses import Responses
 from perpend.storage.store import Store
 from perpend.types import Answer, Request, VerifierSpec
 from perpend.verifiers import Verifier, made
+from perpend.verifiers.command import Command
+from perpend.verifiers.endpoint import Endpoint
+from perpend.verifiers.function import Function
 
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
@@ -231,19 +237,40 @@ def _account(row: Provider, provider: ProviderConfig, key: str | None) -> Accoun
 class Verifiers:
     """One verifier of each kind serves all requests: its workers are shared. With options of its own, one each."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config) -> None:
+        self._own = config.verifiers
         self._shared: dict[str, Verifier] = {}
+        self._anywhere = HTTPClient()
+        self._clients = HTTPClient(public_only=not config.serve.private_addresses)
 
     def get(self, spec: VerifierSpec) -> Verifier:
+        """One of perpend.toml goes before one of the same name. Raises BadRequest, and ConfigError."""
         if spec.options:
-            return made(spec)
+            return self._made(spec)
         if spec.name not in self._shared:
-            self._shared[spec.name] = made(spec)
+            self._shared[spec.name] = self._made(spec)
         return self._shared[spec.name]
+
+    def _made(self, spec: VerifierSpec) -> Verifier:
+        name, row = spec.name, self._own.get(spec.name)
+        if row is None and name == "http":
+            return Endpoint(self._clients, **checked_options(Endpoint, spec.options, "verifier"))
+        if row is None:
+            return made(spec)
+        if spec.options:
+            raise BadRequest(f"the verifier {name!r} takes no options", field="verifier")
+        if row.function is not None:
+            return Function(name, row.function, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
+        if row.command is not None:
+            return Command(name, row.command, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
+        assert row.url is not None
+        return Endpoint(self._anywhere, name, row.needs_gold, url=row.url, timeout_s=row.timeout_s)
 
     async def aclose(self) -> None:
         for verifier in self._shared.values():
             await verifier.aclose()
+        await self._anywhere.aclose()
+        await self._clients.aclose()
 
 
 class Runtime:
@@ -257,7 +284,7 @@ class Runtime:
         self.engines = EnginePool(config.engine, home)
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)
-        self.verifiers = Verifiers()
+        self.verifiers = Verifiers(config)
         self._services = Services(
             resolve=self.models.resolve,
             recorder=store.writer,
@@ -302,6 +329,10 @@ class Runtime:
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
         return await solve(request, self._services, sink, control=control, origin=origin)
+
+    def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
+        """See `perpend.solve.aside.asking`."""
+        return asking(model, self._services, Origin(source))
 
     async def count_input(self, request: Request) -> int:
         """Prompt tokens of `request`; see `perpend.solve.count`."""

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
+from perpend.backends.addresses import resolved
 from perpend.backends.connection import Connection, NotHTTP
 from perpend.backends.refusals import malformed, refusal
 from perpend.backends.sse import SSEParser
@@ -110,7 +111,11 @@ class _Place(NamedTuple):
 class HTTPClient:
     """Keeps connections for the next request; shared by all backends."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, public_only: bool = False) -> None:
+        """`public_only`: for addresses that a client names. None of our own network is connected to, and no proxy
+        is used, as nobody knows what it would connect to.
+        """
+        self.public_only = public_only
         self._idle: dict[_Place, list[Connection]] = {}
 
     def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
@@ -155,7 +160,9 @@ class HTTPClient:
         A pooled one that the server closed before it said anything is tried once more, on a new connection.
         """
         place, head = _target(url)
-        if account.proxy is not None:
+        if self.public_only:
+            place = place._replace(proxy="")
+        elif account.proxy is not None:
             place = place._replace(proxy=account.proxy)
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
         patience = account.patience
@@ -163,7 +170,7 @@ class HTTPClient:
         connection = pooled
         try:
             if connection is None:
-                connection = await _connect(place, patience)
+                connection = await self._connect(place, patience)
             try:
                 await connection.send(request, patience.first_token_s, patience.total_s)
             except ConnectionError:
@@ -171,7 +178,7 @@ class HTTPClient:
                     raise
                 connection.close()
                 connection = None
-                connection = await _connect(place, patience)
+                connection = await self._connect(place, patience)
                 await connection.send(request, patience.first_token_s, patience.total_s)
         except BaseException as error:
             if connection is not None:
@@ -180,6 +187,18 @@ class HTTPClient:
                 raise _failure(url, error, billed=connection is not None) from error
             raise
         return place, connection
+
+    async def _connect(self, place: _Place, patience: Patience) -> Connection:
+        """Raises OSError, and BadRequest for an address that isn't public where it must be."""
+        context = _tls() if place.tls else None
+        try:
+            async with asyncio.timeout(patience.connect_s):
+                if place.proxy:
+                    return await tunnel(place.proxy, place.host, place.port, context)
+                hosts = await resolved(place.host, place.port) if self.public_only else [place.host]
+                return await _opened(hosts, place, context)
+        except TimeoutError as error:
+            raise TimeoutError(f"no connection within {patience.connect_s:g} s") from error
 
     def _pooled(self, place: _Place) -> Connection | None:
         idle = self._idle.get(place, [])
@@ -200,18 +219,21 @@ class HTTPClient:
         idle.append(connection)
 
 
-async def _connect(place: _Place, patience: Patience) -> Connection:
-    """Raises OSError."""
+async def _opened(hosts: list[str], place: _Place, context: ssl.SSLContext | None) -> Connection:
+    """To the first of `hosts`, names or addresses of `place`, that takes it. Raises OSError."""
     loop = asyncio.get_running_loop()
-    context = _tls() if place.tls else None
-    try:
-        async with asyncio.timeout(patience.connect_s):
-            if place.proxy:
-                return await tunnel(place.proxy, place.host, place.port, context)
-            _, connection = await loop.create_connection(Connection, place.host, place.port, ssl=context)
-    except TimeoutError as error:
-        raise TimeoutError(f"no connection within {patience.connect_s:g} s") from error
-    return connection
+    name = place.host if context else None
+    for left, host in zip(reversed(range(len(hosts))), hosts, strict=True):
+        try:
+            _, connection = await loop.create_connection(
+                Connection, host, place.port, ssl=context, server_hostname=name
+            )
+        except OSError:
+            if not left:
+                raise
+        else:
+            return connection
+    raise AssertionError("a name has at least one address")
 
 
 @cache

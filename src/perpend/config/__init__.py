@@ -11,6 +11,7 @@ from perpend.config.schema import (
     ProviderConfig,
     ServeConfig,
     StorageConfig,
+    VerifierConfig,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ProviderConfig",
     "ServeConfig",
     "StorageConfig",
+    "VerifierConfig",
     "find_file",
     "home_dir",
     "load",

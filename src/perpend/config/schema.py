@@ -148,6 +148,25 @@ class ModelConfig(Section, frozen=True):
         return self.provider == EMBEDDED and not self.deployments
 
 
+class VerifierConfig(Section, frozen=True):
+    """A verifier of your own, under a name of your choice: one of `function`, `command` and `url`."""
+
+    function: str | None = None
+    """`package.module:name`, called with those of question, answer, thinking and gold that it names."""
+    command: tuple[str, ...] | None = None
+    """Gets them as JSON on stdin; prints a verdict as JSON, or exits with 0 (passed) or 1."""
+    url: str | None = None
+    """Gets them as JSON in a POST, and answers with a verdict as JSON. Whatever is named here may be private."""
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    """Seconds that it may take for one candidate."""
+    needs_gold: bool = False
+    """Requests without a gold are refused."""
+
+    def __post_init__(self) -> None:
+        if [self.function, self.command, self.url].count(None) != 2 or self.command == ():
+            raise ValueError("name one of function, command and url")
+
+
 class ServeConfig(Section, frozen=True):
     """The gateway."""
 
@@ -162,7 +181,7 @@ class ServeConfig(Section, frozen=True):
     max_concurrent: Positive = 1_000
     """Requests answered at a time; more are refused with 429."""
     private_addresses: bool = False
-    """Whether clients may name images on loopback, link-local and private addresses."""
+    """Whether clients may name images and verifiers on loopback, link-local and private addresses."""
     require_keys: Literal["auto", "always", "never"] = "auto"
     """`auto`: on loopback none is needed until one exists; elsewhere always."""
 
@@ -204,3 +223,4 @@ class Config(Section, frozen=True):
     storage: StorageConfig = StorageConfig()
     providers: dict[str, ProviderConfig] = field(default_factory=dict[str, ProviderConfig])
     models: dict[str, ModelConfig] = field(default_factory=dict[str, ModelConfig])
+    verifiers: dict[str, VerifierConfig] = field(default_factory=dict[str, VerifierConfig])

@@ -1,5 +1,8 @@
 """The session that strategies get: everything that it hands out is inside the request's budget, and accounted."""
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -17,7 +20,9 @@ from perpend.solve.standin import write
 from perpend.solve.terms import Terms
 from perpend.strategies import Feedback, Step, with_options
 from perpend.types import Candidate, Limits, Message, Request, Sampling, StrategySpec, Verdict, VerifierSpec
-from perpend.verifiers import Task
+from perpend.verifiers import Task, Verifier
+
+Checked = TypeVar("Checked")
 
 _FINAL = VerifierSpec("answer")
 """How answers are compared where the request names no verifier."""
@@ -188,16 +193,24 @@ class Session(Struct, frozen=True):
     async def same(self, first: str, second: str) -> bool:
         return await self.terms.verifier(self.verifier or _FINAL).same(first, second)
 
+    async def compare(self, first: Candidate, second: Candidate) -> float | None:
+        assert self.verifier is not None, "strategies call need_verifier first"
+        verifier, task = self._at_hand(self.verifier)
+        return await self._in_time(verifier.compare(task, first, second))
+
     async def _verdict(self, spec: VerifierSpec, candidate: Candidate) -> Verdict | None:
-        """None where no time or budget is left to check it."""
-        task = Task(
-            question=_question(self.request),
-            gold=spec.gold,
-            model=Asking(self.terms, self.account, self.means),
-        )
+        verifier, task = self._at_hand(spec)
+        return await self._in_time(verifier.verify(task, candidate))
+
+    def _at_hand(self, spec: VerifierSpec) -> tuple[Verifier, Task]:
+        asking = Asking(self.terms, self.account, self.means)
+        return self.terms.verifier(spec), Task(question=_question(self.request), gold=spec.gold, model=asking)
+
+    async def _in_time(self, checking: Awaitable[Checked]) -> Checked | None:
+        """None where no time or budget is left to check."""
         try:
             async with self.means.in_time():
-                return await self.terms.verifier(spec).verify(task, candidate)
+                return await checking
         except TimeoutError:
             self.account.cut = self.means.over or "deadline"
         except (CapReached, DeadlineTooShort, UpstreamError, EngineError):

@@ -128,6 +128,10 @@ class Session(Protocol):
         """How good a thought looks so far, from 0 to 1; None where no time or budget is left to tell."""
         ...
 
+    async def compare(self, first: Candidate, second: Candidate) -> float | None:
+        """How likely the verifier finds the first one the better; None where no time or budget is left to tell."""
+        ...
+
     async def same(self, first: str, second: str) -> bool:
         """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do."""
         ...

@@ -3,6 +3,7 @@
 from perpend.verifiers import (
     answer,
     claims,
+    endpoint,
     judge,
     math,
     process_reward,
@@ -18,6 +19,7 @@ __all__ = [
     "Verifier",
     "answer",
     "claims",
+    "endpoint",
     "judge",
     "made",
     "math",

@@ -1,4 +1,4 @@
-"""A model that grades answers by a rubric, one alone or two beside each other. What it says costs the request tokens."""
+"""A model that grades answers by a rubric, one alone or two beside each other. Its tokens are the request's."""
 
 from collections.abc import Mapping
 from typing import Annotated

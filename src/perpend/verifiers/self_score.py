@@ -1,4 +1,4 @@
-"""How likely the model that wrote an answer thinks that it's right: P(True) of Kadavath et al. 2022, arXiv:2207.05221."""
+"""How likely the model that wrote an answer thinks it right: P(True) of Kadavath et al. 2022, arXiv:2207.05221."""
 
 from typing import Annotated
 

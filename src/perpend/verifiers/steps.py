@@ -1,6 +1,7 @@
 """A solution as its steps: the paragraphs, else the lines, else the sentences."""
 
 import re
+from itertools import pairwise
 
 _SPLITS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\\$(])"))
 _SHORTEST = 12
@@ -17,7 +18,7 @@ def steps(text: str, most: int) -> list[str]:
     if len(pieces) <= most:
         return pieces
     bounds = [round(number * len(pieces) / most) for number in range(most + 1)]
-    return ["\n\n".join(pieces[start:end]) for start, end in zip(bounds, bounds[1:], strict=False)]
+    return ["\n\n".join(pieces[start:end]) for start, end in pairwise(bounds)]
 
 
 def _joined(pieces: list[str]) -> list[str]:

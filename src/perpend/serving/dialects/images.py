@@ -4,17 +4,14 @@ We load none of them ourselves. A server in our own network might, so an address
 name; what a public name resolves to is only known to the one who loads it.
 """
 
-import ipaddress
 import re
-import socket
-from urllib.parse import urlsplit
 
+from perpend.backends.addresses import is_private
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.types import Image
 
 _DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/_=-]")
-_LOCAL_NAMES = (".localhost", ".local", ".internal", ".home.arpa")
 
 
 def image(url: str, field: str, config: Config, detail: str | None = None) -> Image:
@@ -25,29 +22,10 @@ def image(url: str, field: str, config: Config, detail: str | None = None) -> Im
             raise BadRequest("this data URL isn't an image that models read", hint=hint, field=field)
     elif not url.startswith(("https://", "http://")):
         raise BadRequest("an image needs a URL", hint="https://…, or data:image/png;base64,…", field=field)
-    elif not config.serve.private_addresses and _is_private(url):
+    elif not config.serve.private_addresses and is_private(url):
         raise BadRequest(
             "the image's address isn't a public one",
             hint="send it as a data URL, or set serve.private_addresses",
             field=field,
         )
     return Image(url, detail)
-
-
-def _is_private(url: str) -> bool:
-    try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
-    except ValueError:
-        return True
-    if not host or host == "localhost" or host.endswith(_LOCAL_NAMES):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            address = ipaddress.ip_address(socket.inet_aton(host))  # 127.1, 0x7f000001, 2130706433
-        except OSError:
-            return "." not in host  # a name of the local network
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return not address.is_global
