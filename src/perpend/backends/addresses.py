@@ -48,7 +48,7 @@ def is_public(text: str) -> bool:
 
 
 async def resolved(host: str, port: int) -> list[str]:
-    """The IP addresses to connect to, the best first. Raises BadRequest where any that the name has isn't public, and OSError."""
+    """The IP addresses to connect to, the best first. Raises OSError, and BadRequest where any isn't public."""
     loop = asyncio.get_running_loop()
     found: list[Any] = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(row[4][0]) for row in found]

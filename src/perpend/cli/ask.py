@@ -9,10 +9,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from cyclopts import Parameter
 
 from perpend.cli.console import Whole, colours, note, pull_progress
+from perpend.cli.named import named
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -114,8 +114,8 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
             deadline_ms=_milliseconds(deadline),
         ),
         sampling=Sampling(temperature=temperature, seed=seed),
-        strategy=strategy_spec(_named(strategy, "--strategy")),
-        verifier=None if verifier is None else verifier_spec(_named(verifier, "--verifier")),
+        strategy=strategy_spec(named(strategy, "--strategy")),
+        verifier=None if verifier is None else verifier_spec(named(verifier, "--verifier")),
         visibility=visibility,
     )
     answer = asyncio.run(_ask(request, config, quiet=json))
@@ -257,14 +257,3 @@ def _milliseconds(text: str | None) -> int | None:
     if milliseconds < 1:
         raise BadRequest(f"--deadline {text!r} isn't a time", hint="such as 5s or 500ms", field="--deadline")
     return milliseconds
-
-
-def _named(text: str, option: str) -> Any:
-    """A name, or an object with one."""
-    if not text.startswith("{"):
-        return text
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        hint = 'such as \'{"name": "best_of_n", "n": 4}\''
-        raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None

@@ -2,92 +2,188 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
-from perpend.cli.console import print_row
+from perpend.cli.console import print_json, print_row, pull_progress
+from perpend.cli.named import named
+from perpend.config import Config, load_config
 from perpend.errors import BadRequest
-from perpend.types import Candidate
+from perpend.types import Candidate, Verdict, VerifierSpec
+
+if TYPE_CHECKING:  # verifiers that ask no model needn't load an engine
+    from perpend.solve.asking import Asking
 
 _AT_ONCE = 64
 
 
 class _Row(Struct):
-    gold: str
     pred: str
+    gold: str | None = None
+    question: str = ""
+    thinking: str = ""
+    label: bool | None = None
+    """Whether it's right, for --agreement."""
 
 
-def verify(
+Check = Callable[[_Row], Awaitable[Verdict]]
+
+
+class _Checking(Struct, frozen=True):
+    check: Check
+    at_once: int
+
+
+def verify(  # noqa: PLR0913 -- the options of a command
     kind: str,
     /,
     *,
     gold: str | None = None,
     answer: str | None = None,
-    jsonl: Annotated[Path | None, Parameter(help='Rows {"gold": …, "pred": …}; "-" for stdin.')] = None,
+    question: str = "",
+    thinking: str = "",
+    jsonl: Annotated[
+        Path | None,
+        Parameter(
+            help='Rows {"pred", "gold", "question", "thinking", "label"}, all but the first optional; "-": stdin.'
+        ),
+    ] = None,
+    agreement: Annotated[bool, Parameter(negative=())] = False,
+    model: str | None = None,
+    config: Path | None = None,
 ) -> None:
-    r"""Check an answer against the right one, and print the verdict as JSON.
+    r"""Check an answer, and print the verdict as JSON.
 
-    With --gold and --answer the exit status is 0 where it passed and 1 where it didn't.
+    With --answer the exit status is 0 where it passed and 1 where it didn't.
 
-    Examples: `perpend verify math --gold '\frac12' --answer 'So it is 0.5.'`, `perpend verify math --jsonl rows.jsonl`
+    Examples: `perpend verify math --gold '\frac12' --answer 'So it is 0.5.'`, `perpend verify math --jsonl rows.jsonl`,
+    `perpend verify '{"name": "judge", "rubric": "It is polite."}' --question 'Who are you?' --answer 'Go away.'`
 
     Parameters
     ----------
     kind
-        math, choice, exact, regex or schema.
+        A verifier's name, such as math, or an object with its name and options; see docs/guides/verifiers.md.
     gold
         The right answer; for regex a pattern, for schema a JSON schema.
     answer
         What is to be checked: an answer, or a whole solution that ends in one.
+    question
+        What was asked, for verifiers that a model judges for.
+    thinking
+        The thinking that led to the answer.
+    agreement
+        Print how well the verdicts of --jsonl agree with the rows' labels (true where "pred" is right): their
+        number, Cohen's kappa, and the threshold of the score that agrees best.
+    model
+        The model that a judge, process_reward or self_score asks.
+    config
+        A perpend.toml in place of the usual one.
     """
+    from perpend.verifiers import verifier_spec
+
+    spec = verifier_spec(named(kind, "KIND"), "KIND")
+    if jsonl is None and answer is None:
+        raise BadRequest(
+            "nothing to check", hint="give --gold and --answer, or --jsonl FILE", field="--answer"
+        )
+    loaded = load_config(config)
     if jsonl is not None:
-        asyncio.run(_all(kind, _rows(jsonl)))
-        return
-    if gold is None or answer is None:
-        raise BadRequest("nothing to check", hint="give --gold and --answer, or --jsonl FILE", field="--gold")
-    if not asyncio.run(_one(kind, _Row(gold, answer))):
+        rows = _rows(jsonl, labelled=agreement)
+        asyncio.run(_all(spec, rows, model, loaded, agreement=agreement))
+    elif answer is not None and not asyncio.run(
+        _one(spec, _Row(answer, gold, question, thinking), model, loaded)
+    ):
         raise SystemExit(1)
 
 
-async def _one(kind: str, row: _Row) -> bool:
-    from perpend.verifiers import Task, verifiers
-
-    verifier = verifiers.get(kind, field="KIND")()
-    try:
-        verdict = await verifier.verify(Task(gold=row.gold), Candidate(answer=row.pred))
-    finally:
-        await verifier.aclose()
+async def _one(spec: VerifierSpec, row: _Row, model: str | None, config: Config) -> bool:
+    async with _checking(spec, model, config) as checking:
+        verdict = await checking.check(row)
     print_row(verdict)
     return verdict.passed
 
 
-async def _all(kind: str, rows: list[_Row]) -> None:
+async def _all(
+    spec: VerifierSpec, rows: list[_Row], model: str | None, config: Config, *, agreement: bool
+) -> None:
     """In the order of the rows, each as soon as all before it are there."""
-    from perpend.verifiers import Task, verifiers
+    verdicts: list[Verdict] = []
+    async with _checking(spec, model, config) as checking:
+        gate = asyncio.Semaphore(checking.at_once)
 
-    verifier = verifiers.get(kind, field="KIND")()
-    gate = asyncio.Semaphore(_AT_ONCE)
+        async def one(row: _Row) -> Verdict:
+            async with gate:
+                return await checking.check(row)
 
-    async def one(row: _Row) -> Any:
-        async with gate:
-            return await verifier.verify(Task(gold=row.gold), Candidate(answer=row.pred))
+        tasks = [asyncio.create_task(one(row)) for row in rows]
+        try:
+            for task in tasks:
+                verdicts.append(await task)
+                if not agreement:
+                    print_row(verdicts[-1])
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    if agreement:
+        _print_agreement(verdicts, [bool(row.label) for row in rows])
 
-    tasks = [asyncio.create_task(one(row)) for row in rows]
+
+def _print_agreement(verdicts: list[Verdict], labels: list[bool]) -> None:
+    from perpend.training.figures import proportion
+    from perpend.verifiers.agreement import agreement
+
+    found = agreement(verdicts, labels)
+    share = proportion(found.agreed, found.n)
+    interval = {"estimate": share.estimate, "low": share.low, "high": share.high}
+    print_json({**msgspec.structs.asdict(found), "agreement": interval})
+
+
+@asynccontextmanager
+async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> AsyncGenerator[_Checking, None]:
+    from perpend.runtime import Verifiers
+    from perpend.verifiers import Task
+
+    verifiers = Verifiers(config)
+    verifier = verifiers.get(spec)
+
+    def checking(judge: "Asking | None") -> _Checking:
+        async def check(row: _Row) -> Verdict:
+            gold = spec.gold if row.gold is None else row.gold
+            task = Task(question=row.question, gold=gold, model=judge)
+            return await verifier.verify(task, Candidate(answer=row.pred, thinking=row.thinking))
+
+        return _Checking(check, _AT_ONCE if judge is None else judge.means.model.width())
+
     try:
-        for task in tasks:
-            print_row(await task)
+        if verifier.needs_model:
+            async with _asking(model, config) as judge:
+                yield checking(judge)
+        else:
+            yield checking(None)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         await verifier.aclose()
+        await verifiers.aclose()
 
 
-def _rows(path: Path) -> list[_Row]:
+@asynccontextmanager
+async def _asking(model: str | None, config: Config) -> AsyncGenerator["Asking", None]:
+    from perpend.runtime import Runtime
+
+    async with await Runtime.open(config) as runtime:
+        with pull_progress() as listener:
+            await runtime.prepare(model, listener)
+        async with runtime.asking(model, "verify") as judge:
+            yield judge
+
+
+def _rows(path: Path, *, labelled: bool) -> list[_Row]:
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
@@ -98,6 +194,10 @@ def _rows(path: Path) -> list[_Row]:
             try:
                 rows.append(msgspec.json.decode(line, type=_Row))
             except msgspec.DecodeError as error:
-                hint = 'each line is an object with "gold" and "pred"'
+                hint = 'each line is an object with "pred", and "gold" where the verifier needs one'
                 raise BadRequest(f"{path}:{number}: {error}", hint=hint, field="--jsonl") from None
+            if labelled and rows[-1].label is None:
+                raise BadRequest(f'{path}:{number}: it has no "label"', hint="true or false", field="--jsonl")
+    if labelled and not rows:
+        raise BadRequest(f"{path} has no rows", field="--jsonl")
     return rows

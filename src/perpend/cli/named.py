@@ -1,0 +1,18 @@
+"""Options that name something, with or without options of its own."""
+
+from typing import Any
+
+import msgspec
+
+from perpend.errors import BadRequest
+
+
+def named(text: str, option: str) -> Any:
+    """A name, or the object that the text is as JSON. Raises BadRequest."""
+    if not text.startswith("{"):
+        return text
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        hint = 'such as \'{"name": "best_of_n", "n": 4}\''
+        raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None
