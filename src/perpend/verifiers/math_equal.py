@@ -9,7 +9,7 @@ bounded by whoever waits for the worker: SymPy can't be interrupted from inside.
 import re
 import warnings
 from fractions import Fraction
-from itertools import permutations
+from itertools import permutations, product
 from typing import Any, cast
 
 from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
@@ -30,6 +30,12 @@ _LONGEST = 100_000
 _ASSIGNED = re.compile(
     r"^\s*(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|\\in|\\approx)\s*)(?P<rest>[^=]+)$"
 )
+_JOINED = re.compile(
+    r"(?:\\q?quad|\s|,)*(?:\\text(?:rm)?\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z]))(?:\\q?quad|\s)*"
+)
+"""Words between the elements of a list."""
+_LONGEST_LIST = 200
+"""Characters above which "and" is a word of a sentence."""
 _OUTER = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -134,28 +140,43 @@ def _proportional(first: Any, second: Any) -> bool:
         return False
 
 
-def _split(text: str) -> tuple[str, list[str]]:
-    """The bracket around a list, if there is one, and its elements."""
+def _split(text: str) -> tuple[str, list[list[str]]]:
+    """The bracket around a list, if there is one, and its elements: parted by every sign, or by the strongest alone.
+
+    "p = 5, q = 2 and p = 7, q = 2" are two solutions, though "1, 2 and 3" are three.
+    """
     text = _unassigned(text).strip().strip("$").replace("\\{", "{").replace("\\}", "}").strip()
     bracket = ""
     if text[:1] in _OUTER and text.endswith(_OUTER[text[0]]):
         bracket, text = text[0], text[1:-1]
+    if len(text) <= _LONGEST_LIST:
+        text = _JOINED.sub(";", text)
+    return bracket, [_parts(text, ",;"), *([_parts(text, ";")] if ";" in text else [])]
+
+
+def _parts(text: str, signs: str) -> list[str]:
+    """What stands between signs that are in no bracket."""
     parts, depth, start = list[str](), 0, 0
     for index, letter_ in enumerate(text):
         depth += (letter_ in "([{") - (letter_ in ")]}")
-        if letter_ in ",;" and depth == 0:
+        if letter_ in signs and depth == 0:
             parts.append(text[start:index])
             start = index + 1
-    return bracket, [*parts, text[start:]]
+    return [*parts, text[start:]]
 
 
 def _elementwise(gold: str, given: str) -> bool:
-    (bracket, first), (other, second) = _split(gold), _split(given)
-    if len(first) != len(second) or not 2 <= len(first) <= 6:
-        return False
+    (bracket, firsts), (other, seconds) = _split(gold), _split(given)
     ordered = "(" in (bracket, other) or "[" in (bracket, other)
     if ordered and bracket and other and bracket != other:
         return False
+    return any(
+        len(first) == len(second) and 2 <= len(first) <= 6 and _all_same(first, second, ordered=ordered)
+        for first, second in product(firsts, seconds)
+    )
+
+
+def _all_same(first: list[str], second: list[str], *, ordered: bool) -> bool:
     orders = [tuple(second)] if ordered else list(permutations(second))[:120]
     return any(
         all(_same(a.strip(), b.strip()) for a, b in zip(first, order, strict=True)) for order in orders
