@@ -164,7 +164,7 @@ def _root(value: Fraction) -> Fraction:
 
 
 _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?m)^\s*(?:[-*+•]|\d+[.)])\s+"), "\n"),  # bullets and numbers of lists
+    (re.compile(r"(?m)^[ \t]{0,16}(?:[-*+•]|\d{1,3}[.)])[ \t]+"), "\n"),  # bullets and numbers of lists
     (re.compile(r"\\(?:left|right|boxed|displaystyle)(?![A-Za-z])|[&$]|\\[$]"), ""),
     (re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s*\{[^{}]*\}"), " units "),
     (re.compile(r"\\(?:cdot|times)(?![A-Za-z])|[×·⋅∙]"), "*"),

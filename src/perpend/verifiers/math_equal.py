@@ -9,7 +9,7 @@ bounded by whoever waits for the worker: SymPy can't be interrupted from inside.
 import re
 import warnings
 from fractions import Fraction
-from itertools import permutations, product
+from itertools import accumulate, permutations, product
 from typing import Any, cast
 
 from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
@@ -26,7 +26,8 @@ _TOWER = re.compile(
     r"(?:\^|\*\*)\s*(?:\{[^{}]*\^|\([^()]*(?:\^|\*\*)|\w+\s*(?:\^|\*\*)|[{(]?\s*-?\d{5,})|\d{5,}\s*!|!\s*!"
 )
 """Powers of powers, and powers so large that nobody should compute them: compared as text alone."""
-_LONGEST = 100_000
+_LONGEST = 20_000
+_DEEPEST = 100
 _ASSIGNED = re.compile(
     r"^\s*(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|\\in|\\approx)\s*)(?P<rest>[^=]+)$"
 )
@@ -83,7 +84,13 @@ def _unassigned(text: str) -> str:
 
 
 def _too_large(text: str) -> bool:
-    return len(text) > _LONGEST or any(_TOWER.search(part) for part in boxed(text) or [text])
+    return len(text) > _LONGEST or _depth(text) > _DEEPEST or any(_TOWER.search(part) for part in boxed(text) or [text])
+
+
+def _depth(text: str) -> int:
+    """Of brackets in brackets; parsers that recurse take as long as they are deep, and more."""
+    opened = accumulate((letter_ in "([{") - (letter_ in ")]}") for letter_ in text)
+    return max(opened, default=0)
 
 
 def _parsed(text: str) -> list[Any]:

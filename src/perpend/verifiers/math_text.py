@@ -19,7 +19,9 @@ _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,(\[{])(?P<whole>\d+),(?P<part>\d{1,2})(?![\d.,)\]}])|(?<![\d.,])0,(?P<zero>\d+)(?![\d.,])"
 )
 _I_TIMES = re.compile(r"(?<![a-zA-Z\\])i\(")
-_PERCENT = re.compile(r"\s*(?:\\text\s*\{\s*)?(?:\\?%|percentages?\b|percent\b|pct\b)\s*\}?", re.IGNORECASE)
+_PERCENT = re.compile(
+    r"\s{0,4}(?:\\text\s*\{\s*)?(?:\\?%|percentages?\b|percent\b|pct\b)\s*\}?", re.IGNORECASE
+)
 _SINGLE = re.compile(r"(?<!\\)\\[a-zA-Z]")
 """A command with one backslash: where there is none, all of them were escaped once too often."""
 _PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+))")
