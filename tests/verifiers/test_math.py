@@ -1,4 +1,4 @@
-"""Math against real graders' cases, and against what would never end."""
+"""Math against real graders' cases; what would never end is in test_pathological."""
 
 from collections.abc import AsyncGenerator
 
@@ -10,19 +10,6 @@ from perpend.types import Candidate
 from perpend.verifiers import Task
 from perpend.verifiers.math import Math
 from perpend.verifiers.workers import Workers
-
-ENDLESS = (
-    "10^{10^{10}}",
-    "2^{99999999}",
-    "99999999!",
-    "((((" * 60 + "1" + "))))" * 60,
-    r"\frac{1}{" * 60 + "2" + "}" * 60,
-    r"\sum_{n=1}^{10^{9}} \frac{1}{n^2}",
-    "1" * 100_000,
-    "((x^2+1)^{50}-(y^3-1)^{60})^{20}",
-    r"\boxed{" * 500,
-    "9**9**9**9",
-)
 
 
 @pytest.fixture
@@ -47,6 +34,12 @@ async def math() -> AsyncGenerator[Math, None]:
         ("i(2-i)", "1+2i", True),
         ("x > 5", "x < 5", False),
         ("10^{10^{10^{10}}}", "10^{10}", False),
+        ("1, 2 and 3", "3, 1, 2", True),
+        (r"x = 1 \text{ or } x = -1", "1, -1", True),
+        ("W(n) = 1 and W(n) = -1", "W(n)=1orW(n)=-1", True),
+        (r"p = 5, q = 2 \quad \text{and} \quad p = 7, q = 2", "p=5,q=2;p=7,q=2", True),
+        (r"p = 5, q = 2 \text{ and } p = 7, q = 2", "p=5,q=7;p=2,q=2", False),
+        ("1 and 2", "1 and 3", False),
     ],
 )
 async def test_equal_as_mathematics(math: Math, gold: str, answer: str, passed: bool) -> None:
@@ -65,14 +58,7 @@ async def test_graders_own_cases(math: Math) -> None:
         agreed += (await math.verify(Task(gold=row["gold"]), Candidate(answer=row["pred"]))).passed is row[
             "equal"
         ]
-    assert agreed / len(rows) >= 0.94
-
-
-async def test_what_would_never_end_ends(math: Math) -> None:
-    for endless in ENDLESS:
-        verdict = await math.verify(Task(gold="17"), Candidate(answer=endless))
-        assert not verdict.passed
-    assert (await math.verify(Task(gold="17"), Candidate(answer="17"))).passed
+    assert agreed / len(rows) >= 0.95 - 1e-3
 
 
 async def test_a_worker_that_dies_is_replaced() -> None:

@@ -78,7 +78,8 @@ class Numbers(Verifier):
 def correction(claim: Claim) -> str | None:
     """What is wrong with it; None where it's right, also as a rounding. Raises NotArithmetic."""
     left, right = computed(claim.left.tokens), computed(claim.right.tokens)
-    near = abs(left - right) <= abs(left) * (_CLOSE if claim.about else _FLOAT)
+    off = abs(left - right)
+    near = off <= abs(left) * (_CLOSE if claim.about else _FLOAT) and (claim.about or off < 1)
     pairs = (left, claim.right), (right, claim.left)
     if near or any(_rounds(exact, side, claim.about) or _percentage(exact, side) for exact, side in pairs):
         return None
@@ -124,6 +125,14 @@ def claims(text: str) -> Iterator[Claim]:
         for (left, right), relation in zip(pairwise(sides), relations, strict=True):
             if left and right and (_calculates(left) or _calculates(right)):
                 yield Claim(left, right, relation == "≈")
+
+
+def tokens(text: str) -> list[Token]:
+    """Of an expression. Raises NotArithmetic where something else is in it."""
+    runs = list(_runs(text))
+    if len(runs) != 1 or any(placed.token.kind == "relation" for placed in runs[0]):
+        raise NotArithmetic
+    return [placed.token for placed in runs[0]]
 
 
 class _Placed(NamedTuple):

@@ -51,7 +51,9 @@ class Judge(Verifier):
         score = _mean(await judge.weigh(_prompt(f"{shown}\n\n{request}"), _GRADES))
         if score >= self._threshold:
             return Verdict(score, True)
-        return Verdict(score, False, reason or f"graded {1 + 4 * score:.1f} of 5 by: {self._rubric}")
+        if reason and task.gold is None:  # a critique written beside the right answer may tell it
+            return Verdict(score, False, reason)
+        return Verdict(score, False, f"graded {1 + 4 * score:.1f} of 5 by: {self._rubric}")
 
     async def compare(self, task: Task, first: Candidate, second: Candidate) -> float:
         """Both orders are asked, and averaged: judges favour places (Zheng et al. 2023, arXiv:2306.05685)."""

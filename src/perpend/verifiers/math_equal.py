@@ -84,7 +84,11 @@ def _unassigned(text: str) -> str:
 
 
 def _too_large(text: str) -> bool:
-    return len(text) > _LONGEST or _depth(text) > _DEEPEST or any(_TOWER.search(part) for part in boxed(text) or [text])
+    return (
+        len(text) > _LONGEST
+        or _depth(text) > _DEEPEST
+        or any(_TOWER.search(part) for part in boxed(text) or [text])
+    )
 
 
 def _depth(text: str) -> int:

@@ -14,5 +14,6 @@ SYSTEM = Message(
 
 def quoted(name: str, text: str) -> str:
     """`text` between tags that it can't contain: their suffix is drawn from the text itself, the same each time."""
-    tag = f"{name}-{sha256(text.encode(errors='replace')).hexdigest()[:_DIGITS]}"
-    return f"<{tag}>\n{text.strip()}\n</{tag}>"
+    encoded = text.encode(errors="replace")
+    tag = f"{name}-{sha256(encoded).hexdigest()[:_DIGITS]}"
+    return f"<{tag}>\n{encoded.decode().strip()}\n</{tag}>"

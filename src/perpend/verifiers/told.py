@@ -32,7 +32,13 @@ class Told(Struct, frozen=True):
 
 
 def asked(task: Task, candidate: Candidate) -> Asked:
-    return Asked(task.question, candidate.answer, candidate.thinking, task.gold)
+    gold = None if task.gold is None else _text(task.gold)
+    return Asked(_text(task.question), _text(candidate.answer), _text(candidate.thinking), gold)
+
+
+def _text(text: str) -> str:
+    """Half a surrogate pair can't be sent."""
+    return text.encode(errors="replace").decode()
 
 
 def verdict(name: str, said: Any) -> Verdict:
