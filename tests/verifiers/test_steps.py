@@ -14,7 +14,10 @@ from perpend.verifiers.steps import steps
         ("First we add.\nThen we halve.", ["First we add.", "Then we halve."]),
         ("First we add. Then we halve.", ["First we add.", "Then we halve."]),
         ("We add 1.5 and 2.5.", ["We add 1.5 and 2.5."]),
-        ("Step 1:\n\nAdd them both.\n\nSo: 4", ["Step 1:\nAdd them both.\nSo: 4"]),
+        (
+            "Step 1:\n\nAdd them both.\n\nSo: 4\n\nNow halve the sum.",
+            ["Step 1:\nAdd them both.", "So: 4\nNow halve the sum."],
+        ),
         ("", []),
     ],
 )
