@@ -225,6 +225,17 @@ async def test_a_verifier_that_is_needed_is_asked_for_before_anything_is_spent(
     assert not backend.calls
 
 
+async def test_two_candidates_are_compared(play: Play) -> None:
+    spine, _ = scripted(*said("a", "x y"), *said("b", "x y z w"), verifier=Longest())
+
+    async def strategy(session: Session) -> Candidate:
+        first, second = await session.sample(), await session.sample()
+        assert await session.compare(first, second) == 0.25
+        return second
+
+    await play(spine, request(max_thinking_tokens=20, verifier=VerifierSpec("longest")), strategy)
+
+
 class Never(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         await asyncio.sleep(3600)

@@ -25,7 +25,8 @@ READ = "import json, sys; given = json.load(sys.stdin); "
 
 
 async def test_it_prints_a_verdict() -> None:
-    grade = f"{READ}print(json.dumps({{'score': 0.5 * (given['answer'] == given['gold']), 'feedback': given['question']}}))"
+    said = "{'score': 0.5 * (given['answer'] == given['gold']), 'feedback': given['question']}"
+    grade = f"{READ}print(json.dumps({said}))"
     assert await verdict(*python(grade)) == Verdict(0.5, True, "What is 3 + 4?")
     assert await verdict(*python(grade), answer="8") == Verdict(0.0, False, "What is 3 + 4?")
 
@@ -62,7 +63,9 @@ async def test_one_that_fails_says_how(command: tuple[str, ...], said: str) -> N
 
 async def test_one_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     left = tmp_path / "left"
-    hangs = f"import subprocess, time; subprocess.Popen(['sh', '-c', 'sleep 1; touch {left}']); time.sleep(60)"
+    hangs = (
+        f"import subprocess, time; subprocess.Popen(['sh', '-c', 'sleep 1; touch {left}']); time.sleep(60)"
+    )
     with pytest.raises(VerifierFailed, match="took longer than"):
         await verdict(*python(hangs), timeout_s=1.0)
     await asyncio.sleep(1.5)

@@ -51,7 +51,9 @@ async def verdict(path: str, timeout_s: float = 5.0) -> Verdict:
     http = HTTPClient()
     try:
         async with serving(app()) as url:
-            return await Endpoint(http, "mine", url=f"{url}/{path}", timeout_s=timeout_s).verify(TASK, CANDIDATE)
+            return await Endpoint(http, "mine", url=f"{url}/{path}", timeout_s=timeout_s).verify(
+                TASK, CANDIDATE
+            )
     finally:
         await http.aclose()
 
@@ -74,7 +76,9 @@ async def test_one_that_fails_says_how(path: str, said: str) -> None:
         await verdict(path, timeout_s=0.5)
 
 
-@pytest.mark.parametrize("url", ["ftp://example.com", "example.com", "http://127.0.0.1/", "http://10.0.0.7/x"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com", "example.com", "http://127.0.0.1/", "http://10.0.0.7/x"]
+)
 def test_where_a_client_cannot_lead_us(url: str) -> None:
     with pytest.raises(BadRequest) as refused:
         Endpoint(url=url)

@@ -51,7 +51,8 @@ def verify(  # noqa: PLR0913 -- the options of a command
     jsonl: Annotated[
         Path | None,
         Parameter(
-            help='Rows {"pred", "gold", "question", "thinking", "label"}, all but the first optional; "-": stdin.'
+            allow_leading_hyphen=True,
+            help='Rows {"pred"}, and "gold", "question", "thinking", "label" where needed; "-": stdin.',
         ),
     ] = None,
     agreement: Annotated[bool, Parameter(negative=())] = False,
