@@ -12,10 +12,10 @@ from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Backend, Upstream, backends
-from perpend.backends.accounts import account_of, check_wire, key_header
+from perpend.backends.accounts import account_of, check_wire, key_header, signer_of
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.families import Family, family_named, family_of
-from perpend.backends.http import Account, HTTPClient, Patience
+from perpend.backends.http import Account, HTTPClient, Patience, Signer
 from perpend.backends.providers import Provider, providers
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
@@ -52,6 +52,7 @@ class Models:
         self._served: dict[str, ServedModel] = {}
         self._unlisted: dict[str, None] = {}  # the least recently used first
         self._upstreams: dict[str, Deployments] = {}
+        self._signers: dict[str, Signer | None] = {}
         for name, own in config.providers.items():
             if own.wire is not None:
                 check_wire(name, own.wire)  # one that isn't there is told at the start
@@ -208,10 +209,14 @@ class Models:
         async def url() -> str:
             return row.base_url
 
+        def account(key: str | None) -> Account:
+            signer = None if key else self._signer(row)
+            return _account(row, provider, key, signer)
+
         return [
             Deployment(
                 place.provider,
-                backends.get(row.wire)(Upstream(row, self._http, url, _account(row, provider, key))),
+                backends.get(row.wire)(Upstream(row, self._http, url, account(key))),
                 model=place.name or name,
                 key=number,
                 weight=place.weight,
@@ -220,8 +225,14 @@ class Models:
             for number, key in enumerate(provider_keys(place.provider, provider))
         ]
 
+    def _signer(self, row: Provider) -> Signer | None:
+        """One for all models of a provider: they share its token."""
+        if row.name not in self._signers:
+            self._signers[row.name] = signer_of(row, self._http)
+        return self._signers[row.name]
 
-def _account(row: Provider, provider: ProviderConfig, key: str | None) -> Account:
+
+def _account(row: Provider, provider: ProviderConfig, key: str | None, signer: Signer | None) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
     if key:
         headers |= key_header(row.auth, key)
@@ -231,7 +242,7 @@ def _account(row: Provider, provider: ProviderConfig, key: str | None) -> Accoun
         between_s=provider.read_timeout_s,
         total_s=provider.total_timeout_s,
     )
-    return Account(headers, patience, provider.proxy)
+    return Account(headers, patience, provider.proxy, signer)
 
 
 class Verifiers:

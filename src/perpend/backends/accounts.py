@@ -5,18 +5,23 @@ import re
 
 from msgspec.structs import replace
 
+from perpend.backends import google_token, sigv4
 from perpend.backends.contract import backends
-from perpend.backends.providers import Auth, Provider, providers
-from perpend.config.schema import ProviderConfig
+from perpend.backends.http import HTTPClient, Signer
+from perpend.backends.providers import Provider, providers
+from perpend.config.schema import Auth, ProviderConfig
 from perpend.errors import BadRequest, ConfigError
 
+_SIGNED = ("sigv4", "google")
+"""Ways to authorise a request without a key."""
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 def account_of(name: str, own: ProviderConfig | None) -> tuple[Provider, ProviderConfig] | None:
     """The row and the config of provider `name`, each complete; None where neither is there.
 
-    The variable of a row's key is read only for the row's own address: a key goes nowhere else unasked.
+    The variable of a row's key is read only for the row's own address, and so are the credentials that may stand in
+    for it: they go nowhere else unasked.
     Raises ConfigError for a wire that isn't there, and for a variable of the address that isn't set.
     """
     row = providers().get((own and own.like) or name)
@@ -25,12 +30,16 @@ def account_of(name: str, own: ProviderConfig | None) -> tuple[Provider, Provide
     row, own = row or Provider(name=name, splits="if_told"), own or ProviderConfig()
     wire = own.wire or row.wire
     check_wire(name, wire)
+    at_home = own.base_url is None
+    auth = own.auth or (row.auth if at_home or row.auth not in _SIGNED else "bearer")
     key_env = own.api_key_env
-    if own.base_url is None and own.api_key_file is None:
+    optional = auth in _SIGNED and (own.auth is not None or row.key_env not in os.environ)
+    if at_home and own.api_key_file is None and not optional:
         key_env = key_env or row.key_env or None
     base_url = (own.base_url or _filled(name, row.base_url)).rstrip("/")
     headers = {**row.headers, **own.headers}
-    row = replace(row, name=name, wire=wire, base_url=base_url)
+    background = row.background if own.background is None else own.background
+    row = replace(row, name=name, wire=wire, base_url=base_url, auth=auth, background=background)
     return row, replace(own, wire=wire, base_url=base_url, api_key_env=key_env, headers=headers)
 
 
@@ -45,7 +54,15 @@ def check_wire(name: str, wire: str) -> None:
 
 def key_header(auth: Auth, key: str) -> dict[str, str]:
     """The header that carries an API key."""
-    return {"authorization": f"Bearer {key}"} if auth == "bearer" else {auth: key}
+    return {"authorization": f"Bearer {key}"} if auth in ("bearer", *_SIGNED) else {auth: key}
+
+
+def signer_of(row: Provider, http: HTTPClient) -> Signer | None:
+    """What authorises requests to a place where no key is given. Raises ConfigError where that has no credentials."""
+    if row.auth == "sigv4":
+        sigv4.credentials()  # missing ones are told now, not at the first request
+        return sigv4.SigV4(sigv4.scope_of(row.base_url), sigv4.credentials)
+    return google_token.GoogleToken(http, google_token.credentials()) if row.auth == "google" else None
 
 
 def _filled(name: str, base_url: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import suppress
 from copy import copy
 from functools import cache, lru_cache
@@ -23,6 +23,8 @@ _EXCERPT_BYTES = 4096
 _MOST_BODY = 1 << 26
 """Bytes of a response that isn't streamed."""
 _SHORTEST_SECRET = 12
+_LAST_S = 5.0
+"""For which the client's end waits for what was still to be sent."""
 _IDLE_S = 30.0
 """A connection that idled longer may have been closed at the other end: it isn't used again."""
 
@@ -38,25 +40,50 @@ class Patience(NamedTuple):
     total_s: float = 3600.0
 
 
+class Signer(Protocol):
+    """Authorises each request anew, at places where a fixed key isn't enough."""
+
+    async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """Those that authorise this request. Raises UpstreamError or ConfigError."""
+        ...
+
+    def refused(self, headers: dict[str, str]) -> bool:
+        """A server answered 401 to these: whether asking for others makes sense."""
+        ...
+
+
 class Account:
     """What every request to one provider carries. Raises ConfigError for a header that isn't one."""
 
-    __slots__ = ("_secrets", "head", "patience", "proxy")
+    __slots__ = ("_secrets", "head", "patience", "proxy", "signer")
 
     def __init__(
-        self, headers: Mapping[str, str], patience: Patience | None = None, proxy: str | None = None
+        self,
+        headers: Mapping[str, str],
+        patience: Patience | None = None,
+        proxy: str | None = None,
+        signer: Signer | None = None,
     ) -> None:
-        """`proxy`: the address of an HTTP proxy; None: HTTPS_PROXY, where the address begins with https."""
+        """`proxy`: the address of an HTTP proxy; None: HTTPS_PROXY, where the address begins with https.
+
+        `signer`: asked for more headers before each request; None: these are all.
+        """
+        self.head = b""
+        self.patience = patience or Patience()
+        self.proxy = proxy
+        self.signer = signer
+        self._secrets: tuple[bytes, ...] = ()
+        self._add(headers)
+
+    def _add(self, headers: Mapping[str, str]) -> None:
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
         if any(line.count("\r") + line.count("\n") > 2 or not line.isascii() for line in lines):
             names = ", ".join(headers)
             hint = "no line breaks, ASCII only: see the key's file or variable for stray characters"
             raise ConfigError(f"a header of a provider can't be sent ({names})", hint=hint)
-        self.head = "".join(lines).encode()
-        self.patience = patience or Patience()
-        self.proxy = proxy
+        self.head += "".join(lines).encode()
         words = " ".join(value for name, value in headers.items() if name.lower() != "content-type").split()
-        self._secrets = [word.encode() for word in words if len(word) >= _SHORTEST_SECRET]
+        self._secrets += tuple(word.encode() for word in words if len(word) >= _SHORTEST_SECRET)
 
     def conceal(self, said: bytes) -> bytes:
         """What an upstream said, without the key if it repeats it."""
@@ -64,12 +91,20 @@ class Account:
             said = said.replace(secret, b"(hidden)")
         return said
 
+    def with_headers(self, headers: Mapping[str, str]) -> Self:
+        """The same with more headers."""
+        other = copy(self)
+        other._add(headers)
+        return other
+
     def with_default(self, name: str, value: str) -> Self:
         """The same with one header more, unless it has that one."""
-        if f"{name}:".encode() in self.head.lower():
-            return self
+        return self if f"{name}:".encode() in self.head.lower() else self.with_headers({name: value})
+
+    def lasting(self, total_s: float) -> Self:
+        """The same for a call that has so long left."""
         other = copy(self)
-        other.head += f"{name}: {value}\r\n".encode()
+        other.patience = self.patience._replace(total_s=total_s)
         return other
 
 
@@ -117,16 +152,23 @@ class HTTPClient:
         """
         self.public_only = public_only
         self._idle: dict[_Place, list[Connection]] = {}
+        self._later: set[asyncio.Task[None]] = set()
 
-    def stream_sse(self, url: str, body: bytes, account: Account) -> AsyncGenerator[list[bytes], None]:
-        """POST `body`; yields the `data` of the events of each read. Closing it drops the connection."""
+    def stream_sse(self, url: str, body: bytes | None, account: Account) -> AsyncGenerator[list[bytes], None]:
+        """POST `body`, or GET where it is None; yields the `data` of the events of each read.
+
+        Closing it drops the connection.
+        """
         return self.stream(url, body, account, SSEParser())
 
     async def stream(
-        self, url: str, body: bytes, account: Account, parser: Framing
+        self, url: str, body: bytes | None, account: Account, parser: Framing
     ) -> AsyncGenerator[list[bytes], None]:
         """As `stream_sse`, of events in any framing. The connection is kept if it was read to its end."""
-        place, connection = await self._post(url, body, account)
+        if account.signer is None:
+            place, connection = await self._send(url, body, account)
+        else:
+            place, connection, account = await self._send_signed(url, body, account, account.signer)
         try:
             if connection.status != 200:
                 raise await _refused(url, connection, account)
@@ -145,16 +187,52 @@ class HTTPClient:
 
     async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
         """POST `body`; the whole response."""
+        return await self._whole(url, body, account)
+
+    async def get_json(self, url: str, account: Account) -> bytes:
+        """GET; the whole response."""
+        return await self._whole(url, None, account)
+
+    async def _whole(self, url: str, body: bytes | None, account: Account) -> bytes:
         (whole,) = [one async for read in self.stream(url, body, account, _Whole()) for one in read]
         return whole
 
+    def later(self, work: Coroutine[None, None, None]) -> None:
+        """What is done with nobody waiting for it, but `aclose`; an UpstreamError in it is nobody's."""
+
+        async def done() -> None:
+            with suppress(UpstreamError):
+                await work
+
+        task = asyncio.get_running_loop().create_task(done())
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
     async def aclose(self) -> None:
+        if self._later:
+            _, late = await asyncio.wait(self._later, timeout=_LAST_S)
+            for task in late:
+                task.cancel()
         for connections in self._idle.values():
             for connection in connections:
                 connection.close()
         self._idle.clear()
 
-    async def _post(self, url: str, body: bytes, account: Account) -> tuple[_Place, Connection]:
+    async def _send_signed(
+        self, url: str, body: bytes | None, account: Account, signer: Signer
+    ) -> tuple[_Place, Connection, Account]:
+        """As `_send`, and the account as it signed; once more where that was refused and may be renewed."""
+        method, content = "GET" if body is None else "POST", body or b""
+        headers = await signer.headers(method, url, content)
+        signed = account.with_headers(headers)
+        place, connection = await self._send(url, body, signed)
+        if connection.status == 401 and signer.refused(headers):
+            connection.close()
+            signed = account.with_headers(await signer.headers(method, url, content))
+            place, connection = await self._send(url, body, signed)
+        return place, connection, signed
+
+    async def _send(self, url: str, body: bytes | None, account: Account) -> tuple[_Place, Connection]:
         """The connection once the response's headers are there.
 
         A pooled one that the server closed before it said anything is tried once more, on a new connection.
@@ -164,7 +242,10 @@ class HTTPClient:
             place = place._replace(proxy="")
         elif account.proxy is not None:
             place = place._replace(proxy=account.proxy)
-        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
+        if body is None:
+            request = b"GET%b%b\r\n" % (head, account.head)
+        else:
+            request = b"POST%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
         patience = account.patience
         pooled = self._pooled(place)
         connection = pooled
@@ -245,7 +326,10 @@ def _tls() -> ssl.SSLContext:
 
 @lru_cache(maxsize=256)
 def _target(url: str) -> tuple[_Place, bytes]:
-    """Where to connect, and the request's first lines. HTTPS_PROXY and NO_PROXY are read once for each address."""
+    """Where to connect, and the request's first lines after its method.
+
+    HTTPS_PROXY and NO_PROXY are read once for each address.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"{url!r} isn't a web address", hint="base_url begins with http:// or https://")
@@ -254,7 +338,7 @@ def _target(url: str) -> tuple[_Place, bytes]:
     tls = parts.scheme == "https"
     path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
     head = (
-        f"POST {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: {_USER_AGENT}\r\n"
+        f" {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: {_USER_AGENT}\r\n"
         "accept: */*\r\naccept-encoding: identity\r\n"
     )
     host, port = parts.hostname, parts.port or (443 if tls else 80)

@@ -10,9 +10,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
+from perpend.config.schema import Auth
 from perpend.types import Effort
 
-Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key"]
 Thoughts = Literal[
     "dropped", "reasoning_content", "reasoning", "reasoning_details", "chunks", "blocks", "tags"
 ]
@@ -57,7 +57,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key_env: str = ""
     """Name of the environment variable that holds the API key."""
     auth: Auth = "bearer"
-    """The header that carries the key."""
+    """The header that carries the key; what stands in for one where it is `sigv4` or `google`."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     thinking_in_output: bool = True
     """Whether the output count of its usage includes thinking."""
@@ -72,6 +72,8 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Takes a schema as the format of its output; else any JSON, and the schema is told in words."""
     fields: dict[str, str] = field(default_factory=dict[str, str])
     """Its own names for fields of the body; an empty one: it refuses that field."""
+    background: tuple[Effort, ...] = ()
+    """Efforts at which a response is made in the background, where it outlives its connection."""
     source: str = "config"
     date: datetime.date = datetime.date.min
     note: str = ""

@@ -153,7 +153,7 @@ class _Played(HTTPClient):
         self._body = body
 
     async def stream(
-        self, url: str, body: bytes, account: Account, parser: Framing
+        self, url: str, body: bytes | None, account: Account, parser: Framing
     ) -> AsyncGenerator[list[bytes], None]:
         if events := [*parser.feed(self._body), *parser.close()]:
             yield events

@@ -149,6 +149,8 @@ class _Body(Struct):
     detail: Any = None
     code: Any = None
     kind: Any = msgspec.field(default=None, name="__type")
+    error_description: Any = None
+    """Of OAuth (RFC 6749)."""
 
 
 _BODY = msgspec.json.Decoder(_Body)
@@ -199,6 +201,8 @@ def _error_in(body: bytes) -> _Error:
     if isinstance(inner, dict):
         return _converted(inner)
     message = inner if isinstance(inner, str) else whole.message or whole.detail
+    if isinstance(whole.error_description, str):
+        message = f"{message}: {whole.error_description}"
     return _Error(message=message, type=whole.kind, code=whole.code)
 
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import aiohttp
 
-from perpend.backends.accounts import account_of, key_header
+from perpend.backends.accounts import account_of, key_header, signer_of
 from perpend.backends.contract import Backend, Call, CallEvent
+from perpend.backends.http import HTTPClient
+from perpend.backends.providers import Provider
 from perpend.cli.checks import Finding
 from perpend.config import Config, ProviderConfig
 from perpend.config.schema import EMBEDDED
@@ -86,9 +88,7 @@ async def reachable(name: str, provider: ProviderConfig) -> Finding:
     row, provider = found
     path = "health" if row.wire == "llama_completion" else "models"
     url = f"{row.base_url}/{path}"
-    headers = dict(provider.headers)
-    if key := provider_key(name, provider):
-        headers |= key_header(row.auth, key)
+    headers = provider.headers | await _authorised(name, row, provider, url)
     timeout = aiohttp.ClientTimeout(total=provider.connect_timeout_s)
     try:
         async with (
@@ -103,9 +103,21 @@ async def reachable(name: str, provider: ProviderConfig) -> Finding:
         fix = f"is the server running? correct providers.{name}.base_url"
         return Finding(what=what, ok=False, said=said, fix=fix)
     if status in _REFUSED:
-        fix = f"check providers.{name}.api_key_env or api_key_file"
+        fix = f"check providers.{name}.api_key_env or api_key_file, or what auth stands for"
         return Finding(what=what, ok=False, said=f"{url} answered {status}: it refuses the key", fix=fix)
     return Finding(what=what, ok=True, said=f"{url} answered {status}")
+
+
+async def _authorised(name: str, row: Provider, provider: ProviderConfig, url: str) -> dict[str, str]:
+    """The headers of a GET. Raises ConfigError or UpstreamError where there is nothing to authorise it with."""
+    if key := provider_key(name, provider):
+        return key_header(row.auth, key)
+    http = HTTPClient()
+    try:
+        signer = signer_of(row, http)
+        return {} if signer is None else await signer.headers("GET", url, b"")
+    finally:
+        await http.aclose()
 
 
 async def asked(runtime: Runtime, name: str) -> AsyncGenerator[Finding, None]:

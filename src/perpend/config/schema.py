@@ -15,6 +15,8 @@ NonNegative = Annotated[int, Meta(ge=0)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0)]
 Money = Decimal
+Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "google"]
+"""The header that carries a key. `sigv4` and `google`: where there is none, credentials of AWS or Google Cloud."""
 EMBEDDED = "embedded"
 """The provider that is the engine in this house."""
 
@@ -72,6 +74,12 @@ class ProviderConfig(Section, frozen=True):
     """Name of the environment variable that holds the API key; several names: keys that share the load."""
     api_key_file: Path | None = None
     """A file that holds the API key and nothing else."""
+    auth: Auth | None = None
+    """The header that carries the key; `sigv4`, `google`: requests are authorised with AWS's or Google Cloud's own
+    credentials, in place of a key; default: as the known provider, those two at its own address only."""
+    background: tuple[Effort, ...] | None = None
+    """Efforts at which `openai_responses` is asked to work in the background, so that a connection that breaks
+    costs nothing. The server keeps such a response for some minutes. Default: none."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     """HTTP headers to send along with each request."""
     connect_timeout_s: Seconds = 10.0
