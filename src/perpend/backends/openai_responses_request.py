@@ -26,6 +26,8 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
     if "reasoning" in body:
         body["reasoning"]["summary"] = "auto"
         body["include"] = ["reasoning.encrypted_content"]
+    if call.thinking_tokens and call.effort in provider.background:
+        body["background"] = True  # what isn't stored is kept for some minutes then
     if not call.family.sampling_fixed:
         if sampling.temperature is not None:
             body["temperature"] = sampling.temperature

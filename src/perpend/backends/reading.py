@@ -95,9 +95,13 @@ class Reading(ABC, Generic[E]):
 async def relay(
     upstream: Upstream, path: str, body: Any, reading: Reading[Any], framing: Framing | None = None
 ) -> AsyncGenerator[list[CallEvent], None]:
-    """POST `body` and yield what its response says; closing it cancels the call. Raises UpstreamError."""
+    """POST `body`, or GET where it is None, and yield what its response says; closing it cancels the call.
+
+    Raises UpstreamError.
+    """
     url = f"{await upstream.url()}{path}"
-    reads = upstream.http.stream(url, msgspec.json.encode(body), upstream.account, framing or SSEParser())
+    sent = None if body is None else msgspec.json.encode(body)
+    reads = upstream.http.stream(url, sent, upstream.account, framing or SSEParser())
     async with aclosing(reads):
         async for payloads in reads:
             if batch := reading.read(payloads):
