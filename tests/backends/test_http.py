@@ -291,6 +291,73 @@ async def test_a_key_that_an_upstream_repeats_is_not_shown() -> None:
     assert not caught.value.billed
 
 
+async def test_a_get_has_no_body() -> None:
+    seen: list[bytes] = []
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(OK + b"content-length: 2\r\n\r\n{}")
+
+    async with serving(peer) as (url, server, client):
+        for _ in range(2):
+            assert await client.get_json(f"{url}?a=b", Account({"x-key": "k"})) == b"{}"
+        assert server.connections == 1
+    assert seen[0].startswith(b"GET /v1/x?a=b HTTP/1.1\r\n")
+    assert seen[0].endswith(b"x-key: k\r\n\r\n")
+    assert b"content-length" not in seen[0]
+
+
+class Numbered:
+    """A signer whose headers tell how often it was asked, and for what."""
+
+    def __init__(self, *, renews: bool) -> None:
+        self.asked: list[tuple[str, str, bytes]] = []
+        self._renews = renews
+
+    async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        self.asked.append((method, url, body))
+        return {"x-signed": f"number-{len(self.asked):012}"}
+
+    def refused(self, headers: dict[str, str]) -> bool:
+        assert headers == {"x-signed": f"number-{len(self.asked):012}"}
+        return self._renews
+
+
+@pytest.mark.parametrize(("renews", "times"), [(True, 2), (False, 1)])
+async def test_a_signer_is_asked_before_each_request_and_once_more_after_a_401(
+    renews: bool, times: int
+) -> None:
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = (await request_of(reader)).partition(b"x-signed: ")[2].partition(b"\r\n")[0]
+        writer.write(b"HTTP/1.1 401 No\r\ncontent-length: %d\r\n\r\n%b" % (len(said), said))
+
+    signer = Numbered(renews=renews)
+    async with serving(peer) as (url, _, client):
+        with pytest.raises(AccountRefused, match=r"answered 401: \(hidden\)"):
+            await events(client, url, Account({}, signer=signer))
+    assert signer.asked == [("POST", url, b"{}")] * times
+
+
+async def test_what_is_left_for_later_is_done_before_the_end() -> None:
+    done: list[bytes] = []
+
+    async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        await asyncio.sleep(0.05)
+        writer.write(OK + b"content-length: 2\r\n\r\n{}")
+
+    async with serving(peer) as (url, _, client):
+
+        async def ask(address: str) -> None:
+            done.append(await client.post_json(address, b"", Account({})))
+
+        client.later(ask(url))
+        client.later(ask("http://127.0.0.1:9/nobody"))
+        await client.aclose()
+    assert done == [b"{}"]
+
+
 async def test_a_slow_stream_that_goes_on_is_no_timeout() -> None:
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)

@@ -83,6 +83,18 @@ def test_nothing_is_stored_there_and_what_is_needed_comes_back_encrypted() -> No
     assert "reasoning" not in sent("gpt-4o")
 
 
+@pytest.mark.parametrize(("effort", "thinking"), [("high", 0), ("low", 100)])
+def test_the_background_is_for_the_efforts_of_its_row_where_there_is_thinking(
+    effort: str, thinking: int
+) -> None:
+    row = replace(providers()["openai"], background=("high", "max"))
+    asked = replace(call(family_of("gpt-5"), thinking_tokens=100, effort="high"), model="gpt-5")
+    assert responses_body(asked, row)["background"] is True
+    other = replace(asked, effort=effort, thinking_tokens=thinking)
+    assert "background" not in responses_body(other, row)
+    assert "background" not in responses_body(asked, providers()["openai"])
+
+
 def test_parts_become_items_in_their_order() -> None:
     question = Message("user", (Text("What?"), Image("https://x/y.png")))
     said = Message(

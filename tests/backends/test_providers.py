@@ -1,12 +1,15 @@
 """The provider rows: what every one has to have, and what a config does to them."""
 
 import datetime
+from typing import Any
 
 import pytest
 
 from perpend.backends import backends
-from perpend.backends.accounts import account_of, key_header
+from perpend.backends.accounts import account_of, key_header, signer_of
+from perpend.backends.http import HTTPClient
 from perpend.backends.providers import BUDGET, EFFORT, Provider, fits, providers
+from perpend.backends.sigv4 import SigV4
 from perpend.config.check import listed_providers
 from perpend.config.schema import ProviderConfig
 from perpend.errors import ConfigError
@@ -81,6 +84,44 @@ class TestAConfigOverARow:
             account_of("azure", None)
 
 
+class TestCredentialsInPlaceOfAKey:
+    @pytest.fixture(autouse=True)
+    def environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        monkeypatch.delenv("AWS_BEARER_TOKEN_BEDROCK", raising=False)
+
+    def told(self, name: str, **fields: Any) -> tuple[Any, str, str]:
+        found = account_of(name, ProviderConfig(**fields))
+        assert found is not None
+        row, config = found
+        return config.api_key_env, row.auth, row.base_url
+
+    def test_are_used_where_there_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        home = "https://bedrock-runtime.eu-west-1.amazonaws.com"
+        assert self.told("bedrock-anthropic") == (None, "sigv4", home)
+        monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "key")
+        assert self.told("bedrock-anthropic") == ("AWS_BEARER_TOKEN_BEDROCK", "sigv4", home)
+        assert self.told("bedrock-anthropic", auth="sigv4") == (None, "sigv4", home)
+        assert self.told("bedrock-anthropic", api_key_env="MINE") == ("MINE", "sigv4", home)
+
+    def test_go_to_another_address_only_when_they_are_asked_for(self) -> None:
+        elsewhere = {"like": "bedrock-anthropic", "base_url": "http://proxy:1"}
+        assert self.told("x", **elsewhere) == (None, "bearer", "http://proxy:1")
+        assert self.told("x", **elsewhere, auth="sigv4") == (None, "sigv4", "http://proxy:1")
+
+    def test_make_a_signer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+        http = HTTPClient()
+        assert isinstance(signer_of(providers()["bedrock"], http), SigV4)
+        assert signer_of(providers()["openai"], http) is None
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        with pytest.raises(ConfigError, match="no credentials of AWS"):
+            signer_of(providers()["bedrock"], http)
+
+
 def test_a_key_goes_into_the_header_of_its_place() -> None:
+    assert key_header("sigv4", "k") == {"authorization": "Bearer k"}
     assert key_header("bearer", "k") == {"authorization": "Bearer k"}
     assert key_header("api-key", "k") == {"api-key": "k"}
