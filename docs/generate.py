@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
@@ -89,6 +90,9 @@ def _attribute_docs(section: type[msgspec.Struct]) -> dict[str, str]:
 
 
 def _type(shape: Any) -> str:
+    inner = [part for part in get_args(shape) if part is not NoneType]
+    if len(inner) == 1 and NoneType in get_args(shape):
+        return _type(inner[0])
     if get_origin(shape) is Literal:
         return " ".join(f"`{word}`" for word in get_args(shape))
     if of_dict := dict_of(shape):

@@ -64,6 +64,8 @@ def test_its_markers_can_be_told_apart(family: Family) -> None:
         ("tiny", "tiny"),
         ("tinyllama-1.1b", "generic"),
         ("something-else", "generic"),
+        ("openai.gpt-oss-120b-1:0", "gpt-oss"),
+        ("eu.anthropic.claude-opus-4-5-20251101-v1:0", "claude-opus-4.5"),
         ("o1", "o1"),
         ("o1-pro", "o1-pro"),
         ("o3-2025-04-16", "o3"),

@@ -29,7 +29,7 @@ from perpend.config import (
 )
 from perpend.engine.catalogue import find
 from perpend.engine.machine import Machine
-from perpend.errors import StorageError
+from perpend.errors import ConfigError, StorageError
 from perpend.runtime import Runtime
 from perpend.serving.server import bind
 from perpend.storage.store import Store
@@ -155,6 +155,18 @@ class TestProvider:
             found = await probe.reachable("mine", ProviderConfig(base_url=f"{url}/v1"))
         assert not found.ok
         assert "api_key_env" in str(found.fix)
+
+    async def test_credentials_in_place_of_a_key(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_REGION", "eu-west-1")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+        async with serving(vendor(GOOD)) as url:
+            signed = ProviderConfig(base_url=f"{url}/v1", auth="sigv4")
+            with pytest.raises(ConfigError, match="no credentials of AWS"):
+                await probe.reachable("mine", signed)
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+            assert (await probe.reachable("mine", signed)).ok
 
     async def test_a_closed_port(self) -> None:
         with bind("127.0.0.1", 0) as listener:

@@ -1,6 +1,7 @@
 """How model families think, as rows of `family_rows/*.toml`: tags, prompts, effort to tokens, budget semantics."""
 
 import datetime
+import re
 import tomllib
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
@@ -150,11 +151,16 @@ def family_named(name: str) -> Family:
         raise ConfigError(f"unknown model family {name!r}", hint=hint) from None
 
 
+_BEDROCK = re.compile(r"^(?:[a-z]+\.)+")
+"""What stands before a model's name there: its region, its maker."""
+
+
 @lru_cache(maxsize=1024)
 def family_of(model: str) -> Family:
     """The row whose glob says most of a model's name; `generic` matches all."""
     lowered = model.lower()
-    names = (lowered, lowered.rpartition("/")[2])
+    last = lowered.rpartition("/")[2]
+    names = (lowered, last, _BEDROCK.sub("", last))
     return max(
         families().values(),
         key=lambda family: max(

@@ -150,4 +150,5 @@ def _one_of(name: str, known: Iterable[str]) -> str:
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:
-    return get_args(shape) if get_origin(shape) is Literal else ()
+    """Of a `Literal`, or one that may be left out."""
+    return next((get_args(part) for part in (shape, *get_args(shape)) if get_origin(part) is Literal), ())

@@ -78,8 +78,8 @@ class ProviderConfig(Section, frozen=True):
     """The header that carries the key; `sigv4`, `google`: requests are authorised with AWS's or Google Cloud's own
     credentials, in place of a key; default: as the known provider, those two at its own address only."""
     background: tuple[Effort, ...] | None = None
-    """Efforts at which `openai_responses` is asked to work in the background, so that a connection that breaks
-    costs nothing. The server keeps such a response for some minutes. Default: none."""
+    """Efforts at which `openai_responses` works in the background, so that a connection that breaks costs nothing;
+    the server keeps such a response for some minutes. Default: as the known provider, which is never."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     """HTTP headers to send along with each request."""
     connect_timeout_s: Seconds = 10.0
