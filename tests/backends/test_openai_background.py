@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from fake_server import serving
 from msgspec.structs import replace
-from replaying import call, ended, joined
+from replaying import Wire, call, ended, joined
+from shared_data import shared
 
 from perpend.backends import Backend, CallEvent, Upstream, backends, openai_background
 from perpend.backends.families import family_of
@@ -41,8 +42,8 @@ class Server:
         self.asked: list[str] = []
         self.body: dict[str, Any] = {}
         self.begun = asyncio.Event()
-        self.events = EVENTS
-        """Of the first connection; the others have them as they are."""
+        self.kept = self.events = EVENTS
+        """What the first connection says, and what the others go on with."""
         self.repeats = 0
         """Events that a resumed stream says again."""
         self.unfinished_polls = 0
@@ -67,7 +68,7 @@ class Server:
             if self._refuses is not None:
                 return self._refuses
             first = int(request.query["starting_after"]) + 1 - self.repeats
-            return await self._stream(request, EVENTS, first)
+            return await self._stream(request, self.kept, first)
         if self.unfinished_polls:
             self.unfinished_polls -= 1
             return web.json_response({"id": "resp_1", "status": "in_progress", "output": []})
@@ -97,7 +98,7 @@ class Server:
     async def serving(self) -> AsyncGenerator[str, None]:
         app = web.Application()
         app.router.add_post("/responses", self.create)
-        app.router.add_get("/responses/resp_1", self.retrieve)
+        app.router.add_get("/responses/{id}", self.retrieve)
         app.router.add_post("/responses/resp_1/cancel", self.cancel)
         async with serving(app) as url:
             yield url
@@ -152,6 +153,12 @@ async def test_a_connection_that_breaks_anywhere_loses_nothing_and_repeats_nothi
     assert server.asked[1].endswith("&include[]=reasoning.encrypted_content")
 
 
+async def test_one_that_breaks_after_its_end_is_at_its_end() -> None:
+    server = Server(len(EVENTS))
+    assert await server.said() == await Server().said()
+    assert server.asked == ["POST"]
+
+
 async def test_so_often_as_something_came_in_between() -> None:
     server = Server(*range(1, len(EVENTS)))
     assert await server.said() == await Server().said()
@@ -162,6 +169,16 @@ async def test_events_that_come_again_are_passed_over() -> None:
     server = Server(8)
     server.repeats = 3
     assert await server.said() == await Server().said()
+
+
+async def test_a_recorded_stream_goes_on_from_the_event_before_it() -> None:
+    recorded = shared("wire/openai/resp-background-stream-resume/response.sse").read_bytes()
+    server = Server(1)
+    kept = SSEParser().feed(recorded)
+    created = kept[0].replace(b"queued", b"created").replace(b'"sequence_number":1,', b'"sequence_number":0,')
+    server.kept = server.events = [created, *kept]
+    assert await server.said() == joined(await Wire("openai_responses", recorded).stream(CALL))
+    assert server.asked == ["POST", "GET stream=true&starting_after=0&include[]=reasoning.encrypted_content"]
 
 
 async def test_a_damaged_event_is_asked_for_again() -> None:

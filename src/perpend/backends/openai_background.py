@@ -79,11 +79,15 @@ class Background:
                             if isinstance(batch[-1], CallEnded):
                                 reading.over = True
                                 return
+                    self._tries = 0
                 except UpstreamError as error:
+                    if (end := reading.end()) is not None:
+                        yield [end]
+                        return
                     self._tries = 0 if reading.last > last else self._tries
                     ask, wait_s = self._next(error, ask)
-                await asyncio.sleep(wait_s)
-            raise UpstreamTimeout(f"{reading.id}: no end came within {total_s:g} s")
+                await asyncio.sleep(min(wait_s, ends - monotonic()))
+            raise UpstreamTimeout(f"{self._upstream.provider.name}: no end came within {total_s:g} s")
         finally:
             if reading.id and not reading.over:
                 self._upstream.http.later(self._cancel())
@@ -112,7 +116,7 @@ class Background:
         try:
             batch = await asyncio.shield(first)
         except asyncio.CancelledError:
-            self._upstream.http.later(self._abandon(batches, first, named=bool(self._reading.id)))
+            self._upstream.http.later(self._abandon(batches, first, known=bool(self._reading.id)))
             raise
         async with aclosing(batches):
             yield batch
@@ -120,13 +124,13 @@ class Background:
                 yield batch
 
     async def _abandon(
-        self, batches: Batches, first: asyncio.Future[list[CallEvent]], *, named: bool
+        self, batches: Batches, first: asyncio.Future[list[CallEvent]], *, known: bool
     ) -> None:
         await asyncio.wait((first, self._reading.named), return_when=asyncio.FIRST_COMPLETED)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         await batches.aclose()
-        if self._reading.id and not named:
+        if self._reading.id and not known:
             await self._cancel()
 
     def _resumed(self, upstream: Upstream) -> Batches:
