@@ -22,6 +22,7 @@
     │       └── ContentFiltered 400 content_filter          names messages
     ├── EngineError             503 engine_error            can't start or keep running
     │   └── WeightsError        503 weights_error           pull, checksum, disk space
+    ├── SandboxUnavailable      503 sandbox_unavailable     nothing here contains a program; says why
     └── StorageError            500 storage_error
 
 `message` says what happened, `hint` what to do about it, `field` which input is meant.
@@ -168,6 +169,11 @@ class EngineError(PerpendError):
 
 class WeightsError(EngineError):
     code = "weights_error"
+
+
+class SandboxUnavailable(PerpendError):
+    status = 503
+    code = "sandbox_unavailable"
 
 
 class StorageError(PerpendError):

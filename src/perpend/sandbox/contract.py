@@ -1,0 +1,41 @@
+"""What a run may use, and how it ended."""
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of one run, all its processes together. A program that reaches one is killed, or refused more."""
+
+    wall_s: float = 10.0
+    """Seconds on the clock."""
+    cpu_s: float = 10.0
+    """Seconds of all cores together."""
+    memory_bytes: int = 512 << 20
+    """What is in memory; an address space may be a GiB larger."""
+    processes: int = 64
+    """Processes and threads."""
+    disk_bytes: int = 64 << 20
+    """Files in /tmp, all together; without namespaces there are none."""
+    output_bytes: int = 1 << 20
+    """Of stdout, of stderr and of a report, each."""
+
+
+USUAL = Limits()
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """How a program ended."""
+
+    stdout: str
+    stderr: str
+    exit_code: int
+    """As a shell says it: 128 + the signal where it was killed."""
+    timed_out: bool
+    """It ran into `wall_s` or `cpu_s`."""
+    killed_by: str | None = None
+    """`wall`, `cpu`, `memory`, `processes`, `output` or `disk`: the limit that it reached; else the signal that
+    ended it, such as `SIGSEGV`."""
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    report: bytes = b""
+    """What the judge said, where there was one."""

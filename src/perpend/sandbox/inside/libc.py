@@ -1,0 +1,51 @@
+"""The system calls that Python has no names for, each raising OSError."""
+
+import ctypes
+import os
+import platform
+
+MACHINE = platform.machine()
+"""x86_64 and aarch64 have a column in `syscalls`."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_SECCOMP = 22
+PR_SET_NO_NEW_PRIVS = 38
+
+_CAPABILITY_VERSION_3 = 0x20080522
+
+
+def checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def syscall(what: str, number: int, *arguments: object) -> int:
+    # a bare int would go as 32 bits, and leave the upper half of the register to chance
+    wide = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
+    return checked(_libc.syscall(ctypes.c_long(number), *wide), what)
+
+
+def prctl(option: int, value: int, extra: object = 0) -> None:
+    pointer = ctypes.c_ulong(extra) if isinstance(extra, int) else extra
+    checked(
+        _libc.prctl(option, ctypes.c_ulong(value), pointer, ctypes.c_ulong(0), ctypes.c_ulong(0)), "prctl"
+    )
+
+
+def mount(kind: str, target: str, flags: int, options: str) -> None:
+    names = (b"none", target.encode(), kind.encode())
+    checked(_libc.mount(*names, ctypes.c_ulong(flags), options.encode()), f"mount {target}")
+
+
+def keep_capabilities(kept: int) -> None:
+    """Drops every capability but those of the mask `kept`."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    low = kept & 0xFFFFFFFF
+    data = (ctypes.c_uint32 * 6)(low, low, 0, 0, 0, 0)
+    checked(_libc.capset(header, data), "capset")

@@ -1,0 +1,201 @@
+"""Who watches over one run: starts the program, ends it at its limits, and says how it ended.
+
+In namespaces it's pid 1 of the run: with it everything ends that the program has started, however it hid.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from typing import NoReturn
+
+from .confine import Bounds, Setup, confine
+from .landlock import Ruleset
+from .libc import PR_SET_DUMPABLE, mount, prctl
+from .program import CHANNEL, HOME, REPORT, become
+
+_TICK_S = 0.01
+_PAGE = resource.getpagesize()
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_PROGRAMS = 1, 2, 4, 8
+_INODES_PER_MB = 64
+
+Descriptors = dict[str, int]
+
+
+class Supervisor:
+    def __init__(
+        self, setup: Setup, bounds: Bounds, rules: Ruleset | None, proc: int, strangers: set[int]
+    ) -> None:
+        """`proc`: /proc as the zygote sees it; `strangers`: the processes there that aren't of this run."""
+        self._setup = setup
+        self._bounds = bounds
+        self._rules = rules
+        self._proc = proc
+        self._strangers = strangers
+        self._program = 0
+        self._judge: int | None = None
+        self._ended: dict[int, int] = {}
+        """Process -> wait status."""
+
+    def run(self, given: Descriptors, groups: list[int]) -> NoReturn:
+        control = given["control"]
+        try:
+            prctl(PR_SET_DUMPABLE, 0)
+            if self._setup.namespaces:
+                _mount(self._bounds)
+                os.chdir(HOME)
+                self._strangers.add(int(os.readlink("self", dir_fd=self._proc)))
+            self._start(given, groups)
+            for name, fd in given.items():
+                if name != "control":
+                    os.close(fd)
+            started = time.monotonic()
+            killed_by = self._watch(control)
+            self._kill()
+            self._report(control, killed_by, time.monotonic() - started)
+        except BaseException as error:
+            self._kill()
+            os.write(control, json.dumps({"failed": repr(error)}).encode())
+        os._exit(0)  # in a pid namespace: the end of all that is left
+
+    def _start(self, given: Descriptors, groups: list[int]) -> None:
+        def confined() -> None:
+            confine(self._setup, self._bounds, self._rules, groups)
+
+        places = {0: given["stdin"], 1: given["stdout"], 2: given["stderr"]}
+        if not self._bounds.judge:
+            self._program = os.fork()
+            if self._program == 0:
+                become(given["program"], places, confined)
+            return
+        ours, theirs = socket.socketpair()
+        nothing = os.open("/dev/null", os.O_RDWR)
+        self._program = os.fork()
+        if self._program == 0:
+            become(given["program"], {**places, CHANNEL: theirs.fileno()}, confined)
+        self._judge = os.fork()
+        if self._judge == 0:
+            judges = {0: nothing, 1: nothing, 2: nothing, CHANNEL: ours.fileno(), REPORT: given["report"]}
+            become(given["judge"], judges, confined)
+        os.close(nothing)
+        ours.close()
+        theirs.close()
+
+    def _watch(self, control: int) -> str | None:
+        """Until the program, or its judge where it has one, has ended. The limit that it reached, if it did."""
+        last = self._judge or self._program
+        poll = select.poll()
+        poll.register(control, select.POLLIN)  # whoever asked went away, or has had enough
+        poll.register(os.pidfd_open(last), select.POLLIN)
+        deadline = time.monotonic() + self._bounds.wall_s
+        while True:
+            left = deadline - time.monotonic()
+            ready = poll.poll(max(0.0, min(left, _TICK_S)) * 1000 + 0.5)
+            self._reap()
+            if last in self._ended:
+                return None
+            if any(fd == control for fd, _ in ready):
+                return "caller"
+            if left <= 0:
+                return "wall"
+            if reached := self._reached():
+                return reached
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._ended[pid] = status
+
+    def _reached(self) -> str | None:
+        resident = tasks = 0
+        reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = reaped.ru_utime + reaped.ru_stime
+        members = self._members()
+        for pid in members:
+            fields = _fields(self._proc, pid)
+            if fields:
+                cpu += sum(map(int, fields[11:15])) / _TICKS_PER_S
+                tasks += int(fields[17])
+                resident += int(fields[21]) * _PAGE
+        if cpu > self._bounds.cpu_s:
+            return "cpu"
+        if tasks > self._bounds.processes:
+            return "processes"
+        # what forks share counts for each of them: look closer only where the rough sum is too much
+        limit = self._bounds.memory_bytes
+        if resident > limit and sum(_proportional(self._proc, pid) for pid in members) > limit:
+            return "memory"
+        return None
+
+    def _members(self) -> list[int]:
+        if self._setup.namespaces:
+            found = (int(name) for name in os.listdir(self._proc) if name.isdigit())
+            return [pid for pid in found if pid not in self._strangers]
+        return [pid for pid in (self._program, self._judge) if pid and pid not in self._ended]
+
+    def _kill(self) -> None:
+        """All of the run; a program that may not fork has nobody else."""
+        ours = [pid for pid in (self._program, self._judge) if pid and pid not in self._ended]
+        with contextlib.suppress(ProcessLookupError):
+            if self._setup.namespaces:
+                os.kill(-1, signal.SIGKILL)  # everybody in the namespace but us
+        for pid in ours:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            self._ended[pid] = os.waitpid(pid, 0)[1]
+
+    def _report(self, control: int, killed_by: str | None, wall_s: float) -> None:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        told = {
+            "killed_by": killed_by,
+            "status": self._ended.get(self._program, signal.SIGKILL),
+            "wall_s": wall_s,
+            "cpu_s": used.ru_utime + used.ru_stime,
+        }
+        os.write(control, json.dumps(told).encode())
+
+
+def _mount(bounds: Bounds) -> None:
+    """A scratch folder of its own, and no /proc: there's much in it to find and nothing that a program needs."""
+    megabytes = max(1, bounds.disk_bytes >> 20)
+    room = f"size={bounds.disk_bytes},nr_inodes={max(256, megabytes * _INODES_PER_MB)},mode=1777"
+    mount("tmpfs", HOME, _NO_SUID | _NO_DEVICES, room)
+    mount("tmpfs", "/proc", _READ_ONLY | _NO_SUID | _NO_DEVICES | _NO_PROGRAMS, "size=4k")
+
+
+def _fields(proc: int, pid: int) -> list[str]:
+    """Of /proc/PID/stat, from the state on: state is 0, utime 11, threads 17, pages 21 (proc(5) counts from 3)."""
+    return _text(proc, f"{pid}/stat").rpartition(")")[2].split()
+
+
+def _proportional(proc: int, pid: int) -> int:
+    """Bytes of memory, each page divided by those who share it."""
+    for line in _text(proc, f"{pid}/smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    fields = _fields(proc, pid)
+    return int(fields[21]) * _PAGE if fields else 0
+
+
+def _text(proc: int, path: str) -> str:
+    """Empty where the process has gone."""
+    try:
+        fd = os.open(path, os.O_RDONLY, dir_fd=proc)
+    except OSError:
+        return ""
+    try:
+        return os.read(fd, 4096).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)

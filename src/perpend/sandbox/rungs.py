@@ -1,0 +1,173 @@
+"""The ladder: ways to contain a program, the strongest first. One counts as working when a program has run on it."""
+
+import itertools
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from perpend.errors import SandboxUnavailable
+from perpend.sandbox import inside
+from perpend.sandbox.inside.confine import Setup
+from perpend.sandbox.inside.landlock import abi
+from perpend.sandbox.inside.libc import MACHINE
+from perpend.sandbox.inside.syscalls import NUMBERS
+from perpend.sandbox.slot import Launch, Slot
+
+_INSIDE = Path(inside.__file__).parent
+_PLACE = Path("/run/perpend")
+_MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
+_FROM_ETC = ("ld.so.cache", "localtime", "alternatives")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_UIDS = range(61184, 65520)
+"""Users that systemd, too, gives to services for as long as they run: no file belongs to one."""
+_ROOTS_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
+_NUMBERS = itertools.count()
+"""Of this process's slots: each has a user and a cgroup that no other has."""
+_PROBE = """
+import socket
+try:
+    socket.socket()
+except PermissionError:
+    print("contained")
+"""
+
+
+class Rung(Struct, frozen=True):
+    name: str
+    promises: str
+    launch: Callable[[int], Launch]
+    """How a slot of that number starts. Raises SandboxUnavailable."""
+
+    async def start(self) -> Slot:
+        """Raises SandboxUnavailable."""
+        number = next(_NUMBERS)
+        return await Slot.start(self.launch(number), str(number))
+
+
+class Tried(Struct, frozen=True):
+    rung: Rung
+    wrong: str | None
+    """Why it doesn't work here; None: it does."""
+
+
+def _start(folder: Path) -> list[str]:
+    code = f"import sys; sys.path.append({str(folder)!r}); from inside.zygote import main; main(sys.argv[1])"
+    return [sys.executable, "-P", "-s", "-B", "-c", code]
+
+
+_ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+"""The same each time: a verdict mustn't hang on the order of a set."""
+
+
+def _prefixes() -> list[str]:
+    """Where the interpreter and its packages lie."""
+    return list(dict.fromkeys((sys.base_prefix, sys.prefix)))
+
+
+def _bubblewrap(number: int) -> Launch:
+    program = shutil.which("bwrap")
+    if program is None:
+        raise SandboxUnavailable("bubblewrap isn't installed", hint="apt install bubblewrap")
+    root = os.geteuid() == 0
+    command = [
+        program,
+        *(f"--unshare-{kind}" for kind in ("pid", "net", "ipc", "uts", "cgroup-try")),
+        *("--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv", "--cap-drop", "ALL"),
+    ]
+    if not root:
+        command += ["--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+    for capability in _ROOTS_CAPABILITIES if root else _ROOTS_CAPABILITIES[:2]:
+        command += ["--cap-add", capability]
+    for name, value in _ENVIRONMENT.items():
+        command += ["--setenv", name, value]
+    command += [*_files(), "--remount-ro", "/", "--chdir", "/", "--", *_start(_PLACE)]
+    return Launch(command, Setup(namespaces=True, uid=_user(number) if root else None))
+
+
+def _files() -> list[str]:
+    """The system and the interpreter, read-only; of /etc and /dev only what neither can do without."""
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in _MERGED:
+        path = Path("/", name)
+        if path.is_symlink():
+            arguments += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            arguments += ["--ro-bind", str(path), str(path)]
+    # a folder that is closed to others, such as /root, is made anew, and with it only the one below it
+    above = {
+        place for prefix in _prefixes() for place in Path(prefix).parents if str(place) not in ("/", "/usr")
+    }
+    for folder in sorted({*map(str, above), "/dev", "/etc", "/run", str(_PLACE)}):
+        arguments += ["--perms", "0755", "--dir", folder]
+    for name in _FROM_ETC:
+        arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
+    for prefix in _prefixes():
+        arguments += ["--ro-bind", prefix, prefix]
+    arguments += ["--ro-bind", str(_INSIDE), str(_PLACE / "inside"), "--proc", "/proc", "--dir", "/tmp"]  # noqa: S108
+    for device in _DEVICES:
+        arguments += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    return [*arguments, "--symlink", "/tmp", "/dev/shm"]  # noqa: S108 -- semaphores are files there
+
+
+def _landlock(number: int) -> Launch:
+    if abi() == 0:
+        raise SandboxUnavailable("the kernel has no Landlock, or has it switched off")
+    readable = [
+        "/usr",
+        *(f"/{name}" for name in _MERGED),
+        *_prefixes(),
+        *(f"/etc/{name}" for name in _FROM_ETC),
+    ]
+    root = os.geteuid() == 0
+    override = root and not all(_open_to_all(Path(prefix)) for prefix in _prefixes())
+    setup = Setup(namespaces=False, uid=_user(number) if root else None, readable=readable, override=override)
+    return Launch(_start(_INSIDE.parent), setup, _ENVIRONMENT)
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
+
+
+def _user(number: int) -> int:
+    return _UIDS[(os.getpid() * 61 + number) % len(_UIDS)]
+
+
+RUNGS = (
+    Rung("bubblewrap", "namespaces of its own for every run, a scratch folder, processes", _bubblewrap),
+    Rung("landlock", "one process that reads the interpreter and writes nothing", _landlock),
+)
+
+
+async def find_rung(rungs: tuple[Rung, ...] = RUNGS) -> list[Tried]:
+    """The rungs from the top down to the first that works, each tried with a program."""
+    tried: list[Tried] = []
+    for rung in rungs:
+        tried.append(Tried(rung, await _wrong(rung)))
+        if tried[-1].wrong is None:
+            break
+    return tried
+
+
+async def _wrong(rung: Rung) -> str | None:
+    if not sys.platform.startswith("linux"):
+        return f"it needs Linux, and this is {sys.platform}"
+    if not NUMBERS:
+        return f"its filter has no table of system calls for {MACHINE}"
+    try:
+        slot = await rung.start()
+    except SandboxUnavailable as error:
+        return f"{error.message} ({error.hint})" if error.hint else error.message
+    try:
+        outcome = await slot.run(_PROBE.encode())
+    except SandboxUnavailable as error:
+        return error.message
+    finally:
+        await slot.aclose()
+    if outcome.stdout == "contained\n":
+        return None
+    return f"its probe ended with {outcome.exit_code}: {(outcome.stderr or outcome.stdout).strip()[-300:]}"
