@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from perpend.engine.catalogue import find
 from perpend.engine.machine import Machine
 from perpend.errors import ConfigError, StorageError
 from perpend.runtime import Runtime
+from perpend.sandbox import RUNGS, Tried
 from perpend.serving.server import bind
 from perpend.storage.store import Store
 
@@ -379,3 +380,30 @@ def test_a_wrong_config_ends_it_after_the_machine(home: Path) -> None:
     done = run(home, "doctor")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-2].startswith("✗ config: perpend.toml:2")
+
+
+class TestSandbox:
+    async def test_says_which_rung_works(self) -> None:
+        finding = await probe.sandbox()
+        assert finding.said.startswith(("bubblewrap: ", "landlock: ")) == finding.ok
+
+    async def test_says_why_a_higher_one_doesnt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        high, low = RUNGS
+        monkeypatch.setattr(probe, "find_rung", tried(Tried(high, "it isn't installed"), Tried(low, None)))
+        finding = await probe.sandbox()
+        assert finding.ok
+        assert finding.said == f"landlock: {low.promises}\nbubblewrap doesn't work: it isn't installed"
+
+    async def test_says_what_to_do_where_none_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(probe, "find_rung", tried(*(Tried(rung, "no") for rung in RUNGS)))
+        finding = await probe.sandbox()
+        assert not finding.ok
+        assert "landlock doesn't work: no" in finding.said
+        assert "bubblewrap" in str(finding.fix)
+
+
+def tried(*rungs: Tried) -> Callable[[], Awaitable[list[Tried]]]:
+    async def find() -> list[Tried]:
+        return list(rungs)
+
+    return find

@@ -71,6 +71,7 @@ async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[Finding, None
         ("packages", checks.packages),
         ("engine wheel", checks.wheel),
         ("CPU features", checks.cpu),
+        ("sandbox", probe.sandbox),
     ):
         async for finding in guarded(what, check):
             yield finding

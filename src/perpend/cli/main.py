@@ -19,6 +19,7 @@ for name, place in (
     ("models", "models:app"),
     ("train", "train:app"),
     ("verify", "verify:verify"),
+    ("sandbox", "sandbox:sandbox"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
     ("calibrate", "calibrate:calibrate"),

@@ -18,6 +18,7 @@ from perpend.config.secrets import provider_key
 from perpend.engine.catalogue import catalogue
 from perpend.errors import PerpendError, UpstreamError
 from perpend.runtime import Runtime
+from perpend.sandbox import find_rung
 from perpend.solve import Origin, ServedModel, Services, solve
 from perpend.types import Answer, AnswerDelta, CallEnded, Event, Limits, Message, Request, ThinkingDelta
 
@@ -33,6 +34,20 @@ _HOW = {
     "effort_only": "the stream is cut",
     "none": "the stream is cut",
 }
+
+
+async def sandbox() -> Finding:
+    """Which rung of the ladder holds a program here, and why a higher one doesn't."""
+    *higher, last = await find_rung()
+    why = [f"{one.rung.name} doesn't work: {one.wrong}" for one in higher]
+    if last.wrong is None:
+        said = "\n".join([f"{last.rung.name}: {last.rung.promises}", *why])
+        return Finding(what="sandbox", ok=True, said=said)
+    said = "\n".join([*why, f"{last.rung.name} doesn't work: {last.wrong}", "models' programs aren't run"])
+    fix = (
+        "install bubblewrap 0.8 or newer, or allow user namespaces or Landlock here (docs/guides/sandbox.md)"
+    )
+    return Finding(what="sandbox", ok=False, said=said, fix=fix)
 
 
 def models(runtime: Runtime) -> Finding:

@@ -71,7 +71,7 @@ def verify(  # noqa: PLR0913 -- the options of a command
     kind
         A verifier's name, such as math, or an object with its name and options; see docs/guides/verifiers.md.
     gold
-        The right answer; for regex a pattern, for schema a JSON schema.
+        The right answer; for regex a pattern, for schema a JSON schema, for code its tests.
     answer
         What is to be checked: an answer, or a whole solution that ends in one.
     question
