@@ -32,6 +32,7 @@ class Case(Struct):
 
 
 CASES = {
+    "code": Case("assert f() == 7", "def f(): return 7"),
     "choice": Case("B", "B"),
     "regex": Case("B+", "BB"),
     "schema": Case('{"type": "number"}', "3"),

@@ -3,6 +3,7 @@
 from perpend.verifiers import (
     answer,
     claims,
+    code,
     endpoint,
     judge,
     math,
@@ -19,6 +20,7 @@ __all__ = [
     "Verifier",
     "answer",
     "claims",
+    "code",
     "endpoint",
     "judge",
     "made",

@@ -1,0 +1,133 @@
+"""Programs that must pass tests. They run in the sandbox, and the score is the share of tests that passed."""
+
+import asyncio
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from perpend.sandbox import Limits, Outcome, Sandbox
+from perpend.types import PASSED, Candidate, Verdict
+from perpend.verifiers import code_inside
+from perpend.verifiers.code_text import Asserts, Example, program_in, read_tests
+from perpend.verifiers.contract import Task, Verifier, verifiers
+
+_INSIDE = Path(code_inside.__file__).read_bytes()
+_SHOWN = 3
+_LONG = 300
+
+
+class Code(Verifier):
+    """The gold is tests: assert statements, `check(candidate)`, or pairs of stdin and stdout (see `read_tests`).
+
+    A test that goes wrong is told with its input, what was expected and what came. Raises SandboxUnavailable where
+    nothing here contains a program: it's never run unconfined.
+    """
+
+    needs_gold = True
+
+    def __init__(self, *, timeout_s: float = 10.0, memory_mb: int = 512, tolerance: float = 0.0) -> None:
+        """`timeout_s` and `memory_mb` bound each run; numbers in a stdout may differ by `tolerance`."""
+        self._limits = Limits(wall_s=timeout_s, cpu_s=timeout_s, memory_bytes=memory_mb << 20)
+        self._tolerance = Decimal(str(tolerance))
+
+    @cached_property
+    def _sandbox(self) -> Sandbox:
+        return Sandbox()
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        tests = read_tests(task.right)
+        if isinstance(tests, Asserts):
+            return await self._asserted(tests, program_in(candidate.answer, tests.entry_point))
+        program = program_in(candidate.answer)
+        if not program.strip():
+            return Verdict(0.0, False, "there is no program in the answer")
+        wrongs = await asyncio.gather(*(self._exampled(program, example) for example in tests))
+        return _verdict([wrong for wrong in wrongs if wrong], len(tests))
+
+    async def _exampled(self, program: str, example: Example) -> str | None:
+        """What went wrong."""
+        outcome = await self._sandbox.run(program, example.stdin, self._limits)
+        if outcome.exit_code == 0 and self._agrees(example.stdout, outcome.stdout):
+            return None
+        came = _ended(outcome) or f"got {_short(outcome.stdout)}"
+        return f"for input {_short(example.stdin)} expected {_short(example.stdout)}, {came}"
+
+    def _agrees(self, expected: str, got: str) -> bool:
+        """Line by line and word by word: spaces don't count, nor do empty lines at the end."""
+        lines, others = ([line.split() for line in text.rstrip().splitlines()] for text in (expected, got))
+        return len(lines) == len(others) and all(
+            len(line) == len(other) and all(map(self._alike, line, other))
+            for line, other in zip(lines, others, strict=True)
+        )
+
+    def _alike(self, expected: str, got: str) -> bool:
+        if expected == got or not self._tolerance:
+            return expected == got
+        try:
+            return abs(Decimal(expected) - Decimal(got)) <= self._tolerance
+        except InvalidOperation:
+            return False
+
+    async def _asserted(self, tests: Asserts, program: str) -> Verdict:
+        if not program.strip():
+            return Verdict(0.0, False, "there is no program in the answer")
+        served = _INSIDE + f"\nserve({program!r})\n".encode(errors="surrogatepass")
+        judge = _INSIDE + f"\njudge({tests.setup!r}, {tests.test!r}, {tests.entry_point!r})\n".encode()
+        outcome = await self._sandbox.run(served, limits=self._limits, judge=judge)
+        return _reported(outcome)
+
+    async def aclose(self) -> None:
+        if "_sandbox" in self.__dict__:
+            await self._sandbox.aclose()
+
+
+def _reported(outcome: Outcome) -> Verdict:
+    """What the judge said, line by line; a run that was ended has the tests that it came to."""
+    lines = [msgspec.json.decode(line, type=dict[str, Any]) for line in _whole_lines(outcome.report)]
+    count = next((line["count"] for line in lines if "count" in line), 0)
+    passed = [line for line in lines if line.get("passed")]
+    wrong = [line.get("said", "") for line in lines if line.get("passed") is False]
+    stopped = [line["wrong"] for line in lines if "wrong" in line]
+    if not any("done" in line for line in lines) and not stopped:
+        slow = next((f"{line['slow']}: " for line in reversed(lines) if "slow" in line), "")
+        stopped = [slow + (_ended(outcome) or "the tests didn't come to their end")]
+    total = max(count, len(passed) + len(wrong) + len(stopped))
+    if total == 0 or (not passed and not wrong and not stopped):
+        return Verdict(0.0, False, "no test was run")
+    return _verdict([*stopped, *wrong], total, len(passed))
+
+
+def _whole_lines(report: bytes) -> list[bytes]:
+    return report[: report.rfind(b"\n") + 1].splitlines()
+
+
+def _verdict(wrong: list[str], total: int, passed: int | None = None) -> Verdict:
+    passed = total - len(wrong) if passed is None else passed
+    if not wrong:
+        return PASSED
+    more = f"\nand {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    told = "\n".join(wrong[:_SHOWN]) + more
+    return Verdict(min(passed, total - 1) / total, False, f"{passed} of {total} tests passed\n{told}")
+
+
+def _ended(outcome: Outcome) -> str | None:
+    """How a program ended that didn't end well."""
+    if outcome.timed_out:
+        return f"it ran out of time after {outcome.wall_s:.1f} s"
+    if outcome.killed_by:
+        return f"it was ended by {outcome.killed_by}"
+    if outcome.exit_code:
+        lines = outcome.stderr.strip().splitlines()[-3:]
+        return f"it ended with status {outcome.exit_code}: {_short(chr(10).join(lines))}"
+    return None
+
+
+def _short(text: str) -> str:
+    text = text.strip()
+    return repr(text if len(text) <= _LONG else f"{text[:_LONG]}…")
+
+
+verifiers.register("code")(Code)

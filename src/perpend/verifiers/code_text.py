@@ -1,0 +1,98 @@
+"""What is read from texts: the program in an answer, and the tests in a gold."""
+
+import ast
+import re
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import BadRequest
+
+_FENCE = re.compile(
+    r"^[ \t]*(```+|~~~+)[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_PYTHON = ("python", "py", "python3", "")
+
+
+class Example(Struct, frozen=True, forbid_unknown_fields=True):
+    """A run of the whole program."""
+
+    stdin: str
+    stdout: str
+
+
+class Asserts(Struct, frozen=True, forbid_unknown_fields=True):
+    """Python that calls the solution's functions."""
+
+    test: str
+    """Assert statements, or a function `check(candidate)` that has them (then `entry_point` is that candidate)."""
+    entry_point: str = ""
+    setup: str = ""
+    """What the tests need and the solution mustn't replace: imports, reference functions."""
+
+
+Tests = Asserts | tuple[Example, ...]
+
+
+def program_in(answer: str, entry_point: str = "") -> str:
+    """The last fenced Python block, or the last that defines `entry_point`; the whole answer where there is none."""
+    blocks = [(language.lower(), code) for _, language, code in _FENCE.findall(answer)]
+    programs = [code for language, code in blocks if language in _PYTHON] or [code for _, code in blocks]
+    if not programs:
+        return answer
+    defines = re.compile(
+        rf"^(?:async )?(?:def|class) {re.escape(entry_point)}\b|^{re.escape(entry_point)}\s*=", re.M
+    )
+    defining = [code for code in programs if entry_point and defines.search(code)]
+    return (defining or programs)[-1]
+
+
+def read_tests(gold: str) -> Tests:
+    """A gold is Python text, a JSON list of `{"stdin", "stdout"}`, a JSON list of asserts, or an object.
+
+    Raises BadRequest where it's none of them, or holds no test.
+    """
+    tests = _read(gold)
+    if isinstance(tests, tuple):
+        if not tests:
+            raise _wrong("it has no tests")
+        return tests
+    try:
+        tree = ast.parse(tests.setup + "\n" + tests.test)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise _wrong(f"its tests aren't Python: {error}") from None
+    if not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
+        raise _wrong("it has no tests")
+    if (
+        any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
+        and not tests.entry_point
+    ):
+        calls = (
+            node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        )
+        if not any(call.func.id == "check" for call in calls if isinstance(call.func, ast.Name)):
+            raise _wrong("it has check(candidate), and no entry_point to call it with")
+    return tests
+
+
+def _read(gold: str) -> Tests:
+    """The first character says which it is: a list, an object, or Python."""
+    data = gold.strip().encode(errors="replace")
+    try:
+        if data.startswith(b"{"):
+            return msgspec.json.decode(data, type=Asserts)
+        if data.startswith(b'["') or data.startswith(b"[ "):
+            return Asserts("\n".join(msgspec.json.decode(data, type=list[str])))
+        if data.startswith(b"["):
+            return msgspec.json.decode(data, type=tuple[Example, ...])
+    except msgspec.DecodeError as error:
+        raise _wrong(str(error)) from None
+    return Asserts(gold)
+
+
+def _wrong(what: str) -> BadRequest:
+    hint = (
+        '"assert f(1) == 2", [{"stdin": "1", "stdout": "2"}, …], or '
+        '{"test": "def check(candidate): …", "entry_point": "f"}'
+    )
+    return BadRequest(f"the gold isn't made of tests: {what}", hint=hint, field="verifier.gold")

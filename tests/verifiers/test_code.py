@@ -1,0 +1,213 @@
+"""Solutions that pass, ones that don't and are told why, and ones that try to pass without solving anything."""
+
+import ast
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from sandbox.rungs import NAMES, wrong
+from shared_data import shared
+
+from perpend.types import Candidate, Verdict
+from perpend.verifiers import Task
+from perpend.verifiers.code import Code
+
+pytestmark = pytest.mark.skipif(all(wrong(name) for name in NAMES), reason="no sandbox works here")
+
+
+@pytest.fixture
+async def code() -> AsyncGenerator[Code, None]:
+    verifier = Code(timeout_s=20)
+    yield verifier
+    await verifier.aclose()
+
+
+async def verdict(code: Code, gold: Any, answer: str) -> Verdict:
+    text = gold if isinstance(gold, str) else json.dumps(gold)
+    return await code.verify(Task(gold=text), Candidate(answer=answer))
+
+
+SQUARES = "assert square(2) == 4\nassert square(-3) == 9\nassert square(0) == 0"
+
+
+class TestAsserts:
+    async def test_right(self, code: Code) -> None:
+        found = await verdict(
+            code, SQUARES, "Here:\n```python\ndef square(n):\n    return n * n\n```\nIt squares."
+        )
+        assert found == Verdict(1.0, True)
+
+    async def test_the_score_is_the_share_and_the_feedback_has_call_and_result(self, code: Code) -> None:
+        found = await verdict(code, SQUARES, "def square(n): return n + n")
+        assert (found.passed, round(found.score, 3)) == (False, 0.667)
+        assert found.feedback == "2 of 3 tests passed\nassert square(-3) == 9: square(-3) returned -6"
+
+    @pytest.mark.parametrize(
+        ("answer", "said"),
+        [
+            (
+                "def square(n):\n    return n / 0",
+                "square(2) raised ZeroDivisionError: division by zero (line 2: return n / 0)",
+            ),
+            ("def square(n)\n    return n", "SyntaxError"),
+            ("def cube(n): return n", "square(2) raised KeyError"),
+            ("def square(n):\n    while n: pass", "square(2): it ran out of time"),
+            ("def square(n): return object()", "a value of type object"),
+            ("", "no program"),
+        ],
+    )
+    async def test_what_went_wrong(self, answer: str, said: str) -> None:
+        code = Code(timeout_s=2.5)
+        try:
+            found = await verdict(code, SQUARES, answer)
+        finally:
+            await code.aclose()
+        assert not found.passed
+        assert said in found.feedback
+
+    async def test_check_with_a_candidate_and_a_setup(self, code: Code) -> None:
+        gold = {
+            "setup": "def naive(n):\n    return sum(range(n + 1))",
+            "test": "def check(candidate):\n    for n in range(20):\n        assert candidate(n) == naive(n), n",
+            "entry_point": "total",
+        }
+        assert (await verdict(code, gold, "def total(n): return n * (n + 1) // 2")).passed
+        found = await verdict(code, gold, "def naive(n): return 0\ndef total(n): return 0")
+        assert found.feedback.startswith(
+            "1 of 20 tests passed\nassert candidate(n) == naive(n), n: total(1) returned 0"
+        )
+
+    async def test_tests_may_expect_exceptions_and_lack_imports(self, code: Code) -> None:
+        gold = (
+            "try:\n    root(-1)\n    assert False\nexcept ValueError:\n    assert True\n"
+            "assert math.isclose(root(2), 1.41421, rel_tol=1e-4)"
+        )
+        answer = "def root(n):\n    if n < 0:\n        raise ValueError(n)\n    return n ** 0.5"
+        assert (await verdict(code, gold, answer)).passed
+
+    async def test_a_function_may_have_the_name_of_a_builtin(self, code: Code) -> None:
+        gold = {"test": "assert sum(10, 15) == 25", "entry_point": "sum"}
+        assert (await verdict(code, gold, "def sum(a, b): return a + b")).passed
+
+    async def test_what_is_printed_or_run_as_a_script_doesnt_matter(self, code: Code) -> None:
+        answer = "def square(n):\n    print('squaring', n)\n    return n * n\n"
+        answer += "if __name__ == '__main__':\n    print(input())"
+        assert (await verdict(code, SQUARES, answer)).passed
+
+
+SLY = {
+    "leaving": "import sys; sys.exit(0)",
+    "leaving at once": "import os; os._exit(0)",
+    "leaving in the call": "def square(n):\n    import os\n    os._exit(0)",
+    "raising what ends a program": "def square(n): raise SystemExit(0)",
+    "printing a verdict": 'print(\'{"count": 1}\\n{"passed": true}\\n{"done": true}\')',
+    "writing a verdict everywhere": """
+import os
+for fd in range(64):
+    try:
+        os.write(fd, b'{"count": 1}\\n{"passed": true}\\n{"done": true}\\n')
+    except OSError:
+        pass
+""",
+    "being equal to everything": "class Any:\n    __eq__ = lambda *_: True\n    __hash__ = lambda _: 0\n"
+    "def square(n): return Any()",
+    "a number that is equal to everything": "class N(int):\n    __eq__ = lambda *_: True\n    __hash__ = int.__hash__\n"
+    "def square(n): return N(7)",
+    "other builtins": "import builtins\nbuiltins.all = builtins.bool = lambda *_: True\n"
+    "builtins.AssertionError = ZeroDivisionError\ndef square(n): return 1",
+    "another checker": "import sys, json\njson.dumps = lambda _: '{\"returned\": true}'\n__assert__ = lambda *_: True\n"
+    "for frame in sys._current_frames().values():\n    frame.f_globals['judge'] = print\ndef square(n): return 1",
+    "a module that the tests import": "open('/tmp/math.py', 'w').write('x')\nopen('/tmp/ast.py', 'w').write('x')\n"
+    "def square(n): return 1",
+    "stopping the judge": "import os, signal\nfor pid in range(2, 9):\n    if pid != os.getpid():\n"
+    "        try: os.kill(pid, 9)\n        except OSError: pass\ndef square(n): return 4",
+    "a hook on the tests": "import sys\nsys.settrace(lambda *_: None)\nsys.excepthook = print\nimport atexit, os\n"
+    "atexit.register(lambda: os._exit(0))\ndef square(n): raise KeyboardInterrupt",
+    "answers that aren't any": "import os\ndef square(n):\n    os.write(3, b'nonsense\\n')\n    return 1",
+    "answers that are too deep": "import os\ndef square(n):\n"
+    "    os.write(3, b'{\"returned\": ' + b'[' * 100_000 + b'\\n')\n    return 1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLY)
+async def test_success_cant_be_forged(name: str) -> None:
+    code = Code(timeout_s=3)
+    try:
+        for gold in (SQUARES, [{"stdin": "2", "stdout": "4"}]):
+            found = await verdict(code, gold, SLY[name])
+            assert not found.passed, found
+    finally:
+        await code.aclose()
+
+
+class TestPairs:
+    GOLD = ({"stdin": "1 2\n", "stdout": "3\n"}, {"stdin": "5 -6", "stdout": "-1"})
+
+    async def test_right(self, code: Code) -> None:
+        assert (
+            await verdict(code, self.GOLD, "```python\nprint(sum(map(int, input().split())), ' ')\n```")
+        ).passed
+
+    async def test_wrong(self, code: Code) -> None:
+        found = await verdict(code, self.GOLD, "a, b = map(int, input().split())\nprint(a + abs(b))")
+        assert (found.score, found.feedback) == (
+            0.5,
+            "1 of 2 tests passed\nfor input '5 -6' expected '-1', got '11'",
+        )
+
+    async def test_a_traceback(self, code: Code) -> None:
+        found = await verdict(code, self.GOLD, "print(int(input()))")
+        assert "for input '1 2' expected '3', it ended with status 1: " in found.feedback
+        assert "ValueError: invalid literal" in found.feedback
+
+    async def test_words_count_and_lines_do(self, code: Code) -> None:
+        gold = [{"stdin": "", "stdout": "1 2\n3\n"}]
+        assert (await verdict(code, gold, "print('1  2 \\n3\\n\\n')")).passed
+        assert not (await verdict(code, gold, "print(1, 2, 3)")).passed
+
+    async def test_numbers_may_differ_where_that_is_asked_for(self) -> None:
+        code = Code(tolerance=0.01)
+        try:
+            gold = [{"stdin": "", "stdout": "0.333 yes"}]
+            assert (await verdict(code, gold, "print(1 / 3, 'yes')")).passed
+            assert not (await verdict(code, gold, "print(0.35, 'yes')")).passed
+            assert not (await verdict(code, gold, "print(1 / 3, 'no')")).passed
+        finally:
+            await code.aclose()
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in shared(f"evals/{name}.jsonl").read_text().splitlines()]
+
+
+def returns_nothing(solution: str) -> str:
+    tree = ast.parse(solution)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return):
+            node.value = ast.Constant(None)
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+@pytest.mark.parametrize("name", ["humaneval", "mbpp_plus"])
+async def test_known_solutions_pass_and_broken_ones_dont(name: str) -> None:
+    """Every fifth: all of them, and of the larger suites, are in docs/guides/verifiers.md."""
+    code, hasty = Code(timeout_s=30), Code(timeout_s=2)
+
+    async def both(row: dict[str, Any]) -> tuple[bool, bool]:
+        if name == "humaneval":
+            solution, test = row["question"] + row["answer"], row["test"]
+        else:
+            solution, test = row["answer"], row["assertion"]
+        gold = {"test": test, "entry_point": row["entry_point"]}
+        return (await verdict(code, gold, solution)).passed, (
+            await verdict(code, gold, returns_nothing(solution))
+        ).passed
+
+    try:
+        found = await asyncio.gather(*(both(row) for row in rows(name)[::5]))
+    finally:
+        await code.aclose()
+        await hasty.aclose()
+    assert set(found) == {(True, False)}
