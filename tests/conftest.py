@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from perpend.config import home_dir
 from perpend.engine.catalogue import find
 from perpend.engine.pull import pull
 from perpend.errors import WeightsError
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,9 @@ USER = [{"role": "user", "content": "What is 6 × 7?"}]
 class Client:
     """The official SDKs, checking strictly what they get: each asks for each kind, whole and streamed."""
 
-    def __init__(self, front: Gateway) -> None:
+    def __init__(self, front: Gateway, **own: Any) -> None:
+        """`own`: fields of perpend's own in each request."""
+        self._own = {"extra_body": own}
         url = f"http://127.0.0.1:{front.port}"
         # options are spread into calls below, which their overloads can't follow
         self.openai: Any = AsyncOpenAI(
@@ -26,7 +28,7 @@ class Client:
         )
 
     async def chat(self, stream: bool, kind: str, turns: list[Any]) -> dict[str, Any]:
-        asked: dict[str, Any] = {"model": "m", "messages": turns}
+        asked: dict[str, Any] = {"model": "m", "messages": turns, **self._own}
         if kind == "text":
             asked["reasoning_effort"] = "none"
         if kind == "tools":
@@ -54,7 +56,7 @@ class Client:
         return {**body, **own}
 
     async def messages(self, stream: bool, kind: str, turns: list[Any]) -> dict[str, Any]:
-        asked: dict[str, Any] = {"model": "m", "messages": turns, "max_tokens": 4096}
+        asked: dict[str, Any] = {"model": "m", "messages": turns, "max_tokens": 4096, **self._own}
         if kind == "text":
             asked["thinking"] = {"type": "disabled"}
         if kind == "tools":
@@ -72,7 +74,7 @@ class Client:
             return {**(await events.get_final_message()).to_dict(), **own}
 
     async def responses(self, stream: bool, kind: str, turns: list[Any]) -> dict[str, Any]:
-        asked: dict[str, Any] = {"model": "m", "input": turns}
+        asked: dict[str, Any] = {"model": "m", "input": turns, **self._own}
         if kind == "text":
             asked["reasoning"] = {"effort": "none"}
         if kind == "tools":

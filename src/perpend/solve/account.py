@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from perpend.solve.draft import Draft
 from perpend.solve.model import ServedModel
-from perpend.types import Candidate, StopReason, Usage
+from perpend.types import Candidate, StopReason, Thought, Usage
 
 
 class Writer(NamedTuple):
@@ -30,6 +30,8 @@ class Account:
         """What ended the strategy before it was through: the clock, a person, a cap."""
         self.weighs: dict[str, int] = {}
         """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
+        self.shown: int | None = None
+        """The candidate that clients saw being written, the last one."""
         self._begun = 0
         self._writers: dict[int, Writer] = {}
 
@@ -52,6 +54,10 @@ class Account:
         candidate = draft.candidate()
         if candidate.stop_reason in ("deadline", "answer_now"):
             self.cut = candidate.stop_reason
+        if draft.usage.total or not draft.silent:
+            self.candidates.append(candidate)
+            if shown:
+                self.shown = candidate.index
         if draft.silent:
             self.model_version = draft.model_version or self.model_version
         else:
@@ -60,7 +66,6 @@ class Account:
             provider = draft.provider or model.provider
             self._writers[candidate.index] = Writer(model, provider, draft.model_version or known)
             self.written_by(candidate)
-            self.candidates.append(candidate)
             if shown or self.best is None or not self.best.answer:
                 self.best = candidate
         return candidate
@@ -69,6 +74,17 @@ class Account:
         """The answer is this one, so far: its writer is named."""
         if (writer := self._writers.get(candidate.index)) is not None:
             self.model, self.provider, self.model_version = writer
+
+    def thoughts_of(self, index: int) -> tuple[str, list[Thought]]:
+        """A candidate's thinking, and its thoughts as one sees them who sees nothing between them."""
+        candidate = next(one for one in self.candidates if one.index == index)
+        thoughts: list[Thought] = []
+        for part in candidate.content:
+            if isinstance(part, Thought):
+                whole = thoughts and thoughts[-1].carry is None
+                before = thoughts.pop().text if whole else ""
+                thoughts.append(Thought(before + part.text, part.carry))
+        return candidate.thinking, thoughts
 
     def replace(self, candidate: Candidate) -> None:
         """It has a verdict, or a score, now."""

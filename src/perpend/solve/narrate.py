@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from copy import copy
 from decimal import Decimal
+from typing import TypeGuard
 
 from perpend.errors import PerpendError
 from perpend.solve.asking import Asking
@@ -35,9 +36,11 @@ class Narrator:
     """
 
     def __init__(self, sink: Sink | None, *, first: bool) -> None:
-        """`first`: of candidates that nobody sees being written, the first one's thinking is shown."""
+        """`first`: the first candidate's thinking is shown, whoever is chosen."""
         self.pace: Pace | None = None
         self.summariser: Summariser | None = None
+        self.thinker: int | None = None
+        """The first candidate whose thinking was shown, where that was asked for."""
         self._sink = sink
         self._first = first
 
@@ -48,6 +51,8 @@ class Narrator:
 
     async def emit(self, batch: list[Event]) -> None:
         """Events of a candidate that clients see being written."""
+        if self._first:
+            batch = [event for event in batch if not _of_thought(event) or self._shows(event.candidate)]
         if self.summariser is not None:
             self.summariser.hear(batch)
         progress = self.pace.after(batch) if self.pace is not None else None
@@ -55,22 +60,27 @@ class Narrator:
 
     async def unseen(self, batch: list[Event]) -> None:
         """Events of one that may not be chosen. The first one's thinking is shown where that was asked for."""
-        shown = [event for event in batch if self._first and _thought_of_first(event)]
+        firsts = [event for event in batch if _of_thought(event) and event.candidate == 0]
+        shown = [event for event in firsts if self._first and self._shows(0)]
         if self.summariser is not None:
-            self.summariser.hear([event for event in batch if _thought_of_first(event)])
+            self.summariser.hear([*firsts])
         progress = self.pace.after(batch) if self.pace is not None else None
         if shown or progress is not None:
-            await self.tell(shown if progress is None else [*shown, progress])
+            await self.tell([*shown] if progress is None else [*shown, progress])
 
     async def tell(self, batch: list[Event]) -> None:
         if self._sink is not None:
             await self._sink(batch)
 
+    def _shows(self, candidate: int) -> bool:
+        """Of several, clients see one think: who began before the others to be shown."""
+        if self.thinker is None:
+            self.thinker = candidate
+        return self.thinker == candidate
 
-def _thought_of_first(event: Event) -> bool:
-    if isinstance(event, Carried):
-        return event.candidate == 0 and event.part == "thought"
-    return isinstance(event, ThinkingDelta) and event.candidate == 0
+
+def _of_thought(event: Event) -> TypeGuard[ThinkingDelta | Carried]:
+    return isinstance(event, ThinkingDelta) or (isinstance(event, Carried) and event.part == "thought")
 
 
 class Pace:

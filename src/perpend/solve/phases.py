@@ -31,7 +31,12 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
             thinking_tokens=left,
             continuation=family.open + draft.said.thinking,
         )
-        ending = await _think(draft, thinking)
+        try:
+            ending = await _think(draft, thinking)
+        except CapReached:
+            if draft.silent:
+                raise
+            break  # another call is too dear, but the answer's room is held
         if ending != "stop" or waits == 0 or draft.usage.thinking >= budget.thinking:
             break
         waits -= 1

@@ -1,5 +1,6 @@
 """The session that strategies get: everything that it hands out is inside the request's budget, and accounted."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -82,9 +83,12 @@ class Session(Struct, frozen=True):
         bound = served.input_bound(self.request.messages, self.request.form)
         return replace(self, means=replace(self.means, model=served, input_bound=bound), whole=None)
 
-    async def run(self, spec: StrategySpec) -> Candidate:
+    async def run(self, spec: StrategySpec, sampling: Sampling | None = None) -> Candidate:
         strategy, options = with_options(spec)
-        return await strategy(replace(self, verifier=spec.verifier or self.verifier), **options)
+        terms = self.terms
+        if sampling is not None:
+            terms = replace(terms, request=replace(self.request, sampling=sampling))
+        return await strategy(replace(self, terms=terms, verifier=spec.verifier or self.verifier), **options)
 
     async def sample(
         self,
@@ -190,8 +194,19 @@ class Session(Struct, frozen=True):
         verdict = await self._verdict(self.verifier, Candidate(answer="", thinking=thought, index=ASIDE))
         return None if verdict is None else verdict.score
 
+    def score(self, candidate: Candidate, score: float) -> Candidate:
+        scored = replace(candidate, score=score)
+        self.account.replace(scored)
+        return scored
+
     async def same(self, first: str, second: str) -> bool:
-        return await self.terms.verifier(self.verifier or _FINAL).same(first, second)
+        if first == second:
+            return True
+        try:
+            async with asyncio.timeout_at(self.means.clock.deadline):
+                return await self.terms.verifier(self.verifier or _FINAL).same(first, second)
+        except TimeoutError:
+            return False
 
     async def compare(self, first: Candidate, second: Candidate) -> float | None:
         assert self.verifier is not None, "strategies call need_verifier first"

@@ -174,8 +174,7 @@ class _Solving:
         limit = request.limits.max_output_tokens
         tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
         self._account = Account(model)
-        self._first = request.strategy.stream_candidate == "first"
-        self._narrator = narrator = Narrator(sink, first=self._first)
+        self._narrator = narrator = Narrator(sink, first=request.strategy.stream_candidate == "first")
         terms = Terms(
             request,
             prepared.plan.effort,
@@ -222,10 +221,10 @@ class _Solving:
     def _answer(self, chosen: Candidate) -> Answer:
         account = self._account
         thinking, content = chosen.thinking, chosen.content
-        if self._first and (first := account.candidates[0]).index != chosen.index:
-            thinking = first.thinking
-            said = [part for part in chosen.content if not isinstance(part, Thought)]
-            content = (*(part for part in first.content if isinstance(part, Thought)), *said)
+        thinker = account.shown if self._narrator.thinker is None else self._narrator.thinker
+        if thinker is not None and (thinker != chosen.index or thinker != account.shown):
+            thinking, thoughts = account.thoughts_of(thinker)
+            content = (*thoughts, *(part for part in content if not isinstance(part, Thought)))
         cut = account.cut if account.cut is not None and not chosen.truncated else chosen.stop_reason
         return Answer(
             request_id=self.request_id,
@@ -240,11 +239,9 @@ class _Solving:
             cost_usd=account.cost_usd,
             truncated=cut not in COMPLETE,
             stop_reason=cut,
-            candidates=tuple(account.candidates),
+            candidates=tuple(sorted(account.candidates, key=lambda candidate: candidate.index)),
             elapsed_s=self._prepared.clock.elapsed_s,
-            summary="".join(f"{line}\n" for line in self._narrator.summariser.lines)
-            if self._narrator.summariser
-            else "",
+            summary=self._narrator.summary,
         )
 
     def _plan(self) -> Plan:

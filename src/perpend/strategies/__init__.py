@@ -1,6 +1,15 @@
 """How compute is spent: one file each; importing this package registers them."""
 
-from perpend.strategies import beam, budget_forcing, cascade, refine, single, tree
+from perpend.strategies import (
+    beam,
+    best_of_n,
+    budget_forcing,
+    cascade,
+    refine,
+    self_consistency,
+    single,
+    tree,
+)
 from perpend.strategies.contract import Feedback, Session, Step, Strategy, strategies
 from perpend.strategies.spec import strategy_spec, with_options
 
@@ -10,9 +19,11 @@ __all__ = [
     "Step",
     "Strategy",
     "beam",
+    "best_of_n",
     "budget_forcing",
     "cascade",
     "refine",
+    "self_consistency",
     "single",
     "strategies",
     "strategy_spec",

@@ -55,11 +55,12 @@ async def cascade(
     else:
         try:
             candidate = await session.on(strongest).sample(shown=True)
-            return await session.verify(candidate) if signal == "score" else candidate
+            if candidate.answer or not candidate.truncated or best is None:
+                return await session.verify(candidate) if signal == "score" else candidate
         except CUT:
             if best is None:
                 raise
-            session.note(f"{strongest} gave no answer")
+        session.note(f"{strongest} gave no answer")
     assert best is not None, "a rung that is sure has an answer"
     return best
 

@@ -102,8 +102,8 @@ class Session(Protocol):
         """The same budget, spent on another model; raises NotFound."""
         ...
 
-    async def run(self, spec: StrategySpec) -> Candidate:
-        """What another strategy makes of this session."""
+    async def run(self, spec: StrategySpec, sampling: Sampling | None = None) -> Candidate:
+        """What another strategy makes of this session. `sampling`: in place of the request's, for all that it draws."""
         ...
 
     @property
@@ -132,8 +132,15 @@ class Session(Protocol):
         """How likely the verifier finds the first one the better; None where no time or budget is left to tell."""
         ...
 
+    def score(self, candidate: Candidate, score: float) -> Candidate:
+        """The candidate with a score of the strategy's own, such as its share of votes, which clients see too."""
+        ...
+
     async def same(self, first: str, second: str) -> bool:
-        """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do."""
+        """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do.
+
+        Where no time is left to compare them, only those that are the same text.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """Several draws for one request: side by side where the model takes that, else one after the other."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar
 
@@ -25,6 +26,15 @@ def sampling_of(session: Session, number: int, temperature: float | None = None)
     )
 
 
+def sampling_apart(session: Session, number: int, temperature: float | None = None) -> Sampling:
+    """As `sampling_of`, for a strategy that draws candidates itself: their seeds are far from those of others."""
+    sampling = sampling_of(session, 0, temperature)
+    if sampling.seed is None:
+        return sampling
+    digest = hashlib.sha256(f"{sampling.seed} {number}".encode()).digest()
+    return replace(sampling, seed=int.from_bytes(digest[:4]) >> 1)
+
+
 def rank(candidate: Candidate) -> tuple[bool, float, bool, bool]:
     """The higher the better: what passed, by score, and what says something before what was cut."""
     passed = candidate.verdict is not None and candidate.verdict.passed
@@ -38,6 +48,7 @@ async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T
     budget isn't enough for so many, there are fewer. A candidate whose upstream fails is left out; raises
     PerpendError where there is none at all.
     """
+    numbers: dict[asyncio.Task[T], int] = {}
     running: set[asyncio.Task[T]] = set()
     number = done = 0
     waiting = parts = count
@@ -47,11 +58,13 @@ async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T
             if starting := min(waiting, session.width - len(running)):
                 parts = waiting
             for _ in range(starting):
-                running.add(asyncio.ensure_future(draw(session.part(parts), number)))
+                task = asyncio.ensure_future(draw(session.part(parts), number))
+                running.add(task)
+                numbers[task] = number
                 number += 1
             waiting -= starting
             ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in ended:
+            for task in sorted(ended, key=numbers.__getitem__):
                 try:
                     made = task.result()
                 except (CapReached, DeadlineTooShort) as error:
@@ -66,6 +79,6 @@ async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T
         if not done and failure is not None:
             raise failure
     finally:
-        for task in running:
+        for task in numbers:
             task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*numbers, return_exceptions=True)
