@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import importlib.util
 import json
-import math
 import random
 import re
 import time
@@ -20,7 +19,7 @@ from typing import Any
 from benchmarks import machine
 from perpend.config import load_config
 from perpend.runtime import Runtime
-from perpend.training.figures import proportion
+from perpend.statistics import mcnemar, proportion
 from perpend.types import Limits, Message, Request, Sampling
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "evals" / "gsm8k_test.jsonl"
@@ -31,13 +30,6 @@ def last_number(text: str) -> str | None:
     """The last number of a text, without commas and trailing zeros."""
     found = re.findall(r"-?\d[\d,]*(?:\.\d+)?", text)
     return f"{float(found[-1].replace(',', '')):g}" if found else None
-
-
-def mcnemar(better: int, worse: int) -> float:
-    """Exact two-sided p of paired wins and losses."""
-    n = better + worse
-    tail = sum(math.comb(n, k) for k in range(min(better, worse) + 1))
-    return min(1.0, 2 * tail / 2**n)
 
 
 async def ask(runtime: Runtime, problem: Row, budget: int, options: argparse.Namespace) -> Row:

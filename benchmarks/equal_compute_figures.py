@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from perpend.training.figures import Proportion, proportion
+from perpend.statistics import Proportion, mcnemar, proportion
 
 _INPUT_USD, _CACHED_USD, _OUTPUT_USD = 0.10, 0.02, 0.40
 """A million tokens of a small hosted model, so that what isn't output counts for something too."""
@@ -51,12 +51,6 @@ class Cell(Struct, frozen=True, kw_only=True):
     worse: int
     p: float
     """Exact McNemar, two-sided."""
-
-
-def mcnemar(better: int, worse: int) -> float:
-    n = better + worse
-    tail = sum(math.comb(n, k) for k in range(min(better, worse) + 1))
-    return min(1.0, 2 * tail / 2**n)
 
 
 def cells(rows: Iterable[Row]) -> list[Cell]:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from recorded_choices import CHEAP, STRONG, Row, asked, read, recorded
 
-from perpend.training.figures import proportion
+from perpend.statistics import proportion
 
 OTHERS = ("Meta-Llama-3_1-70B", "Meta-Llama-3-70B", "jamba-1.5-large")
 

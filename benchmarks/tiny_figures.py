@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from perpend.training.figures import proportion
+from perpend.statistics import proportion
 
 RESAMPLES = 1000
 

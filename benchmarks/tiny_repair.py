@@ -18,7 +18,7 @@ from benchmarks import machine
 from perpend.data.curriculum import Curriculum
 from perpend.data.tasks import Problem, kinds
 from perpend.data.thoughts import CHECK
-from perpend.training.figures import proportion
+from perpend.statistics import proportion
 from perpend.training.grpo import reward
 from perpend.training.model import Llama
 from perpend.training.sampling import sample

@@ -1,16 +1,9 @@
-"""Intervals and the model card."""
+"""The model card."""
 
-import pytest
-
+from perpend.statistics import proportion
 from perpend.training.card import model_card
-from perpend.training.figures import Measured, Report, proportion
+from perpend.training.figures import Measured, Report
 from perpend.training.shape import Shape
-
-
-@pytest.mark.parametrize(("right", "low", "high"), [(0, 0.0, 0.037), (50, 0.404, 0.596), (100, 0.963, 1.0)])
-def test_wilson(right: int, low: float, high: float) -> None:
-    found = proportion(right, 100)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5e-4)
 
 
 def test_the_card_says_how_it_was_made_and_how_good_it_is() -> None:

@@ -32,6 +32,10 @@ class Case(Struct):
 
 
 CASES = {
+    "countdown": Case('{"numbers": [3, 4], "target": 7}', "4 + 3"),
+    "reasoning_gym": Case(
+        '{"task": "caesar_cipher", "seed": 1, "index": 0}', "THOSE FROM MARS OF ANY INDEED"
+    ),
     "code": Case("assert f() == 7", "def f(): return 7"),
     "choice": Case("B", "B"),
     "regex": Case("B+", "BB"),
@@ -71,6 +75,8 @@ async def server() -> AsyncGenerator[str, None]:
 @pytest.fixture
 async def verifier(name: str, server: str) -> AsyncGenerator[Verifier, None]:
     """With defaults alone; the one behind HTTP has an address that it needs."""
+    if name == "reasoning_gym":
+        pytest.importorskip("reasoning_gym", reason="the extra `evals` isn't installed")
     http = HTTPClient()
     made = Endpoint(http, url=server) if name == "http" else verifiers.get(name)()
     yield made

@@ -17,6 +17,7 @@ for name, place in (
     ("ask", "ask:ask"),
     ("serve", "serve:serve"),
     ("models", "models:app"),
+    ("eval", "eval:app"),
     ("train", "train:app"),
     ("verify", "verify:verify"),
     ("sandbox", "sandbox:sandbox"),

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
+from perpend.statistics import proportion
 from perpend.training.contract import Curriculum
-from perpend.training.figures import Measured, proportion
+from perpend.training.figures import Measured
 from perpend.training.grpo import reward
 from perpend.training.model import Llama
 from perpend.training.sampling import sample

@@ -1,0 +1,165 @@
+"""`perpend eval suites`, `pull`, `init`, `check`: problems, where they come from, and whether they can be trusted."""
+
+import asyncio
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from perpend.cli.console import Whole, note, print_json
+from perpend.cli.store import print_table
+from perpend.config import home_dir, load_config
+from perpend.errors import BadRequest
+
+Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
+
+
+def suites(*, json: Json = False, config: ConfigFile = None) -> None:
+    """List the suites: whether they are here, how many problems they have, their licence, and how to get them.
+
+    Example: `perpend eval suites --json`
+
+    Parameters
+    ----------
+    json
+        Print an array of objects.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    rows = _facts(home_dir(load_config(config)))
+    if json:
+        print_json(rows)
+        return
+    from rich.table import Table
+
+    table = Table("name", "here", "n", "graded by", "date", "licence", "what")
+    for row in rows:
+        texts = (row[key] for key in ("name", "found", "n", "verifier", "date", "licence", "title"))
+        table.add_row(*["" if text is None else str(text) for text in texts])
+    print_table(table)
+    note("`perpend eval suites --json` says how to get those that aren't here")
+
+
+def _facts(home: Path) -> list[dict[str, Any]]:
+    from perpend.evals import gym
+    from perpend.evals.suites import catalogue
+
+    fresh: dict[str, Any] = {
+        "name": "gym",
+        "title": f"reasoning-gym: {len(gym.MIX)} tasks, made afresh; gym/TASK or gym/TASK@LEVEL for one of them",
+        "found": "reasoning_gym" if find_spec("reasoning_gym") else None,
+        "n": None,
+        "verifier": "reasoning_gym",
+        "date": "made when asked for",
+        "licence": "Apache-2.0",
+        "home": "https://github.com/open-thought/reasoning-gym",
+        "how": "pip install 'perpend[evals]'",
+        "needs": None,
+    }
+    rows = [fresh]
+    for suite in catalogue().values():
+        found = suite.found(home)
+        rows.append(
+            {
+                "name": suite.name,
+                "title": suite.title,
+                "found": found.where if found else None,
+                "n": suite.n or None,
+                "verifier": suite.verifier,
+                "date": suite.date,
+                "licence": suite.licence,
+                "home": suite.home,
+                "how": suite.how,
+                "needs": suite.needs,
+            }
+        )
+    return rows
+
+
+def pull(suite: str, /, *, config: ConfigFile = None) -> None:
+    """Fetch a suite's files and check their digests.
+
+    HF_ENDPOINT names a mirror of the Hugging Face hub, HF_TOKEN a token for data sets with conditions.
+
+    Example: `perpend eval pull gsm8k`
+
+    Parameters
+    ----------
+    suite
+        A name of `perpend eval suites`.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.evals.pull import pull as fetch
+    from perpend.evals.suites import find_suite
+
+    found = find_suite(suite)
+    note(f"{found.title}; licence: {found.licence}")
+    for path in asyncio.run(fetch(found, home_dir(load_config(config)))):
+        print(path)
+
+
+def init(file: Path, /) -> None:
+    """Write a suite of your own to start from: rows with `question`, `gold`, and maybe `verifier`, `category`, `date`.
+
+    Replace its examples with 100 to 500 questions of your own, then let `perpend eval check FILE` look at them.
+
+    Example: `perpend eval init mine.jsonl`
+
+    Parameters
+    ----------
+    file
+        A .jsonl or .csv file that isn't there yet.
+    """
+    from perpend.evals.own import template
+
+    template(file)
+    note(f"wrote {file}: replace its rows with your own, then run `perpend eval check {file}`")
+
+
+def check(
+    suite: str,
+    /,
+    *,
+    limit: Whole | None = None,
+    seed: Whole = 0,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Test a suite before trusting it: its golds must pass its verifiers, and wrong answers mustn't.
+
+    Labels are looked at too: questions that are there twice, golds that are told. The exit status is 1 where figures
+    of this suite would be wrong.
+
+    Examples: `perpend eval check mine.jsonl`, `perpend eval check gym/chain_sum@2 --limit 50`
+
+    Parameters
+    ----------
+    suite
+        A name of `perpend eval suites`, or a .jsonl or .csv file of your own.
+    limit
+        So many problems only, drawn by the seed.
+    seed
+        Of the draw.
+    json
+        Print an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    from perpend.evals.suites import load
+    from perpend.evals.trial import trial
+
+    if limit is not None and limit < 1:
+        raise BadRequest(f"--limit must be at least 1, not {limit}", field="--limit")
+    done = asyncio.run(trial(load(suite, home_dir(load_config(config)), limit=limit, seed=seed)))
+    if json:
+        print_json({"sound": done.sound, "tried": done.tried, "findings": done.findings})
+    else:
+        for finding in done.findings:
+            which = f": {', '.join(finding.problems)}" if finding.problems else ""
+            print(f"{'wrong' if finding.serious else 'note'}: {finding.what}{which}")
+        print(f"{done.tried} golds put to their verifiers: {'sound' if done.sound else 'not sound'}")
+    if not done.sound:
+        raise SystemExit(1)

@@ -1,0 +1,264 @@
+"""From a row of a data set to a question, a gold and, where it differs, a verifier. Only the question is shown.
+
+An adapter returns None for a row that is no problem of its suite, such as one that needs a picture.
+"""
+
+import base64
+import hashlib
+import io
+import json
+import pickle
+import random
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from string import ascii_uppercase
+from typing import Any, NamedTuple
+
+from perpend.verifiers.math_text import boxed as boxes
+
+Row = Mapping[str, Any]
+
+
+class Adapted(NamedTuple):
+    question: str
+    gold: str
+    verifier: str | None = None
+    """In place of the suite's."""
+    solution: str | None = None
+    """A right answer, where the gold isn't one."""
+
+
+def as_is(row: Row) -> Adapted:
+    return Adapted(str(row["question"]), _text(row["gold"]))
+
+
+def _text(gold: object) -> str:
+    return f"{gold:g}" if isinstance(gold, float) and gold.is_integer() else str(gold)
+
+
+def after_hashes(row: Row) -> Adapted:
+    """GSM8K: the answer follows the solution."""
+    return Adapted(row["question"], row["gold"].rpartition("####")[2].strip().replace(",", ""))
+
+
+def olympiad(row: Row) -> Adapted:
+    """Several answers are a list: with a comma and a space, and no dollars between which each would stand alone."""
+    gold = row["gold"] if isinstance(row["gold"], str) else ", ".join(row["gold"])
+    if row["is_multiple_answer"]:
+        gold = re.sub(r",\s*(?![^(\[{]*[)\]}])", ", ", gold.replace("$", ""))
+    return Adapted(row["question"], gold)
+
+
+def boxed(row: Row) -> Adapted | None:
+    """The gold stands in the last box of a solution."""
+    found = boxes(row["gold"])
+    return Adapted(row["question"], found[-1]) if found else None
+
+
+def choices(row: Row) -> Adapted:
+    """The gold is a letter, or the right choice's place from 0."""
+    gold = row["gold"]
+    return Adapted(
+        _lettered(row["question"], list(row["choices"])),
+        gold if isinstance(gold, str) else ascii_uppercase[gold],
+    )
+
+
+def _lettered(question: str, of: list[str]) -> str:
+    lines = [f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, of, strict=False)]
+    return "\n".join([question, "", *lines])
+
+
+def gpqa(row: Row) -> Adapted:
+    """The order of the choices is drawn from the question, so that it's the same in every run."""
+    right = row["gold"].strip()
+    of = [right, *(row[f"Incorrect Answer {n}"].strip() for n in (1, 2, 3))]
+    random.Random(row["question"]).shuffle(of)
+    return Adapted(_lettered(row["question"].strip(), of), ascii_uppercase[of.index(right)])
+
+
+def bbh(row: Row) -> Adapted:
+    """Lettered choices up to J; some tasks have more, and others want words."""
+    gold = row["gold"]
+    return Adapted(row["question"], gold, "choice" if re.fullmatch(r"\([A-J]\)", gold) else None)
+
+
+def theoremqa(row: Row) -> Adapted | None:
+    if row.get("picture") is not None:
+        return None
+    wordy = row["answer_type"] in ("bool", "option")
+    return Adapted(row["question"], str(row["gold"]), "answer" if wordy else None)
+
+
+def arc(row: Row) -> Adapted:
+    """Grids as JSON; one grid is the answer, or a list of them where there are several tests."""
+    task: Any = row.get("question", row)
+    tests: list[Any] = [one["input"] if isinstance(one, dict) else one for one in task["test"]]
+    golds: list[Any] = row["gold"] if "gold" in row else [one["output"] for one in task["test"]]
+    shown = [f"Input: {_grid(pair['input'])}\nOutput: {_grid(pair['output'])}" for pair in task["train"]]
+    asked = [f"Input: {_grid(grid)}" for grid in tests]
+    what = "the output grid" if len(tests) == 1 else f"a list of the {len(tests)} output grids"
+    question = (
+        "Each output is made from its input by one rule. Cells are colours, 0 to 9.\n\n"
+        + "\n\n".join([*shown, *asked])
+        + f"\n\nFind the rule, and end with {what} as JSON."
+    )
+    return Adapted(question, _grid(golds[0] if len(golds) == 1 else golds))
+
+
+def _grid(grid: object) -> str:
+    return json.dumps(grid, separators=(",", ":"))
+
+
+def cruxeval(row: Row) -> Adapted:
+    question = (
+        f"{row['question']}\n\nWhat does f({row['input']}) return? Think step by step, "
+        "then end with the returned value alone, as a Python literal, on the last line."
+    )
+    return Adapted(question, row["gold"])
+
+
+def game24(row: Row) -> Adapted | None:
+    if not 901 <= int(row["rank"]) <= 1000:
+        return None
+    numbers = [int(one) for one in str(row["question"]).split()]
+    question = (
+        f"Use each of the numbers {', '.join(map(str, numbers))} exactly once, with + - * / and brackets, "
+        "to make 24. End with the expression alone on the last line."
+    )
+    return Adapted(question, json.dumps({"numbers": numbers, "target": 24}))
+
+
+def humaneval(row: Row) -> Adapted:
+    gold = {"test": row["test"], "entry_point": row["entry_point"]}
+    return Adapted(_complete(row["question"]), json.dumps(gold), solution=row["question"] + row["gold"])
+
+
+def _complete(code: str) -> str:
+    return f"Complete this Python program:\n\n```python\n{code.strip()}\n```"
+
+
+_LIKE_REFERENCE = """
+def _alike(one, other):
+    if isinstance(other, float):
+        close = _math.isclose(one, other, rel_tol=1e-6, abs_tol={atol!r})
+        return one == other or close or (one != one and other != other)
+    if isinstance(other, (list, tuple)) and type(one) is type(other):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return one == other
+
+
+def check(candidate):
+    for _input in _inputs:
+        assert _alike(candidate(*_copy.deepcopy(_input)), _reference(*_copy.deepcopy(_input))), _input
+"""
+
+
+def evalplus(row: Row) -> Adapted:
+    """Expected outputs are what the reference returns; inputs are as JSON has them, in which a tuple is a list."""
+    solution = row["question"] + row["gold"]
+    inputs = [*row["base_input"], *(row["plus_input"] or ())]  # one row has an empty object
+    setup = [
+        "import copy as _copy, json as _json, math as _math",
+        solution,
+        f"_reference = {row['entry_point']}",
+        f"_inputs = _json.loads({json.dumps(inputs)!r})",
+    ]
+    gold = {
+        "setup": "\n".join(setup),
+        "test": _LIKE_REFERENCE.format(atol=row["atol"]),
+        "entry_point": row["entry_point"],
+    }
+    return Adapted(_complete(row["question"]), json.dumps(gold), solution=solution)
+
+
+def mbpp(row: Row) -> Adapted:
+    """One assertion is shown: it tells the function's name."""
+    tests = list(row["test_list"])
+    gold = {"setup": "\n".join(row["test_imports"]), "test": "\n".join(tests)}
+    question = f"{row['question']}\n\nIt must pass:\n\n```python\n{tests[0]}\n```"
+    return Adapted(question, json.dumps(gold), solution=row["gold"])
+
+
+def livecodebench(row: Row) -> Adapted | None:
+    """Programs that read and write; those that are to be a method of a class are left out."""
+    public = row["public_test_cases"]
+    tests = json.loads(public) if isinstance(public, str) else [_sample(one) for one in public]
+    if hidden := row.get("private_test_cases"):
+        tests += _hidden(hidden)
+    if not tests or any(one.get("testtype", "stdin") != "stdin" for one in tests):
+        return None
+    return Adapted(row["question"], _examples(tests))
+
+
+def _examples(tests: Sequence[Mapping[str, str]]) -> str:
+    return json.dumps([{"stdin": one["input"], "stdout": one["output"]} for one in tests])
+
+
+def _sample(pair: tuple[str, str]) -> dict[str, str]:
+    return {"input": pair[0], "output": pair[1]}
+
+
+class _TextOnly(pickle.Unpickler):
+    """LiveCodeBench packs a text as a pickle; nothing else is let in."""
+
+    def find_class(self, module: str, name: str, /) -> Any:
+        raise pickle.UnpicklingError(f"{module}.{name} in what should be a text")
+
+
+def _hidden(packed: str) -> list[dict[str, str]]:
+    if packed.lstrip().startswith("["):
+        return json.loads(packed)
+    return json.loads(_TextOnly(io.BytesIO(zlib.decompress(base64.b64decode(packed)))).load())
+
+
+def codeforces(row: Row) -> Adapted | None:
+    """Only problems whose one right output is known."""
+    if row.get("generated_checker") or row.get("interaction_format") or not row.get("official_tests"):
+        return None
+    parts = [row["question"], row.get("input_format"), row.get("output_format")]
+    return Adapted("\n\n".join(part for part in parts if part), _examples(row["official_tests"]))
+
+
+def browsecomp(row: Row) -> Adapted:
+    """Questions and answers are covered by a key that stands beside them, so that no crawler learns them."""
+    return Adapted(_uncovered(row["question"], row["canary"]), _uncovered(row["gold"], row["canary"]))
+
+
+def _uncovered(text: str, password: str) -> str:
+    covered = base64.b64decode(text)
+    key = hashlib.sha256(password.encode()).digest()
+    return bytes(byte ^ key[index % len(key)] for index, byte in enumerate(covered)).decode()
+
+
+def hle(row: Row) -> Adapted | None:
+    if row.get("image"):
+        return None
+    return Adapted(row["question"], row["gold"], "choice" if row["answer_type"] == "multipleChoice" else None)
+
+
+def gaia(row: Row) -> Adapted | None:
+    return None if row.get("file_name") else as_is(row)
+
+
+ADAPTERS: dict[str, Callable[[Row], Adapted | None]] = {
+    adapter.__name__: adapter
+    for adapter in (
+        *(
+            as_is,
+            after_hashes,
+            olympiad,
+            boxed,
+            choices,
+            gpqa,
+            bbh,
+            theoremqa,
+            arc,
+            cruxeval,
+            game24,
+            humaneval,
+        ),
+        *(evalplus, mbpp, livecodebench, codeforces, browsecomp, hle, gaia),
+    )
+}

@@ -1,0 +1,150 @@
+"""Where a suite's files are, and what rows they hold: JSON lines, JSON, CSV, Parquet, any of them gzipped.
+
+JSON is read as Python writes it: some suites' tests have infinities.
+"""
+
+import csv
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+from msgspec import Struct, field
+
+from perpend.engine.catalogue import HubSource
+from perpend.errors import BadRequest, ConfigError
+
+Row = dict[str, Any]
+
+
+class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One form in which a suite comes."""
+
+    file: str
+    """Under the user's folder or that of pulled files; may be a glob, or name each of `parts`."""
+    package: str | None = None
+    """An installed package that carries it, as `member`."""
+    member: str | None = None
+    url: str | None = None
+    """`hub:REPO/FILE` is a data set's file on the Hugging Face hub."""
+    parts: tuple[str, ...] = ()
+    sha256: str | None = None
+    """Of all parts in order; None where only the server can tell."""
+    columns: dict[str, str] = field(default_factory=dict[str, str])
+    """Our name of a column, and the file's."""
+    rows: str | None = None
+    """The key of the rows where a file is one object."""
+    adapter: str = "as_is"
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """What `pull` fetches: file and URL."""
+        if self.url is None:
+            return []
+        parts = self.parts or ("",)
+        return [(self.file.format(part=part), _address(self.url.format(part=part))) for part in parts]
+
+
+class Found(Struct, frozen=True):
+    """Files that are here."""
+
+    source: Source
+    paths: tuple[Path, ...]
+    where: str
+    """`PERPEND_DATA`, the package's name, or `pulled`."""
+
+
+def pulled_folder(home: Path) -> Path:
+    return home / "evals"
+
+
+def find(sources: tuple[Source, ...], home: Path) -> Found | None:
+    """In the user's folder, else in a package, else among the pulled files."""
+    places: list[Callable[[Source], Found | None]] = [_in_package]
+    if named := os.environ.get("PERPEND_DATA"):
+        places.insert(0, partial(_in_folder, folder=Path(named), where="PERPEND_DATA"))
+    places.append(partial(_in_folder, folder=pulled_folder(home), where="pulled"))
+    return next((found for place in places for source in sources if (found := place(source))), None)
+
+
+def _in_folder(source: Source, folder: Path, where: str) -> Found | None:
+    names = [source.file.format(part=part) for part in source.parts] or [source.file]
+    paths = tuple(path for name in names for path in sorted(folder.glob(name)))
+    whole = len(paths) >= len(names)
+    return Found(source, paths, where) if paths and whole else None
+
+
+def _in_package(source: Source) -> Found | None:
+    if source.package is None or source.member is None or (spec := find_spec(source.package)) is None:
+        return None
+    for folder in spec.submodule_search_locations or ():
+        if (path := Path(folder) / source.member).exists():
+            return Found(source, (path,), source.package)
+    return None
+
+
+def _address(url: str) -> str:
+    if not url.startswith("hub:"):
+        return url
+    owner, name, file = url.removeprefix("hub:").split("/", 2)
+    return HubSource(f"datasets/{owner}/{name}", file).url
+
+
+def rows_of(found: Found) -> Iterator[Row]:
+    """Each row under our names of its columns, with `part`: the name of its file. Raises BadRequest, ConfigError."""
+    columns = {"gold": "answer", **found.source.columns}
+    for path in found.paths:
+        for row in read(path, found.source.rows):
+            renamed = {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+            yield {"part": path.name.partition(".")[0], **row, **renamed}
+
+
+def read(path: Path, key: str | None = None) -> list[Row]:
+    """`key` names the rows where the file is one object: a list, or an object of rows by their ids."""
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except OSError as error:
+        raise BadRequest(f"{path}: {error.strerror or error}", field="SUITE") from None
+    kind = path.name.removesuffix(".gz").rpartition(".")[2]
+    if kind == "parquet":
+        return _parquet(data)
+    try:
+        if kind == "csv":
+            return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+        if kind == "jsonl":
+            return _lines(path, data)
+        return _rows(json.loads(data), key)
+    except (ValueError, csv.Error) as error:
+        raise BadRequest(f"{path}: {error}", field="SUITE") from None
+
+
+def _lines(path: Path, data: bytes) -> list[Row]:
+    rows: list[Row] = []
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                raise BadRequest(f"{path}:{number}: {error}", field="SUITE") from None
+    return rows
+
+
+def _rows(value: Any, key: str | None) -> list[Row]:
+    held = value[key] if key else value
+    if isinstance(held, dict):
+        named = cast("Mapping[str, Row]", held)
+        return [{"id": name, **row} for name, row in named.items()]
+    return held
+
+
+def _parquet(data: bytes) -> list[Row]:
+    try:
+        parquet: Any = import_module("pyarrow.parquet")
+    except ImportError:
+        raise ConfigError("this suite comes as Parquet", hint="pip install pyarrow") from None
+    return parquet.read_table(io.BytesIO(data)).to_pylist()
