@@ -2,6 +2,7 @@
 
 import ast
 import operator
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 
@@ -12,7 +13,12 @@ from hypothesis import strategies as st
 from perpend.verifiers.arithmetic import NotArithmetic, computed, plain
 from perpend.verifiers.claims import tokens
 
-OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
 
 
 def value(text: str) -> Fraction:

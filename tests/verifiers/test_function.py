@@ -13,7 +13,7 @@ from perpend.verifiers.function import Function
 
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr(sys, "path", [str(Path(__file__).parent), *sys.path])
     sys.modules.pop("own", None)
 
 

@@ -1,17 +1,21 @@
-"""`perpend eval`: suites of problems, and statistics of what was answered."""
+"""`perpend eval`: suites of problems, runs over them, and what they amount to."""
 
 from cyclopts import App
 
 app = App(
     name="eval",
     help="Measure what thinking buys.\n\n"
-    "Such as `perpend eval suites`, `perpend eval check mine.jsonl`, `perpend eval stats samples.jsonl`.",
+    "Such as `perpend eval suites`, `perpend eval run gym --model tiny`, `perpend eval report runs/a runs/b`.",
 )
 for name, place in (
     ("suites", "eval_suites:suites"),
     ("pull", "eval_suites:pull"),
     ("init", "eval_suites:init"),
     ("check", "eval_suites:check"),
+    ("run", "eval_run:run"),
+    ("report", "eval_report:report"),
+    ("gate", "eval_gate:gate"),
+    ("decide", "eval_decide:decide"),
     ("stats", "eval_stats:stats"),
 ):
     app.command(f"perpend.cli.{place}", name=name)

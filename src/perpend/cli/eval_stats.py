@@ -51,7 +51,7 @@ def stats(
     if json:
         print_json({**found.facts(), "baselines": compared})
         return
-    _print_summary(found)
+    print_summary(found)
     if found.curve is not None:
         _print_curve(found.curve)
     if compared:
@@ -82,7 +82,7 @@ async def _verified_classes(groups: Groups, kind: str) -> Classes:
     return classes
 
 
-def _print_summary(found: Summary) -> None:
+def print_summary(found: Summary) -> None:
     from rich.table import Table
 
     each = found.samples / found.problems

@@ -137,7 +137,7 @@ async def _all(
 
 
 def _print_agreement(verdicts: list[Verdict], labels: list[bool]) -> None:
-    from perpend.training.figures import proportion
+    from perpend.statistics import proportion
     from perpend.verifiers.agreement import agreement
 
     found = agreement(verdicts, labels)

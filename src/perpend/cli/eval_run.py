@@ -1,0 +1,285 @@
+"""`perpend eval run`: a suite's problems asked and graded; goes on where it was stopped."""
+
+import asyncio
+import datetime
+import os
+import platform
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from msgspec import Struct
+
+from perpend.cli.console import Whole, note, print_json, pull_progress
+from perpend.cli.named import named
+from perpend.config import load_config
+from perpend.config.load import home_dir
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.evals.folder import Header, RunFolder
+from perpend.evals.grading import Grader
+from perpend.evals.problems import Problem
+from perpend.evals.run import Heard, Progress, Run, fingerprint
+from perpend.evals.samples import Settings, row_of
+from perpend.evals.suites import load
+from perpend.evals.summary import Summary, summary
+from perpend.evals.targets import Gateway, Target
+from perpend.runtime import Runtime
+from perpend.strategies import strategy_spec, with_options
+from perpend.types import Answer, Effort, Request
+
+
+def run(  # noqa: PLR0913 -- each parameter is an option of the command line
+    suite: str,
+    /,
+    *,
+    model: str | None = None,
+    effort: Effort | None = None,
+    budget: Whole | None = None,
+    max_tokens: Whole | None = None,
+    strategy: str = "single",
+    samples: Whole = 1,
+    limit: Whole | None = None,
+    temperature: float | None = None,
+    seed: Whole = 0,
+    since: str | None = None,
+    before: str | None = None,
+    parallel: Whole = 4,
+    max_cost: Decimal | None = None,
+    target: str = "local",
+    key_env: str | None = None,
+    out: Path | None = None,
+    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Ask a suite's problems, grade the answers, and print what they amount to.
+
+    Every sample is on the disk the moment it's there. A run that was stopped, or killed, goes on with the same command,
+    and asks nothing again that was answered.
+
+    Examples:
+
+    - `perpend eval run gym --model tiny --limit 20`
+    - `perpend eval run gsm8k --limit 100 --budget 256 --strategy self_consistency --out runs/sc256`
+    - `perpend eval run mine.jsonl --target http://127.0.0.1:8080/v1 --samples 4 --max-cost 2`
+
+    Parameters
+    ----------
+    suite
+        A name of `perpend eval suites`, or a .jsonl or .csv file of your own.
+    model
+        Default: the config's, or the gateway's.
+    effort
+        none, minimal, low, medium, high or max.
+    budget
+        Thinking tokens of each sample.
+    max_tokens
+        Thinking and answer together.
+    strategy
+        A name, or a JSON object such as {"name": "self_consistency", "n": 8}.
+    samples
+        Of each problem.
+    limit
+        So many problems, drawn by the seed.
+    temperature
+        0 for the likeliest words.
+    seed
+        Every sample has a seed of its own, made from this one.
+    since
+        Only problems from this date on: 2025, 2025-03 or 2025-03-31.
+    before
+        Only problems from before this date.
+    parallel
+        Ask so many at a time.
+    max_cost
+        US dollars for the whole run: it stops before it would cost more.
+    target
+        `local`, or where a gateway's API begins.
+    key_env
+        The environment variable that holds the gateway's key.
+    out
+        The run's folder; default: one in PERPEND_HOME named by its settings.
+    dry_run
+        Say what it would ask, and what that may take and cost at most. Nothing is asked.
+    json
+        Print an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    loaded = load_config(config)
+    problems = load(suite, home_dir(loaded), limit=limit, seed=seed, since=since, before=before)
+    settings = Settings(
+        suite=suite,
+        problems=tuple(problem.id for problem in problems),
+        fingerprint=fingerprint(problems),
+        target=target,
+        model=model,
+        effort=effort,
+        max_thinking_tokens=budget,
+        max_output_tokens=max_tokens,
+        strategy=named(strategy, "--strategy"),
+        samples=samples,
+        temperature=temperature,
+        seed=seed,
+    )
+    with_options(strategy_spec(settings.strategy, "--strategy"))
+    if dry_run:
+        asyncio.run(_foresee(settings, problems, loaded, as_json=json))
+        return
+    folder = out or home_dir(loaded) / "runs" / _name(settings)
+    asking = Asking(parallel, max_cost, key_env)
+    progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
+    if json:
+        print_json({**_facts(found, folder), "stopped": progress.stopped, "failed": progress.failed})
+    else:
+        _print(found, progress, folder)
+    if progress.stopped:
+        raise SystemExit(1)
+
+
+class Asking(Struct, frozen=True):
+    """How a run is made: nothing that decides its answers."""
+
+    parallel: int
+    max_cost_usd: Decimal | None = None
+    key_env: str | None = None
+
+
+async def finish_run(
+    settings: Settings, problems: list[Problem], config: Config, path: Path, asking: Asking
+) -> tuple[Progress, Summary]:
+    """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to."""
+    header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
+    grader = Grader()
+    with RunFolder.open(path, header, problems) as folder:
+        if folder.samples:
+            note(f"going on with {path}: {len(folder.samples)} samples are there")
+        try:
+            async with _target(settings, config, asking.key_env) as target:
+                run = Run(
+                    problems,
+                    folder,
+                    target,
+                    grader,
+                    at_once=asking.parallel,
+                    max_cost_usd=asking.max_cost_usd,
+                )
+                with _shown() as heard:
+                    progress = await run.finish(heard)
+        finally:
+            await grader.aclose()
+        return progress, summary([row_of(sample, settings) for sample in folder.samples])
+
+
+@asynccontextmanager
+async def _target(settings: Settings, config: Config, key_env: str | None) -> AsyncGenerator[Target, None]:
+    if settings.target != "local":
+        gateway = Gateway(settings.target, os.environ.get(key_env) if key_env else None)
+        try:
+            yield gateway
+        finally:
+            await gateway.aclose()
+        return
+    async with await Runtime.open(config) as runtime:
+        with pull_progress() as listener:
+            await runtime.prepare(settings.model, listener)
+        yield _Local(runtime)
+
+
+class _Local:
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def answer(self, request: Request) -> Answer:
+        return await self._runtime.solve(request, source="eval")
+
+
+@contextmanager
+def _shown() -> Generator[Heard, None, None]:
+    """A bar with its ETA, what is right so far, and the cost; on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+
+        def heard(progress: Progress) -> None:
+            said = f"{progress.right / max(1, progress.done):.1%} right, ${progress.cost_usd:.4f}"
+            failed = f", {progress.failed} failed" if progress.failed else ""
+            bar.update(task, completed=progress.done, total=progress.wanted, description=said + failed)
+
+        yield heard
+
+
+async def _foresee(settings: Settings, problems: list[Problem], config: Config, *, as_json: bool) -> None:
+    if settings.target != "local":
+        raise BadRequest("only a local run can be foreseen", field="--dry-run")
+    async with await Runtime.open(config) as runtime:
+        served = runtime.models.resolve(settings.model)
+        effort = settings.effort or config.defaults.effort
+        thinking = settings.max_thinking_tokens
+        thinking = served.effort_tokens[effort] if thinking is None else thinking
+        most = settings.max_output_tokens or thinking + served.answer_tokens
+        asked = len(problems) * settings.samples
+        prompts = sum(served.input_bound(problem.messages) for problem in problems) * settings.samples
+        usual = None if served.calibration is None else (served.calibration.usual or {}).get(effort)
+        facts: dict[str, Any] = {
+            "n": len(problems),
+            "samples": asked,
+            "output_tokens_at_most": asked * most,
+            "usual_thinking_tokens": None if usual is None else asked * min(usual, thinking),
+            "cost_usd_at_most": served.price.worst_case(prompts, asked * most)
+            if served.price.known
+            else None,
+            "seconds_at_most": asked * served.speed.seconds_for(most) if served.speed.measured else None,
+        }
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' ')}: {'not known' if value is None else value}")
+
+
+def _facts(found: Summary, folder: Path) -> dict[str, Any]:
+    return {"n": found.problems, "accuracy": found.at_k["pass@1"], "folder": folder, **found.facts()}
+
+
+def _print(found: Summary, progress: Progress, folder: Path) -> None:
+    from perpend.cli.eval_stats import print_summary
+
+    print_summary(found)
+    if progress.failed:
+        print(f"{progress.failed} samples failed and count as wrong: see error in {folder}/samples.jsonl")
+    if progress.stopped:
+        print(f"stopped: {progress.stopped}; {progress.done} of {progress.wanted} samples are there")
+    note(f"kept in {folder}")
+
+
+def _name(settings: Settings) -> str:
+    """Says what is in it, and differs where any setting does."""
+    import hashlib
+
+    import msgspec
+
+    digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:8]
+    suite = Path(settings.suite).stem.replace("/", "-")
+    return f"{suite}-{(settings.model or 'default').replace('/', '-')}-{digest}"
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {"perpend": version("perpend"), "python": platform.python_version()}
+
+
+def _machine() -> dict[str, Any]:
+    return {"system": platform.platform(), "cores": os.cpu_count()}

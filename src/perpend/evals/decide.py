@@ -1,0 +1,64 @@
+"""How much thinking one's own questions need: the cheapest setting that isn't surely worse than the best."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from perpend.evals.compare import Comparison, compare
+from perpend.evals.report import Difference, Reported, differences
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    best: str
+    """The setting with the highest accuracy."""
+    recommended: str
+    against_best: Comparison | None
+    """Of the recommended setting; None where it is the best itself."""
+    reason: str
+    hurt: list[Difference]
+    """Problems that were right without thinking and wrong with the most of it."""
+
+
+def choose(runs: Sequence[Reported]) -> Choice:
+    """`runs`: settings of one set of problems, from the least thinking to the most."""
+    best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
+    cheapest_first = sorted(runs, key=_expense)
+    for run in cheapest_first:
+        if run is best:
+            break
+        against = compare(run.rows, {best.name: best.rows})[0]
+        if against.difference.high >= 0:
+            return Choice(
+                best=best.name,
+                recommended=run.name,
+                against_best=against,
+                reason=_same(run, best, against),
+                hurt=hurt(runs),
+            )
+    return Choice(
+        best=best.name,
+        recommended=best.name,
+        against_best=None,
+        reason="everything cheaper is surely worse"
+        if best is not cheapest_first[0]
+        else "it's the cheapest too",
+        hurt=hurt(runs),
+    )
+
+
+def hurt(runs: Sequence[Reported]) -> list[Difference]:
+    return [one for one in differences(runs[0], runs[-1]) if one.right[0] > one.right[1]]
+
+
+def _expense(run: Reported) -> tuple[float, float]:
+    """Dollars where they are known to differ, else tokens."""
+    return run.summary.cost_usd or 0.0, run.output_tokens
+
+
+def _same(run: Reported, best: Reported, against: Comparison) -> str:
+    one = against.difference
+    n, tokens = one.n, best.output_tokens / max(run.output_tokens, 1)
+    return (
+        f"{best.name} is {-one.estimate:.3f} better, which {n} questions can't tell from nothing "
+        f"({-one.high:+.3f} to {-one.low:+.3f}), for {tokens:.1f} times the tokens"
+    )

@@ -1,0 +1,121 @@
+"""A run's folder: `run.json` says what it is, `problems.jsonl` what was asked, and `samples.jsonl` grows by a line for
+each sample.
+
+A line is in the file when `add` returns, so a killed process loses only samples that were still being answered; a line
+that was cut in the middle is dropped when the run goes on.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import BadRequest, StorageError
+from perpend.evals.problems import Problem
+from perpend.evals.samples import Sample, Settings
+
+_LINE = msgspec.json.Encoder(decimal_format="number")
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """run.json."""
+
+    settings: Settings
+    started: str
+    """When, in ISO 8601."""
+    versions: dict[str, str]
+    machine: dict[str, Any]
+
+
+class RunFolder:
+    def __init__(self, path: Path, header: Header, samples: list[Sample]) -> None:
+        self.path = path
+        self.header = header
+        self.samples = samples
+        self._file = (path / "samples.jsonl").open("ab", buffering=0)
+
+    @classmethod
+    def open(cls, path: Path, header: Header, problems: Sequence[Problem]) -> Self:
+        """A new run, or one to go on with. Raises BadRequest where another run is there, StorageError."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            place = path / "run.json"
+            if place.exists():
+                known = read_header(path)
+                if known.settings != header.settings:
+                    raise BadRequest(
+                        f"{path} holds a run with other settings: {_difference(known.settings, header.settings)}",
+                        hint="name another folder, or give the same settings to go on with it",
+                        field="--out",
+                    )
+                header = known
+            else:
+                _write(path / "problems.jsonl", b"".join(_LINE.encode(one) + b"\n" for one in problems))
+                _write(place, msgspec.json.format(_LINE.encode(header)) + b"\n")
+            _drop_cut_line(path / "samples.jsonl")
+            return cls(path, header, read_samples(path))
+        except OSError as error:
+            raise StorageError(f"{path}: {error.strerror}", hint="name another folder with --out") from error
+
+    def add(self, sample: Sample) -> None:
+        self.samples.append(sample)
+        try:
+            self._file.write(_LINE.encode(sample) + b"\n")
+        except OSError as error:
+            raise StorageError(f"{self.path}: {error.strerror}", hint="free some space and go on") from error
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_header(path: Path) -> Header:
+    """Raises BadRequest where it's no run's folder."""
+    try:
+        return msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
+    except FileNotFoundError:
+        raise BadRequest(f"{path} isn't the folder of a run: there is no run.json", field="RUN") from None
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"{path}/run.json: {error}", field="RUN") from None
+
+
+def read_problems(path: Path) -> dict[str, Problem]:
+    """By id, in the order of the suite."""
+    lines = (path / "problems.jsonl").read_bytes().splitlines()
+    found = [msgspec.json.decode(line, type=Problem) for line in lines]
+    return {problem.id: problem for problem in found}
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """Whole lines only: a run that is under way may be read too."""
+    place = path / "samples.jsonl"
+    data = place.read_bytes() if place.exists() else b""
+    decode = msgspec.json.Decoder(Sample).decode
+    return [decode(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+
+
+def _drop_cut_line(place: Path) -> None:
+    if place.exists():
+        data = place.read_bytes()
+        if not data.endswith(b"\n"):
+            os.truncate(place, data.rfind(b"\n") + 1)
+
+
+def _write(place: Path, data: bytes) -> None:
+    """Whole or not at all."""
+    beside = place.with_suffix(".part")
+    beside.write_bytes(data)
+    beside.replace(place)
+
+
+def _difference(one: Settings, other: Settings) -> str:
+    fields = [name for name in Settings.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+    return ", ".join(fields)

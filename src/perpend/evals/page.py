@@ -1,0 +1,47 @@
+# pyright: basic, reportMissingImports=false
+# what draws comes with the extra `bench`; types are checked where it isn't installed
+"""The report as one HTML file that needs nothing else. What models wrote is escaped."""
+
+from importlib.resources import files
+
+from perpend.errors import ConfigError
+from perpend.evals import figures
+from perpend.evals.report import HEADINGS, Report, lines, settings_of
+
+_SHOWN = 60
+"""Problems that differ, with their traces."""
+
+
+def page(report: Report) -> str:
+    """Raises ConfigError where the extra isn't installed."""
+    try:
+        import jinja2
+        import markupsafe
+        import vl_convert
+    except ImportError as error:
+        raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[bench]'") from None
+    specs = {"Accuracy and tokens": figures.by_tokens(report.runs)}
+    if (curve := figures.budgets(report.runs)) is not None:
+        specs["By thinking budget"] = curve
+    for run in report.runs[:6]:
+        specs[f"Length of thoughts: {run.name}"] = figures.lengths(run)
+    drawn = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}
+    pictures = [(name, markupsafe.Markup(svg)) for name, svg in drawn.items()]  # noqa: S704 -- Vega's own, which escapes texts
+    template = jinja2.Environment(autoescape=True).from_string(
+        files("perpend.evals").joinpath("page.html").read_text()
+    )
+    return template.render(
+        title=_title(report),
+        report=report,
+        headings=HEADINGS,
+        lines=list(lines(report)),
+        pictures=pictures,
+        shown=_SHOWN,
+        settings_of=settings_of,
+    )
+
+
+def _title(report: Report) -> str:
+    suites = dict.fromkeys(run.header.settings.suite for run in report.runs)
+    kind = "run" if len(report.runs) == 1 else f"{len(report.runs)} runs"
+    return f"{', '.join(suites)}: {kind}"

@@ -1,0 +1,153 @@
+"""A run: every problem asked so many times, side by side, each sample kept the moment it's there."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from perpend.accounting.ledger import Amount, Scope
+from perpend.errors import AccountRefused, BadRequest, CapReached, ConfigError, PerpendError, Unauthenticated
+from perpend.evals.folder import RunFolder
+from perpend.evals.problems import Problem
+from perpend.evals.samples import Sample, Settings, sample_of
+from perpend.evals.targets import Target
+from perpend.strategies import strategy_spec
+from perpend.types import Candidate, Limits, Request, Sampling, Verdict
+
+Grade = Callable[[Problem, Candidate], Awaitable[Verdict]]
+Heard = Callable[["Progress"], None]
+
+_ALL_WOULD = (Unauthenticated, BadRequest, ConfigError, AccountRefused)
+"""Failures that every sample would meet."""
+_SHARES = 4
+"""One sample may cost so manyth of what is left of the run's cap: those beside it have their parts reserved already."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is; figures of this process's own samples and of those from before."""
+
+    wanted: int
+    done: int = 0
+    right: int = 0
+    failed: int = 0
+    cost_usd: Decimal = Decimal(0)
+    output_tokens: int = 0
+    stopped: str | None = None
+    """Why the run ended before it was through."""
+    last: Sample | None = field(default=None, repr=False)
+
+
+def fingerprint(problems: Sequence[Problem]) -> str:
+    """Of texts and golds, in order."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update(repr((problem.id, problem.messages, problem.verifier)).encode())
+    return digest.hexdigest()[:16]
+
+
+def request_of(problem: Problem, number: int, settings: Settings) -> Request:
+    """A sample's own seed comes from the run's, the problem and the number: a run that goes on draws the same."""
+    digest = hashlib.sha256(f"{settings.seed} {problem.id} {number}".encode()).digest()
+    return Request(
+        messages=problem.messages,
+        model=settings.model,
+        effort=settings.effort,
+        limits=Limits(
+            max_thinking_tokens=settings.max_thinking_tokens,
+            max_output_tokens=settings.max_output_tokens,
+            deadline_ms=settings.deadline_ms,
+        ),
+        sampling=Sampling(temperature=settings.temperature, seed=int.from_bytes(digest[:3])),
+        strategy=strategy_spec(settings.strategy),
+    )
+
+
+class Run:
+    """Goes on where its folder ends. What one problem fails with is a sample too; what all would fail with stops it."""
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        folder: RunFolder,
+        target: Target,
+        grade: Grade,
+        *,
+        at_once: int,
+        max_cost_usd: Decimal | None = None,
+    ) -> None:
+        """`max_cost_usd`: of the whole run, with what it cost before it was stopped."""
+        self._settings = folder.header.settings
+        self._problems = problems
+        self._folder = folder
+        self._target = target
+        self._grade = grade
+        self._at_once = at_once
+        self._scope = Scope("run", usd=max_cost_usd)
+
+    async def finish(self, heard: Heard) -> Progress:
+        """Answer what isn't answered yet. Raises PerpendError that every sample would meet."""
+        samples = self._folder.samples
+        progress = Progress(wanted=len(self._problems) * self._settings.samples)
+        for sample in samples:
+            self._note(progress, sample)
+            self._scope.reserve(Amount()).settle(Amount(usd=sample.cost_usd))
+        known = {(sample.problem, sample.number) for sample in samples}
+        todo = iter(
+            (problem, number)
+            for number in range(self._settings.samples)
+            for problem in self._problems
+            if (problem.id, number) not in known
+        )
+        workers = [asyncio.ensure_future(self._work(todo, progress, heard)) for _ in range(self._at_once)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return progress
+
+    async def _work(self, todo: Iterator[tuple[Problem, int]], progress: Progress, heard: Heard) -> None:
+        for problem, number in todo:
+            try:
+                sample = await self._sample(problem, number)
+            except CapReached:
+                progress.stopped = "the run's cap is reached"
+                return
+            self._folder.add(sample)
+            self._note(progress, sample)
+            heard(progress)
+
+    async def _sample(self, problem: Problem, number: int) -> Sample:
+        request = request_of(problem, number, self._settings)
+        left = self._scope.left.usd
+        share = None if left is None else left / _SHARES
+        if share is not None:
+            request = replace(request, limits=replace(request.limits, max_cost_usd=share))
+        with self._scope.reserve(Amount(usd=share or Decimal(0))) as held:
+            try:
+                answer = await self._target.answer(request)
+            except _ALL_WOULD:
+                raise
+            except CapReached:
+                if share is not None:
+                    raise
+                return Sample(problem=problem.id, number=number, error="cap_reached")
+            except PerpendError as error:
+                return Sample(problem=problem.id, number=number, error=error.code)
+            held.settle(Amount(usd=answer.cost_usd))
+        verdict = await self._grade(problem, Candidate(answer=answer.text, thinking=answer.thinking))
+        return sample_of(problem.id, number, answer, verdict)
+
+    @staticmethod
+    def _note(progress: Progress, sample: Sample) -> None:
+        progress.done += 1
+        progress.right += sample.correct
+        progress.failed += sample.error is not None
+        progress.cost_usd += sample.cost_usd
+        progress.output_tokens += sample.usage.output
+        progress.last = sample

@@ -1,0 +1,39 @@
+"""Folders of runs over eight questions, of which some were answered rightly."""
+
+from pathlib import Path
+
+from perpend.evals.folder import Header, RunFolder
+from perpend.evals.problems import Problem
+from perpend.evals.samples import Sample, Settings
+from perpend.types import Message, Usage, Verdict, VerifierSpec
+
+EVIL = "<script>alert(1)</script>"
+PROBLEMS = [
+    Problem(
+        id=f"p{n}",
+        messages=(Message("user", f"{EVIL} {n}?"),),
+        verifier=VerifierSpec("exact", str(n)),
+        category="odd" if n % 2 else "even",
+    )
+    for n in range(8)
+]
+
+
+def a_run(path: Path, right: set[int], budget: int) -> Path:
+    settings = Settings(
+        suite="mine.jsonl",
+        problems=tuple(p.id for p in PROBLEMS),
+        fingerprint="f",
+        target="local",
+        max_thinking_tokens=budget,
+    )
+    with RunFolder.open(
+        path, Header(settings=settings, started="", versions={}, machine={}), PROBLEMS
+    ) as folder:
+        for n, problem in enumerate(PROBLEMS):
+            verdict = Verdict(float(n in right), n in right)
+            usage = Usage(5, 0, budget - n, 1)
+            folder.add(
+                Sample(problem=problem.id, number=0, answer=EVIL, thinking=EVIL, verdict=verdict, usage=usage)
+            )
+    return path
