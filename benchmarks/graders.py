@@ -23,7 +23,7 @@ from typing import Any, cast
 from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
 
 from benchmarks import machine
-from perpend.training.figures import Proportion, proportion
+from perpend.statistics import Proportion, proportion
 from perpend.types import Candidate, VerifierSpec
 from perpend.verifiers import Task, made
 from perpend.verifiers.math_equal import equal
