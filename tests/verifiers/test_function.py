@@ -14,7 +14,7 @@ from perpend.verifiers.function import Function
 @pytest.fixture(autouse=True)
 def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(Path(__file__).parent), *sys.path])
-    sys.modules.pop("own", None)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
 
 
 async def verdict(path: str, answer: str, gold: str | None = None, timeout_s: float = 5.0) -> Verdict:
