@@ -88,6 +88,8 @@ async def test_right_as_people_write_it(text: str) -> None:
         ("10/3 = 3.34", "10/3 is 10/3 (3.33333), not 3.34"),
         ("10/3 = 3", "10/3 is 10/3 (3.33333), not 3"),
         ("3/4 = 0.9", "3/4 is 0.75, not 0.9"),
+        ("2^6000 = 5", "2^6000 is about 1.51347e+1806, not 5"),
+        ("1/2^300 = 5", "1/2^300 is about 4.90909e-91, not 5"),
         ("2/3 ≈ 0.8", "2/3 is 2/3 (0.666667), not 0.8"),
     ],
 )
@@ -103,7 +105,7 @@ async def test_the_score_is_the_share_that_is_right() -> None:
 
 async def test_thinking_may_correct_itself() -> None:
     assert await checked("391", thinking="17 * 23 = 381. Wait: 17*23 = 391") == (1.0, "")
-    assert (await checked("17*23 = 381", thinking="17 * 23 = 391"))[0] == 0.0
+    assert (await checked("381 = 17*23", thinking="17 * 23 = 391"))[0] == 0.0
 
 
 async def test_what_is_too_large_to_compute_is_no_claim() -> None:

@@ -34,7 +34,10 @@ _CLOSE = Fraction(1, 100)
 """How near ≈ is, as a share."""
 _FLOAT = Fraction(1, 10**9)
 """As near as a computer's own numbers: 14.999999999999998 is 15."""
+_WRITTEN_BITS = 200
+"""Larger numbers are told by their first digits."""
 _TOLD = 3
+"""Wrong sums that feedback names."""
 
 
 class Side(NamedTuple):
@@ -54,6 +57,11 @@ class Claim(NamedTuple):
     def text(self) -> str:
         return f"{self.left.text} {'≈' if self.about else '='} {self.right.text}"
 
+    @property
+    def sum(self) -> Side:
+        """The side that is to be computed; the other one says what comes of it."""
+        return self.left if _calculates(self.left) else self.right
+
 
 class Numbers(Verifier):
     """Every sum in the thinking and the answer; the score is the share of them that is right, 1 where there is none.
@@ -62,13 +70,13 @@ class Numbers(Verifier):
     """
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        checked: dict[str, tuple[Claim, str | None]] = {}
+        checked: dict[str, str | None] = {}
         for claim in claims(f"{candidate.thinking}\n\n{candidate.answer}"):
             try:
-                checked[re.sub(r"\s", "", claim.left.text)] = claim, correction(claim)
+                checked[re.sub(r"\s", "", claim.sum.text)] = correction(claim)
             except NotArithmetic:
                 continue
-        wrong = [told for _, told in checked.values() if told is not None]
+        wrong = [told for told in checked.values() if told is not None]
         if not wrong:
             return PASSED
         more = f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
@@ -83,8 +91,8 @@ def correction(claim: Claim) -> str | None:
     pairs = (left, claim.right), (right, claim.left)
     if near or any(_rounds(exact, side, claim.about) or _percentage(exact, side) for exact, side in pairs):
         return None
-    shown, given = (claim.left, claim.right) if _calculates(claim.left) else (claim.right, claim.left)
-    return f"{shown.text} is {_written(computed(shown.tokens))}, not {given.text}"
+    value, given = (left, claim.right) if claim.sum is claim.left else (right, claim.left)
+    return f"{claim.sum.text} is {_written(value)}, not {given.text}"
 
 
 def _rounds(exact: Fraction, side: Side, about: bool) -> bool:
@@ -111,9 +119,11 @@ def _calculates(side: Side) -> bool:
 
 
 def _written(value: Fraction) -> str:
+    decimal = Decimal(value.numerator) / Decimal(value.denominator)
+    if value.numerator.bit_length() + value.denominator.bit_length() > _WRITTEN_BITS:
+        return f"about {decimal:.6g}"
     if value.denominator == 1:
         return str(value)
-    decimal = Decimal(value.numerator) / Decimal(value.denominator)
     return f"{decimal.normalize():f}" if Fraction(decimal) == value else f"{value} ({decimal:.6g})"
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 from perpend.errors import BadRequest
 from perpend.registry import Registry, checked_options
 from perpend.types import Candidate, Message, Verdict, VerifierSpec
+from perpend.verifiers.final import alike
 
 
 class Asked(Protocol):
@@ -88,8 +89,8 @@ class Verifier(Protocol):
         ...
 
     async def same(self, first: str, second: str) -> bool:
-        """Whether two answers count as one: votes are counted by this."""
-        return first.strip() == second.strip()
+        """Whether two answers count as one: votes are counted by this. By default, whether they settle on the same."""
+        return alike(first, second)
 
     async def compare(self, task: Task, first: Candidate, second: Candidate) -> float:
         """How likely the first is the better one: by their scores, unless a verifier looks at both at once."""

@@ -18,6 +18,9 @@ class Exact(Verifier):
             return PASSED
         return Verdict(0.0, False, "the answer is a different text")
 
+    async def same(self, first: str, second: str) -> bool:
+        return first.strip() == second.strip()
+
 
 class Regex(Verifier):
     """The gold is a pattern (Python's `re`) that the whole answer must match."""
@@ -31,6 +34,9 @@ class Regex(Verifier):
         except re.error as error:
             raise BadRequest(f"the pattern can't be read: {error}", field="verifier.gold") from None
         return PASSED if found else Verdict(0.0, False, "the answer doesn't match the pattern")
+
+    async def same(self, first: str, second: str) -> bool:
+        return first.strip() == second.strip()
 
 
 class Choice(Verifier):

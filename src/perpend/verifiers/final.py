@@ -1,0 +1,25 @@
+"""What a text settles on, and whether two texts settle on the same."""
+
+from perpend.verifiers import numbers
+from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
+
+
+def final(text: str) -> str:
+    """Its last box, what it announces, its only line, its last number, or all of it."""
+    text = text.strip()
+    found = boxed(text)
+    said = found[-1] if found else announced(text)
+    if said is None and "\n" in text.strip():
+        said = last_number(text) or letter(text)
+    if said is None and numbers.number(plain(text)) is None and len(text.split()) > 1:
+        said = last_number(text)
+    return plain(text if said is None else said).strip("*` ")
+
+
+def alike(first: str, second: str) -> bool:
+    """The final answers are the same number where they are numbers, and the same text where they aren't."""
+    one, other = final(first), final(second)
+    if one.casefold() == other.casefold():
+        return True
+    as_numbers = numbers.number(one), numbers.number(other)
+    return None not in as_numbers and numbers.equal(*as_numbers)  # pyright: ignore[reportArgumentType]
