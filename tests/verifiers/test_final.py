@@ -1,0 +1,30 @@
+"""What a text settles on."""
+
+import pytest
+
+from perpend.verifiers.final import alike, final
+
+
+@pytest.mark.parametrize(
+    ("text", "settled"),
+    [
+        ("7", "7"),
+        (r"So \boxed{7}, not 8.", "7"),
+        ("First 3.\nThen 4.\nThe answer is 7.", "7"),
+        ("3 + 4\nmakes 7 in all", "7"),
+        ("**7**", "7"),
+        ("Paris", "Paris"),
+        ("first A\nthen B", "B"),
+        ("", ""),
+    ],
+)
+def test_what_a_text_settles_on(text: str, settled: str) -> None:
+    assert final(text) == settled
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [("0.5", "1/2", True), ("So it's 12.0", "12", True), ("Paris", "paris", True), ("12", "13", False)],
+)
+def test_alike(first: str, second: str, same: bool) -> None:
+    assert alike(first, second) is same
