@@ -51,6 +51,8 @@ def test_the_choice_that_a_text_settles_on(text: str, chosen: str | None) -> Non
         (r"\left(\dfrac{1}{2}\right)", r"(\frac{1}{2})"),
         ("33.5 percent.", r"33.5\%"),
         ("2**(1/4)", "2^{1/4}"),
+        ("2 ** 3 ** 4", "2 ^{3} ^{4}"),
+        ("it is **7**", "it is 7"),
     ],
 )
 def test_plain(text: str, plainly: str) -> None:

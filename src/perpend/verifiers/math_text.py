@@ -24,6 +24,8 @@ _PERCENT = re.compile(
 )
 _SINGLE = re.compile(r"(?<!\\)\\[a-zA-Z]")
 """A command with one backslash: where there is none, all of them were escaped once too often."""
+_BOLD = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]*)(?<!\s)\*\*")
+"""Markdown's; between numbers two asterisks are a power."""
 _PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+))")
 _ORDINARY = {
     "−": "-",
@@ -93,6 +95,7 @@ def plain(text: str) -> str:
         text = text.replace(odd, usual)
     if not _SINGLE.search(text):
         text = text.replace(r"\\", "\\")
+    text = _BOLD.sub(r"\1", text)
     text = _PYTHON_POWER.sub(r"^{\1\2}", text)
     text = text.replace(r"\$", "").replace(r"\left", "").replace(r"\right", "").replace("dfrac", "frac")
     text = text.replace("tfrac", "frac").replace("cfrac", "frac")
