@@ -162,7 +162,8 @@ def _split(text: str) -> tuple[str, list[list[str]]]:
         bracket, text = text[0], text[1:-1]
     if len(text) <= _LONGEST_LIST:
         text = _JOINED.sub(";", text)
-    return bracket, [_parts(text, ",;"), *([_parts(text, ";")] if ";" in text else [])]
+    solutions = [_parts(text, ";")] if ";" in text else []
+    return bracket, solutions if solutions and "=" in text else [_parts(text, ",;"), *solutions]
 
 
 def _parts(text: str, signs: str) -> list[str]:
