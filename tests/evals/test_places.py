@@ -10,6 +10,7 @@ import pytest
 from perpend.errors import BadRequest
 from perpend.evals.places import Found, Source, find, read, rows_of
 
+COLUMNS = {"question": "problem", "category": "part"}
 ROW = {"id": 1, "problem": "1 + 1?", "answer": "2"}
 
 
@@ -45,13 +46,13 @@ def test_the_users_folder_then_a_package_then_what_was_pulled(
 
 
 def test_a_suite_in_parts_needs_all_of_them(mine: Path, tmp_path: Path) -> None:
-    source = Source(file="s/{part}.json", parts=("x", "y"), rows="examples", columns={"question": "problem"})
+    source = Source(file="s/{part}.json", parts=("x", "y"), rows="examples", columns=COLUMNS)
     written(mine / "s" / "y.json", json.dumps({"examples": [ROW]}))
     assert find((source,), tmp_path) is None
     written(mine / "s" / "x.json", json.dumps({"examples": [ROW]}))
     found = find((source,), tmp_path)
     assert found is not None
-    assert [(row["part"], row["question"], row["gold"]) for row in rows_of(found)] == [
+    assert [(row["category"], row["question"], row["gold"]) for row in rows_of(found)] == [
         ("x", "1 + 1?", "2"),
         ("y", "1 + 1?", "2"),
     ]

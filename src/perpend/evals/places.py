@@ -99,9 +99,9 @@ def rows_of(found: Found) -> Iterator[Row]:
     """Each row under our names of its columns, with `part`: the name of its file. Raises BadRequest, ConfigError."""
     columns = {"gold": "answer", **found.source.columns}
     for path in found.paths:
-        for row in read(path, found.source.rows):
-            renamed = {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
-            yield {"part": path.name.partition(".")[0], **row, **renamed}
+        for held in read(path, found.source.rows):
+            row = {"part": path.name.partition(".")[0], **held}
+            yield row | {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
 
 
 def read(path: Path, key: str | None = None) -> list[Row]:

@@ -1,9 +1,6 @@
 """An expression that makes a number out of given ones, each used once: the game of 24 and countdown."""
 
-import ast
-import operator
 import re
-from collections.abc import Callable
 from fractions import Fraction
 
 import msgspec
@@ -11,28 +8,12 @@ from msgspec import Struct
 
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
+from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
 from perpend.verifiers.contract import Task, Verifier, verifiers
 from perpend.verifiers.math_text import boxed
 
-_OPERATORS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: Fraction.__truediv__,
-}
-_WRITTEN = {
-    "×": "*",
-    "·": "*",
-    "÷": "/",
-    "−": "-",
-    r"\times": "*",
-    r"\cdot": "*",
-    r"\div": "/",
-    "$": "",
-    "`": "",
-}
-_NO_WORDS = re.compile(r"[\d+\-*/().\s]*\d[\d+\-*/().\s]*")
-_MOST_CHARACTERS = 400
+_EXPRESSION = re.compile(r"[\d+\-*/()\s]*\d[\d+\-*/()\s]*")
+_TOKEN = re.compile(r"\d+|[-+*/()]")
 
 
 class Goal(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +38,8 @@ class Countdown(Verifier):
             return Verdict(0.0, False, "there is no expression: end with it alone on the last line")
         try:
             result, used = evaluated(said)
-        except (ValueError, ZeroDivisionError) as error:
-            return Verdict(0.0, False, f"{said} can't be computed: {error}")
+        except NotArithmetic:
+            return Verdict(0.0, False, f"{said} can't be computed")
         if sorted(used) != sorted(goal.numbers):
             return Verdict(0.0, False, f"{said} uses {sorted(used)}, not {sorted(goal.numbers)}")
         if result != goal.target:
@@ -72,30 +53,16 @@ class Countdown(Verifier):
 def expression(text: str) -> str | None:
     """Without what it's said to equal, and in the signs of a keyboard."""
     for place in (*boxed(text)[-1:], *reversed(text.strip().splitlines())):
-        said = place.partition("=")[0].rpartition(":")[2]
-        for written, sign in _WRITTEN.items():
-            said = said.replace(written, sign)
-        said = said.strip()
-        if _NO_WORDS.fullmatch(said) and len(said) <= _MOST_CHARACTERS:
+        said = plain(place).partition("=")[0].rpartition(":")[2].strip(" `.")
+        if _EXPRESSION.fullmatch(said):
             return said
     return None
 
 
 def evaluated(text: str) -> tuple[Fraction, list[int]]:
-    """The value and the whole numbers in it. Raises ValueError, ZeroDivisionError."""
-    try:
-        return _evaluated(ast.parse(text, mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError):
-        raise ValueError("it is no expression") from None
-
-
-def _evaluated(node: ast.expr) -> tuple[Fraction, list[int]]:
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return Fraction(node.value), [node.value]
-    if isinstance(node, ast.BinOp) and (operation := _OPERATORS.get(type(node.op))):
-        (left, used), (right, more) = _evaluated(node.left), _evaluated(node.right)
-        return operation(left, right), used + more
-    raise ValueError("only whole numbers, + - * / and brackets count")
+    """The value and the numbers in it. Raises NotArithmetic."""
+    tokens = [Token("number" if one.isdigit() else one, one) for one in _TOKEN.findall(text)]
+    return computed(tokens), [int(token.text) for token in tokens if token.kind == "number"]
 
 
 verifiers.register("countdown")(Countdown)
