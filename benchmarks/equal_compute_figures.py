@@ -162,8 +162,8 @@ def plot(rows: list[Row], title: str, path: Path) -> None:
             "x": x,
             "y": y,
             "color": colour,
-            "shape": {"field": "strategy", "type": "nominal", "sort": names},
-            "fill": {"condition": {"test": "datum.front", "field": "strategy"}, "value": "white"},
+            "fill": {**colour, "legend": None},
+            "fillOpacity": {"condition": {"test": "datum.front", "value": 1}, "value": 0},
         },
     }
     bars: dict[str, Any] = {
