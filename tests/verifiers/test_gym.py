@@ -1,5 +1,8 @@
 """Problems of reasoning-gym: made again to be checked, and every task in use has a scorer that holds."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +47,27 @@ async def test_every_task_in_use_passes_its_golds_and_nothing_wrong(tmp_path: Pa
     assert set(REFUSED) <= set(gym.factory.DATASETS)
     for task in tasks():
         assert (await trial(load(f"gym/{task}", tmp_path, limit=2, seed=1))).sound, task
+
+
+_DRAW = """
+from perpend.evals.gym import tasks
+from perpend.verifiers.gym import Drawn, problem
+print([(task, problem(Drawn(task, 1, n))[1]["question"]) for task in tasks() for n in range(6)])
+"""
+
+
+def test_a_problem_is_the_same_in_every_process() -> None:
+    """Python hashes texts differently in each, and sets have another order then."""
+
+    def drawn(hash_seed: str) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _DRAW],
+            env=environment,
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stdout
+
+    assert drawn("1") == drawn("2")
