@@ -54,10 +54,10 @@ class Account:
         candidate = draft.candidate()
         if candidate.stop_reason in ("deadline", "answer_now"):
             self.cut = candidate.stop_reason
-        if draft.usage.total or not draft.silent:
+        if draft.usage.total or not draft.said.empty:
             self.candidates.append(candidate)
-            if shown:
-                self.shown = candidate.index
+        if shown and not draft.said.empty:
+            self.shown = candidate.index
         if draft.silent:
             self.model_version = draft.model_version or self.model_version
         else:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from perpend.errors import BadRequest
 from perpend.strategies.contract import CUT, Session, strategies
 from perpend.strategies.draws import drawn, rank, sampling_of
+from perpend.strategies.votes import Poll
 from perpend.types import Candidate
 
 Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -83,7 +84,7 @@ class Rung:
         self._samples = samples
         self._signal = signal
         self._threshold = threshold
-        self._alike: list[list[Candidate]] = []
+        self._poll = Poll(session.same)
 
     @property
     def reason(self) -> str:
@@ -91,7 +92,8 @@ class Rung:
             return "no answer came"
         if self._signal == "score":
             return "no score" if self.best.score is None else f"score {self.best.score:.2f}"
-        return f"{max(map(len, self._alike), default=0)} of {self._samples} samples agreed"
+        agreed = len(self._poll.leader.members) if self._poll.groups else 0
+        return f"{agreed} of {self._samples} samples agreed"
 
     async def climb(self) -> None:
         async with aclosing(drawn(self._session, self._samples, self._draw)) as candidates:
@@ -117,14 +119,9 @@ class Rung:
                 self.best = candidate
             return self.best.score or 0.0
         if candidate.answer:
-            for group in self._alike:
-                if await self._session.same(group[0].answer, candidate.answer):
-                    group.append(candidate)
-                    break
-            else:
-                self._alike.append([candidate])
-        if not self._alike:
+            await self._poll.add(candidate)
+        if not self._poll.groups:
             return 0.0
-        leaders = max(self._alike, key=len)
-        self.best = leaders[0]
-        return len(leaders) / self._samples
+        agreed = self._poll.leader.members
+        self.best = agreed[0]
+        return len(agreed) / self._samples
