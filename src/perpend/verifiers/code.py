@@ -28,8 +28,11 @@ class Code(Verifier):
 
     needs_gold = True
 
-    def __init__(self, *, timeout_s: float = 10.0, memory_mb: int = 512, tolerance: float = 0.0) -> None:
-        """`timeout_s` and `memory_mb` bound each run; numbers in a stdout may differ by `tolerance`."""
+    def __init__(self, timeout_s: float = 10.0, memory_mb: int = 512, tolerance: float = 0.0) -> None:
+        """`timeout_s` and `memory_mb` bound each run; numbers in a stdout may differ by `tolerance`.
+
+        They aren't options for clients: one sandbox serves all requests.
+        """
         self._limits = Limits(wall_s=timeout_s, cpu_s=timeout_s, memory_bytes=memory_mb << 20)
         self._tolerance = Decimal(str(tolerance))
 
