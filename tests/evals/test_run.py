@@ -114,7 +114,7 @@ async def test_a_cap_on_the_run_is_kept_to_the_cent(tmp_path: Path, at_once: int
 
 async def test_cancelling_leaves_whole_samples_and_nothing_running(tmp_path: Path) -> None:
     target = Asked()
-    target.backend.delay_s = 0.01
+    target.backend.delay_s = 0.05
     running = asyncio.ensure_future(finish(tmp_path, target))
     await asyncio.sleep(0.3)
     running.cancel()

@@ -101,7 +101,7 @@ class TestVerifier:
     async def test_votes(self, name: str, verifier: Verifier) -> None:
         assert await verifier.same("8", "8")
         assert not await verifier.same("8", "B")
-        whole = name in ("exact", "regex", "choice", "schema", "math")  # these compare what they are given
+        whole = type(verifier).same is not Verifier.same  # these have an equality of their own
         assert whole or await verifier.same("3 + 5 is 8", r"So it's \boxed{8}.")
 
     async def test_of_two_the_right_one_is_better(self, name: str, verifier: Verifier) -> None:

@@ -21,11 +21,11 @@ GOLD = '{"numbers": [4, 5, 6, 10], "target": 24}'
         ("4 + 5 + 6 + 10", "is 25, not 24"),
         ("4 / (5 - 5) + 6 + 10", "can't be computed"),
         ("4 5 6 10", "can't be computed"),
-        ("4 ** 5 - 6 - 10", "can't be computed"),
-        ("-4 + 5 + 6 + 10", "can't be computed"),
+        ("4 ** 5 - 6 - 10", "no expression"),
+        ("-4 + 5 + 6 + 10", "is 17, not 24"),
         ("there is no way", "no expression"),
         ("__import__('os').system('x')", "no expression"),
-        ("(" * 300 + "1" + ")" * 300, "no expression"),
+        ("(" * 300 + "1" + ")" * 300, "can't be computed"),
     ],
 )
 async def test_expressions(answer: str, said: str) -> None:
