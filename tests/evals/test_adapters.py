@@ -138,6 +138,30 @@ def test_evalplus_expects_what_the_reference_returns() -> None:
     assert "/ 2" not in found.question
 
 
+def test_evalplus_makes_the_types_that_the_assertions_show() -> None:
+    """And leaves out inputs that the reference itself can't take."""
+    found = adapted(
+        "evalplus",
+        question="",
+        gold="def f(pair, of, z):\n    assert pair\n    return pair + tuple(sorted(of)), z\n",
+        entry_point="f",
+        assertion="assert f((1, [2]), {3}, 1j) == ((1, [2], 3), 1j)\n",
+        base_input=[[[1, [2]], [3], "1j"]],
+        plus_input=[[[4, [5]], [6, 6], "2j"], [[], [1], "1j"]],
+        atol=0,
+    )
+    gold = json.loads(found.gold)
+    names: dict[str, Any] = {}
+    exec(f"{gold['setup']}\n{gold['test']}", names)
+    assert names["_inputs"] == [[(4, [5]), {6}, 2j], [(), {1}, 1j]]
+
+    def right(pair: tuple[Any, ...], of: set[int], z: complex) -> object:
+        assert pair, "the empty one isn't asked"
+        return (*pair, *sorted(of)), z
+
+    names["check"](right)
+
+
 def packed(value: object) -> str:
     return base64.b64encode(zlib.compress(pickle.dumps(value))).decode()
 

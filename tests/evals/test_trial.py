@@ -61,6 +61,11 @@ async def test_lopsided_golds_and_few_of_them() -> None:
     assert (await trial(enough)).findings == ()
 
 
+async def test_tests_of_a_program_without_a_known_solution_arent_tried() -> None:
+    done = await trial([problem("a", '[{"stdin": "", "stdout": "1"}]', "code"), problem("b", "1")])
+    assert (done.tried, done.sound) == (1, True)
+
+
 async def test_of_several_answers_one_alone_is_wrong() -> None:
     """A list that its grader takes for a choice is found out."""
     assert (await trial([problem("a", "8, 4", "math"), problem("b", "9", "math")])).sound

@@ -3,6 +3,7 @@
 An adapter returns None for a row that is no problem of its suite, such as one that needs a picture.
 """
 
+import ast
 import base64
 import hashlib
 import io
@@ -12,8 +13,9 @@ import random
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from string import ascii_uppercase
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from perpend.verifiers.math_text import boxed as boxes
 
@@ -142,35 +144,70 @@ def _complete(code: str) -> str:
 _LIKE_REFERENCE = """
 def _alike(one, other):
     if isinstance(other, float):
-        close = _math.isclose(one, other, rel_tol=1e-6, abs_tol={atol!r})
-        return one == other or close or (one != one and other != other)
+        close = isinstance(one, (int, float)) and _math.isclose(one, other, rel_tol=1e-6, abs_tol={atol!r})
+        return close or one == other or (one != one and other != other)
     if isinstance(other, (list, tuple)) and type(one) is type(other):
         return len(one) == len(other) and all(map(_alike, one, other))
+    if not isinstance(other, (int, str, complex, list, tuple, set, frozenset, dict, type(None))):
+        return bool(one) == bool(other)  # such as a match of a pattern
     return one == other
 
 
 def check(candidate):
     for _input in _inputs:
-        assert _alike(candidate(*_copy.deepcopy(_input)), _reference(*_copy.deepcopy(_input))), _input
+        try:
+            _expected = _reference(*_copy.deepcopy(_input))
+        except Exception:
+            continue  # it isn't an input of this function
+        assert _alike(candidate(*_copy.deepcopy(_input)), _expected), _input
 """
 
 
 def evalplus(row: Row) -> Adapted:
-    """Expected outputs are what the reference returns; inputs are as JSON has them, in which a tuple is a list."""
+    """Expected outputs are what the reference returns, for inputs of the types that the suite's assertions show."""
     solution = row["question"] + row["gold"]
-    inputs = [*row["base_input"], *(row["plus_input"] or ())]  # one row has an empty object
+    assertions = row.get("assertion", "")
+    shown = _arguments(assertions, row["entry_point"])
+    more = row["plus_input"] or ()  # one row has an empty object
+    inputs = [_shaped(one, shown) for one in (*(() if assertions else row["base_input"]), *more)]
     setup = [
-        "import copy as _copy, json as _json, math as _math",
+        "import copy as _copy, math as _math",
+        "from math import inf, nan",
         solution,
         f"_reference = {row['entry_point']}",
-        f"_inputs = _json.loads({json.dumps(inputs)!r})",
+        f"_inputs = {inputs!r}",
     ]
     gold = {
         "setup": "\n".join(setup),
-        "test": _LIKE_REFERENCE.format(atol=row["atol"]),
+        "test": assertions + _LIKE_REFERENCE.format(atol=row["atol"]),
         "entry_point": row["entry_point"],
     }
     return Adapted(_complete(row["question"]), json.dumps(gold), solution=solution)
+
+
+def _arguments(assertions: str, name: str) -> list[Any]:
+    """Of the first call of `name` with plain values."""
+    for node in ast.walk(ast.parse(assertions)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            with suppress(ValueError):
+                return [ast.literal_eval(argument) for argument in node.args]
+    return []
+
+
+def _shaped(value: Any, like: Any) -> Any:
+    """JSON has lists and texts where Python has tuples, sets and complex numbers."""
+    if isinstance(like, complex) and isinstance(value, str):
+        return complex(value)
+    if not isinstance(value, list):
+        return value
+    held: list[Any] = list(cast("Sequence[Any]", like)) if isinstance(like, list | tuple | set) else []
+    values = cast("list[Any]", value)
+    items = [
+        _shaped(one, held[min(place, len(held) - 1)] if held else None) for place, one in enumerate(values)
+    ]
+    if isinstance(like, set):
+        return set(items)
+    return tuple(items) if isinstance(like, tuple) else items
 
 
 def mbpp(row: Row) -> Adapted:

@@ -52,9 +52,9 @@ class _Known(NamedTuple):
 async def trial(problems: Sequence[Problem]) -> Trial:
     """Verifiers first, then labels. Raises PerpendError where a verifier can't run at all."""
     known = [
-        _Known(problem.id, problem.verifier, problem.solution or right_answer(problem.verifier))
+        _Known(problem.id, problem.verifier, right)
         for problem in problems
-        if problem.verifier is not None
+        if problem.verifier and (right := problem.solution or right_answer(problem.verifier)) is not None
     ]
     refused, passed = await _verified(known)
     findings = [
@@ -98,9 +98,11 @@ async def _passes(verifier: Verifier, spec: VerifierSpec, answer: str) -> bool:
     return (await verifier.verify(Task(gold=spec.gold), Candidate(answer=answer))).passed
 
 
-def right_answer(spec: VerifierSpec) -> str:
-    """An answer as a model would end with it, from the gold."""
+def right_answer(spec: VerifierSpec) -> str | None:
+    """An answer as a model would end with it, from the gold; None where that is tests of a program."""
     gold = spec.gold or ""
+    if spec.name == "code":
+        return None
     if spec.name == "math":
         return f"So it is \\boxed{{{gold}}}."
     if spec.name == "choice":
@@ -115,7 +117,8 @@ def right_answer(spec: VerifierSpec) -> str:
 def _half(spec: VerifierSpec) -> tuple[str, ...]:
     """Of a list of answers, the first alone."""
     first, comma, _ = (spec.gold or "").partition(",")
-    return (right_answer(VerifierSpec("math", first.strip("$ "))),) if comma and spec.name == "math" else ()
+    half = right_answer(VerifierSpec("math", first.strip("$ ")))
+    return (half,) if half and comma and spec.name == "math" else ()
 
 
 def _solution(goal: Goal) -> str:
