@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from words import WordBackend
 
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError
 from perpend.evals.folder import Header, RunFolder, read_samples
-from perpend.evals.grading import Grader
+from perpend.evals.grading import grade
 from perpend.evals.problems import Problem
 from perpend.evals.run import Progress, Run, fingerprint, request_of
 from perpend.evals.samples import Settings
 from perpend.types import Answer, Message, Request, VerifierSpec
+from perpend.verifiers import made
 
 PROBLEMS = [
     Problem(
@@ -60,7 +62,7 @@ async def finish(
 ) -> Progress:
     header = Header(settings=settings, started="", versions={}, machine={})
     with RunFolder.open(path, header, PROBLEMS) as folder:
-        run = Run(PROBLEMS, folder, target, Grader(), at_once=at_once, max_cost_usd=max_cost_usd)
+        run = Run(PROBLEMS, folder, target, partial(grade, made), at_once=at_once, max_cost_usd=max_cost_usd)
         return await run.finish(lambda _: None)
 
 

@@ -15,7 +15,7 @@ from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.errors import BadRequest
 from perpend.evals.decide import Choice, choose
-from perpend.evals.report import Reported, lines, read, report
+from perpend.evals.report import Reported, beside, lines, read
 from perpend.evals.run import fingerprint
 from perpend.evals.samples import Settings
 from perpend.evals.suites import load
@@ -101,7 +101,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     if json:
         print_json({**_facts(choice, runs), "folder": folder})
     else:
-        _print(choice, places)
+        _print(choice, runs, places)
 
 
 def _facts(choice: Choice, runs: list[Reported]) -> dict[str, object]:
@@ -124,14 +124,13 @@ def _cost(run: Reported) -> dict[str, object]:
     }
 
 
-def _print(choice: Choice, places: list[Path]) -> None:
+def _print(choice: Choice, runs: list[Reported], places: list[Path]) -> None:
     from rich.table import Table
 
-    found = report(places)
     table = Table(
         "setting", "n", "accuracy", "95 % interval", "thinking P50 / P95", "output tokens", "s", "$ / right"
     )
-    for line in lines(found):
+    for line in lines(beside(runs)):
         table.add_row(*line[:8])
     print_table(table)
     print(f"use {choice.recommended}: {choice.reason}")

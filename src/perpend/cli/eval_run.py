@@ -7,6 +7,7 @@ import platform
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,14 +22,14 @@ from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.evals.folder import Header, RunFolder
-from perpend.evals.grading import Grader
+from perpend.evals.grading import grade
 from perpend.evals.problems import Problem
 from perpend.evals.run import Heard, Progress, Run, fingerprint
 from perpend.evals.samples import Settings, row_of
 from perpend.evals.suites import load
 from perpend.evals.summary import Summary, summary
 from perpend.evals.targets import Gateway, Target
-from perpend.runtime import Runtime
+from perpend.runtime import Runtime, Verifiers
 from perpend.strategies import strategy_spec, with_options
 from perpend.types import Answer, Effort, Request
 
@@ -155,7 +156,7 @@ async def finish_run(
 ) -> tuple[Progress, Summary]:
     """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to."""
     header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
-    grader = Grader()
+    verifiers = Verifiers(config)
     with RunFolder.open(path, header, problems) as folder:
         if folder.samples:
             note(f"going on with {path}: {len(folder.samples)} samples are there")
@@ -165,14 +166,14 @@ async def finish_run(
                     problems,
                     folder,
                     target,
-                    grader,
+                    partial(grade, verifiers.get),
                     at_once=asking.parallel,
                     max_cost_usd=asking.max_cost_usd,
                 )
                 with _shown() as heard:
                     progress = await run.finish(heard)
         finally:
-            await grader.aclose()
+            await verifiers.aclose()
         return progress, summary([row_of(sample, settings) for sample in folder.samples])
 
 

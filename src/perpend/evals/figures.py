@@ -7,6 +7,13 @@ from perpend.evals.report import Reported
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 _SIZE = {"width": 440, "height": 260}
+_ACCURACY = {
+    "field": "accuracy",
+    "type": "quantitative",
+    "scale": {"zero": False},
+    "title": "accuracy, 95 % interval",
+}
+_INTERVAL = {"y": {**_ACCURACY, "field": "low"}, "y2": {"field": "high"}}
 _BELOW = {"orient": "bottom", "columns": 2, "labelLimit": 260}
 _RIGHT = {"domain": ["right", "wrong"], "range": ["#2a7f62", "#d1495b"]}
 
@@ -17,9 +24,7 @@ def by_tokens(runs: Sequence[Reported]) -> dict[str, Any]:
         {
             "run": run.name,
             "tokens": max(run.output_tokens, 1),
-            "accuracy": run.accuracy.estimate,
-            "low": run.accuracy.low,
-            "high": run.accuracy.high,
+            **_accuracy(run),
         }
         for run in runs
     ]
@@ -29,30 +34,14 @@ def by_tokens(runs: Sequence[Reported]) -> dict[str, Any]:
         "scale": {"type": "log", "nice": True},
         "title": "output tokens of an answer, mean",
     }
-    y = {
-        "field": "accuracy",
-        "type": "quantitative",
-        "scale": {"zero": False},
-        "title": "accuracy, 95 % interval",
-    }
-    colour = {
-        "field": "run",
-        "type": "nominal",
-        "legend": {"orient": "bottom", "columns": 2, "labelLimit": 260},
-    }
+    encoding = {"x": x, "y": _ACCURACY, "color": {"field": "run", "type": "nominal", "legend": _BELOW}}
     return {
         "$schema": _SCHEMA,
         **_SIZE,
         "data": {"values": values},
         "layer": [
-            {
-                "mark": {"type": "rule", "strokeWidth": 2},
-                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
-            },
-            {
-                "mark": {"type": "point", "filled": True, "size": 80},
-                "encoding": {"x": x, "y": y, "color": colour},
-            },
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {**encoding, **_INTERVAL}},
+            {"mark": {"type": "point", "filled": True, "size": 80}, "encoding": encoding},
         ],
     }
 
@@ -88,9 +77,7 @@ def budgets(runs: Sequence[Reported]) -> dict[str, Any] | None:
         {
             "series": f"{run.header.settings.model or 'default'}, {_strategy(run)}",
             "budget": run.header.settings.max_thinking_tokens,
-            "accuracy": run.accuracy.estimate,
-            "low": run.accuracy.low,
-            "high": run.accuracy.high,
+            **_accuracy(run),
         }
         for run in runs
         if run.header.settings.max_thinking_tokens is not None
@@ -98,19 +85,8 @@ def budgets(runs: Sequence[Reported]) -> dict[str, Any] | None:
     if len({value["budget"] for value in values}) < 2:
         return None
     x = {"field": "budget", "type": "ordinal", "title": "thinking budget", "axis": {"labelAngle": 0}}
-    y = {
-        "field": "accuracy",
-        "type": "quantitative",
-        "scale": {"zero": False},
-        "title": "accuracy, 95 % interval",
-    }
-    colour = {
-        "field": "series",
-        "type": "nominal",
-        "legend": _BELOW,
-        "title": None,
-    }
-    encoding = {"x": x, "y": y, "color": colour}
+    colour = {"field": "series", "type": "nominal", "legend": _BELOW, "title": None}
+    encoding = {"x": x, "y": _ACCURACY, "color": colour}
     return {
         "$schema": _SCHEMA,
         **_SIZE,
@@ -118,12 +94,14 @@ def budgets(runs: Sequence[Reported]) -> dict[str, Any] | None:
         "layer": [
             {"mark": "line", "encoding": encoding},
             {"mark": {"type": "point", "filled": True}, "encoding": encoding},
-            {
-                "mark": {"type": "rule", "opacity": 0.5},
-                "encoding": {**encoding, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
-            },
+            {"mark": {"type": "rule", "opacity": 0.5}, "encoding": {**encoding, **_INTERVAL}},
         ],
     }
+
+
+def _accuracy(run: Reported) -> dict[str, float]:
+    one = run.accuracy
+    return {"accuracy": one.estimate, "low": one.low, "high": one.high}
 
 
 def _strategy(run: Reported) -> str:

@@ -27,11 +27,9 @@ class Reported(Struct, frozen=True, kw_only=True):
     header: Header
     problems: dict[str, Problem]
     samples: list[Sample]
+    rows: list[Row]
+    """The samples, as statistics read them."""
     summary: Summary
-
-    @property
-    def rows(self) -> list[Row]:
-        return [row_of(sample, self.header.settings) for sample in self.samples]
 
     @property
     def accuracy(self) -> Estimate:
@@ -66,7 +64,11 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def report(folders: Sequence[Path]) -> Report:
     """Raises BadRequest where one isn't a run's folder, or is empty."""
-    runs = [read(path, name) for path, name in zip(folders, _names(folders), strict=True)]
+    return beside(list(map(read, folders, _names(folders))))
+
+
+def beside(runs: list[Reported]) -> Report:
+    """Of runs that are read already; at least one."""
     first = runs[0]
     rest = [compare(run.rows, {first.name: first.rows})[0] for run in runs[1:]]
     return Report(
@@ -86,7 +88,12 @@ def read(path: Path, name: str) -> Reported:
         )
     rows = [row_of(sample, header.settings) for sample in samples]
     return Reported(
-        name=name, header=header, problems=read_problems(path), samples=samples, summary=summary(rows)
+        name=name,
+        header=header,
+        problems=read_problems(path),
+        samples=samples,
+        rows=rows,
+        summary=summary(rows),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -35,10 +35,8 @@ class Progress:
     right: int = 0
     failed: int = 0
     cost_usd: Decimal = Decimal(0)
-    output_tokens: int = 0
     stopped: str | None = None
     """Why the run ended before it was through."""
-    last: Sample | None = field(default=None, repr=False)
 
 
 def fingerprint(problems: Sequence[Problem]) -> str:
@@ -59,7 +57,6 @@ def request_of(problem: Problem, number: int, settings: Settings) -> Request:
         limits=Limits(
             max_thinking_tokens=settings.max_thinking_tokens,
             max_output_tokens=settings.max_output_tokens,
-            deadline_ms=settings.deadline_ms,
         ),
         sampling=Sampling(temperature=settings.temperature, seed=int.from_bytes(digest[:3])),
         strategy=strategy_spec(settings.strategy),
@@ -149,5 +146,3 @@ class Run:
         progress.right += sample.correct
         progress.failed += sample.error is not None
         progress.cost_usd += sample.cost_usd
-        progress.output_tokens += sample.usage.output
-        progress.last = sample

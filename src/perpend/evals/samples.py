@@ -29,8 +29,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Of each problem."""
     temperature: float | None = None
     seed: int = 0
-    deadline_ms: int | None = None
-    """Of each sample."""
 
 
 class Attempt(Struct, frozen=True, kw_only=True):

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 from perpend.accounting.ledger import Scope
 from perpend.solve.account import Account
-from perpend.solve.asking import Asking
+from perpend.solve.asking import Asking, silent
 from perpend.solve.control import Clock
 from perpend.solve.means import Means
 from perpend.solve.solve import Origin, Services, resolved
 from perpend.solve.terms import Terms
 from perpend.storage.tables import LedgerRow
-from perpend.types import Event, Request, new_id
+from perpend.types import Request, new_id
 
 
 @asynccontextmanager
@@ -21,10 +21,8 @@ async def asking(model: str | None, services: Services, origin: Origin) -> Async
     served = services.resolve(model)
     account, began = Account(served), datetime.datetime.now(datetime.UTC)
     clock = Clock(None)
-    terms = Terms(
-        Request(messages=()), "none", resolved("none"), services.resolve, services.verifier, _silent
-    )
-    means = Means(Scope("aside"), served, clock, None, _silent, 0)
+    terms = Terms(Request(messages=()), "none", resolved("none"), services.resolve, services.verifier, silent)
+    means = Means(Scope("aside"), served, clock, None, silent, 0)
     try:
         yield Asking(terms, account, means)
     finally:
@@ -56,6 +54,3 @@ async def asking(model: str | None, services: Services, origin: Origin) -> Async
                     elapsed_ms=int(clock.elapsed_s * 1000),
                 )
             )
-
-
-async def _silent(batch: list[Event]) -> None: ...

@@ -109,7 +109,7 @@ class Asking(Struct, frozen=True):
 
     def _draft(self, call: Call) -> Draft:
         bound = self.means.model.input_bound(call.messages) + len(call.continuation.encode())
-        return Draft(ASIDE, replace(self.means, input_bound=bound, emit=_silent, control=None))
+        return Draft(ASIDE, replace(self.means, input_bound=bound, emit=silent, control=None))
 
 
 def _may_weigh(model: ServedModel) -> bool:
@@ -151,4 +151,5 @@ def _names(choice: str, said: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said, flags) is not None
 
 
-async def _silent(batch: list[Event]) -> None: ...
+async def silent(batch: list[Event]) -> None:
+    """What is asked aside is in nobody's stream."""

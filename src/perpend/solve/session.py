@@ -160,10 +160,6 @@ class Session(Struct, frozen=True):
         paused = stop if ending == "stop_sequence" else ""
         return Step(draft.said.thinking + paused, draft.usage.thinking, ending == "stop")
 
-    @property
-    def verifies(self) -> bool:
-        return self.verifier is not None
-
     def need_verifier(self, strategy: str) -> None:
         spec = self.verifier
         if spec is None:

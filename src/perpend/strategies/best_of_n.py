@@ -7,12 +7,11 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, strategies
-from perpend.strategies.draws import drawn, rank, sampling_apart
+from perpend.strategies.draws import drawn, full_marks, rank, sampling_apart
 from perpend.strategies.votes import Poll
 from perpend.types import Candidate, StrategySpec
 
 _SINGLE = StrategySpec()
-_FULL_MARKS = 1.0
 
 
 @strategies.register("best_of_n")
@@ -40,7 +39,7 @@ async def best_of_n(
             candidates.append(candidate)
             best = max(candidates, key=rank)
             session.keep(best)
-            if best.verdict is not None and best.verdict.passed and best.verdict.score >= _FULL_MARKS:
+            if full_marks(best):
                 return best
     return await _most_given(session, candidates)
 

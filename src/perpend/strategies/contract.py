@@ -106,11 +106,6 @@ class Session(Protocol):
         """What another strategy makes of this session. `sampling`: in place of the request's, for all that it draws."""
         ...
 
-    @property
-    def verifies(self) -> bool:
-        """The request names a verifier."""
-        ...
-
     def need_verifier(self, strategy: str) -> None:
         """Raises BadRequest where the request names no verifier, or not what that one needs."""
         ...

@@ -41,6 +41,12 @@ def rank(candidate: Candidate) -> tuple[bool, float, bool, bool]:
     return passed, candidate.score or 0.0, bool(candidate.answer), not candidate.truncated
 
 
+def full_marks(candidate: Candidate) -> bool:
+    """It passed, and nothing could score higher: there's no need for another."""
+    verdict = candidate.verdict
+    return verdict is not None and verdict.passed and verdict.score >= 1.0
+
+
 async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 

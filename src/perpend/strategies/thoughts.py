@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from perpend.strategies.contract import CUT, Session
-from perpend.strategies.draws import Draw, drawn, rank, sampling_of
+from perpend.strategies.draws import Draw, drawn, full_marks, rank, sampling_of
 from perpend.types import Candidate
 
 T = TypeVar("T")
-_FULL_MARKS = 1.0
 
 
 @dataclass(slots=True, eq=False)
@@ -100,8 +99,7 @@ class Search:
 
     @property
     def _perfect(self) -> bool:
-        verdict = None if self.best is None else self.best.verdict
-        return verdict is not None and verdict.passed and verdict.score >= _FULL_MARKS
+        return self.best is not None and full_marks(self.best)
 
     async def _rate(self, thoughts: list[Thought]) -> None:
         async def rated(part: Session, number: int) -> None:
