@@ -35,6 +35,7 @@ STRATEGIES: dict[str, dict[str, object]] = {
     "best_of_n 4, self-score": {"name": "best_of_n", "n": 4, "verifier": "self_score"},
     "best_of_n 4, steps scored": {"name": "best_of_n", "n": 4, "verifier": "process_reward"},
     "best_of_n 8, judge": {"name": "best_of_n", "n": 8, "verifier": "judge"},
+    "best_of_n 4, pairwise": {"name": "best_of_n", "n": 4, "pairwise": True, "verifier": "judge"},
     "beam 2×4": {"name": "beam", "verifier": "self_score", "width": 2, "expand": 4},
     "tree": {"name": "tree", "verifier": "self_score"},
     "refine, numbers checked": {"name": "refine", "verifier": "numbers"},

@@ -77,6 +77,34 @@ def test_it_asks_for_what_checks_its_candidates(verifier: VerifierSpec | None) -
     assert not backend.calls
 
 
+class Taste(Verifier):
+    """Looks at two at once, and likes the longer one; keeps what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, str]] = []
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        raise AssertionError("nothing is scored alone")
+
+    async def compare(self, task: Task, first: Candidate, second: Candidate) -> float:
+        self.shown.append((first.answer, second.answer))
+        return 0.8 if len(first.answer) > len(second.answer) else 0.2
+
+
+def test_pairwise_each_is_compared_with_the_best_so_far() -> None:
+    taste = Taste()
+    answer = chosen(tries(Try("4", 1), Try("444", 2), Try("44", 3), Try("4444", 4)), taste, pairwise=True)
+    assert answer.text == "4444"
+    assert taste.shown == [("444", "4"), ("44", "444"), ("4444", "444")]
+    assert [one.score for one in answer.candidates] == [None, 0.8, 0.2, 0.8]
+
+
+def test_pairwise_the_same_answer_needs_no_comparison() -> None:
+    taste = Taste()
+    answer = chosen(tries(*(Try("4", after) for after in (1, 2, 3, 4))), taste, pairwise=True)
+    assert (answer.text, answer.elapsed_s, taste.shown) == ("4", pytest.approx(4), [])
+
+
 def test_what_each_candidate_is_made_by_is_a_strategy_too() -> None:
     backend = WordBackend(thought=3, reply=2)
     asked = asking(n=3, of={"name": "budget_forcing", "waits": 1})

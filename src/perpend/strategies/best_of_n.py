@@ -1,5 +1,6 @@
 """Several candidates, and the one that the verifier likes best (Cobbe et al., arXiv:2110.14168)."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, strategies
-from perpend.strategies.draws import drawn, full_marks, rank, sampling_apart
+from perpend.strategies.draws import Draw, drawn, full_marks, rank, sampling_apart
 from perpend.strategies.votes import Poll
 from perpend.types import Candidate, StrategySpec
 
@@ -20,19 +21,28 @@ async def best_of_n(
     *,
     n: Annotated[int, Meta(ge=1, le=256)] = 4,
     of: StrategySpec = _SINGLE,
+    pairwise: bool = False,
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None,
 ) -> Candidate:
     """`n`: candidates at most; one that passes with full marks ends it. `of`: the strategy that makes each of them.
 
-    Of equal scores the answer that most candidates gave, then the first. `temperature`: where the request names none.
+    Of equal scores the answer that most candidates gave, then the first. `pairwise`: each is compared with the best so
+    far instead, and none ends it. `temperature`: where the request names none.
     """
     session.need_verifier("best_of_n")
 
-    async def draw(part: Session, number: int) -> Candidate:
-        candidate = await part.run(of, sampling_apart(session, number, temperature))
-        checked = candidate.verdict is not None and of.verifier is None
-        return candidate if checked else await part.verify(candidate)
+    async def made(part: Session, number: int) -> Candidate:
+        return await part.run(of, sampling_apart(session, number, temperature))
 
+    async def checked(part: Session, number: int) -> Candidate:
+        candidate = await made(part, number)
+        known = candidate.verdict is not None and of.verifier is None
+        return candidate if known else await part.verify(candidate)
+
+    return await (_compared(session, n, made) if pairwise else _scored(session, n, checked))
+
+
+async def _scored(session: Session, n: int, draw: Draw[Candidate]) -> Candidate:
     candidates: list[Candidate] = []
     async with aclosing(drawn(session, n, draw)) as draws:
         async for candidate in draws:
@@ -42,6 +52,30 @@ async def best_of_n(
             if full_marks(best):
                 return best
     return await _most_given(session, candidates)
+
+
+async def _compared(session: Session, n: int, draw: Draw[Candidate]) -> Candidate:
+    """One comparison a candidate, paid for from its own part; its score is how likely it was ahead."""
+    turn = asyncio.Lock()
+    best = Candidate(answer="")
+
+    async def challenge(part: Session, number: int) -> None:
+        nonlocal best
+        candidate = await draw(part, number)
+        async with turn:
+            if candidate.answer and best.answer and not await session.same(best.answer, candidate.answer):
+                ahead = await part.compare(candidate, best)
+                if ahead is not None:
+                    candidate = part.score(candidate, ahead)
+                    best = candidate if ahead > 0.5 else best
+            elif not best.answer:
+                best = candidate
+            session.keep(best)
+
+    async with aclosing(drawn(session, n, challenge)) as draws:
+        async for _ in draws:
+            pass
+    return best
 
 
 async def _most_given(session: Session, candidates: Sequence[Candidate]) -> Candidate:
