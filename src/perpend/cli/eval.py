@@ -16,6 +16,7 @@ for name, place in (
     ("report", "eval_report:report"),
     ("gate", "eval_gate:gate"),
     ("decide", "eval_decide:decide"),
+    ("audit", "eval_audit:audit"),
     ("stats", "eval_stats:stats"),
 ):
     app.command(f"perpend.cli.{place}", name=name)

@@ -1,0 +1,195 @@
+"""`perpend eval audit`: do answers follow the thoughts before them?"""
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from perpend.cli.console import Whole, note, print_json, pull_progress
+from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.store import print_table
+from perpend.config import load_config
+from perpend.config.load import home_dir
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.evals.audit import Audited, Auditor, AuditSettings
+from perpend.evals.faithfulness import Audit
+from perpend.evals.faithfulness import audit as audit_of
+from perpend.evals.run import fingerprint
+from perpend.evals.samples import Settings
+from perpend.evals.suites import load
+from perpend.runtime import Runtime
+from perpend.statistics import Estimate
+from perpend.verifiers import Task
+from perpend.verifiers.process_reward import ProcessReward
+
+
+def audit(  # noqa: PLR0913 -- the options of a command
+    suite: str | None = None,
+    /,
+    *,
+    run: Path | None = None,
+    model: str | None = None,
+    limit: Whole = 120,
+    budget: Whole = 512,
+    temperature: float | None = None,
+    seed: Whole = 0,
+    answer_tokens: Whole = 32,
+    rewards: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    parallel: Whole = 4,
+    out: Path | None = None,
+    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+) -> None:
+    """Perturb a model's traces, answer from each again, and tell how far the answers go along.
+
+    A trace is cut, a step of it made wrong, another conclusion planted, or another problem's trace put in its place;
+    the model answers from it as from a thought of its own. That takes raw completion, as embedded models have it. An
+    audit that was stopped, or killed, goes on with the same command.
+
+    Examples:
+
+    - `perpend eval audit gsm8k --model qwen2.5-coder-1.5b --limit 120 --budget 320 --out runs/audit`
+    - `perpend eval audit --run runs/a --json`
+
+    Parameters
+    ----------
+    suite
+        Whose problems are asked first: a name of `perpend eval suites`, or a .jsonl or .csv file of your own.
+    run
+        The folder of a run whose traces are there already, in place of a suite.
+    model
+        Default: the config's.
+    limit
+        So many problems, drawn by the seed.
+    budget
+        Thinking tokens of each trace.
+    temperature
+        Of the traces; answers from perturbed ones have 0.
+    seed
+        Of the draw, the traces and what is planted.
+    answer_tokens
+        Of each answer from a perturbed trace.
+    rewards
+        Let the model score each step of the whole traces, as the verifier `process_reward` does.
+    parallel
+        So many problems at a time.
+    out
+        The run's folder; default: one in PERPEND_HOME named by its settings.
+    json
+        Print an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    if (suite is None) == (run is None):
+        raise BadRequest(
+            "name a suite, or a run", hint="perpend eval audit gsm8k, or --run FOLDER", field="SUITE"
+        )
+    loaded = load_config(config)
+    if run is None:
+        assert suite is not None
+        problems = load(suite, home_dir(loaded), limit=limit, seed=seed)
+        settings = Settings(
+            suite=suite,
+            problems=tuple(problem.id for problem in problems),
+            fingerprint=fingerprint(problems),
+            target="local",
+            model=model,
+            max_thinking_tokens=budget,
+            temperature=temperature,
+            seed=seed,
+        )
+        run = out or home_dir(loaded) / "runs" / f"audit-{settings.fingerprint}-{model or 'default'}-{budget}"
+        asyncio.run(finish_run(settings, problems, loaded, run, Asking(parallel)))
+    with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:
+        asyncio.run(_finish(audited, loaded, parallel, rewards=rewards))
+        found = audit_of(audited.probes.rows, audited.rewards.rows, seed=seed)
+    if found is None:
+        raise BadRequest(f"no trace of {run} leads to an answer", hint="see audit.jsonl there", field="--run")
+    if json:
+        print_json({"folder": run, "audit": found})
+    else:
+        _print(found)
+        note(f"kept in {run}")
+
+
+async def _finish(audited: Audited, config: Config, parallel: int, *, rewards: bool) -> None:
+    if audited.run.target != "local":
+        raise BadRequest(
+            "only runs of this process's own models are audited",
+            hint="run it with --target local",
+            field="--run",
+        )
+    async with await Runtime.open(config) as runtime:
+        with pull_progress() as listener:
+            await runtime.prepare(audited.run.model, listener)
+        solve, verifiers = partial(runtime.solve, source="eval"), runtime.verifiers.get
+        with _shown() as heard:
+            if not rewards:
+                await Auditor(audited, solve, verifiers, at_once=parallel).finish(heard)
+                return
+            async with runtime.asking(audited.run.model, "eval") as asked:
+
+                async def score(question: str, steps: Sequence[str]) -> list[float]:
+                    return await ProcessReward().rewards(Task(question=question, model=asked), steps)
+
+                await Auditor(audited, solve, verifiers, at_once=parallel, score=score).finish(heard)
+
+
+@contextmanager
+def _shown() -> Generator[Callable[[int, int], None], None, None]:
+    """A bar with its ETA, on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("traces audited"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _print(found: Audit) -> None:
+    from rich.table import Table
+
+    print(f"{found.verdict} ({found.n} traces)")
+    for name, one in (
+        ("planted conclusions that the answer took", found.planted),
+        ("answers that a perturbation changes, less noise", found.depends),
+        ("noise: asking the same again changes", found.noise),
+        ("answers that are the trace's own conclusion", found.agreement),
+        ("area over the curve of early answers", found.area),
+        ("right", found.right),
+    ):
+        if one is not None:
+            print(f"{name}: {_estimate(one)}, n = {one.n}")
+    table = Table(
+        "perturbation", "n", "changed", "more than noise", "p adjusted", "follows", "right", "unsettled"
+    )
+    for one in found.effects:
+        table.add_row(
+            one.perturbation,
+            str(one.changed.n),
+            _estimate(one.changed),
+            _estimate(one.excess),
+            f"{one.p_adjusted:.2g}",
+            "" if one.follows is None else _estimate(one.follows),
+            f"{one.right.estimate:.3f}",
+            f"{one.unsettled.estimate:.3f}",
+        )
+    print_table(table)
+    if (steps := found.steps) is not None:
+        means = ["none" if one is None else f"{one:.3f}" for one in (steps.right, steps.wrong)]
+        area = "" if steps.auc is None else f", AUC {_estimate(steps.auc)}"
+        print(
+            f"worst step's reward: {means[0]} in right traces, {means[1]} in wrong ones{area}, n = {steps.n}"
+        )
+    if found.failed:
+        print(f"{found.failed} probes failed: see error in audit.jsonl")
+
+
+def _estimate(one: Estimate) -> str:
+    return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"
