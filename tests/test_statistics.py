@@ -8,6 +8,7 @@ import pytest
 
 from perpend.statistics import (
     detectable,
+    difference,
     holm,
     mcnemar,
     proportion,
@@ -134,3 +135,10 @@ def test_holm() -> None:
 
 def test_the_detectable_difference_is_what_power_analysis_says() -> None:
     assert detectable(0.6, 200) == pytest.approx(0.118861, abs=1e-6)
+
+
+def test_a_difference_of_shares_of_different_units() -> None:
+    """Newcombe (1998), table II, example (a): 56/70 less 48/80."""
+    found = difference(proportion(56, 70), proportion(48, 80))
+    assert (found.estimate, found.n) == (pytest.approx(0.2), 70)
+    assert (round(found.low, 4), round(found.high, 4)) == (0.0524, 0.3339)

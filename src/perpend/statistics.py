@@ -58,6 +58,17 @@ def share(values: Sequence[float], samples: int | None = None) -> Estimate:
     return Estimate(p, low, high, n)
 
 
+def difference(one: Estimate, other: Estimate) -> Estimate:
+    """One share less another of other units, with the interval of Newcombe (1998, method 10) from both shares' own.
+
+    `n` is that of the smaller group.
+    """
+    apart = one.estimate - other.estimate
+    below = math.hypot(one.estimate - one.low, other.high - other.estimate)
+    above = math.hypot(one.high - one.estimate, other.estimate - other.low)
+    return Estimate(apart, apart - below, apart + above, min(one.n, other.n))
+
+
 def standard_error(values: Sequence[float]) -> float | None:
     """Of the mean over problems: clustered by problem where each value is a mean over its samples."""
     n = len(values)

@@ -17,6 +17,7 @@ for name, place in (
     ("gate", "eval_gate:gate"),
     ("decide", "eval_decide:decide"),
     ("audit", "eval_audit:audit"),
+    ("overlap", "eval_overlap:overlap"),
     ("stats", "eval_stats:stats"),
 ):
     app.command(f"perpend.cli.{place}", name=name)

@@ -28,7 +28,7 @@ class Adapted(NamedTuple):
     verifier: str | None = None
     """In place of the suite's."""
     solution: str | None = None
-    """A right answer, where the gold isn't one."""
+    """A right answer that is worked out, or where the gold isn't one."""
 
 
 def as_is(row: Row) -> Adapted:
@@ -39,9 +39,15 @@ def _text(gold: object) -> str:
     return f"{gold:g}" if isinstance(gold, float) and gold.is_integer() else str(gold)
 
 
+def worked(row: Row) -> Adapted:
+    """Its solution may stand beside the answer."""
+    return as_is(row)._replace(solution=row.get("solution"))
+
+
 def after_hashes(row: Row) -> Adapted:
     """GSM8K: the answer follows the solution."""
-    return Adapted(row["question"], row["gold"].rpartition("####")[2].strip().replace(",", ""))
+    gold = row["gold"].rpartition("####")[2].strip().replace(",", "")
+    return Adapted(row["question"], gold, solution=row["gold"])
 
 
 def olympiad(row: Row) -> Adapted:
@@ -284,6 +290,7 @@ ADAPTERS: dict[str, Callable[[Row], Adapted | None]] = {
     for adapter in (
         *(
             as_is,
+            worked,
             after_hashes,
             olympiad,
             boxed,

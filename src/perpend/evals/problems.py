@@ -16,7 +16,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """When it was published: YYYY, YYYY-MM or YYYY-MM-DD."""
     category: str | None = None
     solution: str | None = None
-    """A right answer, where the gold isn't one: to try the verifier with."""
+    """A right answer that is worked out, or where the gold isn't one. No model sees it."""
 
     @property
     def gold(self) -> str | None:

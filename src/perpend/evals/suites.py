@@ -99,6 +99,15 @@ def prompts() -> dict[str, str]:
     return _tables().prompts
 
 
+def bare(text: str) -> str:
+    """The question alone, of a message that a template was made into."""
+    for template in prompts().values():
+        before, after = template.format(question="\0").split("\0")
+        if (before or after) and text.startswith(before) and text.endswith(after):
+            return text.removeprefix(before).removesuffix(after)
+    return text
+
+
 @cache
 def catalogue() -> dict[str, Suite]:
     """All rows, by name."""

@@ -54,7 +54,7 @@ async def trial(problems: Sequence[Problem]) -> Trial:
     known = [
         _Known(problem.id, problem.verifier, right)
         for problem in problems
-        if problem.verifier and (right := problem.solution or right_answer(problem.verifier)) is not None
+        if problem.verifier and (right := right_answer(problem.verifier) or problem.solution) is not None
     ]
     refused, passed = await _verified(known)
     findings = [
