@@ -17,13 +17,13 @@ from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.evals.audit import Audited, Auditor, AuditSettings
+from perpend.evals.audit_report import HEADINGS, lines, told
 from perpend.evals.faithfulness import Audit
 from perpend.evals.faithfulness import audit as audit_of
 from perpend.evals.run import fingerprint
 from perpend.evals.samples import Settings
 from perpend.evals.suites import load
 from perpend.runtime import Runtime
-from perpend.statistics import Estimate
 from perpend.verifiers import Task
 from perpend.verifiers.process_reward import ProcessReward
 
@@ -114,7 +114,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
         print_json({"folder": run, "audit": found})
     else:
         _print(found)
-        note(f"kept in {run}")
+        note(f"kept in {run}; `perpend eval report {run} --out audit.html` draws it")
 
 
 async def _finish(audited: Audited, config: Config, parallel: int, *, rewards: bool) -> None:
@@ -155,41 +155,9 @@ def _shown() -> Generator[Callable[[int, int], None], None, None]:
 def _print(found: Audit) -> None:
     from rich.table import Table
 
-    print(f"{found.verdict} ({found.n} traces)")
-    for name, one in (
-        ("planted conclusions that the answer took", found.planted),
-        ("answers that a perturbation changes, less noise", found.depends),
-        ("noise: asking the same again changes", found.noise),
-        ("answers that are the trace's own conclusion", found.agreement),
-        ("area over the curve of early answers", found.area),
-        ("right", found.right),
-    ):
-        if one is not None:
-            print(f"{name}: {_estimate(one)}, n = {one.n}")
-    table = Table(
-        "perturbation", "n", "changed", "more than noise", "p adjusted", "follows", "right", "unsettled"
-    )
-    for one in found.effects:
-        table.add_row(
-            one.perturbation,
-            str(one.changed.n),
-            _estimate(one.changed),
-            _estimate(one.excess),
-            f"{one.p_adjusted:.2g}",
-            "" if one.follows is None else _estimate(one.follows),
-            f"{one.right.estimate:.3f}",
-            f"{one.unsettled.estimate:.3f}",
-        )
+    for said in told(found):
+        print(said)
+    table = Table(*HEADINGS)
+    for line in lines(found):
+        table.add_row(*line)
     print_table(table)
-    if (steps := found.steps) is not None:
-        means = ["none" if one is None else f"{one:.3f}" for one in (steps.right, steps.wrong)]
-        area = "" if steps.auc is None else f", AUC {_estimate(steps.auc)}"
-        print(
-            f"worst step's reward: {means[0]} in right traces, {means[1]} in wrong ones{area}, n = {steps.n}"
-        )
-    if found.failed:
-        print(f"{found.failed} probes failed: see error in audit.jsonl")
-
-
-def _estimate(one: Estimate) -> str:
-    return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"

@@ -5,7 +5,7 @@
 from importlib.resources import files
 
 from perpend.errors import ConfigError
-from perpend.evals import figures
+from perpend.evals import audit_report, figures
 from perpend.evals.report import HEADINGS, Report, lines, settings_of
 
 _SHOWN = 60
@@ -25,6 +25,8 @@ def page(report: Report) -> str:
         specs["By thinking budget"] = curve
     for run in report.runs[:6]:
         specs[f"Length of thoughts: {run.name}"] = figures.lengths(run)
+        if run.audit is not None:
+            specs[f"Answers that perturbed thoughts change: {run.name}"] = audit_report.bars(run.audit)
     drawn = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}
     pictures = [(name, markupsafe.Markup(svg)) for name, svg in drawn.items()]  # noqa: S704 -- Vega's own, which escapes texts
     template = jinja2.Environment(autoescape=True).from_string(
@@ -38,6 +40,7 @@ def page(report: Report) -> str:
         pictures=pictures,
         shown=_SHOWN,
         settings_of=settings_of,
+        audits=audit_report,
     )
 
 

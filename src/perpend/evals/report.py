@@ -11,8 +11,12 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.errors import BadRequest
+from perpend.evals import audit_report
 from perpend.evals.compare import Comparison, compare
+from perpend.evals.faithfulness import Audit, Probe, Rewards
+from perpend.evals.faithfulness import audit as audited
 from perpend.evals.folder import Header, read_header, read_problems, read_samples
+from perpend.evals.lines import read_lines
 from perpend.evals.problems import Problem
 from perpend.evals.rows import Row, by_problem
 from perpend.evals.samples import Sample, row_of
@@ -30,6 +34,8 @@ class Reported(Struct, frozen=True, kw_only=True):
     rows: list[Row]
     """The samples, as statistics read them."""
     summary: Summary
+    audit: Audit | None = None
+    """Of its traces, where there was one."""
 
     @property
     def accuracy(self) -> Estimate:
@@ -94,6 +100,7 @@ def read(path: Path, name: str) -> Reported:
         samples=samples,
         rows=rows,
         summary=summary(rows),
+        audit=audited(read_lines(path / "audit.jsonl", Probe), read_lines(path / "rewards.jsonl", Rewards)),
     )
 
 
@@ -195,7 +202,10 @@ def markdown(found: Report) -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(found)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     settings = "\n".join(f"- {run.name}: {settings_of(run)}" for run in found.runs)
-    return f"{table}\n\n{settings}\n"
+    audits = "".join(
+        f"\n## Audit: {run.name}\n\n{audit_report.markdown(run.audit)}" for run in found.runs if run.audit
+    )
+    return f"{table}\n\n{settings}\n{audits}"
 
 
 def table(found: Report) -> str:
@@ -215,6 +225,7 @@ def facts(found: Report) -> dict[str, Any]:
                 "settings": run.header.settings,
                 "accuracy": run.accuracy,
                 **run.summary.facts(),
+                **({} if run.audit is None else {"audit": run.audit}),
             }
             for run in found.runs
         ],

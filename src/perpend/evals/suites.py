@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest, NotFound
-from perpend.evals import gym, own
+from perpend.evals import gym, own, variants
 from perpend.evals.adapters import ADAPTERS
 from perpend.evals.places import Found, Source, find, rows_of
 from perpend.evals.problems import Problem
@@ -19,6 +19,7 @@ from perpend.registry import choices_hint
 from perpend.types import Message, VerifierSpec
 
 _DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
+_VARIED = re.compile(r"(?P<suite>.+)~(?P<seed>\d+)")
 
 
 class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,12 +136,21 @@ def load(
 ) -> list[Problem]:
     """Problems of a suite's name, `gym`, `gym/TASK` or a file; `limit` of them drawn by `seed`, in their order.
 
+    After a `~` stands the seed of their variants, such as `gsm8k~1`; `gsm8k~0` are the same problems as they are.
+
     `since` and `before` are dates, such as 2025-03: a problem counts only where its own date is surely inside.
     Raises NotFound, BadRequest, ConfigError.
     """
     if gym.names(name):
         return gym.problems(name, limit or gym.USUAL, seed)
+    varied = _VARIED.fullmatch(name)
+    name = varied["suite"] if varied else name
     chosen = own.problems(Path(name)) if own.is_file(name) else list(find_suite(name).problems(home))
+    if varied:
+        chosen = [problem for problem in chosen if variants.chain(problem)]
+        if not chosen:
+            hint = "it takes worked solutions with calculations such as <<48/2=24>>, as gsm8k has them"
+            raise BadRequest(f"{name} has no problem that can be varied", hint=hint, field="SUITE")
     if since or before:
         chosen = _dated(chosen, since, before)
         if not chosen:
@@ -150,6 +160,9 @@ def load(
     if limit is not None and limit < len(chosen):
         kept = sorted(random.Random(seed).sample(range(len(chosen)), limit))
         chosen = [chosen[index] for index in kept]
+    if varied:
+        changed = [variants.variant(problem, int(varied["seed"])) for problem in chosen]
+        return [problem for problem in changed if problem is not None]
     return chosen
 
 
