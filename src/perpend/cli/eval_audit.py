@@ -87,7 +87,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
     """
     if (suite is None) == (run is None):
         raise BadRequest(
-            "name a suite, or a run", hint="perpend eval audit gsm8k, or --run FOLDER", field="SUITE"
+            "name a suite, or a run", hint="perpend eval audit gsm8k, or --run FOLDER", field="--run"
         )
     loaded = load_config(config)
     if run is None:
