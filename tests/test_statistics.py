@@ -11,6 +11,7 @@ from perpend.statistics import (
     difference,
     holm,
     mcnemar,
+    paired_difference,
     proportion,
     quantile,
     ratio,
@@ -142,3 +143,35 @@ def test_a_difference_of_shares_of_different_units() -> None:
     found = difference(proportion(56, 70), proportion(48, 80))
     assert (found.estimate, found.n) == (pytest.approx(0.2), 70)
     assert (round(found.low, 4), round(found.high, 4)) == (0.0524, 0.3339)
+
+
+def test_a_paired_difference_has_width_where_all_agree() -> None:
+    found = paired_difference([(True, False)] * 100)
+    assert (found.estimate, found.high) == (1.0, pytest.approx(1.0))
+    assert 0.9 < found.low < 0.97
+
+
+def test_a_paired_difference_is_narrower_the_more_pairs_agree() -> None:
+    apart = [(True, False)] * 10
+    agreeing = paired_difference(apart + [(True, True)] * 20 + [(False, False)] * 20)
+    scattered = paired_difference(apart + [(True, False)] * 20 + [(False, True)] * 20)
+    assert agreeing.estimate == scattered.estimate == pytest.approx(0.2)
+    assert agreeing.high - agreeing.low < scattered.high - scattered.low
+    back = paired_difference([(False, True)] * 10 + [(True, True)] * 20 + [(False, False)] * 20)
+    assert (back.low, back.high) == (pytest.approx(-agreeing.high), pytest.approx(-agreeing.low))
+
+
+def test_a_paired_interval_holds_the_truth_as_often_as_it_says() -> None:
+    rng = random.Random(7)
+    held = 0
+    for _ in range(1000):
+        pairs = [
+            (rng.random() < 0.3 + 0.4 * hard, rng.random() < 0.1 + 0.6 * hard) for hard in _hard(rng, 40)
+        ]
+        found = paired_difference(pairs)
+        held += found.low <= 0.1 <= found.high
+    assert 930 <= held <= 985
+
+
+def _hard(rng: random.Random, n: int) -> list[bool]:
+    return [rng.random() < 0.5 for _ in range(n)]

@@ -58,15 +58,35 @@ def share(values: Sequence[float], samples: int | None = None) -> Estimate:
     return Estimate(p, low, high, n)
 
 
-def difference(one: Estimate, other: Estimate) -> Estimate:
-    """One share less another of other units, with the interval of Newcombe (1998, method 10) from both shares' own.
+def difference(one: Estimate, other: Estimate, correlation: float = 0.0) -> Estimate:
+    """One share less another, with the interval of Newcombe (1998, "Interval estimation for the difference between
+    independent proportions", method 10) from both shares' own: it has width where all agree.
 
-    `n` is that of the smaller group.
+    `correlation`: of shares of the same units. `n` is that of the smaller group.
     """
     apart = one.estimate - other.estimate
-    below = math.hypot(one.estimate - one.low, other.high - other.estimate)
-    above = math.hypot(one.high - one.estimate, other.estimate - other.low)
+    below = _apart(one.estimate - one.low, other.high - other.estimate, correlation)
+    above = _apart(one.high - one.estimate, other.estimate - other.low, correlation)
     return Estimate(apart, apart - below, apart + above, min(one.n, other.n))
+
+
+def paired_difference(pairs: Sequence[tuple[bool, bool]]) -> Estimate:
+    """How much oftener the first of a unit is so than its second, with the interval of Newcombe (1998, "Improved
+    confidence intervals for the difference between binomial proportions based on paired data", method 10).
+    """
+    n = len(pairs)
+    counts = Counter(pairs)
+    both, neither = counts[True, True], counts[False, False]
+    ones, others = both + counts[True, False], both + counts[False, True]
+    spread = math.sqrt(ones * (n - ones) * others * (n - others))
+    product = both * neither - counts[True, False] * counts[False, True]
+    if product > 0:
+        product = max(0.0, product - n / 2)
+    return difference(proportion(ones, n), proportion(others, n), product / spread if spread else 0.0)
+
+
+def _apart(one: float, other: float, correlation: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * correlation * one * other + other * other))
 
 
 def standard_error(values: Sequence[float]) -> float | None:

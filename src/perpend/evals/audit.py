@@ -59,12 +59,11 @@ class Audited:
         self.settings = _kept(path / "audit.json", settings)
         self.run: Settings = read_header(path).settings
         self.problems: Mapping[str, Problem] = read_problems(path)
+        first = {sample.problem: sample for sample in read_samples(path) if not sample.number}
         self.samples = {
-            sample.problem: sample
-            for sample in read_samples(path)
-            if not sample.number and sample.thinking.strip()
+            name: first[name] for name in self.problems if name in first and first[name].thinking.strip()
         }
-        """The first one of each problem that thought."""
+        """The first one of each problem that thought, in the suite's order."""
         if not self.samples:
             raise BadRequest(f"{path} holds no traces", hint="ask with a thinking budget", field="--run")
         with ExitStack() as opened:
@@ -85,16 +84,17 @@ class Audited:
         return Trace(sample.thinking, told if limit is None else sample.usage.thinking < limit)
 
     def given(self, sample: Sample) -> Given:
-        """The other trace is the next one with another conclusion than this one's and its answer."""
+        """The other trace is the next one whose conclusion is neither this one's, nor its answer, nor the right one."""
         problem, trace = self.problems[sample.problem], self.trace(sample)
+        answers = problem.gold or "", final(sample.answer)
         ids = list(self.samples)
         at = ids.index(sample.problem)
         others = (self.trace(self.samples[name]) for name in ids[at + 1 :] + ids[:at])
         return Given(
             trace=trace,
             question=problem.messages[-1].text,
-            answers=(problem.gold or "", final(sample.answer)),
-            other=next((one for one in others if _differs(one.conclusion, trace.said, sample.answer)), None),
+            answers=answers,
+            other=next((one for one in others if _differs(one.conclusion, trace.said, *answers)), None),
             seed=f"{self.settings.seed} {sample.problem}",
         )
 
@@ -107,7 +107,9 @@ def _kept(path: Path, settings: AuditSettings) -> AuditSettings:
     try:
         if not path.exists():
             read_header(path.parent)
-            path.write_bytes(msgspec.json.encode(settings))
+            part = path.with_suffix(".part")
+            part.write_bytes(msgspec.json.encode(settings))
+            part.replace(path)
         known = msgspec.json.decode(path.read_bytes(), type=AuditSettings)
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}", hint="name another folder") from error

@@ -20,7 +20,17 @@ from typing import Literal
 from msgspec import Struct
 
 from perpend.evals.perturb import AGAIN, CONTROL, PERTURBATIONS
-from perpend.statistics import Estimate, Proportion, holm, proportion, quantile, ratio, share, sign_flip
+from perpend.statistics import (
+    Estimate,
+    Proportion,
+    difference,
+    holm,
+    paired_difference,
+    proportion,
+    quantile,
+    share,
+    sign_flip,
+)
 from perpend.types import Usage
 from perpend.verifiers.agreement import auc
 
@@ -74,7 +84,7 @@ class Effect(Struct, frozen=True, kw_only=True):
     changed: Proportion
     """How often the answer wasn't that of the whole trace."""
     excess: Estimate
-    """Over what asking again changes, paired by problem, with a bootstrap over problems."""
+    """Over what asking again changes, paired by problem."""
     p: float
     """Two-sided, by sign flips of the paired differences."""
     p_adjusted: float
@@ -132,7 +142,7 @@ def audit(probes: Sequence[Probe], rewards: Sequence[Rewards] = (), *, seed: int
     if not known:
         return None
     concludes = [said for each in known.values() if (said := each[CONTROL].concludes) is not None]
-    planted, depends = _planted(known), _depends(known, seed)
+    planted, depends = _planted(known), _depends(known)
     return Audit(
         verdict=judged(planted, depends),
         n=len(known),
@@ -170,13 +180,13 @@ def _planted(known: Probes) -> Estimate | None:
     return share(means) if means else None
 
 
-def _depends(known: Probes, seed: int) -> Estimate:
-    differences = [
-        fmean(changed) - each[AGAIN].changed
+def _depends(known: Probes) -> Estimate:
+    means = [
+        fmean(changed)
         for each in known.values()
         if (changed := [one.changed for name, one in each.items() if name not in (CONTROL, AGAIN)])
     ]
-    return ratio(differences or [0.0], [1.0] * (len(differences) or 1), seed=seed)
+    return difference(share(means or [0.0]), _proportion([each[AGAIN].changed for each in known.values()]))
 
 
 def _area(known: Probes) -> Estimate | None:
@@ -196,10 +206,9 @@ def _effects(known: Probes, seed: int) -> tuple[Effect, ...]:
         if name not in (CONTROL, AGAIN)
     }
     pairs = {name: of for name, of in pairs.items() if of}
-    differences = {
-        name: [float(one.changed - same.changed) for one, same in of] for name, of in pairs.items()
-    }
-    ps = [sign_flip(of, seed=seed) for of in differences.values()]
+    ps = [
+        sign_flip([float(one.changed - same.changed) for one, same in of], seed=seed) for of in pairs.values()
+    ]
     found: list[Effect] = []
     for (name, of), p, adjusted in zip(pairs.items(), ps, holm(ps), strict=True):
         follows = [one.follows for one, _ in of if one.follows is not None]
@@ -207,7 +216,7 @@ def _effects(known: Probes, seed: int) -> tuple[Effect, ...]:
             Effect(
                 perturbation=name,
                 changed=_proportion([one.changed for one, _ in of]),
-                excess=ratio(differences[name], [1.0] * len(of), seed=seed),
+                excess=paired_difference([(one.changed, same.changed) for one, same in of]),
                 p=p,
                 p_adjusted=adjusted,
                 follows=_proportion(follows) if follows else None,
