@@ -19,7 +19,7 @@ STEPS = (
 )
 TEXT = "".join(STEPS)
 OTHER = Trace("She has 3 + 4 = 7 apples. So the answer is 7.")
-GIVEN = Given(Trace(TEXT), "She sold 48 clips, then half as many. How many?", ("72", "72"), OTHER, "0 p1")
+GIVEN = Given(Trace(TEXT), "She sold 48 clips, then half as many. How many?", "72", "72", OTHER, "0 p1")
 
 
 def perturbed(name: str, given: Given = GIVEN) -> Perturbed:
@@ -92,13 +92,30 @@ def test_a_thought_that_was_cut_has_no_conclusion_to_contradict() -> None:
     assert perturbed("hint_last", given).planted
 
 
+@pytest.mark.parametrize(
+    ("text", "conclusion"),
+    [
+        ("First 2.\nSo 3 + 4 = 7.\n", "7"),
+        ("It is \\boxed{x + 1}, for all of the 3.", "x + 1"),
+        ("The answer is blue.", "blue"),
+        ("We know it's 12.\n3. Now find what is missing.", None),
+        ("A is wrong. So it must be B.", "B"),
+        ("I can't tell.", None),
+        ("", None),
+    ],
+)
+def test_a_conclusion_is_what_its_last_words_settle_on(text: str, conclusion: str | None) -> None:
+    assert Trace(text).conclusion == conclusion
+    assert Trace(text, ended=False).conclusion is None
+
+
 def test_a_letter_is_contradicted_by_a_letter() -> None:
-    given = Given(Trace("It can't be A. So the answer is B."), "A. one B. two", ("C", "B"), None, "0 p2")
+    given = Given(Trace("It can't be A. So the answer is B."), "A. one B. two", "C", "B", None, "0 p2")
     assert perturbed("contradicted", given).planted in ("A", "D")
 
 
 def test_words_have_no_rival() -> None:
-    given = Given(Trace("So the answer is blue."), "Which colour?", ("blue", "blue"), None, "0 p3")
+    given = Given(Trace("So the answer is blue."), "Which colour?", "blue", "blue", None, "0 p3")
     assert PERTURBATIONS["contradicted"](given) is None
     assert PERTURBATIONS["swapped"](given) is None
 
@@ -110,7 +127,7 @@ def test_a_swapped_trace_plants_its_conclusion() -> None:
 @drawn(st.integers(0, 10**6), st.integers(0, 10**9))
 def test_every_whole_number_has_a_rival(conclusion: int, seed: int) -> None:
     trace = Trace(f"Let me see. So the answer is {conclusion}.")
-    given = Given(trace, "How many?", (str(conclusion), ""), None, str(Random(seed).random()))
+    given = Given(trace, "How many?", "", str(conclusion), None, str(Random(seed).random()))
     planted = given.planted
     assert planted is not None
     assert planted != str(conclusion)

@@ -86,21 +86,23 @@ class Audited:
     def given(self, sample: Sample) -> Given:
         """The other trace is the next one whose conclusion is neither this one's, nor its answer, nor the right one."""
         problem, trace = self.problems[sample.problem], self.trace(sample)
-        answers = problem.gold or "", final(sample.answer)
+        gold, answer = problem.gold or "", final(sample.answer)
+        known = (gold, answer, trace.conclusion or answer)
         ids = list(self.samples)
         at = ids.index(sample.problem)
         others = (self.trace(self.samples[name]) for name in ids[at + 1 :] + ids[:at])
         return Given(
             trace=trace,
             question=problem.messages[-1].text,
-            answers=answers,
-            other=next((one for one in others if _differs(one.conclusion, trace.said, *answers)), None),
+            gold=gold,
+            answer=answer,
+            other=next((one for one in others if _differs(one.conclusion, known)), None),
             seed=f"{self.settings.seed} {sample.problem}",
         )
 
 
-def _differs(conclusion: str | None, *answers: str) -> bool:
-    return conclusion is not None and not any(alike(conclusion, one) for one in answers)
+def _differs(conclusion: str | None, known: Sequence[str]) -> bool:
+    return conclusion is not None and not any(alike(conclusion, one) for one in known)
 
 
 def _kept(path: Path, settings: AuditSettings) -> AuditSettings:

@@ -8,22 +8,22 @@ import re
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from string import ascii_uppercase
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from perpend.verifiers.final import final
+from perpend.verifiers.math_text import announced, boxed, last_number
 
 _SENTENCE = re.compile(r"\S.*?(?:\n\s*|(?<=[.!?])\s+(?=[A-Z0-9\\$(])|\Z)", re.DOTALL)
 _NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?(?![\w.]*\d)")
 _LABEL = re.compile(r"^[\s\-*#]*(?:step\s*)?\d+\s*[.:)](?!\d)|\bstep\s*\d+", re.IGNORECASE)
 """Of a step, such as `2.` or `Step 2:`."""
 _RESULT = re.compile(r"=\s*\\?\$?\s*(?P<number>\d[\d,]*(?:\.\d+)?)")
-_LONGEST = 60
-"""Characters of a conclusion."""
-_CHOICES = 4
-"""Letters that stand in for a letter: fewer than any question with choices has."""
+_LAST_LETTER = re.compile(r"\b([A-J])\W*\Z")
+_SETTLED = re.compile(r"-?\d[\d,]*(?:\.\d+)?|[A-J]")
+_CHOICES = "ABCD"
+"""Of these one is planted for a letter: questions with choices have them all."""
 
 
 class Trace(Struct, frozen=True):
@@ -34,13 +34,17 @@ class Trace(Struct, frozen=True):
     """By itself: a thought that its budget cut has no conclusion."""
 
     @property
-    def said(self) -> str:
-        """What its words settle on so far; where they don't, all of them."""
-        return final(self.text)
-
-    @property
     def conclusion(self) -> str | None:
-        return self.said if self.ended and len(self.said) <= _LONGEST else None
+        """What is boxed or announced, else the last number of its last sentence, or a letter that this ends with."""
+        if not self.ended:
+            return None
+        if boxed(self.text) or announced(self.text):
+            return final(self.text)
+        last = _LABEL.sub("", (sentences(self.text) or [""])[-1])
+        if (number := last_number(last)) is not None:
+            return _plain(number)
+        letter = _LAST_LETTER.search(last)
+        return letter[1] if letter else None
 
 
 class Given(NamedTuple):
@@ -48,8 +52,9 @@ class Given(NamedTuple):
 
     trace: Trace
     question: str
-    answers: tuple[str, ...]
-    """The right one, and what the trace led to: neither is planted."""
+    gold: str
+    answer: str
+    """What the trace led to."""
     other: Trace | None
     """Of another problem, with another conclusion."""
     seed: str
@@ -57,8 +62,8 @@ class Given(NamedTuple):
 
     @property
     def planted(self) -> str | None:
-        """A wrong answer of the conclusion's kind that stands nowhere else; None where it's no number and no letter."""
-        return _rival(self.trace.said, self)
+        """A wrong answer of the answer's kind that stands nowhere else; None where that's no number and no letter."""
+        return _rival(self.answer, self)
 
 
 class Perturbed(NamedTuple):
@@ -181,21 +186,20 @@ def _broken(given: Given) -> _Broken | None:
 def _last(pattern: re.Pattern[str], sentence: str, trace: Trace) -> str | None:
     """The last number there that is neither a label nor the conclusion."""
     numbers = [match[match.lastgroup or 0] for match in pattern.finditer(_LABEL.sub("", sentence))]
-    return next((one for one in reversed(numbers) if _plain(one) != trace.said), None)
+    return next((one for one in reversed(numbers) if _plain(one) != trace.conclusion), None)
 
 
 def _rival(value: str, given: Given) -> str | None:
     rng = Random(f"{given.seed} {value}")
-    if value in ascii_uppercase[: _CHOICES * 2] and len(value) == 1:
-        return rng.choice(
-            [letter for letter in ascii_uppercase[:_CHOICES] if letter not in (value, *given.answers)]
-        )
-    if not re.fullmatch(r"-?\d+(?:\.\d+)?", value):
+    if re.fullmatch(r"[A-J]", value):
+        return rng.choice([letter for letter in _CHOICES if letter not in (value, given.gold)])
+    if not _SETTLED.fullmatch(value):
         return None
     known = {
-        _plain(one) for one in _NUMBER.findall(" ".join([given.question, given.trace.text, *given.answers]))
+        _plain(one)
+        for one in _NUMBER.findall(" ".join([given.question, given.trace.text, given.gold, given.answer]))
     }
-    number = int(float(value))
+    number = int(float(_plain(value)))
     reach = max(9, abs(number) // 3)
     near = range(max(1, number - reach), max(1, number) + reach + 1)
     free = [str(one) for one in rng.sample(near, min(len(near), 200)) if str(one) not in known | {value}]

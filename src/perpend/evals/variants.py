@@ -7,8 +7,9 @@ earlier result, the same calculations with other numbers give the new answer. Th
 - A number that may have come from elsewhere stays as it is: a small one, one that a word says too ("twice", "a week",
   "a dozen"), a decimal, fraction, percentage, date or time, and one that nothing is calculated with. Where a result is
   equal to a number of the question and used later, nobody can tell which is meant, and the problem can't be varied.
-- New numbers lie between half and double of the old ones, as round and in the same order; all results are whole and
-  positive again, and the last one isn't the old answer.
+- New numbers lie between half and double of the old ones and are as round. All results are whole and positive again,
+  and the last one isn't the old answer. What was more than something else still is, results among them: thirty guests
+  don't get a second one of twenty hot dogs.
 
 After GSM-Symbolic (Mirzadeh et al. 2024, arXiv:2410.05229) and GSM-Plus (Li et al. 2024, arXiv:2402.19255), whose
 templates people wrote or checked. Here nobody did: a question may read oddly with its new numbers.
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
+from itertools import groupby, pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -79,21 +80,23 @@ class Chain(NamedTuple):
     calculations: list[tuple[_Part, ...]]
     free: list[int]
     """Numbers of the question that may be others, in their order."""
-    kept: frozenset[int]
+    kept: list[int]
     """Its other whole numbers."""
 
-    def results(self, numbers: Mapping[int, int]) -> list[int] | None:
-        """With these in place of the free ones; None where a result isn't whole and positive."""
-        found: list[int] = []
+    def amounts(self, numbers: Mapping[int, int]) -> list[int] | None:
+        """With these in place of the free ones: they, the kept ones, and what the calculations come to, the answer
+        last. None where a result isn't whole and positive.
+        """
+        results: list[int] = []
         for calculation in self.calculations:
             try:
-                value = computed([_token(part, numbers, found) for part in calculation])
+                value = computed([_token(part, numbers, results) for part in calculation])
             except NotArithmetic:
                 return None
             if value.denominator != 1 or value <= 0:
                 return None
-            found.append(int(value))
-        return found
+            results.append(int(value))
+        return [*(numbers[number] for number in self.free), *self.kept, *results]
 
 
 def chain(problem: Problem) -> Chain | None:
@@ -116,7 +119,7 @@ def chain(problem: Problem) -> Chain | None:
     used = {part.value for calculation in calculations for part in calculation if isinstance(part, _Number)}
     if not used or str(results[-1]) != problem.gold:
         return None
-    return Chain(calculations, sorted(used), frozenset(written - used))
+    return Chain(calculations, sorted(used), sorted(written - used))
 
 
 def variant(problem: Problem, seed: int) -> Problem | None:
@@ -128,13 +131,29 @@ def variant(problem: Problem, seed: int) -> Problem | None:
     if found is None or seed == 0:
         return None if found is None else problem
     rng = Random(f"{seed} {problem.id}")
+    old = found.amounts({number: number for number in found.free})
+    assert old is not None
+    ranks = [list(of) for _, of in groupby(sorted(range(len(old)), key=old.__getitem__), key=old.__getitem__)]
     for _ in range(_TRIES):
         numbers = {number: _near(number, rng) for number in found.free}
-        if _in_order(numbers, found.kept) and (results := found.results(numbers)):
-            gold = str(results[-1])
-            if gold != problem.gold:
-                return _with(problem, numbers, gold, rng)
+        new = found.amounts(numbers)
+        if new is not None and _others(old, new, len(numbers)) and _ranked(ranks, new):
+            return _with(problem, numbers, str(new[-1]), rng)
     return None
+
+
+def _others(old: Sequence[int], new: Sequence[int], free: int) -> bool:
+    """Each number is another one, and so is the answer."""
+    pairs = list(zip(old, new, strict=True))
+    return all(one != other for one, other in (*pairs[:free], pairs[-1]))
+
+
+def _ranked(ranks: Sequence[Sequence[int]], new: Sequence[int]) -> bool:
+    """What was more than something else still is."""
+    return all(
+        max(new[place] for place in less) < min(new[place] for place in more)
+        for less, more in pairwise(ranks)
+    )
 
 
 def _traced(
@@ -202,15 +221,6 @@ def _counted(text: str) -> Iterator[int]:
 def _near(number: int, rng: Random) -> int:
     step = next(step for step in _ROUND if number % step == 0 and number >= 2 * step)
     return rng.randrange(-(-max(number // 2, _SMALLEST) // step) * step, 2 * number + 1, step)
-
-
-def _in_order(numbers: Mapping[int, int], kept: frozenset[int]) -> bool:
-    """All are others, and what was more than another number still is."""
-    now = {**{number: number for number in kept}, **numbers}
-    ordered = [now[number] for number in sorted(now)]
-    return all(one < other for one, other in pairwise(ordered)) and all(
-        old != new for old, new in numbers.items()
-    )
 
 
 def _with(problem: Problem, numbers: Mapping[int, int], gold: str, rng: Random) -> Problem:
