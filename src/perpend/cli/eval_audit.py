@@ -106,7 +106,8 @@ def audit(  # noqa: PLR0913 -- the options of a command
         run = out or home_dir(loaded) / "runs" / f"audit-{settings.fingerprint}-{model or 'default'}-{budget}"
         asyncio.run(finish_run(settings, problems, loaded, run, Asking(parallel)))
     with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:
-        asyncio.run(_finish(audited, loaded, parallel, rewards=rewards))
+        if not audited.done(rewards=rewards):
+            asyncio.run(_finish(audited, loaded, parallel, rewards=rewards))
         found = audit_of(audited.probes.rows, audited.rewards.rows, seed=seed)
     if found is None:
         raise BadRequest(f"no trace of {run} leads to an answer", hint="see audit.jsonl there", field="--run")

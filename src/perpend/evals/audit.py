@@ -77,6 +77,11 @@ class Audited:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
+    def done(self, *, rewards: bool) -> bool:
+        """Nothing is left to ask."""
+        asked = len(self.probes.rows) == len(self.samples) * len(PERTURBATIONS)
+        return asked and (not rewards or len(self.rewards.rows) == len(self.samples))
+
     def trace(self, sample: Sample) -> Trace:
         """Whether it ended is told by its budget, else by its words."""
         limit = self.run.max_thinking_tokens
