@@ -22,6 +22,14 @@ def test_gsm8k_ends_in_its_answer() -> None:
     assert adapted("after_hashes", question="How many?", gold="It's 2 * 600.\n#### 1,200").gold == "1200"
 
 
+def test_a_worked_solution_is_kept_beside_the_gold() -> None:
+    assert adapted("worked", question="?", gold=72, solution="48+24 = 72") == Adapted(
+        "?", "72", None, "48+24 = 72"
+    )
+    assert adapted("after_hashes", question="?", gold="It's 2.\n#### 2").solution == "It's 2.\n#### 2"
+    assert adapted("worked", question="?", gold="2").solution is None
+
+
 def test_whole_floats_are_whole() -> None:
     assert adapted("as_is", question="?", gold=27.0).gold == "27"
 

@@ -9,7 +9,7 @@ from shared_data import shared
 
 from perpend.errors import BadRequest, NotFound
 from perpend.evals.adapters import ADAPTERS
-from perpend.evals.suites import catalogue, load
+from perpend.evals.suites import bare, catalogue, load
 from perpend.evals.trial import trial
 from perpend.verifiers import verifiers
 
@@ -51,6 +51,13 @@ def rows(folder: Path, *dates: str | None) -> None:
         for index, date in enumerate(dates)
     ]
     (folder / "gsm8k_test.jsonl").write_text("\n".join(lines))
+
+
+def test_the_question_alone(mine: Path) -> None:
+    rows(mine, None)
+    (problem,) = load("gsm8k", mine)
+    assert bare(problem.messages[0].text) == "What is 0 + 1?"
+    assert bare("What is 0 + 1?") == "What is 0 + 1?"
 
 
 def test_a_problem(mine: Path) -> None:

@@ -1,5 +1,7 @@
 """What a trial of a suite finds."""
 
+from msgspec.structs import replace
+
 from perpend.evals.problems import Problem
 from perpend.evals.trial import Finding, trial
 from perpend.types import Message, VerifierSpec
@@ -64,6 +66,11 @@ async def test_lopsided_golds_and_few_of_them() -> None:
 async def test_tests_of_a_program_without_a_known_solution_arent_tried() -> None:
     done = await trial([problem("a", '[{"stdin": "", "stdout": "1"}]', "code"), problem("b", "1")])
     assert (done.tried, done.sound) == (1, True)
+
+
+async def test_a_gold_is_tried_before_its_solution() -> None:
+    other = replace(problem("a", "[1-9]", "regex"), solution="5")
+    assert not (await trial([other, problem("b", "1", "regex")])).sound
 
 
 async def test_of_several_answers_one_alone_is_wrong() -> None:
