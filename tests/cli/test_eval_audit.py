@@ -55,6 +55,16 @@ def test_killed_it_goes_on_and_a_run_is_audited_alike(home: Path) -> None:
     assert "swapped" in table.stdout
 
 
+def test_a_chat_model_is_refused_before_it_costs_anything(home: Path) -> None:
+    (home / "perpend.toml").write_text(
+        '[providers.far]\nbase_url = "http://127.0.0.1:9/v1"\n[models.chatty]\nprovider = "far"\n'
+    )
+    refused = run(home, "eval", "audit", "mine.jsonl", "--model", "chatty", "--out", "none")
+    assert refused.returncode == 2
+    assert "as its own" in refused.stderr
+    assert not (home / "none").exists()
+
+
 def test_bad_use_is_told(home: Path) -> None:
     for arguments in ((), ("mine.jsonl", "--run", "killed")):
         refused = run(home, "eval", "audit", *arguments)

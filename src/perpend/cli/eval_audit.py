@@ -104,6 +104,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
             seed=seed,
         )
         run = out or home_dir(loaded) / "runs" / f"audit-{settings.fingerprint}-{model or 'default'}-{budget}"
+        asyncio.run(_refuse_chat(loaded, model))
         asyncio.run(finish_run(settings, problems, loaded, run, Asking(parallel)))
     with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:
         if not audited.done(rewards=rewards):
@@ -116,6 +117,17 @@ def audit(  # noqa: PLR0913 -- the options of a command
     else:
         _print(found)
         note(f"kept in {run}; `perpend eval report {run} --out audit.html` draws it")
+
+
+async def _refuse_chat(config: Config, model: str | None) -> None:
+    """Before traces are paid for that couldn't be given back."""
+    async with await Runtime.open(config) as runtime:
+        if not (served := runtime.models.resolve(model)).backend.continues:
+            raise BadRequest(
+                f"{served.name!r} can't be given a thought as its own",
+                hint="audit one behind raw completion, such as an embedded one",
+                field="--model",
+            )
 
 
 async def _finish(audited: Audited, config: Config, parallel: int, *, rewards: bool) -> None:
