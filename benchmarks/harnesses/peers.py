@@ -1,0 +1,70 @@
+"""Two other harnesses, each in a virtual environment of its own, never a dependency of ours."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+
+HERE = Path(__file__).parent
+
+
+class Peer(msgspec.Struct, frozen=True):
+    name: str
+    version: str
+    packages: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "perpend-bench" / f"{self.name}-{self.version}"
+
+    def program(self, name: str) -> str:
+        return str(self.folder / "bin" / name)
+
+    def install(self) -> None:
+        """Make the virtual environment unless it is complete. Needs a package index."""
+        done = self.folder / "complete"
+        if done.exists():
+            return
+        print(f"installing {' '.join(self.packages)} into {self.folder} (once)", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(self.folder)], check=True)
+        subprocess.run([self.program("python"), "-m", "pip", "install", "--quiet", *self.packages], check=True)
+        done.touch()
+
+
+INSPECT = Peer("inspect-ai", "0.3.285", ("inspect-ai==0.3.285", "inspect-evals==0.26.0", "openai==3.57.0"))
+LM_EVAL = Peer("lm-eval", "0.4.13", ("lm_eval[api]==0.4.13",))
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A server that speaks OpenAI's chat, as a harness's users name it; all else is the harness's default."""
+
+    url: str
+    model: str
+    at_once: int
+
+    def by_inspect(self, task: Path, logs: Path) -> list[str]:
+        command = [INSPECT.program("inspect"), "eval", task.name, "--model", f"openai-api/perpend/{self.model}"]
+        command += ["--model-base-url", self.url, "--display", "none", "--log-dir", str(logs)]
+        return [*command, "--max-connections", str(self.at_once), "--max-samples", str(self.at_once)]
+
+    def by_lm_eval(self, task: Path, logs: Path) -> list[str]:
+        named = f"model={self.model},base_url={self.url}/chat/completions,num_concurrent={self.at_once}"
+        command = [LM_EVAL.program("lm_eval"), "run", "--model", "local-chat-completions", "--model_args", named]
+        command += ["--tasks", task.stem, "--include_path", str(task.parent), "--apply_chat_template"]
+        return [*command, "--log_samples", "--output_path", str(logs)]
+
+
+ENVIRONMENT = {"PERPEND_API_KEY": "none", "HF_HUB_OFFLINE": "1"}
+"""inspect-ai wants a key even where the server wants none; no problem comes from a hub."""
+
+
+def lm_eval_task(place: Path, task: str, files: dict[str, str]) -> Path:
+    """One of its own tasks on local files: a YAML file at `place` that changes where the problems come from."""
+    lines = [f"include: {next(LM_EVAL.folder.glob(f'lib/*/site-packages/lm_eval/tasks/{task}'))}"]
+    lines += [f"task: {place.stem}", "dataset_path: json", "dataset_name: null", "dataset_kwargs:", "  data_files:"]
+    lines += [f"    {split}: {file}" for split, file in files.items()]
+    place.write_text("\n".join(lines) + "\n")
+    return place
