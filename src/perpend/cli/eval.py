@@ -19,5 +19,7 @@ for name, place in (
     ("audit", "eval_audit:audit"),
     ("overlap", "eval_overlap:overlap"),
     ("stats", "eval_stats:stats"),
+    ("import", "eval_import:import_"),
+    ("export", "eval_export:export"),
 ):
     app.command(f"perpend.cli.{place}", name=name)

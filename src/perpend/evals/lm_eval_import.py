@@ -1,0 +1,208 @@
+"""Results of lm-evaluation-harness: `results_TIME.json`, and `samples_TASK_TIME.jsonl` beside it (`--log_samples`)."""
+
+import datetime
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import BadRequest
+from perpend.evals.folder import Header
+from perpend.evals.foreign import GRADED_BY, Foreign, decoded, judged
+from perpend.evals.problems import Problem
+from perpend.evals.run import fingerprint
+from perpend.evals.samples import Attempt, Sample, Settings
+from perpend.types import Effort, Message, Role, Usage, Verdict, VerifierSpec
+
+_SAMPLES = re.compile(r"samples_(.+)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_new_tokens", "max_gen_toks")
+"""Names that its models take for the longest answer."""
+
+
+class _Turn(Struct):
+    role: Role
+    content: str | list[dict[str, Any]]
+
+    @property
+    def text(self) -> str:
+        parts = self.content
+        return parts if isinstance(parts, str) else "".join(str(part.get("text", "")) for part in parts)
+
+
+class _Row(Struct):
+    """A problem under one of the task's filters. Each metric's mark is a key of its own beside these."""
+
+    doc_id: int
+    doc: Any
+    target: Any
+    arguments: dict[str, dict[str, Any]]
+    """Of each request: `arg_0` is the prompt, `arg_1` its settings, or the continuation that was rated."""
+    resps: list[list[Any]]
+    filtered_resps: list[Any]
+    filter: str = "none"
+    metrics: list[str] = []
+
+    @property
+    def prompt(self) -> Any:
+        """A list holds a chat, as JSON."""
+        given = self.arguments["gen_args_0"]["arg_0"]
+        return given[0] if isinstance(given, list) else given
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        given = self.arguments["gen_args_0"].get("arg_1")
+        return cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+
+    @property
+    def choices(self) -> list[str]:
+        """Continuations that were rated; none where the model wrote."""
+        given = [one.get("arg_1") for one in self.arguments.values()]
+        return [one.strip() for one in given if isinstance(one, str)]
+
+    @property
+    def gold(self) -> str:
+        index = str(self.target)
+        return self.choices[int(index)] if index.isdigit() and int(index) < len(self.choices) else index
+
+    @property
+    def answers(self) -> list[str]:
+        """As the model wrote them, once for each repeat; or the likeliest of the choices."""
+        if self.choices:
+            likelihoods = [float(tries[0][0]) for tries in self.resps]
+            return [self.choices[likelihoods.index(max(likelihoods))]]
+        return [str(one) for one in self.resps[0]]
+
+
+class _Config(Struct):
+    model: str = ""
+    model_args: Any = None
+    random_seed: int | None = None
+
+
+class _Results(Struct):
+    config: _Config = msgspec.field(default_factory=_Config)
+    date: float | None = None
+    lm_eval_version: str | None = None
+    transformers_version: str | None = None
+    model_name: str | None = None
+
+
+class _Marked(Struct):
+    row: _Row
+    mark: Any
+
+
+def sample_files(path: Path) -> list[Path]:
+    """Of a samples' file, a results' file, or a folder of such: one for each task."""
+    if path.suffix == ".jsonl":
+        return [path]
+    if path.is_dir():
+        return sorted(one for one in path.rglob("samples_*.jsonl") if _SAMPLES.fullmatch(one.name))
+    return sorted(path.parent.glob(f"samples_*_{path.stem.removeprefix('results_')}.jsonl"))
+
+
+def read(path: Path, scorer: str | None = None) -> Foreign:
+    """A samples' file. `scorer`: `METRIC,FILTER`; default: the first of each. Raises BadRequest."""
+    named = _SAMPLES.fullmatch(path.name)
+    if named is None:
+        raise BadRequest(f"{path} isn't named samples_TASK_TIME.jsonl", field="FILE")
+    task, time = named.groups()
+    place = path.with_name(f"results_{time}.json")
+    results = decoded(place.read_bytes(), _Results, str(place)) if place.exists() else _Results()
+    marked = _marked(path, scorer)
+    rows = [one.row for one in marked]
+    ids = _ids(rows)
+    problems = list(map(_problem, ids, rows))
+    versions = {"lm_eval": results.lm_eval_version, "transformers": results.transformers_version}
+    started = datetime.datetime.fromtimestamp(results.date, datetime.UTC) if results.date else None
+    return Foreign(
+        name=path.stem,
+        header=Header(
+            settings=_settings(task, results, problems, rows[0].settings),
+            started=started.isoformat(timespec="seconds") if started else time,
+            versions={name: version for name, version in versions.items() if version},
+            machine={},
+        ),
+        problems=problems,
+        samples=list(map(_sample, ids, marked)),
+    )
+
+
+def _marked(path: Path, scorer: str | None) -> list[_Marked]:
+    """The rows under one filter, with the marks of one metric."""
+    found: dict[str, list[_Marked]] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        held = decoded(line, dict[str, Any], f"{path}:{number}")
+        try:
+            row = msgspec.convert(held, _Row)
+            for metric in row.metrics:
+                found.setdefault(f"{metric},{row.filter}", []).append(_Marked(row, held.get(metric)))
+        except msgspec.ValidationError as error:
+            raise BadRequest(f"{path}:{number}: {error}", field="FILE") from None
+    if not found:
+        raise BadRequest(f"{path} holds no marks", field="FILE")
+    if scorer is not None and scorer not in found:
+        raise BadRequest(f"no scorer named {scorer!r}", hint=f"there are {'; '.join(found)}", field="--scorer")
+    return next(iter(found.values())) if scorer is None else found[scorer]
+
+
+def _ids(rows: Sequence[_Row]) -> list[str]:
+    """The data set's own where it has them: they stay the same in another order."""
+    own = [cast("dict[str, Any]", row.doc).get("id") if isinstance(row.doc, dict) else None for row in rows]
+    return [str(id_) for id_ in (own if None not in own and len(set(own)) == len(own) else [row.doc_id for row in rows])]
+
+
+def _problem(id_: str, row: _Row) -> Problem:
+    return Problem(id=id_, messages=_messages(row), verifier=VerifierSpec(GRADED_BY, row.gold))
+
+
+def _messages(row: _Row) -> tuple[Message, ...]:
+    if isinstance(row.arguments["gen_args_0"]["arg_0"], list):
+        turns = decoded(str(row.prompt).encode(), list[_Turn], f"the prompt of {row.doc_id}")
+        return tuple(Message(turn.role, turn.text) for turn in turns)
+    return (Message("user", str(row.prompt)),)
+
+
+def _sample(id_: str, one: _Marked) -> Sample:
+    """Neither thinking nor tokens are kept there."""
+    answers = one.row.answers
+    tries = tuple(Attempt(answer=answer, thinking="", usage=Usage(), stop_reason="stop") for answer in answers)
+    several = len(tries) > 1
+    return Sample(
+        problem=id_,
+        number=0,
+        answer=str(one.row.filtered_resps[0]) if several else answers[0],
+        verdict=_verdict(one.mark),
+        candidates=tries if several else (),
+    )
+
+
+def _verdict(mark: Any) -> Verdict | None:
+    return judged(float(mark)) if isinstance(mark, bool | int | float) else None
+
+
+def _settings(task: str, results: _Results, problems: Sequence[Problem], given: dict[str, Any]) -> Settings:
+    asked = _pairs(results.config.model_args)
+    effort = given.get("reasoning_effort")
+    limits = [given[name] for name in _LIMITS if isinstance(given.get(name), int)]
+    return Settings(
+        suite=task,
+        problems=tuple(problem.id for problem in problems),
+        fingerprint=fingerprint(problems),
+        target=str(asked.get("base_url") or results.config.model or "lm-eval"),
+        model=results.model_name,
+        effort=msgspec.convert(effort, Effort) if effort in get_args(Effort) else None,
+        max_output_tokens=limits[0] if limits else None,
+        temperature=given.get("temperature"),
+        seed=results.config.random_seed or 0,
+    )
+
+
+def _pairs(given: Any) -> dict[str, Any]:
+    """Its model's settings: an object, or `a=1,b=2` in older files."""
+    if isinstance(given, str):
+        return dict(pair.split("=", 1) for pair in given.split(",") if "=" in pair)
+    return cast("dict[str, Any]", given) if isinstance(given, dict) else {}
