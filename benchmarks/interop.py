@@ -29,7 +29,10 @@ PERPEND = [sys.executable, "-m", "perpend"]
 
 def split(name: str, to: Path) -> Path:
     """As the hub has it: the answer is the solution with the number behind `####`."""
-    with (DATA / f"gsm8k_{name}.jsonl").open(encoding="utf-8") as lines, to.open("w", encoding="utf-8") as out:
+    with (
+        (DATA / f"gsm8k_{name}.jsonl").open(encoding="utf-8") as lines,
+        to.open("w", encoding="utf-8") as out,
+    ):
         for row in map(json.loads, lines):
             out.write(json.dumps({"question": row["question"], "answer": row["solution"]}) + "\n")
     return to
@@ -74,7 +77,9 @@ def ask(given: argparse.Namespace, out: Path) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--model", default="qwen2.5-coder-0.5b")
     options.add_argument("--limit", type=int, default=20)
     options.add_argument("--efforts", default="none,medium")

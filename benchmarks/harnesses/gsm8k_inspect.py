@@ -13,7 +13,15 @@ theirs = import_module("inspect_evals.gsm8k.gsm8k")
 FILES = {"train": os.environ["PERPEND_TRAIN"], "test": os.environ["PERPEND_TEST"]}
 
 
-def local(*, split: str, sample_fields: Any, shuffle: bool = False, seed: int = 0, limit: int | None = None, **_: Any) -> Dataset:
+def local(
+    *,
+    split: str,
+    sample_fields: Any,
+    shuffle: bool = False,
+    seed: int = 0,
+    limit: int | None = None,
+    **_: Any,
+) -> Dataset:
     return json_dataset(FILES[split], sample_fields, shuffle=shuffle, seed=seed, limit=limit)
 
 

@@ -58,13 +58,13 @@ def import_(
     """
     loaded = load_config(config)
     runs = [
-        lm_eval_import.read(path, scorer)
-        if path.suffix == ".jsonl"
-        else inspect_import.read(path, scorer)
+        lm_eval_import.read(path, scorer) if path.suffix == ".jsonl" else inspect_import.read(path, scorer)
         for path in _logs(file)
     ]
     if not runs:
-        raise BadRequest(f"{file} holds no log", hint="*.eval, results_*.json or samples_*.jsonl", field="FILE")
+        raise BadRequest(
+            f"{file} holds no log", hint="*.eval, results_*.json or samples_*.jsonl", field="FILE"
+        )
     for run in runs:
         graded = asyncio.run(_graded(run, verifier, loaded)) if verifier else _marked(run)
         default = home_dir(loaded) / "runs" / run.name

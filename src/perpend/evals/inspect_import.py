@@ -26,7 +26,12 @@ _STOPS: dict[str, StopReason] = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
 }
-_LIMITS: dict[str, StopReason] = {"token": "answer_tokens", "cost": "cost_cap", "time": "deadline", "working": "deadline"}
+_LIMITS: dict[str, StopReason] = {
+    "token": "answer_tokens",
+    "cost": "cost_cap",
+    "time": "deadline",
+    "working": "deadline",
+}
 _MARKS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 """Its letters for correct, partial, incorrect and no answer, and the words that it takes for marks."""
 
@@ -258,7 +263,9 @@ def _verdict(held: _Sample, scorer: str | None) -> Verdict | None:
     """None where there is no single mark."""
     scores = held.scores or {}
     if scorer is not None and scores and scorer not in scores:
-        raise BadRequest(f"no scorer named {scorer!r}", hint=f"there are {', '.join(scores)}", field="--scorer")
+        raise BadRequest(
+            f"no scorer named {scorer!r}", hint=f"there are {', '.join(scores)}", field="--scorer"
+        )
     score = next(iter(scores.values()), None) if scorer is None else scores.get(scorer)
     mark = None if score is None else score.value
     if isinstance(mark, str):

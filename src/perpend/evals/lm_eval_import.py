@@ -86,7 +86,6 @@ class _Results(Struct):
     config: _Config = msgspec.field(default_factory=_Config)
     date: float | None = None
     lm_eval_version: str | None = None
-    transformers_version: str | None = None
     model_name: str | None = None
 
 
@@ -116,14 +115,13 @@ def read(path: Path, scorer: str | None = None) -> Foreign:
     rows = [one.row for one in marked]
     ids = _ids(rows)
     problems = list(map(_problem, ids, rows))
-    versions = {"lm_eval": results.lm_eval_version, "transformers": results.transformers_version}
     started = datetime.datetime.fromtimestamp(results.date, datetime.UTC) if results.date else None
     return Foreign(
         name=path.stem,
         header=Header(
             settings=_settings(task, results, problems, rows[0].settings),
             started=started.isoformat(timespec="seconds") if started else time,
-            versions={name: version for name, version in versions.items() if version},
+            versions={"lm_eval": results.lm_eval_version} if results.lm_eval_version else {},
             machine={},
         ),
         problems=problems,
@@ -145,14 +143,19 @@ def _marked(path: Path, scorer: str | None) -> list[_Marked]:
     if not found:
         raise BadRequest(f"{path} holds no marks", field="FILE")
     if scorer is not None and scorer not in found:
-        raise BadRequest(f"no scorer named {scorer!r}", hint=f"there are {'; '.join(found)}", field="--scorer")
+        raise BadRequest(
+            f"no scorer named {scorer!r}", hint=f"there are {'; '.join(found)}", field="--scorer"
+        )
     return next(iter(found.values())) if scorer is None else found[scorer]
 
 
 def _ids(rows: Sequence[_Row]) -> list[str]:
     """The data set's own where it has them: they stay the same in another order."""
     own = [cast("dict[str, Any]", row.doc).get("id") if isinstance(row.doc, dict) else None for row in rows]
-    return [str(id_) for id_ in (own if None not in own and len(set(own)) == len(own) else [row.doc_id for row in rows])]
+    return [
+        str(id_)
+        for id_ in (own if None not in own and len(set(own)) == len(own) else [row.doc_id for row in rows])
+    ]
 
 
 def _problem(id_: str, row: _Row) -> Problem:
@@ -169,7 +172,9 @@ def _messages(row: _Row) -> tuple[Message, ...]:
 def _sample(id_: str, one: _Marked) -> Sample:
     """Neither thinking nor tokens are kept there."""
     answers = one.row.answers
-    tries = tuple(Attempt(answer=answer, thinking="", usage=Usage(), stop_reason="stop") for answer in answers)
+    tries = tuple(
+        Attempt(answer=answer, thinking="", usage=Usage(), stop_reason="stop") for answer in answers
+    )
     several = len(tries) > 1
     return Sample(
         problem=id_,
