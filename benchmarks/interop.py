@@ -13,10 +13,9 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from benchmarks import machine
 from benchmarks.harnesses.peers import ENVIRONMENT, HERE, INSPECT, LM_EVAL, Asked, lm_eval_task

@@ -43,7 +43,7 @@ def write(run: Reported, path: Path) -> None:
         raise StorageError(f"{path}: {error.strerror}", hint="name another file with --out") from error
 
 
-_PLAN = {"name": "plan", "steps": [], "config": {}}
+_PLAN: dict[str, Any] = {"name": "plan", "steps": [], "config": {}}
 
 
 def _model(run: Reported) -> str:

@@ -4,6 +4,7 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from decimal import Decimal
+from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
@@ -195,13 +196,10 @@ def _opened(path: Path) -> tuple[_Log, list[_Sample]]:
 
 def _zipfile() -> Any:
     """Python's own from 3.14 on; before that, its backport, where it's installed."""
-    if sys.version_info < (3, 14):
-        try:
-            from backports.zstd import zipfile as backport  # pyright: ignore[reportMissingImports]
-        except ImportError:
-            return zipfile
-        return backport
-    return zipfile
+    try:
+        return zipfile if sys.version_info >= (3, 14) else import_module("backports.zstd.zipfile")
+    except ImportError:
+        return zipfile
 
 
 def _settings(log: _Log, problems: Sequence[Problem]) -> Settings:
@@ -267,7 +265,7 @@ def _verdict(held: _Sample, scorer: str | None) -> Verdict | None:
             f"no scorer named {scorer!r}", hint=f"there are {', '.join(scores)}", field="--scorer"
         )
     score = next(iter(scores.values()), None) if scorer is None else scores.get(scorer)
-    mark = None if score is None else score.value
+    mark: Any = None if score is None else score.value
     if isinstance(mark, str):
         mark = _MARKS.get(mark, _MARKS.get(mark.lower(), mark))
     try:

@@ -46,12 +46,6 @@ class _Row(Struct):
     metrics: list[str] = []
 
     @property
-    def prompt(self) -> Any:
-        """A list holds a chat, as JSON."""
-        given = self.arguments["gen_args_0"]["arg_0"]
-        return given[0] if isinstance(given, list) else given
-
-    @property
     def settings(self) -> dict[str, Any]:
         given = self.arguments["gen_args_0"].get("arg_1")
         return cast("dict[str, Any]", given) if isinstance(given, dict) else {}
@@ -151,11 +145,10 @@ def _marked(path: Path, scorer: str | None) -> list[_Marked]:
 
 def _ids(rows: Sequence[_Row]) -> list[str]:
     """The data set's own where it has them: they stay the same in another order."""
-    own = [cast("dict[str, Any]", row.doc).get("id") if isinstance(row.doc, dict) else None for row in rows]
-    return [
-        str(id_)
-        for id_ in (own if None not in own and len(set(own)) == len(own) else [row.doc_id for row in rows])
-    ]
+    docs = [cast("dict[str, Any]", row.doc) if isinstance(row.doc, dict) else {} for row in rows]
+    own = [doc.get("id") for doc in docs]
+    distinct = None not in own and len(set(map(str, own))) == len(own)
+    return [str(id_) for id_ in (own if distinct else [row.doc_id for row in rows])]
 
 
 def _problem(id_: str, row: _Row) -> Problem:
@@ -163,10 +156,13 @@ def _problem(id_: str, row: _Row) -> Problem:
 
 
 def _messages(row: _Row) -> tuple[Message, ...]:
-    if isinstance(row.arguments["gen_args_0"]["arg_0"], list):
-        turns = decoded(str(row.prompt).encode(), list[_Turn], f"the prompt of {row.doc_id}")
-        return tuple(Message(turn.role, turn.text) for turn in turns)
-    return (Message("user", str(row.prompt)),)
+    """A list holds a chat, as JSON."""
+    prompt: Any = row.arguments["gen_args_0"]["arg_0"]
+    if not isinstance(prompt, list):
+        return (Message("user", str(prompt)),)
+    chat = str(cast("list[Any]", prompt)[0])
+    turns = decoded(chat.encode(), list[_Turn], f"the prompt of {row.doc_id}")
+    return tuple(Message(turn.role, turn.text) for turn in turns)
 
 
 def _sample(id_: str, one: _Marked) -> Sample:
