@@ -25,7 +25,7 @@ def local(
     return json_dataset(FILES[split], sample_fields, shuffle=shuffle, seed=seed, limit=limit)
 
 
-theirs.hf_dataset = local
+vars(theirs)["hf_dataset"] = local
 
 
 @task

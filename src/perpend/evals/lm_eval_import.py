@@ -145,7 +145,9 @@ def _marked(path: Path, scorer: str | None) -> list[_Marked]:
 
 def _ids(rows: Sequence[_Row]) -> list[str]:
     """The data set's own where it has them: they stay the same in another order."""
-    docs = [cast("dict[str, Any]", row.doc) if isinstance(row.doc, dict) else {} for row in rows]
+    docs: list[dict[str, Any]] = [
+        cast("dict[str, Any]", row.doc) if isinstance(row.doc, dict) else {} for row in rows
+    ]
     own = [doc.get("id") for doc in docs]
     distinct = None not in own and len(set(map(str, own))) == len(own)
     return [str(id_) for id_ in (own if distinct else [row.doc_id for row in rows])]
