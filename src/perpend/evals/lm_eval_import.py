@@ -36,7 +36,7 @@ class _Row(Struct):
     """A problem under one of the task's filters. Each metric's mark is a key of its own beside these."""
 
     doc_id: int
-    doc: Any
+    doc: dict[str, Any]
     target: Any
     arguments: dict[str, dict[str, Any]]
     """Of each request: `arg_0` is the prompt, `arg_1` its settings, or the continuation that was rated."""
@@ -145,10 +145,7 @@ def _marked(path: Path, scorer: str | None) -> list[_Marked]:
 
 def _ids(rows: Sequence[_Row]) -> list[str]:
     """The data set's own where it has them: they stay the same in another order."""
-    docs: list[dict[str, Any]] = [
-        cast("dict[str, Any]", row.doc) if isinstance(row.doc, dict) else {} for row in rows
-    ]
-    own = [doc.get("id") for doc in docs]
+    own = [row.doc.get("id") for row in rows]
     distinct = None not in own and len(set(map(str, own))) == len(own)
     return [str(id_) for id_ in (own if distinct else [row.doc_id for row in rows])]
 
