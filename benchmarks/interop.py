@@ -11,19 +11,45 @@ are exported, and each harness reads what it's given with its own code.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks import machine
 from benchmarks.harnesses.peers import ENVIRONMENT, HERE, INSPECT, LM_EVAL, Asked, lm_eval_task
 from benchmarks.load.processes import free_port, started
 from perpend.config import home_dir
+from perpend.evals.folder import read_problems, read_samples
+from perpend.evals.samples import Sample
+from perpend.statistics import proportion
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "evals"
 PERPEND = [sys.executable, "-m", "perpend"]
+SCORERS = {
+    "inspect": ("match",),
+    "lm-eval": ("exact_match,strict-match", "exact_match,flexible-extract"),
+}
+READ_LOG = """
+import sys
+from inspect_ai.log import read_eval_log
+log = read_eval_log(sys.argv[1])
+thoughts = sum(part.type == "reasoning" for one in log.samples for part in one.output.message.content)
+print(log.results.scores[0].metrics["accuracy"].value, len(log.samples), "samples", thoughts, "thoughts")
+"""
+READ_RESULTS = """
+import glob, json, sys
+import datasets
+from lm_eval.utils import get_latest_filename, get_results_filenames, get_sample_results_filenames, make_table
+datasets.disable_progress_bars()
+files = glob.glob(sys.argv[1] + "/*/*")
+latest = get_latest_filename(get_results_filenames(files))
+rows = datasets.load_dataset("json", data_files=get_sample_results_filenames(files), split="train")
+print(make_table(json.load(open(latest))), rows.num_rows, "samples")
+"""
 
 
 def split(name: str, to: Path) -> Path:
@@ -75,6 +101,64 @@ def ask(given: argparse.Namespace, out: Path) -> None:
                 run([*command, *limit, "--gen_kwargs", f"reasoning_effort={effort}"], out / "lm-eval.log")
 
 
+class Graded(NamedTuple):
+    """One log: who made it, and its samples by each grader, the harness's own first and ours last."""
+
+    name: str
+    by: dict[str, list[Sample]]
+    runs: dict[str, Path]
+
+
+def imported(log: Path, out: Path, name: str, *more: str) -> Path:
+    """`perpend eval import`, into a new folder."""
+    folder = out / "runs" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([*PERPEND, "eval", "import", str(log), "--out", str(folder), *more], check=True)
+    return folder
+
+
+def graded(out: Path, effort: str) -> Generator[Graded]:
+    for harness, scorers in SCORERS.items():
+        name = f"{harness}-{effort}"
+        runs = {
+            scorer: imported(out / name, out, f"{name}-{scorer}", "--scorer", scorer) for scorer in scorers
+        }
+        runs["math"] = imported(out / name, out, f"{name}-math", "--verifier", "math")
+        yield Graded(name, {scorer: read_samples(run) for scorer, run in runs.items()}, runs)
+
+
+def told(one: Graded) -> None:
+    """A line for each grader, and each sample on which it and ours differ."""
+    ours = one.by["math"]
+    for grader, theirs in one.by.items():
+        right = proportion(sum(sample.correct for sample in theirs), len(theirs))
+        differ = [
+            (their, our) for their, our in zip(theirs, ours, strict=True) if their.correct != our.correct
+        ]
+        thinking = sum(sample.usage.thinking for sample in theirs) / len(theirs)
+        print(
+            f"| {one.name} | {grader} | {right.estimate:.2f} ({right.low:.2f} to {right.high:.2f}) "
+            f"| {len(theirs)} | {thinking:.0f} | {len(differ)} |"
+        )
+        for their, our in differ:
+            gold = read_problems(one.runs["math"])[our.problem].gold or ""
+            said = f"gold {gold.split()[-1]}, theirs {their.correct}, ours {our.correct}"
+            print(f"  {our.problem}: {said}: … {our.answer[-160:]!r}", file=sys.stderr)
+
+
+def read_by_themselves(run: Path, out: Path) -> None:
+    """Our exports in the harnesses' own hands: the accuracy that each finds there."""
+    log, results = out / "exported.eval", out / "exported"
+    log.unlink(missing_ok=True)
+    shutil.rmtree(results, ignore_errors=True)
+    for to, place in (("inspect", log), ("lm-eval", results)):
+        subprocess.run([*PERPEND, "eval", "export", str(run), "--to", to, "--out", str(place)], check=True)
+    for peer, code, place in ((INSPECT, READ_LOG, log), (LM_EVAL, READ_RESULTS, results)):
+        command = [peer.program("python"), "-c", code, str(place)]
+        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        print(f"{peer.name} reads from our export of {run.name}: {found}")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -91,6 +175,13 @@ def main() -> None:
     out: Path = given.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     ask(given, out)
+    print(
+        "| run | grader | right (95 %) | n | thinking tokens | other verdicts than `math` |\n|---|---|---|---|---|---|"
+    )
+    runs = [one for effort in given.efforts.split(",") for one in graded(out, effort)]
+    for one in runs:
+        told(one)
+    read_by_themselves(runs[0].runs["match"], out)
 
 
 if __name__ == "__main__":
