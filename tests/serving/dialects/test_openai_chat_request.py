@@ -321,3 +321,15 @@ def test_messages_are_bounded() -> None:
     with pytest.raises(BadRequest) as caught:
         parse(msgspec.json.encode({**BODY, "messages": [USER] * 3}), config)
     assert caught.value.field == "messages"
+
+
+def test_as_other_harnesses_ask() -> None:
+    """lm-evaluation-harness's local-chat-completions, and inspect-ai's openai-api."""
+    lm_eval = parsed(
+        model="m", max_tokens=256, temperature=0.0, stop=["Question:", "</s>", "<|im_end|>"], seed=1234
+    ).request
+    assert lm_eval.sampling == Sampling(temperature=0.0, seed=1234, stop=("Question:", "</s>", "<|im_end|>"))
+    assert lm_eval.limits.max_output_tokens == 256
+    assert parsed(stop=[], reasoning_effort="none").request.effort == "none"
+    inspect = parsed(model="m", stream=True, stream_options={"include_usage": True}, n=1, logprobs=False)
+    assert (inspect.stream, inspect.include_usage) == (True, True)
