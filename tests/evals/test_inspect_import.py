@@ -198,6 +198,18 @@ def test_a_log_without_its_end_is_told(tmp_path: Path) -> None:
         read(path)
 
 
+def test_what_is_no_zip_is_told(tmp_path: Path) -> None:
+    (tmp_path / "no.eval").write_bytes(b"no")
+    with pytest.raises(BadRequest, match=r"no\.eval"):
+        read(tmp_path / "no.eval")
+
+
+def test_what_wasnt_marked_has_no_verdict(tmp_path: Path) -> None:
+    for scores in (None, {}, {"match": {"value": float("nan")}}, {"match": {"value": "perhaps"}}):
+        path = tmp_path / "one.eval"
+        assert read(log(path, sample("a", "4", scores=scores))).samples[0].verdict is None
+
+
 def test_kept_it_is_a_run_like_any_other_and_only_once(tmp_path: Path, read_back: Foreign) -> None:
     keep(read_back, tmp_path / "run")
     assert read_header(tmp_path / "run") == read_back.header

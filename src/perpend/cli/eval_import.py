@@ -32,7 +32,7 @@ def import_(
 ) -> None:
     """Import runs of inspect-ai or lm-evaluation-harness, for `perpend eval report`, `gate`, `stats` and the rest.
 
-    From inspect-ai: .eval or .json logs. From lm-evaluation-harness: a results_*.json or samples_*.jsonl file
+    From inspect-ai: .eval or .json logs. From lm-evaluation-harness: `results_TIME.json` or `samples_TASK_TIME.jsonl`
     (`lm_eval run --log_samples`). Prompts, answers, thinking, tokens and marks come along where the log has them.
     Imported twice, with their marks and with a verifier's, two graders can be laid beside each other.
 

@@ -1,6 +1,7 @@
 """Runs that other harnesses made, and how they become folders that all of `perpend eval` reads."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -40,9 +41,11 @@ def keep(run: Foreign, path: Path) -> None:
             folder.add(sample)
 
 
-def judged(score: float) -> Verdict:
-    """Full marks pass, and nothing else does: what other harnesses average isn't always right or wrong."""
-    return Verdict(min(max(score, 0.0), 1.0), score >= 1)
+def judged(mark: object) -> Verdict | None:
+    """Full marks pass, and nothing else does. None where it's no number, or the number of what wasn't marked."""
+    if not isinstance(mark, bool | int | float) or math.isnan(mark):
+        return None
+    return Verdict(min(max(float(mark), 0.0), 1.0), mark >= 1)
 
 
 def decoded(data: bytes, kind: type[_T], place: str) -> _T:

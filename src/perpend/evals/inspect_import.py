@@ -178,8 +178,9 @@ def _whole(path: Path) -> tuple[_Log, list[_Sample]]:
 
 
 def _opened(path: Path) -> tuple[_Log, list[_Sample]]:
+    module = _zipfile()
     try:
-        with _zipfile().ZipFile(path) as files:
+        with module.ZipFile(path) as files:
             names = [name for name in files.namelist() if name.startswith("samples/")]
             header = decoded(files.read("header.json"), _Log, f"{path}: header.json")
             held = [decoded(files.read(name), _Sample, f"{path}: {name}") for name in names]
@@ -189,7 +190,7 @@ def _opened(path: Path) -> tuple[_Log, list[_Sample]]:
     except KeyError:
         hint = "a run that was stopped in the middle has none: inspect eval-retry FILE goes on with it"
         raise BadRequest(f"{path} has no header.json", hint=hint, field="FILE") from None
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, module.BadZipFile) as error:
         raise BadRequest(f"{path}: {error}", field="FILE") from None
     return header, held
 
@@ -265,10 +266,15 @@ def _verdict(held: _Sample, scorer: str | None) -> Verdict | None:
             f"no scorer named {scorer!r}", hint=f"there are {', '.join(scores)}", field="--scorer"
         )
     score = next(iter(scores.values()), None) if scorer is None else scores.get(scorer)
-    mark: Any = None if score is None else score.value
-    if isinstance(mark, str):
-        mark = _MARKS.get(mark, _MARKS.get(mark.lower(), mark))
+    return judged(None if score is None else _number(score.value))
+
+
+def _number(mark: Any) -> Any:
+    """Of its letters and words, and of numbers that were written as texts."""
+    if not isinstance(mark, str):
+        return mark
+    known = _MARKS.get(mark, _MARKS.get(mark.lower()))
     try:
-        return judged(float(mark))
-    except (TypeError, ValueError):
+        return float(mark) if known is None else known
+    except ValueError:
         return None

@@ -15,7 +15,7 @@ from perpend.evals.foreign import GRADED_BY, Foreign, decoded, judged
 from perpend.evals.problems import Problem
 from perpend.evals.run import fingerprint
 from perpend.evals.samples import Attempt, Sample, Settings
-from perpend.types import Effort, Message, Role, Usage, Verdict, VerifierSpec
+from perpend.types import Effort, Message, Role, Usage, VerifierSpec
 
 _SAMPLES = re.compile(r"samples_(.+)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_new_tokens", "max_gen_toks")
@@ -175,13 +175,9 @@ def _sample(id_: str, one: _Marked) -> Sample:
         problem=id_,
         number=0,
         answer=str(one.row.filtered_resps[0]) if several else answers[0],
-        verdict=_verdict(one.mark),
+        verdict=judged(one.mark),
         candidates=tries if several else (),
     )
-
-
-def _verdict(mark: Any) -> Verdict | None:
-    return judged(float(mark)) if isinstance(mark, bool | int | float) else None
 
 
 def _settings(task: str, results: _Results, problems: Sequence[Problem], given: dict[str, Any]) -> Settings:
