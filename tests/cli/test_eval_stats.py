@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from commands import run
+from eval_runs import a_run
 
 HALVES = ("1/2", "0.5", "0.50", "7")
 
@@ -82,3 +83,9 @@ def test_bad_use(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"{file}:2: Object missing required field `correct`" in done.stderr
     assert '"problem" and "correct"' in done.stderr
+
+
+def test_a_runs_folder_is_read_as_its_samples(tmp_path: Path) -> None:
+    a_run(tmp_path / "run", {0, 1}, 16)
+    found = json.loads(run(tmp_path, "eval", "stats", "run", "--baseline", "run", "--json").stdout)
+    assert (found["pass@1"]["estimate"], found["baselines"][0]["better"]) == (0.25, 0)

@@ -10,7 +10,8 @@ from perpend.cli.console import Whole, print_json
 from perpend.cli.store import print_table
 from perpend.evals.compare import Comparison, compare
 from perpend.evals.curve import Curve
-from perpend.evals.rows import Groups, by_problem, read_rows
+from perpend.evals.report import read as read_run
+from perpend.evals.rows import Groups, Row, by_problem, read_rows
 from perpend.evals.summary import Classes, Spread, Summary, summary
 from perpend.statistics import Estimate
 
@@ -34,7 +35,7 @@ def stats(
     Parameters
     ----------
     file
-        JSON lines; "-" for stdin.
+        JSON lines, or the folder of a run; "-" for stdin.
     verifier
         Answers are one vote where this verifier says that they are the same; default: where their texts are.
     baseline
@@ -44,8 +45,8 @@ def stats(
     json
         Print an object.
     """
-    rows = read_rows(file)
-    others = {str(path): read_rows(path, field="--baseline") for path in baseline}
+    rows = _rows(file)
+    others = {str(path): _rows(path, field="--baseline") for path in baseline}
     classes = asyncio.run(_verified_classes(by_problem(rows), verifier)) if verifier else None
     found, compared = summary(rows, classes, seed=seed), compare(rows, others, seed=seed)
     if json:
@@ -56,6 +57,10 @@ def stats(
         _print_curve(found.curve)
     if compared:
         _print_compared(compared)
+
+
+def _rows(path: Path, *, field: str = "FILE") -> list[Row]:
+    return read_run(path, path.name).rows if path.is_dir() else read_rows(path, field=field)
 
 
 async def _verified_classes(groups: Groups, kind: str) -> Classes:
