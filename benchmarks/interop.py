@@ -75,30 +75,31 @@ def gateway(model: str, home: Path) -> Generator[str]:
         yield f"http://127.0.0.1:{port}/v1"
 
 
-def run(command: list[str], log: Path, **env: str) -> None:
-    given = {**os.environ, **ENVIRONMENT, **env}
-    with log.open("ab") as out:
+def run(command: list[str], logs: Path, **env: str) -> None:
+    """`logs` is there only when the command, which writes `logs.part`, was through."""
+    given, said = {**os.environ, **ENVIRONMENT, **env}, logs.with_suffix(".log")
+    with said.open("ab") as out:
         ended = subprocess.run(command, stdout=out, stderr=out, env=given, cwd=HERE, check=False)
     if ended.returncode:
-        raise SystemExit(f"{' '.join(command)} failed: see {log}")
+        raise SystemExit(f"{' '.join(command)} failed: see {said}")
+    logs.with_suffix(".part").rename(logs)
 
 
 def ask(given: argparse.Namespace, out: Path) -> None:
     """Both harnesses, at each effort; what is there already isn't asked again."""
     files = {name: str(split(name, out / f"{name}.jsonl")) for name in ("train", "test")}
+    splits = {f"PERPEND_{name.upper()}": file for name, file in files.items()}
     task = lm_eval_task(out / "gsm8k_local.yaml", "gsm8k/gsm8k.yaml", files)
+    limit = ["--limit", str(given.limit)]
     with gateway(given.model, out) as url:
         asked = Asked(url, given.model, given.at_once)
         for effort in given.efforts.split(","):
-            inspect, lm_eval = out / f"inspect-{effort}", out / f"lm-eval-{effort}"
-            limit = ["--limit", str(given.limit)]
-            if not list(inspect.glob("*.eval")):
-                command = asked.by_inspect(HERE / "gsm8k_inspect.py", inspect)
-                splits = {f"PERPEND_{name.upper()}": file for name, file in files.items()}
-                run([*command, *limit, "--reasoning-effort", effort], out / "inspect.log", **splits)
-            if not list(lm_eval.glob("*/results_*.json")):
-                command = asked.by_lm_eval(task, lm_eval)
-                run([*command, *limit, "--gen_kwargs", f"reasoning_effort={effort}"], out / "lm-eval.log")
+            if not (logs := out / f"inspect-{effort}").exists():
+                command = asked.by_inspect(HERE / "gsm8k_inspect.py", logs.with_suffix(".part"))
+                run([*command, *limit, "--reasoning-effort", effort], logs, **splits)
+            if not (logs := out / f"lm-eval-{effort}").exists():
+                command = asked.by_lm_eval(task, logs.with_suffix(".part"))
+                run([*command, *limit, "--gen_kwargs", f"reasoning_effort={effort}"], logs)
 
 
 class Graded(NamedTuple):
@@ -142,7 +143,7 @@ def told(one: Graded) -> None:
         )
         for their, our in differ:
             gold = read_problems(one.runs["math"])[our.problem].gold or ""
-            said = f"gold {gold.split()[-1]}, theirs {their.correct}, ours {our.correct}"
+            said = f"gold {gold[-12:]!r}, theirs {their.correct}, ours {our.correct}"
             print(f"  {our.problem}: {said}: … {our.answer[-160:]!r}", file=sys.stderr)
 
 
@@ -175,9 +176,7 @@ def main() -> None:
     out: Path = given.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     ask(given, out)
-    print(
-        "| run | grader | right (95 %) | n | thinking tokens | other verdicts than `math` |\n|---|---|---|---|---|---|"
-    )
+    print("| run | grader | right (95 %) | n | thinking tokens | not as `math` |\n|---|---|---|---|---|---|")
     runs = [one for effort in given.efforts.split(",") for one in graded(out, effort)]
     for one in runs:
         told(one)

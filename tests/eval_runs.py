@@ -27,9 +27,8 @@ def a_run(path: Path, right: set[int], budget: int) -> Path:
         target="local",
         max_thinking_tokens=budget,
     )
-    with RunFolder.open(
-        path, Header(settings=settings, started="", versions={}, machine={}), PROBLEMS
-    ) as folder:
+    header = Header(settings=settings, started="2026-01-02T03:04:05+00:00", versions={}, machine={})
+    with RunFolder.open(path, header, PROBLEMS) as folder:
         for n, problem in enumerate(PROBLEMS):
             verdict = Verdict(float(n in right), n in right)
             usage = Usage(5, 0, budget - n, 1)

@@ -30,9 +30,8 @@ class Peer(msgspec.Struct, frozen=True):
             return
         print(f"installing {' '.join(self.packages)} into {self.folder} (once)", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(self.folder)], check=True)
-        subprocess.run(
-            [self.program("python"), "-m", "pip", "install", "--quiet", *self.packages], check=True
-        )
+        pip = [self.program("python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, *self.packages], check=True)
         done.touch()
 
 
@@ -48,28 +47,25 @@ class Asked(msgspec.Struct, frozen=True):
     at_once: int
 
     def by_inspect(self, task: Path, logs: Path) -> list[str]:
-        command = [
-            INSPECT.program("inspect"),
-            "eval",
-            task.name,
-            "--model",
-            f"openai-api/perpend/{self.model}",
-        ]
-        command += ["--model-base-url", self.url, "--display", "none", "--log-dir", str(logs)]
-        return [*command, "--max-connections", str(self.at_once), "--max-samples", str(self.at_once)]
+        """Runs in the task's folder: it takes no absolute paths."""
+        named = ["--model", f"openai-api/perpend/{self.model}", "--model-base-url", self.url]
+        beside = ["--max-connections", str(self.at_once), "--max-samples", str(self.at_once)]
+        kept = ["--log-dir", str(logs), "--display", "none"]
+        return [INSPECT.program("inspect"), "eval", task.name, *named, *beside, *kept]
 
     def by_lm_eval(self, task: Path, logs: Path) -> list[str]:
-        named = f"model={self.model},base_url={self.url}/chat/completions,num_concurrent={self.at_once}"
-        command = [
+        settings = f"model={self.model},base_url={self.url}/chat/completions,num_concurrent={self.at_once}"
+        named = ["--model", "local-chat-completions", "--model_args", settings, "--apply_chat_template"]
+        asked = ["--tasks", task.stem, "--include_path", str(task.parent)]
+        return [
             LM_EVAL.program("lm_eval"),
             "run",
-            "--model",
-            "local-chat-completions",
-            "--model_args",
-            named,
+            *named,
+            *asked,
+            "--log_samples",
+            "--output_path",
+            str(logs),
         ]
-        command += ["--tasks", task.stem, "--include_path", str(task.parent), "--apply_chat_template"]
-        return [*command, "--log_samples", "--output_path", str(logs)]
 
 
 ENVIRONMENT = {"PERPEND_API_KEY": "none", "HF_HUB_OFFLINE": "1"}
@@ -78,14 +74,8 @@ ENVIRONMENT = {"PERPEND_API_KEY": "none", "HF_HUB_OFFLINE": "1"}
 
 def lm_eval_task(place: Path, task: str, files: dict[str, str]) -> Path:
     """One of its own tasks on local files: a YAML file at `place` that changes where the problems come from."""
-    lines = [f"include: {next(LM_EVAL.folder.glob(f'lib/*/site-packages/lm_eval/tasks/{task}'))}"]
-    lines += [
-        f"task: {place.stem}",
-        "dataset_path: json",
-        "dataset_name: null",
-        "dataset_kwargs:",
-        "  data_files:",
-    ]
-    lines += [f"    {split}: {file}" for split, file in files.items()]
-    place.write_text("\n".join(lines) + "\n")
+    theirs = next(LM_EVAL.folder.glob(f"lib/*/site-packages/lm_eval/tasks/{task}"))
+    head = f"include: {theirs}\ntask: {place.stem}\ndataset_path: json\ndataset_name: null\n"
+    data = "".join(f"    {split}: {file}\n" for split, file in files.items())
+    place.write_text(f"{head}dataset_kwargs:\n  data_files:\n{data}")
     return place

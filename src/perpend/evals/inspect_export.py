@@ -47,7 +47,9 @@ _PLAN: dict[str, Any] = {"name": "plan", "steps": [], "config": {}}
 
 
 def _model(run: Reported) -> str:
-    return f"perpend/{run.header.settings.model or 'default'}"
+    """There, every name begins with who serves it."""
+    named = run.header.settings.model or "default"
+    return named if "/" in named else f"perpend/{named}"
 
 
 def _grader(run: Reported) -> str:
@@ -177,8 +179,5 @@ def _usage(usage: Usage) -> dict[str, int]:
 def _summary(sample: dict[str, Any]) -> dict[str, Any]:
     kept = ("id", "epoch", "input", "target", "metadata", "scores", "model_usage", "total_time")
     short = {name: sample[name] for name in kept if name in sample}
-    return (
-        {**short, "completed": True, "error": sample["error"]["message"]}
-        if "error" in sample
-        else {**short, "completed": True}
-    )
+    failed = {"error": sample["error"]["message"]} if "error" in sample else {}
+    return {**short, **failed, "completed": True}

@@ -25,7 +25,7 @@ def write(run: Reported, folder: Path) -> Path:
     """Into a folder named by the model, as it does itself; the results' file. Raises BadRequest, StorageError."""
     settings = run.header.settings
     model, task = settings.model or "default", re.sub(r"\W", "_", settings.suite)
-    started = _started(run.header.started)
+    started = datetime.fromisoformat(run.header.started)
     time = started.strftime("%Y-%m-%dT%H-%M-%S.%f")
     place = folder / re.sub(r"[\"<>:/\\|?*\[\]]+", "__", model)
     lines = [msgspec.json.encode(row) + b"\n" for row in _rows(run)]
@@ -39,13 +39,6 @@ def write(run: Reported, folder: Path) -> Path:
     except OSError as error:
         raise StorageError(f"{place}: {error.strerror}", hint="name another folder with --out") from error
     return results
-
-
-def _started(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.fromtimestamp(0)
 
 
 def _results(run: Reported, task: str, model: str, started: datetime) -> dict[str, Any]:

@@ -109,18 +109,25 @@ def read(path: Path, scorer: str | None = None) -> Foreign:
     rows = [one.row for one in marked]
     ids = _ids(rows)
     problems = list(map(_problem, ids, rows))
-    started = datetime.datetime.fromtimestamp(results.date, datetime.UTC) if results.date else None
     return Foreign(
         name=path.stem,
         header=Header(
             settings=_settings(task, results, problems, rows[0].settings),
-            started=started.isoformat(timespec="seconds") if started else time,
+            started=_started(results, time),
             versions={"lm_eval": results.lm_eval_version} if results.lm_eval_version else {},
             machine={},
         ),
         problems=problems,
         samples=list(map(_sample, ids, marked)),
     )
+
+
+def _started(results: _Results, time: str) -> str:
+    """Its files' names have no colons."""
+    if results.date is None:
+        day, _, clock = time.partition("T")
+        return f"{day}T{clock.replace('-', ':')}"
+    return datetime.datetime.fromtimestamp(results.date, datetime.UTC).isoformat(timespec="seconds")
 
 
 def _marked(path: Path, scorer: str | None) -> list[_Marked]:
