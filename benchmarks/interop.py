@@ -6,6 +6,10 @@ Needs ../shared/data beside the checkout and the model's weights; the harnesses 
 environment of its own. Both ask with the prompt, the examples and the grader that they have for GSM8K. Their logs are
 imported twice, with their verdicts and graded anew; where the two differ, the answer's end is printed. Then the runs
 are exported, and each harness reads what it's given with its own code.
+
+`--model recorded/175b_verification --efforts none --limit 1319 --at-once 16`: in a model's place, a server that gives
+the published solutions of a system (6b_finetuning, 6b_verification, 175b_finetuning, 175b_verification): graders on all
+of the test set, in minutes.
 """
 
 import argparse
@@ -15,7 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +33,7 @@ from perpend.statistics import proportion
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "evals"
 PERPEND = [sys.executable, "-m", "perpend"]
+RECORDED = "recorded/"
 SCORERS = {
     "inspect": ("match",),
     "lm-eval": ("exact_match,strict-match", "exact_match,flexible-extract"),
@@ -65,13 +70,34 @@ def split(name: str, to: Path) -> Path:
 
 @contextmanager
 def gateway(model: str, home: Path) -> Generator[str]:
-    """`perpend serve` on the weights that are here, with a store of its own; its base URL."""
+    """`perpend serve` with a store of its own, on weights that are here or on recorded solutions; its base URL."""
     port, config = free_port(), home / "perpend.toml"
-    config.write_text(f'[storage]\npath = "{home / "perpend.db"}"\n')
-    command = [*PERPEND, "serve", "--model", model, "--port", str(port), "--config", str(config)]
+    store = f'[storage]\npath = "{home / "perpend.db"}"\n'
     env = {**os.environ, "PERPEND_HOME": str(home_dir())}
-    with started("perpend", command, core=None, env=env, home=home) as running:
+    with ExitStack() as stack:
+        if (system := model.removeprefix(RECORDED)) != model:
+            upstream = stack.enter_context(recorded(system, home))
+            store += f'[providers.recorded]\nbase_url = "{upstream}"\n'
+        config.write_text(store)
+        command = [*PERPEND, "serve", "--model", model, "--port", str(port), "--config", str(config)]
+        running = stack.enter_context(started("perpend", command, core=None, env=env, home=home))
         running.wait_ready(port, "/readyz")
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def recorded(system: str, home: Path) -> Generator[str]:
+    port, solved = free_port(), DATA.parent / "outcomes" / "gsm8k_model_solutions.jsonl"
+    module = [
+        sys.executable,
+        "-m",
+        "benchmarks.harnesses.recorded",
+        str(DATA / "gsm8k_test.jsonl"),
+        str(solved),
+    ]
+    env = {**os.environ, "PYTHONPATH": f"{HERE.parent.parent}:{os.environ.get('PYTHONPATH', '')}"}
+    with started("recorded", [*module, system, str(port)], core=None, env=env, home=home) as running:
+        running.wait_ready(port, "/")
         yield f"http://127.0.0.1:{port}/v1"
 
 
