@@ -10,7 +10,9 @@ from perpend.errors import BadRequest
 from perpend.evals.lm_eval_import import read, sample_files
 
 TIME = "2026-01-02T03-04-05.678901"
+IGNORED = [",", r"(?s).*#### ", r"\.$"]
 RESULTS: dict[str, Any] = {
+    "configs": {"sums": {"metric_list": [{"metric": "exact_match", "regexes_to_ignore": IGNORED}]}},
     "results": {"sums": {"exact_match,strict": 0.5, "exact_match_stderr,strict": float("nan")}},
     "config": {
         "model": "local-chat-completions",
@@ -29,7 +31,7 @@ def row(doc_id: int, said: list[str], filter_: str, mark: Any, **more: Any) -> d
     return {
         "doc_id": doc_id,
         "doc": {"id": f"q{doc_id}", "question": f"{doc_id}?"},
-        "target": "#### 4",
+        "target": "2 + 2 = 4.0\n#### 4",
         "arguments": {"gen_args_0": {"arg_0": [chat], "arg_1": ASKED}},
         "resps": [said],
         "filtered_resps": said[:1],
@@ -77,7 +79,7 @@ def test_settings_say_what_was_asked_for(path: Path) -> None:
 def test_problems_have_the_prompt_and_the_data_sets_own_ids(path: Path) -> None:
     first, second = read(path).problems
     assert [(one.role, one.text) for one in first.messages] == [("system", "Be brief."), ("user", "0?")]
-    assert (first.id, second.id, first.gold) == ("q0", "q1", "#### 4")
+    assert (first.id, second.id, first.gold) == ("q0", "q1", "4")
 
 
 def test_ids_that_dont_tell_problems_apart_are_not_taken(tmp_path: Path) -> None:

@@ -32,6 +32,18 @@ class _Turn(Struct):
         return parts if isinstance(parts, str) else "".join(str(part.get("text", "")) for part in parts)
 
 
+class _Metric(Struct):
+    metric: str = ""
+    regexes_to_ignore: list[str] = []
+
+    def read(self, target: str) -> str:
+        """A target as the metric compares it: GSM8K's is a whole solution, of which `.*#### ` is ignored."""
+        text = target
+        for pattern in self.regexes_to_ignore:
+            text = re.sub(pattern, "", text)
+        return text.strip() or target
+
+
 class _Row(Struct):
     """A problem under one of the task's filters. Each metric's mark is a key of its own beside these."""
 
@@ -56,10 +68,10 @@ class _Row(Struct):
         given = [one.get("arg_1") for one in self.arguments.values()]
         return [one.strip() for one in given if isinstance(one, str)]
 
-    @property
-    def gold(self) -> str:
+    def gold(self, metric: _Metric) -> str:
         index = str(self.target)
-        return self.choices[int(index)] if index.isdigit() and int(index) < len(self.choices) else index
+        rated = index.isdigit() and int(index) < len(self.choices)
+        return self.choices[int(index)] if rated else metric.read(index)
 
     @property
     def answers(self) -> list[str]:
@@ -76,7 +88,12 @@ class _Config(Struct):
     random_seed: int | None = None
 
 
+class _Task(Struct):
+    metric_list: list[_Metric] | None = None
+
+
 class _Results(Struct):
+    configs: dict[str, _Task] = {}
     config: _Config = msgspec.field(default_factory=_Config)
     date: float | None = None
     lm_eval_version: str | None = None
@@ -85,6 +102,7 @@ class _Results(Struct):
 
 class _Marked(Struct):
     row: _Row
+    metric: str
     mark: Any
 
 
@@ -108,7 +126,9 @@ def read(path: Path, scorer: str | None = None) -> Foreign:
     marked = _marked(path, scorer)
     rows = [one.row for one in marked]
     ids = _ids(rows)
-    problems = list(map(_problem, ids, rows))
+    known = results.configs.get(task, _Task()).metric_list or []
+    metric = next((one for one in known if one.metric == marked[0].metric), _Metric())
+    problems = [_problem(id_, row, metric) for id_, row in zip(ids, rows, strict=True)]
     return Foreign(
         name=path.stem,
         header=Header(
@@ -138,7 +158,7 @@ def _marked(path: Path, scorer: str | None) -> list[_Marked]:
         try:
             row = msgspec.convert(held, _Row)
             for metric in row.metrics:
-                found.setdefault(f"{metric},{row.filter}", []).append(_Marked(row, held.get(metric)))
+                found.setdefault(f"{metric},{row.filter}", []).append(_Marked(row, metric, held.get(metric)))
         except msgspec.ValidationError as error:
             raise BadRequest(f"{path}:{number}: {error}", field="FILE") from None
     if not found:
@@ -157,8 +177,8 @@ def _ids(rows: Sequence[_Row]) -> list[str]:
     return [str(id_) for id_ in (own if distinct else [row.doc_id for row in rows])]
 
 
-def _problem(id_: str, row: _Row) -> Problem:
-    return Problem(id=id_, messages=_messages(row), verifier=VerifierSpec(GRADED_BY, row.gold))
+def _problem(id_: str, row: _Row, metric: _Metric) -> Problem:
+    return Problem(id=id_, messages=_messages(row), verifier=VerifierSpec(GRADED_BY, row.gold(metric)))
 
 
 def _messages(row: _Row) -> tuple[Message, ...]:
