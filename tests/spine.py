@@ -9,7 +9,7 @@ from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend
 from perpend.backends.families import family_named
 from perpend.config.schema import PriceConfig
-from perpend.solve import Control, Origin, ServedModel, Services, solve
+from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
 from perpend.storage.tables import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request
 from perpend.verifiers import Verifier, made
@@ -75,11 +75,11 @@ class Spine:
         (row,) = self.recorder.rows
         return row
 
-    async def ask(self, request: Request, control: Control | None = None) -> Answer:
+    async def ask(self, request: Request, control: Control | None = None, log: Sink | None = None) -> Answer:
         async def sink(batch: list[Event]) -> None:
             self.events += batch
 
-        return await solve(request, self.services, sink, control=control, origin=Origin("test"))
+        return await solve(request, self.services, sink, log=log, control=control, origin=Origin("test"))
 
 
 def request(**fields: object) -> Request:

@@ -17,6 +17,7 @@ from perpend.config import load_config
 from perpend.evals import own
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.grading import grade
+from perpend.evals.log import Log
 from perpend.evals.run import Run, fingerprint
 from perpend.evals.samples import Settings
 from perpend.runtime import Runtime
@@ -45,8 +46,8 @@ class Replayed:
             summary_every_tokens=256,
         )
 
-    async def answer(self, request: Request) -> Answer:
-        return await solve(request, self._services, None, control=None, origin=Origin("eval"))
+    async def answer(self, request: Request, log: Log) -> Answer:
+        return await solve(request, self._services, log=log, origin=Origin("eval"))
 
 
 async def main(suite: Path, config: Path, out: Path, at_once: int) -> None:

@@ -333,13 +333,14 @@ class Runtime:
         request: Request,
         sink: Sink | None = None,
         *,
+        log: Sink | None = None,
         control: Control | None = None,
         key_id: str | None = None,
         source: str = "ask",
     ) -> Answer:
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
-        return await solve(request, self._services, sink, control=control, origin=origin)
+        return await solve(request, self._services, sink, log=log, control=control, origin=origin)
 
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
         """See `perpend.solve.aside.asking`."""

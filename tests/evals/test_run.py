@@ -13,6 +13,7 @@ from words import WordBackend
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError
 from perpend.evals.folder import Header, RunFolder, read_samples
 from perpend.evals.grading import grade
+from perpend.evals.log import Log
 from perpend.evals.problems import Problem
 from perpend.evals.run import Progress, Run, fingerprint, request_of
 from perpend.evals.samples import Settings
@@ -45,12 +46,12 @@ class Asked:
         self._price = price
         self._fails = fails or {}
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request, log: Log) -> Answer:
         self.requests.append(request)
         if (error := self._fails.get(request.messages[0].text)) is not None:
             raise error
         spine = Spine(self.backend, price=PRICED) if self._price else Spine(self.backend)
-        return await spine.ask(request)
+        return await spine.ask(request, log=log)
 
 
 async def finish(

@@ -1,7 +1,7 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -12,6 +12,7 @@ from perpend.registry import Registry
 from perpend.types import (
     AnswerDelta,
     CallEnded,
+    CallPhase,
     Carried,
     Carry,
     Effort,
@@ -24,7 +25,6 @@ from perpend.types import (
 )
 
 CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | Served | CallEnded
-CallPhase = Literal["thinking", "answering", "both"]
 
 
 class Call(Struct, frozen=True, kw_only=True):

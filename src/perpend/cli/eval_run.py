@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from msgspec import Struct
@@ -21,6 +21,7 @@ from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
+from perpend.evals.fleet import fleet
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.grading import grade
 from perpend.evals.problems import Problem
@@ -28,10 +29,10 @@ from perpend.evals.run import Heard, Progress, Run, fingerprint
 from perpend.evals.samples import Settings, row_of
 from perpend.evals.suites import load
 from perpend.evals.summary import Summary, summary
-from perpend.evals.targets import Gateway, Target
+from perpend.evals.targets import Gateway, Local, Target
 from perpend.runtime import Runtime, Verifiers
 from perpend.strategies import strategy_spec, with_options
-from perpend.types import Answer, Effort, Request
+from perpend.types import Effort
 
 
 def run(  # noqa: PLR0913 -- each parameter is an option of the command line
@@ -53,6 +54,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     max_cost: Decimal | None = None,
     target: str = "local",
     key_env: str | None = None,
+    on: Literal["here", "ray"] = "here",
+    engines: Whole | None = None,
     out: Path | None = None,
     dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
     json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
@@ -103,6 +106,10 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         `local`, or where a gateway's API begins.
     key_env
         The environment variable that holds the gateway's key.
+    on
+        `ray`: on many engines of a Ray cluster (needs the extra `ray`). RAY_ADDRESS names it.
+    engines
+        So many of them; default: one on each node.
     out
         The run's folder; default: one in PERPEND_HOME named by its settings.
     dry_run
@@ -129,11 +136,13 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         seed=seed,
     )
     with_options(strategy_spec(settings.strategy, "--strategy"))
+    if on == "ray" and target != "local":
+        raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
     if dry_run:
         asyncio.run(_foresee(settings, problems, loaded, as_json=json))
         return
     folder = out or home_dir(loaded) / "runs" / _name(settings)
-    asking = Asking(parallel, max_cost, key_env)
+    asking = Asking(parallel, max_cost, key_env, on, engines)
     progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
     if json:
         print_json({**_facts(found, folder), "stopped": progress.stopped, "failed": progress.failed})
@@ -149,6 +158,9 @@ class Asking(Struct, frozen=True):
     parallel: int
     max_cost_usd: Decimal | None = None
     key_env: str | None = None
+    on: Literal["here", "ray"] = "here"
+    engines: int | None = None
+    """Of `ray`; None: one on each node."""
 
 
 async def finish_run(
@@ -161,7 +173,7 @@ async def finish_run(
         if folder.samples:
             note(f"going on with {path}: {len(folder.samples)} samples are there")
         try:
-            async with _target(settings, config, asking.key_env) as target:
+            async with _target(settings, config, asking) as target:
                 run = Run(
                     problems,
                     folder,
@@ -178,26 +190,22 @@ async def finish_run(
 
 
 @asynccontextmanager
-async def _target(settings: Settings, config: Config, key_env: str | None) -> AsyncGenerator[Target, None]:
+async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGenerator[Target, None]:
     if settings.target != "local":
-        gateway = Gateway(settings.target, os.environ.get(key_env) if key_env else None)
+        gateway = Gateway(settings.target, os.environ.get(asking.key_env) if asking.key_env else None)
         try:
             yield gateway
         finally:
             await gateway.aclose()
         return
+    if asking.on == "ray":
+        async with fleet(config, settings.model, asking.engines) as target:
+            yield target
+        return
     async with await Runtime.open(config) as runtime:
         with pull_progress() as listener:
             await runtime.prepare(settings.model, listener)
-        yield _Local(runtime)
-
-
-class _Local:
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    async def answer(self, request: Request) -> Answer:
-        return await self._runtime.solve(request, source="eval")
+        yield Local(runtime)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """A run's folder: `run.json` says what it is, `problems.jsonl` what was asked, and `samples.jsonl` grows by a line for
-each sample.
+each sample, after `events.jsonl` did by what happened in it.
 
 A line is in the file when `add` returns, so a killed process loses only samples that were still being answered; a line
-that was cut in the middle is dropped when the run goes on.
+that was cut in the middle is dropped when the run goes on. A sample that is there has its events; events may be there
+twice, or of a sample that isn't, where a process was killed between the two lines: the last ones count.
 """
 
 import os
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest, StorageError
+from perpend.evals.log import Moment, Moments
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings
 
@@ -36,6 +38,7 @@ class RunFolder:
         self.header = header
         self.samples = samples
         self._file = (path / "samples.jsonl").open("ab", buffering=0)
+        self._events = (path / "events.jsonl").open("ab", buffering=0)
 
     @classmethod
     def open(cls, path: Path, header: Header, problems: Sequence[Problem]) -> Self:
@@ -55,20 +58,25 @@ class RunFolder:
             else:
                 _write(path / "problems.jsonl", b"".join(_LINE.encode(one) + b"\n" for one in problems))
                 _write(place, msgspec.json.format(_LINE.encode(header)) + b"\n")
+            _drop_cut_line(path / "events.jsonl")
             _drop_cut_line(path / "samples.jsonl")
             return cls(path, header, read_samples(path))
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="name another folder with --out") from error
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: Sample, events: tuple[Moment, ...] = ()) -> None:
         self.samples.append(sample)
         try:
+            if events:
+                line = Moments(problem=sample.problem, number=sample.number, events=events)
+                self._events.write(_LINE.encode(line) + b"\n")
             self._file.write(_LINE.encode(sample) + b"\n")
         except OSError as error:
             raise StorageError(f"{self.path}: {error.strerror}", hint="free some space and go on") from error
 
     def close(self) -> None:
         self._file.close()
+        self._events.close()
 
     def __enter__(self) -> Self:
         return self
@@ -96,10 +104,20 @@ def read_problems(path: Path) -> dict[str, Problem]:
 
 def read_samples(path: Path) -> list[Sample]:
     """Whole lines only: a run that is under way may be read too."""
-    place = path / "samples.jsonl"
-    data = place.read_bytes() if place.exists() else b""
     decode = msgspec.json.Decoder(Sample).decode
-    return [decode(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+    return [decode(line) for line in _whole_lines(path / "samples.jsonl")]
+
+
+def read_events(path: Path) -> dict[tuple[str, int], tuple[Moment, ...]]:
+    """By a sample's problem and number; targets that tell nothing have none."""
+    decode = msgspec.json.Decoder(Moments).decode
+    found = [decode(line) for line in _whole_lines(path / "events.jsonl")]
+    return {(one.problem, one.number): one.events for one in found}
+
+
+def _whole_lines(place: Path) -> list[bytes]:
+    data = place.read_bytes() if place.exists() else b""
+    return data[: data.rfind(b"\n") + 1].splitlines()
 
 
 def _drop_cut_line(place: Path) -> None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from perpend.accounting.ledger import Amount, Scope
 from perpend.errors import AccountRefused, BadRequest, CapReached, ConfigError, PerpendError, Unauthenticated
 from perpend.evals.folder import RunFolder
+from perpend.evals.log import Log
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings, sample_of
 from perpend.evals.targets import Target
@@ -110,16 +111,17 @@ class Run:
 
     async def _work(self, todo: Iterator[tuple[Problem, int]], progress: Progress, heard: Heard) -> None:
         for problem, number in todo:
+            log = Log()
             try:
-                sample = await self._sample(problem, number)
+                sample = await self._sample(problem, number, log)
             except CapReached:
                 progress.stopped = "the run's cap is reached"
                 return
-            self._folder.add(sample)
+            self._folder.add(sample, log.moments)
             self._note(progress, sample)
             heard(progress)
 
-    async def _sample(self, problem: Problem, number: int) -> Sample:
+    async def _sample(self, problem: Problem, number: int, log: Log) -> Sample:
         request = request_of(problem, number, self._settings)
         left = self._scope.left.usd
         share = None if left is None else left / _SHARES
@@ -127,7 +129,7 @@ class Run:
             request = replace(request, limits=replace(request.limits, max_cost_usd=share))
         with self._scope.reserve(Amount(usd=share or Decimal(0))) as held:
             try:
-                answer = await self._target.answer(request)
+                answer = await self._target.answer(request, log)
             except _ALL_WOULD:
                 raise
             except CapReached:

@@ -1,4 +1,4 @@
-"""What a run asks: this process's models, or a gateway somewhere."""
+"""What a run asks: this process's models, or a gateway somewhere. See `fleet` for many engines."""
 
 import time
 from decimal import Decimal
@@ -9,6 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError, UpstreamOverloaded
+from perpend.evals.log import Log
+from perpend.runtime import Runtime
 from perpend.types import (
     Answer,
     BudgetReport,
@@ -23,9 +25,19 @@ from perpend.types import (
 
 
 class Target(Protocol):
-    async def answer(self, request: Request) -> Answer:
-        """Raises PerpendError."""
+    async def answer(self, request: Request, log: Log) -> Answer:
+        """What happens on the way goes to `log`, where it's known. Raises PerpendError."""
         ...
+
+
+class Local:
+    """This process's models."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def answer(self, request: Request, log: Log) -> Answer:
+        return await self._runtime.solve(request, log=log, source="eval")
 
 
 class _Candidate(Struct):
@@ -69,7 +81,7 @@ _COMPLETION = msgspec.json.Decoder(_Completion)
 
 
 class Gateway:
-    """A running `perpend serve`, spoken to as its clients do."""
+    """A running `perpend serve`, spoken to as its clients do. It doesn't tell what happened when."""
 
     def __init__(self, base_url: str, key: str | None = None) -> None:
         """`base_url` ends before `/chat/completions`."""
@@ -80,7 +92,7 @@ class Gateway:
         timeout = aiohttp.ClientTimeout(total=None)
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout)
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request, log: Log) -> Answer:
         began = time.perf_counter()
         try:
             async with self._session.post(self._url, data=msgspec.json.encode(body_of(request))) as reply:

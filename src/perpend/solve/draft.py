@@ -5,11 +5,11 @@ from decimal import Decimal
 
 from perpend.accounting.ledger import Amount, Reservation
 from perpend.backends.contract import Call
-from perpend.errors import UpstreamError
+from perpend.errors import EngineError, UpstreamError
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
-from perpend.types import Candidate, StopReason, ThinkingDelta, Usage
+from perpend.types import Called, CallFailed, Candidate, StopReason, ThinkingDelta, Usage
 
 
 class Draft:
@@ -86,6 +86,7 @@ class Draft:
         """Text that isn't the model's, such as "Wait": shown, and not counted as generated."""
         inserted = ThinkingDelta(text, 0, self.index)
         self.said.add([inserted])
+        await self.means.note(inserted)
         await self.means.emit([inserted])
 
     async def run(self, call: Call, *, cut_at: int | None = None) -> Ending:
@@ -101,9 +102,11 @@ class Draft:
         billed = True
         with self.means.scope.reserve(Amount(thinking, call.max_tokens - thinking, worst)) as held:
             try:
+                await self.means.note(Called(model.name, call.phase, self.index))
                 return await stream.drain(cut_at)
-            except UpstreamError as error:
-                billed = error.billed
+            except (UpstreamError, EngineError) as error:
+                billed = not isinstance(error, UpstreamError) or error.billed
+                await self.means.note(CallFailed(error.code, error.message, self.index))
                 raise
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()

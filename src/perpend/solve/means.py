@@ -23,6 +23,12 @@ class Means(Struct, frozen=True):
     emit: Sink
     input_bound: int
     """Prompt tokens of a first call at most."""
+    log: Sink | None = None
+    """Hears everything, of candidates that clients don't see and of questions aside too."""
+
+    async def note(self, event: Event) -> None:
+        if self.log is not None:
+            await self.log([event])
 
     @asynccontextmanager
     async def in_time(self) -> AsyncGenerator[None, None]:

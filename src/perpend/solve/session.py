@@ -20,7 +20,17 @@ from perpend.solve.means import Means
 from perpend.solve.standin import write
 from perpend.solve.terms import Terms
 from perpend.strategies import Feedback, Step, with_options
-from perpend.types import Candidate, Limits, Message, Request, Sampling, StrategySpec, Verdict, VerifierSpec
+from perpend.types import (
+    Candidate,
+    Judged,
+    Limits,
+    Message,
+    Request,
+    Sampling,
+    StrategySpec,
+    Verdict,
+    VerifierSpec,
+)
 from perpend.verifiers import Task, Verifier
 
 Checked = TypeVar("Checked")
@@ -177,6 +187,7 @@ class Session(Struct, frozen=True):
         verdict = await self._verdict(self.verifier, candidate)
         if verdict is None:
             return candidate
+        await self.means.note(Judged(verdict, candidate.index))
         judged = replace(candidate, verdict=verdict, score=verdict.score)
         self.account.replace(judged)
         return judged

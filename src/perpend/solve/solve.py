@@ -82,14 +82,16 @@ async def solve(
     services: Services,
     sink: Sink | None = None,
     *,
+    log: Sink | None = None,
     control: Control | None = None,
     origin: Origin,
 ) -> Answer:
     """Answer `request`, streaming events to `sink`; the ledger row is durable before `Finished` is sunk.
 
-    Raises PerpendError when there is nothing to answer with; what was spent by then is in the ledger too.
+    `sink` hears what a client may see, `log` each call and verdict of each candidate. Raises PerpendError when there is
+    nothing to answer with; what was spent by then is in the ledger too.
     """
-    solving = _Solving(request, services, await _prepare(request, services), origin, sink, control)
+    solving = _Solving(request, services, await _prepare(request, services), origin, sink, log, control)
     try:
         answer = await solving.run()
     except PerpendError as error:
@@ -163,6 +165,7 @@ class _Solving:
         prepared: _Prepared,
         origin: Origin,
         sink: Sink | None,
+        log: Sink | None,
         control: Control | None,
     ) -> None:
         self.request_id = new_id("req")
@@ -183,7 +186,7 @@ class _Solving:
             services.verifier,
             narrator.unseen,
         )
-        means = Means(tokens, model, clock, control, narrator.emit, prepared.input_bound)
+        means = Means(tokens, model, clock, control, narrator.emit, prepared.input_bound, log)
         verifier = request.strategy.verifier or request.verifier
         self._session = Session(terms, self._account, means, verifier, whole=budget)
         if request.progress:
@@ -201,6 +204,7 @@ class _Solving:
         )
         prepared, narrator = self._prepared, self._narrator
         await narrator.tell([started])
+        await self._session.means.note(started)
         try:
             chosen = await prepared.strategy(self._session, **prepared.options)
             if narrator.summariser is not None:

@@ -69,6 +69,8 @@ class CallStream:
         async with aclosing(self._means.model.backend.stream(self._call)) as batches:
             async for batch in batches:
                 shown = self._count(batch)
+                if self._means.log is not None:
+                    await self._means.log([*batch])
                 if shown:
                     await self._means.emit(shown)
                 if self.end is None and cut_at is not None and self.thinking_tokens >= cut_at:
@@ -87,13 +89,13 @@ class CallStream:
         estimate = self._speed.estimate_tokens
         shown: list[Event] = []
         for event in batch:
+            event.candidate = self._candidate
             if isinstance(event, CallEnded):
                 self.end = event
                 continue
             if isinstance(event, Served):
                 self.provider = event.provider
                 continue
-            event.candidate = self._candidate
             if isinstance(event, ThinkingDelta):
                 event.tokens = event.tokens or estimate(event.text)
                 self.thinking = True

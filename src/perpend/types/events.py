@@ -1,5 +1,7 @@
 """What happens during a request, in order: clients' streams, traces and metrics are drawn from these.
 
+What is of no candidate, such as a question to a judge, has -1 in its `candidate`.
+
 Events travel in batches: a list holds what came in one read, and goes out in one write.
 """
 
@@ -11,8 +13,10 @@ from msgspec import Struct
 from perpend.types.answer import Answer, Plan
 from perpend.types.content import Carry
 from perpend.types.usage import Usage
+from perpend.types.verdict import Verdict
 
 Phase = Literal["queued", "thinking", "answering"]
+CallPhase = Literal["thinking", "answering", "both"]
 
 
 class Started(Struct, tag="started", gc=False):
@@ -80,10 +84,19 @@ class Progress(Struct, tag="progress", gc=False):
     """One by one, where there are several."""
 
 
+class Called(Struct, tag="called", gc=False):
+    """A call begins. Nothing was heard of it yet."""
+
+    model: str
+    phase: CallPhase
+    candidate: int = 0
+
+
 class Served(Struct, tag="served", gc=False):
     """Which provider a call is served by, before the first of what it says."""
 
     provider: str
+    candidate: int = 0
 
 
 class CallEnded(Struct, tag="call_ended", gc=False):
@@ -96,6 +109,22 @@ class CallEnded(Struct, tag="call_ended", gc=False):
     """The part of the input that was written into the cache, at a price of its own where the vendor has one."""
     weighed: dict[str, float] | None = None
     """Log-probabilities of what the first token might have been, where they were asked for."""
+    candidate: int = 0
+
+
+class CallFailed(Struct, tag="call_failed", gc=False):
+    """In the place of `CallEnded`: the call's upstream, or its engine, died or refused."""
+
+    code: str
+    message: str
+    candidate: int = 0
+
+
+class Judged(Struct, tag="judged", gc=False):
+    """A verifier checked a candidate."""
+
+    verdict: Verdict
+    candidate: int = 0
 
 
 class Finished(Struct, tag="finished", gc=False):
@@ -110,7 +139,10 @@ Event: TypeAlias = (
     | Carried
     | SummaryDelta
     | Progress
+    | Called
     | Served
     | CallEnded
+    | CallFailed
+    | Judged
     | Finished
 )
