@@ -4,8 +4,9 @@ import asyncio
 import datetime
 import os
 import platform
+import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout
 from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
@@ -199,8 +200,9 @@ async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGe
             await gateway.aclose()
         return
     if asking.on == "ray":
-        async with fleet(config, settings.model, asking.engines) as target:
-            yield target
+        with redirect_stdout(sys.stderr):  # what Ray has to say of its nodes is no answer
+            async with fleet(config, settings.model, asking.engines) as target:
+                yield target
         return
     async with await Runtime.open(config) as runtime:
         with pull_progress() as listener:

@@ -99,7 +99,7 @@ class Served(Struct, tag="served", gc=False):
     candidate: int = 0
 
 
-class CallEnded(Struct, tag="call_ended", gc=False):
+class CallEnded(Struct, tag="call_ended", gc=False, omit_defaults=True):
     """A backend's last word on one call. `usage` is the server's own count; None where it gave none."""
 
     reason: Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
