@@ -7,8 +7,9 @@ from cyclopts import Parameter
 
 from perpend.cli.console import print_json
 from perpend.errors import BadRequest
+from perpend.evals.compare import compare
 from perpend.evals.gate import judged
-from perpend.evals.report import report
+from perpend.evals.report import read
 
 
 def gate(
@@ -39,8 +40,7 @@ def gate(
     """
     if not 0 <= max_drop < 1:
         raise BadRequest(f"--max-drop {max_drop:g} isn't a share", hint="such as 0.02", field="--max-drop")
-    compared = report([baseline, run]).comparisons[1]
-    assert compared is not None  # only the first has none
+    (compared,) = compare(read(run, run.name).rows, {baseline.name: read(baseline, baseline.name).rows})
     verdict = judged(compared.difference, max_drop)
     if json:
         print_json({"verdict": verdict, "max_drop": max_drop, "comparison": compared})

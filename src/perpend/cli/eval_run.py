@@ -17,6 +17,7 @@ from cyclopts import Parameter
 from msgspec import Struct
 
 from perpend.cli.console import Whole, note, print_json, pull_progress
+from perpend.cli.eval_forecast import foreseen, print_forecast
 from perpend.cli.named import named
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -114,7 +115,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     out
         The run's folder; default: one in PERPEND_HOME named by its settings.
     dry_run
-        Say what it would ask, and what that may take and cost at most. Nothing is asked.
+        Say what it would take, in tokens, dollars and time: at most, and as earlier requests did. Nothing is asked.
     json
         Print an object.
     config
@@ -140,7 +141,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     if on == "ray" and target != "local":
         raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
     if dry_run:
-        asyncio.run(_foresee(settings, problems, loaded, as_json=json))
+        found = asyncio.run(foreseen(settings, problems, loaded, parallel))
+        print_json(found) if json else print_forecast(found, gateway=target != "local")
         return
     folder = out or home_dir(loaded) / "runs" / _name(settings)
     asking = Asking(parallel, max_cost, key_env, on, engines)
@@ -227,35 +229,6 @@ def _shown() -> Generator[Heard, None, None]:
             bar.update(task, completed=progress.done, total=progress.wanted, description=said + failed)
 
         yield heard
-
-
-async def _foresee(settings: Settings, problems: list[Problem], config: Config, *, as_json: bool) -> None:
-    if settings.target != "local":
-        raise BadRequest("only a local run can be foreseen", field="--dry-run")
-    async with await Runtime.open(config) as runtime:
-        served = runtime.models.resolve(settings.model)
-        effort = settings.effort or config.defaults.effort
-        thinking = settings.max_thinking_tokens
-        thinking = served.effort_tokens[effort] if thinking is None else thinking
-        most = settings.max_output_tokens or thinking + served.answer_tokens
-        asked = len(problems) * settings.samples
-        prompts = sum(served.input_bound(problem.messages) for problem in problems) * settings.samples
-        usual = None if served.calibration is None else (served.calibration.usual or {}).get(effort)
-        facts: dict[str, Any] = {
-            "n": len(problems),
-            "samples": asked,
-            "output_tokens_at_most": asked * most,
-            "usual_thinking_tokens": None if usual is None else asked * min(usual, thinking),
-            "cost_usd_at_most": served.price.worst_case(prompts, asked * most)
-            if served.price.known
-            else None,
-            "seconds_at_most": asked * served.speed.seconds_for(most) if served.speed.measured else None,
-        }
-    if as_json:
-        print_json(facts)
-        return
-    for name, value in facts.items():
-        print(f"{name.replace('_', ' ')}: {'not known' if value is None else value}")
 
 
 def _facts(found: Summary, folder: Path) -> dict[str, Any]:

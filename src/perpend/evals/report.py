@@ -4,6 +4,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,7 +25,7 @@ from perpend.evals.summary import Summary, summary
 from perpend.statistics import Estimate, share
 
 
-class Reported(Struct, frozen=True, kw_only=True):
+class Reported(Struct, frozen=True, kw_only=True, dict=True):
     """One run."""
 
     name: str
@@ -33,9 +34,12 @@ class Reported(Struct, frozen=True, kw_only=True):
     samples: list[Sample]
     rows: list[Row]
     """The samples, as statistics read them."""
-    summary: Summary
     audit: Audit | None = None
     """Of its traces, where there was one."""
+
+    @cached_property
+    def summary(self) -> Summary:
+        return summary(self.rows)
 
     @property
     def accuracy(self) -> Estimate:
@@ -99,7 +103,6 @@ def read(path: Path, name: str) -> Reported:
         problems=read_problems(path),
         samples=samples,
         rows=rows,
-        summary=summary(rows),
         audit=audited(read_lines(path / "audit.jsonl", Probe), read_lines(path / "rewards.jsonl", Rewards)),
     )
 

@@ -68,11 +68,7 @@ class ServedModel:
 
     def input_bound(self, messages: tuple[Message, ...], form: Form | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""
-        bound = _bytes(self.family.system) + _PER_MESSAGE
-        for message in messages:
-            content = message.content
-            bound += _PER_MESSAGE
-            bound += _bytes(content) if isinstance(content, str) else sum(map(_part_bound, content))
+        bound = _bytes(self.family.system) + _PER_MESSAGE + messages_bound(messages)
         return bound if form is None else bound + _form_bound(form)
 
     def next_input_bound(self, first: int, thinking: int) -> int:
@@ -109,6 +105,16 @@ class ServedModel:
         if usd is None or not price_out:
             return None
         return max(0, int((usd - self.price.per_input_token * input_bound) / price_out))
+
+
+def messages_bound(messages: tuple[Message, ...]) -> int:
+    """Of the messages alone, whoever reads them."""
+    bound = 0
+    for message in messages:
+        content = message.content
+        bound += _PER_MESSAGE
+        bound += _bytes(content) if isinstance(content, str) else sum(map(_part_bound, content))
+    return bound
 
 
 def _part_bound(part: Part) -> int:
