@@ -1,7 +1,6 @@
 """What a run asks: this process's models, or a gateway somewhere. See `fleet` for many engines."""
 
 import time
-from decimal import Decimal
 from typing import Any, Protocol
 
 import aiohttp
@@ -11,17 +10,7 @@ from msgspec import Struct
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError, UpstreamOverloaded
 from perpend.evals.log import Log
 from perpend.runtime import Runtime
-from perpend.types import (
-    Answer,
-    BudgetReport,
-    Candidate,
-    Plan,
-    Request,
-    StopReason,
-    StrategySpec,
-    Usage,
-    Verdict,
-)
+from perpend.types import Answer, Candidate, PerpendReport, Request, StrategySpec, Usage
 
 
 class Target(Protocol):
@@ -40,29 +29,6 @@ class Local:
         return await self._runtime.solve(request, log=log, source="eval")
 
 
-class _Candidate(Struct):
-    answer: str
-    thinking: int
-    answer_tokens: int
-    score: float | None = None
-    cost_usd: Decimal = Decimal(0)
-    stop_reason: StopReason = "stop"
-    verdict: Verdict | None = None
-
-
-class _Report(Struct):
-    request_id: str
-    model: str
-    model_version: str
-    plan: Plan
-    budget: BudgetReport
-    usage: Usage
-    cost_usd: Decimal
-    truncated: bool
-    stop_reason: StopReason
-    candidates: list[_Candidate] = []
-
-
 class _Message(Struct):
     content: str | None = None
     reasoning_content: str | None = None
@@ -74,7 +40,7 @@ class _Choice(Struct):
 
 class _Completion(Struct):
     choices: list[_Choice]
-    perpend: _Report
+    perpend: PerpendReport
 
 
 _COMPLETION = msgspec.json.Decoder(_Completion)
@@ -177,6 +143,7 @@ def _answer(completion: _Completion, seconds: float) -> Answer:
         candidates=tuple(
             Candidate(
                 index=index,
+                model=one.model,
                 answer=one.answer,
                 usage=Usage(thinking=one.thinking, answer=one.answer_tokens),
                 cost_usd=one.cost_usd,

@@ -23,6 +23,7 @@ from perpend.types.events import (
 )
 from perpend.types.form import Form, NamedTool, OutputFormat, Tool, ToolChoice
 from perpend.types.ids import new_id
+from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
     EFFORTS,
     Effort,
@@ -51,6 +52,7 @@ __all__ = [
     "Called",
     "Candidate",
     "CandidateProgress",
+    "CandidateReport",
     "Carried",
     "Carry",
     "Effort",
@@ -65,6 +67,7 @@ __all__ = [
     "NamedTool",
     "OutputFormat",
     "Part",
+    "PerpendReport",
     "Phase",
     "Plan",
     "Progress",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from perpend.serving.dialects.own import OwnFields, Positive, Text256
-from perpend.serving.dialects.report import PerpendReport
+from perpend.types import PerpendReport
 
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 

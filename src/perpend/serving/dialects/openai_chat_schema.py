@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from perpend.serving.dialects.own import OwnFields, Positive, Text256
-from perpend.serving.dialects.report import PerpendReport
+from perpend.types import PerpendReport
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]

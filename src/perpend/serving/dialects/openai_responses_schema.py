@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from perpend.serving.dialects.own import EffortWord, OwnFields, Positive, Text256
-from perpend.serving.dialects.report import PerpendReport
+from perpend.types import PerpendReport
 
 
 class InputContent(Struct):

@@ -1,0 +1,38 @@
+"""The `perpend` object that every answer carries, in every dialect."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from perpend.types.answer import BudgetReport, Plan, StopReason
+from perpend.types.usage import Usage
+from perpend.types.verdict import Verdict
+
+
+class CandidateReport(Struct, frozen=True):
+    answer: str
+    score: float | None
+    thinking: int
+    """Thinking tokens."""
+    answer_tokens: int
+    cost_usd: Decimal
+    stop_reason: StopReason
+    verdict: Verdict | None
+    model: str
+
+
+class PerpendReport(Struct, frozen=True, kw_only=True):
+    """What every answer says about itself beside the dialect's own fields."""
+
+    request_id: str
+    model: str
+    model_version: str
+    plan: Plan
+    budget: BudgetReport
+    usage: Usage
+    cost_usd: Decimal
+    truncated: bool
+    stop_reason: StopReason
+    candidates: list[CandidateReport]
+    guards: list[dict[str, Any]]
