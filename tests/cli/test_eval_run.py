@@ -71,6 +71,16 @@ def test_other_settings_need_another_folder(home: Path) -> None:
 
 
 def test_a_dry_run_asks_nothing(home: Path) -> None:
-    told = run(home, "eval", "run", "mine.jsonl", "--model", "tiny", "--samples", "3", "--dry-run", "--json")
-    assert json.loads(told.stdout)["samples"] == 3 * PROBLEMS
+    asked = ("eval", "run", "mine.jsonl", "--model", "tiny", "--samples", "3")
+    told = json.loads(run(home, *asked, "--dry-run", "--json").stdout)
+    assert (told["samples"], told["alike"], told["pace"]) == (3 * PROBLEMS, 0, None)
     assert not (home / "runs").exists()
+
+
+def test_a_dry_run_tells_of_earlier_requests(home: Path) -> None:
+    asked = ("eval", "run", "mine.jsonl", "--model", "tiny", "--limit", "4")
+    assert run(home, *asked).returncode == 0
+    told = json.loads(run(home, *asked, "--samples", "9", "--dry-run", "--json").stdout)
+    assert told["alike"] == 4
+    assert 0 < told["expected"]["output_tokens"] < told["at_most"]["output_tokens"]
+    assert 0 < told["expected"]["seconds"] < told["at_most"]["seconds"]

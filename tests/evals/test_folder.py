@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from perpend.errors import BadRequest
-from perpend.evals.folder import Header, RunFolder, read_samples
+from perpend.evals.folder import Header, RunFolder, read_events, read_samples
+from perpend.evals.log import Moment
 from perpend.evals.samples import Sample, Settings
+from perpend.types import CallEnded, ThinkingDelta
 
 SETTINGS = Settings(suite="s", problems=("a", "b"), fingerprint="0", target="local")
 HEADER = Header(settings=SETTINGS, started="2026-01-01T00:00:00+00:00", versions={}, machine={})
@@ -32,6 +34,23 @@ def test_a_line_that_was_cut_is_dropped_and_nothing_else(tmp_path: Path, cut: in
     with RunFolder.open(tmp_path, HEADER, ()) as folder:
         folder.add(Sample(problem="b", number=0))
     assert [sample.problem for sample in read_samples(tmp_path)] == ["a", "b"]
+
+
+EVENTS = (Moment(0.1, 0.2, ThinkingDelta("so", 1)), Moment(0.2, 0.2, CallEnded("stop")))
+
+
+@pytest.mark.parametrize("cut", [1, 9])
+def test_a_sample_that_is_there_has_its_events(tmp_path: Path, cut: int) -> None:
+    with RunFolder.open(tmp_path, HEADER, ()) as folder:
+        folder.add(Sample(problem="a", number=0), EVENTS)
+        folder.add(Sample(problem="b", number=0), EVENTS[:1])
+    file = tmp_path / "samples.jsonl"
+    file.write_bytes(file.read_bytes()[:-cut])
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(events.read_bytes() + b'{"problem":"c","num')
+    with RunFolder.open(tmp_path, HEADER, ()) as folder:
+        folder.add(Sample(problem="b", number=0), EVENTS[1:])
+    assert read_events(tmp_path) == {("a", 0): EVENTS, ("b", 0): EVENTS[1:]}
 
 
 def test_another_runs_folder_is_refused_and_says_what_differs(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from spine import PRICED, Spine
 from words import WordBackend
 
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError
-from perpend.evals.folder import Header, RunFolder, read_samples
+from perpend.evals.folder import Header, RunFolder, read_events, read_samples
 from perpend.evals.grading import grade
 from perpend.evals.log import Log
 from perpend.evals.problems import Problem
@@ -72,6 +72,7 @@ async def test_every_sample_is_asked_once_and_graded(tmp_path: Path) -> None:
     progress = await finish(tmp_path, target)
     assert (progress.done, progress.right, progress.wanted) == (12, 12, 12)
     samples = read_samples(tmp_path)
+    assert read_events(tmp_path).keys() == {(s.problem, s.number) for s in samples}
     assert sorted((s.problem, s.number) for s in samples) == [(p.id, n) for p in PROBLEMS for n in (0, 1)]
     assert len({request.sampling.seed for request in target.requests}) == 12
     assert all(request.verifier is None for request in target.requests), "the gold isn't the model's to see"

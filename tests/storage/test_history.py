@@ -1,0 +1,29 @@
+"""The latest finished requests of one model."""
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+from ledger_rows import NOON, ledger_row
+
+from perpend.storage.history import Past, latest
+from perpend.storage.store import Store
+
+
+def test_the_newest_first_and_no_others(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "perpend.db") as store:
+        store.writer.write_now(
+            [
+                ledger_row(model="m", id="req_1", answer=1),
+                ledger_row(model="m", id="req_3", answer=3, cost_usd=Decimal("0.1")),
+                ledger_row(model="m", id="req_4", status="failed"),
+                ledger_row(model="other", id="req_5"),
+                ledger_row(model="m", id="req_2", answer=2, finished_at=NOON + dt.timedelta(seconds=2)),
+            ]
+        )
+        found = latest(store, "m", most=2)
+    noon = int(NOON.timestamp() * 1000)
+    assert found == [
+        Past("single", 256, 100, 3, noon, noon + 1234, Decimal("0.1")),
+        Past("single", 256, 100, 2, noon, noon + 2000, Decimal("0.0000123")),
+    ]
