@@ -1,4 +1,4 @@
-"""A run on two Ray nodes, one of which is killed in the midst, ends as a run without them does."""
+"""A run on two Ray nodes, one of which is killed in the midst, ends as a run on none does. Needs the extra `ray`."""
 
 import json
 import sqlite3
@@ -10,11 +10,18 @@ from typing import Any
 
 import pytest
 from commands import PERPEND, environment, run
+from scripted import STARTED, answer
+
+from perpend.errors import EngineError
+from perpend.evals.fleet import Fleet
+from perpend.evals.log import Log
+from perpend.types import Answer, CallFailed, Event, Request, Started
 
 # pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 ray_cluster = pytest.importorskip("ray.cluster_utils", reason="needs the extra `ray`")
+RayActorError = pytest.importorskip("ray.exceptions").RayActorError
 
 PROBLEMS, SAMPLES, PARALLEL = 20, 60, 6
 ASKED = ("--model", "tiny", "--samples", str(SAMPLES), "--budget", "64", "--temperature", "0", "--seed", "5")
@@ -74,11 +81,19 @@ class Nodes:
         self._cluster.shutdown()
 
 
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[Nodes]:
-    found = Nodes(tmp_path)
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    found = Nodes(tmp_path_factory.mktemp("nodes"))
     yield found
     found.shutdown()
+
+
+def test_what_no_engine_can_start_with_is_told_at_once(home: Path, nodes: Nodes) -> None:
+    command = ("eval", "run", "mine.jsonl", "--model", "missing.gguf", "--on", "ray", "--out", "none")
+    told = run(home, *command, RAY_ADDRESS=nodes.address)
+    assert told.returncode == 1
+    assert "missing.gguf" in told.stderr
+    assert not (home / "none/samples.jsonl").read_bytes(), "nothing was asked"
 
 
 def test_a_run_outlives_a_node(home: Path, nodes: Nodes) -> None:
@@ -105,7 +120,7 @@ def test_a_run_outlives_a_node(home: Path, nodes: Nodes) -> None:
     )
 
     assert run(home, *command, "--out", "here").returncode == 0
-    assert answers(home / "fleet") == answers(home / "here")
+    assert kept(home / "fleet") == kept(home / "here")
 
 
 def until(done: Callable[[], bool]) -> None:
@@ -114,8 +129,50 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def answers(folder: Path) -> dict[tuple[str, int], tuple[str, str]]:
+def kept(folder: Path) -> dict[tuple[str, int], tuple[str, str]]:
     """By problem and number; each is there once."""
     found = [json.loads(line) for line in (folder / "samples.jsonl").read_bytes().splitlines()]
     assert len(found) == SAMPLES * PROBLEMS
     return {(one["problem"], one["number"]): (one["thinking"], one["answer"]) for one in found}
+
+
+class Engines:
+    """Stand for actors: `dies` says how often the next requests end with the engine."""
+
+    def __init__(self, dies: int) -> None:
+        self.dies = dies
+        self.asked = 0
+        self.started = 0
+        self.answer = self.ready = self.close = self
+
+    def options(self, **_: object) -> "Starting":
+        return Starting(self)
+
+    async def remote(self, *_: object) -> tuple[Answer, list[tuple[float, Event]]]:
+        self.asked += 1
+        if self.asked <= self.dies:
+            raise RayActorError
+        return answer(), [(0.0, STARTED)]
+
+
+class Starting:
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    async def remote(self) -> None:
+        self._engines.started += 1
+
+
+async def test_a_sample_is_asked_again_where_its_engine_died() -> None:
+    engines, log = Engines(dies=2), Log()
+    found = Fleet([engines])
+    assert (await found.answer(Request(messages=()), log)).text == answer().text
+    assert (engines.asked, engines.started) == (3, 3)
+    assert [type(event) for _, event in log.heard] == [CallFailed, CallFailed, Started]
+
+
+async def test_a_sample_that_engines_die_of_is_given_up() -> None:
+    engines = Engines(dies=99)
+    with pytest.raises(EngineError, match="3 engines died"):
+        await Fleet([engines]).answer(Request(messages=()), Log())
+    assert engines.asked == 3

@@ -9,6 +9,7 @@ from words import WordBackend
 
 from perpend.evals.forecast import Forecast, Taken, forecast, of_gateway, pace_of
 from perpend.evals.problems import Problem
+from perpend.evals.run import request_of
 from perpend.evals.samples import Settings
 from perpend.storage.history import Past
 from perpend.types import Message, VerifierSpec
@@ -37,7 +38,8 @@ def test_requests_of_the_same_kind_tell_what_to_expect() -> None:
     assert (found.n, found.samples, found.alike) == (2, 10, 3)
     assert found.expected.output_tokens == 533
     assert found.expected.cost_usd == Decimal("0.2")
-    assert found.expected.seconds == pytest.approx(533 / 80 * 1.5 / 2, abs=0.2)
+    tokens_per_s, at_once = 160 / 2, 3 / 2
+    assert found.expected.seconds == pytest.approx(533 / (tokens_per_s * 2 / at_once))
 
 
 def test_other_strategies_and_budgets_tell_the_pace_alone() -> None:
@@ -61,8 +63,6 @@ async def test_what_it_costs_at_most_is_enough_for_a_request() -> None:
     spine = Spine(WordBackend(thought=200, reply=200), price=PRICED)
     limited = replace(SETTINGS, samples=1, max_output_tokens=120)
     found = forecast(PROBLEMS, limited, spine.model, "medium", [], 1)
-    from perpend.evals.run import request_of
-
     answers = [await spine.ask(request_of(problem, 0, limited)) for problem in PROBLEMS]
     assert found.at_most.cost_usd is not None
     assert sum(answer.cost_usd for answer in answers) <= found.at_most.cost_usd

@@ -86,7 +86,7 @@ class Fleet:
         self._starting = {asyncio.ensure_future(self._start(actor)) for actor in actors}
 
     async def answer(self, request: Request, log: Log) -> Answer:
-        from ray.exceptions import RayActorError
+        from ray.exceptions import OutOfMemoryError, RayActorError
 
         for _ in range(_TRIES):
             life = await self._least_asked()
@@ -94,7 +94,7 @@ class Fleet:
             began = log.elapsed_s
             try:
                 said, heard = await _result(life.actor.answer.remote(request))
-            except RayActorError:
+            except (RayActorError, OutOfMemoryError):
                 await log([CallFailed(EngineError.code, "the engine died", -1)])
                 self._bury(life)
                 continue
@@ -106,6 +106,14 @@ class Fleet:
             return said
         raise EngineError(f"{_TRIES} engines died while they answered this", hint="see Ray's logs")
 
+    async def begun(self) -> None:
+        """Waits for an engine. Raises ConfigError where none can be started."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._alive or len(self._refused) == len(self._actors))
+        if not self._alive:
+            refused = self._refused[-1]
+            raise ConfigError(f"no engine can be started: {refused.message}", hint=refused.hint)
+
     async def aclose(self) -> None:
         for task in self._starting:
             task.cancel()
@@ -114,11 +122,7 @@ class Fleet:
         await asyncio.gather(*map(_result, closing), return_exceptions=True)
 
     async def _least_asked(self) -> _Life:
-        """Waits for one that is there. Raises what they failed to start with, where that was all of them."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._alive or len(self._refused) == len(self._actors))
-        if not self._alive:
-            raise self._refused[-1]
+        await self.begun()
         return min(self._alive, key=lambda life: life.asked)
 
     def _bury(self, life: _Life) -> None:
@@ -160,7 +164,7 @@ async def _result(reference: Any) -> Any:
 async def fleet(config: Config, model: str | None, engines: int | None = None) -> AsyncGenerator[Fleet, None]:
     """`engines`: one on each node, unless it says how many. RAY_ADDRESS names the cluster; else this machine has one.
 
-    Raises ConfigError where Ray isn't installed, or can't be reached.
+    Raises ConfigError where Ray isn't installed, can't be reached, or can't start an engine.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
@@ -178,6 +182,7 @@ async def fleet(config: Config, model: str | None, engines: int | None = None) -
         )
         made = Fleet([actor.remote(config, model) for _ in range(engines or nodes)])
         try:
+            await made.begun()
             yield made
         finally:
             await made.aclose()

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest, StorageError
+from perpend.evals.lines import read_lines
 from perpend.evals.log import Moment, Moments
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings
@@ -104,20 +105,13 @@ def read_problems(path: Path) -> dict[str, Problem]:
 
 def read_samples(path: Path) -> list[Sample]:
     """Whole lines only: a run that is under way may be read too."""
-    decode = msgspec.json.Decoder(Sample).decode
-    return [decode(line) for line in _whole_lines(path / "samples.jsonl")]
+    return read_lines(path / "samples.jsonl", Sample)
 
 
 def read_events(path: Path) -> dict[tuple[str, int], tuple[Moment, ...]]:
     """By a sample's problem and number; targets that tell nothing have none."""
-    decode = msgspec.json.Decoder(Moments).decode
-    found = [decode(line) for line in _whole_lines(path / "events.jsonl")]
+    found = read_lines(path / "events.jsonl", Moments)
     return {(one.problem, one.number): one.events for one in found}
-
-
-def _whole_lines(place: Path) -> list[bytes]:
-    data = place.read_bytes() if place.exists() else b""
-    return data[: data.rfind(b"\n") + 1].splitlines()
 
 
 def _drop_cut_line(place: Path) -> None:

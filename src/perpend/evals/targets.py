@@ -1,4 +1,4 @@
-"""What a run asks: this process's models, or a gateway somewhere. See `fleet` for many engines."""
+"""What a run asks: this process's models, or a gateway somewhere. `fleet` has many engines."""
 
 import time
 from typing import Any, Protocol
