@@ -75,3 +75,11 @@ async def test_pieces_are_joined_where_nothing_of_their_candidate_came_between()
         ThinkingDelta("c", 1, 0),
     ]
     assert pieces[0] == ThinkingDelta("a", 1, 0), "what was heard isn't touched"
+
+
+async def test_steps_of_a_search_are_told_apart() -> None:
+    spec = StrategySpec("beam", {"width": 2, "expand": 2, "depth": 2}, VerifierSpec("self_score"))
+    moments = await heard(Spine(WordBackend(thought=4, reply=1, delay_s=0.001)), strategy=spec)
+    steps = [m.event for m in moments if isinstance(m.event, ThinkingDelta) and m.event.candidate < 0]
+    assert len(steps) > 2
+    assert len({step.candidate for step in steps}) == len(steps)

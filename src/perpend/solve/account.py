@@ -33,12 +33,18 @@ class Account:
         self.shown: int | None = None
         """The candidate that clients saw being written, the last one."""
         self._begun = 0
+        self._asides = 0
         self._writers: dict[int, Writer] = {}
 
     def begin(self) -> int:
         """The number of the next candidate."""
         self._begun += 1
         return self._begun - 1
+
+    def aside(self) -> int:
+        """The number of the next thing that belongs to no candidate."""
+        self._asides -= 1
+        return self._asides
 
     @property
     def untouched(self) -> bool:

@@ -109,7 +109,7 @@ class Asking(Struct, frozen=True):
 
     def _draft(self, call: Call) -> Draft:
         bound = self.means.model.input_bound(call.messages) + len(call.continuation.encode())
-        return Draft(ASIDE, replace(self.means, input_bound=bound, emit=silent, control=None))
+        return Draft(self.account.aside(), replace(self.means, input_bound=bound, emit=silent, control=None))
 
 
 def _may_weigh(model: ServedModel) -> bool:
@@ -120,10 +120,6 @@ def _may_weigh(model: ServedModel) -> bool:
 
 def _gone_on(messages: Sequence[Message], begun: str) -> tuple[Message, ...]:
     return (*messages, *((Message("assistant", begun),) if begun else ()))
-
-
-ASIDE = -1
-"""The number of what belongs to no candidate."""
 
 
 def shares(choices: tuple[str, ...], logprobs: Mapping[str, float]) -> dict[str, float]:

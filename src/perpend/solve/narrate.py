@@ -129,6 +129,7 @@ class Pace:
         )
 
     def _of(self, index: int) -> CandidateProgress:
+        index = max(index, -1)  # what belongs to no candidate is told as one
         known = self._candidates.get(index)
         if known is None:
             known = self._candidates[index] = CandidateProgress(index, "queued", 0, 0)

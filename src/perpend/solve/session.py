@@ -13,7 +13,7 @@ from perpend.backends.contract import Call
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, EngineError, UpstreamError
 from perpend.solve import phases
 from perpend.solve.account import Account
-from perpend.solve.asking import ASIDE, Asking
+from perpend.solve.asking import Asking
 from perpend.solve.count import bounded_input
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
@@ -161,7 +161,7 @@ class Session(Struct, frozen=True):
             raise CapReached(
                 "no thinking tokens are left", hint="raise max_thinking_tokens", field="max_thinking_tokens"
             )
-        draft = Draft(ASIDE, replace(means, emit=self.terms.unseen))
+        draft = Draft(self.account.aside(), replace(means, emit=self.terms.unseen))
         try:
             ending = await phases.step(draft, self._call(budget, sampling), thought, budget, stop)
         finally:
@@ -198,7 +198,7 @@ class Session(Struct, frozen=True):
 
     async def rate(self, thought: str) -> float | None:
         assert self.verifier is not None, "only a verifier rates thoughts"
-        verdict = await self._verdict(self.verifier, Candidate(answer="", thinking=thought, index=ASIDE))
+        verdict = await self._verdict(self.verifier, Candidate(answer="", thinking=thought, index=-1))
         return None if verdict is None else verdict.score
 
     def score(self, candidate: Candidate, score: float) -> Candidate:

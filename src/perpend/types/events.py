@@ -1,6 +1,6 @@
 """What happens during a request, in order: clients' streams, traces and metrics are drawn from these.
 
-What is of no candidate, such as a question to a judge, has -1 in its `candidate`.
+What is of no candidate, such as a question to a judge, has a negative number of its own as its `candidate`.
 
 Events travel in batches: a list holds what came in one read, and goes out in one write.
 """
