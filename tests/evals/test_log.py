@@ -1,5 +1,6 @@
 """A sample's events say when each thing happened, of all candidates, and not a word twice."""
 
+from letters import LetterBackend, Right
 from spine import Spine, request
 from words import MortalWords, WordBackend
 
@@ -78,8 +79,11 @@ async def test_pieces_are_joined_where_nothing_of_their_candidate_came_between()
 
 
 async def test_steps_of_a_search_are_told_apart() -> None:
-    spec = StrategySpec("beam", {"width": 2, "expand": 2, "depth": 2}, VerifierSpec("self_score"))
-    moments = await heard(Spine(WordBackend(thought=4, reply=1, delay_s=0.001)), strategy=spec)
+    spec = StrategySpec(
+        "beam", {"step": " ", "step_tokens": 4, "width": 1, "expand": 3}, VerifierSpec("right")
+    )
+    spine = Spine(LetterBackend(length=4), verifier=Right("cabc", rates_thoughts=True))
+    moments = await heard(spine, strategy=spec)
     steps = [m.event for m in moments if isinstance(m.event, ThinkingDelta) and m.event.candidate < 0]
-    assert len(steps) > 2
+    assert len(steps) == 4 * 3
     assert len({step.candidate for step in steps}) == len(steps)
