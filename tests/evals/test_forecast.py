@@ -69,6 +69,10 @@ async def test_what_it_costs_at_most_is_enough_for_a_request() -> None:
     assert sum(answer.usage.output for answer in answers) == found.at_most.output_tokens
 
 
+def test_it_says_how_small_a_difference_can_show() -> None:
+    assert foretold([]).detectable == pytest.approx(2.8 * 0.5 / len(PROBLEMS) ** 0.5, abs=0.01)
+
+
 def test_a_strategy_of_several_answers_has_no_bound_of_its_own() -> None:
     assert foretold([], replace(SETTINGS, strategy="self_consistency")).at_most == Taken()
 

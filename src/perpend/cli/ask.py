@@ -11,8 +11,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from perpend.cli.console import Whole, colours, note, pull_progress
+from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -56,8 +57,8 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     seed: Whole | None = None,
     visibility: Visibility = "visible",
     thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
-    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Ask a question. The first Ctrl-C means "answer now", the second stops.
 

@@ -12,7 +12,8 @@ import msgspec
 from cyclopts import Parameter
 
 from perpend.accounting.calibration import Calibration, Point, save
-from perpend.cli.console import Whole, note, print_json
+from perpend.cli.console import note, print_json
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.errors import BadRequest
@@ -37,8 +38,8 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     parallel: Whole = 2,
     max_cost: Decimal | None = None,
     plot: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Measure how many tokens a model thinks at each effort and each budget, and by how much it overshoots.
 

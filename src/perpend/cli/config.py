@@ -2,24 +2,23 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from perpend.backends.accounts import check_wire
 from perpend.backends.families import family_named
 from perpend.cli.console import print_json
+from perpend.cli.options import ConfigFile
 from perpend.config import Config, load
 from perpend.config.secrets import redacted
 from perpend.errors import ConfigError
 
 app = App(name="config", help="Check and show the configuration.\n\nSuch as `perpend config check`.")
-File = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
 @app.command
-def check(*, config: File = None) -> None:
+def check(*, config: ConfigFile = None) -> None:
     """Say whether the configuration is right; errors name file, line and the nearest valid key.
 
     Example: `perpend config check --config ./perpend.toml`
@@ -49,7 +48,7 @@ def check(*, config: File = None) -> None:
 
 
 @app.command
-def show(*, config: File = None) -> None:
+def show(*, config: ConfigFile = None) -> None:
     """Print the effective configuration as JSON; where each value was set goes to stderr.
 
     Secrets are left out.

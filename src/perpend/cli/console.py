@@ -3,26 +3,17 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import msgspec
-from cyclopts import Parameter, Token
 
 if TYPE_CHECKING:  # the store's commands needn't load an HTTP client
     from perpend.engine.pull import Progress
 
 _PLAIN_EVERY_S = 5.0
-
-
-def _whole(kind: object, tokens: Sequence[Token]) -> int:
-    return int(tokens[0].value)
-
-
-Whole = Annotated[int, Parameter(converter=_whole)]
-"""An integer option; 1.5 is refused, not rounded."""
 
 
 def colours() -> bool:

@@ -4,13 +4,11 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from perpend.cli import checks, probe
 from perpend.cli.checks import Finding
 from perpend.cli.console import print_json
+from perpend.cli.options import ConfigFile, Flag, Json
 from perpend.config import Config
 from perpend.errors import PerpendError
 from perpend.runtime import Runtime
@@ -20,9 +18,9 @@ Found = Finding | None | Iterable[Finding] | AsyncIterable[Finding] | Awaitable[
 
 def doctor(
     *,
-    deep: Annotated[bool, Parameter(name="--deep", negative="", show_default=False)] = False,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    deep: Flag = False,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Check everything that Perpend needs: a line each, and the fix for what is wrong.
 

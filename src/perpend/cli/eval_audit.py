@@ -5,12 +5,10 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from perpend.cli.console import Whole, note, print_json, pull_progress
+from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.options import ConfigFile, Flag, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -39,11 +37,11 @@ def audit(  # noqa: PLR0913 -- the options of a command
     temperature: float | None = None,
     seed: Whole = 0,
     answer_tokens: Whole = 32,
-    rewards: Annotated[bool, Parameter(negative="", show_default=False)] = False,
+    rewards: Flag = False,
     parallel: Whole = 4,
     out: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Perturb a model's traces, answer from each again, and tell how far the answers go along.
 

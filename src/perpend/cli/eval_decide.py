@@ -8,8 +8,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec.structs import replace
 
-from perpend.cli.console import Whole, note, print_json
+from perpend.cli.console import note, print_json
 from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -36,8 +37,8 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     max_cost: Decimal | None = None,
     seed: Whole = 0,
     out: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Ask your own questions with no, medium and high effort, and recommend one of them with its evidence.
 

@@ -29,6 +29,7 @@ def print_forecast(found: Forecast, *, gateway: bool) -> None:
     if found.pace is not None:
         pace = found.pace
         print(f"at {pace.tokens_per_s:.1f} output tokens/s with {pace.at_once:.1f} requests at a time")
+    print(f"a difference to another such run shows from about {100 * found.detectable:.0f} points on")
 
 
 def _said(taken: Taken) -> str:

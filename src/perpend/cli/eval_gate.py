@@ -1,11 +1,9 @@
 """`perpend eval gate`: is a run worse than its baseline? By a paired test, with an exit status for CI."""
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from perpend.cli.console import print_json
+from perpend.cli.options import Json
 from perpend.errors import BadRequest
 from perpend.evals.compare import compare
 from perpend.evals.gate import judged
@@ -18,7 +16,7 @@ def gate(
     *,
     baseline: Path,
     max_drop: float = 0.0,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    json: Json = False,
 ) -> None:
     """Compare a run with a baseline on the same problems. The exit status is 1 where it's surely worse.
 

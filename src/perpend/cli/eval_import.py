@@ -2,12 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from msgspec.structs import replace
 
 from perpend.cli.console import note
+from perpend.cli.options import ConfigFile
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -28,7 +27,7 @@ def import_(
     out: Path | None = None,
     scorer: str | None = None,
     verifier: str | None = None,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Import runs of inspect-ai or lm-evaluation-harness, for `perpend eval report`, `gate`, `stats` and the rest.
 

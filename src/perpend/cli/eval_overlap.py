@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from perpend.cli.console import Whole, print_json
+from perpend.cli.console import print_json
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest
@@ -25,8 +26,8 @@ def overlap(
     against: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)],
     n: Whole = overlaps.N,
     run: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Find a suite's questions and solutions in training files, by runs of shared words.
 

@@ -11,14 +11,14 @@ from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
 from msgspec import Struct
 
-from perpend.cli.console import Whole, note, print_json, pull_progress
+from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_forecast import foreseen, print_forecast
 from perpend.cli.named import named
+from perpend.cli.options import ConfigFile, Flag, Json, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -59,9 +59,9 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     on: Literal["here", "ray"] = "here",
     engines: Whole | None = None,
     out: Path | None = None,
-    dry_run: Annotated[bool, Parameter(negative="", show_default=False)] = False,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    dry_run: Flag = False,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Ask a suite's problems, grade the answers, and print what they amount to.
 

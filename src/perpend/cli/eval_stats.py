@@ -2,11 +2,9 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from perpend.cli.console import Whole, print_json
+from perpend.cli.console import print_json
+from perpend.cli.options import Json, Whole
 from perpend.cli.store import print_table
 from perpend.evals.compare import Comparison, compare
 from perpend.evals.curve import Curve
@@ -23,7 +21,7 @@ def stats(
     verifier: str | None = None,
     baseline: tuple[Path, ...] = (),
     seed: Whole = 0,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    json: Json = False,
 ) -> None:
     """Print what samples amount to: pass@k, maj@k, tokens, cost per right answer, the budget curve; with intervals.
 

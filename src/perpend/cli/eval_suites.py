@@ -3,17 +3,13 @@
 import asyncio
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from perpend.cli.console import Whole, note, print_json
+from perpend.cli.console import note, print_json
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest
-
-Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
-ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
 def suites(*, json: Json = False, config: ConfigFile = None) -> None:

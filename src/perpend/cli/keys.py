@@ -2,17 +2,13 @@
 
 import datetime as dt
 import sys
-from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from perpend.cli.console import print_json
+from perpend.cli.options import ConfigFile, Json
 from perpend.cli.store import open_store, print_table
 from perpend.storage.tables import KeyRow
-
-Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
-ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 app = App(
     name="keys",

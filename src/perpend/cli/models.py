@@ -1,13 +1,12 @@
 """`perpend models`: the weights that are known and those that are here; how models think and what they cost."""
 
 import asyncio
-from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.model_facts import facts_of, print_facts, weights_facts
+from perpend.cli.options import ConfigFile, Json
 from perpend.cli.prices import prices
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
@@ -18,8 +17,6 @@ app = App(
     help="List, fetch and remove embedded weights; show how any model thinks, and what it costs.\n\n"
     "Such as `perpend models pull smollm2-135m`, `perpend models show o3`.",
 )
-Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
-ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
 app.command(prices)

@@ -3,13 +3,12 @@
 import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
-from perpend.cli.console import Whole, note, print_json
+from perpend.cli.console import note, print_json
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
@@ -23,8 +22,8 @@ def prices(
     *,
     stale_days: Whole = 90,
     update: Path | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Show the prices in force, in US dollars per million tokens, and warn of those that are old.
 

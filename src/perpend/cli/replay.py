@@ -1,17 +1,15 @@
 """`perpend replay`: what a recorded exchange with an upstream says, through the backend of its wire."""
 
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from perpend.cli.console import note, print_row
+from perpend.cli.options import Json
 from perpend.errors import BadRequest, ConfigError
 
 
 def replay(
     *folders: Path,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    json: Json = False,
 ) -> None:
     """Read recorded exchanges with upstreams through their backends: for bug reports, and for tests.
 

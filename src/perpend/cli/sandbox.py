@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from perpend.cli.console import Whole, note, print_row
+from perpend.cli.console import note, print_row
+from perpend.cli.options import Json, Whole
 from perpend.errors import BadRequest
 from perpend.sandbox import USUAL, Limits, Outcome, Sandbox
 
@@ -26,7 +27,7 @@ def sandbox(  # noqa: PLR0913 -- options of a command
     processes: Whole = USUAL.processes,
     disk_mb: Whole = USUAL.disk_bytes >> 20,
     output_kb: Whole = USUAL.output_bytes >> 10,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+    json: Json = False,
 ) -> None:
     """Run a Python program in the sandbox in which models' programs run.
 

@@ -5,13 +5,10 @@ import contextlib
 import itertools
 import logging
 import sys
-from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from msgspec.structs import replace
 
-from perpend.cli.console import Whole
+from perpend.cli.options import ConfigFile, Whole
 from perpend.config import Config, load_config
 from perpend.engine.pull import Progress
 from perpend.errors import BadRequest, ConfigError, PerpendError
@@ -34,7 +31,7 @@ def serve(
     host: str | None = None,
     port: Whole | None = None,
     model: str | None = None,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    config: ConfigFile = None,
 ) -> None:
     """Serve the HTTP API until interrupted.
 

@@ -3,12 +3,10 @@
 import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING, Any
 
 from perpend.cli.console import print_json
+from perpend.cli.options import ConfigFile, Json
 from perpend.cli.store import open_store, print_table
 from perpend.errors import BadRequest
 from perpend.registry import choices_hint
@@ -23,8 +21,8 @@ def usage(
     *,
     by: str = "key,model,day",
     since: dt.date | None = None,
-    json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
-    config: Annotated[Path | None, Parameter(name=["--config", "-c"])] = None,
+    json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Show what was used and what it cost: requests, tokens and dollars from the ledger.
 

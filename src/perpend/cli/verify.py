@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from perpend.cli.console import print_json, print_row, pull_progress
 from perpend.cli.named import named
+from perpend.cli.options import ConfigFile, Flag
 from perpend.config import Config, load_config
 from perpend.errors import BadRequest
 from perpend.types import Candidate, Verdict, VerifierSpec
@@ -55,9 +56,9 @@ def verify(  # noqa: PLR0913 -- the options of a command
             help='Rows {"pred"}, and "gold", "question", "thinking", "label" where needed; "-": stdin.',
         ),
     ] = None,
-    agreement: Annotated[bool, Parameter(negative=())] = False,
+    agreement: Flag = False,
     model: str | None = None,
-    config: Path | None = None,
+    config: ConfigFile = None,
 ) -> None:
     r"""Check an answer, and print the verdict as JSON.
 

@@ -11,6 +11,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.samples import Settings
 from perpend.solve import ServedModel
 from perpend.solve.model import messages_bound
+from perpend.statistics import detectable
 from perpend.storage.history import Past
 from perpend.strategies import strategy_spec
 from perpend.types import Effort
@@ -53,6 +54,8 @@ class Forecast(Struct, frozen=True, kw_only=True):
     alike: int
     """Requests with the same model, strategy and thinking budget, which the expected figures are the means of."""
     pace: Pace | None
+    detectable: float
+    """The smallest difference in accuracy to another run of this size that is found at p < 0.05 with a power of 0.8."""
 
 
 def forecast(
@@ -91,6 +94,7 @@ def forecast(
         expected=expected,
         alike=len(alike),
         pace=pace,
+        detectable=_detectable(problems),
     )
 
 
@@ -105,6 +109,7 @@ def of_gateway(problems: Sequence[Problem], settings: Settings) -> Forecast:
         expected=Taken(),
         alike=0,
         pace=None,
+        detectable=_detectable(problems),
     )
 
 
@@ -119,6 +124,11 @@ def pace_of(history: Sequence[Past]) -> Pace | None:
     if not (busy and output):
         return None
     return Pace(requests=len(history), at_once=asked / busy, tokens_per_s=1000 * output / busy)
+
+
+def _detectable(problems: Sequence[Problem]) -> float:
+    """Where the two runs disagree on a quarter of the problems."""
+    return detectable(0.5, len(problems))
 
 
 def _taken(output_tokens: int | None, cost_usd: Decimal | None, pace: Pace | None) -> Taken:
