@@ -19,9 +19,10 @@ def test_a_line_is_there_when_add_returns(tmp_path: Path) -> None:
         assert read_lines(tmp_path / "rows.jsonl", Row) == [Row(1)]
 
 
-def test_a_cut_line_is_dropped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cut", [b'{"n":', b'{"n":' + b" " * 200_000])
+def test_a_cut_line_is_dropped(tmp_path: Path, cut: bytes) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_bytes(b'{"n":1}\n{"n":')
+    path.write_bytes(b'{"n":1}\n' + cut)
     assert read_lines(path, Row) == [Row(1)]
     with Lines(path, Row) as rows:
         rows.add(Row(2))

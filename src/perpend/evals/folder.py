@@ -1,12 +1,10 @@
 """A run's folder: `run.json` says what it is, `problems.jsonl` what was asked, and `samples.jsonl` grows by a line for
 each sample, after `events.jsonl` did by what happened in it.
 
-A line is in the file when `add` returns, so a killed process loses only samples that were still being answered; a line
-that was cut in the middle is dropped when the run goes on. A sample that is there has its events; events may be there
-twice, or of a sample that isn't, where a process was killed between the two lines: the last ones count.
+A sample that is there has its events; events may be there twice, or of a sample that isn't, where a process was killed
+between the two lines: the last ones count.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +13,10 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest, StorageError
-from perpend.evals.lines import read_lines
+from perpend.evals.lines import LINE, Growing, Lines, read_lines
 from perpend.evals.log import Moment, Moments
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings
-
-_LINE = msgspec.json.Encoder(decimal_format="number")
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -34,12 +30,16 @@ class Header(Struct, frozen=True, kw_only=True):
 
 
 class RunFolder:
-    def __init__(self, path: Path, header: Header, samples: list[Sample]) -> None:
+    def __init__(self, path: Path, header: Header) -> None:
+        """Raises StorageError."""
         self.path = path
         self.header = header
-        self.samples = samples
-        self._file = (path / "samples.jsonl").open("ab", buffering=0)
-        self._events = (path / "events.jsonl").open("ab", buffering=0)
+        self._lines = Lines(path / "samples.jsonl", Sample)
+        self._events = Growing[Moments](path / "events.jsonl")
+
+    @property
+    def samples(self) -> list[Sample]:
+        return self._lines.rows
 
     @classmethod
     def open(cls, path: Path, header: Header, problems: Sequence[Problem]) -> Self:
@@ -57,26 +57,19 @@ class RunFolder:
                     )
                 header = known
             else:
-                _write(path / "problems.jsonl", b"".join(_LINE.encode(one) + b"\n" for one in problems))
-                _write(place, msgspec.json.format(_LINE.encode(header)) + b"\n")
-            _drop_cut_line(path / "events.jsonl")
-            _drop_cut_line(path / "samples.jsonl")
-            return cls(path, header, read_samples(path))
+                _write(path / "problems.jsonl", b"".join(LINE.encode(one) + b"\n" for one in problems))
+                _write(place, msgspec.json.format(LINE.encode(header)) + b"\n")
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="name another folder with --out") from error
+        return cls(path, header)
 
     def add(self, sample: Sample, events: tuple[Moment, ...] = ()) -> None:
-        self.samples.append(sample)
-        try:
-            if events:
-                line = Moments(problem=sample.problem, number=sample.number, events=events)
-                self._events.write(_LINE.encode(line) + b"\n")
-            self._file.write(_LINE.encode(sample) + b"\n")
-        except OSError as error:
-            raise StorageError(f"{self.path}: {error.strerror}", hint="free some space and go on") from error
+        if events:
+            self._events.add(Moments(problem=sample.problem, number=sample.number, events=events))
+        self._lines.add(sample)
 
     def close(self) -> None:
-        self._file.close()
+        self._lines.close()
         self._events.close()
 
     def __enter__(self) -> Self:
@@ -112,13 +105,6 @@ def read_events(path: Path) -> dict[tuple[str, int], tuple[Moment, ...]]:
     """By a sample's problem and number; targets that tell nothing have none."""
     found = read_lines(path / "events.jsonl", Moments)
     return {(one.problem, one.number): one.events for one in found}
-
-
-def _drop_cut_line(place: Path) -> None:
-    if place.exists():
-        data = place.read_bytes()
-        if not data.endswith(b"\n"):
-            os.truncate(place, data.rfind(b"\n") + 1)
 
 
 def _write(place: Path, data: bytes) -> None:

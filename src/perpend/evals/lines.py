@@ -1,4 +1,4 @@
-"""A file that grows by a line of JSON for each thing that is done: it's there when `add` returns, so a killed process
+"""Files that grow by a line of JSON for each thing that is done: it's there when `add` returns, so a killed process
 loses only what was still under way. A line that was cut in the middle is dropped.
 """
 
@@ -11,26 +11,25 @@ import msgspec
 from perpend.errors import StorageError
 
 T = TypeVar("T")
-_LINE = msgspec.json.Encoder(decimal_format="number")
+LINE = msgspec.json.Encoder(decimal_format="number")
+_BLOCK = 1 << 16
 
 
-class Lines(Generic[T]):
-    def __init__(self, path: Path, kind: type[T]) -> None:
+class Growing(Generic[T]):
+    """One to write to."""
+
+    def __init__(self, path: Path) -> None:
         """Opened to go on with. Raises StorageError."""
         self.path = path
         try:
-            if path.exists():
-                data = path.read_bytes()
-                os.truncate(path, data.rfind(b"\n") + 1)
-            self.rows = read_lines(path, kind)
-            self._file = path.open("ab", buffering=0)
+            self._file = path.open("a+b", buffering=0)
+            self._file.truncate(_whole(self._file.fileno()))
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="name another folder") from error
 
     def add(self, row: T) -> None:
-        self.rows.append(row)
         try:
-            self._file.write(_LINE.encode(row) + b"\n")
+            self._file.write(LINE.encode(row) + b"\n")
         except OSError as error:
             raise StorageError(f"{self.path}: {error.strerror}", hint="free some space and go on") from error
 
@@ -44,8 +43,31 @@ class Lines(Generic[T]):
         self.close()
 
 
+class Lines(Growing[T]):
+    """One whose rows are at hand."""
+
+    def __init__(self, path: Path, kind: type[T]) -> None:
+        super().__init__(path)
+        self.rows = read_lines(path, kind)
+
+    def add(self, row: T) -> None:
+        super().add(row)
+        self.rows.append(row)
+
+
 def read_lines(path: Path, kind: type[T]) -> list[T]:
     """Whole lines only: somebody may be writing the next one. None where there is no file."""
     data = path.read_bytes() if path.exists() else b""
     decode = msgspec.json.Decoder(kind).decode
     return [decode(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
+
+
+def _whole(file: int) -> int:
+    """Where the last whole line ends."""
+    at = os.fstat(file).st_size
+    while at:
+        start = max(0, at - _BLOCK)
+        if (found := os.pread(file, at - start, start).rfind(b"\n")) >= 0:
+            return start + found + 1
+        at = start
+    return 0
