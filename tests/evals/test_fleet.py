@@ -1,27 +1,23 @@
-"""A run on two Ray nodes, one of which is killed in the midst, ends as a run on none does. Needs the extra `ray`."""
+"""A run on two Ray nodes, one of which is killed in the midst, ends as a run on none does."""
 
 import json
 import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import PERPEND, environment, run
+from ray.exceptions import RayActorError
 from scripted import STARTED, answer
 
 from perpend.errors import EngineError
 from perpend.evals.fleet import Fleet
 from perpend.evals.log import Log
 from perpend.types import Answer, CallFailed, Event, Request, Started
-
-# pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-
-ray_cluster = pytest.importorskip("ray.cluster_utils", reason="needs the extra `ray`")
-RayActorError = pytest.importorskip("ray.exceptions").RayActorError
 
 PROBLEMS, SAMPLES, PARALLEL = 20, 60, 6
 ASKED = ("--model", "tiny", "--samples", str(SAMPLES), "--budget", "64", "--temperature", "0", "--seed", "5")
@@ -49,7 +45,7 @@ class Nodes:
     def __init__(self, path: Path) -> None:
         self.homes = [path / "first", path / "second"]
         sizes: dict[str, Any] = {"num_cpus": 2, "object_store_memory": 80 << 20, "include_dashboard": False}
-        self._cluster = ray_cluster.Cluster()
+        self._cluster = import_module("ray.cluster_utils").Cluster()
         self._nodes = [
             self._cluster.add_node(**sizes, env_vars=self._environment(home), **more)
             for home, more in zip(self.homes, ({"_system_config": QUICK}, {}), strict=True)

@@ -4,13 +4,13 @@ Ray places them, and starts one again where there is room when its process or it
 then asked of another one; those that were answered are with the driver, which has the run's folder, cap and verifiers.
 Each engine writes the ledger of its own node. Config travels to them; keys come from the environment of each node.
 """
-# pyright: reportMissingImports=false, reportMissingTypeStubs=false, reportUnknownMemberType=false
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUntypedFunctionDecorator=false
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 from perpend.config.schema import Config
@@ -151,12 +151,10 @@ class Fleet:
 
 async def _result(reference: Any) -> Any:
     """Nobody waits for it any more? Then it isn't worked on either."""
-    import ray
-
     try:
         return await reference
     except asyncio.CancelledError:
-        ray.cancel(reference)
+        import_module("ray").cancel(reference)
         raise
 
 
@@ -168,11 +166,11 @@ async def fleet(config: Config, model: str | None, engines: int | None = None) -
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     try:
-        import ray
+        ray = import_module("ray")
     except ImportError as error:
         raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[ray]'") from None
     try:
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
         raise ConfigError(f"no Ray cluster: {error}", hint="is RAY_ADDRESS right?") from error
     try:
