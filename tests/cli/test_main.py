@@ -13,6 +13,12 @@ def test_help_lists_each_command_with_what_it_does(tmp_path: Path) -> None:
         assert words in done.stdout
 
 
+@pytest.mark.parametrize("arguments", [("eval",), ("eval", "--help"), ("keys", "-h")])
+def test_help_of_a_group_does_too(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    listed = {"eval": "audit    Perturb a model's traces", "keys": "create  Make a key"}
+    assert listed[arguments[0]] in run(tmp_path, *arguments).stdout
+
+
 @pytest.mark.parametrize("arguments", [("usage",), ("keys", "list"), ("ask", "hi"), ("serve", "--port", "0")])
 def test_a_home_that_cant_be_made_is_said_without_a_traceback(
     tmp_path: Path, arguments: tuple[str, ...]

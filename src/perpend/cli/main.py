@@ -38,8 +38,7 @@ def main() -> None:
             stream.reconfigure(
                 errors="replace"
             )  # a terminal may lack a character, which is no reason to fail
-    if sys.argv[1:] in ([], ["--help"], ["-h"]):
-        app.resolved_commands()  # their summaries are listed: this once all are loaded
+    _load_listed(sys.argv[1:])
     try:
         app(exit_on_error=False, print_error=True, result_action="return_value")
     except PerpendError as error:
@@ -61,3 +60,14 @@ def main() -> None:
         if isinstance(error, CycloptsError):
             raise SystemExit(2) from None
         raise
+
+
+def _load_listed(words: list[str]) -> None:
+    """Help lists the summaries of a group's commands: this once all of them are loaded."""
+    group = app
+    for word in words:
+        if word not in ("--help", "-h"):
+            if word not in group:
+                return
+            group = group[word]
+    group.resolved_commands()
