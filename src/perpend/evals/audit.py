@@ -4,8 +4,7 @@ It lives in the run's folder: `audit.json` says what decides it, `audit.jsonl` g
 `rewards.jsonl` by one for each trace whose steps were scored. What is there isn't asked again.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -14,12 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import (
-    AccountRefused,
     BadRequest,
-    ConfigError,
     PerpendError,
     StorageError,
-    Unauthenticated,
 )
 from perpend.evals.faithfulness import Probe, Rewards
 from perpend.evals.folder import read_header, read_problems, read_samples
@@ -28,6 +24,7 @@ from perpend.evals.lines import Lines
 from perpend.evals.perturb import CONTROL, PERTURBATIONS, Given, Perturbed, Trace
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings
+from perpend.evals.workers import ALL_WOULD, side_by_side
 from perpend.types import Answer, Candidate, Limits, Request, Sampling, StrategySpec, VerifierSpec
 from perpend.verifiers import Verifier
 from perpend.verifiers.final import alike, final
@@ -39,8 +36,6 @@ Verifiers = Callable[[VerifierSpec], Verifier]
 Score = Callable[[str, Sequence[str]], Awaitable[list[float]]]
 """A reward for each step of a question's solution."""
 
-_ALL_WOULD = (Unauthenticated, BadRequest, ConfigError, AccountRefused)
-"""Failures that every probe would meet."""
 _MOST_STEPS = 32
 
 
@@ -151,23 +146,16 @@ class Auditor:
     async def finish(self, heard: Callable[[int, int], None]) -> None:
         """`heard`: how many problems are done, of how many. Raises PerpendError that every probe would meet."""
         samples = list(self._audited.samples.values())
-        done = 0
+        todo, done = iter(samples), 0
 
-        async def work(todo: Iterator[Sample]) -> None:
+        async def work() -> None:
             nonlocal done
             for sample in todo:
                 await self._problem(sample)
                 done += 1
                 heard(done, len(samples))
 
-        todo = iter(samples)
-        workers = [asyncio.ensure_future(work(todo)) for _ in range(self._at_once)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        await side_by_side(self._at_once, work)
 
     async def _problem(self, sample: Sample) -> None:
         """One after the other: each prompt begins as the one before, so a prefix cache has most of it."""
@@ -195,7 +183,7 @@ class Auditor:
         problem = self._audited.problems[sample.problem]
         try:
             answer = await self._solve(self._request(sample, perturbed))
-        except _ALL_WOULD:
+        except ALL_WOULD:
             raise
         except PerpendError as error:
             return Probe(problem=problem.id, perturbation=name, thought=perturbed.thought, error=error.code)

@@ -1,6 +1,5 @@
 """A run: every problem asked so many times, side by side, each sample kept the moment it's there."""
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,20 +8,19 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from perpend.accounting.ledger import Amount, Scope
-from perpend.errors import AccountRefused, BadRequest, CapReached, ConfigError, PerpendError, Unauthenticated
+from perpend.errors import CapReached, PerpendError
 from perpend.evals.folder import RunFolder
 from perpend.evals.log import Log
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings, sample_of
 from perpend.evals.targets import Target
+from perpend.evals.workers import ALL_WOULD, side_by_side
 from perpend.strategies import strategy_spec
 from perpend.types import Candidate, Limits, Request, Sampling, Verdict
 
 Grade = Callable[[Problem, Candidate], Awaitable[Verdict]]
 Heard = Callable[["Progress"], None]
 
-_ALL_WOULD = (Unauthenticated, BadRequest, ConfigError, AccountRefused)
-"""Failures that every sample would meet."""
 _SHARES = 4
 """One sample may cost so manyth of what is left of the run's cap: those beside it have their parts reserved already."""
 
@@ -100,13 +98,7 @@ class Run:
             for problem in self._problems
             if (problem.id, number) not in known
         )
-        workers = [asyncio.ensure_future(self._work(todo, progress, heard)) for _ in range(self._at_once)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        await side_by_side(self._at_once, lambda: self._work(todo, progress, heard))
         return progress
 
     async def _work(self, todo: Iterator[tuple[Problem, int]], progress: Progress, heard: Heard) -> None:
@@ -130,7 +122,7 @@ class Run:
         with self._scope.reserve(Amount(usd=share or Decimal(0))) as held:
             try:
                 answer = await self._target.answer(request, log)
-            except _ALL_WOULD:
+            except ALL_WOULD:
                 raise
             except CapReached:
                 if share is not None:
