@@ -1,10 +1,11 @@
 """Folders of runs over eight questions, of which some were answered rightly."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Sample, Settings
+from perpend.evals.samples import Attempt, Sample, Settings
 from perpend.types import Message, Usage, Verdict, VerifierSpec
 
 EVIL = "<script>alert(1)</script>"
@@ -19,7 +20,12 @@ PROBLEMS = [
 ]
 
 
-def a_run(path: Path, right: set[int], budget: int) -> Path:
+def a_run(path: Path, right: set[int], budget: int, candidates: Sequence[str] = ()) -> Path:
+    """`candidates`: what those of each sample answered."""
+    attempts = tuple(
+        Attempt(answer=answer, thinking=EVIL, usage=Usage(5, 0, 7, 1), stop_reason="stop", score=n / 10)
+        for n, answer in enumerate(candidates)
+    )
     settings = Settings(
         suite="mine.jsonl",
         problems=tuple(p.id for p in PROBLEMS),
@@ -33,6 +39,14 @@ def a_run(path: Path, right: set[int], budget: int) -> Path:
             verdict = Verdict(float(n in right), n in right)
             usage = Usage(5, 0, budget - n, 1)
             folder.add(
-                Sample(problem=problem.id, number=0, answer=EVIL, thinking=EVIL, verdict=verdict, usage=usage)
+                Sample(
+                    problem=problem.id,
+                    number=0,
+                    answer=EVIL,
+                    thinking=EVIL,
+                    verdict=verdict,
+                    usage=usage,
+                    candidates=attempts,
+                )
             )
     return path

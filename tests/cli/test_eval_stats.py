@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from commands import run
 from eval_runs import a_run
 
@@ -89,3 +90,21 @@ def test_a_runs_folder_is_read_as_its_samples(tmp_path: Path) -> None:
     a_run(tmp_path / "run", {0, 1}, 16)
     found = json.loads(run(tmp_path, "eval", "stats", "run", "--baseline", "run", "--json").stdout)
     assert (found["pass@1"]["estimate"], found["baselines"][0]["better"]) == (0.25, 0)
+
+
+def test_candidates_of_a_run_are_graded_as_the_run_was(tmp_path: Path) -> None:
+    folder = str(a_run(tmp_path / "voted", right={0, 1, 2, 3}, budget=64, candidates=("3", "", "3")))
+    done = run(tmp_path, "eval", "stats", folder, "--candidates", "--baseline", folder, "--json")
+    found = json.loads(done.stdout)
+    assert (found["problems"], found["samples"]) == (8, 24)
+    assert found["pass@1"]["estimate"] == pytest.approx(2 / 24)
+    assert found["best@2"]["estimate"] == pytest.approx(2 / 3 / 8)
+    assert found["thinking_tokens"]["all"]["mean"] == 7
+    assert found["baselines"][0]["difference"]["estimate"] == pytest.approx(2 / 24 - 4 / 8)
+
+
+def test_a_run_without_candidates_has_none_to_look_at(tmp_path: Path) -> None:
+    folder = str(a_run(tmp_path / "single", right={0}, budget=64))
+    done = run(tmp_path, "eval", "stats", folder, "--candidates")
+    assert done.returncode == 2
+    assert "several candidates" in done.stderr

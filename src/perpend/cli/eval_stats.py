@@ -4,8 +4,11 @@ import asyncio
 from pathlib import Path
 
 from perpend.cli.console import print_json
-from perpend.cli.options import Json, Whole
+from perpend.cli.options import ConfigFile, Flag, Json, Whole
 from perpend.cli.store import print_table
+from perpend.config import load_config
+from perpend.config.schema import Config
+from perpend.evals.candidates import candidate_rows
 from perpend.evals.compare import Comparison, compare
 from perpend.evals.curve import Curve
 from perpend.evals.report import read as read_run
@@ -18,22 +21,30 @@ def stats(
     file: Path,
     /,
     *,
+    candidates: Flag = False,
     verifier: str | None = None,
     baseline: tuple[Path, ...] = (),
     seed: Whole = 0,
     json: Json = False,
+    config: ConfigFile = None,
 ) -> None:
     """Print what samples amount to: pass@k, maj@k, tokens, cost per right answer, the budget curve; with intervals.
 
     Each line is an object with `problem` and `correct`, and maybe `answer`, `thinking_tokens`, `cost_usd`, `seconds`,
     `truncated`, `refused`, `reward`, `budget`. Intervals are 95 % ones; samples of a problem count as one unit.
 
-    Examples: `perpend eval stats samples.jsonl --json`, `perpend eval stats new.jsonl --baseline old.jsonl`
+    Examples:
+
+    - `perpend eval stats samples.jsonl --json`
+    - `perpend eval stats new.jsonl --baseline old.jsonl`
+    - `perpend eval stats runs/voted --candidates --baseline runs/voted`
 
     Parameters
     ----------
     file
         JSON lines, or the folder of a run; "-" for stdin.
+    candidates
+        Of a run's folder: each candidate is a sample, graded as the run was, and its score is its reward.
     verifier
         Answers are one vote where this verifier says that they are the same; default: where their texts are.
     baseline
@@ -42,8 +53,10 @@ def stats(
         Of everything that is resampled.
     json
         Print an object.
+    config
+        A perpend.toml in place of the usual one.
     """
-    rows = _rows(file)
+    rows = asyncio.run(_candidates(file, load_config(config))) if candidates else _rows(file)
     others = {str(path): _rows(path, field="--baseline") for path in baseline}
     classes = asyncio.run(_verified_classes(by_problem(rows), verifier)) if verifier else None
     found, compared = summary(rows, classes, seed=seed), compare(rows, others, seed=seed)
@@ -59,6 +72,16 @@ def stats(
 
 def _rows(path: Path, *, field: str = "FILE") -> list[Row]:
     return read_run(path, path.name).rows if path.is_dir() else read_rows(path, field=field)
+
+
+async def _candidates(path: Path, config: Config) -> list[Row]:
+    from perpend.runtime import Verifiers
+
+    verifiers = Verifiers(config)
+    try:
+        return await candidate_rows(path, verifiers.get)
+    finally:
+        await verifiers.aclose()
 
 
 async def _verified_classes(groups: Groups, kind: str) -> Classes:
