@@ -8,7 +8,7 @@ from typing import Any
 
 import fake_clock
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from spine import FREE, PRICED, Spine, request
 from words import MortalWords, WordBackend
@@ -109,6 +109,7 @@ def test_it_keeps_its_cap(name: str) -> None:
 
 
 @settings(max_examples=40)
+@example(seed=0, dies=0.5, thinking=8, output=None, cap=None)
 @given(
     seed=st.integers(0, 2**32),
     dies=st.sampled_from([0.001, 0.01, 0.1, 0.5]),

@@ -45,7 +45,7 @@ async def cascade(
         rung = Rung(session.part(len(rungs) - number), names, samples, signal, threshold)
         with suppress(*CUT):  # one more reason to go up
             await rung.climb()
-        best = rung.best or best
+        best = rung.best or best or _begun(session)
         if best is not None:
             session.keep(best)
         upper = rungs[number + 1]
@@ -64,6 +64,11 @@ async def cascade(
         session.note(f"{strongest} gave no answer")
     assert best is not None, "a rung that is sure has an answer"
     return best
+
+
+def _begun(session: Session) -> Candidate | None:
+    """Half an answer, of a sample that was cancelled: better than none, if those above give none."""
+    return session.best if session.best is not None and session.best.answer else None
 
 
 class Rung:
