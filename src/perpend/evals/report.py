@@ -34,12 +34,18 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
     samples: list[Sample]
     rows: list[Row]
     """The samples, as statistics read them."""
-    audit: Audit | None = None
-    """Of its traces, where there was one."""
+    probes: list[Probe]
+    rewards: list[Rewards]
+    """Of its audit, where there was one."""
 
     @cached_property
     def summary(self) -> Summary:
         return summary(self.rows)
+
+    @cached_property
+    def audit(self) -> Audit | None:
+        """Of its traces."""
+        return audited(self.probes, self.rewards)
 
     @property
     def accuracy(self) -> Estimate:
@@ -103,7 +109,8 @@ def read(path: Path, name: str) -> Reported:
         problems=read_problems(path),
         samples=samples,
         rows=rows,
-        audit=audited(read_lines(path / "audit.jsonl", Probe), read_lines(path / "rewards.jsonl", Rewards)),
+        probes=read_lines(path / "audit.jsonl", Probe),
+        rewards=read_lines(path / "rewards.jsonl", Rewards),
     )
 
 
