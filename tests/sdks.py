@@ -56,7 +56,7 @@ class Client:
         return {**body, **own}
 
     async def messages(self, stream: bool, kind: str, turns: list[Any]) -> dict[str, Any]:
-        asked: dict[str, Any] = {"model": "m", "messages": turns, "max_tokens": 4096, **self._own}
+        asked: dict[str, Any] = {"model": "m", "messages": turns, "max_tokens": 16384, **self._own}
         if kind == "text":
             asked["thinking"] = {"type": "disabled"}
         if kind == "tools":

@@ -8,6 +8,9 @@ from perpend.backends.replay import Recording, ReplayBackend
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, Usage
 
+ROOM = 8 * 4096
+"""Thinking tokens with which eight candidates may begin at once."""
+
 
 class Try(NamedTuple):
     answer: str

@@ -7,7 +7,7 @@ import pytest
 from scripted import House, gateway
 from sdks import DIALECTS, USER, Client, texts
 from spine import Spine
-from tries import Try, tries
+from tries import ROOM, Try, tries
 from words import WordBackend
 
 from perpend.backends.contract import Backend
@@ -63,7 +63,7 @@ async def test_the_first_ones_thinking_is_streamed_and_kept(
     dialect: str, script: tuple[Try, ...], shown: str
 ) -> None:
     spec = {"name": "best_of_n", "n": 3, "stream_candidate": shown}
-    whole = await asked(dialect, lambda: tries(*script), strategy=spec, verifier=GOLD)
+    whole = await asked(dialect, lambda: tries(*script), strategy=spec, verifier=GOLD, max_thinking_tokens=ROOM)
     firsts = shown == "first" and script[0].thinks
     assert texts(dialect, whole) == ("hm " * (3 if firsts else 1), "7", [])
 
@@ -72,7 +72,7 @@ async def test_the_first_ones_thinking_is_streamed_and_kept(
 async def test_a_vote(dialect: str) -> None:
     script = (Try("8", 0.0), Try("7", 0.1), Try("7.0", 0.2))
     spec = {"name": "self_consistency", "n": 3}
-    whole = await asked(dialect, lambda: tries(*script), strategy=spec, max_thinking_tokens=90)
+    whole = await asked(dialect, lambda: tries(*script), strategy=spec, max_thinking_tokens=ROOM)
     assert texts(dialect, whole)[1] == "7"
     assert whole["perpend"]["plan"]["strategy"] == "self_consistency"
     assert [one["answer"] for one in whole["perpend"]["candidates"]] == ["8", "7", "7.0"]

@@ -4,7 +4,7 @@ import fake_clock
 from hypothesis import given
 from hypothesis import strategies as st
 from spine import Spine, request
-from tries import Try, tries
+from tries import ROOM, Try, tries
 
 from perpend.solve.transcript import Transcript
 from perpend.strategies import strategy_spec
@@ -25,7 +25,7 @@ TRIES = st.builds(Try, st.sampled_from("78"), st.integers(0, 9), st.integers(0, 
 
 def played(*each: Try, shows: str = "first", name: str = "best_of_n") -> tuple[list[Event], Answer]:
     asked = request(
-        max_thinking_tokens=900,
+        max_thinking_tokens=ROOM,
         strategy=strategy_spec({"name": name, "n": len(each), "stream_candidate": shows}),
         verifier=VerifierSpec("answer", "7"),
     )
@@ -80,7 +80,7 @@ def test_what_was_seen_of_one_that_gave_no_answer_stays_the_answers() -> None:
     each = (Try("7", 0, thinks=1), Try("8", 1, thinks=1), Try("", 2, thinks=3, end="dies"))
     nobody = Try("", thinks=0, end="dies")
     spine = Spine(tries(*each, nobody), family="generic")
-    answer = fake_clock.run(spine.ask(request(max_thinking_tokens=900, strategy=spec)))
+    answer = fake_clock.run(spine.ask(request(max_thinking_tokens=ROOM, strategy=spec)))
     assert answer.text == "7"
     assert answer.plan.reason.endswith("m gave no answer")
     assert seen(spine.events).thinking == answer.thinking == "hm hm hm "

@@ -5,7 +5,7 @@ from typing import Any
 import fake_clock
 import pytest
 from spine import Spine, request
-from tries import Try, tries
+from tries import ROOM, Try, tries
 from words import WordBackend
 
 from perpend.backends.replay import ReplayBackend
@@ -19,7 +19,7 @@ GOLD = VerifierSpec("answer", "7")
 
 def asking(verifier: VerifierSpec | None = GOLD, **options: Any) -> Request:
     spec = strategy_spec({"name": "best_of_n", **options})
-    return request(max_thinking_tokens=800, strategy=spec, verifier=verifier, sampling=Sampling(seed=3))
+    return request(max_thinking_tokens=ROOM, strategy=spec, verifier=verifier, sampling=Sampling(seed=3))
 
 
 def chosen(backend: ReplayBackend, verifier: Verifier | None = None, **options: Any) -> Answer:
@@ -64,7 +64,7 @@ def test_a_cut_gives_the_best_so_far() -> None:
     late = (Try("", 60), Try("9 (0.2)", thinks=0))
     backend = tries(Try("7 (0.1)", 1), Try("8 (0.4)", 2), Try("9 (0.3)", 3), *late)
     spec = StrategySpec("best_of_n")
-    asked = request(max_thinking_tokens=800, deadline_ms=9000, strategy=spec, verifier=VerifierSpec("marks"))
+    asked = request(max_thinking_tokens=ROOM, deadline_ms=9000, strategy=spec, verifier=VerifierSpec("marks"))
     answer = fake_clock.run(Spine(backend, family="generic", verifier=Marks()).ask(asked))
     assert (answer.text, answer.truncated, answer.stop_reason) == ("8 (0.4)", True, "deadline")
 

@@ -5,7 +5,7 @@ from typing import Any
 import fake_clock
 import pytest
 from spine import Spine, request
-from tries import Try, tries
+from tries import ROOM, Try, tries
 
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import BadRequest
@@ -16,7 +16,7 @@ from perpend.verifiers import Task, Verifier
 def elected(backend: ReplayBackend, verifier: Verifier | None = None, **options: Any) -> Answer:
     spec = StrategySpec("self_consistency", {"n": len(options.pop("of", "")) or 3, **options})
     checks = None if verifier is None else VerifierSpec("marks")
-    asked = request(max_thinking_tokens=800, strategy=spec, verifier=checks, sampling=Sampling(seed=3))
+    asked = request(max_thinking_tokens=ROOM, strategy=spec, verifier=checks, sampling=Sampling(seed=3))
     return fake_clock.run(Spine(backend, family="generic", verifier=verifier).ask(asked))
 
 
@@ -108,7 +108,7 @@ def test_votes_without_a_verifier_have_no_weights() -> None:
 def test_a_cut_gives_the_leader_so_far() -> None:
     spec = StrategySpec("self_consistency", {"n": 4, "confidence": 1.0})
     backend = tries(Try("8", 1), Try("7", 2), Try("7", 3), Try("", 60), Try("8", thinks=0))
-    asked = request(max_thinking_tokens=800, deadline_ms=10_000, strategy=spec)
+    asked = request(max_thinking_tokens=ROOM, deadline_ms=10_000, strategy=spec)
     answer = fake_clock.run(Spine(backend, family="generic").ask(asked))
     assert (answer.text, answer.truncated, answer.stop_reason) == ("7", True, "deadline")
     assert answer.elapsed_s < 10

@@ -1,7 +1,8 @@
 """The session that strategies get: everything that it hands out is inside the request's budget, and accounted."""
 
 import asyncio
-from collections.abc import Awaitable
+from bisect import bisect_left
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.calibration import effort_for
+from perpend.accounting.ledger import NOTHING, Amount
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, EngineError, UpstreamError
 from perpend.solve import phases
@@ -35,6 +37,8 @@ from perpend.verifiers import Task, Verifier
 
 Checked = TypeVar("Checked")
 
+_MARGIN = 1.5
+"""By how much a thought may be longer than others on its question: more than four of five are no longer."""
 _FINAL = VerifierSpec("answer")
 """How answers are compared where the request names no verifier."""
 
@@ -87,6 +91,17 @@ class Session(Struct, frozen=True):
             usd=None if left.usd is None else left.usd / of,
         )
         return replace(self, means=replace(self.means, scope=scope), whole=None, may_show=False)
+
+    def fitting(self, count: int, like: Sequence["Session"]) -> int:
+        if not like:
+            medium = self.means.model.effort_tokens["medium"] if self.thinking_budget else 0
+            wanted = Amount(thinking=medium)
+        else:
+            spent = sum((part.means.scope.spent for part in like), NOTHING)
+            thinking, answer = (int(_MARGIN * each / len(like)) for each in (spent.thinking, spent.answer))
+            wanted = Amount(thinking, answer)
+        parts = range(1, count + 1)
+        return bisect_left(parts, True, key=lambda of: not self.part(of)._holds(wanted))
 
     def on(self, model: str) -> "Session":
         served = self.terms.other(model)
@@ -277,6 +292,13 @@ class Session(Struct, frozen=True):
             if self.account.untouched:
                 raise
             raise CapReached(full.message, hint="think less, or use a model with a longer context") from full
+
+    def _holds(self, wanted: Amount) -> bool:
+        try:
+            budget = self._budget(self.means, None)
+        except CapReached:
+            return False
+        return budget.thinking >= wanted.thinking and budget.output >= wanted.output
 
     def _call(
         self, budget: TokenBudget, sampling: Sampling | None, messages: tuple[Message, ...] | None = None

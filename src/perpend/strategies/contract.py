@@ -7,7 +7,7 @@
 Its keyword-only arguments are the options that clients may send; their annotations check them.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from perpend.errors import CapReached, DeadlineTooShort, EngineError, UpstreamError
@@ -96,6 +96,14 @@ class Session(Protocol):
 
     def part(self, of: int) -> "Session":
         """A session that may spend one `of`th of what is left here, of tokens and of dollars."""
+        ...
+
+    def fitting(self, count: int, like: Sequence["Session"]) -> int:
+        """Of `count` parts, how many there may be for each to have room for a whole thought.
+
+        That's half as much again as the parts of `like` took on average, and before any did, what a medium effort may
+        think. All of them, where nothing is to be thought.
+        """
         ...
 
     def on(self, model: str) -> "Session":

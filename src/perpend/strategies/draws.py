@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -47,30 +47,36 @@ def full_marks(candidate: Candidate) -> bool:
     return verdict is not None and verdict.passed and verdict.score >= 1.0
 
 
-async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T, None]:
+async def drawn(
+    session: Session, count: int, draw: Draw[T], *, whole: bool = False
+) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
-    budget isn't enough for so many, there are fewer. A candidate whose upstream fails is left out; raises
-    PerpendError where there is none at all.
+    budget isn't enough for so many, there are fewer. `whole`: where parts may be too small for a whole thought, the
+    first has all that it needs, and then there are as many as its length leaves room for. A candidate whose upstream
+    fails is left out; raises PerpendError where there is none at all.
     """
     numbers: dict[asyncio.Task[T], int] = {}
+    parts: dict[asyncio.Task[T], Session] = {}
     running: set[asyncio.Task[T]] = set()
-    number = done = 0
-    waiting = parts = count
+    ended: list[Session] = []
+    waiting = of = count
     failure: PerpendError | None = None
     try:
         while waiting or running:
-            if starting := min(waiting, session.width - len(running)):
-                parts = waiting
+            starting, of = _next(session, waiting, len(running), ended, of, whole=whole)
             for _ in range(starting):
-                task = asyncio.ensure_future(draw(session.part(parts), number))
+                part = session.part(of)
+                task = asyncio.ensure_future(draw(part, len(numbers)))
                 running.add(task)
-                numbers[task] = number
-                number += 1
+                numbers[task], parts[task] = len(numbers), part
+            if not running:
+                session.note(f"{len(numbers)} of {count}: what is left has no room for another whole thought")
+                break
             waiting -= starting
-            ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(ended, key=numbers.__getitem__):
+            over, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for task in sorted(over, key=numbers.__getitem__):
                 try:
                     made = task.result()
                 except (CapReached, DeadlineTooShort) as error:
@@ -78,13 +84,27 @@ async def drawn(session: Session, count: int, draw: Draw[T]) -> AsyncGenerator[T
                 except (UpstreamError, EngineError) as error:
                     failure = error
                 else:
-                    done += 1
+                    ended.append(parts[task])
                     yield made
-            if not (done or running or waiting) and isinstance(failure, CapReached):
-                waiting = parts // 2  # larger parts, then
-        if not done and failure is not None:
+            if not (ended or running or waiting) and isinstance(failure, CapReached):
+                waiting = of // 2  # larger parts, then
+        if not ended and failure is not None:
             raise failure
     finally:
         for task in numbers:
             task.cancel()
         await asyncio.gather(*numbers, return_exceptions=True)
+
+
+def _next(
+    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, whole: bool
+) -> tuple[int, int]:
+    """How many start now, and into how many parts what is left is divided for them."""
+    free = min(waiting, session.width - running)
+    if not free:
+        return 0, of
+    if not whole or (fitting := session.fitting(waiting, ended)) == waiting:
+        return free, waiting
+    if ended:
+        return min(free, fitting), fitting or of
+    return (0, of) if running else (1, 1)
