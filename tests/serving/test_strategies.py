@@ -63,7 +63,9 @@ async def test_the_first_ones_thinking_is_streamed_and_kept(
     dialect: str, script: tuple[Try, ...], shown: str
 ) -> None:
     spec = {"name": "best_of_n", "n": 3, "stream_candidate": shown}
-    whole = await asked(dialect, lambda: tries(*script), strategy=spec, verifier=GOLD, max_thinking_tokens=ROOM)
+    whole = await asked(
+        dialect, lambda: tries(*script), strategy=spec, verifier=GOLD, max_thinking_tokens=ROOM
+    )
     firsts = shown == "first" and script[0].thinks
     assert texts(dialect, whole) == ("hm " * (3 if firsts else 1), "7", [])
 
