@@ -1,5 +1,6 @@
 """Problems to compare strategies on: what is asked, how it's graded, and what a strategy may check by itself."""
 
+import os
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from perpend.data.tasks import fresh, kinds
+from perpend.evals import suites as evals
 from perpend.types import Candidate
 from perpend.verifiers import Task, Verifier, verifiers
 
@@ -73,45 +75,22 @@ def math500(n: int, seed: int) -> list[Problem]:
 def mbpp(n: int, seed: int) -> list[Problem]:
     """MBPP+: a strategy may run the one assertion that the question shows; its others, and EvalPlus' inputs, grade."""
 
-    def grader(row: dict[str, Any]) -> Callable[[str], Awaitable[bool]]:
-        name = row["entry_point"]
-        gold = {
-            "setup": f"{row['answer']}\n_reference = {name}\n",
-            "test": f"{row['assertion']}\n{_HIDDEN.format(inputs=row['plus_input'][:_INPUTS], name=name)}",
-            "entry_point": name,
-        }
-
+    def grader(gold: str) -> Callable[[str], Awaitable[bool]]:
         async def grade(answer: str) -> bool:
-            task = Task(gold=msgspec.json.encode(gold).decode())
-            return (await _code().verify(task, Candidate(answer=answer))).passed
+            return (await _code().verify(Task(gold=gold), Candidate(answer=answer))).passed
 
         return grade
 
-    problems: list[Problem] = []
-    for row in _rows("mbpp_plus", n, seed):
-        text = row["question"].strip().strip('"').strip()
-        shown = [line for line in text.splitlines() if line.startswith("assert ")]
-        problems.append(
-            Problem(
-                row["id"],
-                f"{text}\nReply with the function in a Python code block, without tests.",
-                grader(row),
-                shown={"name": "code", "gold": "\n".join(shown)},
-            )
+    def problem(given: evals.Problem) -> Problem:
+        asked = given.messages[0].text
+        shown = [line.strip() for line in asked.splitlines() if line.startswith("assert ")]
+        assert given.verifier is not None and given.verifier.gold is not None
+        return Problem(
+            given.id, asked, grader(given.verifier.gold), shown={"name": "code", "gold": "\n".join(shown)}
         )
-    return problems
 
-
-_INPUTS = 25
-_HIDDEN = """
-import copy
-for case in {inputs!r}:
-    try:
-        expected = _reference(*copy.deepcopy(case))
-    except Exception:
-        continue
-    assert {name}(*copy.deepcopy(case)) == expected
-"""
+    os.environ.setdefault("PERPEND_DATA", str(EVALS))
+    return [problem(given) for given in evals.load("mbpp_plus", EVALS, limit=n, seed=seed)]
 
 
 @cache

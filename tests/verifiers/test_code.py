@@ -79,6 +79,20 @@ class TestAsserts:
             "1 of 20 tests passed\nassert candidate(n) == naive(n), n: total(1) returned 0"
         )
 
+    @pytest.mark.parametrize(
+        "test",
+        [
+            "assert fall(3) == 6\nassert fall(4) == 24",
+            "def check(candidate):\n    for n in (3, 4):\n        assert candidate(n) == _reference(n)",
+        ],
+    )
+    async def test_a_reference_of_the_same_name_is_not_what_is_tested(self, code: Code, test: str) -> None:
+        reference = "def fall(n): return n * fall(n - 1) if n else 1\n_reference = fall"
+        gold = {"setup": reference, "test": test, "entry_point": "fall"}
+        assert (await verdict(code, gold, "import math\nfall = math.factorial")).passed
+        found = await verdict(code, gold, "def fall(n): return 24")
+        assert found.score == pytest.approx(1 / 2), found.feedback
+
     async def test_tests_may_expect_exceptions_and_lack_imports(self, code: Code) -> None:
         gold = (
             "try:\n    root(-1)\n    assert False\nexcept ValueError:\n    assert True\n"

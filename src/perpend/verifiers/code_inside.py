@@ -267,12 +267,14 @@ def judge(setup: str, tests: str, entry_point: str) -> None:
         failures += not passed
         say(passed=passed, **({"said": said} if said and failures <= TOLD else {}))
 
-    space: dict[str, Any] = {"__name__": "tests", "__assert__": check}
+    given: dict[str, Any] = {"__name__": "tests", "__assert__": check}
     try:
-        exec(compile(setup, "setup.py", "exec"), space)  # noqa: S102
-        for name in sorted(({entry_point} | _unknown(tree) - set(dir(builtins))) - {"", *space}):
+        exec(compile(setup, "setup.py", "exec"), given)  # noqa: S102
+        for name in sorted(({entry_point} | _unknown(tree) - set(dir(builtins))) - {"", *given}):
             module = name in sys.stdlib_module_names and name != entry_point  # tests often lack their imports
-            space[name] = importlib.import_module(name) if module else Remote(name, stream, lines, say)
+            given[name] = importlib.import_module(name) if module else Remote(name, stream, lines, say)
+        # a reference of that name in the setup goes on calling itself; the tests call the solution
+        space = {**given, entry_point: Remote(entry_point, stream, lines, say)} if entry_point else given
         exec(compile(tree, "tests.py", "exec"), space)  # noqa: S102
         if (
             any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
