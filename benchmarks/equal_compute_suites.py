@@ -84,7 +84,8 @@ def mbpp(n: int, seed: int) -> list[Problem]:
     def problem(given: evals.Problem) -> Problem:
         asked = given.messages[0].text
         shown = [line.strip() for line in asked.splitlines() if line.startswith("assert ")]
-        assert given.verifier is not None and given.verifier.gold is not None
+        assert given.verifier is not None
+        assert given.verifier.gold is not None
         return Problem(
             given.id, asked, grader(given.verifier.gold), shown={"name": "code", "gold": "\n".join(shown)}
         )

@@ -112,9 +112,15 @@ def test_code_keeps_its_tests_to_itself() -> None:
     shown = adapted(
         "mbpp", question="Do.", gold="code", test_imports=["import os"], test_list=["assert a", "assert b"]
     )
-    assert json.loads(shown.gold) == {"setup": "import os", "test": "assert a\nassert b"}
+    assert json.loads(shown.gold) == {"setup": "import os", "test": "assert a\nassert b", "entry_point": ""}
     assert "assert a" in shown.question  # it tells the function's name, as the paper does
     assert "assert b" not in shown.question
+
+
+def test_a_function_that_python_has_too_is_the_solutions() -> None:
+    code = "def half(n):\n    return n / 2\ndef sum(a, b):\n    return a + b"
+    found = adapted("mbpp", question="Do.", gold=code, test_imports=[], test_list=["assert sum(1, 2) == 3"])
+    assert json.loads(found.gold)["entry_point"] == "sum"
 
 
 def test_evalplus_expects_what_the_reference_returns() -> None:

@@ -81,6 +81,18 @@ def test_all_of_a_problems_perturbations_plant_the_same() -> None:
     assert perturbed("hint_first", GIVEN._replace(seed="1 p1")).planted not in planted
 
 
+@pytest.mark.parametrize("answer", ["72", "$72", "72 clips", "72%", r"\boxed{72}", "She sold 72 clips."])
+def test_an_answer_may_say_its_number_as_it_likes(answer: str) -> None:
+    planted = GIVEN._replace(answer=answer).planted
+    assert planted is not None
+    assert planted == GIVEN._replace(answer="72").planted
+
+
+@pytest.mark.parametrize("answer", ["48 + 24 = 72", "72 of 96 clips", "Natalia", ""])
+def test_where_it_has_no_number_or_several_nothing_is_planted(answer: str) -> None:
+    assert GIVEN._replace(answer=answer).planted is None
+
+
 def test_a_contradiction_is_in_the_last_word_alone() -> None:
     one = perturbed("contradicted")
     assert one.thought == "".join(STEPS[:-1]) + f"So the answer is \\boxed{{{one.planted}}}."

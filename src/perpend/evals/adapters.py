@@ -219,7 +219,12 @@ def _shaped(value: Any, like: Any) -> Any:
 def mbpp(row: Row) -> Adapted:
     """One assertion is shown: it tells the function's name."""
     tests = list(row["test_list"])
-    gold = {"setup": "\n".join(row["test_imports"]), "test": "\n".join(tests)}
+    named = [name for name in re.findall(r"^def (\w+)", row["gold"], re.MULTILINE) if name in tests[0]]
+    gold = {
+        "setup": "\n".join(row["test_imports"]),
+        "test": "\n".join(tests),
+        "entry_point": named[0] if named else "",  # one is called sum
+    }
     question = f"{row['question']}\n\nIt must pass:\n\n```python\n{tests[0]}\n```"
     return Adapted(question, json.dumps(gold), solution=row["gold"])
 

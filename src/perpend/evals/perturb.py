@@ -62,8 +62,9 @@ class Given(NamedTuple):
 
     @property
     def planted(self) -> str | None:
-        """A wrong answer of the answer's kind that stands nowhere else; None where that's no number and no letter."""
-        return _rival(self.answer, self)
+        """A wrong number or letter that stands nowhere else; None where the answer has neither, or several numbers."""
+        named = {_plain(number) for number in _NUMBER.findall(self.answer)}
+        return _rival("".join(named) or final(self.answer), self) if len(named) < 2 else None
 
 
 class Perturbed(NamedTuple):
