@@ -22,6 +22,72 @@ def test_the_last_number() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "so **72**",
+            "- 72",
+            "* 72",
+            "Step 3: 72",
+            "In week 3, 72 clips",
+            "x=72",
+            r"\(72\)",
+            "$72",
+            r"\$72",
+        ),
+        *(
+            r"72\%",
+            "72km",
+            "72 m",
+            "72/hour",
+            r"72\text{ clips}",
+            r"72^\circ",
+            r"\text{72}",
+            "about 72!",
+            "(72)",
+        ),
+        *("48 + 24 = 72", r"\frac{144}{2} = 72", "72.", "72, as I said", "that's - 72", "结论：总共有72颗"),
+    ],
+)
+def test_one_that_stands_for_itself(text: str) -> None:
+    assert last_number(text) == "72"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            r"\frac{1}{72}",
+            r"\sqrt{72}",
+            r"\sqrt 72",
+            "x^72",
+            "10^{72}",
+            "a_72",
+            "3 + 72",
+            "3 - 72",
+            "3-72",
+            "x - 72",
+        ),
+        *(
+            r"3 \cdot 72",
+            "$3 * $72",
+            "72x",
+            r"72\pi",
+            r"72\sqrt{x}",
+            "72√x",
+            "72^n",
+            "72(x+1)",
+            "1:72",
+            "(3, 72)",
+        ),
+        *(r"\pi/72", "2√72", r"\{3, 72\}", "B72", "COVID-72"),
+    ],
+)
+def test_a_piece_of_an_expression_is_no_number_of_its_own(text: str) -> None:
+    assert last_number(text) is None
+
+
+@pytest.mark.parametrize(
     ("text", "chosen"),
     [
         ("B", "B"),

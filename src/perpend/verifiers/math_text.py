@@ -15,6 +15,16 @@ _LETTER = re.compile(r"(?<![A-Za-z'])([A-J])(?![A-Za-z']| [a-z])|(?<![A-Za-z'])(
 _THIN = re.compile(r"(?<=\d)(?:,?\\[,!;: ]|\{,\})+\s*(?=\d{3})")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\s?\d{3})+(?![\d])")
 _NUMBERS = re.compile(r"-?(?:\d[\d,]*\d|\d)(?:\.\d+)?(?:/\d+)?")
+_JOINED = re.compile(
+    r"[A-Za-z0-9)}\]^_√]$|\d:$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
+    r"|(?:[\d)}\]%]|(?<![A-Za-z'’])[A-Za-z]|\\[a-z]+)\s*(?:[-+*/×·÷−]|\\(?:times|cdot|div|pm))\s*\$?$"
+    r"|(?<!\\text)(?<!\\textbf)(?<!\\mathbf)(?<!\\mathrm)(?<!\\boxed)(?<!\\fbox)\{\s*$"
+)
+"""What stands before a number that is a piece of an expression: an operand and its sign, a root, a power, a brace."""
+_JOINS = re.compile(
+    r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|[π√(]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
+)
+"""What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,(\[{])(?P<whole>\d+),(?P<part>\d{1,2})(?![\d.,)\]}])|(?<![\d.,])0,(?P<zero>\d+)(?![\d.,])"
 )
@@ -68,8 +78,14 @@ def announced(text: str) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    found = _NUMBERS.findall(text)
-    return found[-1] if found else None
+    """Where it stands for itself: of `\\sqrt{3}`, `x^2`, `3 + 5` and `(3, 7)` the last number is not the value."""
+    text = _BOLD.sub(r"\1", text)
+    found = list(_NUMBERS.finditer(text))
+    if not found:
+        return None
+    before, after = text[: found[-1].start()], text[found[-1].end() :]
+    listed = re.search(r"\d\s*[,;]\s*$", before) and re.match(r"\s*\\?[)\]}]", after)
+    return None if listed or _JOINED.search(before) or _JOINS.match(after) else found[-1][0]
 
 
 def letter(text: str) -> str | None:
