@@ -40,6 +40,12 @@ async def math() -> AsyncGenerator[Math, None]:
         (r"p = 5, q = 2 \quad \text{and} \quad p = 7, q = 2", "p=5,q=2;p=7,q=2", True),
         (r"p = 5, q = 2 \text{ and } p = 7, q = 2", "p=5,q=7;p=2,q=2", False),
         ("1 and 2", "1 and 3", False),
+        ("4", r"\frac{1}{4}", False),
+        ("3", r"The answer is $\sqrt{3}$.", False),
+        ("2", "1 or 2", False),
+        ("(3,2,7)", "(p,q,r)=(3,2,7)", True),
+        ("(45,60),(135,60)", "(135,60),(45,60)", True),
+        ("(45,60),(135,60)", "(45,60),(135,60),(135,120),(225,120)", False),
     ],
 )
 async def test_equal_as_mathematics(math: Math, gold: str, answer: str, passed: bool) -> None:

@@ -80,7 +80,7 @@ def test_one_that_stands_for_itself(text: str) -> None:
             "1:72",
             "(3, 72)",
         ),
-        *(r"\pi/72", "2√72", r"\{3, 72\}", "B72", "COVID-72"),
+        *(r"\pi/72", "2√72", r"\{3, 72\}", "3, 72", "3 or 72.", "x=3, y=72", "B72", "COVID-72"),
     ],
 )
 def test_a_piece_of_an_expression_is_no_number_of_its_own(text: str) -> None:

@@ -37,6 +37,7 @@ _JOINED = re.compile(
 """Words between the elements of a list."""
 _LONGEST_LIST = 200
 """Characters above which "and" is a word of a sentence."""
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _OUTER = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -71,6 +72,8 @@ def _same(gold: str, given: str) -> bool:
         return numbers.equal(first, second)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
+    if _of_other_lengths(gold, given):
+        return False
     return _verified(gold, given) or _elementwise(gold, given) or _rounded(gold, given)
 
 
@@ -93,8 +96,12 @@ def _too_large(text: str) -> bool:
 
 def _depth(text: str) -> int:
     """Of brackets in brackets; parsers that recurse take as long as they are deep, and more."""
-    opened = accumulate((letter_ in "([{") - (letter_ in ")]}") for letter_ in text)
-    return max(opened, default=0)
+    return max(_depths(text), default=0)
+
+
+def _depths(text: str) -> list[int]:
+    """After each of its signs."""
+    return list(accumulate((letter_ in "([{") - (letter_ in ")]}") for letter_ in text))
 
 
 def _parsed(text: str) -> list[Any]:
@@ -158,7 +165,7 @@ def _split(text: str) -> tuple[str, list[list[str]]]:
     """
     text = _unassigned(text).strip().strip("$").replace("\\{", "{").replace("\\}", "}").strip()
     bracket = ""
-    if text[:1] in _OUTER and text.endswith(_OUTER[text[0]]):
+    if text[:1] in _OUTER and text.endswith(_OUTER[text[0]]) and 0 not in _depths(text)[:-1]:
         bracket, text = text[0], text[1:-1]
     if len(text) <= _LONGEST_LIST:
         text = _JOINED.sub(";", text)
@@ -175,6 +182,12 @@ def _parts(text: str, signs: str) -> list[str]:
             parts.append(text[start:index])
             start = index + 1
     return [*parts, text[start:]]
+
+
+def _of_other_lengths(gold: str, given: str) -> bool:
+    """Two lists, bare of words, of which one has more elements: math-verify takes some for equal."""
+    lengths = [{len(parts) for parts in _split(text)[1]} for text in (gold, given)]
+    return min(map(min, lengths)) > 1 and not lengths[0] & lengths[1] and not _WORD.search(given)
 
 
 def _elementwise(gold: str, given: str) -> bool:

@@ -25,6 +25,9 @@ _JOINS = re.compile(
     r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|[π√(]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
 )
 """What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
+_ONE_MORE = re.compile(r"\d\$?\s*(?:[,;]|\b(?:and|or)\b)\s*\$?(?:[A-Za-z]\s*=\s*)?$")
+_LAST = re.compile(r"\s*(?:\\?[)\]}]|[$.]*\s*$)")
+"""Around the last number of a list."""
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,(\[{])(?P<whole>\d+),(?P<part>\d{1,2})(?![\d.,)\]}])|(?<![\d.,])0,(?P<zero>\d+)(?![\d.,])"
 )
@@ -78,13 +81,13 @@ def announced(text: str) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    """Where it stands for itself: of `\\sqrt{3}`, `x^2`, `3 + 5` and `(3, 7)` the last number is not the value."""
+    """Where it stands for itself: of `\\sqrt{3}`, `x^2`, `3 + 5` and `3 or 7` the last number is not the value."""
     text = _BOLD.sub(r"\1", text)
     found = list(_NUMBERS.finditer(text))
     if not found:
         return None
     before, after = text[: found[-1].start()], text[found[-1].end() :]
-    listed = re.search(r"\d\s*[,;]\s*$", before) and re.match(r"\s*\\?[)\]}]", after)
+    listed = _ONE_MORE.search(before) and _LAST.match(after)
     return None if listed or _JOINED.search(before) or _JOINS.match(after) else found[-1][0]
 
 
