@@ -1,6 +1,7 @@
 """`perpend eval import`: runs that inspect-ai and lm-evaluation-harness made, as folders that `perpend eval` reads."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -94,7 +95,6 @@ def _marked(run: Foreign) -> Foreign:
 
 
 async def _graded(run: Foreign, verifier: str, config: Config) -> Foreign:
-    verifiers = Verifiers(config)
     problems = {one.id: replace(one, verifier=VerifierSpec(verifier, one.gold)) for one in run.problems}
 
     async def anew(sample: Sample) -> Sample:
@@ -103,8 +103,6 @@ async def _graded(run: Foreign, verifier: str, config: Config) -> Foreign:
         candidate = Candidate(answer=sample.answer, thinking=sample.thinking)
         return replace(sample, verdict=await grade(verifiers.get, problems[sample.problem], candidate))
 
-    try:
+    async with aclosing(Verifiers(config)) as verifiers:
         samples = await asyncio.gather(*map(anew, run.samples))
-    finally:
-        await verifiers.aclose()
     return replace(run, problems=list[Problem](problems.values()), samples=samples)

@@ -1,6 +1,7 @@
 """`perpend eval stats`: every statistic of graded samples from anywhere."""
 
 import asyncio
+from contextlib import aclosing
 from pathlib import Path
 
 from perpend.cli.console import print_json
@@ -77,20 +78,16 @@ def _rows(path: Path, *, field: str = "FILE") -> list[Row]:
 async def _candidates(path: Path, config: Config) -> list[Row]:
     from perpend.runtime import Verifiers
 
-    verifiers = Verifiers(config)
-    try:
+    async with aclosing(Verifiers(config)) as verifiers:
         return await candidate_rows(path, verifiers.get)
-    finally:
-        await verifiers.aclose()
 
 
 async def _verified_classes(groups: Groups, kind: str) -> Classes:
     """Each answer joins the first one before it that the verifier says is the same."""
     from perpend.verifiers import verifiers
 
-    checker = verifiers.get(kind, field="--verifier")()
     classes: Classes = {}
-    try:
+    async with aclosing(verifiers.get(kind, field="--verifier")()) as checker:
         for problem, rows in groups.items():
             leaders: list[str] = []
             numbers: dict[str, int] = {}
@@ -103,8 +100,6 @@ async def _verified_classes(groups: Groups, kind: str) -> Classes:
                     numbers[said] = len(leaders)
                     leaders.append(said)
             classes[problem] = [None if row.said is None else numbers[row.said] for row in rows]
-    finally:
-        await checker.aclose()
     return classes
 
 
