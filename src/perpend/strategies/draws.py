@@ -57,8 +57,7 @@ async def drawn(
     first has all that it needs, and then there are as many as its length leaves room for. A candidate whose upstream
     fails is left out; raises PerpendError where there is none at all.
     """
-    numbers: dict[asyncio.Task[T], int] = {}
-    parts: dict[asyncio.Task[T], Session] = {}
+    parts: dict[asyncio.Task[T], Session] = {}  # in the order in which they were begun
     running: set[asyncio.Task[T]] = set()
     ended: list[Session] = []
     waiting = of = count
@@ -68,15 +67,15 @@ async def drawn(
             starting, of = _next(session, waiting, len(running), ended, of, whole=whole)
             for _ in range(starting):
                 part = session.part(of)
-                task = asyncio.ensure_future(draw(part, len(numbers)))
+                task = asyncio.ensure_future(draw(part, len(parts)))
                 running.add(task)
-                numbers[task], parts[task] = len(numbers), part
+                parts[task] = part
             if not running:
-                session.note(f"{len(numbers)} of {count}: what is left has no room for another whole thought")
+                session.note(f"{len(parts)} of {count}: what is left has no room for another whole thought")
                 break
             waiting -= starting
             over, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(over, key=numbers.__getitem__):
+            for task in [task for task in parts if task in over]:
                 try:
                     made = task.result()
                 except (CapReached, DeadlineTooShort) as error:
@@ -91,9 +90,9 @@ async def drawn(
         if not ended and failure is not None:
             raise failure
     finally:
-        for task in numbers:
+        for task in parts:
             task.cancel()
-        await asyncio.gather(*numbers, return_exceptions=True)
+        await asyncio.gather(*parts, return_exceptions=True)
 
 
 def _next(

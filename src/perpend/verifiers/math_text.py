@@ -15,13 +15,13 @@ _LETTER = re.compile(r"(?<![A-Za-z'])([A-J])(?![A-Za-z']| [a-z])|(?<![A-Za-z'])(
 _THIN = re.compile(r"(?<=\d)(?:,?\\[,!;: ]|\{,\})+\s*(?=\d{3})")
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\s?\d{3})+(?![\d])")
 _NUMBERS = re.compile(r"-?(?:\d[\d,]*\d|\d)(?:\.\d+)?(?:/\d+)?")
-_JOINED = re.compile(
+_PIECE_AFTER = re.compile(
     r"[A-Za-z0-9)}\]^_√]$|\d:$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
     r"|(?:[\d)}\]%]|(?<![A-Za-z'’])[A-Za-z]|\\[a-z]+)\s*(?:[-+*/×·÷−]|\\(?:times|cdot|div|pm))\s*\$?$"
     r"|(?<!\\text)(?<!\\textbf)(?<!\\mathbf)(?<!\\mathrm)(?<!\\boxed)(?<!\\fbox)\{\s*$"
 )
 """What stands before a number that is a piece of an expression: an operand and its sign, a root, a power, a brace."""
-_JOINS = re.compile(
+_PIECE_BEFORE = re.compile(
     r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|[π√(]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
 )
 """What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
@@ -88,7 +88,7 @@ def last_number(text: str) -> str | None:
         return None
     before, after = text[: found[-1].start()], text[found[-1].end() :]
     listed = _ONE_MORE.search(before) and _LAST.match(after)
-    return None if listed or _JOINED.search(before) or _JOINS.match(after) else found[-1][0]
+    return None if listed or _PIECE_AFTER.search(before) or _PIECE_BEFORE.match(after) else found[-1][0]
 
 
 def letter(text: str) -> str | None:
