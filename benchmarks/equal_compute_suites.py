@@ -40,14 +40,16 @@ def _rows(name: str, n: int, seed: int) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line) for line in random.Random(seed).sample(lines, n)]
 
 
-def _math(gold: str) -> Callable[[str], Awaitable[bool]]:
+def _graded(verifier: str, gold: str) -> Callable[[str], Awaitable[bool]]:
     async def grade(answer: str) -> bool:
-        return (await _GRADER.verify(Task(gold=gold), Candidate(answer=answer))).passed
+        return (await _verifier(verifier).verify(Task(gold=gold), Candidate(answer=answer))).passed
 
     return grade
 
 
-_GRADER = verifiers.get("math")()
+@cache
+def _verifier(name: str) -> Verifier:
+    return verifiers.get(name)()
 
 
 def gsm8k(n: int, seed: int) -> list[Problem]:
@@ -55,7 +57,7 @@ def gsm8k(n: int, seed: int) -> list[Problem]:
         Problem(
             str(row["id"]),
             f"{row['question']}\nReply with the final number only.",
-            _math(str(row["answer"])),
+            _graded("math", str(row["answer"])),
         )
         for row in _rows("gsm8k_test", n, seed)
     ]
@@ -66,7 +68,7 @@ def math500(n: int, seed: int) -> list[Problem]:
         Problem(
             str(row["id"]),
             f"{row['question']}\nReply with the final answer in \\boxed{{}} only.",
-            _math(str(row["answer"])),
+            _graded("math", str(row["answer"])),
         )
         for row in _rows("math500", n, seed)
     ]
@@ -75,28 +77,20 @@ def math500(n: int, seed: int) -> list[Problem]:
 def mbpp(n: int, seed: int) -> list[Problem]:
     """MBPP+: a strategy may run the one assertion that the question shows; its others, and EvalPlus' inputs, grade."""
 
-    def grader(gold: str) -> Callable[[str], Awaitable[bool]]:
-        async def grade(answer: str) -> bool:
-            return (await _code().verify(Task(gold=gold), Candidate(answer=answer))).passed
-
-        return grade
-
     def problem(given: evals.Problem) -> Problem:
         asked = given.messages[0].text
         shown = [line.strip() for line in asked.splitlines() if line.startswith("assert ")]
         assert given.verifier is not None
         assert given.verifier.gold is not None
         return Problem(
-            given.id, asked, grader(given.verifier.gold), shown={"name": "code", "gold": "\n".join(shown)}
+            given.id,
+            asked,
+            _graded("code", given.verifier.gold),
+            shown={"name": "code", "gold": "\n".join(shown)},
         )
 
     os.environ.setdefault("PERPEND_DATA", str(EVALS))
     return [problem(given) for given in evals.load("mbpp_plus", EVALS, limit=n, seed=seed)]
-
-
-@cache
-def _code() -> Verifier:
-    return verifiers.get("code")()
 
 
 def tiny(n: int, seed: int) -> list[Problem]:
