@@ -35,6 +35,8 @@ def test_a_row_is_complete(family: Family) -> None:
         assert family.open
         assert family.close
         assert family.wait
+    if family.system and family.answer_prefix:
+        assert family.answer_prefix.endswith("\n"), "a code block can only begin a line"
     if family.budget == "effort_only":
         assert family.effort_word("medium")
     if family.effort_field:
