@@ -107,7 +107,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
     with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:
         if not audited.done(rewards=rewards):
             asyncio.run(_finish(audited, loaded, parallel, rewards=rewards))
-        found = audit_of(audited.probes.rows, audited.rewards.rows, seed=seed)
+        found = audit_of(audited.probes.rows, audited.rewards.rows)
     if found is None:
         raise BadRequest(f"no trace of {run} leads to an answer", hint="see audit.jsonl there", field="--run")
     if json:

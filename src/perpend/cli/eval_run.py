@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, redirect_stdout
+from contextlib import aclosing, asynccontextmanager, contextmanager, redirect_stdout
 from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
@@ -171,24 +171,20 @@ async def finish_run(
 ) -> tuple[Progress, Summary]:
     """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to."""
     header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
-    verifiers = Verifiers(config)
     with RunFolder.open(path, header, problems) as folder:
         if folder.samples:
             note(f"going on with {path}: {len(folder.samples)} samples are there")
-        try:
-            async with _target(settings, config, asking) as target:
-                run = Run(
-                    problems,
-                    folder,
-                    target,
-                    partial(grade, verifiers.get),
-                    at_once=asking.parallel,
-                    max_cost_usd=asking.max_cost_usd,
-                )
-                with _shown() as heard:
-                    progress = await run.finish(heard)
-        finally:
-            await verifiers.aclose()
+        async with aclosing(Verifiers(config)) as verifiers, _target(settings, config, asking) as target:
+            run = Run(
+                problems,
+                folder,
+                target,
+                partial(grade, verifiers.get),
+                at_once=asking.parallel,
+                max_cost_usd=asking.max_cost_usd,
+            )
+            with _shown() as heard:
+                progress = await run.finish(heard)
         return progress, summary([row_of(sample, settings) for sample in folder.samples])
 
 

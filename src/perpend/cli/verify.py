@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ from perpend.types import Candidate, Verdict, VerifierSpec
 
 if TYPE_CHECKING:  # verifiers that ask no model needn't load an engine
     from perpend.solve.asking import Asking
+    from perpend.verifiers import Verifier
 
 _AT_ONCE = 64
 
@@ -152,10 +153,7 @@ async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> As
     from perpend.runtime import Verifiers
     from perpend.verifiers import Task
 
-    verifiers = Verifiers(config)
-    verifier = verifiers.get(spec)
-
-    def checking(judge: "Asking | None") -> _Checking:
+    def checking(verifier: "Verifier", judge: "Asking | None") -> _Checking:
         async def check(row: _Row) -> Verdict:
             gold = spec.gold if row.gold is None else row.gold
             task = Task(question=row.question, gold=gold, model=judge)
@@ -163,15 +161,12 @@ async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> As
 
         return _Checking(check, _AT_ONCE if judge is None else judge.means.model.width())
 
-    try:
+    async with aclosing(Verifiers(config)) as verifiers, aclosing(verifiers.get(spec)) as verifier:
         if verifier.needs_model:
             async with _asking(model, config) as judge:
-                yield checking(judge)
+                yield checking(verifier, judge)
         else:
-            yield checking(None)
-    finally:
-        await verifier.aclose()
-        await verifiers.aclose()
+            yield checking(verifier, None)
 
 
 @asynccontextmanager
