@@ -37,8 +37,6 @@ from perpend.verifiers import Task, Verifier
 
 Checked = TypeVar("Checked")
 
-_MARGIN = 1.5
-"""By how much a thought may be longer than others on its question: more than four of five are no longer."""
 _FINAL = VerifierSpec("answer")
 """How answers are compared where the request names no verifier."""
 
@@ -92,13 +90,13 @@ class Session(Struct, frozen=True):
         )
         return replace(self, means=replace(self.means, scope=scope), whole=None, may_show=False)
 
-    def fitting(self, count: int, like: Sequence["Session"]) -> int:
+    def fitting(self, count: int, like: Sequence["Session"], margin: float) -> int:
         if not like:
             medium = self.means.model.effort_tokens["medium"] if self.thinking_budget else 0
             wanted = Amount(thinking=medium)
         else:
             spent = sum((part.means.scope.spent for part in like), NOTHING)
-            thinking, answer = (int(_MARGIN * each / len(like)) for each in (spent.thinking, spent.answer))
+            thinking, answer = (int(margin * each / len(like)) for each in (spent.thinking, spent.answer))
             wanted = Amount(thinking, answer)
         parts = range(1, count + 1)
         return bisect_left(parts, True, key=lambda of: not self.part(of)._holds(wanted))

@@ -13,6 +13,8 @@ from perpend.strategies.votes import Poll
 from perpend.types import Candidate, StrategySpec
 
 _SINGLE = StrategySpec()
+_ROOM = 1.0
+"""Times what the others took. Half of those that come after are longer, but a cut one is only tried, not counted."""
 
 
 @strategies.register("best_of_n")
@@ -44,7 +46,7 @@ async def best_of_n(
 
 async def _scored(session: Session, n: int, draw: Draw[Candidate]) -> Candidate:
     candidates: list[Candidate] = []
-    async with aclosing(drawn(session, n, draw, whole=True)) as draws:
+    async with aclosing(drawn(session, n, draw, whole=_ROOM)) as draws:
         async for candidate in draws:
             candidates.append(candidate)
             best = max(candidates, key=rank)
@@ -72,7 +74,7 @@ async def _compared(session: Session, n: int, draw: Draw[Candidate]) -> Candidat
                 best = candidate
             session.keep(best)
 
-    async with aclosing(drawn(session, n, challenge, whole=True)) as draws:
+    async with aclosing(drawn(session, n, challenge, whole=_ROOM)) as draws:
         async for _ in draws:
             pass
     return best

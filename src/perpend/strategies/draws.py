@@ -48,14 +48,15 @@ def full_marks(candidate: Candidate) -> bool:
 
 
 async def drawn(
-    session: Session, count: int, draw: Draw[T], *, whole: bool = False
+    session: Session, count: int, draw: Draw[T], *, whole: float = 0
 ) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
-    budget isn't enough for so many, there are fewer. `whole`: where parts may be too small for a whole thought, the
-    first has all that it needs, and then there are as many as its length leaves room for. A candidate whose upstream
-    fails is left out; raises PerpendError where there is none at all.
+    budget isn't enough for so many, there are fewer. `whole`, where it isn't 0: where parts may be too small for a
+    whole thought, the first has all that it needs, and then there are as many as have room for `whole` times the
+    length of those that ended. A candidate whose upstream fails is left out; raises PerpendError where there is none
+    at all.
     """
     parts: dict[asyncio.Task[T], Session] = {}  # in the order in which they were begun
     running: set[asyncio.Task[T]] = set()
@@ -96,13 +97,13 @@ async def drawn(
 
 
 def _next(
-    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, whole: bool
+    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, whole: float
 ) -> tuple[int, int]:
     """How many start now, and into how many parts what is left is divided for them."""
     free = min(waiting, session.width - running)
     if not free:
         return 0, of
-    if not whole or (fitting := session.fitting(waiting, ended)) == waiting:
+    if not whole or (fitting := session.fitting(waiting, ended, whole)) == waiting:
         return free, waiting
     if ended:
         return min(free, fitting), fitting or of

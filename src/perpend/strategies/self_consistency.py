@@ -10,6 +10,9 @@ from perpend.strategies.draws import drawn, sampling_of
 from perpend.strategies.votes import Group, Poll, out_of_reach, risk
 from perpend.types import Candidate
 
+_ROOM = 1.5
+"""Times what the others took: more than four of five thoughts are no longer, and a cut one is no vote."""
+
 
 @strategies.register("self_consistency")
 async def self_consistency(
@@ -34,7 +37,7 @@ async def self_consistency(
     whole, cut = Poll(session.same), Poll(session.same)
     spoiled: Candidate | None = None
     to_come = n
-    async with aclosing(drawn(session, n, draw, whole=True)) as candidates:
+    async with aclosing(drawn(session, n, draw, whole=_ROOM)) as candidates:
         async for candidate in candidates:
             to_come -= 1
             if not candidate.answer:
