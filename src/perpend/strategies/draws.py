@@ -47,9 +47,7 @@ def full_marks(candidate: Candidate) -> bool:
     return verdict is not None and verdict.passed and verdict.score >= 1.0
 
 
-async def drawn(
-    session: Session, count: int, draw: Draw[T], *, whole: float = 0
-) -> AsyncGenerator[T, None]:
+async def drawn(session: Session, count: int, draw: Draw[T], *, whole: float = 0) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the

@@ -1,7 +1,12 @@
 """What a text settles on, and whether two texts settle on the same."""
 
+import re
+
 from perpend.verifiers import numbers
 from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
+
+_WORDS = re.compile(r"\\(?:text|math)(?:rm|bf|it|tt|sf)?\s*\{([^{}]*)\}")
+"""LaTeX that only sets how words look."""
 
 
 def final(text: str) -> str:
@@ -13,7 +18,9 @@ def final(text: str) -> str:
         said = last_number(text) or letter(text)
     if said is None and numbers.number(plain(text)) is None and len(text.split()) > 1:
         said = last_number(text)
-    return plain(text if said is None else said).strip("*` ")
+    settled = plain(text if said is None else said).strip("*` ")
+    words = _WORDS.fullmatch(settled)
+    return words[1].strip() if words else settled
 
 
 def alike(first: str, second: str) -> bool:
