@@ -13,6 +13,11 @@ def test_one(tmp_path: Path) -> None:
     assert run(tmp_path, "verify", "exact", "--gold", "a", "--answer", "b").returncode == 1
 
 
+def test_one_that_runs_in_the_sandbox(tmp_path: Path) -> None:
+    done = run(tmp_path, "verify", "code", "--gold", "assert f() == 1", "--answer", "def f(): return 1")
+    assert done.returncode == 0, done.stderr
+
+
 def test_rows(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text('{"gold": "B", "pred": "(B)"}\n\n{"gold": "B", "pred": "(C)", "more": 1}\n')

@@ -97,6 +97,8 @@ class TestVerifier:
             assert verdict.score < 1 if case.graded else verdict.score == 0
             assert verdict.feedback
             assert task.right not in verdict.feedback.split(), "what goes back to the model tells no gold"
+        for _ in range(2):  # whoever made it closes it, and whoever was lent it may
+            await verifier.aclose()
 
     async def test_votes(self, name: str, verifier: Verifier) -> None:
         assert await verifier.same("8", "8")

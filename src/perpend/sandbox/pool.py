@@ -68,11 +68,11 @@ class Sandbox:
             self._free.put_nowait(slot)
 
     async def aclose(self) -> None:
-        """Waits for what still runs."""
-        for _ in range(self._count):
-            slot = await self._free.get()
+        """Waits for what still runs. Another run would start anew."""
+        for slot in [await self._free.get() for _ in range(self._count)]:
             if slot is not None:
                 await slot.aclose()
+            self._free.put_nowait(None)
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from textwrap import dedent
 
 import msgspec
 from msgspec import Struct
@@ -36,8 +37,12 @@ Tests = Asserts | tuple[Example, ...]
 
 def program_in(answer: str, entry_point: str = "") -> str:
     """The last fenced Python block, or the last that defines `entry_point`; the whole answer where there is none."""
-    blocks = [(language.lower(), code) for _, language, code in _FENCE.findall(answer)]
-    programs = [code for language, code in blocks if language in _PYTHON] or [code for _, code in blocks]
+    found = _FENCE.findall(answer)
+    blocks = [(language.lower(), dedent(code)) for _, language, code in found if code.strip()]
+    # a block of Markdown has its program in a fence of its own
+    programs = [code for language, code in blocks if language in _PYTHON] or [
+        program_in(code, entry_point) for _, code in blocks
+    ]
     if not programs:
         return answer
     defines = re.compile(
