@@ -1,11 +1,12 @@
 """A run's folder grows by whole samples, goes on after any cut, and belongs to one run."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from perpend.errors import BadRequest
-from perpend.evals.folder import Header, RunFolder, read_events, read_samples
+from perpend.evals.folder import Header, RunFolder, read_events, read_header, read_problems, read_samples
 from perpend.evals.log import Moment
 from perpend.evals.samples import Sample, Settings
 from perpend.types import CallEnded, ThinkingDelta
@@ -58,3 +59,9 @@ def test_another_runs_folder_is_refused_and_says_what_differs(tmp_path: Path) ->
     other = Settings(suite="s", problems=("a", "b"), fingerprint="0", target="local", seed=1)
     with pytest.raises(BadRequest, match="seed"):
         RunFolder.open(tmp_path, Header(settings=other, started="", versions={}, machine={}), ())
+
+
+@pytest.mark.parametrize("read", [read_header, read_problems])
+def test_a_folder_that_is_none_is_named(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    with pytest.raises(BadRequest, match="isn't the folder of a run"):
+        read(tmp_path)

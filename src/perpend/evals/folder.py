@@ -82,16 +82,14 @@ class RunFolder:
 def read_header(path: Path) -> Header:
     """Raises BadRequest where it's no run's folder."""
     try:
-        return msgspec.json.decode((path / "run.json").read_bytes(), type=Header)
-    except FileNotFoundError:
-        raise BadRequest(f"{path} isn't the folder of a run: there is no run.json", field="RUN") from None
+        return msgspec.json.decode(_of_run(path, "run.json"), type=Header)
     except msgspec.DecodeError as error:
         raise BadRequest(f"{path}/run.json: {error}", field="RUN") from None
 
 
 def read_problems(path: Path) -> dict[str, Problem]:
-    """By id, in the order of the suite."""
-    lines = (path / "problems.jsonl").read_bytes().splitlines()
+    """By id, in the order of the suite. Raises BadRequest where it's no run's folder."""
+    lines = _of_run(path, "problems.jsonl").splitlines()
     found = [msgspec.json.decode(line, type=Problem) for line in lines]
     return {problem.id: problem for problem in found}
 
@@ -105,6 +103,13 @@ def read_events(path: Path) -> dict[tuple[str, int], tuple[Moment, ...]]:
     """By a sample's problem and number; targets that tell nothing have none."""
     found = read_lines(path / "events.jsonl", Moments)
     return {(one.problem, one.number): one.events for one in found}
+
+
+def _of_run(path: Path, name: str) -> bytes:
+    try:
+        return (path / name).read_bytes()
+    except FileNotFoundError:
+        raise BadRequest(f"{path} isn't the folder of a run: there is no {name}", field="RUN") from None
 
 
 def _write(place: Path, data: bytes) -> None:
