@@ -182,9 +182,14 @@ async def test_feedback_goes_into_the_same_thinking_or_back_as_a_message(play: P
     assert answer.text == "four"
     last = backend.calls[-2 if continues else -1]
     if continues:
-        assert last.continuation.endswith("a b\n\nMy answer: five\n\nthat is wrong\n\n")
+        assert last.continuation.endswith(
+            "a b\n\nMy answer: five\n\nthat is wrong\n\nWait, the mistake is that"
+        )
     else:
-        assert [message.text for message in last.messages[-2:]] == ["five", "that is wrong"]
+        assert [message.text for message in last.messages[-2:]] == [
+            "five",
+            "that is wrong Find the mistake and correct it.",
+        ]
 
 
 class Longest(Verifier):

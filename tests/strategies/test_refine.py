@@ -53,11 +53,11 @@ async def test_what_the_verifier_says_goes_into_the_same_thinking() -> None:
     assert thoughts(backend)[0] == ""
     assert thoughts(backend)[1] == (
         "six and seven\n\nMy answer: 13\n\nThis answer was checked, and it isn't right: "
-        "the final answer is another one. Find the mistake and correct it.\n\n"
+        "the final answer is another one.\n\nWait, the mistake is that"
     )
     verdicts = [one.verdict and (one.verdict.passed, one.score) for one in answer.candidates]
     assert verdicts == [(False, 0.0), (True, 1.0)]
-    assert answer.thinking.endswith("correct it.\n\nno five")
+    assert answer.thinking.endswith("the mistake is thatno five")
 
 
 async def test_an_answer_that_passes_is_the_last() -> None:
@@ -127,9 +127,7 @@ async def test_it_needs_a_verifier() -> None:
 def test_long_feedback_is_cut() -> None:
     told = said_of(Verdict(0.0, False, "x" * 5000))
     assert len(told) < 750
-    assert said_of(Verdict(0.0, False)) == (
-        "This answer was checked, and it isn't right. Find the mistake and correct it."
-    )
+    assert said_of(Verdict(0.0, False)) == "This answer was checked, and it isn't right."
 
 
 async def test_a_tool_call_isnt_an_answer_to_check() -> None:

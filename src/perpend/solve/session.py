@@ -37,6 +37,8 @@ from perpend.verifiers import Task, Verifier
 
 Checked = TypeVar("Checked")
 
+_CORRECT_IT = "Find the mistake and correct it."
+_MISTAKEN = "Wait, the mistake is that"
 _FINAL = VerifierSpec("answer")
 """How answers are compared where the request names no verifier."""
 
@@ -130,7 +132,7 @@ class Session(Struct, frozen=True):
             thought = reconsidered(feedback)
         elif feedback is not None:
             said = Message("assistant", feedback.candidate.content or feedback.candidate.answer)
-            messages = (*messages, said, Message("user", feedback.text))
+            messages = (*messages, said, Message("user", f"{feedback.text} {_CORRECT_IT}"))
         means = await self._begun(thought, messages)
         budget = self._budget(means, thinking_tokens)
         number = self.account.begin()
@@ -316,10 +318,13 @@ class Session(Struct, frozen=True):
 
 
 def reconsidered(feedback: Feedback) -> str:
-    """A thought that went wrong, its answer, and what was said of it: the thinking goes on from there."""
+    """A thought that went wrong, its answer, and what was said of it: the thinking goes on from there.
+
+    In the model's own voice: told to correct it, small models apologise there, and stop.
+    """
     candidate = feedback.candidate
-    parts = (candidate.thinking.rstrip(), f"My answer: {candidate.answer.strip()}", feedback.text)
-    return "\n\n".join(part for part in parts if part) + "\n\n"
+    parts = (candidate.thinking.rstrip(), f"My answer: {candidate.answer.strip()}", feedback.text, _MISTAKEN)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _question(request: Request) -> str:

@@ -65,7 +65,7 @@ def said_of(verdict: Verdict) -> str:
     """What the model is told: short, since it's in every later prompt."""
     why = verdict.feedback.strip().rstrip(".")
     why = f"{why[:_SAID]} …" if len(why) > _SAID else why
-    return f"This answer was checked, and it isn't right{f': {why}' if why else ''}. Find the mistake and correct it."
+    return f"This answer was checked, and it isn't right{f': {why}' if why else ''}."
 
 
 async def _among(session: Session, answer: str, known: list[str]) -> bool:
