@@ -64,7 +64,8 @@ def checked_options(item: Callable[..., object], given: Mapping[str, Any], field
             raise BadRequest(f"{field}.{name}: {error}", field=f"{field}.{name}") from None
     for name in needed_by(item):
         if name not in given:
-            raise BadRequest(f"{field} needs the option {name!r}", field=f"{field}.{name}")
+            hint = f'{{"name": …, "{name}": …}}'
+            raise BadRequest(f"{field} needs the option {name!r}", hint=hint, field=f"{field}.{name}")
     return checked
 
 
