@@ -1,14 +1,11 @@
 """Problems to compare strategies on: what is asked, how it's graded, and what a strategy may check by itself."""
 
 import os
-import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
-
-import msgspec
 
 from perpend.data.tasks import fresh, kinds
 from perpend.evals import suites as evals
@@ -35,11 +32,6 @@ class Suite(NamedTuple):
     """Strategies by label, for problems whose answers can be checked without knowing them."""
 
 
-def _rows(name: str, n: int, seed: int) -> list[dict[str, Any]]:
-    lines = (EVALS / f"{name}.jsonl").read_bytes().splitlines()
-    return [msgspec.json.decode(line) for line in random.Random(seed).sample(lines, n)]
-
-
 def _graded(verifier: str, gold: str) -> Callable[[str], Awaitable[bool]]:
     async def grade(answer: str) -> bool:
         return (await _verifier(verifier).verify(Task(gold=gold), Candidate(answer=answer))).passed
@@ -52,45 +44,35 @@ def _verifier(name: str) -> Verifier:
     return verifiers.get(name)()
 
 
-def gsm8k(n: int, seed: int) -> list[Problem]:
-    return [
-        Problem(
-            str(row["id"]),
-            f"{row['question']}\nReply with the final number only.",
-            _graded("math", str(row["answer"])),
-        )
-        for row in _rows("gsm8k_test", n, seed)
-    ]
+def _loaded(name: str, n: int, seed: int) -> list[evals.Problem]:
+    os.environ.setdefault("PERPEND_DATA", str(EVALS))
+    return evals.load(name, EVALS, limit=n, seed=seed)
 
 
-def math500(n: int, seed: int) -> list[Problem]:
-    return [
-        Problem(
-            str(row["id"]),
-            f"{row['question']}\nReply with the final answer in \\boxed{{}} only.",
-            _graded("math", str(row["answer"])),
-        )
-        for row in _rows("math500", n, seed)
-    ]
+def _of_suite(name: str) -> Callable[[int, int], list[Problem]]:
+    """A suite of `perpend eval`, asked and graded as there."""
+
+    def load(n: int, seed: int) -> list[Problem]:
+        return [_problem(given) for given in _loaded(name, n, seed)]
+
+    return load
+
+
+def _problem(given: evals.Problem, shown: dict[str, Any] | None = None) -> Problem:
+    assert given.verifier is not None
+    assert given.verifier.gold is not None
+    return Problem(given.id, given.messages[0].text, _graded(given.verifier.name, given.verifier.gold), shown)
 
 
 def mbpp(n: int, seed: int) -> list[Problem]:
     """MBPP+: a strategy may run the one assertion that the question shows; its others, and EvalPlus' inputs, grade."""
 
     def problem(given: evals.Problem) -> Problem:
-        asked = given.messages[0].text
-        shown = [line.strip() for line in asked.splitlines() if line.startswith("assert ")]
-        assert given.verifier is not None
-        assert given.verifier.gold is not None
-        return Problem(
-            given.id,
-            asked,
-            _graded("code", given.verifier.gold),
-            shown={"name": "code", "gold": "\n".join(shown)},
-        )
+        lines = [line.strip() for line in given.messages[0].text.splitlines()]
+        shown = "\n".join(line for line in lines if line.startswith("assert "))
+        return _problem(given, {"name": "code", "gold": shown})
 
-    os.environ.setdefault("PERPEND_DATA", str(EVALS))
-    return [problem(given) for given in evals.load("mbpp_plus", EVALS, limit=n, seed=seed)]
+    return [problem(given) for given in _loaded("mbpp_plus", n, seed)]
 
 
 def tiny(n: int, seed: int) -> list[Problem]:
@@ -110,8 +92,8 @@ def tiny(n: int, seed: int) -> list[Problem]:
 
 
 suites = {
-    "gsm8k": Suite("GSM8K test", gsm8k),
-    "math500": Suite("MATH-500", math500),
+    "gsm8k": Suite("GSM8K test", _of_suite("gsm8k")),
+    "math500": Suite("MATH-500", _of_suite("math500")),
     "mbpp": Suite(
         "MBPP+",
         mbpp,
