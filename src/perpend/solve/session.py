@@ -92,13 +92,13 @@ class Session(Struct, frozen=True):
         )
         return replace(self, means=replace(self.means, scope=scope), whole=None, may_show=False)
 
-    def fitting(self, count: int, like: Sequence["Session"], margin: float) -> int:
+    def fitting(self, count: int, like: Sequence["Session"], room: float) -> int:
         if not like:
             medium = self.means.model.effort_tokens["medium"] if self.thinking_budget else 0
             wanted = Amount(thinking=medium)
         else:
             spent = sum((part.means.scope.spent for part in like), NOTHING)
-            thinking, answer = (int(margin * each / len(like)) for each in (spent.thinking, spent.answer))
+            thinking, answer = (int(room * each / len(like)) for each in (spent.thinking, spent.answer))
             wanted = Amount(thinking, answer)
         parts = range(1, count + 1)
         return bisect_left(parts, True, key=lambda of: not self.part(of)._holds(wanted))

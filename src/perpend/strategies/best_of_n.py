@@ -46,7 +46,7 @@ async def best_of_n(
 
 async def _scored(session: Session, n: int, draw: Draw[Candidate]) -> Candidate:
     candidates: list[Candidate] = []
-    async with aclosing(drawn(session, n, draw, whole=_ROOM)) as draws:
+    async with aclosing(drawn(session, n, draw, room=_ROOM)) as draws:
         async for candidate in draws:
             candidates.append(candidate)
             best = max(candidates, key=rank)
@@ -74,7 +74,7 @@ async def _compared(session: Session, n: int, draw: Draw[Candidate]) -> Candidat
                 best = candidate
             session.keep(best)
 
-    async with aclosing(drawn(session, n, challenge, whole=_ROOM)) as draws:
+    async with aclosing(drawn(session, n, challenge, room=_ROOM)) as draws:
         async for _ in draws:
             pass
     return best

@@ -98,10 +98,10 @@ class Session(Protocol):
         """A session that may spend one `of`th of what is left here, of tokens and of dollars."""
         ...
 
-    def fitting(self, count: int, like: Sequence["Session"], margin: float) -> int:
+    def fitting(self, count: int, like: Sequence["Session"], room: float) -> int:
         """Of `count` parts, how many there may be for each to have room for a whole thought.
 
-        That's `margin` times what the parts of `like` took on average, and before any did, what a medium effort may
+        That's `room` times what the parts of `like` took on average, and before any did, what a medium effort may
         think. All of them, where nothing is to be thought.
         """
         ...

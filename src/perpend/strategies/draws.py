@@ -47,12 +47,12 @@ def full_marks(candidate: Candidate) -> bool:
     return verdict is not None and verdict.passed and verdict.score >= 1.0
 
 
-async def drawn(session: Session, count: int, draw: Draw[T], *, whole: float = 0) -> AsyncGenerator[T, None]:
+async def drawn(session: Session, count: int, draw: Draw[T], *, room: float = 0) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
-    budget isn't enough for so many, there are fewer. `whole`, where it isn't 0: where parts may be too small for a
-    whole thought, the first has all that it needs, and then there are as many as have room for `whole` times the
+    budget isn't enough for so many, there are fewer. `room`, where it isn't 0: where parts may be too small for a
+    whole thought, the first has all that it needs, and then there are as many as have room for `room` times the
     length of those that ended. A candidate whose upstream fails is left out; raises PerpendError where there is none
     at all.
     """
@@ -63,7 +63,7 @@ async def drawn(session: Session, count: int, draw: Draw[T], *, whole: float = 0
     failure: PerpendError | None = None
     try:
         while waiting or running:
-            starting, of = _next(session, waiting, len(running), ended, of, whole=whole)
+            starting, of = _next(session, waiting, len(running), ended, of, room=room)
             for _ in range(starting):
                 part = session.part(of)
                 task = asyncio.ensure_future(draw(part, len(parts)))
@@ -95,13 +95,13 @@ async def drawn(session: Session, count: int, draw: Draw[T], *, whole: float = 0
 
 
 def _next(
-    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, whole: float
+    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, room: float
 ) -> tuple[int, int]:
     """How many start now, and into how many parts what is left is divided for them."""
     free = min(waiting, session.width - running)
     if not free:
         return 0, of
-    if not whole or (fitting := session.fitting(waiting, ended, whole)) == waiting:
+    if not room or (fitting := session.fitting(waiting, ended, room)) == waiting:
         return free, waiting
     if ended:
         return min(free, fitting), fitting or of

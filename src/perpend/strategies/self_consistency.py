@@ -37,7 +37,7 @@ async def self_consistency(
     whole, cut = Poll(session.same), Poll(session.same)
     spoiled: Candidate | None = None
     to_come = n
-    async with aclosing(drawn(session, n, draw, whole=_ROOM)) as candidates:
+    async with aclosing(drawn(session, n, draw, room=_ROOM)) as candidates:
         async for candidate in candidates:
             to_come -= 1
             if not candidate.answer:
