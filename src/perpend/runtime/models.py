@@ -1,11 +1,7 @@
-"""The composition root: a `Config` becomes wired objects. Nothing else wires."""
+"""What the name of a model means: where it is served, for what price, and how it thinks."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from functools import cached_property, partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
@@ -17,25 +13,13 @@ from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient, Patience, Signer
 from perpend.backends.providers import Provider, providers
-from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.pool import EnginePool
-from perpend.engine.pull import Progress, pull
-from perpend.errors import BadRequest, NotFound, WeightsError
-from perpend.registry import checked_options, choices_hint
-from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
-from perpend.solve.aside import asking
-from perpend.solve.asking import Asking
-from perpend.solve.count import count_input
-from perpend.storage.responses import Responses
-from perpend.storage.store import Store
-from perpend.types import Answer, Request, VerifierSpec
-from perpend.verifiers import Verifier, made
-from perpend.verifiers.command import Command
-from perpend.verifiers.endpoint import Endpoint
-from perpend.verifiers.function import Function
+from perpend.errors import NotFound, WeightsError
+from perpend.registry import choices_hint
+from perpend.solve import ServedModel
 
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
@@ -243,123 +227,3 @@ def _account(row: Provider, provider: ProviderConfig, key: str | None, signer: S
         total_s=provider.total_timeout_s,
     )
     return Account(headers, patience, provider.proxy, signer)
-
-
-class Verifiers:
-    """One verifier of each kind serves all requests: its workers are shared. With options of its own, one each."""
-
-    def __init__(self, config: Config) -> None:
-        self._own = config.verifiers
-        self._shared: dict[str, Verifier] = {}
-        self._anywhere = HTTPClient()
-        self._clients = HTTPClient(public_only=not config.serve.private_addresses)
-
-    def get(self, spec: VerifierSpec) -> Verifier:
-        """One of perpend.toml goes before one of the same name. Raises BadRequest, and ConfigError."""
-        if spec.options:
-            return self._made(spec)
-        if spec.name not in self._shared:
-            self._shared[spec.name] = self._made(spec)
-        return self._shared[spec.name]
-
-    def _made(self, spec: VerifierSpec) -> Verifier:
-        name, row = spec.name, self._own.get(spec.name)
-        if row is None and name == "http":
-            return Endpoint(self._clients, **checked_options(Endpoint, spec.options, "verifier"))
-        if row is None:
-            return made(spec)
-        if spec.options:
-            raise BadRequest(f"the verifier {name!r} takes no options", field="verifier")
-        if row.function is not None:
-            return Function(name, row.function, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
-        if row.command is not None:
-            return Command(name, row.command, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
-        assert row.url is not None
-        return Endpoint(self._anywhere, name, row.needs_gold, url=row.url, timeout_s=row.timeout_s)
-
-    async def aclose(self) -> None:
-        for verifier in self._shared.values():
-            await verifier.aclose()
-        await self._anywhere.aclose()
-        await self._clients.aclose()
-
-
-class Runtime:
-    """Everything that a command or a server needs, open while its `async with` lasts."""
-
-    def __init__(self, config: Config, home: Path, store: Store) -> None:
-        self.config = config
-        self.home = home
-        self.store = store
-        self.responses = Responses(store, config.storage.responses_days)
-        self.engines = EnginePool(config.engine, home)
-        self._http = HTTPClient()
-        self.models = Models(config, home, self._http, self.engines)
-        self.verifiers = Verifiers(config)
-        self._services = Services(
-            resolve=self.models.resolve,
-            recorder=store.writer,
-            default_effort=config.defaults.effort,
-            cheap_model=self.models.cheap,
-            verifier=self.verifiers.get,
-            summary_every_tokens=config.defaults.summary_every_tokens,
-        )
-
-    @classmethod
-    async def open(cls, config: Config) -> Self:
-        home = home_dir(config)
-        home.mkdir(parents=True, exist_ok=True)
-        path = config.storage.path or home / "perpend.db"
-        return cls(config, home, Store.open(path, config.storage.durability))
-
-    async def prepare(
-        self, model: str | None = None, progress: Callable[[Progress], None] | None = None
-    ) -> None:
-        """Make an embedded model ready: pull its weights if they aren't here, start its engine."""
-        served = self.models.resolve(model)
-        if served.provider != EMBEDDED:
-            return
-        weights = self.models.weights(served.name)
-        path = self.models.path(served.name)
-        if weights is not None:
-            await pull(weights, self.home, progress)
-        if not path.exists():
-            raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")
-        assert served.context is not None
-        await self.engines.ready(served.name, path, served.context)
-
-    async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        log: Sink | None = None,
-        control: Control | None = None,
-        key_id: str | None = None,
-        source: str = "ask",
-    ) -> Answer:
-        """See `perpend.solve.solve`."""
-        origin = Origin(source, key_id)
-        return await solve(request, self._services, sink, log=log, control=control, origin=origin)
-
-    def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
-        """See `perpend.solve.aside.asking`."""
-        return asking(model, self._services, Origin(source))
-
-    async def count_input(self, request: Request) -> int:
-        """Prompt tokens of `request`; see `perpend.solve.count`."""
-        return await count_input(request, self.models.resolve(request.model))
-
-    async def aclose(self) -> None:
-        await self.verifiers.aclose()
-        await self._http.aclose()
-        await self.engines.aclose()
-        self.store.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()

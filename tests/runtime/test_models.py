@@ -1,7 +1,5 @@
-"""The composition root: every model that can be named is served, and a wrong name is answered."""
+"""Every model that can be named is served, and a wrong name is answered."""
 
-import os
-import signal
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,18 +10,13 @@ from perpend.config import (
     Config,
     DefaultsConfig,
     DeploymentConfig,
-    EngineConfig,
     ModelConfig,
     PriceConfig,
     ProviderConfig,
-    ServeConfig,
-    VerifierConfig,
 )
 from perpend.engine.catalogue import catalogue
-from perpend.errors import BadRequest, ConfigError, NotFound, VerifierFailed
-from perpend.runtime import Runtime, Verifiers
-from perpend.types import Candidate, Event, Limits, Message, Request, ThinkingDelta, VerifierSpec
-from perpend.verifiers import Task
+from perpend.errors import ConfigError, NotFound
+from perpend.runtime import Runtime
 
 
 @pytest.fixture
@@ -149,61 +142,3 @@ async def test_a_fallback_that_is_not_there_is_told_at_once(config: Config) -> N
     async with await Runtime.open(config) as runtime:
         with pytest.raises(NotFound, match="unknown model 'fsat'"):
             runtime.models.resolve("m")
-
-
-async def test_an_engine_killed_in_the_middle_is_answered_from_and_the_next_request_works(
-    smollm_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
-    small = ModelConfig(gguf=smollm_path, family="smollm2")
-    config = Config(models={"small": small}, engine=EngineConfig(slots=1, context=1024))
-    question = Request(
-        messages=(Message("user", "Tell me about the sea."),),
-        model="small",
-        limits=Limits(max_thinking_tokens=200, max_output_tokens=220),
-    )
-    async with await Runtime.open(config) as runtime:
-        await runtime.prepare("small")
-        pid = runtime.engines.get("small", smollm_path, 1024).pid
-
-        async def kill_when_it_thinks(batch: list[Event]) -> None:
-            nonlocal pid
-            if pid is not None and isinstance(batch[0], ThinkingDelta):
-                os.kill(pid, signal.SIGKILL)
-                pid = None
-
-        answer = await runtime.solve(question, kill_when_it_thinks)
-        assert (answer.truncated, answer.stop_reason) == (True, "upstream_error")
-        assert answer.thinking
-        assert answer.text
-        again = await runtime.solve(question)
-        assert again.stop_reason != "upstream_error"
-        assert again.text
-
-
-async def test_verifiers_of_ones_own_go_before_others(tmp_path: Path) -> None:
-    own = {
-        "polite": VerifierConfig(command=("true",)),
-        "math": VerifierConfig(command=("false",), needs_gold=True),
-        "near": VerifierConfig(url="http://127.0.0.1:1/"),
-    }
-    verifiers = Verifiers(Config(home=tmp_path, verifiers=own))
-    polite = verifiers.get(VerifierSpec("polite"))
-    assert (await polite.verify(Task(), Candidate(answer="x"))).passed
-    assert verifiers.get(VerifierSpec("polite")) is polite
-    assert not (await verifiers.get(VerifierSpec("math")).verify(Task(), Candidate(answer="x"))).passed
-    assert verifiers.get(VerifierSpec("math")).needs_gold
-    with pytest.raises(VerifierFailed, match="'near' can't be asked"):
-        await verifiers.get(VerifierSpec("near")).verify(Task(), Candidate(answer="x"))
-    with pytest.raises(BadRequest, match="takes no options"):
-        verifiers.get(VerifierSpec("polite", options={"rubric": "x"}))
-    await verifiers.aclose()
-
-
-@pytest.mark.parametrize("allowed", [False, True])
-async def test_clients_may_name_private_verifiers_where_the_config_says_so(allowed: bool) -> None:
-    verifiers = Verifiers(Config(serve=ServeConfig(private_addresses=allowed)))
-    spec = VerifierSpec("http", options={"url": "http://127.0.0.1:1/"})
-    with pytest.raises(VerifierFailed if allowed else BadRequest):
-        await verifiers.get(spec).verify(Task(), Candidate(answer="x"))
-    await verifiers.aclose()

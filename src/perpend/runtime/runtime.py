@@ -1,0 +1,104 @@
+"""Everything that a command or a server needs, from one `Config`."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from perpend.backends.http import HTTPClient
+from perpend.config.load import home_dir
+from perpend.config.schema import EMBEDDED, Config
+from perpend.engine.pool import EnginePool
+from perpend.engine.pull import Progress, pull
+from perpend.errors import WeightsError
+from perpend.runtime.models import Models
+from perpend.runtime.verifiers import Verifiers
+from perpend.solve import Control, Origin, Services, Sink, solve
+from perpend.solve.aside import asking
+from perpend.solve.asking import Asking
+from perpend.solve.count import count_input
+from perpend.storage.responses import Responses
+from perpend.storage.store import Store
+from perpend.types import Answer, Request
+
+
+class Runtime:
+    """Everything that a command or a server needs, open while its `async with` lasts."""
+
+    def __init__(self, config: Config, home: Path, store: Store) -> None:
+        self.config = config
+        self.home = home
+        self.store = store
+        self.responses = Responses(store, config.storage.responses_days)
+        self.engines = EnginePool(config.engine, home)
+        self._http = HTTPClient()
+        self.models = Models(config, home, self._http, self.engines)
+        self.verifiers = Verifiers(config)
+        self._services = Services(
+            resolve=self.models.resolve,
+            recorder=store.writer,
+            default_effort=config.defaults.effort,
+            cheap_model=self.models.cheap,
+            verifier=self.verifiers.get,
+            summary_every_tokens=config.defaults.summary_every_tokens,
+        )
+
+    @classmethod
+    async def open(cls, config: Config) -> Self:
+        home = home_dir(config)
+        home.mkdir(parents=True, exist_ok=True)
+        path = config.storage.path or home / "perpend.db"
+        return cls(config, home, Store.open(path, config.storage.durability))
+
+    async def prepare(
+        self, model: str | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        """Make an embedded model ready: pull its weights if they aren't here, start its engine."""
+        served = self.models.resolve(model)
+        if served.provider != EMBEDDED:
+            return
+        weights = self.models.weights(served.name)
+        path = self.models.path(served.name)
+        if weights is not None:
+            await pull(weights, self.home, progress)
+        if not path.exists():
+            raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")
+        assert served.context is not None
+        await self.engines.ready(served.name, path, served.context)
+
+    async def solve(
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        log: Sink | None = None,
+        control: Control | None = None,
+        key_id: str | None = None,
+        source: str = "ask",
+    ) -> Answer:
+        """See `perpend.solve.solve`."""
+        origin = Origin(source, key_id)
+        return await solve(request, self._services, sink, log=log, control=control, origin=origin)
+
+    def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
+        """See `perpend.solve.aside.asking`."""
+        return asking(model, self._services, Origin(source))
+
+    async def count_input(self, request: Request) -> int:
+        """Prompt tokens of `request`; see `perpend.solve.count`."""
+        return await count_input(request, self.models.resolve(request.model))
+
+    async def aclose(self) -> None:
+        await self.verifiers.aclose()
+        await self._http.aclose()
+        await self.engines.aclose()
+        self.store.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
