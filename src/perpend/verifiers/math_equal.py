@@ -39,6 +39,8 @@ _LONGEST_LIST = 200
 """Characters above which "and" is a word of a sentence."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _OUTER = {"(": ")", "[": "]", "{": "}"}
+_List = tuple[str, list[list[str]]]
+"""The bracket around a list, if there is one, and each way to read its elements."""
 
 
 def equal(gold: str, given: str) -> bool:
@@ -72,9 +74,10 @@ def _same(gold: str, given: str) -> bool:
         return numbers.equal(first, second)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
-    if _of_other_lengths(gold, given):
+    lists = _split(gold), _split(given)
+    if _of_other_lengths(*lists) and not _WORD.search(given):
         return False
-    return _verified(gold, given) or _elementwise(gold, given) or _rounded(gold, given)
+    return _verified(gold, given) or _elementwise(*lists) or _rounded(gold, given)
 
 
 def _tidy(text: str) -> str:
@@ -158,8 +161,8 @@ def _proportional(first: Any, second: Any) -> bool:
         return False
 
 
-def _split(text: str) -> tuple[str, list[list[str]]]:
-    """The bracket around a list, if there is one, and its elements: parted by every sign, or by the strongest alone.
+def _split(text: str) -> _List:
+    """The elements of a list: parted by every sign, or by the strongest alone.
 
     "p = 5, q = 2 and p = 7, q = 2" are two solutions, though "1, 2 and 3" are three.
     """
@@ -184,14 +187,14 @@ def _parts(text: str, signs: str) -> list[str]:
     return [*parts, text[start:]]
 
 
-def _of_other_lengths(gold: str, given: str) -> bool:
-    """Two lists, bare of words, of which one has more elements: math-verify takes some for equal."""
-    lengths = [{len(parts) for parts in _split(text)[1]} for text in (gold, given)]
-    return min(map(min, lengths)) > 1 and not lengths[0] & lengths[1] and not _WORD.search(given)
+def _of_other_lengths(gold: _List, given: _List) -> bool:
+    """Two lists of which one has more elements: bare of words, math-verify takes some for equal."""
+    lengths = [{len(parts) for parts in readings} for _, readings in (gold, given)]
+    return min(map(min, lengths)) > 1 and not lengths[0] & lengths[1]
 
 
-def _elementwise(gold: str, given: str) -> bool:
-    (bracket, firsts), (other, seconds) = _split(gold), _split(given)
+def _elementwise(gold: _List, given: _List) -> bool:
+    (bracket, firsts), (other, seconds) = gold, given
     ordered = "(" in (bracket, other) or "[" in (bracket, other)
     if ordered and bracket and other and bracket != other:
         return False
