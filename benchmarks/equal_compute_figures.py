@@ -146,12 +146,12 @@ def plot(rows: list[Row], title: str, path: Path) -> None:
     x = {
         "field": "tokens",
         "type": "quantitative",
-        "scale": {"type": "log"},
+        "scale": {"type": "log", "nice": False, "padding": 24},
         "title": "output tokens used, mean",
     }
     y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False}, "title": "accuracy"}
     names = list(dict.fromkeys(cell.strategy for cell in found))
-    colour = {"field": "strategy", "type": "nominal", "sort": names, "scale": {"scheme": "tableau10"}}
+    colour = {"field": "strategy", "type": "nominal", "sort": names, "scale": {"scheme": "category20"}}
     lines: dict[str, Any] = {
         "mark": "line",
         "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "budget"}},
