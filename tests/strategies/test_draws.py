@@ -9,24 +9,34 @@ from words import WordBackend
 
 from perpend.backends.families import family_named
 from perpend.strategies import strategy_spec
-from perpend.types import Answer, VerifierSpec
+from perpend.types import Answer, Candidate, Verdict, VerifierSpec
+from perpend.verifiers import Task, Verifier
 
 WORD_S = 1.0
 REPLY = 2
 MEDIUM = family_named("smollm2").effort["medium"]
 NEVER = VerifierSpec("exact", "never said")
+JUDGED = "best_of_n, judged"
 
-ROOM = {"self_consistency": 1.5, "best_of_n": 1.0}
-"""For each, times what the others took: a vote can't use thoughts that were cut, a verifier can."""
+ROOM = {"self_consistency": 1.5, "best_of_n": 1.0, JUDGED: 1.5}
+"""For each, times what the others took: a vote can't use a cut thought, a judge may like it, a program tries it."""
 
 pytestmark = pytest.mark.parametrize("name", ROOM)
+
+
+class Judge(Verifier):
+    needs_model = True
+
+    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
+        return Verdict(0.5, False)
 
 
 def drawn(name: str, *, thought: int, **limits: Any) -> Answer:
     """Eight candidates at most, of which none passes and all say the same; half of them settle a vote."""
     sure = {"confidence": 1.0} if name == "self_consistency" else {}
-    spec = strategy_spec({"name": name, "n": 8, **sure})
-    spine = Spine(WordBackend(thought=thought, reply=REPLY, delay_s=WORD_S))
+    spec = strategy_spec({"name": name.partition(",")[0], "n": 8, **sure})
+    judge = Judge() if name == JUDGED else None
+    spine = Spine(WordBackend(thought=thought, reply=REPLY, delay_s=WORD_S), verifier=judge)
     return fake_clock.run(spine.ask(request(strategy=spec, verifier=NEVER, **limits)))
 
 

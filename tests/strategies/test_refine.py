@@ -104,9 +104,16 @@ async def test_the_first_attempt_has_its_share_and_the_others_what_is_left() -> 
     assert [one.usage.thinking for one in answer.candidates] == [40, 30, 30]
 
 
+async def test_the_first_thought_is_cut_by_nothing_but_the_budget() -> None:
+    backend = WordBackend(thought=70, reply=2)
+    spec = StrategySpec("refine", {"rounds": 2}, VerifierSpec("exact", "never said"))
+    answer = await Spine(backend).ask(request(max_thinking_tokens=100, strategy=spec))
+    assert [one.usage.thinking for one in answer.candidates] == [70, 30]
+
+
 async def test_it_ends_with_the_thinking_budget() -> None:
     backend = WordBackend(thought=500, reply=2)
-    spec = StrategySpec("refine", {"rounds": 9, "first": 1.0}, VerifierSpec("exact", "never said"))
+    spec = StrategySpec("refine", {"rounds": 9}, VerifierSpec("exact", "never said"))
     answer = await Spine(backend).ask(request(max_thinking_tokens=30, strategy=spec))
     assert len(answer.candidates) == 1
 

@@ -208,6 +208,10 @@ class Session(Struct, frozen=True):
         return judged
 
     @property
+    def judged(self) -> bool:
+        return self.verifier is not None and self.terms.verifier(self.verifier).needs_model
+
+    @property
     def rates_thoughts(self) -> bool:
         return self.verifier is not None and self.terms.verifier(self.verifier).rates_thoughts
 

@@ -13,8 +13,8 @@ from perpend.strategies.votes import Poll
 from perpend.types import Candidate, StrategySpec
 
 _SINGLE = StrategySpec()
-_ROOM = 1.0
-"""Times what the others took. Half of those that come after are longer, but a cut one is only tried, not counted."""
+_ROOM_TO_TRY, _ROOM_TO_JUDGE = 1.0, 1.5
+"""Times what the others took. Half of those that come after are longer; a cut one that a program tries does no harm."""
 
 
 @strategies.register("best_of_n")
@@ -46,7 +46,7 @@ async def best_of_n(
 
 async def _scored(session: Session, n: int, draw: Draw[Candidate]) -> Candidate:
     candidates: list[Candidate] = []
-    async with aclosing(drawn(session, n, draw, room=_ROOM)) as draws:
+    async with aclosing(drawn(session, n, draw, room=_room(session))) as draws:
         async for candidate in draws:
             candidates.append(candidate)
             best = max(candidates, key=rank)
@@ -74,10 +74,14 @@ async def _compared(session: Session, n: int, draw: Draw[Candidate]) -> Candidat
                 best = candidate
             session.keep(best)
 
-    async with aclosing(drawn(session, n, challenge, room=_ROOM)) as draws:
+    async with aclosing(drawn(session, n, challenge, room=_room(session))) as draws:
         async for _ in draws:
             pass
     return best
+
+
+def _room(session: Session) -> float:
+    return _ROOM_TO_JUDGE if session.judged else _ROOM_TO_TRY
 
 
 async def _most_given(session: Session, candidates: Sequence[Candidate]) -> Candidate:

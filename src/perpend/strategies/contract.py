@@ -123,6 +123,11 @@ class Session(Protocol):
         ...
 
     @property
+    def judged(self) -> bool:
+        """The verifier asks a model: what it says is an opinion, which a cut thought may win."""
+        ...
+
+    @property
     def rates_thoughts(self) -> bool:
         """The verifier can tell how good a thought is that isn't answered yet: `rate` is there."""
         ...

@@ -20,9 +20,9 @@ async def refine(
     session: Session,
     *,
     rounds: Annotated[int, Meta(ge=1, le=64)] = 4,
-    first: Annotated[float, Meta(gt=0, le=1)] = 0.5,
+    first: Annotated[float, Meta(gt=0, le=1)] = 1.0,
 ) -> Candidate:
-    """`rounds`: answers at most. `first`: the first one's share of the thinking budget; the others share the rest."""
+    """`rounds`: answers at most. `first`: the first one's share of the thinking; the others share what it leaves."""
     session.need_verifier("refine")
     budget = session.thinking_budget
     best: Candidate | None = None
