@@ -1,7 +1,6 @@
 """The composition root: a `Config` becomes wired objects. Nothing else wires."""
 
-from perpend.runtime.models import Models
 from perpend.runtime.runtime import Runtime
 from perpend.runtime.verifiers import Verifiers
 
-__all__ = ["Models", "Runtime", "Verifiers"]
+__all__ = ["Runtime", "Verifiers"]
