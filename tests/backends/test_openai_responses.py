@@ -18,6 +18,7 @@ from perpend.runtime import Runtime
 from perpend.types import (
     AnswerDelta,
     Carry,
+    Custom,
     Form,
     Image,
     Message,
@@ -30,6 +31,8 @@ from perpend.types import (
     ToolResult,
     ToolUse,
     Usage,
+    custom_tool,
+    wrapped,
 )
 
 OWN = Path(__file__).parents[1] / "fixtures" / "openai_responses"
@@ -126,6 +129,50 @@ def test_tools_and_formats() -> None:
     assert body["tools"][0] | {"type": "function", "name": "add", "strict": False} == body["tools"][0]
     assert body["tool_choice"] == {"type": "function", "name": "add"}
     assert body["text"]["format"]["schema"] == {"type": "object"}
+
+
+def test_a_custom_tool_goes_as_it_is_with_its_calls_and_their_results() -> None:
+    grammar = Custom(description="Changes files.", syntax="lark", definition="start: /.+/")
+    tools = (custom_tool("patch", grammar), custom_tool("say", Custom()), Tool(name="add"))
+    calls = (ToolUse("c1", "patch", wrapped('*** "a"\n')), ToolUse("c2", "add", "{}"))
+    results = Message("tool", (ToolResult("c1", "done"), ToolResult("c2", "5")))
+    body = sent(
+        form=Form(tools=tools, tool_choice=NamedTool("patch")),
+        messages=(Message("user", "?"), Message("assistant", calls), results),
+    )
+    assert body["tools"][:2] == [
+        {
+            "type": "custom",
+            "name": "patch",
+            "description": "Changes files.",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"},
+        },
+        {"type": "custom", "name": "say", "description": ""},
+    ]
+    assert body["tool_choice"] == {"type": "custom", "name": "patch"}
+    assert body["input"][1:] == [
+        {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": '*** "a"\n'},
+        {"type": "function_call", "call_id": "c2", "name": "add", "arguments": "{}"},
+        {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+        {"type": "function_call_output", "call_id": "c2", "output": "5"},
+    ]
+
+
+async def test_a_custom_tools_input_comes_as_a_functions_arguments() -> None:
+    item = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c1", "name": "patch", "input": ""}
+    done = {**item, "input": '*** "a"\n'}
+    end = {"type": "response.completed", "response": {"status": "completed", "output": [done]}}
+    streamed = await stream(
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "*** "},
+        {"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": '"a"\n'},
+        {"type": "response.custom_tool_call_input.done", "output_index": 0, "input": done["input"]},
+        {"type": "response.output_item.done", "output_index": 0, "item": done},
+        end,
+    )
+    whole = Wire("openai_responses", msgspec.json.encode(end["response"])).whole(call())
+    assert content(streamed) == content(whole) == (ToolUse("c1", "patch", wrapped('*** "a"\n')),)
+    assert ended(streamed).reason == ended(whole).reason == "tool_calls"
 
 
 @pytest.mark.parametrize(

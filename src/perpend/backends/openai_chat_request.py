@@ -10,7 +10,18 @@ from perpend.backends.knobs import set_knobs
 from perpend.backends.parts import in_words, returned
 from perpend.backends.providers import Provider
 from perpend.backends.think import ThinkRules
-from perpend.types import Form, Image, Message, NamedTool, OutputFormat, Text, Thought, ToolResult, ToolUse
+from perpend.types import (
+    Form,
+    Image,
+    Message,
+    NamedTool,
+    OutputFormat,
+    Text,
+    Thought,
+    Tool,
+    ToolResult,
+    ToolUse,
+)
 
 
 def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
@@ -90,15 +101,7 @@ def _sampling(call: Call) -> dict[str, Any]:
 def _form(form: Form) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if form.tools:
-        fields["tools"] = [
-            {
-                "type": "function",
-                "function": {
-                    k: v for k, v in msgspec.structs.asdict(tool).items() if v not in (None, "", {})
-                },
-            }
-            for tool in form.tools
-        ]
+        fields["tools"] = [{"type": "function", "function": _function(tool)} for tool in form.tools]
         choice = form.tool_choice
         if isinstance(choice, NamedTool):
             fields["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
@@ -107,6 +110,12 @@ def _form(form: Form) -> dict[str, Any]:
         if form.parallel_tools is not None:
             fields["parallel_tool_calls"] = form.parallel_tools
     return fields
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    said = {k: v for k, v in msgspec.structs.asdict(tool).items() if v not in (None, "", {})}
+    said.pop("custom", None)
+    return said
 
 
 def _format(output: OutputFormat, provider: Provider) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from perpend.backends.contract import CallEvent, append_text
 from perpend.backends.openai_chat_events import Failure, Reason
 from perpend.backends.reading import Decoders, Reading
 from perpend.backends.refusals import failure, malformed
-from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage, Wrapping
 
 
 class _Details(Struct):
@@ -50,6 +50,7 @@ class _Item(Struct):
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    input: str | None = None
     content: list[_Part] | None = None
     summary: list[_Part] | None = None
     encrypted_content: str | None = None
@@ -83,6 +84,7 @@ class ResponsesReading(Reading[Event]):
         self._end: CallEnded | None = None
         self._said: dict[int, str] = {}  # which kind of text an item gave
         self._tools: dict[int, int] = {}
+        self._free: dict[int, Wrapping] = {}  # calls of custom tools
         self._refused = False
 
     def whole(self, body: bytes) -> list[CallEvent]:
@@ -118,6 +120,8 @@ class ResponsesReading(Reading[Event]):
         elif name == "response.function_call_arguments.delta":
             self._said[at] = name
             batch.append(ToolCallDelta(self._number(at), arguments=str(event.delta)))
+        elif name == "response.custom_tool_call_input.delta":
+            self._write(at, str(event.delta), batch)
         elif name == "response.refusal.delta":
             self._said[at], self._refused = name, True
             append_text(batch, AnswerDelta, str(event.delta), 0)
@@ -136,8 +140,13 @@ class ResponsesReading(Reading[Event]):
 
     def _added(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
         item = _item(raw)
-        if item.type == "function_call" and at not in self._tools:
+        if item.type in ("function_call", "custom_tool_call") and at not in self._tools:
             batch.append(ToolCallDelta(self._number(at), item.call_id or item.id or "", item.name or ""))
+
+    def _write(self, at: int, text: str, batch: list[CallEvent]) -> None:
+        """A custom tool's free text, as a function's arguments."""
+        wrapping = self._free.setdefault(at, Wrapping())
+        batch.append(ToolCallDelta(self._number(at), arguments=wrapping.feed(text)))
 
     def _done(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
         item = _item(raw)
@@ -146,6 +155,11 @@ class ResponsesReading(Reading[Event]):
             self._added(at, raw, batch)
             if at not in self._said and item.arguments:
                 batch.append(ToolCallDelta(self._number(at), arguments=item.arguments))
+        elif item.type == "custom_tool_call":
+            self._added(at, raw, batch)
+            if at not in self._free:
+                self._write(at, item.input or "", batch)
+            batch.append(ToolCallDelta(self._number(at), arguments=self._free.pop(at).close()))
         elif item.type == "reasoning":
             if at not in self._said:
                 texts = [part.text or "" for part in parts or item.summary or []]

@@ -10,14 +10,26 @@ from perpend.backends.contract import Call
 from perpend.backends.knobs import set_knobs
 from perpend.backends.parts import returned
 from perpend.backends.providers import Provider
-from perpend.types import Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types import (
+    Form,
+    Image,
+    Message,
+    NamedTool,
+    Part,
+    Text,
+    Thought,
+    Tool,
+    ToolResult,
+    ToolUse,
+    unwrapped,
+)
 
 
 def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
     sampling = call.sampling
     body: dict[str, Any] = {
         "model": call.model,
-        "input": [item for message in call.messages for item in _items(message, provider.name)],
+        "input": _input(call, provider.name),
         "stream": True,
         "store": False,
         "max_output_tokens": call.max_tokens,
@@ -38,20 +50,29 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
     return body
 
 
-def _items(message: Message, origin: str) -> Iterator[Any]:
+def _input(call: Call, origin: str) -> list[Any]:
+    custom = {tool.name for tool in call.form.tools if tool.custom is not None}
+    uses = [part for message in call.messages for part in message.parts if isinstance(part, ToolUse)]
+    free = {use.id for use in uses if use.name in custom}
+    return [item for message in call.messages for item in _items(message, origin, free)]
+
+
+def _items(message: Message, origin: str, free: set[str]) -> Iterator[Any]:
+    """`free` are the ids of the calls to custom tools."""
     if message.role == "assistant":
-        yield from _of_assistant(message.parts, origin)
+        yield from _of_assistant(message.parts, origin, free)
     elif message.role == "tool":
         for part in message.parts:
             if isinstance(part, ToolResult):
                 output = part.content if isinstance(part.content, str) else _content(part.content)
-                yield {"type": "function_call_output", "call_id": part.tool_use_id, "output": output}
+                kind = "custom_tool_call_output" if part.tool_use_id in free else "function_call_output"
+                yield {"type": kind, "call_id": part.tool_use_id, "output": output}
     else:
         content = message.content if isinstance(message.content, str) else _content(message.content)
         yield {"role": message.role, "content": content}
 
 
-def _of_assistant(parts: tuple[Part, ...], origin: str) -> Iterator[Any]:
+def _of_assistant(parts: tuple[Part, ...], origin: str, free: set[str]) -> Iterator[Any]:
     """In their order: an item of reasoning has to stand before the item that it led to."""
     for part in parts:
         if isinstance(part, Thought):
@@ -60,12 +81,11 @@ def _of_assistant(parts: tuple[Part, ...], origin: str) -> Iterator[Any]:
         elif isinstance(part, Text) and part.text:
             yield {"role": "assistant", "content": part.text}
         elif isinstance(part, ToolUse):
-            yield {
-                "type": "function_call",
-                "call_id": part.id,
-                "name": part.name,
-                "arguments": part.arguments,
-            }
+            named = {"call_id": part.id, "name": part.name}
+            if part.id in free:
+                yield {"type": "custom_tool_call", **named, "input": unwrapped(part.arguments)}
+            else:
+                yield {"type": "function_call", **named, "arguments": part.arguments}
 
 
 def _content(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
@@ -81,20 +101,8 @@ def _content(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
 def _form(form: Form) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if form.tools:
-        fields["tools"] = [
-            {
-                "type": "function",
-                "name": tool.name,
-                "description": tool.description,
-                "parameters": tool.parameters or {"type": "object", "properties": {}},
-                "strict": tool.strict or False,
-            }
-            for tool in form.tools
-        ]
-        choice = form.tool_choice
-        fields["tool_choice"] = (
-            {"type": "function", "name": choice.name} if isinstance(choice, NamedTool) else choice
-        )
+        fields["tools"] = [_tool(tool) for tool in form.tools]
+        fields["tool_choice"] = _choice(form)
         if form.parallel_tools is not None:
             fields["parallel_tool_calls"] = form.parallel_tools
     output = form.output
@@ -105,3 +113,27 @@ def _form(form: Form) -> dict[str, Any]:
         told = {"description": output.description} if output.description else {}
         fields["text"] = {"format": {"type": "json_schema", **given, **told}}
     return fields
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    custom = tool.custom
+    if custom is None:
+        return {
+            "type": "function",
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.parameters or {"type": "object", "properties": {}},
+            "strict": tool.strict or False,
+        }
+    row: dict[str, Any] = {"type": "custom", "name": tool.name, "description": custom.description}
+    if custom.syntax is not None:
+        row["format"] = {"type": "grammar", "syntax": custom.syntax, "definition": custom.definition}
+    return row
+
+
+def _choice(form: Form) -> Any:
+    choice = form.tool_choice
+    if not isinstance(choice, NamedTool):
+        return choice
+    custom = any(tool.custom is not None for tool in form.tools if tool.name == choice.name)
+    return {"type": "custom" if custom else "function", "name": choice.name}

@@ -2,6 +2,7 @@
 
 from perpend.types.answer import COMPLETE, Answer, BudgetReport, Candidate, LoweredBy, Plan, StopReason
 from perpend.types.content import Carry, Image, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
 from perpend.types.events import (
     AnswerDelta,
     Called,
@@ -21,7 +22,7 @@ from perpend.types.events import (
     ThinkingDelta,
     ToolCallDelta,
 )
-from perpend.types.form import Form, NamedTool, OutputFormat, Tool, ToolChoice
+from perpend.types.form import Custom, Form, NamedTool, OutputFormat, Tool, ToolChoice
 from perpend.types.ids import new_id
 from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
@@ -55,10 +56,12 @@ __all__ = [
     "CandidateReport",
     "Carried",
     "Carry",
+    "Custom",
     "Effort",
     "Event",
     "Finished",
     "Form",
+    "FreeText",
     "Image",
     "Judged",
     "Limits",
@@ -91,5 +94,9 @@ __all__ = [
     "Verdict",
     "VerifierSpec",
     "Visibility",
+    "Wrapping",
+    "custom_tool",
     "new_id",
+    "unwrapped",
+    "wrapped",
 ]

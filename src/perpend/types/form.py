@@ -5,12 +5,23 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, field
 
 
+class Custom(Struct, frozen=True, kw_only=True):
+    """What a tool is that takes free text in place of JSON, on wires that have such tools."""
+
+    description: str = ""
+    syntax: Literal["lark", "regex"] | None = None
+    definition: str = ""
+    """The grammar; empty: any text."""
+
+
 class Tool(Struct, frozen=True, kw_only=True):
     name: str
     description: str = ""
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON schema of its arguments."""
     strict: bool | None = None
+    custom: Custom | None = None
+    """None: a function."""
 
 
 class NamedTool(Struct, frozen=True):
