@@ -23,6 +23,7 @@ from perpend.types import (
     AnswerDelta,
     BudgetReport,
     Candidate,
+    Effort,
     Event,
     Finished,
     Part,
@@ -156,20 +157,24 @@ class House:
 
 class Key(msgspec.Struct, frozen=True):
     id: str
+    model: str | None = None
+    effort: Effort | None = None
+    max_thinking_tokens: int | None = None
+    deadline_ms: int | None = None
 
 
 class Keys:
-    """A key ring of plain secrets."""
+    """A key ring of plain secrets: what each opens is a key, or the id of one without defaults."""
 
-    def __init__(self, **ids: str) -> None:
-        self._ids = ids
+    def __init__(self, **keys: str | Key) -> None:
+        self._keys = {secret: Key(key) if isinstance(key, str) else key for secret, key in keys.items()}
 
     @property
     def any_exist(self) -> bool:
-        return bool(self._ids)
+        return bool(self._keys)
 
     def lookup(self, secret: str) -> Key | None:
-        return Key(self._ids[secret]) if secret in self._ids else None
+        return self._keys.get(secret)
 
 
 class Gateway:

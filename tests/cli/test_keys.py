@@ -57,7 +57,8 @@ def test_listing_shows_neither_secret_nor_hash(capsys: pytest.CaptureFixture[str
     assert secret[:11] in table
     assert secret not in table
     (row,) = listed(capsys)
-    assert set(row) == {"id", "name", "prefix", "created_at", "revoked_at"}
+    told = {"id", "name", "prefix", "created_at", "revoked_at"}
+    assert set(row) == told | {"model", "effort", "max_thinking_tokens", "deadline_ms"}
 
 
 def test_no_keys_yet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,3 +88,28 @@ def test_what_is_wrong_is_said() -> None:
     keys("create", "laptop")
     with pytest.raises(BadRequest, match="already"):
         keys("create", "laptop")
+
+
+class TestDefaults:
+    def test_they_are_kept_and_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        options = ("--model", "tiny", "--effort", "low", "--max-thinking-tokens", "512", "--deadline", "5s")
+        keys("create", "ci", *options)
+        (row,) = listed(capsys)
+        names = ("model", "effort", "max_thinking_tokens", "deadline_ms")
+        assert [row[name] for name in names] == ["tiny", "low", 512, 5000]
+        keys("list")
+        assert "tiny, low effort, 512 thinking tokens, 5 s" in capsys.readouterr().out
+
+    def test_a_file_is_named_by_its_whole_path(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """The gateway runs in another folder."""
+        keys("create", "ci", "--model", "own.gguf")
+        assert listed(capsys)[0]["model"] == str(home / "own.gguf")
+
+    def test_what_is_wrong_is_said_and_no_key_made(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(NotFound, match="tinny"):
+            keys("create", "ci", "--model", "tinny")
+        with pytest.raises(BadRequest, match="at least 0"):
+            keys("create", "ci", "--max-thinking-tokens", "-1")
+        with pytest.raises(BadRequest, match="isn't a time"):
+            keys("create", "ci", "--deadline", "soon")
+        assert listed(capsys) == []

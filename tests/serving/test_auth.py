@@ -15,7 +15,8 @@ Require = Literal["auto", "always", "never"]
 
 def check(auth: Auth, **headers: str) -> str | None:
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return auth.check({"headers": lines})
+    key = auth.check({"headers": lines})
+    return None if key is None else key.id
 
 
 @pytest.mark.parametrize(

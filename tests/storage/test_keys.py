@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,14 @@ class TestKeeping:
                 create_key(store, "laptop")
             revoke_key(store, "laptop")
             create_key(store, "laptop")
+
+    def test_what_holds_for_its_requests_is_kept(self, path: Path) -> None:
+        with Store.open(path) as store:
+            given: dict[str, Any] = {"model": "tiny", "effort": "low", "max_thinking_tokens": 64}
+            _, row = create_key(store, "ci", **given, deadline_ms=5000, temporary=True)
+            assert {name: getattr(row, name) for name in given} == given
+            assert (row.deadline_ms, row.temporary) == (5000, True)
+            assert list_keys(store) == [row]
 
     def test_what_the_database_refuses_is_a_storage_error(self, path: Path) -> None:
         with Store.open(path) as store:
@@ -134,3 +143,13 @@ class TestKeyRing:
             create_key(store, "laptop")
             revoke_key(store, "laptop")
             assert KeyRing(store).any_exist
+
+    def test_a_key_for_one_run_does_not_close_it(self, path: Path) -> None:
+        """Whoever used this machine's gateway without a key still can."""
+        clock = Clock()
+        with Store.open(path) as store:
+            ring = KeyRing(store, clock)
+            secret, _ = create_key(store, "run", temporary=True)
+            clock.now += 1
+            assert ring.lookup(secret) is not None
+            assert not ring.any_exist

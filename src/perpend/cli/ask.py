@@ -1,7 +1,6 @@
 """`perpend ask`: one question, thinking dim on stderr, the answer on stdout."""
 
 import asyncio
-import re
 import select
 import signal
 import sys
@@ -13,7 +12,7 @@ from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import ConfigFile, Json, Whole, at_least, milliseconds
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -37,7 +36,6 @@ from perpend.types import (
 )
 from perpend.verifiers import verifier_spec
 
-_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
 PATIENCE_S = 2.0
 """After so long without a word on stdin, it is said that more is waited for."""
 
@@ -109,10 +107,10 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         model=model,
         effort=effort if thinking else "none",
         limits=Limits(
-            max_thinking_tokens=_at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
-            max_output_tokens=_at_least(1, max_tokens, "--max-tokens"),
+            max_thinking_tokens=at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
+            max_output_tokens=at_least(1, max_tokens, "--max-tokens"),
             max_cost_usd=_dollars(max_cost),
-            deadline_ms=_milliseconds(deadline),
+            deadline_ms=milliseconds(deadline),
         ),
         sampling=Sampling(temperature=temperature, seed=seed),
         strategy=strategy_spec(named(strategy, "--strategy")),
@@ -232,12 +230,6 @@ def _piped() -> str:
     return sys.stdin.buffer.read().decode(errors="surrogateescape").strip()
 
 
-def _at_least(least: int, value: int | None, option: str) -> int | None:
-    if value is not None and value < least:
-        raise BadRequest(f"{option} must be at least {least}", field=option)
-    return value
-
-
 def _dollars(text: str | None) -> Decimal | None:
     if text is None:
         return None
@@ -248,13 +240,3 @@ def _dollars(text: str | None) -> Decimal | None:
     if not value.is_finite() or value < 0:
         raise BadRequest(f"--max-cost {text!r} isn't an amount", hint="such as 0.05", field="--max-cost")
     return value
-
-
-def _milliseconds(text: str | None) -> int | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
-    milliseconds = int(float(match[1]) * _UNITS_MS[match[2]]) if match else 0
-    if milliseconds < 1:
-        raise BadRequest(f"--deadline {text!r} isn't a time", hint="such as 5s or 500ms", field="--deadline")
-    return milliseconds

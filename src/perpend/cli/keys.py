@@ -6,9 +6,13 @@ import sys
 from cyclopts import App
 
 from perpend.cli.console import print_json
-from perpend.cli.options import ConfigFile, Json
+from perpend.cli.options import ConfigFile, Json, Whole, at_least, milliseconds
 from perpend.cli.store import open_store, print_table
+from perpend.config import load_config
 from perpend.storage.tables import KeyRow
+from perpend.types import Effort
+
+_DEFAULTS = ("model", "effort", "max_thinking_tokens", "deadline_ms")
 
 app = App(
     name="keys",
@@ -18,24 +22,55 @@ app = App(
 
 
 @app.command
-def create(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
-    """Make a key and print it, this once: it can't be shown again.
+def create(
+    name: str,
+    /,
+    *,
+    model: str | None = None,
+    effort: Effort | None = None,
+    max_thinking_tokens: Whole | None = None,
+    deadline: str | None = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make a key and print it, this once: it can't be shown again. Options hold for its requests.
 
-    Example: `export PERPEND_API_KEY=$(perpend keys create laptop)`
+    Examples:
+
+    - `export PERPEND_API_KEY=$(perpend keys create laptop)`
+    - `perpend keys create ci --model openai/o4-mini --effort low`
 
     Parameters
     ----------
     name
         Who or what will use it; shown by `perpend keys list` and `perpend usage`.
+    model
+        Answers each of its requests, whatever model they name; as in `perpend ask`.
+    effort
+        Of requests that don't say how much to think: none, minimal, low, medium, high or max.
+    max_thinking_tokens
+        Of requests that name no number: think at most this many tokens.
+    deadline
+        Of requests without one: 5s, 500ms, 2m.
     json
         Print an object with the key's id as well.
     config
         A perpend.toml in place of the usual one.
     """
+    from perpend.cli.servable import servable
     from perpend.storage.keys import create_key
 
+    served = None if model is None else servable(model, load_config(config))
+    thinking = at_least(0, max_thinking_tokens, "--max-thinking-tokens")
     with open_store(config) as store:
-        secret, row = create_key(store, name)
+        secret, row = create_key(
+            store,
+            name,
+            model=served,
+            effort=effort,
+            max_thinking_tokens=thinking,
+            deadline_ms=milliseconds(deadline),
+        )
     if json:
         print_json({"secret": secret, **_described(row, None)})
     else:
@@ -50,7 +85,7 @@ def create(name: str, /, *, json: Json = False, config: ConfigFile = None) -> No
 
 @app.command(name="list")
 def list_(*, json: Json = False, config: ConfigFile = None) -> None:
-    """Show all keys: name, id, first characters, when made and last used, and whether revoked.
+    """Show all keys: name, id, first characters, when made and last used, whether revoked, what holds for requests.
 
     Example: `perpend keys list --json`
 
@@ -107,6 +142,7 @@ def _described(key: KeyRow, used: dt.datetime | None) -> dict[str, object]:
         "prefix": key.prefix,
         "created_at": key.created_at,
         "revoked_at": key.revoked_at,
+        **{name: getattr(key, name) for name in _DEFAULTS},
     }
     return shown if used is None else {**shown, "last_used_at": used}
 
@@ -116,14 +152,24 @@ def _print_table(keys: list[KeyRow], used: dict[str, dt.datetime]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for title in ("name", "id", "key", "made", "last used", "revoked"):
+    for title in ("name", "id", "key", "made", "last used", "revoked", "defaults"):
         table.add_column(title, no_wrap=True)
     for key in keys:
         last = _day(used[key.id]) if key.id in used else "never"
         revoked = _day(key.revoked_at) if key.revoked_at else ""
         style = "dim" if key.revoked_at else None
-        table.add_row(key.name, key.id, f"{key.prefix}…", _day(key.created_at), last, revoked, style=style)
+        table.add_row(
+            key.name, key.id, f"{key.prefix}…", _day(key.created_at), last, revoked, _said(key), style=style
+        )
     print_table(table)
+
+
+def _said(key: KeyRow) -> str:
+    """Its defaults, in words."""
+    tokens = "" if key.max_thinking_tokens is None else f"{key.max_thinking_tokens:,} thinking tokens"
+    deadline = "" if key.deadline_ms is None else f"{key.deadline_ms / 1000:g} s"
+    effort = "" if key.effort is None else f"{key.effort} effort"
+    return ", ".join(part for part in (key.model, effort, tokens, deadline) if part)
 
 
 def _day(moment: dt.datetime) -> str:

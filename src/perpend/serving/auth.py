@@ -6,11 +6,26 @@ from urllib.parse import urlsplit
 
 from perpend.errors import Unauthenticated
 from perpend.serving.asgi import Scope
+from perpend.types import Effort
 
 
 class Key(Protocol):
+    """Who asks, and what holds for its requests: see `storage.tables.KeyRow`."""
+
     @property
     def id(self) -> str: ...
+
+    @property
+    def model(self) -> str | None: ...
+
+    @property
+    def effort(self) -> Effort | None: ...
+
+    @property
+    def max_thinking_tokens(self) -> int | None: ...
+
+    @property
+    def deadline_ms(self) -> int | None: ...
 
 
 class KeyRing(Protocol):
@@ -44,8 +59,8 @@ class Auth:
             return not self._loopback or self._keys.any_exist
         return self._require == "always"
 
-    def check(self, scope: Scope) -> str | None:
-        """The id of the key that came along, None where none is needed. Raises Unauthenticated."""
+    def check(self, scope: Scope) -> Key | None:
+        """The key that came along, None where none is needed. Raises Unauthenticated."""
         secret = origin = b""
         for name, value in scope["headers"]:
             if name == b"authorization" and value[:7].lower() == b"bearer ":
@@ -56,7 +71,7 @@ class Auth:
                 origin = value
         key = self._keys.lookup(secret.decode("latin-1")) if secret else None
         if key is not None:
-            return key.id
+            return key
         if self.needed:
             raise _refused(bool(secret))
         if origin and _is_foreign(origin.decode("latin-1")):

@@ -4,6 +4,7 @@ import asyncio
 from typing import Generic, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from perpend.config.schema import Config
 from perpend.errors import NotFound, Overloaded, PerpendError
@@ -11,6 +12,7 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.asgi import JSON, Receive, Scope, Send, read_body, respond
 from perpend.serving.auth import Auth
+from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
 from perpend.serving.out import Streamed, Whole, refuse, request_id_header
@@ -50,7 +52,8 @@ class Completions(Generic[P]):
             await refuse(send, error, failure=self._dialect.failure)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = self._auth.check(scope)
+        key = self._auth.check(scope)
+        key_id = None if key is None else key.id
         metrics = self._metrics
         if metrics.in_flight >= self._limit:
             raise Overloaded(
@@ -63,6 +66,8 @@ class Completions(Generic[P]):
             body = await read_body(receive, self._config.serve.max_body_bytes)
             parsed = self._dialect.parse(body, self._config, key_id)
             self._refuse_file(parsed.request.model)
+            if key is not None:
+                parsed = replace(parsed, request=with_defaults(parsed.request, key))
             await self.answer(parsed, key_id, receive, send)
         finally:
             metrics.in_flight -= 1

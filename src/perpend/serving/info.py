@@ -69,10 +69,12 @@ class Info:
         self._since = int(time.time())
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """All models, or the one that the path names."""
-        self._auth.check(scope)
+        """All models, or the one that the path names; where a key has a model, that one by whatever name."""
+        key = self._auth.check(scope)
         name = scope["path"].removeprefix(MODELS_PATH).strip("/")
         names = list(dict.fromkeys([self._config.defaults.model, *self._named()]))
+        if key is not None and key.model:
+            names = [name or key.model]
         if not name:
             await _json(send, ModelList(data=[self._row(one) for one in names]))
         elif name in names:

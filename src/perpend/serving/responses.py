@@ -105,7 +105,8 @@ class Stored:
         self._auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key_id = self._auth.check(scope)
+        key = self._auth.check(scope)
+        key_id = None if key is None else key.id
         row = self._dialect.get(scope["path"].removeprefix(RESPONSES_PATH).strip("/"), key_id, "id")
         body = row.body
         if row.status == "queued":

@@ -6,20 +6,37 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import asdict
 
 from perpend.errors import BadRequest, NotFound
 from perpend.storage.sqlite import problem
 from perpend.storage.store import Store
 from perpend.storage.tables import KeyRow, millis, moment
+from perpend.types import Effort
 
 _PREFIX = 11
 """`pk-` and 8 of the 43 characters: enough to recognise, far too few to guess from."""
 _REFRESH_S = 0.5
-_SELECT = "SELECT id, name, hash, prefix, created_at, revoked_at FROM keys"
+_FIELDS = KeyRow.__struct_fields__
+_SELECT = f"SELECT {', '.join(_FIELDS)} FROM keys"  # noqa: S608 -- names from our own struct
 
 
-def create_key(store: Store, name: str) -> tuple[str, KeyRow]:
-    """A new secret, never to be had again, and its row. Raises BadRequest for a name that is in use."""
+def create_key(
+    store: Store,
+    name: str,
+    *,
+    model: str | None = None,
+    effort: Effort | None = None,
+    max_thinking_tokens: int | None = None,
+    deadline_ms: int | None = None,
+    temporary: bool = False,
+) -> tuple[str, KeyRow]:
+    """A new secret, never to be had again, and its row. Raises BadRequest for a name that is in use.
+
+    The rest holds for its requests: see `KeyRow`.
+    """
     from sqlalchemy import insert
 
     from perpend.storage.schema import keys
@@ -39,13 +56,14 @@ def create_key(store: Store, name: str) -> tuple[str, KeyRow]:
         hash=_hash(secret),
         prefix=secret[:_PREFIX],
         created_at=moment(millis(dt.datetime.now(dt.UTC))),
+        model=model,
+        effort=effort,
+        max_thinking_tokens=max_thinking_tokens,
+        deadline_ms=deadline_ms,
+        temporary=temporary,
     )
     with store.transaction() as connection:
-        connection.execute(
-            insert(keys).values(
-                id=row.id, name=name, hash=row.hash, prefix=row.prefix, created_at=millis(row.created_at)
-            )
-        )
+        connection.execute(insert(keys).values({**asdict(row), "created_at": millis(row.created_at)}))
     return secret, row
 
 
@@ -93,7 +111,7 @@ class KeyRing:
 
     @property
     def any_exist(self) -> bool:
-        """A key was ever made: revoking the last one doesn't open the door."""
+        """A key was ever made, other than for one run: revoking the last one doesn't open the door."""
         self._refresh()
         return self._any
 
@@ -109,7 +127,7 @@ class KeyRing:
         version = self._store.version()
         if version != self._version:
             found = _read(self._store)
-            self._any = bool(found)
+            self._any = not all(key.temporary for key in found)
             self._active = {key.hash: key for key in found if key.revoked_at is None}
             self._version = version
         self._next_look = now + _REFRESH_S
@@ -121,17 +139,15 @@ def _read(store: Store) -> list[KeyRow]:
         rows = store.connection.execute(_SELECT).fetchall()
     except sqlite3.Error as error:
         raise problem("the keys can't be read", error, store.path) from error
-    return [
-        KeyRow(
-            id=id_,
-            name=name,
-            hash=hash_,
-            prefix=prefix,
-            created_at=moment(created_at),
-            revoked_at=None if revoked_at is None else moment(revoked_at),
-        )
-        for id_, name, hash_, prefix, created_at, revoked_at in rows
-    ]
+    return [_row(dict(zip(_FIELDS, values, strict=True))) for values in rows]
+
+
+def _row(found: dict[str, Any]) -> KeyRow:
+    """`found`: columns named as the row's fields; times as numbers."""
+    told: dict[str, Any] = {
+        name: moment(found[name]) for name in ("created_at", "revoked_at") if found[name] is not None
+    }
+    return KeyRow(**{**found, **told, "temporary": bool(found["temporary"])})
 
 
 def _hash(secret: str) -> str:

@@ -47,6 +47,11 @@ keys = Table(
     Column("prefix", String, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("model", String),
+    Column("effort", String),
+    Column("max_thinking_tokens", Integer),
+    Column("deadline_ms", Integer),
+    Column("temporary", Boolean, nullable=False, server_default="0"),
 )
 
 responses = Table(

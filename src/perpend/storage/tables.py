@@ -10,11 +10,13 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from perpend.types import Effort
+
 Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
 """What the driver takes."""
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: a store that has it is opened without loading the migrator."""
 
 
@@ -58,6 +60,16 @@ class KeyRow(Struct, frozen=True, kw_only=True):
     """The secret's first characters, to recognise it by."""
     created_at: dt.datetime
     revoked_at: dt.datetime | None = None
+    model: str | None = None
+    """Answers every request of this key, whatever model that names."""
+    effort: Effort | None = None
+    """Of requests that don't say how much to think."""
+    max_thinking_tokens: int | None = None
+    """Of requests that say no number of thinking tokens."""
+    deadline_ms: int | None = None
+    """Of requests without one."""
+    temporary: bool = False
+    """Made for one run of a program: it doesn't make a gateway ask others for keys."""
 
 
 class ResponseRow(Struct, frozen=True):

@@ -1,0 +1,19 @@
+"""A model that a command names for a gateway to serve, then or later."""
+
+import asyncio
+from pathlib import Path
+
+from perpend.config import Config
+from perpend.runtime import Runtime
+
+
+def servable(model: str, config: Config) -> str:
+    """Its name for a gateway, which runs in another folder. Raises NotFound naming the nearest model."""
+    name = str(Path(model).resolve()) if model.endswith(".gguf") else model
+    asyncio.run(_resolve(name, config))
+    return name
+
+
+async def _resolve(name: str, config: Config) -> None:
+    async with await Runtime.open(config) as runtime:
+        runtime.models.resolve(name)
