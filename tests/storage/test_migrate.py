@@ -7,9 +7,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect
 
 from perpend.storage.migrate import scripts
-from perpend.storage.schema import keys, metadata, requests, responses
+from perpend.storage.schema import conversations, keys, metadata, requests, responses
 from perpend.storage.store import Store
-from perpend.storage.tables import REVISION, KeyRow, LedgerRow, ResponseRow
+from perpend.storage.tables import REVISION, ConversationRow, KeyRow, LedgerRow, ResponseRow
 
 
 def test_the_revision_that_opens_fast_is_the_newest() -> None:
@@ -20,7 +20,7 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db") as store, store.transaction() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
-        for table in (requests, keys, responses):
+        for table in (requests, keys, responses, conversations):
             found = [column["name"] for column in inspect(connection).get_columns(table.name)]
             assert found == [column.name for column in table.columns]
 
@@ -28,4 +28,5 @@ def test_migrations_and_tables_agree(tmp_path: Path) -> None:
 def test_structs_and_tables_agree() -> None:
     assert list(LedgerRow.__struct_fields__) == [column.name for column in requests.columns]
     assert list(ResponseRow.__struct_fields__) == [column.name for column in responses.columns]
+    assert list(ConversationRow.__struct_fields__) == [column.name for column in conversations.columns]
     assert list(KeyRow.__struct_fields__) == [column.name for column in keys.columns]

@@ -33,6 +33,16 @@ async def test_a_newer_one_takes_its_place_and_another_process_finds_it(tmp_path
         assert Responses(other, 1).get(id_, None) == row(id_, body=b'{"status": "completed"}')
 
 
+async def test_one_is_deleted_by_its_owner_alone(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "perpend.db") as store:
+        responses, mine = Responses(store, 1), row(new_id("resp"), "key_1")
+        await responses.put(mine)
+        await responses.delete(mine.id, "key_2")
+        assert responses.get(mine.id, "key_1") == mine
+        await responses.delete(mine.id, "key_1")
+        assert responses.get(mine.id, "key_1") is None
+
+
 async def test_what_has_expired_is_gone(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db", durability="power") as store:
         old = row("resp_000000000001abcdef")

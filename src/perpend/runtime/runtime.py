@@ -18,6 +18,7 @@ from perpend.solve import Control, Origin, Services, Sink, solve
 from perpend.solve.aside import asking
 from perpend.solve.asking import Asking
 from perpend.solve.count import count_input
+from perpend.storage.conversations import Conversations
 from perpend.storage.responses import Responses
 from perpend.storage.store import Store
 from perpend.types import Answer, Request
@@ -31,6 +32,7 @@ class Runtime:
         self.home = home
         self.store = store
         self.responses = Responses(store, config.storage.responses_days)
+        self.conversations = Conversations(store)
         self.engines = EnginePool(config.engine, home)
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)

@@ -16,6 +16,7 @@ _FIELDS = ResponseRow.__struct_fields__
 _NAMES = ", ".join(_FIELDS)
 _PUT = f"INSERT OR REPLACE INTO responses ({_NAMES}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608 - names from our own struct
 _GET = f"SELECT {_NAMES} FROM responses WHERE id = ? AND key_id IS ? AND id >= ?"  # noqa: S608
+_DELETE = "DELETE FROM responses WHERE id = ? AND key_id IS ?"
 _SWEEP = "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE id < ? LIMIT 20)"
 
 
@@ -42,6 +43,10 @@ class Responses:
         except sqlite3.Error as error:
             raise problem("the stored responses can't be read", error, self._store.path) from error
         return None if row is None else ResponseRow(*row)
+
+    async def delete(self, id_: str, key_id: str | None) -> None:
+        """Raises StorageError."""
+        await self._store.writer.run(_DELETE, (id_, key_id))
 
     def _oldest(self) -> str:
         return f"resp_{max(0, time.time_ns() // 1_000_000 - self._kept_ms):012x}"

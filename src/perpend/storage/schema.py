@@ -3,7 +3,7 @@
 Times are Unix milliseconds, dollars are exact decimal text: both mean the same in every database.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, text
 
 metadata = MetaData()
 
@@ -62,4 +62,26 @@ responses = Table(
     Column("status", String, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("conversation", LargeBinary, nullable=False),
+    Column("input", LargeBinary, nullable=False, server_default=text("x'5b5d'")),
+    Column("events", LargeBinary, nullable=False, server_default=text("x''")),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key_id", String),
+    Column("created_at", BigInteger, nullable=False),
+    Column("metadata", LargeBinary, nullable=False),
+)
+
+conversation_items = Table(
+    "conversation_items",
+    metadata,
+    Column("position", Integer, primary_key=True),
+    Column("conversation_id", String, nullable=False, index=True),
+    Column("id", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    # Never used twice: what is appended is last, whatever was taken out.
+    sqlite_autoincrement=True,
 )

@@ -83,6 +83,28 @@ class ResponseRow(Struct, frozen=True):
     """JSON, as it was answered."""
     conversation: bytes
     """JSON of the messages that led to it, its own among them."""
+    input: bytes = b"[]"
+    """JSON of the items that its request brought, each with its id."""
+    events: bytes = b""
+    """The stream that it was answered with, where that can be asked for again."""
+
+
+class ConversationRow(Struct, frozen=True):
+    id: str
+    key_id: str | None
+    """Whose it is: another key doesn't find it."""
+    created_at: int
+    metadata: bytes
+    """JSON, as its owner gave it."""
+
+
+class ItemRow(Struct, frozen=True):
+    """A turn of a conversation, or a part of one, as clients see it."""
+
+    conversation_id: str
+    id: str
+    body: bytes
+    """JSON."""
 
 
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
