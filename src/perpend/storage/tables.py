@@ -16,7 +16,7 @@ Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
 """What the driver takes."""
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: a store that has it is opened without loading the migrator."""
 
 
