@@ -49,6 +49,9 @@ class LetterBackend:
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         raise UpstreamError("letters have no body")
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return ()
+
     async def count_input(self, call: Call) -> int | None:
         return None
 

@@ -40,6 +40,9 @@ class RecordedModel:
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         raise UpstreamError("what is recorded has no body")
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return ()
+
     async def count_input(self, call: Call) -> int | None:
         return None
 

@@ -43,7 +43,7 @@ class Wire:
         http = HTTPClient()
         try:
             async with self.serving() as url:
-                backend = self._backend(http, url)
+                backend = self.backend(http, url)
                 for call in calls:
                     async with aclosing(backend.stream(call)) as batches:
                         events = [event async for batch in batches for event in batch]
@@ -54,7 +54,7 @@ class Wire:
     async def count(self, call: Call) -> int | None:
         http = HTTPClient()
         async with self.serving() as url:
-            counted = await self._backend(http, url).count_input(call)
+            counted = await self.backend(http, url).count_input(call)
         await http.aclose()
         return counted
 
@@ -65,9 +65,9 @@ class Wire:
         return serving(app)
 
     def whole(self, call: Call) -> list[CallEvent]:
-        return self._backend(HTTPClient(), "").whole(self._bodies[0][1], call)
+        return self.backend(HTTPClient(), "").whole(self._bodies[0][1], call)
 
-    def _backend(self, http: HTTPClient, url: str) -> Backend:
+    def backend(self, http: HTTPClient, url: str = "") -> Backend:
         async def base() -> str:
             return url
 

@@ -48,6 +48,9 @@ class WordBackend:
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         raise UpstreamError("words have no body")
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return ()
+
     async def count_input(self, call: Call) -> int:
         return sum(len(m.text.split()) for m in call.messages) + len(call.continuation.split())
 

@@ -218,6 +218,9 @@ def test_wires_that_continue_and_wires_that_do_not_are_not_one_model() -> None:
 
 async def test_a_place_that_cannot_count_is_no_failure_yet() -> None:
     class Uncountable(ReplayBackend):
+        def left_out(self, call: Call) -> tuple[str, ...]:
+            return ()
+
         async def count_input(self, call: Call) -> int | None:
             raise UpstreamError("gone")
 

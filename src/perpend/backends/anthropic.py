@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.anthropic_request import request
+from perpend.backends.anthropic_request import left_out, request
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
@@ -28,7 +28,7 @@ _REASONS: dict[str, Literal["stop", "stop_sequence", "length", "tool_calls", "co
     "model_context_window_exceeded": "length",
     "pause_turn": "length",  # a server's own tools took too long: the turn isn't at its end
 }
-_NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p")
+_NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k")
 
 
 class Anthropic:
@@ -48,6 +48,9 @@ class Anthropic:
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""
         return _MessageReading(self._origin).events([body])
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return left_out(call, self._origin)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

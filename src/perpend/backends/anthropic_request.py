@@ -11,6 +11,7 @@ import msgspec
 
 from perpend.backends.contract import Call, mine
 from perpend.backends.parts import arguments, in_words, media, system
+from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.types import (
     Form,
     Image,
@@ -27,6 +28,12 @@ from perpend.types import (
 _LEAST_BUDGET = 1024
 """The smallest `budget_tokens`; it has to be less than `max_tokens` too."""
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+_WORDS: Words = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "stop": "stop_sequences",
+}
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
@@ -49,14 +56,15 @@ def request(call: Call, origin: str) -> dict[str, Any]:
         body["thinking"] = thinking
     if output := _output(call, thinking):
         body["output_config"] = output
-    if call.sampling.stop:
-        body["stop_sequences"] = call.sampling.stop
-    if thinking is None or thinking["type"] == "disabled":  # a model that thinks takes only the defaults
-        body.update(_sampling(call))
+    body.update(_drawing(call, thinking).fields)
     if form.tools:
         body["tools"] = [_tool(tool) for tool in form.tools]
         body["tool_choice"] = _choice(form)
     return body
+
+
+def left_out(call: Call, origin: str) -> tuple[str, ...]:
+    return _drawing(call, _thinking(call, origin)).left_out
 
 
 def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
@@ -104,14 +112,17 @@ def _closed(schema: Any) -> Any:
     return inner
 
 
-def _sampling(call: Call) -> dict[str, Any]:
-    """One of the two: newer models refuse both together, and those with efforts either at any time."""
-    sampling = call.sampling
-    if call.family.budget == "effort_only" and call.family.sampling_fixed:
-        return {}
-    if sampling.temperature is not None:
-        return {"temperature": min(sampling.temperature, 1.0)}  # the top of this vendor's scale
-    return {} if sampling.top_p is None else {"top_p": sampling.top_p}
+def _drawing(call: Call, thinking: dict[str, Any] | None) -> Drawing:
+    """A model that thinks takes only the defaults, one with efforts at any time; others temperature or top_p."""
+    thinks = thinking is not None and thinking["type"] != "disabled"
+    if thinks or (call.family.budget == "effort_only" and call.family.sampling_fixed):
+        refused = ("temperature", "top_p", "top_k")
+    else:
+        refused = () if call.sampling.temperature is None else ("top_p",)
+    drawn = drawing(call, _WORDS, refused=refused)
+    if "temperature" in drawn.fields:
+        drawn.fields["temperature"] = min(drawn.fields["temperature"], 1.0)  # the top of this vendor's scale
+    return drawn
 
 
 def _tool(tool: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
-from perpend.backends.openai_chat_request import chat_body
+from perpend.backends.openai_chat_request import chat_body, chat_drawing
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, ToolCallDelta, Usage
@@ -34,6 +34,9 @@ class Cohere:
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return CohereReading(self._upstream.provider.name).events([body])
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return chat_drawing(call, self._upstream.provider).left_out
 
     async def count_input(self, call: Call) -> int | None:
         """Its tokenizer is another exchange, which counts no templates."""

@@ -67,6 +67,10 @@ class Backend(Protocol):
         """The events of a response that wasn't streamed; none while a background response isn't done."""
         ...
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        """Fields of the call's sampling that this wire or its model can't take, so they aren't sent."""
+        ...
+
     async def count_input(self, call: Call) -> int | None:
         """Exact prompt tokens of `call`, or None where the server can't be asked."""
         ...

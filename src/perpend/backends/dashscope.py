@@ -11,7 +11,7 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, Failure, TokenDetails
-from perpend.backends.openai_chat_request import chat_body
+from perpend.backends.openai_chat_request import chat_body, chat_drawing
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.types import CallEnded
@@ -34,6 +34,9 @@ class DashScope:
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self._reading(call).events([body])
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return chat_drawing(call, self._upstream.provider).left_out
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

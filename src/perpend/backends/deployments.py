@@ -176,6 +176,11 @@ class Deployments:
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self.places[0].backend.whole(body, call)
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        """What one of the places leaves out."""
+        each = [place.backend.left_out(replace(call, model=place.model)) for place in self.places]
+        return tuple(dict.fromkeys(name for names in each for name in names))
+
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]
         try:

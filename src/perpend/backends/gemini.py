@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.gemini_request import request
+from perpend.backends.gemini_request import gemini_drawing, request
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage, new_id
@@ -59,6 +59,9 @@ class Gemini:
         if body.startswith(b"["):
             body = body[1:-1].strip()
         return _ResponseReading(self._origin).events([body])
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return gemini_drawing(call).left_out
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

@@ -17,9 +17,19 @@ from perpend.backends.parts import (
     system,
     tool_names,
 )
+from perpend.backends.sampling import Drawing, Words, drawing, refused_always
 from perpend.types import Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
 
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_WORDS: Words = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "seed": "seed",
+    "stop": "stopSequences",
+    "presence_penalty": "presencePenalty",
+    "frequency_penalty": "frequencyPenalty",
+}
 _UNSIGNED = "skip_thought_signature_validator"
 """Stands for the signature of a tool call that another vendor's model made: without any it is a 400."""
 
@@ -39,15 +49,7 @@ def request(call: Call, origin: str) -> dict[str, Any]:
 
 
 def _generation(call: Call) -> dict[str, Any]:
-    sampling, family = call.sampling, call.family
-    config: dict[str, Any] = {"maxOutputTokens": call.max_tokens}
-    knobs = {"temperature": sampling.temperature, "topP": sampling.top_p}
-    if not family.sampling_fixed:
-        config.update({name: value for name, value in knobs.items() if value is not None})
-    if sampling.seed is not None:
-        config["seed"] = sampling.seed
-    if sampling.stop:
-        config["stopSequences"] = sampling.stop
+    config: dict[str, Any] = {"maxOutputTokens": call.max_tokens, **gemini_drawing(call).fields}
     if (thinking := _thinking(call)) is not None:
         config["thinkingConfig"] = thinking
     if (output := call.form.output) is not None and _enforced(call):
@@ -55,6 +57,10 @@ def _generation(call: Call) -> dict[str, Any]:
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
     return config
+
+
+def gemini_drawing(call: Call) -> Drawing:
+    return drawing(call, _WORDS, refused=refused_always(call.family))
 
 
 def _enforced(call: Call) -> bool:

@@ -27,7 +27,7 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
             own = knob.efforts
             value = nearest_effort(call.effort, own) if own else family.effort_word(call.effort)
         if value is not None:
-            _put(body, knob.field, value)
+            put(body, knob.field, value)
 
 
 def can_disable(provider: Provider, family: Family, model: str) -> bool:
@@ -61,7 +61,8 @@ def _of_family(family: Family, effort_field: str) -> list[Knob]:
     return own
 
 
-def _put(body: dict[str, Any], path: str, value: Any) -> None:
+def put(body: dict[str, Any], path: str, value: Any) -> None:
+    """A dot in `path` goes one object down."""
     *above, last = path.split(".")
     for name in above:
         body = body.setdefault(name, {})

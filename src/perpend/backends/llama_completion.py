@@ -8,17 +8,19 @@ from msgspec import Struct
 from perpend.backends.contract import Call, backends
 from perpend.backends.prompts import begin_answer
 from perpend.backends.raw_completion import (
+    SAME,
     RawChunk,
     RawCompletion,
     answer_schema,
     decoded,
     reason_for,
-    sampling,
     stops,
     usage_of,
 )
 from perpend.backends.refusals import failure
+from perpend.backends.sampling import Words
 
+_WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
 _ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
 """llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
 
@@ -61,6 +63,7 @@ class LlamaCompletion(RawCompletion):
 
     resumes = True
     path = "/completion"
+    words = _WORDS
 
     async def count_input(self, call: Call) -> int | None:
         base = await self._base_url()
@@ -77,7 +80,7 @@ class LlamaCompletion(RawCompletion):
             "cache_prompt": True,
             "stop": stops(call),
             **({"n_probs": call.weighs} if call.weighs else {}),
-            **sampling(call),
+            **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
 

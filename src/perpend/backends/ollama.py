@@ -13,6 +13,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, append_text, ba
 from perpend.backends.lines import LineParser
 from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.sampling import Words, drawing
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
     AnswerDelta,
@@ -27,6 +28,8 @@ from perpend.types import (
     new_id,
 )
 
+_SAME = ("temperature", "top_p", "top_k", "min_p", "seed", "stop", "presence_penalty", "frequency_penalty")
+_WORDS: Words = {**{name: name for name in _SAME}, "repetition_penalty": "repeat_penalty"}
 _NO_THINKING = "does not support thinking"
 
 
@@ -63,6 +66,9 @@ class Ollama:
         """The one line of a response that wasn't streamed. Raises UpstreamError."""
         return _LineReading(self._origin).events([body])
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return drawing(call, _WORDS).left_out
+
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
         return None
@@ -72,12 +78,8 @@ class Ollama:
 
 
 def _request(call: Call) -> dict[str, Any]:
-    sampling, form = call.sampling, call.form
-    knobs = {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed}
-    options: dict[str, Any] = {name: value for name, value in knobs.items() if value is not None}
-    options["num_predict"] = call.max_tokens
-    if sampling.stop:
-        options["stop"] = sampling.stop
+    form = call.form
+    options = {**drawing(call, _WORDS).fields, "num_predict": call.max_tokens}
     names = tool_names(call.messages)
     body: dict[str, Any] = {
         "model": call.model,

@@ -27,7 +27,7 @@ from perpend.backends.openai_chat_events import (
     Reason,
     failure_of,
 )
-from perpend.backends.openai_chat_request import chat_body, enforced_format
+from perpend.backends.openai_chat_request import chat_body, chat_drawing, enforced_format
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, relay
 from perpend.backends.refusals import failure, malformed
@@ -58,6 +58,9 @@ class OpenAIChat:
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatReading(call, self._provider).whole(body)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return chat_drawing(call, self._provider).left_out
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

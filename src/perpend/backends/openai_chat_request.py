@@ -9,6 +9,7 @@ from perpend.backends.contract import Call
 from perpend.backends.knobs import set_knobs
 from perpend.backends.parts import in_words, returned
 from perpend.backends.providers import Provider
+from perpend.backends.sampling import Drawing, Words, drawing, refused_always
 from perpend.backends.think import ThinkRules
 from perpend.types import (
     Form,
@@ -23,6 +24,10 @@ from perpend.types import (
     ToolUse,
 )
 
+_SAME = ("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias")
+_WORDS: Words = {name: name for name in _SAME}
+"""What OpenAI's reference has, and so every server of this wire. Others are for those whose row names them."""
+
 
 def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
     body: dict[str, Any] = {
@@ -31,7 +36,8 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
         "stream": True,
         "stream_options": {"include_usage": True},
         call.family.max_tokens_field: call.max_tokens,
-        **_sampling(call),
+        **chat_drawing(call, provider).fields,
+        **_weighs(call),
     }
     set_knobs(body, call, provider)
     if call.phase != "thinking":
@@ -82,20 +88,14 @@ def _last_user(messages: tuple[Message, ...]) -> int:
     return max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
 
 
-def _sampling(call: Call) -> dict[str, Any]:
-    """What the family refuses is left out: the answer is worth more."""
-    sampling, family = call.sampling, call.family
-    asked = {
-        "temperature": sampling.temperature,
-        "top_p": None if family.sampling_fixed else sampling.top_p,
-        "seed": sampling.seed,
-        "stop": sampling.stop or None,
-        "logprobs": True if call.weighs else None,
-        "top_logprobs": call.weighs or None,
-    }
-    if "logprobs" in family.rejects:
-        asked["top_logprobs"] = None
-    return {name: value for name, value in asked.items() if value is not None and name not in family.rejects}
+def chat_drawing(call: Call, provider: Provider) -> Drawing:
+    return drawing(call, _WORDS, provider, refused=refused_always(call.family))
+
+
+def _weighs(call: Call) -> dict[str, Any]:
+    if not call.weighs or "logprobs" in call.family.rejects:
+        return {}
+    return {"logprobs": True, "top_logprobs": call.weighs}
 
 
 def _form(form: Form) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, backends
 from perpend.backends.raw_completion import (
+    SAME,
     RawChunk,
     RawCompletion,
     answer_schema,
     decoded,
     reason_for,
-    sampling,
     stops,
     usage_of,
 )
@@ -56,6 +56,7 @@ class OpenAICompletion(RawCompletion):
 
     resumes = False
     path = "/completions"
+    words = SAME
 
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
         return {
@@ -66,7 +67,7 @@ class OpenAICompletion(RawCompletion):
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             **({"stop": stop} if (stop := stops(call)) else {}),
             **({"logprobs": call.weighs} if call.weighs else {}),
-            **sampling(call),
+            **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else _constraint(schema)),
         }
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_background import Background
 from perpend.backends.openai_responses_events import ResponsesReading
-from perpend.backends.openai_responses_request import responses_body
+from perpend.backends.openai_responses_request import responses_body, responses_drawing
 from perpend.backends.reading import relay
 
 
@@ -25,6 +25,9 @@ class OpenAIResponses:
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ResponsesReading(self._upstream.provider.name).whole(body)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return responses_drawing(call).left_out
 
     async def count_input(self, call: Call) -> int | None:
         """OpenAI's own counter would be one more exchange before each call."""

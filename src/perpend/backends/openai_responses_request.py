@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from perpend.backends.contract import Call
-from perpend.backends.knobs import set_knobs
+from perpend.backends.knobs import put, set_knobs
 from perpend.backends.parts import returned
 from perpend.backends.providers import Provider
+from perpend.backends.sampling import Drawing, Words, drawing, refused_always
 from perpend.types import (
     Form,
     Image,
@@ -24,9 +25,10 @@ from perpend.types import (
     unwrapped,
 )
 
+_WORDS: Words = {"temperature": "temperature", "top_p": "top_p", "verbosity": "text.verbosity"}
+
 
 def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
-    sampling = call.sampling
     body: dict[str, Any] = {
         "model": call.model,
         "input": _input(call, provider.name),
@@ -40,14 +42,15 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
         body["include"] = ["reasoning.encrypted_content"]
     if call.thinking_tokens and call.effort in provider.background:
         body["background"] = True  # what isn't stored is kept for some minutes then
-    if not call.family.sampling_fixed:
-        if sampling.temperature is not None:
-            body["temperature"] = sampling.temperature
-        if sampling.top_p is not None:
-            body["top_p"] = sampling.top_p
     if call.phase != "thinking":
         body.update(_form(call.form))
+    for path, value in responses_drawing(call).fields.items():
+        put(body, path, value)
     return body
+
+
+def responses_drawing(call: Call) -> Drawing:
+    return drawing(call, _WORDS, refused=refused_always(call.family))
 
 
 def _input(call: Call, origin: str) -> list[Any]:

@@ -14,12 +14,22 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.backends.refusals import malformed
+from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.backends.think import undecided
 from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
 
 _Reason = Literal["stop", "stop_sequence", "length"]
+
+SAME: Words = {
+    name: name
+    for name in (
+        *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias"),
+        *("presence_penalty", "frequency_penalty", "repetition_penalty"),
+    )
+}
+"""What both shapes call as we do."""
 
 
 class RawChunk(Struct, frozen=True):
@@ -40,6 +50,7 @@ class RawCompletion(ABC):
     continues = True
     resumes: ClassVar[bool]
     path: ClassVar[str]
+    words: ClassVar[Words]
 
     def __init__(self, upstream: Upstream) -> None:
         self._http = upstream.http
@@ -91,9 +102,23 @@ class RawCompletion(ABC):
         said.add(chunk, batch)
         return [*batch, *said.end(chunk)]
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return self._drawing(call).left_out
+
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
         return None
+
+    def drawn(self, call: Call) -> dict[str, Any]:
+        """Its sampling in this shape's words; stop sequences are the body's own."""
+        fields = self._drawing(call).fields
+        fields.pop(self._provider.fields.get("stop", "stop"), None)
+        if "temperature" not in fields and call.family.temperature is not None:
+            fields["temperature"] = call.family.temperature
+        return fields
+
+    def _drawing(self, call: Call) -> Drawing:
+        return drawing(call, self.words, self._provider)
 
     @abstractmethod
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
@@ -207,13 +232,6 @@ class _Said:
             else:
                 piece.tokens = tokens
                 batch.append(piece)
-
-
-def sampling(call: Call) -> dict[str, Any]:
-    sampling = call.sampling
-    temperature = call.family.temperature if sampling.temperature is None else sampling.temperature
-    knobs = {"temperature": temperature, "top_p": sampling.top_p, "seed": sampling.seed}
-    return {name: value for name, value in knobs.items() if value is not None}
 
 
 def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:

@@ -34,5 +34,8 @@ class ReplayBackend:
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         raise UpstreamError("what is played here has no body")
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return ()
+
     async def count_input(self, call: Call) -> int | None:
         return None

@@ -194,6 +194,9 @@ class Heard:
                 self.ends += [event for event in batch if isinstance(event, CallEnded)]
                 yield batch
 
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return self._backend.left_out(call)
+
     async def count_input(self, call: Call) -> int | None:
         return await self._backend.count_input(call)
 

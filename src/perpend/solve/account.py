@@ -28,6 +28,8 @@ class Account:
         self.provider = model.provider
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
+        self.left_out: set[str] = set()
+        """Fields of their sampling that some calls were made without."""
         self.weighs: dict[str, int] = {}
         """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
         self.shown: int | None = None
@@ -53,6 +55,7 @@ class Account:
     def pay(self, draft: Draft) -> None:
         self.usage += draft.usage
         self.cost_usd += draft.cost_usd
+        self.left_out |= draft.left_out
 
     def close(self, draft: Draft, *, shown: bool) -> Candidate:
         """A candidate is written, however it ended. One that clients saw is the answer."""

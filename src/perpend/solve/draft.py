@@ -9,7 +9,9 @@ from perpend.errors import EngineError, UpstreamError
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
-from perpend.types import Called, CallFailed, Candidate, StopReason, ThinkingDelta, Usage
+from perpend.types import Called, CallFailed, Candidate, Sampling, StopReason, ThinkingDelta, Usage
+
+_LEFT_TO_MODELS = Sampling()
 
 
 class Draft:
@@ -25,6 +27,8 @@ class Draft:
         self.provider: str | None = None
         """Who served the last call that said something."""
         self.said = Transcript()
+        self.left_out: set[str] = set()
+        """Fields of the sampling that some call was made without."""
         self.weighed: Mapping[str, float] | None = None
         """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
         self._calls = 0
@@ -97,6 +101,8 @@ class Draft:
         model = self.means.model
         worst = model.price.worst_case(self.input_bound, call.max_tokens)
         thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
+        if call.sampling != _LEFT_TO_MODELS:
+            self.left_out.update(model.backend.left_out(call))
         self._calls += 1
         stream = CallStream(self.means, call, self.index)
         billed = True

@@ -34,6 +34,7 @@ from perpend.types.request import (
     Role,
     Sampling,
     StrategySpec,
+    Verbosity,
     VerifierSpec,
     Visibility,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "ToolResult",
     "ToolUse",
     "Usage",
+    "Verbosity",
     "Verdict",
     "VerifierSpec",
     "Visibility",

@@ -12,6 +12,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 """`tool`: a message of tool results and nothing else."""
 Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
 Visibility = Literal["hidden", "summary", "visible"]
+Verbosity = Literal["low", "medium", "high"]
 
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "max")
 
@@ -38,13 +39,27 @@ class Message(Struct, frozen=True):
         return "".join([part.text for part in self.parts if isinstance(part, Thought)])
 
 
-class Sampling(Struct, frozen=True, kw_only=True):
-    """How tokens are drawn; None leaves it to the model's family, then to the server."""
+class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How tokens are drawn; None leaves it to the model's family, then to the server.
+
+    What a wire or a model can't take is left out there, and named in the answer's `ignored`.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    """The least probability of a token, as a share of the likeliest one's."""
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
+    """Divides what was said before; 1 changes nothing."""
+    logit_bias: dict[str, float] | None = None
+    """By the token's number in the model's own vocabulary."""
+    verbosity: Verbosity | None = None
+    """How much is said, by models that were taught to be told."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
