@@ -82,7 +82,7 @@ class Session(Struct, frozen=True):
     def note(self, said: str) -> None:
         self.account.notes.append(said)
 
-    def part(self, of: int) -> "Session":
+    def part(self, of: int, *, may_show: bool = False) -> "Session":
         left = self.means.scope.left
         scope = self.means.scope.child(
             f"one of {of} parts",
@@ -90,7 +90,9 @@ class Session(Struct, frozen=True):
             output=None if left.output is None else left.output // of,
             usd=None if left.usd is None else left.usd / of,
         )
-        return replace(self, means=replace(self.means, scope=scope), whole=None, may_show=False)
+        return replace(
+            self, means=replace(self.means, scope=scope), whole=None, may_show=may_show and self.may_show
+        )
 
     def fitting(self, count: int, like: Sequence["Session"], room: float) -> int:
         if not like:

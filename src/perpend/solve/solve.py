@@ -243,6 +243,7 @@ class _Solving:
             cost_usd=account.cost_usd,
             truncated=cut not in COMPLETE,
             stop_reason=cut,
+            chosen=chosen.index,
             candidates=tuple(sorted(account.candidates, key=lambda candidate: candidate.index)),
             elapsed_s=self._prepared.clock.elapsed_s,
             summary=self._narrator.summary,

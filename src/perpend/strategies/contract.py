@@ -94,8 +94,11 @@ class Session(Protocol):
         """The next step of a thought, up to `stop`, which belongs to it. Raises BadRequest unless `continues`."""
         ...
 
-    def part(self, of: int) -> "Session":
-        """A session that may spend one `of`th of what is left here, of tokens and of dollars."""
+    def part(self, of: int, *, may_show: bool = False) -> "Session":
+        """A session that may spend one `of`th of what is left here, of tokens and of dollars.
+
+        `may_show`: what is sampled there may be the answer, whatever comes of the other parts.
+        """
         ...
 
     def fitting(self, count: int, like: Sequence["Session"], room: float) -> int:

@@ -47,14 +47,16 @@ def full_marks(candidate: Candidate) -> bool:
     return verdict is not None and verdict.passed and verdict.score >= 1.0
 
 
-async def drawn(session: Session, count: int, draw: Draw[T], *, room: float = 0) -> AsyncGenerator[T, None]:
+async def drawn(
+    session: Session, count: int, draw: Draw[T], *, room: float = 0, first_shown: bool = False
+) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
     budget isn't enough for so many, there are fewer. `room`, where it isn't 0: where parts may be too small for a
     whole thought, the first has all that it needs, and then there are as many as have room for `room` times the
-    length of those that ended. A candidate whose upstream fails is left out; raises PerpendError where there is none
-    at all.
+    length of those that ended. `first_shown`: the first may be shown while it is written. A candidate whose upstream
+    fails is left out; raises PerpendError where there is none at all.
     """
     parts: dict[asyncio.Task[T], Session] = {}  # in the order in which they were begun
     running: set[asyncio.Task[T]] = set()
@@ -65,7 +67,7 @@ async def drawn(session: Session, count: int, draw: Draw[T], *, room: float = 0)
         while waiting or running:
             starting, of = _next(session, waiting, len(running), ended, of, room=room)
             for _ in range(starting):
-                part = session.part(of)
+                part = session.part(of, may_show=first_shown and not parts)
                 task = asyncio.ensure_future(draw(part, len(parts)))
                 running.add(task)
                 parts[task] = part

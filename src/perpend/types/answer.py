@@ -79,6 +79,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     truncated: bool
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]
+    chosen: int = 0
+    """Which candidate's answer it is, by its index."""
     elapsed_s: float
     content: tuple[Part, ...] = ()
     """The chosen candidate's thoughts, texts and tool calls, in their order."""
