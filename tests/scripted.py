@@ -10,7 +10,8 @@ import aiohttp
 import msgspec
 from msgspec.structs import replace
 
-from perpend.config.schema import Config, DefaultsConfig
+from perpend.config.schema import Config, DefaultsConfig, ModelConfig
+from perpend.errors import NotFound
 from perpend.observability.metrics import Metrics
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
@@ -91,9 +92,20 @@ DELTAS: list[Event] = [ThinkingDelta("6 "), ThinkingDelta("× 7"), AnswerDelta("
 USUAL: tuple[Step, ...] = ([STARTED], DELTAS, [Finished(answer())])
 
 
-class ModelNames:
+class Models:
+    """`small`, what the config has, and `fast` for the first of them."""
+
+    def __init__(self, config: Config) -> None:
+        self._rows = {"small": ModelConfig(), "big/model": ModelConfig(), **config.models}
+
     def names(self) -> list[str]:
-        return ["small", "big/model"]
+        return list(self._rows)
+
+    def configured(self, name: str) -> tuple[str, ModelConfig]:
+        meant = "small" if name == "fast" else name
+        if meant not in self._rows:
+            raise NotFound(f"unknown model {name!r}")
+        return meant, self._rows[meant]
 
 
 class KeptInMemory:
@@ -115,7 +127,7 @@ class House:
 
     def __init__(self, *steps: Step, config: Config | None = None) -> None:
         self.config = replace(config or Config(), defaults=DefaultsConfig(model="small"))
-        self.models = ModelNames()
+        self.models = Models(self.config)
         self.responses = KeptInMemory()
         self.steps = steps or USUAL
         self.requests: list[Request] = []
@@ -185,7 +197,7 @@ class Gateway:
         self.metrics = Metrics()
         self.readiness = Readiness(lambda: None)
         serve = house.config.serve
-        auth = Auth(keys, serve.require_keys, serve.host)
+        auth = Auth(keys, serve.require_keys, serve.host, serve.cors_origins)
         self.app = App(house, auth, self.metrics, self.readiness)
         self.server = server_for(self.app)
         self.listener = bind("127.0.0.1", 0)

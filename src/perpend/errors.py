@@ -4,6 +4,7 @@
     ├── BadRequest              400 invalid_request_error   names the field
     │   ├── NotFound            404 not_found               no such model, strategy, key, job …
     │   ├── MethodNotAllowed    405 method_not_allowed
+    │   ├── PromptTooLong       400 context_length_exceeded over the model's context, before anybody was asked
     │   └── TooLarge            413 request_too_large       a body beyond its bound
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
     ├── Unauthenticated         401 authentication_error
@@ -60,6 +61,19 @@ class NotFound(BadRequest):
 class MethodNotAllowed(BadRequest):
     status = 405
     code = "method_not_allowed"
+
+
+class PromptTooLong(BadRequest):
+    """Worded as Anthropic words it: that is what stock clients look for before they shorten a conversation."""
+
+    code = "context_length_exceeded"
+
+    def __init__(self, tokens: int, most: int) -> None:
+        super().__init__(
+            f"prompt is too long: {tokens} tokens > {most} maximum",
+            hint="shorten the messages, or use a model with a longer context",
+            field="messages",
+        )
 
 
 class TooLarge(BadRequest):

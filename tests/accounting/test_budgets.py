@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perpend.accounting.budgets import Costs, token_budget
-from perpend.errors import BadRequest, CapReached
+from perpend.errors import CapReached, PromptTooLong
 from perpend.types import EFFORTS, Effort, Limits
 
 TOKENS: dict[Effort, int] = {
@@ -35,7 +35,7 @@ def test_the_answer_has_room_inside_every_limit(
     effort: Effort, thinking: int | None, output: int | None, answer: int, context: int | None
 ) -> None:
     limits = Limits(max_thinking_tokens=thinking, max_output_tokens=output)
-    budget = token_budget(limits, effort, TOKENS, answer, context_left=context)
+    budget = token_budget(limits, effort, TOKENS, answer, context=context)
     assert budget.answer >= 1
     assert 0 <= budget.thinking <= budget.requested_thinking
     assert budget.thinking + budget.answer <= budget.output
@@ -78,5 +78,5 @@ def test_no_effort_means_no_thinking_whatever_else_is_asked() -> None:
 
 
 def test_a_prompt_that_fills_the_context_is_refused() -> None:
-    with pytest.raises(BadRequest, match="fills the model's context"):
-        token_budget(Limits(), "low", TOKENS, 100, context_left=10)
+    with pytest.raises(PromptTooLong, match="prompt is too long: 60 tokens > 37 maximum"):
+        token_budget(Limits(), "low", TOKENS, 100, context=70, prompt=60)

@@ -41,6 +41,12 @@ def gemini(code: int, status: str, message: str = "no", **more: Any) -> dict[str
     [
         (400, openai("too many tokens", "invalid_request_error", "context_length_exceeded"), ContextTooLong),
         (400, openai("This model's maximum context length is 4096 tokens", "BadRequestError", 400), ContextTooLong),
+        (400, openai("This model's maximum prompt length is 131072 but the request contains 537812"), ContextTooLong),
+        (400, openai("Please reduce the length of the messages or completion."), ContextTooLong),
+        (400, openai("Your request exceeded model token limit: 131072"), ContextTooLong),
+        (400, openai("The prompt (length 9000) is longer than the maximum model length of 8192"), ContextTooLong),
+        (400, openai("Range of input length should be [1, 983616]"), ContextTooLong),
+        (400, {"error": "prompt too long; exceeded max context length by 4 tokens"}, ContextTooLong),
         (400, openai("flagged", None, "content_filter"), ContentFiltered),
         (400, openai("bad temperature", "invalid_request_error", "unsupported_parameter"), Rejected),
         (429, openai("slow down", "tokens", "rate_limit_exceeded"), RateLimited),
@@ -89,6 +95,7 @@ def test_each_vendor_s_words_have_their_meaning(
         assert error.billed == (meant is UpstreamTimeout)
     assert type(error) is meant
     assert (error.field == "messages") == (meant in (ContextTooLong, ContentFiltered))
+    assert ("prompt is too long: " in error.message) == (meant is ContextTooLong)  # what clients look for
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,36 @@ async def test_a_model_that_is_not_there_is_told(config: Config, name: str, said
         assert said in str(refused.value)
 
 
+ALIASES = {
+    "claude-*": "fast",
+    "claude-haiku-*": "mine/small",
+    "claude-opus-4-1[1m]": "mine/big",
+    "fast": "lost",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("claude-sonnet-4-5-20250929", "fast"),
+        ("claude-haiku-4-5", "mine/small"),
+        ("claude-opus-4-1[1m]", "mine/big"),
+        ("fast", "fast"),
+    ],
+)
+async def test_an_alias_is_another_name_for_a_model(config: Config, asked: str, meant: str) -> None:
+    async with await Runtime.open(replace(config, aliases=ALIASES)) as runtime:
+        served = runtime.models.resolve(asked)
+        assert served.name == meant
+        assert runtime.models.resolve(meant) is served
+
+
+async def test_an_alias_for_nothing_is_told_at_the_start(config: Config) -> None:
+    with pytest.raises(ConfigError, match=r"aliases\.gpt-\*: unknown model 'fsat'") as refused:
+        await Runtime.open(replace(config, aliases={"gpt-*": "fsat"}))
+    assert "did you mean 'fast'" in str(refused.value)
+
+
 async def test_models_that_only_requests_name_are_forgotten_in_time(config: Config) -> None:
     async with await Runtime.open(config) as runtime:
         models = runtime.models

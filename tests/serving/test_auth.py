@@ -41,11 +41,15 @@ def test_when_a_key_is_needed(keys: Keys, require: Require, host: str, needed: b
         assert check(auth) is None
 
 
-def test_both_headers_carry_a_key() -> None:
+def test_each_header_carries_a_key_and_one_that_is_valid_will_do() -> None:
     auth = Auth(ONE, "auto", "127.0.0.1")
     assert check(auth, authorization="Bearer secret") == "key_1"
     assert check(auth, authorization="bearer  secret ") == "key_1"
     assert check(auth, x_api_key="secret") == "key_1"
+    assert check(auth, api_key="secret") == "key_1"
+    assert check(auth, authorization="Bearer stale", x_api_key="secret") == "key_1"
+    assert check(auth, authorization="Bearer secret", x_api_key="stale", api_key="stale") == "key_1"
+    assert check(auth, authorization="Basic dXNlcjpwdw==", x_api_key="secret") == "key_1"
 
 
 def test_an_unknown_key_is_refused_where_one_is_needed_and_ignored_elsewhere() -> None:
@@ -71,6 +75,14 @@ def test_a_foreign_page_can_t_spend_without_a_key(origin: str) -> None:
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "vscode-webview://x"])
 def test_a_local_page_can(origin: str) -> None:
     assert check(Auth(NONE, "auto", "127.0.0.1"), origin=origin) is None
+
+
+def test_a_page_that_the_config_names_can_and_any_page_only_with_a_key() -> None:
+    named = Auth(NONE, "auto", "127.0.0.1", ("https://app.example",))
+    assert check(named, origin="https://app.example") is None
+    for auth in (named, Auth(NONE, "auto", "127.0.0.1", ("*",))):
+        with pytest.raises(Unauthenticated, match="another origin"):
+            check(auth, origin="https://evil.example")
 
 
 def test_what_counts_as_this_machine() -> None:

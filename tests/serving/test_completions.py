@@ -6,7 +6,19 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from scripted import BODY, DELTAS, STARTED, House, Keys, answer, assembled, events_of, gateway, until
+from scripted import (
+    BODY,
+    DELTAS,
+    STARTED,
+    House,
+    Keys,
+    answer,
+    assembled,
+    events_of,
+    gateway,
+    named_events_of,
+    until,
+)
 
 from perpend.config.schema import Config, ServeConfig
 from perpend.errors import (
@@ -14,6 +26,7 @@ from perpend.errors import (
     CapReached,
     ContextTooLong,
     Overloaded,
+    PromptTooLong,
     RateLimited,
     UpstreamError,
     UpstreamOverloaded,
@@ -141,6 +154,34 @@ async def test_an_error_before_the_first_token(body: Any, error: Any, status: in
         assert reply.error["param"] == error.field
         assert reply.headers.get("Retry-After") == wait
         assert reply.headers["X-Request-Id"] == "req_1"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PromptTooLong(20_000, 8191), ContextTooLong("prompt is too long: x answered 400: too many tokens")],
+    ids=["ours", "an upstream's"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_prompt_that_is_too_long_is_told_so_that_clients_shorten_it(error: Any, stream: bool) -> None:
+    """Claude Code looks for the words, Codex for the code in `response.failed`, others for either."""
+    asked = {**BODY, "stream": stream}
+    async with gateway(House([STARTED], error)) as front:
+        for path in ("/v1/chat/completions", "/v1/messages"):
+            reply = await front.post(asked, path)
+            assert (reply.status, reply.error["code"]) == (400, "context_length_exceeded")
+            assert reply.error["type"] == "invalid_request_error"
+            assert reply.error["message"].startswith("prompt is too long: ")
+        reply = await front.post({"input": "hi", "stream": stream}, "/v1/responses")
+        if not stream:
+            assert (reply.status, reply.error["code"]) == (400, "context_length_exceeded")
+            return
+        events = named_events_of(reply.body)
+    kinds = [event["type"] for event in events]
+    assert kinds == ["response.created", "response.in_progress", "response.failed"]
+    assert [event["sequence_number"] for event in events] == [0, 1, 2]
+    failed = events[-1]["response"]
+    assert (failed["status"], failed["error"]["code"]) == ("failed", "context_length_exceeded")
+    assert failed["error"]["message"].startswith("prompt is too long: ")
 
 
 async def test_an_error_after_the_first_token_is_the_stream_s_last_word() -> None:

@@ -364,7 +364,7 @@ async def test_the_answer_names_who_wrote_it_and_so_does_each_candidate(play: Pl
 async def test_a_thought_that_fills_the_context_ends_in_the_answer_so_far(play: Play) -> None:
     async def strategy(session: Session) -> Candidate:
         first = await session.sample()
-        with pytest.raises(CapReached, match="fills the model's context"):
+        with pytest.raises(CapReached, match="prompt is too long"):
             await session.sample(thought="word " * 400)
         return first
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from perpend.errors import BadRequest, CapReached
+from perpend.errors import CapReached, PromptTooLong
 from perpend.types import Effort, Limits, LoweredBy
 
 _FLOOR = 32
@@ -43,13 +43,14 @@ def token_budget(
     effort_tokens: dict[Effort, int],
     answer_tokens: int,
     *,
-    context_left: int | None = None,
+    context: int | None = None,
+    prompt: int = 0,
     costs: Costs | None = None,
 ) -> TokenBudget:
     """Resolve a request's budget.
 
-    `context_left` is the window less the prompt, in tokens; `costs` are given where a dollar cap is.
-    Raises BadRequest when the prompt fills the context, CapReached when the cap can't pay for an answer.
+    `context` is the window and `prompt` what is taken of it, in tokens; `costs` are given where a dollar cap is.
+    Raises PromptTooLong when no room is left for an answer, CapReached when the cap can't pay for one.
     """
     explicit = limits.max_thinking_tokens
     requested = 0 if effort == "none" else effort_tokens[effort] if explicit is None else explicit
@@ -61,14 +62,10 @@ def token_budget(
         max_answer = limits.max_output_tokens
         thinking, answer, cut = _fit(thinking, answer_tokens, limits.max_output_tokens, keep_share)
         lowered = "max_tokens" if cut else lowered
-    if context_left is not None:
-        room = context_left - _TAGS
+    if context is not None:
+        room = context - prompt - _TAGS
         if room < 1:
-            raise BadRequest(
-                "the prompt fills the model's context: no room for an answer",
-                hint="shorten the messages, or use a model with a longer context",
-                field="messages",
-            )
+            raise PromptTooLong(prompt, max(0, context - _TAGS - 1))
         max_answer = min(max_answer, room)
         thinking, answer, cut = _fit(thinking, answer, room, keep_share)
         lowered = "context" if cut else lowered

@@ -28,6 +28,8 @@ from perpend.errors import (
 )
 
 _EXCERPT = 300
+_TOO_LONG = "prompt is too long"
+"""What clients look for, whoever refuses it, before they shorten a conversation: see `errors.PromptTooLong`."""
 
 _WORDS: dict[str, type[UpstreamError]] = {
     **dict.fromkeys(
@@ -113,8 +115,10 @@ _STATUS: dict[int, type[UpstreamError]] = {
 _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
     (
         re.compile(
-            r"context (length|window|size)|maximum context|prompt is too long|input is too long"
-            r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count",
+            r"context (length|window|size)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
+            r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count|exceeded model token limit"
+            r"|prompt exceeds max|longer than the (maximum )?model|range of input length"
+            r"|reduce the length of the (messages|prompt|input)",
             re.IGNORECASE,
         ),
         ContextTooLong,
@@ -181,6 +185,8 @@ def failure(where: str, error: Any) -> UpstreamError:
 
 def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
+    if kind is ContextTooLong and _TOO_LONG not in message.lower():
+        message = f"{_TOO_LONG}: {message}"
     return kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
 
 

@@ -78,7 +78,7 @@ async def _serve(config: Config) -> None:
                 hint='make one with `perpend keys create NAME`; serve.require_keys = "never" does without',
                 field="serve.require_keys",
             )
-        auth = Auth(keys, listen.require_keys, listen.host)
+        auth = Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
         metrics = Metrics()
         metrics.watch_upstreams(runtime.models.places)
         readiness = Readiness(runtime.store.check, f"{config.defaults.model} is being made ready")

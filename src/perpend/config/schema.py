@@ -192,6 +192,16 @@ class ServeConfig(Section, frozen=True):
     """Whether clients may name images and verifiers on loopback, link-local and private addresses."""
     require_keys: Literal["auto", "always", "never"] = "auto"
     """`auto`: on loopback none is needed until one exists; elsewhere always."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins of web pages that may read answers, such as `https://app.example`; `*`: of all that send a key. On
+    loopback, pages of an origin that is named here need no key where nobody does."""
+
+    def __post_init__(self) -> None:
+        for origin in self.cors_origins:
+            if origin != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/?#]+", origin):
+                raise ValueError(
+                    f"cors_origins: {origin!r} isn't an origin such as https://app.example, or *"
+                )
 
 
 class StorageConfig(Section, frozen=True):
@@ -231,4 +241,7 @@ class Config(Section, frozen=True):
     storage: StorageConfig = StorageConfig()
     providers: dict[str, ProviderConfig] = field(default_factory=dict[str, ProviderConfig])
     models: dict[str, ModelConfig] = field(default_factory=dict[str, ModelConfig])
+    aliases: dict[str, str] = field(default_factory=dict[str, str])
+    """Other names for models, such as `"claude-*" = "qwen2.5-coder-1.5b"`: what a client is set to ask for, and who
+    answers. The glob that says most of a name goes first, a model's own name before any."""
     verifiers: dict[str, VerifierConfig] = field(default_factory=dict[str, VerifierConfig])

@@ -1,5 +1,6 @@
 """What the name of a model means: where it is served, for what price, and how it thinks."""
 
+from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfi
 from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.pool import EnginePool
-from perpend.errors import NotFound, WeightsError
+from perpend.errors import ConfigError, NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
 
@@ -40,6 +41,11 @@ class Models:
         for name, own in config.providers.items():
             if own.wire is not None:
                 check_wire(name, own.wire)  # one that isn't there is told at the start
+        for alias, meant in config.aliases.items():
+            try:
+                self._row(meant)
+            except NotFound as error:
+                raise ConfigError(f"aliases.{alias}: {error.message}", hint=error.hint) from None
 
     def names(self) -> list[str]:
         """The config's models, then the catalogue's."""
@@ -50,7 +56,9 @@ class Models:
         name = name or self._config.defaults.model
         served = self._served.get(name)
         if served is None:
-            served = self._served[name] = self._serve(name, self._configured(name))
+            meant, row = self.configured(name)
+            served = self._served.get(meant) or self._serve(meant, row)
+            self._served[meant] = self._served[name] = served
         if name not in self._config.models and name not in catalogue():
             self._remember(name)
         return served
@@ -82,7 +90,7 @@ class Models:
         weights = self.weights(name)
         if weights is not None:
             return weights.path(self._home)
-        if (own := self._configured(name).gguf) is not None:
+        if (own := self.configured(name)[1].gguf) is not None:
             return own
         raise NotFound(
             f"model {name!r} is embedded, but names no weights",
@@ -90,7 +98,18 @@ class Models:
             field="model",
         )
 
-    def _configured(self, name: str) -> ModelConfig:
+    def configured(self, name: str) -> tuple[str, ModelConfig]:
+        """The model that a name or an alias means, and how it is served. Raises NotFound naming the nearest."""
+        meant = name if name in self._config.models or name in catalogue() else self._alias(name)
+        return meant, self._row(meant)
+
+    def _alias(self, name: str) -> str:
+        """What the alias stands for whose glob says most of the name; the name itself where none does."""
+        aliases = self._config.aliases
+        globs = [glob for glob in aliases if glob == name or fnmatchcase(name, glob)]
+        return aliases[max(globs, key=lambda glob: (glob == name, len(glob)))] if globs else name
+
+    def _row(self, name: str) -> ModelConfig:
         if name in self._config.models:
             return self._config.models[name]
         if name in catalogue():
@@ -117,7 +136,7 @@ class Models:
             backend = self._remote(name, row)
         fallbacks = row.fallbacks
         for fallback in fallbacks:
-            self._configured(fallback)  # one that isn't there is told now, not when it is needed
+            self.configured(fallback)  # one that isn't there is told now, not when it is needed
         if isinstance(backend, Deployments):
             self._upstreams[name] = backend
             fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks

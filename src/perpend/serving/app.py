@@ -10,16 +10,13 @@ from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
 from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses
-from perpend.serving.info import MODELS_PATH, Info, Readiness
+from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
 from perpend.serving.responses import RESPONSES_PATH, Responses, Stored
-
-
-class ModelNames(Protocol):
-    def names(self) -> list[str]: ...
 
 
 class House(Solver, Protocol):
@@ -29,7 +26,7 @@ class House(Solver, Protocol):
     def config(self) -> Config: ...
 
     @property
-    def models(self) -> ModelNames: ...
+    def models(self) -> Models: ...
 
     @property
     def responses(self) -> Kept: ...
@@ -41,7 +38,7 @@ class App:
     def __init__(self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness) -> None:
         self._metrics = metrics
         config = house.config
-        info = Info(config, house.models.names, auth, metrics, readiness)
+        info = Info(config, house.models, auth, metrics, readiness)
         chat = Completions(OpenAIChat(), house, config, auth, metrics)
         messages = Completions(Anthropic(), house, config, auth, metrics)
         count_tokens = Counting(Anthropic(), house, config, auth, metrics)
@@ -55,12 +52,14 @@ class App:
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
             MODELS_PATH: _get(info.models),
+            "/": _get(info.healthz),
             "/healthz": _get(info.healthz),
             "/readyz": _get(info.readyz),
             "/metrics": _get(info.metrics),
             "/openapi.json": _get(info.openapi),
         }
 
+        self._cors = Cors(config.serve.cors_origins) if config.serve.cors_origins else None
         self._named = {MODELS_PATH + "/": _get(info.models), RESPONSES_PATH + "/": _get(stored)}
 
     async def aclose(self) -> None:
@@ -68,6 +67,8 @@ class App:
         await self._background.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._cors is not None:
+            send = self._cors.telling(scope, send)
         try:
             await self._handler(scope)(scope, receive, send)
         except ClientGone:
@@ -81,7 +82,9 @@ class App:
 
     def _handler(self, scope: Scope) -> Handler:
         path: str = scope["path"]
-        methods = self._routes.get(path)
+        if self._cors is not None and scope["method"] == "OPTIONS":
+            return self._cors.preflight
+        methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
         if methods is None:
             methods = next((to for start, to in self._named.items() if path.startswith(start)), None)
             if methods is None:

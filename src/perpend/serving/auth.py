@@ -1,4 +1,4 @@
-"""Who may come in: a bearer key, or nobody's on a loopback address until a key exists."""
+"""Who may come in: any valid key, or nobody's on a loopback address until a key exists."""
 
 import ipaddress
 from typing import Literal, Protocol
@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 from perpend.errors import Unauthenticated
 from perpend.serving.asgi import Scope
 from perpend.types import Effort
+
+_KEY_HEADERS = frozenset((b"x-api-key", b"api-key"))
+"""Beside `Authorization: Bearer`: Anthropic's, and Azure's. A client may send several; one that is valid will do."""
 
 
 class Key(Protocol):
@@ -48,9 +51,17 @@ def is_loopback(host: str) -> bool:
 class Auth:
     """Decides about every request by its headers alone."""
 
-    def __init__(self, keys: KeyRing, require: Literal["auto", "always", "never"], host: str) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        require: Literal["auto", "always", "never"],
+        host: str,
+        origins: tuple[str, ...] = (),
+    ) -> None:
+        """`origins`: of web pages that may come in as clients without a page do."""
         self._keys = keys
         self._require = require
+        self._origins = origins
         self._loopback = is_loopback(host)
 
     @property
@@ -61,35 +72,39 @@ class Auth:
 
     def check(self, scope: Scope) -> Key | None:
         """The key that came along, None where none is needed. Raises Unauthenticated."""
-        secret = origin = b""
+        secrets: list[bytes] = []
+        origin = b""
         for name, value in scope["headers"]:
-            if name == b"authorization" and value[:7].lower() == b"bearer ":
-                secret = value[7:].strip()
-            elif name == b"x-api-key":
-                secret = secret or value
+            if name == b"authorization":
+                if value[:7].lower() == b"bearer ":
+                    secrets.append(value[7:].strip())
+            elif name in _KEY_HEADERS:
+                secrets.append(value.strip())
             elif name == b"origin":
                 origin = value
-        key = self._keys.lookup(secret.decode("latin-1")) if secret else None
-        if key is not None:
-            return key
+        for secret in secrets:
+            if secret and (key := self._keys.lookup(secret.decode("latin-1"))) is not None:
+                return key
         if self.needed:
-            raise _refused(bool(secret))
-        if origin and _is_foreign(origin.decode("latin-1")):
+            raise _refused(any(secrets))
+        if origin and self._is_foreign(origin.decode("latin-1")):
             raise Unauthenticated(
                 "a web page from another origin may not spend here without a key",
-                hint="create one with `perpend keys create` and send it as `Authorization: Bearer …`",
+                hint="send a key (`perpend keys create`) as `Authorization: Bearer …`, or name the page's origin in "
+                "serve.cors_origins",
             )
         return None
 
-
-def _is_foreign(origin: str) -> bool:
-    """Whether a web page sent this that wasn't loaded from this machine."""
-    try:
-        parts = urlsplit(origin)
-        host: str | None = parts.hostname
-    except ValueError:
-        return True
-    return origin == "null" or (parts.scheme in ("http", "https") and not is_loopback(host or ""))
+    def _is_foreign(self, origin: str) -> bool:
+        """Whether a web page sent this that wasn't loaded from this machine, nor is trusted by the config."""
+        try:
+            parts = urlsplit(origin)
+            host: str | None = parts.hostname
+        except ValueError:
+            return True
+        return origin not in self._origins and (
+            origin == "null" or (parts.scheme in ("http", "https") and not is_loopback(host or ""))
+        )
 
 
 def _refused(sent_one: bool) -> Unauthenticated:

@@ -1,20 +1,25 @@
 """The small endpoints: which models there are, whether the server lives and is ready, metrics, its API."""
 
+import datetime
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import Literal, Protocol
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
 
-from perpend.config.schema import Config
-from perpend.errors import NotFound, PerpendError
+from perpend.config.schema import Config, ModelConfig
+from perpend.errors import BadRequest, NotFound, PerpendError
 from perpend.observability.metrics import CONTENT_TYPE, Metrics
 from perpend.registry import nearest
 from perpend.serving.asgi import JSON, Receive, Scope, Send, respond
 from perpend.serving.auth import Auth, is_loopback
 
 MODELS_PATH = "/v1/models"
+_PAGE, _LONGEST_PAGE = 20, 1000
+"""Anthropic's."""
 
 
 class ModelRow(Struct, frozen=True, kw_only=True):
@@ -27,6 +32,35 @@ class ModelRow(Struct, frozen=True, kw_only=True):
 class ModelList(Struct, frozen=True, kw_only=True):
     object: str = "list"
     data: list[ModelRow]
+
+
+class ModelInfo(Struct, frozen=True, kw_only=True):
+    """A model in Anthropic's shape."""
+
+    type: Literal["model"] = "model"
+    id: str
+    display_name: str
+    created_at: str
+    lifecycle: Literal["active"] = "active"
+    max_input_tokens: int | None
+    """Its window, where the config tells it."""
+
+
+class ModelPage(Struct, frozen=True, kw_only=True):
+    data: list[ModelInfo]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+class Models(Protocol):
+    """What of the runtime's models is told."""
+
+    def names(self) -> list[str]: ...
+
+    def configured(self, name: str) -> tuple[str, ModelConfig]:
+        """The model that a name or an alias means, and how it is served. Raises NotFound."""
+        ...
 
 
 class Status(Struct, frozen=True):
@@ -56,13 +90,13 @@ class Info:
     def __init__(
         self,
         config: Config,
-        names: Callable[[], list[str]],
+        models: Models,
         auth: Auth,
         metrics: Metrics,
         readiness: Readiness,
     ) -> None:
         self._config = config
-        self._named = names
+        self._models = models
         self._auth = auth
         self._metrics = metrics
         self._readiness = readiness
@@ -72,17 +106,46 @@ class Info:
         """All models, or the one that the path names; where a key has a model, that one by whatever name."""
         key = self._auth.check(scope)
         name = scope["path"].removeprefix(MODELS_PATH).strip("/")
-        names = list(dict.fromkeys([self._config.defaults.model, *self._named()]))
-        if key is not None and key.model:
-            names = [name or key.model]
-        if not name:
-            await _json(send, ModelList(data=[self._row(one) for one in names]))
-        elif name in names:
-            await _json(send, self._row(name))
+        only = None if key is None else key.model
+        names = [only] if only else list(dict.fromkeys([self._config.defaults.model, *self._models.names()]))
+        if name:
+            meant, row = (name, self._models.configured(only)[1]) if only else self._found(name, names)
+            await _json(send, self._info(meant, row) if _is_anthropic(scope) else self._row(meant, row))
+        elif _is_anthropic(scope):
+            await _json(send, self._page(names, scope["query_string"]))
         else:
-            close = nearest(name, names)
-            hint = f"did you mean {close!r}?" if close else f"GET {MODELS_PATH} lists them"
-            raise NotFound(f"unknown model {name[:80]!r}", hint=hint, field="model")
+            await _json(send, ModelList(data=[self._row(*self._models.configured(one)) for one in names]))
+
+    def _found(self, name: str, names: list[str]) -> tuple[str, ModelConfig]:
+        """Listed, or named by an alias or as PROVIDER/MODEL; files are for the command line."""
+        try:
+            if name in names or not name.endswith(".gguf"):
+                return self._models.configured(name)
+        except NotFound:
+            pass
+        close = nearest(name, names)
+        hint = f"did you mean {close!r}?" if close else f"GET {MODELS_PATH} lists them"
+        raise NotFound(f"unknown model {name[:80]!r}", hint=hint, field="model")
+
+    def _page(self, names: list[str], query: bytes) -> ModelPage:
+        """As https://docs.anthropic.com/en/api/models-list has it. Raises BadRequest naming the parameter."""
+        asked = dict(parse_qsl(query.decode("latin-1")))
+        limit = asked.get("limit", str(_PAGE))
+        if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_PAGE:
+            raise BadRequest(
+                f"limit is from 1 to {_LONGEST_PAGE}", hint=f"it is {_PAGE} by default", field="limit"
+            )
+        begin, end = 0, len(names)
+        if (after := asked.get("after_id")) in names:
+            begin = names.index(after) + 1
+        if (before := asked.get("before_id")) in names:
+            end = names.index(before)
+            begin = max(begin, end - int(limit))
+        shown = names[begin : min(end, begin + int(limit))]
+        more = begin > 0 if before in names else begin + len(shown) < len(names)
+        data = [self._info(*self._models.configured(one)) for one in shown]
+        first, last = (shown[0], shown[-1]) if shown else (None, None)
+        return ModelPage(data=data, has_more=more, first_id=first, last_id=last)
 
     async def healthz(self, scope: Scope, receive: Receive, send: Send) -> None:
         await _json(send, Status("ok"))
@@ -110,10 +173,20 @@ class Info:
 
         return msgspec.json.encode(document())
 
-    def _row(self, name: str) -> ModelRow:
-        configured = self._config.models.get(name)
-        owner = configured.places[0].provider if configured else "embedded"
-        return ModelRow(id=name, created=self._since, owned_by=owner)
+    def _row(self, name: str, row: ModelConfig) -> ModelRow:
+        return ModelRow(id=name, created=self._since, owned_by=row.places[0].provider)
+
+    def _info(self, name: str, row: ModelConfig) -> ModelInfo:
+        since = datetime.datetime.fromtimestamp(self._since, datetime.UTC)
+        return ModelInfo(
+            id=name, display_name=name, created_at=f"{since:%Y-%m-%dT%H:%M:%SZ}", max_input_tokens=row.context
+        )
+
+
+def _is_anthropic(scope: Scope) -> bool:
+    """Whether one of Anthropic's clients asks."""
+    sent = {name for name, _ in scope["headers"]}
+    return b"anthropic-version" in sent or (b"x-api-key" in sent and b"authorization" not in sent)
 
 
 async def _json(send: Send, value: Struct, status: int = 200) -> None:

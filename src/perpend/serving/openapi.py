@@ -14,15 +14,16 @@ from perpend.serving.dialects.anthropic_schema import (
 from perpend.serving.dialects.openai_chat_schema import ChatChunk, ChatCompletion, ChatRequest
 from perpend.serving.dialects.openai_responses_schema import ResponseBody, ResponsesRequest
 from perpend.serving.errors import ErrorBody
-from perpend.serving.info import ModelList, ModelRow, Status
+from perpend.serving.info import ModelInfo, ModelList, ModelPage, ModelRow, Status
 
 _TYPES: tuple[type, ...] = (
     *(ChatRequest, ChatCompletion, ChatChunk, ErrorBody),
     *(MessagesRequest, MessageReply, MessageError, TokenCount),
     *(ResponsesRequest, ResponseBody),
-    *(ModelList, ModelRow, Status),
+    *(ModelList, ModelRow, ModelPage, ModelInfo, Status),
 )
 _REF = "#/components/schemas/{name}"
+_MODELS = "Models served here, in Anthropic's shape where `anthropic-version` or `x-api-key` asks for it."
 _ERRORS = {
     "400": "The request is wrong; `error.param` names the field.",
     "401": "A key is needed, or this one isn't known.",
@@ -48,13 +49,16 @@ def document() -> dict[str, Any]:
             "description": "A gateway for reasoning models that treats thinking as a metered resource.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{}, {"bearer": []}, {"header": []}],
+        "security": [{}, {"bearer": []}, {"x-api-key": []}, {"api-key": []}],
         "paths": _paths(schema),
         "components": {
             "schemas": components,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
-                "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                **{
+                    name: {"type": "apiKey", "in": "header", "name": name}
+                    for name in ("x-api-key", "api-key")
+                },
             },
         },
     }
@@ -69,9 +73,9 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
         "/v1/responses/{id}": {
             "get": _get("getResponse", "A response that was stored.", schema["ResponseBody"]) | _named("id"),
         },
-        "/v1/models": {"get": _get("listModels", "The models served here.", schema["ModelList"])},
+        "/v1/models": {"get": _get("listModels", _MODELS, _either(schema, "ModelList", "ModelPage"))},
         "/v1/models/{model}": {
-            "get": _get("getModel", "One model.", schema["ModelRow"]) | _named("model"),
+            "get": _get("getModel", _MODELS, _either(schema, "ModelRow", "ModelInfo")) | _named("model"),
         },
         "/healthz": {"get": _get("health", "The process lives.", schema["Status"])},
         "/readyz": {
@@ -86,6 +90,10 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
         "/metrics": {"get": _text("metrics", "Prometheus metrics.")},
         "/openapi.json": {"get": _get("openapi", "This document.", {"type": "object"})},
     }
+
+
+def _either(schema: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {"anyOf": [schema[name] for name in names]}
 
 
 def _named(name: str) -> dict[str, Any]:

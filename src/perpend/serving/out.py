@@ -108,7 +108,7 @@ class Streamed(Whole):
             await self._write(data)
 
     async def fail(self, error: PerpendError) -> None:
-        if not self._head_sent:
+        if not self._head_sent and error.code not in self._stream.tells:
             await super().fail(error)
         elif not self._stream.done:
             await self._write(self._stream.fail(error))

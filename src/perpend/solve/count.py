@@ -1,7 +1,5 @@
 """Prompt tokens of a call before it is made."""
 
-import msgspec
-
 from perpend.backends.contract import Call
 from perpend.solve.model import ServedModel
 from perpend.types import Message, Request
@@ -19,11 +17,7 @@ async def count_input(request: Request, model: ServedModel) -> int:
         continuation=model.family.open if thinks and model.backend.continues else "",
     )
     counted = await model.backend.count_input(call)
-    if counted is not None:
-        return counted
-    tools = request.form.tools
-    described = msgspec.json.encode(tools).decode() if tools else ""
-    return model.input_estimate(call) + model.speed.estimate_tokens(described)
+    return model.input_estimate(call) if counted is None else counted
 
 
 async def bounded_input(
@@ -31,11 +25,14 @@ async def bounded_input(
 ) -> int:
     """Prompt tokens, and those of a thought to go on from, at most; `wanted` are to be generated after them.
 
-    They are bounded by their bytes; where that bound would bind, the server counts them. Raises UpstreamError.
+    They are bounded by their bytes; where that bound would bind, the server counts them. One that can't leaves an
+    estimate where only the context binds, which it will judge itself, and the bound where dollars do. Raises
+    UpstreamError.
     """
     bound = model.input_bound(messages, request.form) + model.thought_bound(thought)
     tight = model.context is not None and bound + wanted > model.context
-    if not tight and (request.limits.max_cost_usd is None or not model.price.per_output_token):
+    costs = request.limits.max_cost_usd is not None and bool(model.price.per_output_token)
+    if not tight and not costs:
         return bound
     probe = Call(
         model=model.upstream_name,
@@ -46,4 +43,6 @@ async def bounded_input(
         continuation=model.family.open + thought,
     )
     counted = await model.backend.count_input(probe)
-    return bound if counted is None else counted
+    if counted is not None:
+        return counted
+    return bound if costs else min(bound, model.input_estimate(probe))

@@ -88,9 +88,9 @@ class ServedModel:
         return math.ceil(_RETOKENIZED * self.speed.estimate_tokens(thought)) + _JOINT
 
     def input_estimate(self, call: Call) -> int:
-        """Prompt tokens of a call that ended before its server counted them."""
-        text = sum(self.speed.estimate_tokens(m.text) for m in call.messages)
-        return text + self.speed.estimate_tokens(call.continuation)
+        """Prompt tokens of a call whose server didn't count them: its bound in bytes, at the usual bytes to a token."""
+        bound = self.input_bound(call.messages, call.form)
+        return math.ceil(bound * self.speed.tokens_per_byte) + self.speed.estimate_tokens(call.continuation)
 
     def worst_costs(self, input_bound: int) -> Costs:
         """Room for two calls: thinking may be cut, and the answer asked for with another."""

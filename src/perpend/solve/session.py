@@ -12,7 +12,14 @@ from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.calibration import effort_for
 from perpend.accounting.ledger import NOTHING, Amount
 from perpend.backends.contract import Call
-from perpend.errors import BadRequest, CapReached, DeadlineTooShort, EngineError, UpstreamError
+from perpend.errors import (
+    BadRequest,
+    CapReached,
+    DeadlineTooShort,
+    EngineError,
+    PromptTooLong,
+    UpstreamError,
+)
 from perpend.solve import phases
 from perpend.solve.account import Account
 from perpend.solve.asking import Asking
@@ -294,7 +301,7 @@ class Session(Struct, frozen=True):
         )
         try:
             return self.terms.resolve(means.model, means.input_bound, limits)
-        except BadRequest as full:  # the context: the prompt alone did fit, what was added to it doesn't
+        except PromptTooLong as full:  # the prompt alone did fit, what was added to it doesn't
             if self.account.untouched:
                 raise
             raise CapReached(full.message, hint="think less, or use a model with a longer context") from full

@@ -148,7 +148,8 @@ def resolved(effort: Effort) -> Resolve:
             effort=effort,
             effort_tokens=model.effort_tokens,
             answer_tokens=model.answer_tokens,
-            context_left=None if model.context is None else model.context - input_bound,
+            context=model.context,
+            prompt=input_bound,
             costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
         )
 

@@ -5,7 +5,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from msgspec import Struct
 
@@ -98,6 +98,7 @@ class BlockStream(ABC):
     """
 
     keep_alive = sse.KEEP_ALIVE
+    tells: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, visibility: Visibility) -> None:
         self.done = False

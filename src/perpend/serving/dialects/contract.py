@@ -1,7 +1,7 @@
 """What a dialect is: an HTTP API that clients speak, turned into requests and back."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -28,6 +28,8 @@ class Stream(Protocol):
 
     done: bool
     """The last bytes of the stream were rendered."""
+    tells: ClassVar[frozenset[str]]
+    """Codes of errors that clients look for in the stream alone, even where it hasn't begun."""
 
     @property
     def keep_alive(self) -> bytes:

@@ -5,6 +5,7 @@ A delta costs one small JSON string: what surrounds it is encoded once per strea
 
 import time
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 from msgspec import UNSET
@@ -38,6 +39,7 @@ class ChatStream:
     """
 
     keep_alive = sse.KEEP_ALIVE
+    tells: ClassVar[frozenset[str]] = frozenset()
 
     __slots__ = (
         "_answer_head",

@@ -2,10 +2,11 @@
 
 from msgspec import structs
 
-from perpend.errors import PerpendError
+from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving.dialects.blocks import Block, blocks_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import (
+    FailureCode,
     FunctionCallItem,
     Incomplete,
     InputDetails,
@@ -25,6 +26,7 @@ from perpend.serving.dialects.openai_responses_schema import (
 from perpend.serving.dialects.report import perpend_block
 from perpend.types import Answer, Usage, Visibility
 
+_FAILURES: dict[str, FailureCode] = {PromptTooLong.code: "context_length_exceeded"}
 _IDS = {"thought": "rs", "carry": "rs", "text": "msg", "call": "fc"}
 
 
@@ -62,13 +64,8 @@ def failed(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
 
 
 def failure_of(error: PerpendError) -> ResponseFailure:
-    code = (
-        "rate_limit_exceeded"
-        if error.status == 429
-        else "invalid_prompt"
-        if error.status < 500
-        else "server_error"
-    )
+    usual = "invalid_prompt" if error.status < 500 else "server_error"
+    code = _FAILURES.get(error.code) or ("rate_limit_exceeded" if error.status == 429 else usual)
     return ResponseFailure(
         code=code, message=error.message, type=error.code, param=error.field, hint=error.hint
     )

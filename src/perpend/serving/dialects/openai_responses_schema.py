@@ -178,10 +178,13 @@ class ResponseUsage(Struct, frozen=True):
     total_tokens: int
 
 
+FailureCode = Literal["server_error", "rate_limit_exceeded", "invalid_prompt", "context_length_exceeded"]
+
+
 class ResponseFailure(Struct, frozen=True, kw_only=True):
     """What happened; `type` is Perpend's own code for it."""
 
-    code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt"]
+    code: FailureCode
     message: str
     type: str
     param: str | None

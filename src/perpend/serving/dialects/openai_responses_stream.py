@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
-from perpend.errors import PerpendError
+from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.openai_responses_answer import (
     empty_item,
@@ -24,10 +24,15 @@ _json = msgspec.json.Encoder().encode
 
 
 class ResponseStream(BlockStream):
+    tells = frozenset(
+        (PromptTooLong.code,)
+    )  # Codex shortens a conversation for `response.failed`, never for a 400
+
     def __init__(self, parsed: ResponsesParsed) -> None:
         super().__init__(parsed.request.visibility)
         self._parsed = parsed
         self._number = 0
+        self._begun = False
         shown = parsed.request.visibility == "visible"
         self._texts: dict[Kind, str] = {
             "thought": "response.reasoning_text" if shown else "response.reasoning_summary_text",
@@ -38,7 +43,11 @@ class ResponseStream(BlockStream):
         self._heads: dict[int, bytes] = {}  # where a block's deltas belong
 
     def begin(self, started: Started) -> bytes:
-        fresh = unfinished(self._parsed, "in_progress", started.model)
+        return self._begin(started.model)
+
+    def _begin(self, model: str | None = None) -> bytes:
+        self._begun = True
+        fresh = unfinished(self._parsed, "in_progress", model)
         # The first event was numbered before this one is written: it opens the stream, from 0.
         return b"".join([_event(f"response.{name}", n, {"response": fresh}) for n, name in _OPENING])
 
@@ -83,7 +92,8 @@ class ResponseStream(BlockStream):
     def fail(self, error: PerpendError) -> bytes:
         """The end of a stream that can't go on."""
         self.done = True
-        return _event("response.failed", self._next(), {"response": failed(error, self._parsed)})
+        before = b"" if self._begun else self._begin()
+        return before + _event("response.failed", self._next(), {"response": failed(error, self._parsed)})
 
     def _part(self, block: Block, text: str) -> OutputText | ReasoningText | None:
         if block.kind == "text":

@@ -1,0 +1,48 @@
+"""Web pages of other origins: what a browser lets them do here (the CORS protocol of the Fetch standard)."""
+
+from perpend.serving.asgi import ASGIMessage, Header, Receive, Scope, Send, respond
+
+ANY = "*"
+_METHODS = b"GET, HEAD, POST, DELETE"
+_EXPOSED = b"x-request-id, retry-after"
+_MAX_AGE_S = b"600"
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    return next((value for known, value in scope["headers"] if known == name), None)
+
+
+class Cors:
+    """Which origins may, and how they are told."""
+
+    def __init__(self, origins: tuple[str, ...]) -> None:
+        self._origins = {origin.encode() for origin in origins}
+        self._any = ANY in origins
+
+    def telling(self, scope: Scope, send: Send) -> Send:
+        """`send`, with headers for a page that may read what is sent."""
+        origin = header(scope, b"origin")
+        if origin is None or not (self._any or origin in self._origins):
+            return send
+        allowed: list[Header] = [
+            (b"access-control-allow-origin", origin),
+            (b"access-control-expose-headers", _EXPOSED),
+            (b"vary", b"origin"),
+        ]
+
+        async def tell(message: ASGIMessage) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *allowed]
+            await send(message)
+
+        return tell
+
+    async def preflight(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A browser asks before a page's request; it sends no key along."""
+        asked = header(scope, b"access-control-request-headers") or b"*"
+        allowed: list[Header] = [
+            (b"access-control-allow-methods", _METHODS),
+            (b"access-control-allow-headers", asked),
+            (b"access-control-max-age", _MAX_AGE_S),
+        ]
+        await respond(send, 204, b"", allowed)
