@@ -25,15 +25,17 @@ ASKED: dict[str, Any] = {
     "frequency_penalty": 0.42,
     "repetition_penalty": 1.17,
     "logit_bias": {"50256": -100.0},
+    "logprobs": 3,
     "verbosity": "low",
 }
 EVERYTHING = msgspec.convert(ASKED, Sampling)
 SAMPLED = {"temperature": "temperature", "top_p": "top_p"}
 PENALTIES = {"presence_penalty": "presence_penalty", "frequency_penalty": "frequency_penalty"}
 OPENAI = {**SAMPLED, **PENALTIES, "seed": "seed", "stop": "stop", "logit_bias": "logit_bias"}
+OPENAI["logprobs"] = "top_logprobs"
 EXTRAS = {"top_k": "top_k", "min_p": "min_p", "repetition_penalty": "repetition_penalty"}
 CLAUDE = {"temperature": "temperature", "top_k": "top_k", "stop": "stop_sequences"}
-RAW = {**OPENAI, **EXTRAS, "stop": ""}  # an answer is cut there by us
+RAW = {**OPENAI, **EXTRAS, "stop": "", "logprobs": "logprobs"}  # an answer is cut there by us
 WORDS: dict[str, dict[str, str]] = {
     "openai_chat": OPENAI,
     "openai_responses": {**SAMPLED, "verbosity": "text.verbosity"},
@@ -51,7 +53,7 @@ WORDS: dict[str, dict[str, str]] = {
         **{**SAMPLED, **PENALTIES, "top_k": "top_k", "min_p": "min_p", "seed": "seed", "stop": "stop"},
         "repetition_penalty": "repeat_penalty",
     },
-    "llama_completion": {**RAW, "repetition_penalty": "repeat_penalty"},
+    "llama_completion": {**RAW, "repetition_penalty": "repeat_penalty", "logprobs": "n_probs"},
     "raw_completion": RAW,
 }
 """What each wire takes of a model that refuses nothing, at a place that nothing is known of."""

@@ -22,9 +22,10 @@ from perpend.types import (
     Served,
     ThinkingDelta,
     ToolCallDelta,
+    Weighed,
 )
 
-CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | Served | CallEnded
+CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | Weighed | Served | CallEnded
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -48,6 +49,11 @@ class Call(Struct, frozen=True, kw_only=True):
     """So many of the likeliest first tokens are told with their log-probabilities, by servers that can."""
     continuation: str = ""
     """Assistant text to go on from, think tags included; only for backends that continue."""
+
+    @property
+    def logprobs(self) -> int | None:
+        """How many of the likeliest are told for each token of the answer; None: nothing is."""
+        return None if self.phase == "thinking" else self.sampling.logprobs
 
 
 class Backend(Protocol):

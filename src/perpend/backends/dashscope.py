@@ -6,6 +6,7 @@ The row's headers ask for a stream. Counts come with every event, and grow.
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
@@ -49,6 +50,7 @@ class DashScope:
 class _Choice(Struct):
     message: Delta | None = None
     finish_reason: str | None = None
+    logprobs: msgspec.Raw = msgspec.Raw()
 
 
 class _Output(Struct):
@@ -90,7 +92,7 @@ class DashScopeReading(Reading[_Event]):
         if event.output is not None and event.output.choices:
             choice = event.output.choices[0]
             reason = None if choice.finish_reason == _RUNNING else choice.finish_reason
-            chat.choices = [Choice(choice.message, finish_reason=reason)]
+            chat.choices = [Choice(choice.message, finish_reason=reason, logprobs=choice.logprobs)]
         elif event.code:
             chat.error = Failure(event.message, event.code)
         self._chat.take(chat, batch)

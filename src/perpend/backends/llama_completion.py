@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, backends
+from perpend.backends.openai_chat_events import Logprobs, Position
 from perpend.backends.prompts import begin_answer
 from perpend.backends.raw_completion import (
     SAME,
@@ -15,6 +16,7 @@ from perpend.backends.raw_completion import (
     decoded,
     reason_for,
     stops,
+    told,
     usage_of,
 )
 from perpend.backends.refusals import failure
@@ -33,18 +35,9 @@ class _Timings(Struct):
     cache_n: int = 0
 
 
-class _Weighed(Struct):
-    token: str
-    logprob: float
-
-
-class _Position(Struct):
-    top_logprobs: list[_Weighed] = msgspec.field(default_factory=list[_Weighed])
-
-
 class _Event(Struct):
     content: str = ""
-    completion_probabilities: list[_Position] = msgspec.field(default_factory=list[_Position])
+    completion_probabilities: list[Position] = msgspec.field(default_factory=list[Position])
     stop: bool = False
     tokens_predicted: int = 0
     tokens_evaluated: int = 0
@@ -79,7 +72,7 @@ class LlamaCompletion(RawCompletion):
             "stream": True,
             "cache_prompt": True,
             "stop": stops(call),
-            **({"n_probs": call.weighs} if call.weighs else {}),
+            **({"n_probs": most} if (most := told(call)) else {}),
             **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
@@ -89,9 +82,11 @@ class LlamaCompletion(RawCompletion):
         if event.error is not None:
             raise failure("the engine failed", event.error)
         first = event.completion_probabilities
-        weighed = {one.token: one.logprob for one in first[0].top_logprobs} if first else None
+        weighed = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None
+        most = call.logprobs
+        logprobs = () if most is None else tuple(Logprobs(first).tokens(most))
         if not event.stop:
-            return RawChunk(event.content, event.tokens_predicted, weighed=weighed)
+            return RawChunk(event.content, event.tokens_predicted, weighed=weighed, logprobs=logprobs)
         return RawChunk(
             event.content,
             event.tokens_predicted,
@@ -99,6 +94,7 @@ class LlamaCompletion(RawCompletion):
             usage_of(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
             event.model.rpartition("/")[2] or None,  # it says the file's whole path
             weighed,
+            logprobs,
         )
 
 

@@ -40,7 +40,17 @@ from perpend.backends.think import (
     thought_leaked,
 )
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Carried, Carry, ThinkingDelta, ToolCallDelta, new_id
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Carried,
+    Carry,
+    ThinkingDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Weighed,
+    new_id,
+)
 
 
 class OpenAIChat:
@@ -87,7 +97,9 @@ class ChatReading(Reading[Event]):
         self._rules = call.family.think or ThinkRules()
         self._reason: Reason | None = None
         self._model: str | None = None
+        self._weighs = bool(call.weighs) or call.logprobs is not None
         self._weighed: dict[str, float] | None = None
+        self._unsaid: list[TokenLogprob] = []  # of text that is held back
         self._usage: ChatUsage | None = None
         self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
         self._step = 0  # those of the event at hand
@@ -133,10 +145,10 @@ class ChatReading(Reading[Event]):
         self._model = event.model or self._model
         if event.choices:
             choice = event.choices[0]
-            if self._call.weighs and choice.logprobs is not None:
-                self._weigh(choice.logprobs)
             if choice.delta is not None:
                 self._take(choice.delta, batch)
+            if self._weighs and choice.logprobs:
+                self._weigh(choice.logprobs, choice.delta, batch)
             if choice.finish_reason is not None:
                 self._end(choice)
         if event.error is not None or event.choices is None:
@@ -156,13 +168,13 @@ class ChatReading(Reading[Event]):
         batch: list[CallEvent] = []
         choice = choices[0]
         self._usage, self._model = event.usage, event.model
-        if self._call.weighs and choice.logprobs is not None:
-            self._weigh(choice.logprobs)
         message = choice.message or choice.delta or Delta()
         thought = message.reasoning_content or message.reasoning
         if thought and isinstance(message.content, str) and thought_leaked(self._rules, message.content):
             self._head, self._parser = None, think_parser(self._rules, thinking=True)
         self._take(message, batch, leaked=self._parser is not None)
+        if self._weighs and choice.logprobs:
+            self._weigh(choice.logprobs, message, batch)
         self._end(choice)
         if self.failure is not None:
             raise self.failure
@@ -171,6 +183,8 @@ class ChatReading(Reading[Event]):
     def rest(self) -> list[CallEvent]:
         batch: list[CallEvent] = []
         self._settle(batch)
+        if self._unsaid:
+            batch.append(Weighed(self._unsaid))
         return batch
 
     def end(self) -> CallEnded | None:
@@ -184,10 +198,22 @@ class ChatReading(Reading[Event]):
             reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
         return CallEnded(reason, counts, self._model, weighed=self._weighed)
 
-    def _weigh(self, told: msgspec.Raw) -> None:
+    def _weigh(self, told: msgspec.Raw, delta: Delta | None, batch: list[CallEvent]) -> None:
+        """Those of a thought are told to nobody, and those of held back text follow it."""
         logprobs = msgspec.json.decode(told, type=Logprobs | None)
-        if self._weighed is None and logprobs is not None and logprobs.content:
-            self._weighed = {one.token: one.logprob for one in logprobs.content[0].top_logprobs}
+        if logprobs is None or not logprobs.content:
+            return
+        if self._weighed is None and self._call.weighs:
+            likeliest = logprobs.content[0].top_logprobs or ()
+            self._weighed = {one.token: one.logprob for one in likeliest}
+        if (most := self._call.logprobs) is None or delta is None or not delta.content:
+            return
+        self._unsaid += logprobs.tokens(most)
+        if batch and isinstance(batch[-1], AnswerDelta):
+            batch.append(Weighed(self._unsaid))
+            self._unsaid = []
+        elif batch and isinstance(batch[-1], ThinkingDelta):
+            self._unsaid = []
 
     def _end(self, choice: Choice) -> None:
         word = choice.finish_reason or "stop"

@@ -8,7 +8,7 @@ from msgspec import Struct
 from perpend.backends.reading import Decoders
 from perpend.backends.refusals import failure
 from perpend.errors import UpstreamError
-from perpend.types import Usage
+from perpend.types import Likely, TokenLogprob, Usage
 
 Reason = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
 
@@ -107,17 +107,27 @@ class Delta(Struct, gc=False):
     refusal: str | None = None
 
 
-class Likely(Struct):
-    token: str
-    logprob: float
-
-
 class Position(Struct):
-    top_logprobs: list[Likely] = msgspec.field(default_factory=list[Likely])
+    token: str = ""
+    logprob: float = 0.0
+    bytes: tuple[int, ...] | None = None
+    top_logprobs: tuple[Likely, ...] | None = None
 
 
 class Logprobs(Struct):
     content: list[Position] | None = None
+
+    def tokens(self, most: int) -> list[TokenLogprob]:
+        """`most`: alternatives of each that are told."""
+        return [
+            TokenLogprob(
+                token=one.token,
+                logprob=one.logprob,
+                bytes=one.bytes,
+                top_logprobs=(one.top_logprobs or ())[:most],
+            )
+            for one in self.content or ()
+        ]
 
 
 class Choice(Struct, gc=False):
@@ -127,7 +137,7 @@ class Choice(Struct, gc=False):
     finish_reason: str | None = None
     stop_reason: str | int | None = None
     """vLLM: the stop string that matched."""
-    logprobs: msgspec.Raw | None = None
+    logprobs: msgspec.Raw = msgspec.Raw()
     """`Logprobs`, read only where they were asked for: servers send all kinds of things in it."""
 
 

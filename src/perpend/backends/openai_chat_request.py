@@ -24,8 +24,13 @@ from perpend.types import (
     ToolUse,
 )
 
-_SAME = ("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias")
-_WORDS: Words = {name: name for name in _SAME}
+_WORDS: Words = {
+    name: name
+    for name in (
+        *("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias"),
+        "logprobs",
+    )
+}
 """What OpenAI's reference has, and so every server of this wire. Others are for those whose row names them."""
 
 
@@ -89,7 +94,11 @@ def _last_user(messages: tuple[Message, ...]) -> int:
 
 
 def chat_drawing(call: Call, provider: Provider) -> Drawing:
-    return drawing(call, _WORDS, provider, refused=refused_always(call.family))
+    drawn = drawing(call, _WORDS, provider, refused=refused_always(call.family))
+    if "logprobs" in drawn.fields:
+        drawn.fields["top_logprobs"] = drawn.fields["logprobs"]
+        drawn.fields["logprobs"] = True
+    return drawn
 
 
 def _weighs(call: Call) -> dict[str, Any]:

@@ -14,13 +14,30 @@ from perpend.backends.raw_completion import (
     decoded,
     reason_for,
     stops,
+    told,
     usage_of,
 )
 from perpend.backends.refusals import failure
+from perpend.types import Likely, TokenLogprob
 
 
 class _Logprobs(Struct):
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float] | None] | None = None
+
+    def said(self, most: int) -> tuple[TokenLogprob, ...]:
+        """`most`: alternatives of each that are told."""
+        tokens, logprobs = self.tokens or [], self.token_logprobs or []
+        each = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
+        return tuple(
+            TokenLogprob(
+                token=token,
+                logprob=logprob or 0.0,
+                top_logprobs=tuple(Likely(token=t, logprob=p) for t, p in [*(top or {}).items()][:most]),
+            )
+            for token, logprob, top in each
+        )
 
 
 class _Choice(Struct):
@@ -66,7 +83,7 @@ class OpenAICompletion(RawCompletion):
             "stream": True,
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             **({"stop": stop} if (stop := stops(call)) else {}),
-            **({"logprobs": call.weighs} if call.weighs else {}),
+            **({"logprobs": most} if (most := told(call)) else {}),
             **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else _constraint(schema)),
         }
@@ -86,8 +103,10 @@ class OpenAICompletion(RawCompletion):
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
             reason = reason_for(choice.finish_reason == "length", word, call)
         generated = tokens.completion_tokens if tokens else None
-        told = choice.logprobs.top_logprobs if choice.logprobs else None
-        return RawChunk(choice.text, generated, reason, usage, event.model, told[0] if told else None)
+        given = choice.logprobs or _Logprobs()
+        weighed = given.top_logprobs[0] if given.top_logprobs else None
+        logprobs = () if call.logprobs is None else given.said(call.logprobs)
+        return RawChunk(choice.text, generated, reason, usage, event.model, weighed, logprobs)
 
 
 def _constraint(schema: dict[str, Any]) -> dict[str, Any]:

@@ -18,14 +18,24 @@ from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.backends.think import undecided
 from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Form, Message, ThinkingDelta, ToolCallDelta, Usage
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Form,
+    Message,
+    ThinkingDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+    Weighed,
+)
 
 _Reason = Literal["stop", "stop_sequence", "length"]
 
 SAME: Words = {
     name: name
     for name in (
-        *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias"),
+        *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias", "logprobs"),
         *("presence_penalty", "frequency_penalty", "repetition_penalty"),
     )
 }
@@ -42,6 +52,7 @@ class RawChunk(Struct, frozen=True):
     usage: Usage | None = None
     model_version: str | None = None
     weighed: dict[str, float] | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class RawCompletion(ABC):
@@ -110,9 +121,10 @@ class RawCompletion(ABC):
         return None
 
     def drawn(self, call: Call) -> dict[str, Any]:
-        """Its sampling in this shape's words; stop sequences are the body's own."""
+        """Its sampling in this shape's words; stop sequences and log-probabilities are the body's own."""
         fields = self._drawing(call).fields
-        fields.pop(self._provider.fields.get("stop", "stop"), None)
+        for own in ("stop", "logprobs"):
+            fields.pop(self._provider.fields.get(own, own), None)
         if "temperature" not in fields and call.family.temperature is not None:
             fields["temperature"] = call.family.temperature
         return fields
@@ -167,6 +179,11 @@ def stops(call: Call) -> list[str]:
     return list(call.sampling.stop)
 
 
+def told(call: Call) -> int:
+    """Likeliest tokens that the server is to tell for each that it generates."""
+    return max(call.weighs, 0 if call.logprobs is None else max(call.logprobs, 1))
+
+
 def answer_schema(call: Call) -> dict[str, Any] | None:
     """Of the answer; thinking is never bound by it."""
     return schema_of(call.form) if call.phase == "answering" else None
@@ -186,8 +203,12 @@ class _Said:
             self._calls = ToolCallParser(inside=forced(call.form))
 
     def add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
-        if not chunk.text:
-            return
+        if chunk.text:
+            self._add(chunk, batch)
+        if chunk.logprobs and self._stopped is None:
+            batch.append(Weighed([*chunk.logprobs]))
+
+    def _add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
         self._generated = self._generated + 1 if chunk.generated is None else chunk.generated
         if self._stopped is None and (text := self._before_stop(chunk.text)):
             self._say(text, batch)

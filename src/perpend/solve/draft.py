@@ -9,7 +9,16 @@ from perpend.errors import EngineError, UpstreamError
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
-from perpend.types import Called, CallFailed, Candidate, Sampling, StopReason, ThinkingDelta, Usage
+from perpend.types import (
+    Called,
+    CallFailed,
+    Candidate,
+    Sampling,
+    StopReason,
+    ThinkingDelta,
+    TokenLogprob,
+    Usage,
+)
 
 _LEFT_TO_MODELS = Sampling()
 
@@ -27,6 +36,7 @@ class Draft:
         self.provider: str | None = None
         """Who served the last call that said something."""
         self.said = Transcript()
+        self.logprobs: list[TokenLogprob] = []
         self.left_out: set[str] = set()
         """Fields of the sampling that some call was made without."""
         self.weighed: Mapping[str, float] | None = None
@@ -42,6 +52,7 @@ class Draft:
             thinking=self.said.thinking,
             answer=self.said.answer,
             content=self.said.content,
+            logprobs=tuple(self.logprobs),
             usage=self.usage,
             cost_usd=self.cost_usd,
             stop_reason=self.stop_reason,
@@ -123,6 +134,7 @@ class Draft:
                 self.usage += used
                 self.cost_usd += cost
                 self.said.add(stream.said)
+                self.logprobs += stream.logprobs
                 if stream.said:
                     self.provider = stream.provider or model.provider
                 if stream.end is not None:

@@ -8,13 +8,24 @@ from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
 from perpend.solve.means import ANSWER_KEPT, Means
 from perpend.solve.transcript import Said, text_of
-from perpend.types import CallEnded, Carried, Event, Served, ThinkingDelta, Usage
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Event,
+    Served,
+    ThinkingDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+    Weighed,
+)
 
 Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "budget", "interrupted"]
 """`budget`: cut here, its thinking was used up; `interrupted`: by the deadline or "answer now"."""
 
 _RUNAWAY = 256
 """Tokens beyond twice its limit after which a call is cut: its server has forgotten the limit."""
+_ANSWERS = (AnswerDelta, ToolCallDelta)
 _OWN_PACE = 8
 """Tokens after which a stream's own pace is believed."""
 
@@ -24,6 +35,7 @@ class CallStream:
 
     def __init__(self, means: Means, call: Call, candidate: int) -> None:
         self.said: list[Said] = []
+        self.logprobs: list[TokenLogprob] = []
         self.thinking = False
         """Some thinking came."""
         self.answer = False
@@ -100,10 +112,14 @@ class CallStream:
                 event.tokens = event.tokens or estimate(event.text)
                 self.thinking = True
                 self.thinking_tokens += event.tokens
-            elif not isinstance(event, Carried):
+            elif isinstance(event, _ANSWERS):
                 event.tokens = event.tokens or estimate(text_of(event))
                 self.answer = True
                 self.answer_tokens += event.tokens
+            elif isinstance(event, Weighed):
+                self.logprobs += event.tokens
+                shown.append(event)
+                continue
             self.said.append(event)
             shown.append(event)
         return shown

@@ -21,9 +21,11 @@ from perpend.types.events import (
     SummaryDelta,
     ThinkingDelta,
     ToolCallDelta,
+    Weighed,
 )
 from perpend.types.form import Custom, Form, NamedTool, OutputFormat, Tool, ToolChoice
 from perpend.types.ids import new_id
+from perpend.types.logprobs import Likely, TokenLogprob
 from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
     EFFORTS,
@@ -65,6 +67,7 @@ __all__ = [
     "FreeText",
     "Image",
     "Judged",
+    "Likely",
     "Limits",
     "LoweredBy",
     "Message",
@@ -86,6 +89,7 @@ __all__ = [
     "Text",
     "ThinkingDelta",
     "Thought",
+    "TokenLogprob",
     "Tool",
     "ToolCallDelta",
     "ToolChoice",
@@ -96,6 +100,7 @@ __all__ = [
     "Verdict",
     "VerifierSpec",
     "Visibility",
+    "Weighed",
     "Wrapping",
     "custom_tool",
     "new_id",

@@ -6,6 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from perpend.types.content import Part, ToolUse
+from perpend.types.logprobs import TokenLogprob
 from perpend.types.request import Effort
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
@@ -59,6 +60,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
     content: tuple[Part, ...] = ()
     """Thoughts, texts and tool calls in the order in which they came."""
+    logprobs: tuple[TokenLogprob, ...] = ()
+    """Of the answer's tokens, where they were asked for and its server tells them."""
 
     @property
     def truncated(self) -> bool:
@@ -86,6 +89,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     """The chosen candidate's thoughts, texts and tool calls, in their order."""
     summary: str = ""
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
+
+    @property
+    def logprobs(self) -> tuple[TokenLogprob, ...]:
+        """The chosen candidate's."""
+        return next((one.logprobs for one in self.candidates if one.index == self.chosen), ())
 
     @property
     def tool_calls(self) -> tuple[ToolUse, ...]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from perpend.types.answer import Answer, Plan
 from perpend.types.content import Carry
+from perpend.types.logprobs import TokenLogprob
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
 
@@ -57,6 +58,13 @@ class Carried(Struct, tag="carried", gc=False):
 
     carry: Carry
     part: Literal["thought", "text"] = "thought"
+    candidate: int = 0
+
+
+class Weighed(Struct, tag="weighed"):
+    """How likely the answer's tokens were that came last, where that was asked for."""
+
+    tokens: list[TokenLogprob]
     candidate: int = 0
 
 
@@ -137,6 +145,7 @@ Event: TypeAlias = (
     | AnswerDelta
     | ToolCallDelta
     | Carried
+    | Weighed
     | SummaryDelta
     | Progress
     | Called

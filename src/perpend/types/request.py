@@ -58,6 +58,8 @@ class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Divides what was said before; 1 changes nothing."""
     logit_bias: dict[str, float] | None = None
     """By the token's number in the model's own vocabulary."""
+    logprobs: int | None = None
+    """How likely each token of the answer was is told, and so many of the likeliest in its place."""
     verbosity: Verbosity | None = None
     """How much is said, by models that were taught to be told."""
 
