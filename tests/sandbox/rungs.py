@@ -1,23 +1,29 @@
 """Sandboxes to test with: one for each rung, and a visible skip for one that doesn't work here."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
 
 from perpend.sandbox import RUNGS, USUAL, Limits, Outcome, Rung, Sandbox, find_rung
+from perpend.sandbox.inside.libc import prctl
 
+_CHILD_SUBREAPER = 36
 NAMES = [rung.name for rung in RUNGS]
 
 
 @cache
 def wrong(name: str) -> str | None:
-    """Why a rung doesn't work here."""
-    return asyncio.run(find_rung((_named(name),)))[-1].wrong
+    """Why a rung doesn't work here. Found in a thread of its own: a test that asks may be in a loop."""
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, find_rung((_named(name),))).result()[-1].wrong
 
 
 def rung_named(name: str) -> Rung:
@@ -31,10 +37,27 @@ def _named(name: str) -> Rung:
     return next(rung for rung in RUNGS if rung.name == name)
 
 
+def children() -> set[int]:
+    """Processes below this one."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            parents[int(folder.name)] = int(fields[1])
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
+
+
 class Boxes:
     """One sandbox for each rung, which many tests use one after the other."""
 
     def __enter__(self) -> Self:
+        prctl(_CHILD_SUBREAPER, 1)  # what outlives those who started it is below us still
         self._runner = asyncio.Runner()
         self._open: dict[str, Sandbox] = {}
         return self
@@ -58,3 +81,4 @@ class Boxes:
         for box in self._open.values():
             self._runner.run(box.aclose())
         self._runner.close()
+        prctl(_CHILD_SUBREAPER, 0)

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from sandbox.hostile import HOSTILE, Hostile
-from sandbox.rungs import NAMES, Boxes
+from sandbox.rungs import NAMES, Boxes, children
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,11 +45,11 @@ def filled(row: Hostile, facts: dict[str, str]) -> str:
 
 
 def processes() -> int:
-    """Zygotes, and what was forked by one."""
+    """Our zygotes, and what was forked by one."""
     found = 0
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid in children():
         try:
-            command = (folder / "cmdline").read_bytes()
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
         if b"inside.zygote" in command and b"bwrap" not in command.split(b"\0")[0]:

@@ -5,11 +5,10 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import uvloop
-from sandbox.rungs import NAMES, rung_named
+from sandbox.rungs import NAMES, children, rung_named
 
 from perpend.errors import SandboxUnavailable
 from perpend.sandbox import Limits, Rung, Sandbox
@@ -212,12 +211,58 @@ os.write(3, b"done")
             outcome = await box.run("import os; os._exit(0)", judge=judge)
         assert outcome.report == b"b''"
 
-    async def test_a_judge_that_waits_for_ever_is_ended(self, rung: Rung) -> None:
+    TELLTALE = "import os\nif not os.read(3, 100): os.write(4, b'it left')"
+
+    @pytest.mark.parametrize(
+        ("program", "limits", "killed_by"),
+        [
+            ("while True: pass", Limits(wall_s=0.3), "wall"),
+            ("while True: pass", Limits(cpu_s=0.2), "cpu"),
+            ("while True: print('flood')", Limits(output_bytes=1000), "output"),
+            (
+                "import threading, time\n"
+                "for _ in range(9): threading.Thread(target=time.sleep, args=(9,)).start()",
+                Limits(processes=6),
+                "processes",
+            ),
+        ],
+    )
+    async def test_says_nothing_of_a_program_that_reached_a_limit(
+        self, rung: Rung, program: str, limits: Limits, killed_by: str
+    ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
-            outcome = await box.run(
-                "while True: pass", judge="import os; os.read(3, 1)", limits=Limits(wall_s=0.3)
-            )
-        assert (outcome.report, outcome.timed_out) == (b"", True)
+            outcome = await box.run(program, judge=self.TELLTALE, limits=limits)
+        assert (outcome.report, outcome.killed_by) == (b"", killed_by)
+
+    @pytest.mark.parametrize(
+        ("program", "exit_code", "killed_by"),
+        [
+            ("", 0, None),
+            ("import os; os._exit(3)", 3, None),
+            ("import ctypes; ctypes.string_at(8)", 139, "SIGSEGV"),
+            ("import os; os.kill(os.getpid(), 9)", 137, "SIGKILL"),
+            ("import os; os.kill(os.getpid(), 40)", 168, "signal 40"),
+            ("import os, signal; os.kill(os.getpid(), signal.SIGXCPU)", 152, "cpu"),
+            ("raise MemoryError", 1, "memory"),
+        ],
+    )
+    async def test_hears_of_an_end_once_it_is_known(
+        self, rung: Rung, program: str, exit_code: int, killed_by: str | None
+    ) -> None:
+        async with Sandbox(1, rungs=(rung,)) as box:
+            outcome = await box.run(program, judge=self.TELLTALE)
+        assert (outcome.report, outcome.exit_code, outcome.killed_by) == (b"it left", exit_code, killed_by)
+
+    async def test_memory_is_told_whoever_ends_it(self, rung: Rung) -> None:
+        program = "kept = []\nwhile True: kept.append(b'x' * 100_000)"
+        async with Sandbox(1, rungs=(rung,)) as box:
+            outcome = await box.run(program, judge=self.TELLTALE, limits=Limits(memory_bytes=96 << 20))
+        assert outcome.killed_by == "memory"  # by us, or by the kernel, which says nothing and may be faster
+
+    async def test_what_is_left_ends_with_its_judge(self, rung: Rung) -> None:
+        async with Sandbox(1, rungs=(rung,)) as box:
+            outcome = await box.run("import time; time.sleep(1000)", judge="")
+        assert outcome.killed_by == "judge"
 
 
 def test_runs_on_uvloop(rung: Rung) -> None:
@@ -252,19 +297,3 @@ async def at_rest() -> int:
         seen.append(len(children()))
         await asyncio.sleep(0.02)
     return seen[-1]
-
-
-def children() -> set[int]:
-    """Processes below this one."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if fields[0] != "Z":
-            parents[int(folder.name)] = int(fields[1])
-    found = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {os.getpid()}

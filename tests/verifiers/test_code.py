@@ -67,6 +67,39 @@ class TestAsserts:
         assert not found.passed
         assert said in found.feedback
 
+    @pytest.mark.parametrize(
+        ("does", "said"),
+        [
+            ("while True: pass", "square(2): it ran out of time after"),
+            ("x = []\n    while True: x.append(b'x' * 100_000)", "it was ended by memory"),
+            ("while True: print('flood')", "it was ended by output"),
+            (
+                "import ctypes\n    ctypes.string_at(8)",
+                "assert square(2) == 4: square(2): it was ended by SIGSEGV",
+            ),
+            ("import os\n    os._exit(3)", "assert square(2) == 4: square(2): it ended with status 3"),
+            ("import os\n    os._exit(0)", "assert square(2) == 4: square(2): it answers no more"),
+            (
+                "import os\n    os.write(3, b'{\"returned\": 4')\n    os._exit(3)",
+                "assert square(2) == 4: square(2): it ended with status 3",
+            ),
+        ],
+    )
+    async def test_how_a_solution_ended_that_answers_no_more(self, does: str, said: str) -> None:
+        code = Code(timeout_s=1.5, memory_mb=96)
+        try:
+            found = await verdict(code, SQUARES, f"def square(n):\n    {does}")
+            at_once = await verdict(code, SQUARES, does.replace("\n    ", "\n"))
+        finally:
+            await code.aclose()
+        assert said in (found.feedback or "")
+        assert said.rpartition(": ")[2] in (at_once.feedback or "")
+
+    async def test_a_test_that_expects_an_exception_isnt_met_by_an_end(self, code: Code) -> None:
+        gold = "try:\n    square('x')\n    assert False\nexcept Exception:\n    assert True"
+        found = await verdict(code, gold, "def square(n):\n    import os\n    os._exit(0)")
+        assert (found.passed, found.score) == (False, 0)
+
     async def test_check_with_a_candidate_and_a_setup(self, code: Code) -> None:
         gold = {
             "setup": "def naive(n):\n    return sum(range(n + 1))",
@@ -215,9 +248,11 @@ async def test_known_solutions_pass_and_broken_ones_dont(name: str) -> None:
         else:
             solution, test = row["answer"], row["assertion"]
         gold = {"test": test, "entry_point": row["entry_point"]}
-        return (await verdict(code, gold, solution)).passed, (
-            await verdict(code, gold, returns_nothing(solution))
-        ).passed
+        right, broken = (
+            await verdict(code, gold, solution),
+            await verdict(hasty, gold, returns_nothing(solution)),
+        )
+        return right.passed, broken.passed
 
     try:
         found = await asyncio.gather(*(both(row) for row in rows(name)[::5]))

@@ -24,6 +24,13 @@ _GRACE_S = 3.0
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _READ = 1 << 16
 _TIMES = ("wall", "cpu")
+_SIGNALS = {
+    **{number.value: number.name for number in signal.Signals},
+    signal.SIGXCPU: "cpu",
+    signal.SIGXFSZ: "disk",
+}
+_WATCHED = (*_TIMES, "memory", "processes")
+"""What the supervisor ends a run for. It was there: its word goes before what is found afterwards."""
 
 
 @dataclass(frozen=True)
@@ -175,18 +182,16 @@ class Slot:
 
     def _outcome(self, report: dict[str, Any], outputs: list["_Output"]) -> Outcome:
         exit_code = os.waitstatus_to_exitcode(report["status"])
-        killed_by = report["killed_by"]
-        if self._cgroup and self._cgroup.out_of_memory():
-            killed_by = "memory"
-        elif any(output.overflowed for output in outputs):
-            killed_by = "output"
-        elif killed_by is None and exit_code < 0 and len(outputs) == 2:
-            killed_by = {signal.SIGXCPU: "cpu", signal.SIGXFSZ: "disk"}.get(
-                signal.Signals(-exit_code), signal.Signals(-exit_code).name
-            )
         stdout, stderr = (bytes(output.data).decode(errors="replace") for output in outputs[:2])
-        if killed_by is None and exit_code == 1 and _last_line(stderr).startswith("MemoryError"):
-            killed_by = "memory"
+        out_of_memory = self._cgroup is not None and self._cgroup.out_of_memory()
+        killed_by = report["killed_by"]
+        if killed_by not in _WATCHED:
+            if out_of_memory:
+                killed_by = "memory"
+            elif any(output.overflowed for output in outputs):
+                killed_by = "output"
+            elif killed_by is None:
+                killed_by = _by_itself(exit_code, stderr)
         return Outcome(
             stdout=stdout,
             stderr=stderr,
@@ -272,5 +277,9 @@ def _close(descriptors: list[int]) -> None:
         os.close(fd)
 
 
-def _last_line(text: str) -> str:
-    return text.rstrip().rpartition("\n")[2]
+def _by_itself(exit_code: int, stderr: str) -> str | None:
+    """The limit or the signal that a program ended at without being ended by who watched it."""
+    if exit_code < 0:
+        return _SIGNALS.get(-exit_code, f"signal {-exit_code}")
+    last = stderr.rstrip().rpartition("\n")[2]
+    return "memory" if exit_code == 1 and last.startswith("MemoryError") else None

@@ -88,15 +88,20 @@ class Code(Verifier):
 
 
 def _reported(outcome: Outcome) -> Verdict:
-    """What the judge said, line by line; a run that was ended has the tests that it came to."""
+    """What the judge said, line by line; a run that was ended has the tests that it came to.
+
+    The judge sees only that a solution answers no more: how it ended, the sandbox knows.
+    """
     lines = [msgspec.json.decode(line, type=dict[str, Any]) for line in _whole_lines(outcome.report)]
     count = next((line["count"] for line in lines if "count" in line), 0)
     passed = [line for line in lines if line.get("passed")]
     wrong = [line.get("said", "") for line in lines if line.get("passed") is False]
     stopped = [line["wrong"] for line in lines if "wrong" in line]
-    if not any("done" in line for line in lines) and not stopped:
-        slow = next((f"{line['slow']}: " for line in reversed(lines) if "slow" in line), "")
-        stopped = [slow + (_ended(outcome) or "the tests didn't come to their end")]
+    gone = next((line["gone"] for line in lines if "gone" in line), None)
+    if gone or not (stopped or any("done" in line for line in lines)):
+        where = gone or next((line["slow"] for line in reversed(lines) if "slow" in line), None)
+        how = _ended(outcome) or ("it answers no more" if gone else "the tests didn't come to their end")
+        stopped.insert(0, f"{where}: {how}" if where else how)
     total = max(count, len(passed) + len(wrong) + len(stopped))
     if total == 0 or (not passed and not wrong and not stopped):
         return Verdict(0.0, False, "no test was run")
@@ -120,6 +125,8 @@ def _ended(outcome: Outcome) -> str | None:
     """How a program ended that didn't end well."""
     if outcome.timed_out:
         return f"it ran out of time after {outcome.wall_s:.1f} s"
+    if outcome.killed_by == "judge":
+        return None
     if outcome.killed_by:
         return f"it was ended by {outcome.killed_by}"
     if outcome.exit_code:

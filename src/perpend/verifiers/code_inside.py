@@ -161,8 +161,8 @@ class Raised(Exception):
     """What the solution raised, where it's no exception that Python has by itself."""
 
 
-class Gone(Exception):
-    """The solution's process has ended."""
+class Gone(BaseException):
+    """The solution answers no more. Not an Exception, since a test may expect one; why is for others to say."""
 
 
 class Remote:
@@ -186,13 +186,9 @@ class Remote:
             self._stream.sendall(request)
             if not select.select([self._stream], [], [], SLOW_S)[0]:
                 self._report(slow=call)  # in case there is no answer at all
-            line = self._lines.readline()
-            answer = json.loads(line) if line else None
-        except OSError:
-            answer = None
-        if answer is None:
-            Remote.last = f"{call} ended the program"
-            raise Gone(Remote.last)
+            answer = answer_in(self._lines)
+        except (OSError, Gone):
+            raise Gone(call) from None
         if "error" in answer:
             kind, message, where = answer["error"]
             Remote.last = f"{call} raised {kind}: {message}{where}"
@@ -200,6 +196,14 @@ class Remote:
         result = decode(answer["returned"])
         Remote.last = f"{call} returned {short(result)}"
         return result
+
+
+def answer_in(lines: Any) -> Any:
+    """The next of the solution's. Raises Gone where none comes, or not all of it."""
+    line = lines.readline()
+    if not line.endswith(b"\n"):
+        raise Gone
+    return json.loads(line)
 
 
 def _exception(kind: str, message: str) -> Exception:
@@ -243,7 +247,11 @@ def judge(setup: str, tests: str, entry_point: str) -> None:
     asserts = Asserts()
     tree = asserts.visit(tree)
     say(count=asserts.count)
-    greeting = json.loads(lines.readline() or b'{"error": ["Gone", "it ended before it was tested", ""]}')
+    try:
+        greeting = answer_in(lines)
+    except (OSError, Gone):
+        say(gone="before it was tested")
+        return
     if "error" in greeting:
         kind, message, where = greeting["error"]
         say(wrong=f"{kind}: {message}{where}")
@@ -257,8 +265,8 @@ def judge(setup: str, tests: str, entry_point: str) -> None:
         try:
             passed = bool(holds())
             said = "" if passed else f"{source}: {Remote.last}" if Remote.last else source
-        except Gone:
-            say(wrong=f"{source}: {Remote.last}")
+        except Gone as gone:
+            say(gone=f"{source}: {gone}")
             raise
         except Exception as error:
             passed, said = False, f"{source}: {Remote.last or error}"
@@ -282,8 +290,8 @@ def judge(setup: str, tests: str, entry_point: str) -> None:
         ):
             space["check"](Remote(entry_point, stream, lines, say))
         say(done=True)
-    except Gone:
-        return
+    except Gone as gone:
+        say(gone=str(gone))
     except BaseException as error:
         say(wrong=f"the tests stopped: {Remote.last or ''} {type(error).__name__}: {error}")
 

@@ -101,5 +101,6 @@ def _limit(setup: Setup, bounds: Bounds) -> None:
         # only where nobody else is counted. The zygote and its like may be, so it's a little more
         limits[resource.RLIMIT_NPROC] = bounds.processes + 4
     for what, value in limits.items():
+        most = value + 1 if what == resource.RLIMIT_CPU else value  # SIGXCPU, which says why, then SIGKILL
         with contextlib.suppress(ValueError):  # a hard limit that is lower already
-            resource.setrlimit(what, (value, value))
+            resource.setrlimit(what, (value, most))

@@ -39,6 +39,8 @@ class Supervisor:
         self._strangers = strangers
         self._program = 0
         self._judge: int | None = None
+        self._channel: socket.socket | None = None
+        """The program's end, held until its status is known: a judge that hears of its end first can't say why."""
         self._ended: dict[int, int] = {}
         """Process -> wait status."""
 
@@ -84,23 +86,32 @@ class Supervisor:
             become(given["judge"], judges, confined)
         os.close(nothing)
         ours.close()
-        theirs.close()
+        self._channel = theirs
 
     def _watch(self, control: int) -> str | None:
-        """Until the program, or its judge where it has one, has ended. The limit that it reached, if it did."""
+        """Until the program, or its judge where it has one, has ended. What ends all that is left: the limit that was
+        reached, the caller, or the judge's end; None: the program had ended by itself.
+        """
         last = self._judge or self._program
         poll = select.poll()
         poll.register(control, select.POLLIN)  # whoever asked went away, or has had enough
-        poll.register(os.pidfd_open(last), select.POLLIN)
+        program = os.pidfd_open(self._program)
+        poll.register(program, select.POLLIN)
+        if self._judge:
+            poll.register(os.pidfd_open(self._judge), select.POLLIN)
         deadline = time.monotonic() + self._bounds.wall_s
         while True:
             left = deadline - time.monotonic()
             ready = poll.poll(max(0.0, min(left, _TICK_S)) * 1000 + 0.5)
             self._reap()
             if last in self._ended:
-                return None
+                return None if self._program in self._ended else "judge"
             if any(fd == control for fd, _ in ready):
                 return "caller"
+            if self._channel and self._program in self._ended:
+                poll.unregister(program)
+                self._channel.close()
+                self._channel = None
             if left <= 0:
                 return "wall"
             if reached := self._reached():
