@@ -67,7 +67,7 @@ def test_the_anthropic_sdk_gets_the_same_streamed_and_not(gateway: Gateway) -> N
             streamed = stream.get_final_message()
         counted = client.messages.count_tokens(model="small", messages=ASKED["messages"])
         with pytest.raises(BadRequestError, match="top_k"):
-            client.messages.create(**{**asked, "extra_body": {"top_k": 5}})
+            client.messages.create(**{**asked, "extra_body": {"top_q": 5}})
     assert [block.type for block in whole.content] == ["thinking", "text"]
     assert [block.to_dict() for block in streamed.content] == [block.to_dict() for block in whole.content]
     assert whole.usage.output_tokens_details is not None

@@ -98,6 +98,7 @@ async def test_a_whole_answer() -> None:
                 }
             ],
             "guards": [],
+            "ignored": [],
         }
 
 

@@ -188,6 +188,8 @@ class ServeConfig(Section, frozen=True):
     """The most messages that a request may hold."""
     max_concurrent: Positive = 1_000
     """Requests answered at a time; more are refused with 429."""
+    strict_fields: bool = False
+    """Whether a request is refused for a field that would otherwise be passed over, and named in `perpend.ignored`."""
     private_addresses: bool = False
     """Whether clients may name images and verifiers on loopback, link-local and private addresses."""
     require_keys: Literal["auto", "always", "never"] = "auto"

@@ -3,6 +3,7 @@
 All work happens on the server's event loop, so plain numbers do in place of locked ones.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
@@ -30,6 +31,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _RATIO = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+_INDEX = re.compile(r"\[\d+\]")
 _LABELS = ("model", "strategy")
 _MOST_SERIES = 512
 """Beyond, models are counted together: clients may name any model of a provider."""
@@ -118,6 +120,7 @@ class Metrics(Collector):
         self.in_flight = 0
         self._series: dict[tuple[str, str], _Series] = {}
         self._errors: dict[str, int] = {}
+        self._ignored: dict[str, int] = {}
         self._restarts: Callable[[], dict[str, int]] = dict
         self._places: Places = dict
         self.registry = CollectorRegistry()
@@ -140,6 +143,8 @@ class Metrics(Collector):
             series.truncated += 1
         else:
             series.ok += 1
+        for path in answer.ignored:
+            self._pass_over(path)
         usage, budget = answer.usage, answer.budget
         series.input += usage.input
         series.cached += usage.cached
@@ -185,6 +190,12 @@ class Metrics(Collector):
             series = self._series.setdefault(key, _Series())
         return series
 
+    def _pass_over(self, path: str) -> None:
+        field = _INDEX.sub("[]", path)
+        if field not in self._ignored and len(self._ignored) >= _MOST_SERIES:
+            field = _OTHERS
+        self._ignored[field] = self._ignored.get(field, 0) + 1
+
     def _counters(self) -> Iterator[Metric]:
         requests = CounterMetricFamily(
             "perpend_requests", "Requests by how they ended.", labels=(*_LABELS, "status")
@@ -202,10 +213,15 @@ class Metrics(Collector):
         errors = CounterMetricFamily("perpend_errors", "Requests that failed, by code.", labels=("code",))
         for code, count in self._errors.items():
             errors.add_metric((code,), count)
+        ignored = CounterMetricFamily(
+            "perpend_ignored_fields", "Fields of requests that were passed over.", labels=("field",)
+        )
+        for field, count in self._ignored.items():
+            ignored.add_metric((field,), count)
         restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
         for model, count in self._restarts().items():
             restarts.add_metric((model,), count)
-        yield from (requests, tokens, cost, errors, restarts)
+        yield from (requests, tokens, cost, errors, ignored, restarts)
 
     def _upstreams(self) -> Iterator[Metric]:
         labels = ("model", "deployment")

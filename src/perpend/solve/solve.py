@@ -248,6 +248,7 @@ class _Solving:
             candidates=tuple(sorted(account.candidates, key=lambda candidate: candidate.index)),
             elapsed_s=self._prepared.clock.elapsed_s,
             summary=self._narrator.summary,
+            ignored=(*self._session.request.ignored, *sorted(account.left_out)),
         )
 
     def _plan(self) -> Plan:

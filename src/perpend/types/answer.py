@@ -87,6 +87,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     elapsed_s: float
     content: tuple[Part, ...] = ()
     """The chosen candidate's thoughts, texts and tool calls, in their order."""
+    ignored: tuple[str, ...] = ()
+    """What of the request was passed over: fields that nobody here knows, or that its model can't honour."""
     summary: str = ""
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
 

@@ -36,3 +36,5 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     stop_reason: StopReason
     candidates: list[CandidateReport]
     guards: list[dict[str, Any]]
+    ignored: tuple[str, ...]
+    """Fields of the request that were passed over, by their paths."""

@@ -103,3 +103,5 @@ class Request(Struct, frozen=True, kw_only=True):
     verifier: VerifierSpec | None = None
     visibility: Visibility = "visible"
     progress: bool = False
+    ignored: tuple[str, ...] = ()
+    """Fields of what the client sent that are passed over, by their paths."""

@@ -153,8 +153,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"max_token": 5}, "max_token"),
     ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
     ({"thinking": {"type": "enabled", "budget_tokens": 5}, "max_thinking_tokens": 6}, "max_thinking_tokens"),
-    ({"top_k": 5}, "top_k"),
-    ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0].type"),
     ({"tools": [{"name": "add"}]}, "tools[0].input_schema"),
     ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),
     ({"messages": user({"type": "text"})}, "messages[0].content[0].text"),

@@ -14,12 +14,14 @@ from perpend.serving.dialects.openai_responses_answer import response
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
+from perpend.serving.fields import Ignored
 from perpend.types import Event, Finished, ThinkingDelta, Visibility
 
 
 def asked(visibility: Visibility = "visible") -> ResponsesParsed:
     body = {"input": "hi", "thinking_visibility": visibility, "metadata": {"a": "b"}}
-    return parsed(decoded(msgspec.json.encode(body)), (), Config(), None)
+    ignored = Ignored(strict=False)
+    return parsed(decoded(msgspec.json.encode(body), ignored), (), Config(), None, ignored)
 
 
 def assembled(stream: bytes) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import form_of, plain
 from perpend.serving.dialects.images import image
-from perpend.serving.dialects.own import Asked, missing, not_supported, refuse, request_of
+from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.fields import Ignored
 from perpend.types import (
     Form,
     Image,
@@ -33,14 +34,18 @@ from perpend.types import (
 )
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
-_UNSUPPORTED = ("top_k", "container", "context_management", "mcp_servers")
+_PASSED_OVER = (
+    *("metadata", "service_tier", "inference_geo", "cache_control", "top_k", "container"),
+    *("context_management", "mcp_servers"),
+)
 _CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "none"}
 
 
 def parse(body: bytes, config: Config) -> Parsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
-    asked = decode(_decoder, body)
-    refuse(asked, _UNSUPPORTED)
+    ignored = Ignored(strict=config.serve.strict_fields)
+    asked = decode(_decoder, body, ignored)
+    ignored.unused(asked, _PASSED_OVER)
     _think_as_told(asked)
     messages: list[Message] = []
     if asked.system:
@@ -49,8 +54,8 @@ def parse(body: bytes, config: Config) -> Parsed:
         messages += _messages(f"messages[{i}]", message, config)
     stops = tuple(asked.stop_sequences or ())
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, stop=stops)
-    canonical = Asked(tuple(messages), asked.model, asked.max_tokens, sampling, _form(asked))
-    return Parsed(request_of(canonical, asked, config), bool(asked.stream))
+    canonical = Asked(tuple(messages), asked.model, asked.max_tokens, sampling, _form(asked, ignored))
+    return Parsed(request_of(canonical, asked, config, ignored), bool(asked.stream))
 
 
 def _think_as_told(asked: MessagesRequest) -> None:
@@ -160,7 +165,7 @@ def _thought(block: ContentBlock) -> Thought:
     return Thought("" if sealed.place == "unshown" else block.thinking or "", sealed.carry)
 
 
-def _form(asked: MessagesRequest) -> Form:
+def _form(asked: MessagesRequest, ignored: Ignored) -> Form:
     choice, parallel = asked.tool_choice, None
     wanted: ToolChoice | None = None
     if choice is not None:
@@ -170,13 +175,13 @@ def _form(asked: MessagesRequest) -> Form:
     if asked.output_config is not None and asked.output_config.format is not None:
         given = asked.output_config.format
     output = None if given is None else OutputFormat(schema=given.schema)
-    tools = [_tool(i, tool) for i, tool in enumerate(asked.tools or [])]
+    tools = [made for i, tool in enumerate(asked.tools or []) if (made := _tool(i, tool, ignored))]
     return form_of(tools, wanted, parallel, output)
 
 
-def _tool(index: int, tool: MessagesTool) -> Tool:
+def _tool(index: int, tool: MessagesTool, ignored: Ignored) -> Tool | None:
     if tool.type not in (None, "custom"):
-        raise not_supported(f"tools[{index}].type", f"a tool of type {tool.type!r}", "describe your own tool")
+        return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
     if tool.input_schema is None:
         raise missing(f"tools[{index}].input_schema", "the JSON schema of its input")
     return Tool(

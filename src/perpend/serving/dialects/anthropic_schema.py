@@ -10,7 +10,7 @@ from perpend.types import PerpendReport
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class Source(Struct):
+class Source(Struct, forbid_unknown_fields=True):
     """Where an image is."""
 
     type: str
@@ -19,7 +19,7 @@ class Source(Struct):
     url: str | None = None
 
 
-class ContentBlock(Struct):
+class ContentBlock(Struct, forbid_unknown_fields=True):
     """A piece of a message; which fields it has depends on its type."""
 
     type: str
@@ -48,7 +48,7 @@ class Thinking(Struct, forbid_unknown_fields=True):
     display: Literal["summarized", "omitted"] | None = None
 
 
-class JSONFormat(Struct):
+class JSONFormat(Struct, forbid_unknown_fields=True):
     type: Literal["json_schema"]
     schema: dict[str, Any]
 
@@ -58,7 +58,7 @@ class OutputConfig(Struct, forbid_unknown_fields=True):
     format: JSONFormat | None = None
 
 
-class MessagesTool(Struct):
+class MessagesTool(Struct, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=128)]
     type: str | None = None
     description: str | None = None
@@ -91,17 +91,15 @@ class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
 
-    # Accepted, without effect on the answer.
-    metadata: dict[str, Any] | None = None
-    service_tier: str | None = None
-    inference_geo: str | None = None
-    cache_control: dict[str, Any] | None = None
-
-    # Not supported where they say anything.
-    top_k: int | None = None
+    # Passed over.
+    metadata: Any = None
+    service_tier: Any = None
+    inference_geo: Any = None
+    cache_control: Any = None
+    top_k: Any = None
     container: Any = None
     context_management: Any = None
-    mcp_servers: list[Any] | None = None
+    mcp_servers: Any = None
 
 
 class TextBlock(Struct, frozen=True, tag="text"):

@@ -19,6 +19,7 @@ from perpend.serving.dialects.openai_chat_schema import (
     ReasoningDetail,
 )
 from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.fields import Ignored
 from perpend.types import (
     Carry,
     Form,
@@ -45,53 +46,40 @@ _ROLES: dict[str, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-_HARMLESS: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
-    "modalities": (["text"],),
-    "verbosity": ("medium",),
-    "function_call": ("auto", "none"),
-}
-_UNSUPPORTED = (
-    *("n", "modalities", "verbosity", "logprobs", "top_logprobs", "frequency_penalty", "presence_penalty"),
-    *("logit_bias", "functions", "function_call", "audio", "prediction", "web_search_options", "moderation"),
+_PASSED_OVER = (
+    *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"),
+    *("prompt_cache_retention", "prompt_cache_options", "verbosity", "logprobs", "top_logprobs"),
+    *("frequency_penalty", "presence_penalty", "logit_bias", "prediction", "web_search_options"),
+    *("moderation", "models", "route"),
 )
 _DEFAULT_SAMPLING = Sampling()
 
 
 def parse(body: bytes, config: Config) -> Parsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
-    chat = decode(_decoder, body)
+    ignored = Ignored(strict=config.serve.strict_fields)
+    chat = decode(_decoder, body, ignored)
     _refuse_unsupported(chat)
+    ignored.unused(chat, _PASSED_OVER)
     options = chat.stream_options
     messages = [_message(i, message, config) for i, message in enumerate(chat.messages)]
-    form = _form(chat) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
+    form = _form(chat, ignored) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
     asked = Asked(with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form)
-    request = request_of(asked, chat, config)
+    request = request_of(asked, chat, config, ignored)
     return Parsed(request, bool(chat.stream), options is not None and bool(options.include_usage))
 
 
 def _refuse_unsupported(chat: ChatRequest) -> None:
-    # One chain of truth tests on the hot path; which of them it was is found on the slow one.
-    if (
-        chat.functions
-        or chat.logprobs
-        or chat.top_logprobs
-        or chat.frequency_penalty
-        or chat.presence_penalty
-        or chat.logit_bias
-        or chat.modalities
-        or chat.verbosity
-        or chat.function_call
-        or chat.audio
-        or chat.prediction
-        or chat.web_search_options
-        or chat.moderation
-        or chat.n is not None
-    ):
-        for field in _UNSUPPORTED:
-            value = getattr(chat, field)
-            if value not in _HARMLESS.get(field, ()) and (value or (field == "n" and value == 0)):
-                raise not_supported(field)
+    if chat.n not in (None, 1):
+        raise not_supported("n")
+    if chat.modalities and chat.modalities != ["text"]:
+        raise not_supported("modalities", "an answer that isn't text", 'send ["text"]')
+    if chat.functions:
+        raise not_supported("functions", hint="send tools")
+    if chat.function_call not in (None, "auto", "none"):
+        raise not_supported("function_call", hint="send tool_choice")
+    if chat.audio:
+        raise not_supported("audio")
 
 
 def _message(index: int, message: ChatMessage, config: Config) -> Message:
@@ -193,14 +181,14 @@ def _thoughts(thinking: str, carries: list[ReasoningDetail]) -> list[Thought]:
     return thoughts
 
 
-def _form(chat: ChatRequest) -> Form:
-    tools = [_tool(i, tool) for i, tool in enumerate(chat.tools or [])]
+def _form(chat: ChatRequest, ignored: Ignored) -> Form:
+    tools = [made for i, tool in enumerate(chat.tools or []) if (made := _tool(i, tool, ignored))]
     return form_of(tools, _choice(chat.tool_choice), chat.parallel_tool_calls, _output(chat))
 
 
-def _tool(index: int, tool: ChatTool) -> Tool:
+def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
     if tool.type != "function":
-        raise not_supported(f"tools[{index}].type", f"a tool of type {tool.type[:80]!r}", 'send "function"')
+        return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
     function = tool.function
     if function is None:
         raise missing(f"tools[{index}].function", "its name, description and parameters")

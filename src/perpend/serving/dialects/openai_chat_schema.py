@@ -25,16 +25,15 @@ class ContentPart(Struct, forbid_unknown_fields=True):
     input_audio: Any = None
     file: Any = None
     refusal: Any = None
-    prompt_cache_breakpoint: Any = None
 
 
-class FunctionCall(Struct, frozen=True):
+class FunctionCall(Struct, forbid_unknown_fields=True, frozen=True):
     name: str
     arguments: str = ""
     """JSON, exactly as the model wrote it."""
 
 
-class ToolCall(Struct, frozen=True):
+class ToolCall(Struct, forbid_unknown_fields=True, frozen=True):
     id: str
     function: FunctionCall
     type: Literal["function"] = "function"
@@ -85,16 +84,16 @@ class FunctionTool(Struct, forbid_unknown_fields=True):
     strict: bool | None = None
 
 
-class ChatTool(Struct):
+class ChatTool(Struct, forbid_unknown_fields=True):
     type: str
     function: FunctionTool | None = None
 
 
-class NamedFunction(Struct):
+class NamedFunction(Struct, forbid_unknown_fields=True):
     name: str
 
 
-class ChatToolChoice(Struct):
+class ChatToolChoice(Struct, forbid_unknown_fields=True):
     type: str
     function: NamedFunction | None = None
 
@@ -133,31 +132,33 @@ class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
-    # Accepted, without effect on the answer.
-    user: str | None = None
-    metadata: dict[str, str] | None = None
-    store: bool | None = None
-    service_tier: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
-
-    # Accepted at their harmless value; anything else isn't supported yet.
+    # Refused where they ask for what there isn't.
     n: int | None = None
     modalities: list[str] | None = None
-    verbosity: str | None = None
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
     functions: list[Any] | None = None
     function_call: str | dict[str, Any] | None = None
     audio: Any = None
+
+    # Passed over.
+    user: Any = None
+    metadata: Any = None
+    store: Any = None
+    service_tier: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
+    prompt_cache_options: Any = None
+    verbosity: Any = None
+    logprobs: Any = None
+    top_logprobs: Any = None
+    frequency_penalty: Any = None
+    presence_penalty: Any = None
+    logit_bias: Any = None
     prediction: Any = None
     web_search_options: Any = None
     moderation: Any = None
+    models: Any = None
+    route: Any = None
 
 
 class ReplyMessage(Struct, frozen=True):

@@ -15,6 +15,7 @@ from perpend.serving.dialects.openai_responses_request import ResponsesParsed, d
 from perpend.serving.dialects.openai_responses_schema import ResponseBody
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
+from perpend.serving.fields import Ignored
 from perpend.storage.tables import ResponseRow
 from perpend.types import Answer, Message
 
@@ -36,9 +37,10 @@ class OpenAIResponses:
         self._kept = kept
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:
-        asked = decoded(body)
+        ignored = Ignored(strict=config.serve.strict_fields)
+        asked = decoded(body, ignored)
         before = self._before(asked.previous_response_id, key_id) if asked.previous_response_id else ()
-        new = parsed(asked, before, config, key_id)
+        new = parsed(asked, before, config, key_id, ignored)
         return structs.replace(new, keep=partial(self.keep, new)) if new.echo.store else new
 
     def whole(self, answer: Answer, parsed: ResponsesParsed) -> bytes:

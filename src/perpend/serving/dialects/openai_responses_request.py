@@ -23,7 +23,8 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextConfig,
     TextFormat,
 )
-from perpend.serving.dialects.own import Asked, missing, not_supported, refuse, request_of
+from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.fields import Ignored
 from perpend.types import (
     Form,
     Image,
@@ -43,8 +44,9 @@ from perpend.types import (
 )
 
 _decoder = msgspec.json.Decoder(ResponsesRequest)
-_UNSUPPORTED = (
-    *("top_logprobs", "max_tool_calls", "conversation", "prompt", "context_management", "moderation"),
+_PASSED_OVER = (
+    *("service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+    *("prompt_cache_options", "top_logprobs", "max_tool_calls", "context_management", "moderation"),
 )
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -64,10 +66,17 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
     key_id: str | None
 
 
-def decoded(body: bytes) -> ResponsesRequest:
+def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     """The body's fields. Raises BadRequest naming the first one that is wrong or not supported."""
-    asked = decode(_decoder, body)
-    refuse(asked, _UNSUPPORTED)
+    asked = decode(_decoder, body, ignored)
+    for field in ("conversation", "prompt"):
+        if getattr(asked, field):
+            raise not_supported(field)
+    ignored.unused(asked, _PASSED_OVER)
+    if asked.truncation == "auto":
+        ignored.add("truncation")
+    if asked.text is not None and asked.text.verbosity not in (None, "medium"):
+        ignored.add("text.verbosity")
     if asked.background and asked.store is False:
         raise BadRequest(
             "a background response that isn't stored can't be asked for",
@@ -81,10 +90,14 @@ def decoded(body: bytes) -> ResponsesRequest:
 
 
 def parsed(
-    asked: ResponsesRequest, before: tuple[Message, ...], config: Config, key_id: str | None
+    asked: ResponsesRequest,
+    before: tuple[Message, ...],
+    config: Config,
+    key_id: str | None,
+    ignored: Ignored,
 ) -> ResponsesParsed:
     """`before` is the conversation that the request goes on from. Raises BadRequest naming the field."""
-    conversation = with_results_together([*before, *_messages(asked.input, config)])
+    conversation = with_results_together([*before, *_messages(asked.input, config, ignored)])
     told = (Message("system", asked.instructions),) if asked.instructions else ()
     reasoning = asked.reasoning or ReasoningConfig()
     if asked.reasoning_effort is None:
@@ -92,7 +105,8 @@ def parsed(
     if asked.thinking_visibility is None and (reasoning.summary or reasoning.generate_summary):
         asked.thinking_visibility = "summary"
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p)
-    canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, _form(asked))
+    form = _form(asked, ignored)
+    canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
     echo = Echo(
         background=bool(asked.background),
         instructions=asked.instructions,
@@ -110,7 +124,7 @@ def parsed(
         user=asked.user,
     )
     return ResponsesParsed(
-        request=request_of(canonical, asked, config),
+        request=request_of(canonical, asked, config, ignored),
         stream=bool(asked.stream),
         id=new_id("resp"),
         created_at=int(time.time()),
@@ -120,7 +134,7 @@ def parsed(
     )
 
 
-def _messages(given: str | list[InputItem], config: Config) -> list[Message]:
+def _messages(given: str | list[InputItem], config: Config, ignored: Ignored) -> list[Message]:
     """What an assistant said in one turn is one message, however many items it is."""
     if isinstance(given, str):
         return [Message("user", given)]
@@ -139,18 +153,20 @@ def _messages(given: str | list[InputItem], config: Config) -> list[Message]:
         ):
             _said(item, path, config, turn)
             continue
+        if item.type not in ("function_call_output", "message"):
+            ignored.add(path, f"an item of type {item.type[:80]!r}")
+            continue
         end_turn()
         if item.type == "function_call_output":
             messages.append(Message("tool", (_result(item, path, config),)))
-        elif item.type == "message":
+        else:
             if item.role is None:
                 raise missing(f"{path}.role", "user, assistant, system or developer")
             content = plain(_contents(item.content, f"{path}.content", config))
             messages.append(Message(_ROLES[item.role], content))
-        else:
-            hint = "message, reasoning, function_call and function_call_output are"
-            raise not_supported(f"{path}.type", f"an item of type {item.type[:80]!r}", hint)
     end_turn()
+    if not messages:
+        raise BadRequest("nothing is asked", hint="send a message", field="input")
     return messages
 
 
@@ -211,7 +227,7 @@ def _contents(content: str | list[InputContent] | None, path: str, config: Confi
     return parts
 
 
-def _form(asked: ResponsesRequest) -> Form:
+def _form(asked: ResponsesRequest, ignored: Ignored) -> Form:
     choice = asked.tool_choice
     wanted: ToolChoice | None
     if isinstance(choice, ResponsesToolChoice):
@@ -221,13 +237,13 @@ def _form(asked: ResponsesRequest) -> Form:
         wanted = NamedTool(choice.name)
     else:
         wanted = cast("ToolChoice | None", choice)
-    tools = [_tool(i, tool) for i, tool in enumerate(asked.tools or [])]
+    tools = [made for i, tool in enumerate(asked.tools or []) if (made := _tool(i, tool, ignored))]
     return form_of(tools, wanted, asked.parallel_tool_calls, _output(asked))
 
 
-def _tool(index: int, tool: ResponsesTool) -> Tool:
+def _tool(index: int, tool: ResponsesTool, ignored: Ignored) -> Tool | None:
     if tool.type != "function":
-        raise not_supported(f"tools[{index}].type", f"a tool of type {tool.type[:80]!r}", 'send "function"')
+        return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
     if tool.name is None:
         raise missing(f"tools[{index}].name", "a tool needs a name")
     return Tool(

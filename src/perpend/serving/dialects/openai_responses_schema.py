@@ -8,7 +8,7 @@ from perpend.serving.dialects.own import EffortWord, OwnFields, Positive, Text25
 from perpend.types import PerpendReport
 
 
-class InputContent(Struct):
+class InputContent(Struct, forbid_unknown_fields=True):
     """A piece of a message, of a tool's output or of a reasoning item."""
 
     type: str
@@ -17,8 +17,12 @@ class InputContent(Struct):
     detail: str | None = None
     refusal: str | None = None
 
+    # As they came; they say nothing new.
+    annotations: Any = None
+    logprobs: Any = None
 
-class InputItem(Struct):
+
+class InputItem(Struct, forbid_unknown_fields=True):
     """A message, a tool call, its output or a reasoning item; which fields it has depends on its type."""
 
     type: str = "message"
@@ -30,8 +34,13 @@ class InputItem(Struct):
     output: str | list[InputContent] | None = None
     encrypted_content: str | None = None
 
+    # As they came; they say nothing new.
+    id: Any = None
+    status: Any = None
+    summary: Any = None
 
-class ResponsesTool(Struct):
+
+class ResponsesTool(Struct, forbid_unknown_fields=True):
     type: str
     name: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     description: str | None = None
@@ -39,12 +48,12 @@ class ResponsesTool(Struct):
     strict: bool | None = None
 
 
-class ResponsesToolChoice(Struct):
+class ResponsesToolChoice(Struct, forbid_unknown_fields=True):
     type: str
     name: str | None = None
 
 
-class TextFormat(Struct, frozen=True):
+class TextFormat(Struct, forbid_unknown_fields=True, frozen=True):
     type: Literal["text", "json_object", "json_schema"]
     name: str = "answer"
     description: str | None = None
@@ -54,7 +63,7 @@ class TextFormat(Struct, frozen=True):
 
 class TextConfig(Struct, forbid_unknown_fields=True, frozen=True):
     format: TextFormat | None = None
-    verbosity: Literal["medium"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
 
 
 class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
@@ -93,21 +102,22 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     """Answer at once that it is queued; `GET /v1/responses/{id}` says how far it is."""
     metadata: dict[str, str] | None = None
 
-    # Accepted, without effect on the answer.
     include: list[str] | None = None
     user: str | None = None
-    service_tier: str | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    prompt_cache_retention: str | None = None
-    prompt_cache_options: dict[str, Any] | None = None
-    truncation: Literal["disabled"] | None = None
+    truncation: Literal["disabled", "auto"] | None = None
 
-    # Not supported where they say anything.
-    top_logprobs: int | None = None
-    max_tool_calls: int | None = None
+    # Refused where they say anything.
     conversation: Any = None
     prompt: Any = None
+
+    # Passed over.
+    service_tier: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
+    prompt_cache_options: Any = None
+    top_logprobs: Any = None
+    max_tool_calls: Any = None
     context_management: Any = None
     moderation: Any = None
 

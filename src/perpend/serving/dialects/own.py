@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
+from perpend.serving.fields import Ignored
 from perpend.strategies import strategy_spec
 from perpend.types import Effort, Form, Limits, Message, Request, Sampling, StrategySpec, Visibility
 from perpend.verifiers import verifier_spec
@@ -35,6 +36,10 @@ class OwnFields(Struct, forbid_unknown_fields=True, kw_only=True):
     cache: bool | None = None
 
 
+ours = tuple([field for field in OwnFields.__struct_fields__ if field != "reasoning_effort"])
+"""Those that no vendor has."""
+
+
 class Asked(Struct, frozen=True, gc=False):
     """What a dialect's own fields say, in canonical form."""
 
@@ -45,8 +50,9 @@ class Asked(Struct, frozen=True, gc=False):
     form: Form
 
 
-def request_of(asked: Asked, own: OwnFields, config: Config) -> Request:
+def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -> Request:
     """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
+    ignored.unused(own, ("cache",))
     if own.router is not None and own.router != "off":
         raise BadRequest(f"unknown router {own.router!r}", hint="known: off", field="router")
     if len(asked.messages) > config.serve.max_messages:
@@ -72,18 +78,12 @@ def request_of(asked: Asked, own: OwnFields, config: Config) -> Request:
         verifier=None if own.verifier is None else verifier_spec(own.verifier),
         visibility=own.thinking_visibility or config.defaults.visibility,
         progress=bool(own.progress),
+        ignored=ignored.names,
     )
 
 
 def not_supported(field: str, what: str | None = None, hint: str = "leave it out") -> BadRequest:
     return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
-
-
-def refuse(asked: Struct, fields: tuple[str, ...]) -> None:
-    """Raises BadRequest for the first of these fields that asks for something."""
-    for field in fields:
-        if getattr(asked, field):
-            raise not_supported(field)
 
 
 def missing(field: str, hint: str) -> BadRequest:

@@ -32,6 +32,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
             for c in answer.candidates
         ],
         guards=[],
+        ignored=answer.ignored,
     )
 
 
