@@ -1,6 +1,15 @@
 """Pure values, no I/O: the words of the product as types."""
 
-from perpend.types.answer import COMPLETE, Answer, BudgetReport, Candidate, LoweredBy, Plan, StopReason
+from perpend.types.answer import (
+    COMPLETE,
+    Answer,
+    BudgetReport,
+    Candidate,
+    Ending,
+    LoweredBy,
+    Plan,
+    StopReason,
+)
 from perpend.types.content import Carry, Image, Part, Text, Thought, ToolResult, ToolUse
 from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
 from perpend.types.events import (
@@ -61,6 +70,7 @@ __all__ = [
     "Carry",
     "Custom",
     "Effort",
+    "Ending",
     "Event",
     "Finished",
     "Form",

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from perpend.types.content import Part, ToolUse
@@ -25,7 +26,27 @@ StopReason = Literal[
 ]
 COMPLETE: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls"))
 """Ends of an answer that is whole."""
+Ending = Literal["whole", "stop_sequence", "tool_calls", "content_filter", "cut"]
+"""What a client has to know of an answer's end: whether it can be taken for all that there was to say."""
 LoweredBy = Literal["max_tokens", "context", "cost_cap", "deadline", "load", "allowance"]
+
+
+def ending(stop_reason: StopReason, content: tuple[Part, ...]) -> Ending:
+    """How an answer ends. Tool calls that came whole are to be made, whatever cut the thinking before them."""
+    if stop_reason in ("stop_sequence", "tool_calls", "content_filter"):
+        return stop_reason
+    if stop_reason == "stop":
+        return "whole"
+    calls = [part.arguments for part in content if isinstance(part, ToolUse)]
+    return "tool_calls" if calls and all(_is_json(arguments) for arguments in calls) else "cut"
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -67,6 +88,10 @@ class Candidate(Struct, frozen=True, kw_only=True):
     def truncated(self) -> bool:
         return self.stop_reason not in COMPLETE
 
+    @property
+    def ending(self) -> Ending:
+        return ending(self.stop_reason, self.content)
+
 
 class Answer(Struct, frozen=True, kw_only=True):
     request_id: str
@@ -96,6 +121,10 @@ class Answer(Struct, frozen=True, kw_only=True):
     def logprobs(self) -> tuple[TokenLogprob, ...]:
         """The chosen candidate's."""
         return next((one.logprobs for one in self.candidates if one.index == self.chosen), ())
+
+    @property
+    def ending(self) -> Ending:
+        return ending(self.stop_reason, self.content)
 
     @property
     def tool_calls(self) -> tuple[ToolUse, ...]:

@@ -78,7 +78,7 @@ def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibi
 def test_an_answer_that_filled_its_budget_is_incomplete() -> None:
     body = msgspec.json.decode(encode(response(answer(stop="answer_tokens"), asked())))
     assert (body["status"], body["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
-    assert response(answer(stop="deadline"), asked()).status == "completed"
+    assert response(answer(stop="deadline"), asked()).status == "incomplete"
 
 
 def test_an_error_in_the_middle_is_a_failed_response() -> None:

@@ -20,13 +20,14 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.blocks import Block, blocks_of
 from perpend.serving.dialects.report import encode, perpend_block
-from perpend.types import Answer, Request, StopReason, Usage
+from perpend.types import Answer, Ending, Request, Usage
 
-_STOPS: dict[StopReason, MessageStop] = {
+_STOPS: dict[Ending, MessageStop] = {
+    "whole": "end_turn",
     "stop_sequence": "stop_sequence",
     "tool_calls": "tool_use",
     "content_filter": "refusal",
-    "answer_tokens": "max_tokens",
+    "cut": "max_tokens",
 }
 _TYPES = {
     401: "authentication_error",
@@ -57,7 +58,7 @@ def message_id(request_id: str) -> str:
 
 
 def stop_reason(answer: Answer) -> MessageStop:
-    return _STOPS.get(answer.stop_reason, "end_turn")
+    return _STOPS[answer.ending]
 
 
 def stop_sequence(answer: Answer, request: Request) -> str | None:

@@ -17,12 +17,14 @@ from perpend.serving.dialects.openai_chat_schema import (
     ToolCall,
 )
 from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
-from perpend.types import Answer, StopReason, Text, Thought, ToolUse, Visibility
+from perpend.types import Answer, Ending, Text, Thought, ToolUse, Visibility
 
-_FINISH: dict[StopReason, FinishReason] = {
-    "answer_tokens": "length",
+_FINISH: dict[Ending, FinishReason] = {
+    "whole": "stop",
+    "stop_sequence": "stop",
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
+    "cut": "length",
 }
 
 
@@ -76,7 +78,7 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
 
 
 def finish_reason(answer: Answer) -> FinishReason:
-    return _FINISH.get(answer.stop_reason, "stop")
+    return _FINISH[answer.ending]
 
 
 def usage_block(answer: Answer) -> ChatUsage:

@@ -1,5 +1,7 @@
 """From an `Answer` to the body of a response; the stream's last event carries the same one."""
 
+from typing import Literal
+
 from msgspec import structs
 
 from perpend.errors import PerpendError, PromptTooLong
@@ -24,9 +26,13 @@ from perpend.serving.dialects.openai_responses_schema import (
     SummaryText,
 )
 from perpend.serving.dialects.report import perpend_block
-from perpend.types import Answer, Usage, Visibility
+from perpend.types import Answer, Ending, Usage, Visibility
 
 _FAILURES: dict[str, FailureCode] = {PromptTooLong.code: "context_length_exceeded"}
+_INCOMPLETE: dict[Ending, Literal["max_output_tokens", "content_filter"]] = {
+    "cut": "max_output_tokens",
+    "content_filter": "content_filter",
+}
 _IDS = {"thought": "rs", "carry": "rs", "text": "msg", "call": "fc"}
 
 
@@ -111,6 +117,5 @@ def usage_block(usage: Usage) -> ResponseUsage:
 
 
 def _incomplete(answer: Answer) -> Incomplete | None:
-    if answer.stop_reason == "answer_tokens":
-        return Incomplete("max_output_tokens")
-    return Incomplete("content_filter") if answer.stop_reason == "content_filter" else None
+    reason = _INCOMPLETE.get(answer.ending)
+    return None if reason is None else Incomplete(reason)
