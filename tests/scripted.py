@@ -289,7 +289,7 @@ def assembled(stream: bytes) -> dict[str, Any]:
                 else:
                     message[name] = message[name] + value if name in message else value
     first, last = chunks[0], chunks[-1]
-    choice = {"index": 0, "message": message, "finish_reason": finish, "logprobs": None}
+    choice = {"index": 0, "message": message, "finish_reason": finish}
     return {
         **{name: first[name] for name in ("id", "model")},
         "choices": [choice],

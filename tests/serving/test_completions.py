@@ -60,7 +60,6 @@ async def test_a_whole_answer() -> None:
                     "refusal": None,
                 },
                 "finish_reason": "stop",
-                "logprobs": None,
             }
         ]
         assert reply.json["usage"] == {
@@ -151,7 +150,7 @@ async def test_an_error_before_the_first_token(body: Any, error: Any, status: in
         assert reply.status == status
         assert reply.error["message"] == error.message
         assert reply.error["code"] == error.code
-        assert reply.error["hint"] == error.hint
+        assert reply.error.get("hint") == error.hint
         assert reply.error["param"] == error.field
         assert reply.headers.get("Retry-After") == wait
         assert reply.headers["X-Request-Id"] == "req_1"

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from perpend.errors import PerpendError
 
@@ -31,7 +31,7 @@ class ErrorDetail(Struct, frozen=True):
     type: str
     code: str
     param: str | None
-    hint: str | None
+    hint: str | UnsetType = UNSET
 
 
 class ErrorBody(Struct, frozen=True):
@@ -44,7 +44,7 @@ RetryAfter = Annotated[int, Meta(ge=1)]
 def body_of(error: PerpendError) -> ErrorBody:
     """The error's words; the same in an HTTP answer and in the middle of a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
-    return ErrorBody(ErrorDetail(error.message, kind, error.code, error.field, error.hint))
+    return ErrorBody(ErrorDetail(error.message, kind, error.code, error.field, error.hint or UNSET))
 
 
 def retry_after(error: PerpendError) -> RetryAfter | None:

@@ -89,7 +89,7 @@ def test_thinking_never_leaves_when_it_is_not_visible() -> None:
         kinds = [block["type"] for block in message["content"]]
         assert kinds == (["thinking"] if visibility == "summary" else ["redacted_thinking"])
     assert assembled(render([STARTED], [Finished(answer())], visibility="hidden"))["content"] == [
-        {"type": "text", "text": "42", "citations": None}
+        {"type": "text", "text": "42"}
     ]
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from perpend.errors import PerpendError
 from perpend.serving.dialects.anthropic_schema import (
@@ -76,7 +76,8 @@ def failure(error: PerpendError) -> MessageError:
     """The error in Anthropic's shape, with the code, field and hint of the other dialects."""
     usual = "invalid_request_error" if error.status < 500 else "api_error"
     kind = _TYPES.get(error.status, usual)
-    return MessageError(MessageErrorDetail(kind, error.message, error.code, error.field, error.hint))
+    detail = MessageErrorDetail(kind, error.message, error.code, error.field or UNSET, error.hint or UNSET)
+    return MessageError(detail)
 
 
 def tool_input(arguments: str) -> Raw:

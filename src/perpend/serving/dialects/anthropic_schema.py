@@ -104,7 +104,6 @@ class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
 
 class TextBlock(Struct, frozen=True, tag="text"):
     text: str
-    citations: None = None
 
 
 class ThinkingBlock(Struct, frozen=True, tag="thinking"):
@@ -137,7 +136,8 @@ class MessageUsage(Struct, frozen=True):
     output_tokens: int
     cache_read_input_tokens: int
     cache_creation_input_tokens: int
-    output_tokens_details: ThinkingCount
+    output_tokens_details: ThinkingCount | UnsetType = UNSET
+    """Left out at a stream's start."""
 
 
 MessageStop = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
@@ -165,8 +165,8 @@ class MessageErrorDetail(Struct, frozen=True):
     type: str
     message: str
     code: str
-    param: str | None
-    hint: str | None
+    param: str | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
 
 
 class MessageError(Struct, frozen=True):

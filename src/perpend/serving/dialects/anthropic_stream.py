@@ -12,9 +12,10 @@ from perpend.serving.dialects.anthropic_answer import (
     stop_sequence,
     usage_block,
 )
+from perpend.serving.dialects.anthropic_schema import MessageUsage
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.report import encode, perpend_block
-from perpend.types import Answer, Request, Started, Usage
+from perpend.types import Answer, Request, Started
 
 _json = msgspec.json.Encoder().encode
 _DELTAS: dict[Kind, bytes] = {
@@ -40,7 +41,7 @@ class MessageStream(BlockStream):
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_block(Usage()),
+            "usage": MessageUsage(0, 0, 0, 0),
         }
         return _event("message_start", {"message": message})
 
@@ -49,7 +50,7 @@ class MessageStream(BlockStream):
         if block.kind == "thought":
             content = {"type": "thinking", "thinking": "", "signature": ""}
         elif block.kind == "text":
-            content = {"type": "text", "text": "", "citations": None}
+            content = {"type": "text", "text": ""}
         elif block.kind == "call":
             content = {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
         else:

@@ -179,7 +179,6 @@ class Choice(Struct, frozen=True):
     index: int
     message: ReplyMessage
     finish_reason: FinishReason
-    logprobs: None = None
 
 
 class PromptDetails(Struct, frozen=True):
