@@ -16,6 +16,7 @@ app = App(
 for name, place in (
     ("ask", "ask:ask"),
     ("serve", "serve:serve"),
+    ("launch", "launch:launch"),
     ("models", "models:app"),
     ("eval", "eval:app"),
     ("train", "train:app"),

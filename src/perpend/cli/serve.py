@@ -132,9 +132,7 @@ class _Lines:
 
 
 def _greet(config: Config, port: int, key_needed: bool) -> None:
-    host = config.serve.host
-    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 -- compared
-    url = f"http://{shown}:{port}"
+    url = server.url_of(config.serve.host, port)
     key = ' -H "Authorization: Bearer $PERPEND_API_KEY"' if key_needed else ""
     body = '{"messages": [{"role": "user", "content": "What is 17 * 24?"}], "max_thinking_tokens": 128}'
     _say(f"perpend listens on {url} with {config.defaults.model}; Ctrl-C stops it. Try:\n")

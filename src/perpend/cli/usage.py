@@ -94,7 +94,7 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
     print_table(table)
 
 
-def _dollars(cost: Decimal) -> str:
+def dollars(cost: Decimal) -> str:
     """All its digits, at least two."""
     shortest = cost.normalize()
     exponent = shortest.as_tuple().exponent
@@ -102,4 +102,4 @@ def _dollars(cost: Decimal) -> str:
     return f"${shortest:.{max(2, digits)}f}"
 
 
-_SHOWN: dict[str, Callable[[Any], str]] = dict.fromkeys(_SUMS, "{:,}".format) | {"cost_usd": _dollars}
+_SHOWN: dict[str, Callable[[Any], str]] = dict.fromkeys(_SUMS, "{:,}".format) | {"cost_usd": dollars}

@@ -53,21 +53,29 @@ class Runtime:
         path = config.storage.path or home / "perpend.db"
         return cls(config, home, Store.open(path, config.storage.durability))
 
-    async def prepare(
+    async def fetch(
         self, model: str | None = None, progress: Callable[[Progress], None] | None = None
     ) -> None:
-        """Make an embedded model ready: pull its weights if they aren't here, start its engine."""
+        """Pull an embedded model's weights if they aren't here. Raises WeightsError."""
         served = self.models.resolve(model)
         if served.provider != EMBEDDED:
             return
         weights = self.models.weights(served.name)
-        path = self.models.path(served.name)
         if weights is not None:
             await pull(weights, self.home, progress)
+        path = self.models.path(served.name)
         if not path.exists():
             raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")
-        assert served.context is not None
-        await self.engines.ready(served.name, path, served.context)
+
+    async def prepare(
+        self, model: str | None = None, progress: Callable[[Progress], None] | None = None
+    ) -> None:
+        """Make an embedded model ready: its weights are here, and its engine runs."""
+        await self.fetch(model, progress)
+        served = self.models.resolve(model)
+        if served.provider == EMBEDDED:
+            assert served.context is not None
+            await self.engines.ready(served.name, self.models.path(served.name), served.context)
 
     async def solve(
         self,

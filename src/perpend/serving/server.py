@@ -7,13 +7,15 @@ import os
 import signal
 import socket
 from collections.abc import Coroutine, Generator
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
 
 from perpend.errors import ConfigError
 from perpend.serving.app import App
+
+T = TypeVar("T")
 
 BACKLOG = 4096
 GRACE_S = 30
@@ -46,6 +48,12 @@ def bind(host: str, port: int) -> socket.socket:
         raise ConfigError(message, hint="choose another with --host, --port or [serve]") from error
 
 
+def url_of(host: str, port: int) -> str:
+    """Where a server that listens on `host` is reached from this machine."""
+    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 -- compared
+    return f"http://{shown}:{port}"
+
+
 def server_for(app: App) -> Server:
     config = uvicorn.Config(
         cast("Any", app),
@@ -63,10 +71,10 @@ def server_for(app: App) -> Server:
     return Server(config)
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on the fastest event loop that there is here."""
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(main)
+        return runner.run(main)
 
 
 async def serve(server: Server, listener: socket.socket) -> None:

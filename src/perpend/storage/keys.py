@@ -144,10 +144,11 @@ def _read(store: Store) -> list[KeyRow]:
 
 def _row(found: dict[str, Any]) -> KeyRow:
     """`found`: columns named as the row's fields; times as numbers."""
-    told: dict[str, Any] = {
-        name: moment(found[name]) for name in ("created_at", "revoked_at") if found[name] is not None
-    }
-    return KeyRow(**{**found, **told, "temporary": bool(found["temporary"])})
+    for name in ("created_at", "revoked_at"):
+        if found[name] is not None:
+            found[name] = moment(found[name])
+    found["temporary"] = bool(found["temporary"])
+    return KeyRow(**found)
 
 
 def _hash(secret: str) -> str:

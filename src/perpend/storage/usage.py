@@ -42,13 +42,18 @@ class UsageRow(Struct, kw_only=True):
         self.cost_usd += other.cost_usd
 
 
-def usage(store: Store, by: Sequence[Dimension] = DIMENSIONS, since: dt.date | None = None) -> list[UsageRow]:
+def usage(
+    store: Store,
+    by: Sequence[Dimension] = DIMENSIONS,
+    since: dt.date | None = None,
+    key_id: str | None = None,
+) -> list[UsageRow]:
     """Sums for each combination of `by`, ordered; failed and cancelled requests count with what they used.
 
-    `since` is the first day (UTC). No dimensions: one row with the total.
+    `since` is the first day (UTC), `key_id` the only key that counts. No dimensions: one row with the total.
     """
     sums: dict[tuple[str | dt.date | None, ...], UsageRow] = {}
-    for row in _grouped(store, by, since):
+    for row in _grouped(store, by, since, key_id):
         place = (row.key, row.model, row.day)
         if place in sums:
             sums[place].add(row)
@@ -75,7 +80,22 @@ def last_used(store: Store) -> dict[str, dt.datetime]:
         return {str(key_id): moment(at) for key_id, at in connection.execute(query)}
 
 
-def _grouped(store: Store, by: Sequence[Dimension], since: dt.date | None) -> list[UsageRow]:
+def cut_short(store: Store, key_id: str) -> dict[str, int]:
+    """A key's requests whose answers aren't whole, counted by why: a stop reason, or an error's code."""
+    why = func.coalesce(requests.c.error_code, requests.c.stop_reason)
+    query = (
+        select(why, func.count())
+        .where(requests.c.key_id == key_id, requests.c.truncated | (requests.c.status != "finished"))
+        .group_by(why)
+        .order_by(why)
+    )
+    with store.transaction() as connection:
+        return {str(reason): count for reason, count in connection.execute(query)}
+
+
+def _grouped(
+    store: Store, by: Sequence[Dimension], since: dt.date | None, key_id: str | None
+) -> list[UsageRow]:
     """The database sums the tokens; costs are grouped by and multiplied here, so that no digit is lost."""
     dimensions: dict[Dimension, ColumnElement[Any]] = {
         "key": func.coalesce(keys.c.name, requests.c.key_id),
@@ -91,6 +111,8 @@ def _grouped(store: Store, by: Sequence[Dimension], since: dt.date | None) -> li
     )
     if since is not None:
         query = query.where(requests.c.created_at >= millis(dt.datetime.combine(since, dt.time(), dt.UTC)))
+    if key_id is not None:
+        query = query.where(requests.c.key_id == key_id)
     with store.transaction() as connection:
         return [_row(dict(found)) for found in connection.execute(query).mappings()]
 
