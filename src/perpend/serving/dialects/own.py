@@ -52,7 +52,8 @@ class Asked(Struct, frozen=True, gc=False):
 
 def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -> Request:
     """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
-    ignored.unused(own, ("cache",))
+    if own.cache:
+        ignored.add("cache")
     if own.router is not None and own.router != "off":
         raise BadRequest(f"unknown router {own.router!r}", hint="known: off", field="router")
     if len(asked.messages) > config.serve.max_messages:
