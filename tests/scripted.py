@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.info import Readiness
 from perpend.serving.server import bind, server_for
 from perpend.solve import Sink
-from perpend.storage.tables import ResponseRow
+from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -121,6 +121,39 @@ class KeptInMemory:
         row = self.rows.get(id_)
         return row if row is not None and row.key_id == key_id else None
 
+    async def delete(self, id_: str, key_id: str | None) -> None:
+        if self.get(id_, key_id) is not None:
+            del self.rows[id_]
+
+
+class TalksInMemory:
+    """Conversations in dictionaries."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, ConversationRow] = {}
+        self.said: dict[str, list[ItemRow]] = {}
+
+    async def put(self, row: ConversationRow) -> None:
+        self.rows[row.id] = row
+
+    def get(self, id_: str, key_id: str | None) -> ConversationRow | None:
+        row = self.rows.get(id_)
+        return row if row is not None and row.key_id == key_id else None
+
+    async def delete(self, id_: str) -> None:
+        del self.rows[id_]
+        self.said.pop(id_, None)
+
+    def items(self, id_: str) -> list[ItemRow]:
+        return self.said.get(id_, [])
+
+    async def add(self, items: Sequence[ItemRow]) -> None:
+        for item in items:
+            self.said.setdefault(item.conversation_id, []).append(item)
+
+    async def remove(self, id_: str, item_id: str) -> None:
+        self.said[id_] = [item for item in self.said[id_] if item.id != item_id]
+
 
 class House:
     """Plays `steps`: batches are sunk, numbers slept, events waited for, errors raised."""
@@ -129,6 +162,7 @@ class House:
         self.config = replace(config or Config(), defaults=DefaultsConfig(model="small"))
         self.models = Models(self.config)
         self.responses = KeptInMemory()
+        self.conversations = TalksInMemory()
         self.steps = steps or USUAL
         self.requests: list[Request] = []
         self.key_ids: list[str | None] = []
@@ -207,6 +241,10 @@ class Gateway:
     async def post(self, body: Any, path: str = "/v1/chat/completions", **options: Any) -> "Reply":
         data = body if isinstance(body, bytes) else msgspec.json.encode(body)
         async with self.session.post(path, data=data, **options) as response:
+            return Reply(response.status, response.headers.copy(), await response.read())
+
+    async def delete(self, path: str, **options: Any) -> "Reply":
+        async with self.session.delete(path, **options) as response:
             return Reply(response.status, response.headers.copy(), await response.read())
 
     async def get(self, path: str, **options: Any) -> "Reply":

@@ -30,7 +30,7 @@ def messages(config: Config, **fields: Any) -> Request:
 
 def responses(config: Config, **fields: Any) -> Request:
     body = msgspec.json.encode({"input": [USER], "store": False, **fields})
-    return OpenAIResponses(House().responses).parse(body, config, None).request
+    return OpenAIResponses(House().responses, House().conversations).parse(body, config, None).request
 
 
 DIALECTS = (chat, messages, responses)

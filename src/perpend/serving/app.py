@@ -1,5 +1,6 @@
 """The ASGI application: a path and a method find their handler, and every error finds its answer."""
 
+import re
 from typing import Protocol
 
 from perpend.config.schema import Config
@@ -10,13 +11,14 @@ from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
-from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses
+from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses, Talks
 from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
-from perpend.serving.responses import RESPONSES_PATH, Responses, Stored
+from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
 
 
 class House(Solver, Protocol):
@@ -31,6 +33,9 @@ class House(Solver, Protocol):
     @property
     def responses(self) -> Kept: ...
 
+    @property
+    def conversations(self) -> Talks: ...
+
 
 class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
@@ -42,7 +47,7 @@ class App:
         chat = Completions(OpenAIChat(), house, config, auth, metrics)
         messages = Completions(Anthropic(), house, config, auth, metrics)
         count_tokens = Counting(Anthropic(), house, config, auth, metrics)
-        dialect = OpenAIResponses(house.responses)
+        dialect = OpenAIResponses(house.responses, house.conversations)
         responses = Responses(dialect, house, config, auth, metrics)
         self._background = responses.background
         stored = Stored(dialect, responses.background, auth)
@@ -51,6 +56,7 @@ class App:
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
+            f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, house, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),
             "/healthz": _get(info.healthz),
@@ -60,7 +66,9 @@ class App:
         }
 
         self._cors = Cors(config.serve.cors_origins) if config.serve.cors_origins else None
-        self._named = {MODELS_PATH + "/": _get(info.models), RESPONSES_PATH + "/": _get(stored)}
+        self._named = {MODELS_PATH + "/": _get(info.models)}
+        by_id = stored.routes | Conversations(dialect, config, auth).routes
+        self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
 
     async def aclose(self) -> None:
         """End what goes on in the background."""
@@ -87,6 +95,7 @@ class App:
         methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
         if methods is None:
             methods = next((to for start, to in self._named.items() if path.startswith(start)), None)
+            methods = methods or self._find(scope)
             if methods is None:
                 raise _no_such_path(path, list(self._routes))
         handler = methods.get(scope["method"])
@@ -94,6 +103,19 @@ class App:
             allowed = ", ".join(methods)
             raise MethodNotAllowed(f"{scope['method']} isn't for {path}", hint=f"use {allowed}")
         return handler
+
+    def _find(self, scope: Scope) -> dict[str, Handler] | None:
+        """Of a path with ids in it, which the handler finds under `path_params`."""
+        for pattern, methods in self._by_id:
+            if match := pattern.fullmatch(scope["path"]):
+                scope["path_params"] = match.groupdict()
+                return methods
+        return None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """`{id}` stands for a piece of the path between slashes."""
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "/?")
 
 
 def _get(handler: Handler) -> dict[str, Handler]:

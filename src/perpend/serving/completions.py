@@ -1,9 +1,11 @@
 """The way of one request through the house: body, request, solve, answer, whole or streamed."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Generic, Protocol
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from perpend.config.schema import Config
@@ -114,6 +116,9 @@ class Completions(Generic[P]):
 class Counting(Completions[P]):
     """Counts a request's prompt tokens in place of answering it."""
 
+    told: Callable[[int], Struct] = TokenCount
+    """The count as the dialect says it."""
+
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
-        count = TokenCount(await self._solver.count_input(parsed.request))
-        await respond(send, 200, msgspec.json.encode(count), [JSON, request_id_header(None)])
+        count = await self._solver.count_input(parsed.request)
+        await respond(send, 200, msgspec.json.encode(self.told(count)), [JSON, request_id_header(None)])

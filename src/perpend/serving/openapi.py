@@ -5,6 +5,13 @@ from typing import Any
 
 import msgspec
 
+from perpend.serving.conversations import (
+    Conversation,
+    ConversationChange,
+    ConversationDeleted,
+    ConversationRequest,
+    ItemsRequest,
+)
 from perpend.serving.dialects.anthropic_schema import (
     MessageError,
     MessageReply,
@@ -12,14 +19,21 @@ from perpend.serving.dialects.anthropic_schema import (
     TokenCount,
 )
 from perpend.serving.dialects.openai_chat_schema import ChatChunk, ChatCompletion, ChatRequest
-from perpend.serving.dialects.openai_responses_schema import ResponseBody, ResponsesRequest
+from perpend.serving.dialects.openai_responses_schema import (
+    ResponseBody,
+    ResponseDeleted,
+    ResponsesRequest,
+    ResponseTokens,
+)
 from perpend.serving.errors import ErrorBody
 from perpend.serving.info import ModelInfo, ModelList, ModelPage, ModelRow, Status
+from perpend.serving.pages import ItemList
 
 _TYPES: tuple[type, ...] = (
     *(ChatRequest, ChatCompletion, ChatChunk, ErrorBody),
     *(MessagesRequest, MessageReply, MessageError, TokenCount),
-    *(ResponsesRequest, ResponseBody),
+    *(ResponsesRequest, ResponseBody, ResponseTokens, ResponseDeleted, ItemList),
+    *(ConversationRequest, ConversationChange, ItemsRequest, Conversation, ConversationDeleted),
     *(ModelList, ModelRow, ModelPage, ModelInfo, Status),
 )
 _REF = "#/components/schemas/{name}"
@@ -70,9 +84,8 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
         "/v1/messages": {"post": _messages(schema)},
         "/v1/messages/count_tokens": {"post": _count(schema)},
         "/v1/responses": {"post": _responses(schema)},
-        "/v1/responses/{id}": {
-            "get": _get("getResponse", "A response that was stored.", schema["ResponseBody"]) | _named("id"),
-        },
+        **_stored(schema),
+        **_conversations(schema),
         "/v1/models": {"get": _get("listModels", _MODELS, _either(schema, "ModelList", "ModelPage"))},
         "/v1/models/{model}": {
             "get": _get("getModel", _MODELS, _either(schema, "ModelRow", "ModelInfo")) | _named("model"),
@@ -96,8 +109,20 @@ def _either(schema: dict[str, Any], *names: str) -> dict[str, Any]:
     return {"anyOf": [schema[name] for name in names]}
 
 
-def _named(name: str) -> dict[str, Any]:
-    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}}]}
+def _named(*names: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    return {"parameters": [{"name": name, "in": "path", "required": True, "schema": text} for name in names]}
+
+
+def _asked(operation: dict[str, Any], *names: str) -> dict[str, Any]:
+    """With the ids of its path, and what its query may say."""
+    named = _named(*[name for name in names if name in ("id", "item")])["parameters"]
+    query = [
+        {"name": name, "in": "query", "schema": {"type": "string"}}
+        for name in names
+        if name not in ("id", "item")
+    ]
+    return operation | {"parameters": [*named, *query]}
 
 
 def _chat(schema: dict[str, Any]) -> dict[str, Any]:
@@ -124,6 +149,62 @@ def _responses(schema: dict[str, Any]) -> dict[str, Any]:
     return _post("createResponse", summary, schema["ResponsesRequest"], answer, schema["ErrorBody"])
 
 
+def _stored(schema: dict[str, Any]) -> dict[str, Any]:
+    body = schema["ResponseBody"]
+    again = _get("getResponse", "A response that was stored, or its stream once more.", body)
+    again["responses"]["200"]["content"]["text/event-stream"] = {"schema": _EVENT}
+    counted = _json("The prompt's tokens.", schema["ResponseTokens"])
+    counting = "Count a request's prompt tokens without answering it."
+    return {
+        "/v1/responses/{id}": {
+            "get": _asked(again, "id", "stream", "starting_after"),
+            "delete": _asked(_get("deleteResponse", "Forget a response.", schema["ResponseDeleted"]), "id"),
+        },
+        "/v1/responses/{id}/cancel": {
+            "post": _asked(_get("cancelResponse", "End a background response.", body), "id"),
+        },
+        "/v1/responses/{id}/input_items": {
+            "get": _asked(
+                _get("listInputItems", "What its request brought.", schema["ItemList"]), "id", *_PAGE
+            ),
+        },
+        "/v1/responses/input_tokens": {
+            "post": _post(
+                "countResponseTokens", counting, schema["ResponsesRequest"], counted, schema["ErrorBody"]
+            ),
+        },
+    }
+
+
+def _conversations(schema: dict[str, Any]) -> dict[str, Any]:
+    one, items, error = schema["Conversation"], schema["ItemList"], schema["ErrorBody"]
+    whole, page = _json("The conversation.", one), _json("The items.", items)
+    item = {"type": "object"}
+
+    def post(operation: str, summary: str, body: str, answer: dict[str, Any]) -> dict[str, Any]:
+        return _post(operation, summary, schema[body], answer, error)
+
+    return {
+        "/v1/conversations": {
+            "post": post("createConversation", "Begin a conversation.", "ConversationRequest", whole),
+        },
+        "/v1/conversations/{id}": {
+            "get": _asked(_get("getConversation", "A conversation.", one), "id"),
+            "post": _asked(post("updateConversation", "Change it.", "ConversationChange", whole), "id"),
+            "delete": _asked(_get("deleteConversation", "Forget it.", schema["ConversationDeleted"]), "id"),
+        },
+        "/v1/conversations/{id}/items": {
+            "get": _asked(_get("listItems", "What was said in it.", items), "id", *_PAGE),
+            "post": _asked(post("addItems", "Add to it.", "ItemsRequest", page), "id"),
+        },
+        "/v1/conversations/{id}/items/{item}": {
+            "get": _asked(_get("getItem", "One item.", item), "id", "item"),
+            "delete": _asked(_get("removeItem", "Take it out.", one), "id", "item"),
+        },
+    }
+
+
+_PAGE = ("after", "limit", "order")
 _EVENT = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
 
 

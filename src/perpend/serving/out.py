@@ -23,7 +23,7 @@ from perpend.types import (
 STALLED_S = 60.0
 """A client that reads nothing for so long counts as gone."""
 
-_SSE_HEADERS: list[Header] = [
+SSE_HEADERS: list[Header] = [
     (b"content-type", sse.CONTENT_TYPE),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
@@ -123,7 +123,7 @@ class Streamed(Whole):
     async def _write(self, data: bytes) -> None:
         if not self._head_sent:
             self._head_sent = True
-            headers = [*_SSE_HEADERS, request_id_header(self.request_id)]
+            headers = [*SSE_HEADERS, request_id_header(self.request_id)]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         self._waiting_since = time.perf_counter()
         await self._send({"type": "http.response.body", "body": data, "more_body": not self._stream.done})

@@ -1,77 +1,30 @@
 """The endpoints of `/v1/responses`: answered now, answered in the background, asked for again."""
 
 import asyncio
+import zlib
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from perpend.config.schema import Config
-from perpend.errors import PerpendError
+from perpend.errors import BadRequest
 from perpend.observability.metrics import Metrics
-from perpend.serving import errors
-from perpend.serving.asgi import JSON, Receive, Scope, Send, respond
+from perpend.serving import sse
+from perpend.serving.asgi import JSON, Handler, Receive, Scope, Send, respond
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Solver
+from perpend.serving.background import STOPPED, Background, events_after
+from perpend.serving.completions import Completions, Counting, Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponses
-from perpend.serving.dialects.openai_responses_answer import failed, failure_of, unfinished
+from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
-from perpend.serving.dialects.openai_responses_schema import ResponseBody
+from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
-from perpend.serving.out import request_id_header
+from perpend.serving.out import SSE_HEADERS, STALLED_S, request_id_header
+from perpend.serving.pages import page, query_of
+from perpend.serving.watch import Watch
+from perpend.storage.tables import ResponseRow
 
 RESPONSES_PATH = "/v1/responses"
-_STOPPED = PerpendError("the server stopped before the answer was made", hint="send the request again")
-
-
-class Background:
-    """Requests that nobody waits for: they count among those that are answered at a time, and live as long as
-    this process. What is stored says how they ended.
-    """
-
-    def __init__(self, dialect: OpenAIResponses, solver: Solver, metrics: Metrics) -> None:
-        self._dialect = dialect
-        self._solver = solver
-        self._metrics = metrics
-        self._running: dict[str, asyncio.Task[None]] = {}
-
-    async def start(self, parsed: ResponsesParsed) -> ResponseBody:
-        """Raises StorageError; it is then not under way."""
-        queued = unfinished(parsed, "queued")
-        await self._dialect.store(queued, parsed)
-        task = asyncio.create_task(self._run(parsed))
-        self._running[parsed.id] = task
-        task.add_done_callback(lambda _: self._running.pop(parsed.id, None))
-        return queued
-
-    def runs(self, id_: str) -> bool:
-        return id_ in self._running
-
-    async def aclose(self) -> None:
-        """End what is under way; it is stored as failed."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _run(self, parsed: ResponsesParsed) -> None:
-        metrics, dialect = self._metrics, self._dialect
-        metrics.in_flight += 1
-        try:
-            answer = await self._solver.solve(
-                parsed.request, None, key_id=parsed.key_id, source=dialect.source
-            )
-            await dialect.keep(parsed, answer)
-            metrics.answered(answer, None)
-        except asyncio.CancelledError:
-            metrics.cancelled(None)
-            await dialect.store(failed(_STOPPED, parsed), parsed)
-        except PerpendError as error:
-            metrics.failed(error.code)
-            await dialect.store(failed(error, parsed), parsed)
-        except Exception as error:
-            metrics.failed("internal_error")
-            await dialect.store(failed(errors.unexpected(error), parsed), parsed)
-        finally:
-            metrics.in_flight -= 1
 
 
 class Responses(Completions[ResponsesParsed]):
@@ -93,27 +46,118 @@ class Responses(Completions[ResponsesParsed]):
             await super().answer(parsed, key_id, receive, send)
             return
         queued = await self.background.start(parsed)
-        await respond(send, 200, encode(queued), [JSON, request_id_header(None)])
+        log = self.background.log(parsed.id)
+        if log is None:
+            await respond(send, 200, encode(queued), [JSON, request_id_header(None)])
+        else:
+            await _stream(log.after(-1), receive, send)
+
+
+class InputTokens(Counting[ResponsesParsed]):
+    """`POST /v1/responses/input_tokens`."""
+
+    told = ResponseTokens
 
 
 class Stored:
-    """`GET /v1/responses/{id}`."""
+    """Responses that were stored, by id."""
 
     def __init__(self, dialect: OpenAIResponses, background: Background, auth: Auth) -> None:
         self._dialect = dialect
         self._background = background
         self._auth = auth
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    @property
+    def routes(self) -> dict[str, dict[str, Handler]]:
+        one = RESPONSES_PATH + "/{id}"
+        return {
+            one: {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
+            one + "/cancel": {"POST": self.cancel},
+            one + "/input_items": {"GET": self.input_items},
+        }
+
+    async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As a body or, where it was asked for as a stream in the background, as that stream once more."""
+        row, query = self._row(scope), query_of(scope)
+        if query.get("stream") != "true":
+            await _json(send, self._body(row))
+            return
+        after = query.get("starting_after", "-1")
+        if not after.removeprefix("-").isdecimal():
+            raise BadRequest(
+                f"starting_after is {after[:80]!r}", hint="the number of an event", field="starting_after"
+            )
+        await _stream(self._events(row, int(after)), receive, send)
+
+    async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
+        row = self._row(scope)
+        await self._background.cancel(row.id)
+        await self._dialect.delete(row)
+        await _json(send, msgspec.json.encode(ResponseDeleted(id=row.id)))
+
+    async def cancel(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End a background response; one that is done stays as it is."""
+        row = self._row(scope)
+        if not msgspec.json.decode(row.body)["background"]:
+            hint = "close the connection of one that isn't in the background"
+            raise BadRequest("only a background response can be cancelled", hint=hint, field="id")
+        await self._background.cancel(row.id)
+        await _json(send, self._body(self._row(scope)))
+
+    async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _json(send, page(self._dialect.brought(self._row(scope)), scope))
+
+    def _row(self, scope: Scope) -> ResponseRow:
         key = self._auth.check(scope)
-        key_id = None if key is None else key.id
-        row = self._dialect.get(scope["path"].removeprefix(RESPONSES_PATH).strip("/"), key_id, "id")
-        body = row.body
-        if row.status == "queued":
-            stored = msgspec.json.decode(body)
-            if self._background.runs(row.id):
-                stored["status"] = "in_progress"
-            else:  # another process was to make it, and is gone
-                stored |= {"status": "failed", "error": msgspec.to_builtins(failure_of(_STOPPED))}
-            body = msgspec.json.encode(stored)
-        await respond(send, 200, body, [JSON, request_id_header(None)])
+        return self._dialect.get(scope["path_params"]["id"], None if key is None else key.id, "id")
+
+    def _body(self, row: ResponseRow) -> bytes:
+        if row.status != "queued":
+            return row.body
+        stored = msgspec.json.decode(row.body)
+        if self._background.runs(row.id):
+            stored["status"] = "in_progress"
+        else:  # another process was to make it, and is gone
+            stored |= {"status": "failed", "error": msgspec.to_builtins(failure_of(STOPPED))}
+        return msgspec.json.encode(stored)
+
+    def _events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes]:
+        if (log := self._background.log(row.id)) is not None:
+            return log.after(after)
+        if not row.events:
+            raise BadRequest(
+                "this response has no stream to come back to",
+                hint="ask for it with background and stream",
+                field="stream",
+            )
+        return _told(events_after(after, zlib.decompress(row.events)))
+
+
+async def _told(events: bytes) -> AsyncIterator[bytes]:
+    yield events
+
+
+async def _stream(chunks: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
+    """Until they end, or the client goes away."""
+
+    async def write(data: bytes, *, more: bool = True) -> bool:
+        async with asyncio.timeout(STALLED_S):
+            await send({"type": "http.response.body", "body": data, "more_body": more})
+        return True
+
+    headers = [*SSE_HEADERS, request_id_header(None)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    with Watch(receive, lambda: write(sse.KEEP_ALIVE)) as watch:
+        try:
+            async for chunk in chunks:
+                await write(chunk)
+            await write(b"", more=False)
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            if not watch.gone:
+                raise
+
+
+async def _json(send: Send, body: bytes) -> None:
+    await respond(send, 200, body, [JSON, request_id_header(None)])

@@ -143,8 +143,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "function"}]}, "tools[0].name"),
     ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
     ({"background": True, "store": False}, "store"),
-    ({"background": True, "stream": True}, "stream"),
-    ({"conversation": "conv_1"}, "conversation"),
     ({"reasoning": {"efort": "low"}}, "reasoning.efort"),
 ]
 

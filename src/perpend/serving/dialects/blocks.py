@@ -94,7 +94,8 @@ class BlockStream(ABC):
     """Renders one stream; a dialect says what its events look like.
 
     Only the first candidate is streamed as it comes; what it lacks of the answer goes out at the end. The
-    opening waits for the first block: an upstream that refuses at once can still be answered with an error.
+    opening waits for the first block, unless a stream is `eager`: an upstream that refuses at once can still be
+    answered with an error.
     """
 
     keep_alive = sse.KEEP_ALIVE
@@ -102,6 +103,7 @@ class BlockStream(ABC):
 
     def __init__(self, visibility: Visibility) -> None:
         self.done = False
+        self.eager = False
         self._visibility: Visibility = visibility
         self._started: Started | None = None
         self._sent: list[Sent] = []
@@ -148,7 +150,7 @@ class BlockStream(ABC):
                 self._started = event
             elif isinstance(event, Finished):
                 self._finish(event.answer, out)
-        if out and self._started is not None:
+        if self._started is not None and (out or self.eager):
             out.insert(0, self.begin(self._started))
             self._started = None
         return b"".join(out)

@@ -1,5 +1,6 @@
 """OpenAI's responses, with Perpend's own fields beside OpenAI's: answers that can be gone on from."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -9,17 +10,24 @@ from msgspec import structs
 from perpend.config.schema import Config
 from perpend.errors import BadRequest, NotFound, PerpendError
 from perpend.serving import errors
-from perpend.serving.dialects.contract import Stream
 from perpend.serving.dialects.openai_responses_answer import response
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
-from perpend.serving.dialects.openai_responses_schema import ResponseBody
+from perpend.serving.dialects.openai_responses_ids import items_of, listed, place_of
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, messages_of, parsed
+from perpend.serving.dialects.openai_responses_schema import (
+    ConversationRef,
+    InputItem,
+    ResponseBody,
+    ResponsesRequest,
+)
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
-from perpend.storage.tables import ResponseRow
+from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
 from perpend.types import Answer, Message
 
 _conversation = msgspec.json.Decoder(tuple[Message, ...])
+_item = msgspec.json.Decoder(InputItem)
+_items = msgspec.json.Decoder(list[InputItem])
 
 
 class Kept(Protocol):
@@ -29,36 +37,75 @@ class Kept(Protocol):
 
     def get(self, id_: str, key_id: str | None) -> ResponseRow | None: ...
 
+    async def delete(self, id_: str, key_id: str | None) -> None: ...
+
+
+class Talks(Protocol):
+    """Where conversations are kept."""
+
+    async def put(self, row: ConversationRow) -> None: ...
+
+    def get(self, id_: str, key_id: str | None) -> ConversationRow | None: ...
+
+    async def delete(self, id_: str) -> None: ...
+
+    def items(self, id_: str) -> list[ItemRow]: ...
+
+    async def add(self, items: Sequence[ItemRow]) -> None: ...
+
+    async def remove(self, id_: str, item_id: str) -> None: ...
+
 
 class OpenAIResponses:
     source = "responses"
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: Kept, talks: Talks) -> None:
         self._kept = kept
+        self.talks = talks
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:
         ignored = Ignored(strict=config.serve.strict_fields)
         asked = decoded(body, ignored)
-        before = self._before(asked.previous_response_id, key_id) if asked.previous_response_id else ()
-        new = parsed(asked, before, config, key_id, ignored)
-        return structs.replace(new, keep=partial(self.keep, new)) if new.echo.store else new
+        brought = items_of(asked.input)
+        before = self._before(asked, config, key_id)
+        if any(item.type == "item_reference" for item in brought):
+            brought = [self._meant(item, f"input[{at}]", key_id) for at, item in enumerate(brought)]
+        asked.input = brought
+        new = structs.replace(parsed(asked, before, config, key_id, ignored), brought=brought)
+        kept = new.echo.store or new.echo.conversation
+        return structs.replace(new, keep=partial(self.keep, new)) if kept else new
 
     def whole(self, answer: Answer, parsed: ResponsesParsed) -> bytes:
         return encode(response(answer, parsed))
 
-    def stream(self, parsed: ResponsesParsed) -> Stream:
+    def stream(self, parsed: ResponsesParsed) -> ResponseStream:
         return ResponseStream(parsed)
 
     def failure(self, error: PerpendError) -> Any:
         return errors.body_of(error)
 
-    async def keep(self, parsed: ResponsesParsed, answer: Answer) -> None:
-        """Store the answer with its conversation."""
-        await self.store(response(answer, parsed), parsed, Message("assistant", answer.content))
+    async def keep(self, parsed: ResponsesParsed, answer: Answer, events: bytes = b"") -> None:
+        """Store the answer with what led to it, and add it to its conversation."""
+        body = response(answer, parsed)
+        if parsed.echo.store:
+            await self.store(body, parsed, Message("assistant", answer.content), events=events)
+        if parsed.echo.conversation:
+            items = [*listed(parsed.brought, parsed.id), *msgspec.to_builtins(body.output)]
+            await self.add(parsed.echo.conversation.id, items)
 
-    async def store(self, body: ResponseBody, parsed: ResponsesParsed, *said: Message) -> None:
-        conversation = encode((*parsed.conversation, *said))
-        await self._kept.put(ResponseRow(body.id, parsed.key_id, body.status, encode(body), conversation))
+    async def store(
+        self, body: ResponseBody, parsed: ResponsesParsed, *said: Message, events: bytes = b""
+    ) -> None:
+        row = ResponseRow(
+            id=body.id,
+            key_id=parsed.key_id,
+            status=body.status,
+            body=encode(body),
+            conversation=encode((*parsed.conversation, *said)),
+            input=encode(parsed.brought),
+            events=events,
+        )
+        await self._kept.put(row)
 
     def get(self, id_: str, key_id: str | None, field: str) -> ResponseRow:
         """Raises NotFound naming `field`."""
@@ -68,7 +115,43 @@ class OpenAIResponses:
             raise NotFound(f"there is no response {id_[:80]!r}", hint=hint, field=field)
         return row
 
-    def _before(self, id_: str, key_id: str | None) -> tuple[Message, ...]:
+    async def delete(self, row: ResponseRow) -> None:
+        await self._kept.delete(row.id, row.key_id)
+
+    def brought(self, row: ResponseRow) -> list[dict[str, Any]]:
+        """The items that a response's request brought."""
+        return listed(_items.decode(row.input), row.id)
+
+    def conversation(self, id_: str, key_id: str | None, field: str) -> ConversationRow:
+        """Raises NotFound naming `field`."""
+        row = self.talks.get(id_, key_id)
+        if row is None:
+            hint = "it was deleted, or made with another key; POST /v1/conversations makes one"
+            raise NotFound(f"there is no conversation {id_[:80]!r}", hint=hint, field=field)
+        return row
+
+    async def add(self, conversation_id: str, items: list[dict[str, Any]]) -> None:
+        rows = [ItemRow(conversation_id, item["id"], msgspec.json.encode(item)) for item in items]
+        await self.talks.add(rows)
+
+    def _before(self, asked: ResponsesRequest, config: Config, key_id: str | None) -> tuple[Message, ...]:
+        """What was said before, as the request names it."""
+        previous, named = asked.previous_response_id, asked.conversation
+        if named is not None:
+            if previous is not None:
+                hint = "a conversation holds its responses already"
+                raise BadRequest(
+                    "previous_response_id and conversation exclude each other",
+                    hint=hint,
+                    field="conversation",
+                )
+            asked.conversation = named = ConversationRef(named) if isinstance(named, str) else named
+            id_ = self.conversation(named.id, key_id, "conversation").id
+            items = [_item.decode(row.body) for row in self.talks.items(id_)]
+            return tuple(messages_of(items, config, Ignored(strict=False)))
+        return self._said(previous, key_id) if previous else ()
+
+    def _said(self, id_: str, key_id: str | None) -> tuple[Message, ...]:
         row = self.get(id_, key_id, "previous_response_id")
         if row.status not in ("completed", "incomplete"):
             raise BadRequest(
@@ -77,3 +160,21 @@ class OpenAIResponses:
                 field="previous_response_id",
             )
         return _conversation.decode(row.conversation)
+
+    def _meant(self, item: InputItem, path: str, key_id: str | None) -> InputItem:
+        """The stored item that a reference names. Raises NotFound."""
+        if item.type != "item_reference":
+            return item
+        id_ = str(item.id)
+        place = place_of(id_)
+        row = self._kept.get(place.response_id, key_id) if place else None
+        items = []
+        if place is not None and row is not None:
+            items = self.brought(row) if place.brought else msgspec.json.decode(row.body)["output"]
+        found = next((one for one in items if one["id"] == id_), None)
+        if found is None:
+            hint = (
+                "send the item itself: its response expired, was made with another key, or with store: false"
+            )
+            raise NotFound(f"there is no item {id_[:80]!r}", hint=hint, field=f"{path}.id")
+        return msgspec.convert(found, InputItem)

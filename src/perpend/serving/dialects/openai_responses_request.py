@@ -4,6 +4,7 @@ import time
 from typing import cast
 
 import msgspec
+from msgspec import UNSET
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
@@ -13,6 +14,7 @@ from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import form_of, plain, with_results_together
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_responses_schema import (
+    ConversationRef,
     Echo,
     InputContent,
     InputItem,
@@ -64,14 +66,15 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
     conversation: tuple[Message, ...]
     """Without the instructions, which hold for one turn."""
     key_id: str | None
+    brought: list[InputItem] = msgspec.field(default_factory=list[InputItem])
+    """What the request brought to it."""
 
 
 def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     """The body's fields. Raises BadRequest naming the first one that is wrong or not supported."""
     asked = decode(_decoder, body, ignored)
-    for field in ("conversation", "prompt"):
-        if getattr(asked, field):
-            raise not_supported(field)
+    if asked.prompt:
+        raise not_supported("prompt")
     ignored.unused(asked, _PASSED_OVER)
     if asked.truncation == "auto":
         ignored.add("truncation")
@@ -83,9 +86,6 @@ def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
             hint="leave out store",
             field="store",
         )
-    if asked.background and asked.stream:
-        hint = "poll GET /v1/responses/{id}, or leave out background"
-        raise not_supported("stream", "streaming a background response", hint)
     return asked
 
 
@@ -97,7 +97,10 @@ def parsed(
     ignored: Ignored,
 ) -> ResponsesParsed:
     """`before` is the conversation that the request goes on from. Raises BadRequest naming the field."""
-    conversation = with_results_together([*before, *_messages(asked.input, config, ignored)])
+    new = messages_of(asked.input or [], config, ignored)
+    if not new and (asked.input or not before):
+        raise BadRequest("nothing is asked", hint="send text, or a message", field="input")
+    conversation = with_results_together([*before, *new])
     told = (Message("system", asked.instructions),) if asked.instructions else ()
     reasoning = asked.reasoning or ReasoningConfig()
     if asked.reasoning_effort is None:
@@ -109,6 +112,7 @@ def parsed(
     canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
     echo = Echo(
         background=bool(asked.background),
+        conversation=asked.conversation if isinstance(asked.conversation, ConversationRef) else UNSET,
         instructions=asked.instructions,
         max_output_tokens=asked.max_output_tokens,
         metadata=asked.metadata or {},
@@ -134,7 +138,7 @@ def parsed(
     )
 
 
-def _messages(given: str | list[InputItem], config: Config, ignored: Ignored) -> list[Message]:
+def messages_of(given: str | list[InputItem], config: Config, ignored: Ignored) -> list[Message]:
     """What an assistant said in one turn is one message, however many items it is."""
     if isinstance(given, str):
         return [Message("user", given)]
@@ -165,8 +169,6 @@ def _messages(given: str | list[InputItem], config: Config, ignored: Ignored) ->
             content = plain(_contents(item.content, f"{path}.content", config))
             messages.append(Message(_ROLES[item.role], content))
     end_turn()
-    if not messages:
-        raise BadRequest("nothing is asked", hint="send a message", field="input")
     return messages
 
 

@@ -33,9 +33,9 @@ class InputItem(Struct, forbid_unknown_fields=True):
     arguments: str | None = None
     output: str | list[InputContent] | None = None
     encrypted_content: str | None = None
+    id: str | None = None
 
     # As they came; they say nothing new.
-    id: Any = None
     status: Any = None
     summary: Any = None
 
@@ -78,10 +78,14 @@ class ResponsesStreamOptions(Struct, forbid_unknown_fields=True):
     include_obfuscation: bool | None = None
 
 
+class ConversationRef(Struct, forbid_unknown_fields=True, frozen=True):
+    id: Text256
+
+
 class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     """OpenAI's request with Perpend's own fields beside it; null means absent everywhere."""
 
-    input: str | Annotated[list[InputItem], Meta(min_length=1)]
+    input: str | Annotated[list[InputItem], Meta(min_length=1)] | None = None
     model: Text256 | None = None
     instructions: str | None = None
     stream: bool | None = None
@@ -98,6 +102,8 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     store: bool | None = None
     """Whether the answer can be gone on from, or asked for again; by default it can."""
     previous_response_id: Text256 | None = None
+    conversation: Text256 | ConversationRef | None = None
+    """What was said before, made with `POST /v1/conversations`; the answer is added to it."""
     background: bool | None = None
     """Answer at once that it is queued; `GET /v1/responses/{id}` says how far it is."""
     metadata: dict[str, str] | None = None
@@ -106,8 +112,7 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     user: str | None = None
     truncation: Literal["disabled", "auto"] | None = None
 
-    # Refused where they say anything.
-    conversation: Any = None
+    # Refused where it says anything.
     prompt: Any = None
 
     # Passed over.
@@ -205,13 +210,14 @@ class Incomplete(Struct, frozen=True):
     reason: Literal["max_output_tokens", "content_filter"]
 
 
-ResponseState = Literal["queued", "in_progress", "completed", "incomplete", "failed"]
+ResponseState = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
 
 class Echo(Struct, frozen=True, kw_only=True):
     """What a response repeats of its request."""
 
     background: bool = False
+    conversation: ConversationRef | UnsetType = UNSET
     instructions: str | None = None
     max_output_tokens: int | None = None
     metadata: dict[str, str] = field(default_factory=dict[str, str])
@@ -240,3 +246,14 @@ class ResponseBody(Echo, frozen=True, kw_only=True):
     output: tuple[OutputItem, ...] = ()
     usage: ResponseUsage | None = None
     perpend: PerpendReport | UnsetType = UNSET
+
+
+class ResponseTokens(Struct, frozen=True):
+    input_tokens: int
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+
+
+class ResponseDeleted(Struct, frozen=True, kw_only=True):
+    id: str
+    object: Literal["response"] = "response"
+    deleted: bool = True

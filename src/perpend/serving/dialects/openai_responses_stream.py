@@ -1,6 +1,6 @@
 """From batches of events to the server-sent events of a streamed response."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import structs
@@ -16,7 +16,12 @@ from perpend.serving.dialects.openai_responses_answer import (
     unfinished,
 )
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
-from perpend.serving.dialects.openai_responses_schema import OutputText, ReasoningText, SummaryText
+from perpend.serving.dialects.openai_responses_schema import (
+    OutputText,
+    ReasoningText,
+    ResponseBody,
+    SummaryText,
+)
 from perpend.serving.dialects.report import encode
 from perpend.types import Answer, Started
 
@@ -24,7 +29,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class ResponseStream(BlockStream):
-    tells = frozenset(
+    tells: ClassVar[frozenset[str]] = frozenset(
         (PromptTooLong.code,)
     )  # Codex shortens a conversation for `response.failed`, never for a 400
 
@@ -40,6 +45,7 @@ class ResponseStream(BlockStream):
             "call": "response.function_call_arguments",
         }
         self._shown = shown
+        self.eager = parsed.echo.background
         self._heads: dict[int, bytes] = {}  # where a block's deltas belong
 
     def begin(self, started: Started) -> bytes:
@@ -89,11 +95,15 @@ class ResponseStream(BlockStream):
         body = response(answer, self._parsed)
         return _event(f"response.{body.status}", self._next(), {"response": body})
 
-    def fail(self, error: PerpendError) -> bytes:
-        """The end of a stream that can't go on."""
+    def over(self, body: ResponseBody) -> bytes:
+        """The end of a stream whose response has no answer."""
         self.done = True
         before = b"" if self._begun else self._begin()
-        return before + _event("response.failed", self._next(), {"response": failed(error, self._parsed)})
+        return before + _event("response.failed", self._next(), {"response": body})
+
+    def fail(self, error: PerpendError) -> bytes:
+        """The end of a stream that can't go on."""
+        return self.over(failed(error, self._parsed))
 
     def _part(self, block: Block, text: str) -> OutputText | ReasoningText | None:
         if block.kind == "text":

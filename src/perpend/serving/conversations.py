@@ -1,0 +1,157 @@
+"""The endpoints of `/v1/conversations`: what was said, kept under an id that responses go on from."""
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from perpend.config.schema import Config
+from perpend.errors import NotFound
+from perpend.serving.asgi import JSON, Handler, Receive, Scope, Send, read_body, respond
+from perpend.serving.auth import Auth
+from perpend.serving.decode import decode
+from perpend.serving.dialects.openai_responses import OpenAIResponses
+from perpend.serving.dialects.openai_responses_ids import listed
+from perpend.serving.dialects.openai_responses_request import messages_of
+from perpend.serving.dialects.openai_responses_schema import InputItem
+from perpend.serving.fields import Ignored
+from perpend.serving.out import request_id_header
+from perpend.serving.pages import page, page_of
+from perpend.storage.tables import ConversationRow
+from perpend.types import new_id
+
+CONVERSATIONS_PATH = "/v1/conversations"
+Metadata = dict[str, str]
+
+
+class ConversationRequest(Struct, forbid_unknown_fields=True):
+    metadata: Metadata | None = None
+    items: Annotated[list[InputItem], Meta(max_length=20)] | None = None
+
+
+class ConversationChange(Struct, forbid_unknown_fields=True):
+    metadata: Metadata | None
+
+
+class ItemsRequest(Struct, forbid_unknown_fields=True):
+    items: Annotated[list[InputItem], Meta(min_length=1, max_length=20)]
+
+
+class Conversation(Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "conversation"
+    created_at: int
+    """Seconds since 1970."""
+    metadata: Metadata
+
+
+class ConversationDeleted(Struct, frozen=True, kw_only=True):
+    id: str
+    object: str = "conversation.deleted"
+    deleted: bool = True
+
+
+_new = msgspec.json.Decoder(ConversationRequest)
+_change = msgspec.json.Decoder(ConversationChange)
+_items = msgspec.json.Decoder(ItemsRequest)
+
+
+class Conversations:
+    def __init__(self, dialect: OpenAIResponses, config: Config, auth: Auth) -> None:
+        self._dialect = dialect
+        self._config = config
+        self._auth = auth
+
+    @property
+    def routes(self) -> dict[str, dict[str, Handler]]:
+        one = CONVERSATIONS_PATH + "/{id}"
+        return {
+            CONVERSATIONS_PATH: {"POST": self.create},
+            one: {"GET": self.get, "POST": self.update, "DELETE": self.delete},
+            one + "/items": {"GET": self.items, "POST": self.add},
+            one + "/items/{item}": {"GET": self.item, "DELETE": self.remove},
+        }
+
+    async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = self._auth.check(scope)
+        body, ignored = await self._read(receive), self._ignored()
+        asked = decode(_new, body, ignored) if body.strip() else ConversationRequest()
+        key_id = None if key is None else key.id
+        metadata = msgspec.json.encode(asked.metadata or {})
+        row = ConversationRow(new_id("conv"), key_id, int(time.time()), metadata)
+        added = self._listed(asked.items or [], ignored)
+        await self._dialect.talks.put(row)
+        await self._dialect.add(row.id, added)
+        await _json(send, _body(row))
+
+    async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _json(send, _body(self._row(scope)))
+
+    async def update(self, scope: Scope, receive: Receive, send: Send) -> None:
+        row = self._row(scope)
+        asked = decode(_change, await self._read(receive), self._ignored())
+        metadata = msgspec.json.encode(asked.metadata or {})
+        changed = ConversationRow(row.id, row.key_id, row.created_at, metadata)
+        await self._dialect.talks.put(changed)
+        await _json(send, _body(changed))
+
+    async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
+        row = self._row(scope)
+        await self._dialect.talks.delete(row.id)
+        await _json(send, msgspec.json.encode(ConversationDeleted(id=row.id)))
+
+    async def items(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _json(send, page(self._said(self._row(scope)), scope))
+
+    async def add(self, scope: Scope, receive: Receive, send: Send) -> None:
+        row = self._row(scope)
+        ignored = self._ignored()
+        added = self._listed(decode(_items, await self._read(receive), ignored).items, ignored)
+        await self._dialect.add(row.id, added)
+        await _json(send, page_of(added, more=False))
+
+    async def item(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await _json(send, msgspec.json.encode(self._item(scope)[1]))
+
+    async def remove(self, scope: Scope, receive: Receive, send: Send) -> None:
+        row, item = self._item(scope)
+        await self._dialect.talks.remove(row.id, item["id"])
+        await _json(send, _body(row))
+
+    async def _read(self, receive: Receive) -> bytes:
+        return await read_body(receive, self._config.serve.max_body_bytes)
+
+    def _ignored(self) -> Ignored:
+        """What is passed over here has no answer to be named in."""
+        return Ignored(strict=self._config.serve.strict_fields)
+
+    def _listed(self, items: list[InputItem], ignored: Ignored) -> list[dict[str, Any]]:
+        """With their ids. Raises BadRequest for what no response could go on from."""
+        messages_of(items, self._config, ignored)
+        return listed(items, new_id("resp"))
+
+    def _row(self, scope: Scope) -> ConversationRow:
+        key = self._auth.check(scope)
+        id_ = scope["path_params"]["id"]
+        return self._dialect.conversation(id_, None if key is None else key.id, "id")
+
+    def _said(self, row: ConversationRow) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(item.body) for item in self._dialect.talks.items(row.id)]
+
+    def _item(self, scope: Scope) -> tuple[ConversationRow, dict[str, Any]]:
+        row, id_ = self._row(scope), scope["path_params"]["item"]
+        for item in self._said(row):
+            if item["id"] == id_:
+                return row, item
+        hint = f"GET {CONVERSATIONS_PATH}/{row.id}/items lists those that there are"
+        raise NotFound(f"there is no item {id_[:80]!r} here", hint=hint, field="item")
+
+
+def _body(row: ConversationRow) -> bytes:
+    metadata = msgspec.json.decode(row.metadata, type=Metadata)
+    return msgspec.json.encode(Conversation(id=row.id, created_at=row.created_at, metadata=metadata))
+
+
+async def _json(send: Send, body: bytes) -> None:
+    await respond(send, 200, body, [JSON, request_id_header(None)])

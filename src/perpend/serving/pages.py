@@ -1,0 +1,53 @@
+"""Lists of items, a page at a time (OpenAI's API reference: `after`, `limit`, `order`)."""
+
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import BadRequest, NotFound
+from perpend.serving.asgi import Scope
+
+_MOST = 100
+
+
+class ItemList(Struct, frozen=True, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[Any]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("latin-1")))
+
+
+def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
+    """Those that the query asks for, from the newest on unless it says otherwise. Raises BadRequest, NotFound."""
+    asked = query_of(scope)
+    order = asked.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise BadRequest(f"no such order: {order[:80]!r}", hint="asc or desc", field="order")
+    limit = asked.get("limit", "20")
+    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST:
+        raise BadRequest(f"limit is {limit[:80]!r}", hint=f"a number from 1 to {_MOST}", field="limit")
+    ordered = items if order == "asc" else items[::-1]
+    rest = ordered[_start(ordered, asked.get("after")) :]
+    shown = rest[: int(limit)]
+    return page_of(shown, more=len(rest) > len(shown))
+
+
+def page_of(shown: list[dict[str, Any]], *, more: bool) -> bytes:
+    ids = [item["id"] for item in shown] or [None]
+    return msgspec.json.encode(ItemList(data=shown, first_id=ids[0], last_id=ids[-1], has_more=more))
+
+
+def _start(items: list[dict[str, Any]], after: str | None) -> int:
+    if after is None:
+        return 0
+    for at, item in enumerate(items):
+        if item["id"] == after:
+            return at + 1
+    raise NotFound(f"there is no item {after[:80]!r} here", hint="an id from the page before", field="after")
