@@ -16,6 +16,7 @@ from aiohttp import web
 from commands import PERPEND, environment, run
 from fake_server import serving
 from gateway import running
+from scripted import until
 from wire_server import Server
 
 from perpend.cli.launch_agents import agents
@@ -34,7 +35,7 @@ mine = json.dumps([words, files])
 url, key = re.search(r"http://127\.0\.0\.1:\d+", mine)[0], re.search(r"pk-[\w-]{43}", mine)[0]
 body = json.dumps({"model": "gpt-5", "messages": [{"role": "user", "content": "hi"}]}).encode()
 asked = urllib.request.Request(url + "/v1/chat/completions", body, {"Authorization": f"Bearer {key}"})
-with urllib.request.urlopen(asked) as reply:
+with urllib.request.urlopen(asked, timeout=float(os.environ.get("PATIENCE_S", "60"))) as reply:
     print(json.load(reply)["choices"][0]["message"]["content"], sys.stdin.read(), flush=True)
 exec(os.environ.get("THEN", ""))
 """
@@ -61,10 +62,20 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+class Upstream(Server):
+    silent = False
+    """Says nothing until whoever asked has gone."""
+
+    async def answer(self, request: web.Request) -> web.Response:
+        if self.silent:
+            await until(lambda: request.transport is None)
+        return await super().answer(request)
+
+
 @asynccontextmanager
-async def upstream(home: Path, context: int = 65_536, port: int = 1) -> AsyncGenerator[Server, None]:
+async def upstream(home: Path, context: int = 65_536, port: int = 1) -> AsyncGenerator[Upstream, None]:
     """A provider that the config in `home` names."""
-    server, app = Server([REPLY]), web.Application()
+    server, app = Upstream([REPLY]), web.Application()
     app.router.add_post("/{path:.*}", server.answer)
     async with serving(app) as url:
         (home / "perpend.toml").write_text(
@@ -152,6 +163,28 @@ async def test_signals_are_the_agent_s(home: Path, number: signal.Signals, statu
     assert b"used 1 request" in said
 
 
+async def test_where_the_agent_is_stopped_the_shell_gets_its_terminal_back(home: Path) -> None:
+    """And where it goes on, so does the agent."""
+
+    def run_and_go_on() -> tuple[int, str]:
+        then = "import signal; os.kill(os.getpid(), signal.SIGSTOP); print('again')"
+        given: dict[str, Any] = {
+            "env": environment(home, **outside(home), THEN=then),
+            "cwd": home,
+            "text": True,
+        }
+        command = [*PERPEND, "launch", "llm"]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **given) as process:
+            _, status = os.waitpid(process.pid, os.WUNTRACED)
+            assert os.WIFSTOPPED(status)
+            process.send_signal(signal.SIGCONT)
+            said, _ = process.communicate()
+        return process.returncode, said
+
+    async with upstream(home):
+        assert await asyncio.to_thread(run_and_go_on) == (0, "four \nagain\n")
+
+
 async def test_a_gateway_that_runs_here_is_joined_and_goes_on(home: Path, unused_tcp_port: int) -> None:
     async with upstream(home, port=unused_tcp_port):
         with running(home, unused_tcp_port) as front:
@@ -189,9 +222,13 @@ async def test_a_context_that_is_too_small_is_told_with_what_to_do(home: Path) -
 
 
 async def test_what_is_cut_short_is_in_the_account(home: Path) -> None:
-    async with upstream(home):
-        done = await launched(home, "llm", "--deadline", "1ms")
-    assert "cut short: 1 deadline_exceeded" in done.stderr
+    """Such as the answer that an agent left in the middle."""
+    async with upstream(home) as server:
+        server.silent = True
+        done = await launched(home, "llm", PATIENCE_S="0.5")
+    assert done.returncode == 1
+    assert "used 1 request" in done.stderr
+    assert "cut short: 1 cancelled" in done.stderr
 
 
 def test_one_that_isn_t_there_says_how_to_get_it(tmp_path: Path) -> None:

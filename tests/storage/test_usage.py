@@ -12,7 +12,7 @@ from ledger_rows import NOON, ledger_row
 
 from perpend.storage.keys import create_key
 from perpend.storage.store import Store
-from perpend.storage.usage import UsageRow, last_used, total, usage
+from perpend.storage.usage import UsageRow, cut_short, last_used, total, usage
 
 MAY_4, MAY_5 = dt.date(2026, 5, 4), dt.date(2026, 5, 5)
 
@@ -57,6 +57,25 @@ def test_by_one_of_them(store: Store) -> None:
 def test_since_a_day(store: Store) -> None:
     assert [row.requests for row in usage(store, ["day"], since=MAY_5)] == [1]
     assert usage(store, ["day"], since=dt.date(2026, 5, 6)) == []
+
+
+def test_of_one_key(store: Store) -> None:
+    (row,) = usage(store, (), key_id="key_gone")
+    assert (row.requests, row.cost_usd) == (1, Decimal("0.0000123"))
+
+
+def test_what_was_cut_short_is_counted_by_why(store: Store) -> None:
+    store.writer.write_now(
+        [
+            ledger_row(key_id="key_1", truncated=True, stop_reason="deadline"),
+            ledger_row(key_id="key_1", truncated=True, stop_reason="deadline"),
+            ledger_row(key_id="key_1", status="cancelled", stop_reason="cancelled"),
+            ledger_row(key_id="key_1", status="failed", stop_reason=None, error_code="upstream_error"),
+            ledger_row(key_id="key_1"),
+        ]
+    )
+    assert cut_short(store, "key_1") == {"cancelled": 1, "deadline": 2, "upstream_error": 1}
+    assert cut_short(store, "key_gone") == {}
 
 
 def test_an_empty_ledger(tmp_path: Path) -> None:

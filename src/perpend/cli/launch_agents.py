@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from perpend.errors import BadRequest, NotFound
 from perpend.registry import choices_hint
 
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_PLACEHOLDER = re.compile(r"\{(?P<name>\w+)(?::(?P<word>\w+))?\}")
 
 
 class Agent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,13 +98,13 @@ def _fill(template: str, values: dict[str, str]) -> str:
     """Its lines, less those that need a value which isn't known. Between quotes, values are escaped as in JSON."""
     lines: list[str] = []
     for line in template.split("\n"):
-        if all(name in values for name in _PLACEHOLDER.findall(line)):
+        if all(match["name"] in values for match in _PLACEHOLDER.finditer(line)):
             lines.append(_PLACEHOLDER.sub(lambda match: _value(match, values), line))
     return "\n".join(lines)
 
 
 def _value(match: re.Match[str], values: dict[str, str]) -> str:
-    value = values[match[1]]
+    value = match["word"] or values[match["name"]]
     quoted = match.string.count('"', 0, match.start()) % 2
     return json.dumps(value)[1:-1] if quoted else value
 
