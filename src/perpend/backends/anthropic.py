@@ -14,6 +14,7 @@ from perpend.backends.anthropic_request import left_out, request
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
+from perpend.backends.options import with_options
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage
@@ -42,7 +43,8 @@ class Anthropic:
         self._origin = upstream.provider.name
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        path, body = self._address(call, request(call, self._origin))
+        body = with_options(request(call, self._origin), call, self._upstream.provider)
+        path, body = self._address(call, body)
         return relay(self._upstream, path, body, _MessageReading(self._origin), self._framing())
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
 from perpend.backends.openai_chat_request import chat_body, chat_drawing
+from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, ToolCallDelta, Usage
@@ -29,8 +30,9 @@ class Cohere:
         self._upstream = upstream
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        body, reading = _body(call, self._upstream.provider), CohereReading(self._upstream.provider.name)
-        return relay(self._upstream, "/chat", body, reading)
+        provider = self._upstream.provider
+        body = with_options(_body(call, provider), call, provider)
+        return relay(self._upstream, "/chat", body, CohereReading(provider.name))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return CohereReading(self._upstream.provider.name).events([body])

@@ -1,9 +1,9 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from perpend.backends.families import Family
 from perpend.backends.http import Account, HTTPClient
@@ -43,6 +43,8 @@ class Call(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     form: Form = Form()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
+    options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """What a client sends through, by the names of providers and wires."""
     pause: str = ""
     """Text at which a thinking phase stops, to be gone on with by another call."""
     weighs: int = 0

@@ -13,6 +13,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, Failure, TokenDetails
 from perpend.backends.openai_chat_request import chat_body, chat_drawing
+from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.types import CallEnded
@@ -30,8 +31,9 @@ class DashScope:
         self._upstream = upstream
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        body, reading = _body(call, self._upstream.provider), self._reading(call)
-        return relay(self._upstream, _PATH, body, reading)
+        provider = self._upstream.provider
+        body = with_options(_body(call, provider), call, provider)
+        return relay(self._upstream, _PATH, body, self._reading(call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self._reading(call).events([body])

@@ -12,6 +12,7 @@ from msgspec import Raw, Struct, field
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.gemini_request import gemini_drawing, request
+from perpend.backends.options import with_options
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage, new_id
@@ -51,7 +52,8 @@ class Gemini:
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
-        return relay(self._upstream, path, request(call, self._origin), _ResponseReading(self._origin))
+        body = with_options(request(call, self._origin), call, self._upstream.provider)
+        return relay(self._upstream, path, body, _ResponseReading(self._origin))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""

@@ -11,6 +11,7 @@ from msgspec import Raw, Struct, field
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.lines import LineParser
+from perpend.backends.options import with_options
 from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.backends.sampling import Words, drawing
@@ -46,7 +47,7 @@ class Ollama:
         """Models that are known not to think: to ask them for it is a 400."""
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        body = _request(call)
+        body = with_options(_request(call), call, self._upstream.provider)
         if call.model in self._thoughtless:
             body["think"] = False
         try:

@@ -28,6 +28,7 @@ from perpend.backends.openai_chat_events import (
     failure_of,
 )
 from perpend.backends.openai_chat_request import chat_body, chat_drawing, enforced_format
+from perpend.backends.options import with_options
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, relay
 from perpend.backends.refusals import failure, malformed
@@ -63,7 +64,8 @@ class OpenAIChat:
         """With what its answers have shown."""
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        body, reading = chat_body(call, self._provider), ChatReading(call, self._provider, self._learn)
+        body = with_options(chat_body(call, self._provider), call, self._provider)
+        reading = ChatReading(call, self._provider, self._learn)
         return relay(self._upstream, "/chat/completions", body, reading)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:

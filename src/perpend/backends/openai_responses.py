@@ -6,6 +6,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_background import Background
 from perpend.backends.openai_responses_events import ResponsesReading
 from perpend.backends.openai_responses_request import responses_body, responses_drawing
+from perpend.backends.options import with_options
 from perpend.backends.reading import relay
 
 
@@ -18,7 +19,7 @@ class OpenAIResponses:
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
-        body = responses_body(call, upstream.provider)
+        body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
         if "background" in body:
             return Background(upstream, body).events()
         return relay(upstream, "/responses", body, ResponsesReading(upstream.provider.name))

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text
+from perpend.backends.options import with_options
 from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
 from perpend.backends.refusals import malformed
 from perpend.backends.sampling import Drawing, Words, drawing
@@ -76,6 +77,7 @@ class RawCompletion(ABC):
             prompt += f"{OPEN}\n"
         body = self.body(call, prompt)
         self._provider.rename(body)
+        with_options(body, call, self._provider)
         said, last = _Said(call), RawChunk()
         reads = self._http.stream_sse(base + self.path, msgspec.json.encode(body), self._account)
         async with aclosing(reads):

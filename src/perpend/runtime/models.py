@@ -22,6 +22,7 @@ from perpend.errors import ConfigError, NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
 
+_ENGINES_WIRE = "llama_completion"
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
 
@@ -192,7 +193,9 @@ class Models:
             return await self._engines.ready(name, path, context)
 
         account = Account({"content-type": "application/json"})
-        return backends.get("llama_completion")(Upstream(Provider(name=EMBEDDED), self._http, url, account))
+        return backends.get(_ENGINES_WIRE)(
+            Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
+        )
 
     def _remote(self, name: str, row: ModelConfig) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""

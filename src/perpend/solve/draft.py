@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from perpend.accounting.ledger import Amount, Reservation
 from perpend.backends.contract import Call
-from perpend.errors import EngineError, UpstreamError
+from perpend.errors import BadRequest, EngineError, UpstreamError
 from perpend.solve.means import Means
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
@@ -124,6 +124,9 @@ class Draft:
             except (UpstreamError, EngineError) as error:
                 billed = not isinstance(error, UpstreamError) or error.billed
                 await self.means.note(CallFailed(error.code, error.message, self.index))
+                raise
+            except BadRequest:
+                billed = False  # nobody was asked
                 raise
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()

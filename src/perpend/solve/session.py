@@ -327,6 +327,7 @@ class Session(Struct, frozen=True):
             effort=effort if budget.thinking else "none",
             form=self.request.form,
             sampling=sampling or self.request.sampling,
+            options=self.request.provider_options,
         )
 
 

@@ -101,6 +101,8 @@ class Request(Struct, frozen=True, kw_only=True):
     strategy: StrategySpec = StrategySpec()
     form: Form = Form()
     verifier: VerifierSpec | None = None
+    provider_options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Fields of vendors' own that are sent through, by the names of providers and wires."""
     visibility: Visibility = "visible"
     progress: bool = False
     ignored: tuple[str, ...] = ()

@@ -1,0 +1,60 @@
+"""What a client sends through to a vendor: `provider_options`, by the name of a provider or of a wire.
+
+They are merged into a request's body last. They add to it, and change nothing that is there: what Perpend sets, it
+also counts and keeps. That holds for other names of the same things too, wherever they stand.
+"""
+
+from typing import Any
+
+from perpend.backends.contract import Call
+from perpend.backends.providers import Provider
+from perpend.errors import BadRequest
+
+_KEPT = frozenset(
+    (
+        *("model", "messages", "input", "prompt", "contents", "stream", "background"),
+        *("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "max_new_tokens"),
+        *("n_predict", "num_predict", "n", "best_of", "candidateCount"),
+        *("thinking", "thinking_budget", "thinking_token_budget", "max_thinking_tokens", "thinkingConfig"),
+        *("enable_thinking", "think", "reasoning", "reasoning_effort", "reasoning_budget_tokens"),
+    )
+)
+"""What budgets are kept by."""
+
+
+def with_options(body: dict[str, Any], call: Call, provider: Provider) -> dict[str, Any]:
+    """`body` with what the client sends through to this provider. Raises BadRequest naming a field that isn't its."""
+    if call.options:
+        for name in dict.fromkeys((provider.wire, provider.name)):
+            _merge(body, call.options.get(name, {}), f"provider_options.{name}")
+    return body
+
+
+def check_options(options: dict[str, dict[str, Any]]) -> None:
+    """Raises BadRequest naming a field that budgets are kept by."""
+    for name, fields in options.items():
+        _check(fields, f"provider_options.{name}")
+
+
+def _check(fields: dict[str, Any], path: str) -> None:
+    for name, value in fields.items():
+        if name in _KEPT:
+            raise _not_theirs(f"{path}.{name}")
+        if isinstance(value, dict):
+            _check(value, f"{path}.{name}")  # pyright: ignore[reportUnknownArgumentType] - it's JSON
+
+
+def _merge(body: dict[str, Any], fields: dict[str, Any], path: str) -> None:
+    for name, value in fields.items():
+        known = body.get(name)
+        if isinstance(known, dict) and isinstance(value, dict):
+            _merge(known, value, f"{path}.{name}")  # pyright: ignore[reportUnknownArgumentType] - it's JSON
+        elif name in body:
+            raise _not_theirs(f"{path}.{name}")
+        else:
+            body[name] = value
+
+
+def _not_theirs(path: str) -> BadRequest:
+    hint = "options add to what is sent, and change nothing of it: say it by the request's own fields"
+    return BadRequest(f"{path} is set by Perpend itself", hint=hint, field=path)
