@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -248,8 +249,13 @@ class _Solving:
             candidates=tuple(sorted(account.candidates, key=lambda candidate: candidate.index)),
             elapsed_s=self._prepared.clock.elapsed_s,
             summary=self._narrator.summary,
-            ignored=(*self._session.request.ignored, *sorted(account.left_out)),
+            ignored=(*self._session.request.ignored, *self._left_out()),
         )
+
+    def _left_out(self) -> list[str]:
+        """What was asked of sampling and no model could be asked for; a strategy's own wishes aren't the client's."""
+        asked = msgspec.to_builtins(self._session.request.sampling)
+        return [field for field in asked if field in self._account.left_out]
 
     def _plan(self) -> Plan:
         """What was decided, before and on the way."""

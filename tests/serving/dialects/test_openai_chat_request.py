@@ -33,7 +33,13 @@ from perpend.types import (
 
 USER = {"role": "user", "content": "hi"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
+SUB = {"type": "function", "function": {"name": "sub"}}
 TOOL = {"type": "function", "function": {"name": "add", "description": "Adds.", "parameters": SCHEMA}}
+
+
+def allowed(name: str, mode: str = "auto") -> dict[str, Any]:
+    tools = [{"type": "function", "function": {"name": name}}]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
 
 
 def parsed(**fields: Any) -> Parsed:
@@ -122,6 +128,70 @@ def test_a_conversation_with_parts_and_past_thinking() -> None:
         Message("assistant", ""),
         Message("user", "hi"),
     )
+
+
+def test_all_of_the_sampling() -> None:
+    got = parsed(
+        presence_penalty=0.5,
+        frequency_penalty=-0.5,
+        logit_bias={"50256": -100},
+        verbosity="low",
+        logprobs=True,
+        top_logprobs=3,
+        top_k=40,
+        min_p=0.05,
+        repetition_penalty=1.1,
+    )
+    assert got.request.sampling == Sampling(
+        presence_penalty=0.5,
+        frequency_penalty=-0.5,
+        logit_bias={"50256": -100.0},
+        verbosity="low",
+        logprobs=3,
+        top_k=40,
+        min_p=0.05,
+        repetition_penalty=1.1,
+    )
+    assert got.request.ignored == ()
+
+
+def test_what_says_nothing_is_as_if_it_werent_there() -> None:
+    got = parsed(presence_penalty=0, frequency_penalty=0.0, logit_bias={}, verbosity="medium", logprobs=False)
+    assert got.request.sampling == Sampling()
+
+
+def test_n_is_the_strategy_that_keeps_all_samples() -> None:
+    assert parsed(n=3).request.strategy == StrategySpec("samples", {"n": 3})
+    assert parsed(n=1, strategy="best_of_n").request.strategy == StrategySpec("best_of_n")
+
+
+def test_options_of_a_vendors_own() -> None:
+    options = {"openai": {"service_tier": "flex"}, "raw_completion": {"add_special_tokens": False}}
+    assert parsed(provider_options=options).request.provider_options == options
+
+
+def test_the_tools_that_are_allowed_this_time() -> None:
+    form = parsed(tools=[TOOL, SUB], tool_choice=allowed("sub", "required")).request.form
+    assert ([tool.name for tool in form.tools], form.tool_choice) == (["sub"], "required")
+
+
+def test_functions_are_tools() -> None:
+    """The form before November 2023: a call without an id, a result that names the function."""
+    call = {"name": "add", "arguments": '{"a": 1}'}
+    got = parsed(
+        functions=[TOOL["function"]],
+        function_call={"name": "add"},
+        messages=[
+            USER,
+            {"role": "assistant", "content": None, "function_call": call},
+            {"role": "function", "name": "add", "content": "3"},
+        ],
+    )
+    assert [tool.name for tool in got.request.form.tools] == ["add"]
+    assert got.request.form.tool_choice == NamedTool("add")
+    _, said, result = got.request.messages
+    assert said.parts == (ToolUse("call_1", "add", '{"a": 1}'),)
+    assert result.parts == (ToolResult("call_1", "3"),)
 
 
 def test_what_sdks_send_by_default_is_accepted() -> None:
@@ -257,6 +327,25 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ),
     ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "schema"),
     ({"messages": [{"role": "tool", "content": "4"}]}, "messages[0].tool_call_id", "tool call"),
+    ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].tool_call_id", "tool call"),
+    ({"n": 0}, "n", None),
+    ({"n": 2, "strategy": "best_of_n"}, "n", "samples"),
+    ({"top_logprobs": 2}, "top_logprobs", "logprobs"),
+    ({"presence_penalty": 3}, "presence_penalty", None),
+    ({"logit_bias": {"1": 101}}, "logit_bias[...]", None),
+    ({"functions": [{"name": "add"}], "tools": [TOOL]}, "functions", "tools alone"),
+    ({"tools": [TOOL], "tool_choice": allowed("sub")}, "tool_choice", "add"),
+    ({"provider_options": {"opnai": {}}}, "provider_options", "openai"),
+    (
+        {"provider_options": {"openai": {"reasoning": {"effort": "low"}}}},
+        "provider_options.openai.reasoning",
+        "own fields",
+    ),
+    (
+        {"provider_options": {"google": {"generationConfig": {"maxOutputTokens": 9}}}},
+        "provider_options.google.generationConfig.maxOutputTokens",
+        "own fields",
+    ),
     (
         {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
         "messages[0].content[0].image_url",
@@ -276,13 +365,9 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], field: str, hint: str | 
 
 
 NOT_SUPPORTED: list[tuple[dict[str, Any], str]] = [
-    ({"n": 2}, "n"),
-    ({"n": 0}, "n"),
     ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
-    ({"functions": [{}]}, "functions"),
     ({"audio": {"voice": "x"}}, "audio"),
-    ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].role"),
-    ({"messages": [{"role": "assistant", "function_call": {}, "audio": {"id": "a"}}]}, "messages[0].audio"),
+    ({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}, "messages[0].audio"),
     ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type"),
 ]
 
@@ -303,7 +388,7 @@ def test_what_is_not_supported_says_so(fields: dict[str, Any], field: str) -> No
         (b'{"messages": [{"role": "user", "content": "\xff"}]}', "UTF-8"),
         (b'{"strategy": ' + b"[" * 100_000, "nested too deep|expected"),
         (b'{"metadata": ' + b'{"a":' * 100_000, "nested too deep|expected"),
-        (b'{"functions": ' + b"[" * 100_000, "nested too deep"),
+        (b'{"functions": ' + b"[" * 100_000, "nested too deep|expected"),
     ],
 )
 def test_a_body_that_is_no_request(body: bytes, words: str) -> None:

@@ -35,7 +35,7 @@ from perpend.types import (
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
 _PASSED_OVER = (
-    *("metadata", "service_tier", "inference_geo", "cache_control", "top_k", "container"),
+    *("metadata", "service_tier", "inference_geo", "cache_control", "container"),
     *("context_management", "mcp_servers"),
 )
 _CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "none"}

@@ -96,7 +96,6 @@ class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     service_tier: Any = None
     inference_geo: Any = None
     cache_control: Any = None
-    top_k: Any = None
     container: Any = None
     context_management: Any = None
     mcp_servers: Any = None

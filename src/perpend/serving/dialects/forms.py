@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from perpend.errors import BadRequest
+from perpend.registry import choices_hint
 from perpend.types import Form, Message, NamedTool, OutputFormat, Part, Text, Tool, ToolChoice
 
 P = TypeVar("P", bound=Part)
@@ -25,6 +26,15 @@ def form_of(
     if choice == "required" and not tools:
         raise BadRequest("no tool is there to be called", hint="send tools", field="tool_choice")
     return Form(tools=tuple(tools), tool_choice=choice or "auto", parallel_tools=parallel, output=output)
+
+
+def only(tools: list[Tool], names: list[str]) -> list[Tool]:
+    """The tools that are allowed this time. Raises BadRequest for a name that none has."""
+    by_name = {tool.name: tool for tool in tools}
+    if unknown := [name for name in names if name not in by_name]:
+        hint = choices_hint(unknown[0], by_name)
+        raise BadRequest(f"there is no tool {unknown[0][:80]!r}", hint=hint, field="tool_choice")
+    return [by_name[name] for name in dict.fromkeys(names)]
 
 
 def with_results_together(messages: list[Message]) -> tuple[Message, ...]:

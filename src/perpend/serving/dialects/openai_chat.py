@@ -5,9 +5,9 @@ from typing import Any
 from perpend.config.schema import Config
 from perpend.errors import PerpendError
 from perpend.serving import errors
-from perpend.serving.dialects.contract import Parsed, Stream
+from perpend.serving.dialects.contract import Stream
 from perpend.serving.dialects.openai_chat_answer import completion_body
-from perpend.serving.dialects.openai_chat_request import parse
+from perpend.serving.dialects.openai_chat_request import ChatParsed, parse
 from perpend.serving.dialects.openai_chat_stream import ChatStream
 from perpend.types import Answer
 
@@ -15,14 +15,14 @@ from perpend.types import Answer
 class OpenAIChat:
     source = "chat"
 
-    def parse(self, body: bytes, config: Config, key_id: str | None) -> Parsed:
+    def parse(self, body: bytes, config: Config, key_id: str | None) -> ChatParsed:
         return parse(body, config)
 
-    def whole(self, answer: Answer, parsed: Parsed) -> bytes:
-        return completion_body(answer, parsed.request.visibility)
+    def whole(self, answer: Answer, parsed: ChatParsed) -> bytes:
+        return completion_body(answer, parsed.request.visibility, functions=parsed.functions)
 
-    def stream(self, parsed: Parsed) -> Stream:
-        return ChatStream(parsed.request.visibility, parsed.include_usage)
+    def stream(self, parsed: ChatParsed) -> Stream:
+        return ChatStream(parsed.request.visibility, parsed.include_usage, functions=parsed.functions)
 
     def failure(self, error: PerpendError) -> Any:
         return errors.body_of(error)

@@ -3,11 +3,13 @@
 import time
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from perpend.serving.dialects.openai_chat_schema import (
     ChatCompletion,
     ChatUsage,
     Choice,
+    ChoiceLogprobs,
     CompletionDetails,
     FinishReason,
     FunctionCall,
@@ -28,25 +30,62 @@ _FINISH: dict[Ending, FinishReason] = {
 }
 
 
-def completion_body(answer: Answer, visibility: Visibility, created: int | None = None) -> bytes:
-    """The JSON body of `answer`; `created` is seconds since 1970, now by default."""
-    calls = [ToolCall(call.id, FunctionCall(call.name, call.arguments)) for call in answer.tool_calls]
-    message = ReplyMessage(
-        "assistant",
-        answer.text,
-        shown_thinking(answer, visibility) or UNSET,
-        reasoning_details=reasoning_details(answer, visibility) or UNSET,
-        tool_calls=calls or UNSET,
-    )
+def completion_body(
+    answer: Answer, visibility: Visibility, created: int | None = None, *, functions: bool = False
+) -> bytes:
+    """The JSON body of `answer`; `created` is seconds since 1970, now by default.
+
+    `functions`: tool calls are told as clients know them that sent functions.
+    """
     completion = ChatCompletion(
         id=f"chatcmpl-{answer.request_id}",
         created=int(time.time()) if created is None else created,
         model=answer.plan.model,
-        choices=[Choice(0, message, finish_reason(answer))],
+        choices=[
+            Choice(
+                index,
+                reply(said, visibility, functions=functions),
+                finish_reason(said, functions=functions),
+                ChoiceLogprobs(said.logprobs) if said.logprobs else UNSET,
+            )
+            for index, said in enumerate([answer, *others(answer)])
+        ],
         usage=usage_block(answer),
         perpend=perpend_block(answer),
     )
     return encode(completion)
+
+
+def others(answer: Answer) -> list[Answer]:
+    """The choices beside the answer, each as if it were the answer: all that says something was wanted."""
+    if answer.plan.strategy != "samples":
+        return []
+    return [
+        replace(
+            answer,
+            text=one.answer,
+            thinking=one.thinking,
+            summary="",
+            content=one.content,
+            stop_reason=one.stop_reason,
+            chosen=one.index,
+        )
+        for one in answer.candidates
+        if one.index != answer.chosen and one.content
+    ]
+
+
+def reply(answer: Answer, visibility: Visibility, *, functions: bool) -> ReplyMessage:
+    """What the assistant says in one choice."""
+    calls = [ToolCall(call.id, FunctionCall(call.name, call.arguments)) for call in answer.tool_calls]
+    return ReplyMessage(
+        "assistant",
+        answer.text,
+        shown_thinking(answer, visibility) or UNSET,
+        reasoning_details=reasoning_details(answer, visibility) or UNSET,
+        tool_calls=UNSET if functions else calls or UNSET,
+        function_call=calls[0].function if functions and calls else UNSET,
+    )
 
 
 def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningDetail]:
@@ -77,8 +116,9 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
     return details
 
 
-def finish_reason(answer: Answer) -> FinishReason:
-    return _FINISH[answer.ending]
+def finish_reason(answer: Answer, *, functions: bool = False) -> FinishReason:
+    reason = _FINISH[answer.ending]
+    return "function_call" if functions and reason == "tool_calls" else reason
 
 
 def usage_block(answer: Answer) -> ChatUsage:

@@ -8,8 +8,9 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.forms import NO_FORM, form_of, plain, with_results_together
+from perpend.serving.dialects.forms import NO_FORM, form_of, only, plain, with_results_together
 from perpend.serving.dialects.images import image
+from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
 from perpend.serving.dialects.openai_chat_schema import (
     ChatMessage,
     ChatRequest,
@@ -45,60 +46,72 @@ _ROLES: dict[str, Role] = {
     "user": "user",
     "assistant": "assistant",
     "tool": "tool",
+    "function": "tool",
 }
 _PASSED_OVER = (
     *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"),
-    *("prompt_cache_retention", "prompt_cache_options", "verbosity", "logprobs", "top_logprobs"),
-    *("frequency_penalty", "presence_penalty", "logit_bias", "prediction", "web_search_options"),
-    *("moderation", "models", "route"),
+    *("prompt_cache_retention", "prompt_cache_options", "prediction", "web_search_options", "moderation"),
+    *("models", "route"),
 )
 _DEFAULT_SAMPLING = Sampling()
 
 
-def parse(body: bytes, config: Config) -> Parsed:
+class ChatParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    functions: bool
+    """Tool calls are answered as `function_call`."""
+
+
+def parse(body: bytes, config: Config) -> ChatParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     chat = decode(_decoder, body, ignored)
     _refuse_unsupported(chat)
     ignored.unused(chat, _PASSED_OVER)
+    if chat.functions or chat.function_call:
+        as_tools(chat)
+    if chat.n is not None and chat.n > 1:
+        _draw(chat, chat.n)
     options = chat.stream_options
-    messages = [_message(i, message, config) for i, message in enumerate(chat.messages)]
+    messages = [_message(i, chat.messages, config) for i in range(len(chat.messages))]
     form = _form(chat, ignored) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
     asked = Asked(with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form)
     request = request_of(asked, chat, config, ignored)
-    return Parsed(request, bool(chat.stream), options is not None and bool(options.include_usage))
+    include_usage = options is not None and bool(options.include_usage)
+    return ChatParsed(request, bool(chat.stream), include_usage, functions=bool(chat.functions))
+
+
+def _draw(chat: ChatRequest, n: int) -> None:
+    if chat.strategy is not None:
+        raise BadRequest(
+            "n and strategy can't both say how many answers are drawn",
+            hint='leave one out; n is {"name": "samples", "n": …}, the strategy that keeps all of them',
+            field="n",
+        )
+    chat.strategy = {"name": "samples", "n": n}
 
 
 def _refuse_unsupported(chat: ChatRequest) -> None:
-    if chat.n not in (None, 1):
-        raise not_supported("n")
     if chat.modalities and chat.modalities != ["text"]:
         raise not_supported("modalities", "an answer that isn't text", 'send ["text"]')
-    if chat.functions:
-        raise not_supported("functions", hint="send tools")
-    if chat.function_call not in (None, "auto", "none"):
-        raise not_supported("function_call", hint="send tool_choice")
     if chat.audio:
         raise not_supported("audio")
 
 
-def _message(index: int, message: ChatMessage, config: Config) -> Message:
-    path = f"messages[{index}]"
-    role = _ROLES.get(message.role)
-    if role is None:
-        raise not_supported(f"{path}.role", f"role {message.role!r}", 'send tool results with role "tool"')
-    if message.function_call or message.audio:
-        name = "function_call" if message.function_call else "audio"
-        raise not_supported(f"{path}.{name}", name)
+def _message(index: int, messages: list[ChatMessage], config: Config) -> Message:
+    message, path = messages[index], f"messages[{index}]"
+    role = _ROLES[message.role]
+    if message.audio:
+        raise not_supported(f"{path}.audio", "audio")
     if role == "assistant":
-        return _assistant(path, message, config)
+        return _assistant(index, message, config)
     content = message.content
     if role == "tool":
-        if not message.tool_call_id:
+        of = answered(index, messages) if message.role == "function" else message.tool_call_id
+        if not of:
             raise missing(f"{path}.tool_call_id", "name the tool call that this is the result of")
         result = "" if content is None else content
         given = result if isinstance(result, str) else plain(_parts(f"{path}.content", result, config))
-        return Message(role, (ToolResult(message.tool_call_id, given),))
+        return Message(role, (ToolResult(of, given),))
     if isinstance(content, str):
         return Message(role, content)
     if content is None:
@@ -128,16 +141,17 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
     return tuple(parts)
 
 
-def _assistant(path: str, message: ChatMessage, config: Config) -> Message:
+def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     content = message.content
     text = content if isinstance(content, str) else ""
     if isinstance(content, list):
-        said = plain(_parts(f"{path}.content", content, config))
+        said = plain(_parts(f"messages[{index}].content", content, config))
         if not isinstance(said, str):
-            raise not_supported(f"{path}.content", "an image in an assistant's message")
+            raise not_supported(f"messages[{index}].content", "an image in an assistant's message")
         text = said
     thinking = message.reasoning_content or message.reasoning or ""
-    if not thinking and not message.tool_calls and not message.reasoning_details:
+    calls = calls_of(index, message)
+    if not thinking and not calls and not message.reasoning_details:
         return Message("assistant", text)
     carries = _carries(message.reasoning_details or [])
     parts: list[Part] = [*_thoughts(thinking, [one for one in carries if one.part == "thought"])]
@@ -145,7 +159,7 @@ def _assistant(path: str, message: ChatMessage, config: Config) -> Message:
     if text or texts:
         parts.append(Text(text, texts[-1] if texts else None))
     of_calls = {one.tool_call: Carry(one.origin, one.data) for one in carries if one.part == "tool_call"}
-    for call in message.tool_calls or []:
+    for call in calls:
         parts.append(ToolUse(call.id, call.function.name, call.function.arguments, of_calls.get(call.id)))
     return Message("assistant", tuple(parts))
 
@@ -183,7 +197,11 @@ def _thoughts(thinking: str, carries: list[ReasoningDetail]) -> list[Thought]:
 
 def _form(chat: ChatRequest, ignored: Ignored) -> Form:
     tools = [made for i, tool in enumerate(chat.tools or []) if (made := _tool(i, tool, ignored))]
-    return form_of(tools, _choice(chat.tool_choice), chat.parallel_tool_calls, _output(chat))
+    choice = chat.tool_choice
+    if isinstance(choice, ChatToolChoice) and choice.allowed_tools is not None:
+        names = [tool.function.name for tool in choice.allowed_tools.tools]
+        tools, choice = only(tools, names), choice.allowed_tools.mode
+    return form_of(tools, _choice(choice), chat.parallel_tool_calls, _output(chat))
 
 
 def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
@@ -235,8 +253,24 @@ def _max_output(chat: ChatRequest) -> int | None:
 
 
 def _sampling(chat: ChatRequest) -> Sampling:
+    """What says nothing, such as a penalty of 0, is the same as what isn't sent."""
     stop = chat.stop
-    if chat.temperature is None and chat.top_p is None and chat.seed is None and stop is None:
+    if (
+        chat.temperature is chat.top_p is chat.seed is stop is chat.logprobs is chat.top_logprobs is None
+        and not (chat.presence_penalty or chat.frequency_penalty or chat.logit_bias or chat.verbosity)
+    ):
         return _DEFAULT_SAMPLING
+    if chat.top_logprobs and not chat.logprobs:
+        raise BadRequest("top_logprobs needs logprobs", hint='send "logprobs": true', field="top_logprobs")
     texts = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
-    return Sampling(temperature=chat.temperature, top_p=chat.top_p, seed=chat.seed, stop=texts)
+    return Sampling(
+        temperature=chat.temperature,
+        top_p=chat.top_p,
+        seed=chat.seed,
+        stop=texts,
+        presence_penalty=chat.presence_penalty or None,
+        frequency_penalty=chat.frequency_penalty or None,
+        logit_bias=chat.logit_bias or None,
+        verbosity=None if chat.verbosity == "medium" else chat.verbosity,
+        logprobs=(chat.top_logprobs or 0) if chat.logprobs else None,
+    )

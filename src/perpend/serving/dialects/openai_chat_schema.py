@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from perpend.serving.dialects.own import OwnFields, Positive, Text256
-from perpend.types import PerpendReport
+from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
@@ -69,7 +70,7 @@ class ChatMessage(Struct, forbid_unknown_fields=True):
     audio: Any = None
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
-    function_call: Any = None
+    function_call: FunctionCall | None = None
 
 
 class StreamOptions(Struct, forbid_unknown_fields=True):
@@ -93,9 +94,22 @@ class NamedFunction(Struct, forbid_unknown_fields=True):
     name: str
 
 
+class NamedTool(Struct, forbid_unknown_fields=True):
+    function: NamedFunction
+    type: Literal["function"] = "function"
+
+
+class AllowedTools(Struct, forbid_unknown_fields=True):
+    """Those of the tools that may be called this time, and whether one has to be."""
+
+    mode: Literal["auto", "required"]
+    tools: list[NamedTool]
+
+
 class ChatToolChoice(Struct, forbid_unknown_fields=True):
     type: str
     function: NamedFunction | None = None
+    allowed_tools: AllowedTools | None = None
 
 
 class JSONSchemaFormat(Struct, forbid_unknown_fields=True):
@@ -132,11 +146,21 @@ class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    """Choices, out of one budget: every limit is the request's, not a choice's. Not beside a `strategy`."""
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    verbosity: Verbosity | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+
+    functions: list[FunctionTool] | None = None
+    """The form that tools had before: answers are in it, too."""
+    function_call: Literal["auto", "none"] | NamedFunction | None = None
+
     # Refused where they ask for what there isn't.
-    n: int | None = None
     modalities: list[str] | None = None
-    functions: list[Any] | None = None
-    function_call: str | dict[str, Any] | None = None
     audio: Any = None
 
     # Passed over.
@@ -148,12 +172,6 @@ class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     prompt_cache_key: Any = None
     prompt_cache_retention: Any = None
     prompt_cache_options: Any = None
-    verbosity: Any = None
-    logprobs: Any = None
-    top_logprobs: Any = None
-    frequency_penalty: Any = None
-    presence_penalty: Any = None
-    logit_bias: Any = None
     prediction: Any = None
     web_search_options: Any = None
     moderation: Any = None
@@ -170,15 +188,22 @@ class ReplyMessage(Struct, frozen=True):
     refusal: None = None
     reasoning_details: list[ReasoningDetail] | UnsetType = UNSET
     tool_calls: list[ToolCall] | UnsetType = UNSET
+    function_call: FunctionCall | UnsetType = UNSET
 
 
-FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+FinishReason = Literal["stop", "length", "tool_calls", "function_call", "content_filter"]
+
+
+class ChoiceLogprobs(Struct, frozen=True):
+    content: tuple[TokenLogprob, ...]
+    refusal: None = None
 
 
 class Choice(Struct, frozen=True):
     index: int
     message: ReplyMessage
     finish_reason: FinishReason
+    logprobs: ChoiceLogprobs | UnsetType = UNSET
 
 
 class PromptDetails(Struct, frozen=True):
@@ -229,12 +254,14 @@ class Delta(Struct, frozen=True):
     reasoning_content: str | UnsetType = UNSET
     reasoning_details: list[ReasoningDetail] | UnsetType = UNSET
     tool_calls: list[ToolCallPiece] | UnsetType = UNSET
+    function_call: FunctionDelta | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True):
     index: int
     delta: Delta
     finish_reason: FinishReason | None = None
+    logprobs: ChoiceLogprobs | UnsetType = UNSET
 
 
 class ChatChunk(Struct, frozen=True, kw_only=True):

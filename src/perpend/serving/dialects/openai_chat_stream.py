@@ -5,15 +5,21 @@ A delta costs one small JSON string: what surrounds it is encoded once per strea
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import UNSET
 
 from perpend.errors import PerpendError
 from perpend.serving import errors, sse
-from perpend.serving.dialects.openai_chat_answer import finish_reason, reasoning_details, usage_block
-from perpend.serving.dialects.openai_chat_schema import ReasoningDetail
+from perpend.serving.dialects.openai_chat_answer import (
+    finish_reason,
+    others,
+    reasoning_details,
+    reply,
+    usage_block,
+)
+from perpend.serving.dialects.openai_chat_schema import ChoiceLogprobs, ReasoningDetail
 from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
 from perpend.types import (
     Answer,
@@ -25,8 +31,10 @@ from perpend.types import (
     Started,
     SummaryDelta,
     ThinkingDelta,
+    TokenLogprob,
     ToolCallDelta,
     Visibility,
+    Weighed,
 )
 
 _json = msgspec.json.Encoder().encode
@@ -35,7 +43,8 @@ _NOT_FINISHED = b'},"finish_reason":null}]}'
 
 class ChatStream:
     """Renders one stream. Only the first candidate is streamed as it comes; what its deltas lack of
-    the answer goes out at the end, so all of it always equals a completion that isn't streamed.
+    the answer goes out at the end, so all of it always equals a completion that isn't streamed. Choices beside it
+    follow whole.
     """
 
     keep_alive = sse.KEEP_ALIVE
@@ -49,7 +58,9 @@ class ChatStream:
         "_chunk",
         "_delta_head",
         "_details_sent",
+        "_functions",
         "_include_usage",
+        "_logprobs_sent",
         "_opening",
         "_tail",
         "_thinking_head",
@@ -59,12 +70,14 @@ class ChatStream:
         "done",
     )
 
-    def __init__(self, visibility: Visibility, include_usage: bool) -> None:
+    def __init__(self, visibility: Visibility, include_usage: bool, *, functions: bool = False) -> None:
+        """`functions`: tool calls are told as clients know them that sent functions."""
         self._visibility: Visibility = visibility
         self._include_usage = include_usage
         self._chunk = self._opening = self._delta_head = self._answer_head = self._thinking_head = b""
         self._tail = (b'},"finish_reason":null}],"usage":null}' if include_usage else _NOT_FINISHED) + b"\n\n"
-        self._answer_sent = self._thinking_sent = self._details_sent = 0
+        self._answer_sent = self._thinking_sent = self._details_sent = self._logprobs_sent = 0
+        self._functions = functions
         self._thought_began: int | None = None  # in the thinking sent; None: no thought is open
         self._arguments_sent: list[int] = []
         self._call_ids: list[str] = []
@@ -95,6 +108,8 @@ class ChatStream:
             elif isinstance(event, SummaryDelta):
                 if self._visibility == "summary":
                     self._think(event.text, parts)
+            elif isinstance(event, Weighed):
+                self._weigh(tuple(event.tokens), parts)
             elif isinstance(event, Started):
                 self._open(event)
             elif isinstance(event, Finished):
@@ -154,7 +169,21 @@ class ChatStream:
             )
 
     def _piece(self, piece: dict[str, object], parts: list[bytes]) -> None:
+        if self._functions:
+            if piece["index"] == 0:
+                parts += (self._delta_head, b'"function_call":', encode(piece["function"]), self._tail)
+            return
         parts += (self._delta_head, b'"tool_calls":[', encode(piece), b"]", self._tail)
+
+    def _weigh(self, tokens: tuple[TokenLogprob, ...], parts: list[bytes]) -> None:
+        if tokens:
+            self._logprobs_sent += len(tokens)
+            parts += (
+                self._delta_head,
+                b'"content":""},"logprobs":',
+                encode(ChoiceLogprobs(tokens)),
+                self._tail[1:],
+            )
 
     def _details(self, detail: ReasoningDetail, parts: list[bytes]) -> None:
         self._details_sent += 1
@@ -182,10 +211,29 @@ class ChatStream:
                 self._call(ToolCallDelta(index, call.id, call.name, call.arguments[done:]), parts)
         for detail in reasoning_details(answer, self._visibility)[self._details_sent :]:
             self._details(detail, parts)
+        self._weigh(answer.logprobs[self._logprobs_sent :], parts)
+        for index, other in enumerate(others(answer), 1):
+            self._whole(index, other, parts)
         parts += (self._chunk, b',"choices":[{"index":0,"delta":{},"finish_reason":"')
-        parts += (finish_reason(answer).encode(), b'"}]')
+        parts += (finish_reason(answer, functions=self._functions).encode(), b'"}]')
         if self._include_usage:  # a chunk without choices is only for clients that asked for it
             parts += (b',"usage":null}\n\n', self._chunk, b',"choices":[]')
         parts += (b',"usage":', encode(usage_block(answer)))
         parts += (b',"perpend":', encode(perpend_block(answer)), b"}\n\n", sse.DONE)
         self.done = True
+
+    def _whole(self, index: int, answer: Answer, parts: list[bytes]) -> None:
+        """A choice beside the answer: all of it, and how it ended."""
+        delta: dict[str, Any] = msgspec.to_builtins(
+            reply(answer, self._visibility, functions=self._functions)
+        )
+        if calls := delta.get("tool_calls"):
+            delta["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
+        said: dict[str, Any] = {"index": index, "delta": delta, "finish_reason": None}
+        if answer.logprobs:
+            said["logprobs"] = ChoiceLogprobs(answer.logprobs)
+        reason = finish_reason(answer, functions=self._functions)
+        ended: dict[str, Any] = {"index": index, "delta": {}, "finish_reason": reason}
+        end = b'],"usage":null}\n\n' if self._include_usage else b"]}\n\n"
+        for choice in (said, ended):
+            parts += (self._chunk, b',"choices":[', encode(choice), end)

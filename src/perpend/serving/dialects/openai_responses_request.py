@@ -78,8 +78,6 @@ def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     ignored.unused(asked, _PASSED_OVER)
     if asked.truncation == "auto":
         ignored.add("truncation")
-    if asked.text is not None and asked.text.verbosity not in (None, "medium"):
-        ignored.add("text.verbosity")
     if asked.background and asked.store is False:
         raise BadRequest(
             "a background response that isn't stored can't be asked for",
@@ -107,7 +105,8 @@ def parsed(
         asked.reasoning_effort = reasoning.effort
     if asked.thinking_visibility is None and (reasoning.summary or reasoning.generate_summary):
         asked.thinking_visibility = "summary"
-    sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p)
+    verbosity = None if asked.text is None or asked.text.verbosity == "medium" else asked.text.verbosity
+    sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, verbosity=verbosity)
     form = _form(asked, ignored)
     canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
     echo = Echo(

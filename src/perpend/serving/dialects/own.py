@@ -4,9 +4,14 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
+from perpend.backends import backends
+from perpend.backends.options import check_options
+from perpend.backends.providers import providers
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
+from perpend.registry import choices_hint
 from perpend.serving.fields import Ignored
 from perpend.strategies import strategy_spec
 from perpend.types import Effort, Form, Limits, Message, Request, Sampling, StrategySpec, Visibility
@@ -34,9 +39,15 @@ class OwnFields(Struct, forbid_unknown_fields=True, kw_only=True):
     verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
     cache: bool | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
+    provider_options: dict[Text256, dict[str, Any]] | None = None
+    """Fields of vendors' own that are sent through, by the name of a provider or a wire."""
 
 
-ours = tuple([field for field in OwnFields.__struct_fields__ if field != "reasoning_effort"])
+_OF_OTHERS_TOO = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
+ours = tuple([field for field in OwnFields.__struct_fields__ if field not in _OF_OTHERS_TOO])
 """Those that no vendor has."""
 
 
@@ -73,7 +84,8 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
             max_cost_usd=None if own.max_cost_usd is None else _money(own.max_cost_usd),
             deadline_ms=own.deadline_ms,
         ),
-        sampling=asked.sampling,
+        sampling=_sampling(asked.sampling, own),
+        provider_options=_options(own.provider_options or {}, config),
         strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
         form=asked.form,
         verifier=None if own.verifier is None else verifier_spec(own.verifier),
@@ -81,6 +93,24 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
         progress=bool(own.progress),
         ignored=ignored.names,
     )
+
+
+def _sampling(sampling: Sampling, own: OwnFields) -> Sampling:
+    """With what no vendor's dialect has a word for, and engines have."""
+    if own.top_k is own.min_p is own.repetition_penalty is None:
+        return sampling
+    return replace(sampling, top_k=own.top_k, min_p=own.min_p, repetition_penalty=own.repetition_penalty)
+
+
+def _options(options: dict[str, dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:
+    """Raises BadRequest for a name that is nobody's, and for a field that budgets are kept by."""
+    for name in options:
+        known = [*config.providers, *providers(), *backends.names()]
+        if name not in known:
+            hint = choices_hint(name, known)
+            raise BadRequest(f"no provider or wire is called {name!r}", hint=hint, field="provider_options")
+    check_options(options)
+    return options
 
 
 def not_supported(field: str, what: str | None = None, hint: str = "leave it out") -> BadRequest:
