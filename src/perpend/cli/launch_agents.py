@@ -51,7 +51,7 @@ class Told(Struct, frozen=True):
     @property
     def output(self) -> int | None:
         """Tokens that it may ask for: more would leave a small window no room for the prompt."""
-        return None if self.context is None else self.context // 4
+        return None if self.context is None else self.context // 8
 
 
 @cache
