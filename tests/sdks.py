@@ -57,8 +57,7 @@ class Client:
 
     async def messages(self, stream: bool, kind: str, turns: list[Any]) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": "m", "messages": turns, "max_tokens": 16384, **self._own}
-        if kind == "text":
-            asked["thinking"] = {"type": "disabled"}
+        asked["thinking"] = {"type": "disabled" if kind == "text" else "adaptive"}
         if kind == "tools":
             asked["tools"] = [{"name": "add", "description": "Adds.", "input_schema": SCHEMA}]
             asked["tool_choice"] = {"type": "tool", "name": "add", "disable_parallel_tool_use": False}

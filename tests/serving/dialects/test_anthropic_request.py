@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from scripted import House, Keys, answer, gateway
+from scripted import House, Keys, answer, gateway, named_events_of
 
 from perpend.config.schema import Config, ServeConfig
 from perpend.errors import BadRequest
 from perpend.serving.dialects.anthropic_answer import message_body
-from perpend.serving.dialects.anthropic_request import parse
+from perpend.serving.dialects.anthropic_request import MessagesParsed, parse
 from perpend.types import (
     Carry,
     Form,
@@ -32,6 +32,7 @@ USER = {"role": "user", "content": "hi"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 TOOL = {"name": "add", "description": "Adds.", "input_schema": SCHEMA}
 PNG = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
+WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 BODY = {"model": "small", "max_tokens": 99, "messages": [USER]}
 
 
@@ -64,6 +65,20 @@ def test_sampling_and_limits() -> None:
         ({"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}}, "none", None),
         ({"output_config": {"effort": "low"}}, "low", None),
         ({"reasoning_effort": "high", "output_config": {"effort": "low"}}, "high", None),
+        ({"thinking": {"type": "between_tools"}}, None, None),
+        (
+            {"messages": [USER, {"role": "system", "content": "x", "output_config": {"effort": "max"}}]},
+            "max",
+            None,
+        ),
+        (
+            {
+                "output_config": {"effort": "max"},
+                "messages": [USER, {"role": "system", "output_config": {"effort": "low"}}, USER],
+            },
+            "low",
+            None,
+        ),
     ],
 )
 def test_thinking_is_asked_for_anthropics_way(
@@ -73,9 +88,27 @@ def test_thinking_is_asked_for_anthropics_way(
     assert (request.effort, request.limits.max_thinking_tokens) == (effort, tokens)
 
 
-def test_omitted_thinking_is_hidden() -> None:
-    assert parsed(thinking={"type": "adaptive", "display": "omitted"}).visibility == "hidden"
-    assert parsed(thinking={"type": "adaptive", "display": "summarized"}).visibility == "visible"
+@pytest.mark.parametrize(
+    ("fields", "visibility", "thoughts"),
+    [
+        ({}, "hidden", False),
+        ({"output_config": {"effort": "high"}}, "hidden", False),
+        ({"thinking": {"type": "disabled"}}, "hidden", False),
+        ({"thinking": {"type": "adaptive"}}, "visible", True),
+        ({"thinking": {"type": "adaptive", "display": "summarized"}}, "visible", True),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}}, "visible", True),
+        ({"thinking": {"type": "adaptive", "display": "omitted"}}, "hidden", True),
+        ({"max_thinking_tokens": 64}, "visible", True),
+        ({"thinking_visibility": "visible"}, "visible", True),
+        ({"thinking": {"type": "adaptive"}, "thinking_visibility": "summary"}, "summary", True),
+    ],
+)
+def test_thinking_comes_back_where_it_is_asked_for(
+    fields: dict[str, Any], visibility: Visibility, thoughts: bool
+) -> None:
+    """As at Anthropic's: a client that says nothing of thinking reads its answer from the first block."""
+    told = parse(msgspec.json.encode({**BODY, **fields}), Config())
+    assert (told.request.visibility, told.thoughts) == (visibility, thoughts)
 
 
 def test_tools_and_the_form_of_the_answer() -> None:
@@ -127,7 +160,7 @@ SAID: tuple[Part, ...] = (
 @pytest.mark.parametrize("visibility", ["visible", "summary", "hidden"])
 def test_a_message_that_comes_back_as_it_went_out_is_what_the_model_said(visibility: Visibility) -> None:
     whole = answer("text", "firstunsigned", "tool_calls", "a line\n", SAID)
-    asked = Request(messages=(), visibility=visibility)
+    asked = MessagesParsed(Request(messages=(), visibility=visibility), stream=False)
     reply = msgspec.json.decode(message_body(whole, asked))
     message = {"role": "assistant", "content": reply["content"]}
     back = parsed(messages=[USER, message]).messages[1]
@@ -154,6 +187,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"thinking": {"type": "enabled"}}, "thinking.budget_tokens"),
     ({"thinking": {"type": "enabled", "budget_tokens": 5}, "max_thinking_tokens": 6}, "max_thinking_tokens"),
     ({"tools": [{"name": "add"}]}, "tools[0].input_schema"),
+    ({"tools": [{"input_schema": SCHEMA}]}, "tools[0].name"),
+    ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread"),
+    ({"tools": [WEB_SEARCH], "tool_choice": {"type": "tool", "name": "web_search"}}, "tool_choice"),
+    ({"messages": [{"role": "user"}]}, "messages[0].content"),
     ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),
     ({"messages": user({"type": "text"})}, "messages[0].content[0].text"),
     ({"messages": user({"type": "document"})}, "messages[0].content[0].type"),
@@ -172,6 +209,43 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], field: str) -> None:
         parsed(**fields)
     assert caught.value.field == field
     assert caught.value.hint
+
+
+def test_what_stock_clients_send_beside_the_conversation_is_passed_over_and_named() -> None:
+    """The fields of Claude Code's requests, and of the SDKs' tool runner."""
+    cached = {"cache_control": {"type": "ephemeral"}}
+    request = parsed(
+        metadata={"user_id": "u"},
+        system=[
+            {"type": "text", "text": "x-anthropic-billing-header: cc_version=2;"},
+            {"type": "text", "text": "Be brief.", **cached},
+        ],
+        tools=[
+            {**TOOL, **cached, "defer_loading": True},
+            WEB_SEARCH,
+            {"type": "mcp_toolset", "mcp_server_name": "x"},
+        ],
+        tool_choice={"type": "auto"},
+        speed="fast",
+        thread={"type": "create"},
+        fallbacks=[{"model": "claude-haiku-4-5"}],
+        betas=["context-1m-2025-08-07"],
+        output_config={"effort": "high", "task_budget": {"type": "tokens", "total": 20_000}},
+        context_management={"edits": [{"type": "compact_20260112"}]},
+    )
+    assert request.messages[0] == Message("system", "Be brief.")
+    assert [tool.name for tool in request.form.tools] == ["add"]
+    assert set(request.ignored) == {
+        *("metadata", "speed", "fallbacks", "thread", "betas", "output_config.task_budget"),
+        *("system[].cache_control", "system[0]", "tools[].cache_control", "tools[].defer_loading"),
+        *(
+            "tools[].max_uses",
+            "tools[].mcp_server_name",
+            "tools[1]",
+            "tools[2]",
+            "context_management.edits[0]",
+        ),
+    }
 
 
 async def test_errors_have_anthropics_shape_and_a_hint() -> None:
@@ -199,3 +273,27 @@ async def test_tokens_are_counted_without_an_answer() -> None:
         reply = await front.post({"model": "small", "messages": [USER]}, "/v1/messages/count_tokens")
         assert reply.json == {"input_tokens": 17}
         assert front.house.requests == []
+
+
+async def test_an_answer_to_who_asked_for_no_thinking_has_none() -> None:
+    async with gateway(House()) as front:
+        reply = await front.post(BODY, "/v1/messages")
+        assert reply.json["content"] == [{"type": "text", "text": "42"}]
+        assert reply.json["usage"]["output_tokens_details"] == {"thinking_tokens": 5}
+        asked = {**BODY, "thinking": {"type": "adaptive"}}
+        assert [block["type"] for block in (await front.post(asked, "/v1/messages")).json["content"]] == [
+            "thinking",
+            "text",
+        ]
+
+
+async def test_what_was_edited_is_told_to_who_asked_for_edits() -> None:
+    edits = {"context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}}
+    async with gateway(House()) as front:
+        whole = await front.post({**BODY, **edits}, "/v1/messages")
+        assert whole.json["context_management"] == {"applied_edits": []}
+        streamed = named_events_of((await front.post({**BODY, **edits, "stream": True}, "/v1/messages")).body)
+        assert streamed[-2]["context_management"] == {"applied_edits": []}
+        assert "context_management" not in (await front.post(BODY, "/v1/messages")).json
+        counted = await front.post({**BODY, **edits}, "/v1/messages/count_tokens")
+        assert counted.json == {"input_tokens": 17}

@@ -10,6 +10,7 @@ from scripted import STARTED, answer, named_events_of
 
 from perpend.errors import UpstreamError
 from perpend.serving.dialects.anthropic_answer import message_body
+from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_stream import MessageStream
 from perpend.types import (
     Carried,
@@ -28,12 +29,13 @@ from perpend.types import (
 ASKED = Request(messages=(Message("user", "hi"),), sampling=Sampling(stop=("END",)))
 
 
-def asked(visibility: Visibility) -> Request:
-    return msgspec.structs.replace(ASKED, visibility=visibility)
+def asked(visibility: Visibility, thoughts: bool = True) -> MessagesParsed:
+    request = msgspec.structs.replace(ASKED, visibility=visibility)
+    return MessagesParsed(request, stream=True, thoughts=thoughts)
 
 
-def render(*batches: list[Event], visibility: Visibility = "visible") -> bytes:
-    stream = MessageStream(asked(visibility))
+def render(*batches: list[Event], visibility: Visibility = "visible", thoughts: bool = True) -> bytes:
+    stream = MessageStream(asked(visibility, thoughts))
     return b"".join(stream.render(batch) for batch in batches)
 
 
@@ -68,12 +70,13 @@ def assembled(stream: bytes) -> dict[str, Any]:
     return message
 
 
-@given(histories(), st.sampled_from(["visible", "summary", "hidden"]))
-def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibility) -> None:
+@given(histories(), st.sampled_from(["visible", "summary", "hidden"]), st.booleans())
+def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibility, wanted: bool) -> None:
+    thoughts = wanted or visibility != "hidden"
     end = batches[-1][0]
     assert isinstance(end, Finished)
-    whole = msgspec.json.decode(message_body(end.answer, asked(visibility)))
-    assert assembled(render(*batches, visibility=visibility)) == whole
+    whole = msgspec.json.decode(message_body(end.answer, asked(visibility, thoughts)))
+    assert assembled(render(*batches, visibility=visibility, thoughts=thoughts)) == whole
 
 
 def test_thinking_never_leaves_when_it_is_not_visible() -> None:
@@ -88,6 +91,8 @@ def test_thinking_never_leaves_when_it_is_not_visible() -> None:
         assert "secret" not in str(message["content"])
         kinds = [block["type"] for block in message["content"]]
         assert kinds == (["thinking"] if visibility == "summary" else ["redacted_thinking"])
+    nothing = assembled(render(*batches, visibility="hidden", thoughts=False))
+    assert nothing["content"] == []
     assert assembled(render([STARTED], [Finished(answer())], visibility="hidden"))["content"] == [
         {"type": "text", "text": "42"}
     ]

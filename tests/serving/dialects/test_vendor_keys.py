@@ -10,6 +10,7 @@ from shared_data import shared
 from perpend.errors import PromptTooLong, UpstreamError
 from perpend.serving import errors
 from perpend.serving.dialects.anthropic_answer import failure, message_body
+from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_stream import MessageStream
 from perpend.serving.dialects.openai_chat_answer import completion_body
 from perpend.serving.dialects.openai_chat_stream import ChatStream
@@ -24,7 +25,7 @@ BATCHES: list[list[Event]] = [
     [Finished(CALLED)],
 ]
 ERRORS = (PromptTooLong(9, 8), UpstreamError("it hung up"))
-REQUEST = Request(messages=())
+ASKED = MessagesParsed(Request(messages=()), stream=True)
 
 OURS = {"perpend", "reasoning_content", "reasoning_details", "code", "param", "hint"}
 """Beside the vendor's: it has no such key, and a client that doesn't know it passes it over."""
@@ -93,11 +94,11 @@ def recorded(folder: str) -> list[Any]:
 
 
 def test_messages_have_anthropic_s_keys() -> None:
-    stream = MessageStream(REQUEST)
+    stream = MessageStream(ASKED)
     events = named_events_of(b"".join(map(stream.render, BATCHES)))
     refused = [json.loads(encode(failure(error))) for error in ERRORS]
     theirs = recorded("anthropic") + recorded("composed/anthropic")
-    compare([json.loads(message_body(CALLED, REQUEST)), *events, *refused], theirs)
+    compare([json.loads(message_body(CALLED, ASKED)), *events, *refused], theirs)
 
 
 def test_chat_completions_have_openai_s_keys() -> None:

@@ -5,23 +5,23 @@ from typing import Any
 from perpend.config.schema import Config
 from perpend.errors import PerpendError
 from perpend.serving.dialects.anthropic_answer import failure, message_body
-from perpend.serving.dialects.anthropic_request import parse
+from perpend.serving.dialects.anthropic_request import MessagesParsed, parse
 from perpend.serving.dialects.anthropic_stream import MessageStream
-from perpend.serving.dialects.contract import Parsed, Stream
+from perpend.serving.dialects.contract import Stream
 from perpend.types import Answer
 
 
 class Anthropic:
     source = "messages"
 
-    def parse(self, body: bytes, config: Config, key_id: str | None) -> Parsed:
+    def parse(self, body: bytes, config: Config, key_id: str | None) -> MessagesParsed:
         return parse(body, config)
 
-    def whole(self, answer: Answer, parsed: Parsed) -> bytes:
-        return message_body(answer, parsed.request)
+    def whole(self, answer: Answer, parsed: MessagesParsed) -> bytes:
+        return message_body(answer, parsed)
 
-    def stream(self, parsed: Parsed) -> Stream:
-        return MessageStream(parsed.request)
+    def stream(self, parsed: MessagesParsed) -> Stream:
+        return MessageStream(parsed)
 
     def failure(self, error: PerpendError) -> Any:
         return failure(error)

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from perpend.errors import PerpendError
+from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_schema import (
     MessageError,
     MessageErrorDetail,
@@ -40,14 +41,16 @@ _TYPES = {
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
-def message_body(answer: Answer, request: Request) -> bytes:
+def message_body(answer: Answer, parsed: MessagesParsed) -> bytes:
+    request = parsed.request
     reply = MessageReply(
         id=message_id(answer.request_id),
         model=answer.plan.model,
-        content=[_block(block) for block in blocks_of(answer, request.visibility)],
+        content=[_block(block) for block in blocks_of(answer, request.visibility, parsed.thoughts)],
         stop_reason=stop_reason(answer),
         stop_sequence=stop_sequence(answer, request),
         usage=usage_block(answer.usage),
+        context_management=parsed.edits or UNSET,
         perpend=perpend_block(answer),
     )
     return encode(reply)

@@ -10,6 +10,9 @@ from perpend.types import PerpendReport
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
+AnthropicEffort = Literal["low", "medium", "high", "xhigh", "max"]
+
+
 class Source(Struct, forbid_unknown_fields=True):
     """Where an image is."""
 
@@ -24,25 +27,38 @@ class ContentBlock(Struct, forbid_unknown_fields=True):
 
     type: str
     text: str | None = None
-    source: Source | None = None
+    source: Source | str | None = None
+    """A search result's is an address."""
     id: str | None = None
     name: str | None = None
     input: dict[str, Any] | None = None
     tool_use_id: str | None = None
-    content: "str | list[ContentBlock] | None" = None
+    content: "str | list[ContentBlock] | dict[str, Any] | None" = None
+    """An object in what the vendor's own tools say."""
     is_error: bool | None = None
     thinking: str | None = None
     signature: str | None = None
     data: str | None = None
+    title: str | None = None
+    tool_name: str | None = None
+
+
+class TurnConfig(Struct, forbid_unknown_fields=True):
+    effort: AnthropicEffort | None = None
 
 
 class InputMessage(Struct, forbid_unknown_fields=True):
     role: Literal["user", "assistant", "system"]
-    content: str | list[ContentBlock]
+    content: str | list[ContentBlock] | None = None
+    """Only a system message may be without."""
+    output_config: TurnConfig | None = None
+    """Of a system message: holds from here on, in place of the request's own."""
+    clear_at: Literal["next_user_message", "never"] | None = None
+    """Of a system message: when it isn't shown any more."""
 
 
 class Thinking(Struct, forbid_unknown_fields=True):
-    type: Literal["enabled", "adaptive", "disabled"]
+    type: Literal["enabled", "adaptive", "disabled", "between_tools"]
     budget_tokens: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
     """The same as `max_thinking_tokens`."""
     display: Literal["summarized", "omitted"] | None = None
@@ -54,12 +70,12 @@ class JSONFormat(Struct, forbid_unknown_fields=True):
 
 
 class OutputConfig(Struct, forbid_unknown_fields=True):
-    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    effort: AnthropicEffort | None = None
     format: JSONFormat | None = None
 
 
 class MessagesTool(Struct, forbid_unknown_fields=True):
-    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    name: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     type: str | None = None
     description: str | None = None
     input_schema: dict[str, Any] | None = None
@@ -70,6 +86,33 @@ class MessagesToolChoice(Struct, forbid_unknown_fields=True):
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
+
+
+class Amount(Struct, forbid_unknown_fields=True):
+    """So many tokens, tool uses or thinking turns."""
+
+    type: Literal["input_tokens", "tool_uses", "thinking_turns", "all"]
+    value: Annotated[int, Meta(ge=0)] = 0
+
+
+class ContextEdit(Struct, forbid_unknown_fields=True):
+    """What of a conversation the model needn't see again; which fields it has depends on its type."""
+
+    type: str
+    keep: Amount | Literal["all"] | None = None
+    trigger: Amount | None = None
+    clear_at_least: Amount | None = None
+    exclude_tools: list[str] | None = None
+    clear_tool_inputs: bool | list[str] | None = None
+
+
+class ContextManagement(Struct, forbid_unknown_fields=True):
+    edits: list[ContextEdit] | None = None
+
+
+class Thread(Struct, forbid_unknown_fields=True):
+    type: str
+    previous_message_id: str | None = None
 
 
 class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
@@ -91,13 +134,15 @@ class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
 
+    context_management: ContextManagement | None = None
+    thread: Thread | None = None
+
     # Passed over.
     metadata: Any = None
     service_tier: Any = None
     inference_geo: Any = None
     cache_control: Any = None
     container: Any = None
-    context_management: Any = None
     mcp_servers: Any = None
 
 
@@ -142,6 +187,18 @@ class MessageUsage(Struct, frozen=True):
 MessageStop = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 
 
+class AppliedEdit(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    type: str
+    cleared_input_tokens: int
+    """By our estimate: the conversation wasn't counted before it was edited."""
+    cleared_thinking_turns: int | UnsetType = UNSET
+    cleared_tool_uses: int | UnsetType = UNSET
+
+
+class AppliedEdits(Struct, frozen=True):
+    applied_edits: tuple[AppliedEdit, ...]
+
+
 class MessageReply(Struct, frozen=True, kw_only=True):
     id: str
     type: Literal["message"] = "message"
@@ -151,6 +208,8 @@ class MessageReply(Struct, frozen=True, kw_only=True):
     stop_reason: MessageStop
     stop_sequence: str | None
     usage: MessageUsage
+    context_management: AppliedEdits | UnsetType = UNSET
+    """Where the request asked for edits."""
     perpend: PerpendReport
 
 

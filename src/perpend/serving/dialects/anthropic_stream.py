@@ -12,10 +12,11 @@ from perpend.serving.dialects.anthropic_answer import (
     stop_sequence,
     usage_block,
 )
+from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_schema import MessageUsage
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.report import encode, perpend_block
-from perpend.types import Answer, Request, Started
+from perpend.types import Answer, Started
 
 _json = msgspec.json.Encoder().encode
 _DELTAS: dict[Kind, bytes] = {
@@ -28,9 +29,9 @@ _DELTAS: dict[Kind, bytes] = {
 class MessageStream(BlockStream):
     keep_alive = b'event: ping\ndata: {"type":"ping"}\n\n'
 
-    def __init__(self, request: Request) -> None:
-        super().__init__(request.visibility)
-        self._request = request
+    def __init__(self, parsed: MessagesParsed) -> None:
+        super().__init__(parsed.request.visibility, parsed.thoughts)
+        self._parsed = parsed
 
     def begin(self, started: Started) -> bytes:
         message: dict[str, Any] = {
@@ -73,8 +74,14 @@ class MessageStream(BlockStream):
         return _event("content_block_delta", {"index": at, "delta": signature}) + stop
 
     def end(self, answer: Answer) -> bytes:
-        delta = {"stop_reason": stop_reason(answer), "stop_sequence": stop_sequence(answer, self._request)}
-        last = {"delta": delta, "usage": usage_block(answer.usage), "perpend": perpend_block(answer)}
+        delta = {
+            "stop_reason": stop_reason(answer),
+            "stop_sequence": stop_sequence(answer, self._parsed.request),
+        }
+        last: dict[str, Any] = {"delta": delta, "usage": usage_block(answer.usage)}
+        if self._parsed.edits is not None:
+            last["context_management"] = self._parsed.edits
+        last["perpend"] = perpend_block(answer)
         return _event("message_delta", last) + _event("message_stop", {})
 
     def fail(self, error: PerpendError) -> bytes:

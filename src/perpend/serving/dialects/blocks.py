@@ -41,8 +41,8 @@ class Block(Struct):
     """Sealed: what ends this thought, or all that a block of kind `carry` is."""
 
 
-def blocks_of(answer: Answer, visibility: Visibility) -> list[Block]:
-    """What a client with this visibility gets to see, and what it keeps for a vendor.
+def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> list[Block]:
+    """What a client with this visibility gets to see, and what it keeps for a vendor; of `thoughts` neither, if False.
 
     A summary stands where the first thought was; what other thoughts carry follows in its place.
     """
@@ -50,6 +50,8 @@ def blocks_of(answer: Answer, visibility: Visibility) -> list[Block]:
     summary: Block | None = None
     for part in answer.content:
         if isinstance(part, Thought):
+            if not thoughts:
+                continue
             if part.text and visibility == "visible":
                 carry = seal(part.carry, "thought") if part.carry else ""
                 blocks.append(Block("thought", part.text, carry=carry))
@@ -101,10 +103,12 @@ class BlockStream(ABC):
     keep_alive = sse.KEEP_ALIVE
     tells: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, visibility: Visibility) -> None:
+    def __init__(self, visibility: Visibility, thoughts: bool = True) -> None:
+        """See `blocks_of`."""
         self.done = False
         self.eager = False
         self._visibility: Visibility = visibility
+        self._thoughts = thoughts
         self._started: Started | None = None
         self._sent: list[Sent] = []
         self._kind: Kind | None = None
@@ -199,7 +203,7 @@ class BlockStream(ABC):
         elif self._summarised and self._summary is not None:
             self._sent[self._summary].block.carry = seal(event.carry, "unshown")
             self._summarised = False
-        else:
+        elif self._thoughts:
             self._whole(Block("carry", carry=seal(event.carry, "unshown")), out)
 
     def _start(self, block: Block, out: list[bytes]) -> int:
@@ -231,7 +235,7 @@ class BlockStream(ABC):
         self._close(self._start(block, out), out)
 
     def _finish(self, answer: Answer, out: list[bytes]) -> None:
-        for at, block in enumerate(blocks_of(answer, self._visibility)):
+        for at, block in enumerate(blocks_of(answer, self._visibility, self._thoughts)):
             if at == len(self._sent):
                 self._start(Block(block.kind, id=block.id, name=block.name, carry=block.carry), out)
             sent = self._sent[at]

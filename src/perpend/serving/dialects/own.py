@@ -117,6 +117,13 @@ def not_supported(field: str, what: str | None = None, hint: str = "leave it out
     return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
 
 
+def given(value: str | None, field: str) -> str:
+    """Raises BadRequest where it isn't."""
+    if value is None:
+        raise missing(field, f"add {field}")
+    return value
+
+
 def missing(field: str, hint: str) -> BadRequest:
     return BadRequest(f"{field} is missing", hint=hint, field=field)
 

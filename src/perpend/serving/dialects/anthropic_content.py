@@ -1,0 +1,171 @@
+"""What the messages of a body of `POST /v1/messages` say, block by block."""
+
+from collections.abc import Callable
+
+import msgspec
+from msgspec import Struct
+
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.serving.dialects.anthropic_schema import ContentBlock, InputMessage, MessagesRequest, Source
+from perpend.serving.dialects.carries import give_back, unseal
+from perpend.serving.dialects.forms import plain
+from perpend.serving.dialects.images import image
+from perpend.serving.dialects.own import given, missing, not_supported
+from perpend.serving.fields import Ignored
+from perpend.types import Image, Message, Part, Text, Thought, ToolResult, ToolUse
+
+_BILLING = "x-anthropic-billing-header:"
+"""Claude Code's first system block: for the vendor's books, another one each session, and never for the model."""
+_HOSTED = frozenset(
+    (
+        *("server_tool_use", "mcp_tool_use", "mcp_tool_listing", "container_upload"),
+        *("tool_addition", "tool_removal", "fallback"),
+    )
+)
+"""Blocks of what the vendor itself does, and so are `…_tool_result`: tools that it hosts, tools changed on the way."""
+
+
+class Reading(Struct, frozen=True):
+    """What all blocks of one body are read with."""
+
+    config: Config
+    ignored: Ignored
+
+
+def conversation(asked: MessagesRequest, reading: Reading) -> list[Message]:
+    """Raises BadRequest naming the first field that is wrong or not supported."""
+    messages: list[Message] = []
+    if asked.system:
+        messages += _instructed(_system(asked.system, "system", reading))
+    last_user = max((i for i, message in enumerate(asked.messages) if message.role == "user"), default=0)
+    for i, message in enumerate(asked.messages):
+        if message.clear_at != "next_user_message" or i > last_user:
+            messages += _messages(f"messages[{i}]", message, reading)
+    return messages
+
+
+def _messages(path: str, message: InputMessage, reading: Reading) -> list[Message]:
+    content, where = message.content, f"{path}.content"
+    if message.role == "system":
+        return [] if content is None else _instructed(_system(content, where, reading))
+    if content is None:
+        raise missing(where, f"add {where}")
+    if isinstance(content, str):
+        return [Message(message.role, content)]
+    parts = _blocks(content, where, reading)
+    if not parts and content:  # all of it was passed over
+        return []
+    if message.role == "assistant":
+        return [Message("assistant", plain(parts))]
+    results = [part for part in parts if isinstance(part, ToolResult)]
+    rest = [part for part in parts if not isinstance(part, ToolResult)]
+    if any(isinstance(part, ToolUse | Thought) for part in rest):
+        hint = "thinking and tool calls are the assistant's"
+        raise BadRequest("a user's message has text, images and tool results", hint=hint, field=path)
+    said = [Message("user", plain(rest))] if rest or not results else []
+    return [*([Message("tool", tuple(results))] if results else []), *said]
+
+
+def _instructed(text: str) -> list[Message]:
+    return [Message("system", text)] if text else []
+
+
+def _system(content: str | list[ContentBlock], path: str, reading: Reading) -> str:
+    parts = [Text(content)] if isinstance(content, str) else _blocks(content, path, reading)
+    texts: list[str] = []
+    for at, part in enumerate(parts):
+        if not isinstance(part, Text):
+            raise BadRequest("a system prompt is text", hint="send text blocks", field=path)
+        if at == 0 and part.text.startswith(_BILLING):
+            reading.ignored.add(f"{path}[0]", "a header for Anthropic's books")
+        else:
+            texts.append(part.text)
+    return "\n\n".join(texts)
+
+
+def _blocks(content: list[ContentBlock], path: str, reading: Reading) -> list[Part]:
+    parts: list[Part] = []
+    for i, block in enumerate(content):
+        where, kind = f"{path}[{i}]", block.type
+        if (read := _READERS.get(kind)) is not None:
+            parts.append(read(block, where, reading))
+        elif kind == "redacted_thinking":
+            if (sealed := unseal(block.data or "")) is not None:
+                give_back(sealed, parts)
+        elif kind in _HOSTED or kind.endswith("_tool_result"):
+            reading.ignored.add(where, f"content of type {kind[:80]!r}")
+        else:
+            hint = "text, image, search_result, tool_use, tool_result, thinking and redacted_thinking are"
+            raise not_supported(f"{where}.type", f"content of type {kind[:80]!r}", hint)
+    return parts
+
+
+def _said_in(block: ContentBlock, path: str, reading: Reading) -> list[Part]:
+    content, path = block.content or "", f"{path}.content"
+    if isinstance(content, dict):
+        raise not_supported(path, "an object", "text or a list of blocks is")
+    return [Text(content)] if isinstance(content, str) else _blocks(content, path, reading)
+
+
+def _text(block: ContentBlock, path: str, reading: Reading) -> Text:
+    return Text(given(block.text, f"{path}.text"))
+
+
+def _image(block: ContentBlock, path: str, reading: Reading) -> Image:
+    source, path = block.source, f"{path}.source"
+    if isinstance(source, Source) and source.type == "base64":
+        media, data = given(source.media_type, f"{path}.media_type"), given(source.data, f"{path}.data")
+        return image(f"data:{media};base64,{data}", path, reading.config)
+    if isinstance(source, Source) and source.type == "url":
+        return image(given(source.url, f"{path}.url"), f"{path}.url", reading.config)
+    raise not_supported(f"{path}.type", "this source of an image", "base64 and url are")
+
+
+def _search_result(block: ContentBlock, path: str, reading: Reading) -> Text:
+    texts = [part.text for part in _said_in(block, path, reading) if isinstance(part, Text)]
+    source = block.source if isinstance(block.source, str) else None
+    return Text("\n".join([line for line in (block.title, source, *texts) if line]))
+
+
+def _tool_reference(block: ContentBlock, path: str, reading: Reading) -> Text:
+    """A client's own search found a tool; it is among the request's, and can be called."""
+    return Text(f"Found the tool {given(block.tool_name, f'{path}.tool_name')}.\n")
+
+
+def _compaction(block: ContentBlock, path: str, reading: Reading) -> Text:
+    """A summary of what was said before."""
+    return Text(block.content if isinstance(block.content, str) else "")
+
+
+def _tool_use(block: ContentBlock, path: str, reading: Reading) -> ToolUse:
+    id_, name = given(block.id, f"{path}.id"), given(block.name, f"{path}.name")
+    return ToolUse(id_, name, msgspec.json.encode(block.input or {}).decode())
+
+
+def _tool_result(block: ContentBlock, path: str, reading: Reading) -> ToolResult:
+    id_ = given(block.tool_use_id, f"{path}.tool_use_id")
+    parts = _said_in(block, path, reading)
+    content = [part for part in parts if isinstance(part, Text | Image)]
+    if len(content) < len(parts):
+        raise BadRequest("a tool result is text and images", hint="send those", field=f"{path}.content")
+    return ToolResult(id_, plain(content), bool(block.is_error))
+
+
+def _thinking(block: ContentBlock, path: str, reading: Reading) -> Thought:
+    sealed = unseal(block.signature or "")
+    if sealed is None:
+        return Thought(block.thinking or "")
+    return Thought("" if sealed.place == "unshown" else block.thinking or "", sealed.carry)
+
+
+_READERS: dict[str, Callable[[ContentBlock, str, Reading], Part]] = {
+    "text": _text,
+    "image": _image,
+    "search_result": _search_result,
+    "tool_reference": _tool_reference,
+    "compaction": _compaction,
+    "tool_use": _tool_use,
+    "tool_result": _tool_result,
+    "thinking": _thinking,
+}
