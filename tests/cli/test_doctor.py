@@ -27,7 +27,7 @@ from perpend.config import (
     ServeConfig,
     StorageConfig,
 )
-from perpend.engine.catalogue import find
+from perpend.engine.catalogue import catalogue, find
 from perpend.engine.machine import Machine
 from perpend.errors import ConfigError, StorageError
 from perpend.runtime import Runtime
@@ -380,6 +380,22 @@ def test_a_wrong_config_ends_it_after_the_machine(home: Path) -> None:
     done = run(home, "doctor")
     assert done.returncode == 1
     assert done.stdout.splitlines()[-2].startswith("✗ config: perpend.toml:2")
+
+
+async def test_whose_first_prompts_an_embedded_model_has_room_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "weights").mkdir()
+    (home / "weights" / catalogue()["qwen2.5-coder-1.5b"].file).touch()
+    said: dict[int, str] = {}
+    for context in (12_000, 32_768):
+        async with await Runtime.open(Config(home=home, engine=EngineConfig(context=context))) as runtime:
+            found = {finding.what: finding.said for finding in probe.contexts(runtime)}
+            assert set(found) == {"context of qwen2.5-coder-1.5b", "context of tiny"}
+            said[context] = found["context of qwen2.5-coder-1.5b"]
+    assert said[12_000].startswith("12,000 tokens, room for the first prompt of Codex CLI, opencode")
+    assert said[12_000].endswith("too short for Claude Code (18,000 tokens)")
+    assert said[32_768].endswith("room for the first prompt of Codex CLI, Claude Code, opencode, aider")
 
 
 class TestSandbox:

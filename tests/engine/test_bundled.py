@@ -26,8 +26,7 @@ def test_the_file_is_the_catalogues(weights: Weights, tmp_path: Path) -> None:
     content = path.read_bytes()
     assert (len(content), hashlib.sha256(content).hexdigest()) == (weights.size, weights.sha256)
     assert len(content) < 10_000_000
-    facts = read_facts(path)
-    assert (facts.layers, facts.context) == (weights.layers, weights.context)
+    assert read_facts(path) == weights.facts
     assert family_named(weights.family).budget == "exact"
 
 

@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from perpend.config import EngineConfig
+from perpend.config.schema import DefaultsConfig
+from perpend.engine.catalogue import catalogue
 from perpend.engine.gguf import ModelFacts
-from perpend.engine.machine import GIB, LONGEST_SLOT, Machine, context_for, measure, settings
+from perpend.engine.machine import GIB, UNKNOWN_SLOT, Machine, context_for, measure, settings
 
-FACTS = ModelFacts(architecture="toy", layers=4, context=32768, kv_bytes_per_token=32 * 1024)
-WEIGHTS = GIB
+FACTS = ModelFacts(architecture="toy", weights=GIB, layers=4, context=32768, kv_bytes_per_token=32 * 1024)
 
 
 def tree(root: Path, files: dict[str, str]) -> Path:
@@ -66,27 +68,40 @@ class TestMeasure:
 
 class TestContext:
     @pytest.mark.parametrize(
-        ("ram", "trained", "tokens"),
+        ("ram", "config", "tokens"),
         [
-            (2 * GIB, 32768, 2048),
-            (4 * GIB, 32768, 4096),
-            (16 * GIB, 32768, LONGEST_SLOT),
-            (16 * GIB, 512, 512),
-            (16 * GIB, None, LONGEST_SLOT),
+            (24 * GIB, EngineConfig(), 32768),
+            (16 * GIB, EngineConfig(), 32768),
+            (8 * GIB, EngineConfig(), 16384),
+            (8 * GIB, EngineConfig(keep_loaded=1), 32768),
+            (8 * GIB, EngineConfig(slots=1), 32768),
+            (8 * GIB, EngineConfig(slots=12), 4096),
+            (4 * GIB, EngineConfig(), 2048),
+            (GIB, EngineConfig(context=20_000), 20_000),
         ],
     )
-    def test_follows_ram_and_model(self, ram: int, trained: int | None, tokens: int) -> None:
-        assert context_for(EngineConfig(), trained, Machine(cores=2, ram=ram)) == tokens
+    def test_all_that_the_model_knows_where_enough_slots_fit(
+        self, ram: int, config: EngineConfig, tokens: int
+    ) -> None:
+        assert context_for(config, Machine(cores=2, ram=ram), FACTS) == tokens
 
-    def test_the_config_has_the_last_word(self) -> None:
-        assert context_for(EngineConfig(context=20_000), 512, Machine(cores=2, ram=GIB)) == 20_000
+    def test_a_short_one_is_never_cut(self) -> None:
+        assert context_for(EngineConfig(), Machine(cores=2, ram=GIB), replace(FACTS, context=512)) == 512
+
+    def test_of_an_unknown_model(self) -> None:
+        assert context_for(EngineConfig(), Machine(cores=2, ram=GIB), None) == UNKNOWN_SLOT
+
+    def test_an_agents_first_prompt_fits_the_default_model_on_16_gib(self) -> None:
+        facts = catalogue()[DefaultsConfig().model].facts
+        assert context_for(EngineConfig(), Machine(cores=2, ram=16 * GIB), facts) == 32768
 
 
 class TestSettings:
-    def chosen(self, ram: int, config: EngineConfig | None = None, weights: int = WEIGHTS) -> tuple[int, int]:
+    def chosen(
+        self, ram: int, config: EngineConfig | None = None, facts: ModelFacts = FACTS
+    ) -> tuple[int, int]:
         """Slots and threads."""
-        machine = Machine(cores=6, ram=ram)
-        found = settings(config or EngineConfig(), machine, context=8192, facts=FACTS, weights=weights)
+        found = settings(config or EngineConfig(), Machine(cores=6, ram=ram), 8192, facts)
         return found.slots, found.threads
 
     def test_as_many_slots_as_fit(self) -> None:
@@ -96,7 +111,7 @@ class TestSettings:
         assert self.chosen(5 * GIB) == (1, 6)
 
     def test_at_least_one(self) -> None:
-        assert self.chosen(GIB, weights=8 * GIB) == (1, 6)
+        assert self.chosen(GIB, facts=replace(FACTS, weights=8 * GIB)) == (1, 6)
 
     def test_one_engine_may_have_it_all(self) -> None:
         assert self.chosen(4 * GIB, EngineConfig(keep_loaded=1)) == (4, 6)

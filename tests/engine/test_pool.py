@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from perpend.config import EngineConfig
-from perpend.engine.machine import this_machine
+from perpend.engine.gguf import read_facts
 from perpend.engine.pool import EnginePool
 
 CONFIG = EngineConfig(slots=1, threads=1, keep_loaded=1)
@@ -60,8 +60,7 @@ async def test_the_least_recently_used_one_goes(tmp_path: Path, tiny_path: Path)
         await pool.aclose()
 
 
-async def test_the_context_is_the_configs_else_the_models(tmp_path: Path) -> None:
-    assert EnginePool(EngineConfig(context=777), tmp_path).context(512) == 777
-    pool = EnginePool(EngineConfig(), tmp_path)
-    assert pool.context(512) == 512
-    assert pool.context(None) <= max(8192, this_machine().ram)
+async def test_the_context_is_the_configs_else_the_models(tiny_path: Path, tmp_path: Path) -> None:
+    facts = read_facts(tiny_path)
+    assert EnginePool(EngineConfig(context=777), tmp_path).context(facts) == 777
+    assert EnginePool(EngineConfig(), tmp_path).context(facts) == facts.context

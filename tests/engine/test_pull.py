@@ -37,8 +37,10 @@ def weights(*sources: Source, content: bytes = CONTENT) -> Weights:
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         licence="Apache-2.0",
+        architecture="llama",
         layers=1,
         context=128,
+        kv_bytes_per_token=512,
         sources=sources,
     )
 

@@ -86,6 +86,8 @@ async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[Finding, None
         return  # nothing is asked that couldn't be booked
     async with await Runtime.open(config) as runtime:
         yield probe.models(runtime)
+        async for finding in guarded("contexts", lambda: probe.contexts(runtime)):
+            yield finding
         async for finding in guarded("engine starts", lambda: probe.embedded(runtime)):
             yield finding
         for name in config.providers:

@@ -1,7 +1,7 @@
 """What `perpend doctor` finds out by asking: whether engine and providers do what budgets rest on."""
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.http import HTTPClient
 from perpend.backends.providers import Provider
 from perpend.cli.checks import Finding
+from perpend.cli.launch_agents import agents
 from perpend.config import Config, ProviderConfig
 from perpend.config.schema import EMBEDDED
 from perpend.config.secrets import provider_key
@@ -63,6 +64,24 @@ def models(runtime: Runtime) -> Finding:
         return Finding(what="models", ok=True, said=f"the default is {runtime.config.defaults.model}")
     said = "\n".join(error.message for error in wrong)
     return Finding(what="models", ok=False, said=said, fix=wrong[0].hint)
+
+
+def contexts(runtime: Runtime) -> Iterator[Finding]:
+    """How long the context of each embedded model is that is here, and whose first prompts it has room for."""
+    config = runtime.config
+    named = [config.defaults.model, *config.models, *catalogue()]
+    for name in dict.fromkeys(named):
+        model = runtime.models.resolve(name)
+        if model.provider != EMBEDDED or not runtime.models.path(name).exists() or model.context is None:
+            continue
+        room = model.context - model.answer_tokens
+        first = {agent.title: agent.prompt_tokens for agent in agents().values() if agent.prompt_tokens}
+        fit = [title for title, tokens in first.items() if tokens <= room]
+        short = [f"{title} ({tokens:,} tokens)" for title, tokens in first.items() if tokens > room]
+        said = f"{model.context:,} tokens, room for the first prompt of {', '.join(fit) or 'no agent'}"
+        if short:
+            said += f"; too short for {', '.join(short)}"
+        yield Finding(what=f"context of {name}", ok=True, said=said)
 
 
 async def embedded(runtime: Runtime) -> AsyncGenerator[Finding, None]:

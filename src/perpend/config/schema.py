@@ -35,7 +35,7 @@ class EngineConfig(Section, frozen=True):
     slots: NonNegative = 0
     """Requests that one engine answers at a time; 0: as many as RAM has room for."""
     context: NonNegative = 0
-    """Tokens per slot, prompt and output together; 0: what the model knows, up to 8192."""
+    """Tokens per slot, prompt and output together; 0: what the model knows, halved until enough slots fit into RAM."""
     cache_mib: NonNegative = 0
     """MiB of RAM for the cache of prompts; 0: a sixteenth of the machine's."""
     start_timeout_s: Seconds = 120.0

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.config.schema import Config, ModelConfig
+from perpend.engine.gguf import ModelFacts
 from perpend.errors import NotFound
 from perpend.registry import choices_hint
 
@@ -95,10 +96,18 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes."""
     sha256: str
     licence: str
+    architecture: str
     layers: int
     context: int
     """Tokens that the model was trained for."""
+    kv_bytes_per_token: int
+    """What one token of context takes in an f16 KV cache."""
     sources: tuple[Source, ...]
+
+    @property
+    def facts(self) -> ModelFacts:
+        """What the file's header says, before the file is here."""
+        return ModelFacts(self.architecture, self.size, self.layers, self.context, self.kv_bytes_per_token)
 
     @property
     def bundled(self) -> Path | None:

@@ -22,6 +22,8 @@ _LONGEST = 1 << 20
 
 class ModelFacts(Struct, frozen=True):
     architecture: str
+    weights: int
+    """Bytes of the file."""
     layers: int
     context: int
     """Tokens that the model was trained for."""
@@ -33,7 +35,7 @@ def read_facts(path: Path) -> ModelFacts:
     """Raises EngineError where the file isn't a GGUF model."""
     try:
         with path.open("rb") as file:
-            return _facts(_header(file))
+            return _facts(_header(file), path.stat().st_size)
     except OSError as error:
         raise EngineError(
             f"{path} can't be read: {error.strerror}", hint="name a .gguf file that is there"
@@ -82,7 +84,7 @@ def _string(file: BinaryIO) -> str:
     return file.read(length).decode()
 
 
-def _facts(header: dict[str, Value]) -> ModelFacts:
+def _facts(header: dict[str, Value], weights: int) -> ModelFacts:
     architecture = header["general.architecture"]
 
     def number(key: str) -> int:
@@ -99,6 +101,7 @@ def _facts(header: dict[str, Value]) -> ModelFacts:
     kv_heads = max(1, given("attention.head_count_kv", heads))
     return ModelFacts(
         architecture=str(architecture),
+        weights=weights,
         layers=layers,
         context=number("context_length"),
         kv_bytes_per_token=layers * kv_heads * length * _F16_BYTES,

@@ -11,8 +11,10 @@ from perpend.config.schema import EngineConfig
 from perpend.engine.gguf import ModelFacts
 
 GIB = 1 << 30
-LONGEST_SLOT = 8192
-"""Tokens per slot unless config asks for more: room for thousands of thinking tokens and their prompt."""
+SHORTEST_SLOT = 2048
+"""Tokens per slot that are tried, however small the machine: less has no room for a thought."""
+UNKNOWN_SLOT = 8192
+"""Tokens per slot of a model that nothing is known of yet."""
 
 SMALL_WEIGHTS = 32 << 20
 """Bytes below which one thread is faster: sharing such small sums out takes longer than doing them."""
@@ -50,30 +52,45 @@ def measure(root: Path) -> Machine:
     return Machine(cores=max(1, math.ceil(min([cores, *quotas]))), ram=min([ram, *limits]))
 
 
-def context_for(config: EngineConfig, trained: int | None, machine: Machine) -> int:
-    """Tokens per slot: the config's, else what the model knows, less where RAM is small."""
+def context_for(config: EngineConfig, machine: Machine, facts: ModelFacts | None) -> int:
+    """Tokens per slot: the config's, else what the model knows, halved until RAM has room for enough slots.
+
+    Enough is what the config says, else half of the most that such a machine runs: long prompts aren't bought by
+    answering requests one after the other.
+    """
     if config.context:
         return config.context
-    room = 2048 if machine.ram < 3 * GIB else 4096 if machine.ram < 6 * GIB else LONGEST_SLOT
-    return min(room, trained or room)
+    if facts is None:
+        return UNKNOWN_SLOT
+    enough = config.slots or _most_slots(machine) // 2
+    context = facts.context
+    while context // 2 >= SHORTEST_SLOT and _fitting(config, machine, context, facts) < enough:
+        context //= 2
+    return context
 
 
-def settings(
-    config: EngineConfig, machine: Machine, *, context: int, facts: ModelFacts, weights: int
-) -> Settings:
-    """The config with its zeros filled in: as many slots as fit beside `weights` bytes in a share of RAM."""
-    share = machine.ram * 3 // 4 // config.keep_loaded
-    # weights count half as much again: the CPU kernels keep a repacked copy of some of them
-    room = share - weights * 3 // 2
-    most = 4 if machine.ram < 16 * GIB else 8 if machine.ram < 64 * GIB else 16
-    fitting = max(1, min(most, room // (context * facts.kv_bytes_per_token)))
+def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> Settings:
+    """The config with its zeros filled in: as many slots as fit beside the weights in a share of RAM."""
+    fitting = min(_most_slots(machine), _fitting(config, machine, context, facts))
     cache_mib = max(128, min(4096, machine.ram // 16 // (1 << 20)))
     return Settings(
-        threads=config.threads or (1 if weights < SMALL_WEIGHTS else machine.cores),
-        slots=config.slots or fitting,
+        threads=config.threads or (1 if facts.weights < SMALL_WEIGHTS else machine.cores),
+        slots=config.slots or max(1, fitting),
         context=context,
         cache_mib=config.cache_mib or cache_mib,
     )
+
+
+def _most_slots(machine: Machine) -> int:
+    """More at once than this would only slow each other down."""
+    return 4 if machine.ram < 16 * GIB else 8 if machine.ram < 64 * GIB else 16
+
+
+def _fitting(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> int:
+    """Slots whose KV caches an engine's share of RAM has room for, beside the weights."""
+    share = machine.ram * 3 // 4 // config.keep_loaded
+    # weights count half as much again: the CPU kernels keep a repacked copy of some of them
+    return (share - facts.weights * 3 // 2) // (context * facts.kv_bytes_per_token)
 
 
 def _physical_cores(folder: Path) -> int:

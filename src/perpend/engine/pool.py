@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from perpend.config.schema import EngineConfig
+from perpend.engine.gguf import ModelFacts
 from perpend.engine.machine import context_for, this_machine
 from perpend.engine.supervisor import Engine
 
@@ -13,9 +14,9 @@ class EnginePool:
         self._home = home
         self._engines: dict[str, Engine] = {}  # least recently used first
 
-    def context(self, trained: int | None) -> int:
-        """Tokens per slot for a model that was trained for `trained`."""
-        return context_for(self._config, trained, this_machine())
+    def context(self, facts: ModelFacts | None) -> int:
+        """Tokens per slot for a model."""
+        return context_for(self._config, this_machine(), facts)
 
     def get(self, name: str, path: Path, context: int) -> Engine:
         engine = self._engines.pop(name, None)

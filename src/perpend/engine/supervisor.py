@@ -121,13 +121,7 @@ class Engine:
 
     async def _launch(self) -> str:
         facts = await asyncio.to_thread(read_facts, self.path)
-        chosen = settings(
-            self._config,
-            this_machine(),
-            context=self._context,
-            facts=facts,
-            weights=self.path.stat().st_size,
-        )
+        chosen = settings(self._config, this_machine(), self._context, facts)
         launch = Launch(
             model=str(self.path),
             slots=chosen.slots,

@@ -4,6 +4,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
@@ -17,6 +19,7 @@ from perpend.backends.providers import Provider, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
+from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
 from perpend.errors import ConfigError, NotFound, WeightsError
 from perpend.registry import choices_hint
@@ -130,8 +133,7 @@ class Models:
         family = family_named(row.family) if row.family else self._family(name, row)
         context = row.context
         if row.embedded:
-            weights = self.weights(name)
-            context = self._engines.context(row.context or (weights.context if weights else None))
+            context = self._engines.context(self._facts(name, row))
             backend = self._embedded(name, context)
         else:
             backend = self._remote(name, row)
@@ -160,6 +162,16 @@ class Models:
             context=context,
             **({"width": partial(self._engines.slots, name)} if row.embedded else {}),
         )
+
+    def _facts(self, name: str, row: ModelConfig) -> ModelFacts | None:
+        """Of an embedded model, where they are known yet."""
+        if (weights := self.weights(name)) is not None:
+            facts = weights.facts
+        elif (path := self.path(name)).exists():
+            facts = read_facts(path)
+        else:
+            return None
+        return facts if row.context is None else replace(facts, context=row.context)
 
     def _family(self, name: str, row: ModelConfig) -> Family:
         if (weights := self.weights(name)) is not None:
