@@ -217,7 +217,10 @@ async def test_a_joined_gateway_that_dies_is_told_of(home: Path, unused_tcp_port
 async def test_a_context_that_is_too_small_is_told_with_what_to_do(home: Path) -> None:
     async with upstream(home, context=8192):
         done = await launched(home, "claude")
-    assert "m answers Claude Code, but its context of 8,192 tokens is too small" in done.stderr
+    assert (
+        "m answers Claude Code, in a context of 8,192 tokens that is too small; its first prompt takes about 18,000"
+        in done.stderr
+    )
     assert "--model chooses another: one of qwen2.5-coder-1.5b" in done.stderr
 
 

@@ -130,6 +130,8 @@ async def _in_foreground(command: list[str], environment: dict[str, str]) -> int
     for number in _PASSED_ON:
         loop.add_signal_handler(number, _pass_on, child, number)
     status = await asyncio.to_thread(_wait, child)
+    for number in (*_ITS_OWN, *_PASSED_ON):
+        loop.remove_signal_handler(number)
     return 128 - status if status < 0 else status
 
 

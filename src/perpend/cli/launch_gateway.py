@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import AsyncGenerator
 
 from perpend.cli.console import note
+from perpend.config.schema import EMBEDDED
 from perpend.observability.metrics import Metrics
 from perpend.runtime import Runtime
 from perpend.serving.app import App
@@ -39,6 +40,8 @@ async def gateway(runtime: Runtime, secret: str, key: KeyRow) -> AsyncGenerator[
                 f"the gateway at {there} no longer answers: what was under way may be missing from the account"
             )
         return
+    if runtime.models.resolve(key.model).provider == EMBEDDED:
+        note(f"loading {key.model} …")
     await runtime.prepare(key.model)
     async with _own(runtime) as url:
         yield url

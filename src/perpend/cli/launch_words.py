@@ -11,17 +11,15 @@ from perpend.storage.usage import cut_short, total, usage
 
 def fitting(row: Agent, model: ServedModel, weights: Weights | None) -> str:
     """Whether the agent's first prompt and an answer fit the model's context, and what to do where they don't."""
-    first = (
-        f"{row.title}'s first prompt takes about {row.prompt_tokens:,} tokens" if row.prompt_tokens else ""
-    )
     says = f"{model.name} answers {row.title}"
+    first = f"; its first prompt takes about {row.prompt_tokens:,} tokens" if row.prompt_tokens else ""
     if model.context is None:
-        return f"{says}; its context isn't known here{first and f', and {first}'}"
+        return f"{says}{first}, and the model's context isn't known here" if first else says
     needed = row.prompt_tokens + model.answer_tokens
     if model.context >= needed:
-        return f"{says}: it has a context of {model.context:,} tokens{first and f', and {first}'}"
+        return f"{says}, in a context of {model.context:,} tokens{first}"
     return (
-        f"{says}, but its context of {model.context:,} tokens is too small: {first},"
+        f"{says}, in a context of {model.context:,} tokens that is too small{first},"
         f" an answer {model.answer_tokens:,}\n"
         f"  hint: {_larger(model.name, needed, weights)}"
     )
