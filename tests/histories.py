@@ -38,7 +38,7 @@ def said(draw: st.DrawFn) -> list[Said]:
         pieces = draw(st.lists(TEXT, max_size=3))
         carry = draw(st.none() | CARRY)
         if kind == "call":
-            first = draw(st.sampled_from(['{"a": 1}', '{"a": ', ""]))
+            first = draw(st.sampled_from(['{"a": 1}', '{"a": ', '{"input": "a\\n– b"}', ""]))
             events.append(ToolCallDelta(calls, f"call_{calls}", "add", first))
             if first.endswith(" "):
                 events += [

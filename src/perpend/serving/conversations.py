@@ -13,7 +13,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.decode import decode
 from perpend.serving.dialects.openai_responses import OpenAIResponses
 from perpend.serving.dialects.openai_responses_ids import listed
-from perpend.serving.dialects.openai_responses_request import messages_of
+from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_schema import InputItem
 from perpend.serving.fields import Ignored
 from perpend.serving.out import request_id_header

@@ -27,6 +27,7 @@ from perpend.types import (
     ToolResult,
     ToolUse,
     Visibility,
+    wrapped,
 )
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -102,6 +103,60 @@ def test_items_of_one_turn_are_one_message() -> None:
         Message("tool", (ToolResult("c1", "1"), ToolResult("c2", "2"))),
         Message("system", "c"),
     )
+
+
+def test_items_of_custom_tools_and_of_namespaces() -> None:
+    items: list[Any] = [
+        {"role": "user", "content": "a"},
+        {
+            "type": "custom_tool_call",
+            "call_id": "c1",
+            "name": "exec",
+            "namespace": "functions",
+            "input": '"x"',
+        },
+        {
+            "type": "function_call",
+            "call_id": "c2",
+            "name": "send",
+            "namespace": "mcp__mail",
+            "arguments": "{}",
+        },
+        {"type": "local_shell_call", "call_id": "c3", "status": "completed", "action": {"command": ["ls"]}},
+        {
+            "type": "custom_tool_call_output",
+            "call_id": "c1",
+            "output": [{"type": "input_image", "image_url": PNG}],
+        },
+        {"type": "function_call_output", "call_id": "c2", "output": "sent"},
+        {"type": "local_shell_call_output", "id": "c3", "output": "{}"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}},
+        {"type": "compaction", "encrypted_content": "abc"},
+    ]
+    request = parsed(input=items).request
+    calls = (
+        ToolUse("c1", "exec", wrapped('"x"')),
+        ToolUse("c2", "mcp__mail__send", "{}"),
+        ToolUse("c3", "local_shell", '{"command":["ls"]}'),
+    )
+    results = (ToolResult("c1", (Image(PNG),)), ToolResult("c2", "sent"), ToolResult("c3", "{}"))
+    assert request.messages == (
+        Message("user", "a"),
+        Message("assistant", calls),
+        Message("tool", results),
+    )
+    assert request.ignored == ("input[7]", "input[8]")
+
+
+def test_an_input_of_nothing_that_is_known_here_is_refused() -> None:
+    with pytest.raises(BadRequest) as caught:
+        parsed(input=[{"type": "compaction", "encrypted_content": "abc"}])
+    assert caught.value.field == "input"
+
+
+def test_what_else_stock_clients_send_of_reasoning() -> None:
+    request = parsed(reasoning={"effort": "ultra", "context": "all_turns", "summary": "none"}).request
+    assert (request.effort, request.visibility, request.ignored) == ("max", "hidden", ("reasoning.context",))
 
 
 PNG = "data:image/png;base64,AAAA"

@@ -15,11 +15,17 @@ from perpend.serving.dialects.openai_responses_request import ResponsesParsed, d
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
-from perpend.types import Event, Finished, ThinkingDelta, Visibility
+from perpend.types import Event, Finished, ThinkingDelta, ToolCallDelta, ToolUse, Visibility, wrapped
+
+TOOLS: tuple[dict[str, Any], ...] = (
+    {"type": "function", "name": "add"},
+    {"type": "custom", "name": "add"},
+    {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "add"}]},
+)
 
 
-def asked(visibility: Visibility = "visible") -> ResponsesParsed:
-    body = {"input": "hi", "thinking_visibility": visibility, "metadata": {"a": "b"}}
+def asked(visibility: Visibility = "visible", *tools: dict[str, Any]) -> ResponsesParsed:
+    body = {"input": "hi", "thinking_visibility": visibility, "metadata": {"a": "b"}, "tools": tools}
     ignored = Ignored(strict=False)
     return parsed(decoded(msgspec.json.encode(body), ignored), (), Config(), None, ignored)
 
@@ -40,11 +46,11 @@ def assembled(stream: bytes) -> dict[str, Any]:
             texts[at] = ""
             continue
         if kind == "response.output_item.done":
-            assert event["item"].pop("status") == "completed"
-            assert output[at].pop("status") == "in_progress"
+            assert event["item"].get("status", "completed") == "completed"
+            assert output[at].get("status", "in_progress") == "in_progress"
             for name, value in output[at].items():
-                assert event["item"][name] == value or name in ("encrypted_content", "arguments")
-            output[at] = {**event["item"], "status": "completed"}
+                assert event["item"][name] == value or name in ("status", "arguments", "input")
+            output[at] = event["item"]
             continue
         assert event["item_id"] == output[at]["id"]
         if kind.endswith(".delta"):
@@ -58,21 +64,59 @@ def assembled(stream: bytes) -> dict[str, Any]:
             part |= {"text": texts[at]}
             assert event["part"] == part
         else:
-            assert event.get("text", event.get("arguments")) == texts[at]
+            (text,) = (event[name] for name in ("text", "arguments", "input") if name in event)
+            assert text == texts[at]
     assert last["response"]["output"] == output
     assert last["type"] == f"response.{last['response']['status']}"
     return last["response"]
 
 
-@given(histories(), st.sampled_from(["visible", "summary", "hidden"]))
-def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibility) -> None:
+@given(histories(), st.sampled_from(["visible", "summary", "hidden"]), st.sampled_from(TOOLS))
+def test_streamed_and_whole_agree(
+    batches: list[list[Event]], visibility: Visibility, tool: dict[str, Any]
+) -> None:
     end = batches[-1][0]
     assert isinstance(end, Finished)
-    request = asked(visibility)
+    request = asked(visibility, tool)
     stream = ResponseStream(request)
     sent = b"".join(stream.render(batch) for batch in batches)
     assert stream.done
     assert assembled(sent) == msgspec.json.decode(encode(response(end.answer, request)))
+
+
+def test_a_custom_tool_s_input_streams_as_it_comes() -> None:
+    stream = ResponseStream(asked("visible", TOOLS[2]))
+    pieces = [STARTED, ToolCallDelta(0, "c1", "add", '{"inp'), ToolCallDelta(0, arguments='ut":"*** B')]
+    _, _, added, delta = named_events_of(stream.render(pieces))
+    called = {"call_id": "c1", "name": "add", "namespace": "functions", "input": ""}
+    assert added["item"] | called | {"type": "custom_tool_call", "status": "in_progress"} == added["item"]
+    assert added["item"]["id"].startswith("ctc_")
+    assert (delta["type"], delta["delta"]) == ("response.custom_tool_call_input.delta", "*** B")
+    end = answer(stop="tool_calls", content=(ToolUse("c1", "add", wrapped("*** Begin")),))
+    more, done, item, _ = named_events_of(
+        stream.render([ToolCallDelta(0, arguments='egin"}'), Finished(end)])
+    )
+    assert (more["delta"], done["type"]) == ("egin", "response.custom_tool_call_input.done")
+    assert done["input"] == item["item"]["input"] == "*** Begin"
+
+
+def test_a_search_for_tools_is_the_client_s_to_run() -> None:
+    search = {"type": "tool_search", "execution": "client", "parameters": {"type": "object"}}
+    request = asked("visible", search)
+    use = ToolUse("c1", "tool_search", '{"query":"mail"}')
+    (item,) = msgspec.json.decode(encode(response(answer(content=(use,)), request)))["output"]
+    del item["id"]
+    assert item == {
+        "type": "tool_search_call",
+        "call_id": "c1",
+        "execution": "client",
+        "arguments": {"query": "mail"},
+        "status": "completed",
+    }
+    stream = ResponseStream(request)
+    stream.render([STARTED, ToolCallDelta(0, "c1", "tool_search", use.arguments)])
+    done, _ = named_events_of(stream.render([Finished(answer(content=(use,)))]))
+    assert done["item"] | item == done["item"]
 
 
 def test_an_answer_that_filled_its_budget_is_incomplete() -> None:

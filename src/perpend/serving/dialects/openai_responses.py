@@ -12,7 +12,8 @@ from perpend.errors import BadRequest, NotFound, PerpendError
 from perpend.serving import errors
 from perpend.serving.dialects.openai_responses_answer import response
 from perpend.serving.dialects.openai_responses_ids import items_of, listed, place_of
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, messages_of, parsed
+from perpend.serving.dialects.openai_responses_items import messages_of
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
 from perpend.serving.dialects.openai_responses_schema import (
     ConversationRef,
     InputItem,

@@ -2,12 +2,15 @@
 
 from typing import Literal
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from perpend.errors import PerpendError, PromptTooLong
+from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.serving.dialects.blocks import Block, blocks_of
+from perpend.serving.dialects.openai_responses_ids import item_id
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import (
+    CustomToolCallItem,
     FailureCode,
     FunctionCallItem,
     Incomplete,
@@ -24,16 +27,18 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponseState,
     ResponseUsage,
     SummaryText,
+    ToolSearchCallItem,
 )
+from perpend.serving.dialects.openai_responses_tools import Called
 from perpend.serving.dialects.report import perpend_block
-from perpend.types import Answer, Ending, Usage, Visibility
+from perpend.types import Answer, Ending, Usage, unwrapped
 
 _FAILURES: dict[str, FailureCode] = {PromptTooLong.code: "context_length_exceeded"}
 _INCOMPLETE: dict[Ending, Literal["max_output_tokens", "content_filter"]] = {
     "cut": "max_output_tokens",
     "content_filter": "content_filter",
 }
-_IDS = {"thought": "rs", "carry": "rs", "text": "msg", "call": "fc"}
+_TYPES = {"thought": "reasoning", "carry": "reasoning", "text": "message", "call": "function_call"}
 
 
 def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
@@ -48,7 +53,7 @@ def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
         status="completed" if ended is None else "incomplete",
         incomplete_details=ended,
         model=answer.plan.model,
-        output=tuple([item(parsed.id, at, block, shown) for at, block in enumerate(blocks)]),
+        output=tuple([item(parsed, at, block) for at, block in enumerate(blocks)]),
         usage=usage_block(answer.usage),
         perpend=perpend_block(answer),
     )
@@ -77,37 +82,54 @@ def failure_of(error: PerpendError) -> ResponseFailure:
     )
 
 
-def item(response_id: str, at: int, block: Block, visibility: Visibility) -> OutputItem:
+def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     """The block as an item of the output, complete."""
-    id_ = item_id(response_id, at, block)
+    id_ = id_of(parsed, at, block)
     if block.kind == "text":
         return MessageItem(id=id_, content=(OutputText(block.text),), status="completed")
     if block.kind == "call":
-        return FunctionCallItem(
-            id=id_, call_id=block.id, name=block.name, arguments=block.text, status="completed"
-        )
-    if visibility == "visible" and block.kind == "thought":
-        content = (ReasoningText(block.text),)
-        return ReasoningItem(
-            id=id_, content=content, encrypted_content=block.carry or None, status="completed"
-        )
-    summary = (SummaryText(block.text),) if block.text else ()
-    return ReasoningItem(id=id_, summary=summary, encrypted_content=block.carry or None, status="completed")
+        return _call(parsed, id_, block, "completed")
+    carry = block.carry or UNSET
+    if parsed.request.visibility == "visible" and block.kind == "thought":
+        return ReasoningItem(id=id_, content=(ReasoningText(block.text),), encrypted_content=carry)
+    return ReasoningItem(
+        id=id_, summary=(SummaryText(block.text),) if block.text else (), encrypted_content=carry
+    )
 
 
-def empty_item(response_id: str, at: int, block: Block) -> OutputItem:
+def empty_item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     """The item as it is before any of its text."""
-    id_ = item_id(response_id, at, block)
-    status: ItemStatus = "in_progress"
+    id_ = id_of(parsed, at, block)
     if block.kind == "text":
-        return MessageItem(id=id_, status=status)
+        return MessageItem(id=id_, status="in_progress")
     if block.kind == "call":
-        return FunctionCallItem(id=id_, call_id=block.id, name=block.name, status=status)
-    return ReasoningItem(id=id_, status=status)
+        return _call(parsed, id_, Block("call", id=block.id, name=block.name), "in_progress")
+    return ReasoningItem(id=id_)
 
 
-def item_id(response_id: str, at: int, block: Block) -> str:
-    return f"{_IDS[block.kind]}_{response_id.removeprefix('resp_')}_{at}"
+def called(parsed: ResponsesParsed, block: Block) -> Called:
+    """The tool of a call, as the client knows it; one that it doesn't know is a function."""
+    return parsed.names.get(block.name) or Called(block.name)
+
+
+def id_of(parsed: ResponsesParsed, at: int, block: Block) -> str:
+    custom = block.kind == "call" and called(parsed, block).kind == "custom"
+    return item_id("custom_tool_call" if custom else _TYPES[block.kind], parsed.id, at)
+
+
+def _call(parsed: ResponsesParsed, id_: str, block: Block, status: ItemStatus) -> OutputItem:
+    tool = called(parsed, block)
+    namespace = tool.namespace or UNSET
+    if tool.kind == "custom":
+        text = unwrapped(block.text)
+        return CustomToolCallItem(
+            id=id_, call_id=block.id, name=tool.name, namespace=namespace, input=text, status=status
+        )
+    if tool.kind == "tool_search":
+        return ToolSearchCallItem(id=id_, call_id=block.id, arguments=tool_input(block.text), status=status)
+    return FunctionCallItem(
+        id=id_, call_id=block.id, name=tool.name, namespace=namespace, arguments=block.text, status=status
+    )
 
 
 def usage_block(usage: Usage) -> ResponseUsage:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from perpend.serving.dialects.own import EffortWord, OwnFields, Positive, Text256
 from perpend.types import PerpendReport
@@ -11,7 +11,7 @@ from perpend.types import PerpendReport
 class InputContent(Struct, forbid_unknown_fields=True):
     """A piece of a message, of a tool's output or of a reasoning item."""
 
-    type: str
+    type: str = ""
     text: str | None = None
     image_url: str | None = None
     detail: str | None = None
@@ -30,32 +30,54 @@ class InputItem(Struct, forbid_unknown_fields=True):
     content: str | list[InputContent] | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: str | None = None
-    output: str | list[InputContent] | None = None
+    namespace: str | None = None
+    arguments: str | dict[str, Any] | None = None
+    input: str | None = None
+    action: Any = None
+    output: str | list[InputContent] | InputContent | None = None
+    tools: list["ResponsesTool"] | None = None
     encrypted_content: str | None = None
     id: str | None = None
 
     # As they came; they say nothing new.
     status: Any = None
     summary: Any = None
+    phase: Any = None
+    execution: Any = None
 
 
-class ResponsesTool(Struct, forbid_unknown_fields=True):
-    type: str
+class CustomFormat(Struct, forbid_unknown_fields=True):
+    """What a custom tool's input has to be; only OpenAI's own models are held to a grammar."""
+
+    type: Literal["text", "grammar"]
+    syntax: Literal["lark", "regex"] | None = None
+    definition: str | None = None
+
+
+class ResponsesTool(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    type: str = ""
     name: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    format: CustomFormat | None = None
+    tools: list["ResponsesTool"] | None = None
+    """Of a namespace."""
+    execution: str | None = None
+    """Who runs a search for tools: the client, or nobody here."""
 
 
-class ResponsesToolChoice(Struct, forbid_unknown_fields=True):
+class ResponsesToolChoice(Struct, forbid_unknown_fields=True, omit_defaults=True):
     type: str
     name: str | None = None
+    namespace: str | None = None
+    mode: Literal["auto", "required"] | None = None
+    tools: list[dict[str, Any]] | None = None
 
 
-class TextFormat(Struct, forbid_unknown_fields=True, frozen=True):
+class TextFormat(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
     type: Literal["text", "json_object", "json_schema"]
-    name: str = "answer"
+    name: str | None = None
     description: str | None = None
     schema: dict[str, Any] | None = None
     strict: bool | None = None
@@ -70,7 +92,7 @@ class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
     """`summary` is the same as `"thinking_visibility": "summary"`, which goes before it."""
 
     effort: EffortWord | None = None
-    summary: Literal["auto", "concise", "detailed"] | None = None
+    summary: Literal["auto", "concise", "detailed", "none"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
 
 
@@ -152,8 +174,7 @@ class ReasoningItem(Struct, frozen=True, tag="reasoning", kw_only=True):
     id: str
     summary: tuple[SummaryText, ...] = ()
     content: tuple[ReasoningText, ...] | UnsetType = UNSET
-    encrypted_content: str | None = None
-    status: ItemStatus
+    encrypted_content: str | UnsetType = UNSET
 
 
 class MessageItem(Struct, frozen=True, tag="message", kw_only=True):
@@ -167,11 +188,31 @@ class FunctionCallItem(Struct, frozen=True, tag="function_call", kw_only=True):
     id: str
     call_id: str
     name: str
+    namespace: str | UnsetType = UNSET
     arguments: str = ""
     status: ItemStatus
 
 
-OutputItem = ReasoningItem | MessageItem | FunctionCallItem
+class CustomToolCallItem(Struct, frozen=True, tag="custom_tool_call", kw_only=True):
+    id: str
+    call_id: str
+    name: str
+    namespace: str | UnsetType = UNSET
+    input: str = ""
+    """Free text."""
+    status: ItemStatus
+
+
+class ToolSearchCallItem(Struct, frozen=True, tag="tool_search_call", kw_only=True):
+    id: str
+    call_id: str
+    execution: Literal["client"] = "client"
+    arguments: Raw
+    """An object."""
+    status: ItemStatus
+
+
+OutputItem = ReasoningItem | MessageItem | FunctionCallItem | CustomToolCallItem | ToolSearchCallItem
 
 
 class InputDetails(Struct, frozen=True):
@@ -213,22 +254,44 @@ class Incomplete(Struct, frozen=True):
 ResponseState = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 
 
+class TextEcho(Struct, frozen=True):
+    format: TextFormat = TextFormat("text")
+    verbosity: Literal["low", "medium", "high"] = "medium"
+
+
+class ReasoningEcho(Struct, frozen=True):
+    effort: EffortWord | None = None
+    summary: Literal["auto", "concise", "detailed", "none"] | None = None
+
+
+class FunctionEcho(Struct, frozen=True):
+    name: str | None
+    description: str | None
+    parameters: dict[str, Any] | None
+    strict: bool
+    type: Literal["function"] = "function"
+
+
 class Echo(Struct, frozen=True, kw_only=True):
-    """What a response repeats of its request."""
+    """What a response repeats of its request, always all of it: clients check. Null where the model's own holds."""
 
     background: bool = False
     conversation: ConversationRef | UnsetType = UNSET
     instructions: str | None = None
     max_output_tokens: int | None = None
+    max_tool_calls: int | None = None
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     parallel_tool_calls: bool = True
     previous_response_id: str | None = None
-    reasoning: ReasoningConfig = ReasoningConfig()
+    prompt_cache_key: str | None = None
+    reasoning: ReasoningEcho = ReasoningEcho()
+    safety_identifier: str | None = None
     store: bool = True
     temperature: float | None = None
-    text: TextConfig = TextConfig(TextFormat("text"))
+    text: TextEcho = TextEcho()
     tool_choice: str | ResponsesToolChoice = "auto"
-    tools: tuple[ResponsesTool, ...] = ()
+    tools: tuple[Any, ...] = ()
+    top_logprobs: int = 0
     top_p: float | None = None
     truncation: Literal["disabled"] = "disabled"
     user: str | None = None
@@ -238,7 +301,7 @@ class ResponseBody(Echo, frozen=True, kw_only=True):
     id: str
     object: Literal["response"] = "response"
     created_at: int
-    completed_at: int | None = None
+    completed_at: int | UnsetType = UNSET
     status: ResponseState
     error: ResponseFailure | None = None
     incomplete_details: Incomplete | None = None

@@ -8,10 +8,11 @@ from msgspec import structs
 from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.openai_responses_answer import (
+    called,
     empty_item,
     failed,
+    id_of,
     item,
-    item_id,
     response,
     unfinished,
 )
@@ -23,7 +24,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     SummaryText,
 )
 from perpend.serving.dialects.report import encode
-from perpend.types import Answer, Started
+from perpend.types import Answer, FreeText, Started, unwrapped
 
 _json = msgspec.json.Encoder().encode
 
@@ -47,6 +48,7 @@ class ResponseStream(BlockStream):
         self._shown = shown
         self.eager = parsed.echo.background
         self._heads: dict[int, bytes] = {}  # where a block's deltas belong
+        self._free: dict[int, FreeText] = {}  # the blocks that call custom tools
 
     def begin(self, started: Started) -> bytes:
         return self._begin(started.model)
@@ -58,7 +60,9 @@ class ResponseStream(BlockStream):
         return b"".join([_event(f"response.{name}", n, {"response": fresh}) for n, name in _OPENING])
 
     def opened(self, at: int, block: Block) -> bytes:
-        fresh = {"item": empty_item(self._parsed.id, at, block)}
+        fresh = {"item": empty_item(self._parsed, at, block)}
+        if block.kind == "call" and called(self._parsed, block).kind == "custom":
+            self._free[at] = FreeText()
         added = self._event("response.output_item.added", at, fresh)
         if block.kind in self._texts:
             where = encode({"output_index": at, **self._where(at, block), **_logprobs(block)})
@@ -70,26 +74,44 @@ class ResponseStream(BlockStream):
         before = b""
         if self._is_summary(sent.block) and len(sent.pieces) == 1:
             before = self._on_part("added", at, sent.block, SummaryText(""))
-        name = self._texts[sent.block.kind].encode() + b".delta"
+        if sent.block.kind == "call":
+            if called(self._parsed, sent.block).kind == "tool_search":
+                return b""
+            if at in self._free:
+                text = self._free[at].feed(text)
+                return self._piece(at, _FREE, text) if text else b""
+        return before + self._piece(at, self._texts[sent.block.kind], text)
+
+    def _piece(self, at: int, kind: str, text: str) -> bytes:
+        name = kind.encode() + b".delta"
         # One small JSON string a delta: what surrounds it is put together, not encoded.
         line = b'event: %b\ndata: {"type":"%b","sequence_number":%d%b%b}\n\n'
-        return before + line % (name, name, self._next(), self._heads[at], _json(text))
+        return line % (name, name, self._next(), self._heads[at], _json(text))
 
     def closed(self, at: int, sent: Sent) -> bytes:
         block = structs.replace(sent.block, text=sent.text)
         out = b""
         summary = self._is_summary(block)
         part = SummaryText(block.text) if summary and block.text else self._part(block, block.text)
-        if part is not None or block.kind == "call":
-            name = "arguments" if block.kind == "call" else "text"
-            fields: dict[str, Any] = {name: block.text, **self._where(at, block), **_logprobs(block)}
-            if block.kind == "call":
-                fields["name"] = block.name
+        if block.kind == "call":
+            out = self._call_done(at, block)
+        elif part is not None:
+            fields: dict[str, Any] = {"text": block.text, **self._where(at, block), **_logprobs(block)}
             out = self._event(f"{self._texts[block.kind]}.done", at, fields)
-        if part is not None:
             out += self._on_part("done", at, block, part)
-        done = {"item": item(self._parsed.id, at, block, self._visibility)}
+        done = {"item": item(self._parsed, at, block)}
         return out + self._event("response.output_item.done", at, done)
+
+    def _call_done(self, at: int, block: Block) -> bytes:
+        where, tool = self._where(at, block), called(self._parsed, block)
+        if tool.kind == "tool_search":
+            return b""
+        if tool.kind == "custom":
+            rest = self._free[at].close()
+            before = self._piece(at, _FREE, rest) if rest else b""
+            return before + self._event(f"{_FREE}.done", at, {"input": unwrapped(block.text), **where})
+        fields = {"arguments": block.text, **where}
+        return self._event(f"{self._texts['call']}.done", at, fields)
 
     def end(self, answer: Answer) -> bytes:
         body = response(answer, self._parsed)
@@ -118,7 +140,7 @@ class ResponseStream(BlockStream):
         return self._event(f"{kind}.{what}", at, {**self._where(at, block), "part": part})
 
     def _where(self, at: int, block: Block) -> dict[str, Any]:
-        where: dict[str, Any] = {"item_id": item_id(self._parsed.id, at, block)}
+        where: dict[str, Any] = {"item_id": id_of(self._parsed, at, block)}
         if self._is_summary(block):
             where["summary_index"] = 0
         elif block.kind != "call":
@@ -137,6 +159,7 @@ def _logprobs(block: Block) -> dict[str, Any]:
     return {"logprobs": ()} if block.kind == "text" else {}
 
 
+_FREE = "response.custom_tool_call_input"
 _OPENING = ((0, "created"), (1, "in_progress"))
 
 

@@ -21,7 +21,7 @@ Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
 Text256 = Annotated[str, Meta(max_length=256)]
 Money: TypeAlias = float | str
-EffortWord: TypeAlias = Effort | Literal["xhigh"]
+EffortWord: TypeAlias = Effort | Literal["xhigh", "ultra"]
 
 _DEFAULT_STRATEGY = StrategySpec()
 
@@ -77,7 +77,7 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
     return Request(
         messages=asked.messages,
         model=asked.model or None,
-        effort="max" if effort == "xhigh" else effort,
+        effort="max" if effort in ("xhigh", "ultra") else effort,
         limits=Limits(
             max_thinking_tokens=own.max_thinking_tokens,
             max_output_tokens=asked.max_output_tokens,
