@@ -15,6 +15,7 @@ from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
+from perpend.serving.dialects.openai_completions import OpenAICompletions
 from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses, Talks
 from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
@@ -53,6 +54,7 @@ class App:
         stored = Stored(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
+            "/v1/completions": {"POST": Completions(OpenAICompletions(), house, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},

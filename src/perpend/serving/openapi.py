@@ -19,6 +19,7 @@ from perpend.serving.dialects.anthropic_schema import (
     TokenCount,
 )
 from perpend.serving.dialects.openai_chat_schema import ChatChunk, ChatCompletion, ChatRequest
+from perpend.serving.dialects.openai_completions_schema import CompletionRequest, TextCompletion
 from perpend.serving.dialects.openai_responses_schema import (
     ResponseBody,
     ResponseDeleted,
@@ -32,6 +33,7 @@ from perpend.serving.pages import ItemList
 _TYPES: tuple[type, ...] = (
     *(ChatRequest, ChatCompletion, ChatChunk, ErrorBody),
     *(MessagesRequest, MessageReply, MessageError, TokenCount),
+    *(CompletionRequest, TextCompletion),
     *(ResponsesRequest, ResponseBody, ResponseTokens, ResponseDeleted, ItemList),
     *(ConversationRequest, ConversationChange, ItemsRequest, Conversation, ConversationDeleted),
     *(ModelList, ModelRow, ModelPage, ModelInfo, Status),
@@ -81,6 +83,7 @@ def document() -> dict[str, Any]:
 def _paths(schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "/v1/chat/completions": {"post": _chat(schema)},
+        "/v1/completions": {"post": _completion(schema)},
         "/v1/messages": {"post": _messages(schema)},
         "/v1/messages/count_tokens": {"post": _count(schema)},
         "/v1/responses": {"post": _responses(schema)},
@@ -129,6 +132,12 @@ def _chat(schema: dict[str, Any]) -> dict[str, Any]:
     answer = _streamed(schema["ChatCompletion"], schema["ChatChunk"])
     summary = "Answer a conversation inside a budget of thinking, money and time."
     return _post("createChatCompletion", summary, schema["ChatRequest"], answer, schema["ErrorBody"])
+
+
+def _completion(schema: dict[str, Any]) -> dict[str, Any]:
+    answer = _streamed(schema["TextCompletion"], schema["TextCompletion"])
+    summary = "OpenAI's legacy completion: the prompt is one user's message."
+    return _post("createCompletion", summary, schema["CompletionRequest"], answer, schema["ErrorBody"])
 
 
 def _messages(schema: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from perpend.serving.dialects.openai_chat_schema import (
     ContentPart,
     ReasoningDetail,
 )
-from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.dialects.own import Asked, draw, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Carry,
@@ -70,7 +70,7 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     if chat.functions or chat.function_call:
         as_tools(chat)
     if chat.n is not None and chat.n > 1:
-        _draw(chat, chat.n)
+        draw(chat, chat.n)
     options = chat.stream_options
     messages = [_message(i, chat.messages, config) for i in range(len(chat.messages))]
     form = _form(chat, ignored) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
@@ -78,16 +78,6 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     request = request_of(asked, chat, config, ignored)
     include_usage = options is not None and bool(options.include_usage)
     return ChatParsed(request, bool(chat.stream), include_usage, functions=bool(chat.functions))
-
-
-def _draw(chat: ChatRequest, n: int) -> None:
-    if chat.strategy is not None:
-        raise BadRequest(
-            "n and strategy can't both say how many answers are drawn",
-            hint='leave one out; n is {"name": "samples", "n": …}, the strategy that keeps all of them',
-            field="n",
-        )
-    chat.strategy = {"name": "samples", "n": n}
 
 
 def _refuse_unsupported(chat: ChatRequest) -> None:

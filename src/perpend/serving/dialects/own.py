@@ -95,6 +95,17 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
     )
 
 
+def draw(own: OwnFields, n: int) -> None:
+    """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
+    if own.strategy is not None:
+        raise BadRequest(
+            "n and strategy can't both say how many answers are drawn",
+            hint='leave one out; n is {"name": "samples", "n": …}, the strategy that keeps all of them',
+            field="n",
+        )
+    own.strategy = {"name": "samples", "n": n}
+
+
 def _sampling(sampling: Sampling, own: OwnFields) -> Sampling:
     """With what no vendor's dialect has a word for, and engines have."""
     if own.top_k is own.min_p is own.repetition_penalty is None:

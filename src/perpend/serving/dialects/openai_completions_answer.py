@@ -1,0 +1,115 @@
+"""From an `Answer` to a legacy completion, whole and streamed. There is no place in it for thinking."""
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+
+from perpend.errors import PerpendError
+from perpend.serving import errors, sse
+from perpend.serving.dialects.openai_chat_answer import finish_reason, others, usage_block
+from perpend.serving.dialects.openai_completions_schema import TextChoice, TextCompletion, TextLogprobs
+from perpend.serving.dialects.report import encode, perpend_block
+from perpend.types import Answer, AnswerDelta, Event, Finished, Progress, Started, TokenLogprob
+
+
+def completion_of(answer: Answer, echo: str) -> TextCompletion:
+    """`echo`: stands before each answer."""
+    return TextCompletion(
+        id=f"cmpl-{answer.request_id}",
+        created=int(time.time()),
+        model=answer.plan.model,
+        choices=[
+            TextChoice(echo + said.text, index, _logprobs(said.logprobs, len(echo)), finish_reason(said))
+            for index, said in enumerate([answer, *others(answer)])
+        ],
+        usage=usage_block(answer),
+        perpend=perpend_block(answer),
+    )
+
+
+def _logprobs(tokens: tuple[TokenLogprob, ...], offset: int) -> TextLogprobs | None:
+    if not tokens:
+        return None
+    offsets: list[int] = []
+    for one in tokens:
+        offsets.append(offset)
+        offset += len(one.token)
+    return TextLogprobs(
+        [one.token for one in tokens],
+        [one.logprob for one in tokens],
+        [{other.token: other.logprob for other in one.top_logprobs} for one in tokens],
+        offsets,
+    )
+
+
+class CompletionStream:
+    """Renders one stream: the answer as it comes, and at its end what it lacks, log-probabilities too."""
+
+    keep_alive = sse.KEEP_ALIVE
+    tells: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, echo: str, include_usage: bool) -> None:
+        self.done = False
+        self._echo = echo
+        self._include_usage = include_usage
+        self._head = b""
+        self._sent = 0
+
+    def render(self, batch: Sequence[Event]) -> bytes:
+        """What the batch looks like on the wire; empty when nothing of it is for the client."""
+        parts: list[bytes] = []
+        for event in batch:
+            if isinstance(event, AnswerDelta):
+                self._say(event.text, parts)
+            elif isinstance(event, Progress):
+                parts.append(sse.comment(b"progress", event))
+            elif isinstance(event, Started):
+                self._open(event)
+            elif isinstance(event, Finished):
+                self._finish(event.answer, parts)
+        return b"".join(parts)
+
+    def fail(self, error: PerpendError) -> bytes:
+        """The end of a stream that can't go on: stock clients raise on a chunk with `error`."""
+        self.done = True
+        return sse.data(errors.body_of(error)) + sse.DONE
+
+    def _open(self, event: Started) -> None:
+        same = TextCompletion(
+            id=f"cmpl-{event.request_id}", created=int(time.time()), model=event.model, choices=[]
+        )
+        fields: dict[str, object] = msgspec.to_builtins(same)
+        del fields["choices"]
+        self._head = b"data: " + encode(fields)[:-1]
+
+    def _say(self, text: str, parts: list[bytes]) -> None:
+        if text and not self._sent and self._echo:
+            self._piece(TextChoice(self._echo, 0, None, None), parts)
+        if text:
+            self._sent += len(text)
+            self._piece(TextChoice(text, 0, None, None), parts)
+
+    def _piece(self, choice: TextChoice, parts: list[bytes], end: bytes = b"}\n\n") -> None:
+        parts += (self._head, b',"choices":[', encode(choice), b"]", end)
+
+    def _finish(self, answer: Answer, parts: list[bytes]) -> None:
+        self._say(answer.text[self._sent :], parts)
+        whole = completion_of(answer, self._echo)
+        first, *beside = whole.choices
+        for choice in beside:
+            self._piece(choice, parts)
+        ended = msgspec.structs.replace(first, text="")
+        self._piece(ended, parts, b"" if not self._include_usage else b"}\n\n")
+        if self._include_usage:  # a chunk without choices is only for clients that asked for it
+            parts += (self._head, b',"choices":[]')
+        parts += (
+            b',"usage":',
+            encode(whole.usage),
+            b',"perpend":',
+            encode(whole.perpend),
+            b"}\n\n",
+            sse.DONE,
+        )
+        self.done = True

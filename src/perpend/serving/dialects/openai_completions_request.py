@@ -1,0 +1,65 @@
+"""From the body of `POST /v1/completions` to a `Request`."""
+
+from typing import Any
+
+import msgspec
+
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.serving.decode import decode
+from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.forms import NO_FORM
+from perpend.serving.dialects.openai_completions_schema import CompletionRequest
+from perpend.serving.dialects.own import Asked, draw, not_supported, request_of
+from perpend.serving.fields import Ignored
+from perpend.types import Message, Sampling
+
+_decoder = msgspec.json.Decoder(CompletionRequest)
+
+
+class CompletionParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    echo: str = ""
+    """The prompt, where it stands before the answer."""
+
+
+def parse(body: bytes, config: Config) -> CompletionParsed:
+    """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
+    ignored = Ignored(strict=config.serve.strict_fields)
+    given = decode(_decoder, body, ignored)
+    if given.suffix:
+        raise not_supported("suffix", "text after the answer", "send a chat that says what follows")
+    if given.user:
+        ignored.add("user")
+    if given.best_of is not None and given.best_of != (given.n or 1):
+        ignored.add("best_of")
+    if given.n is not None and given.n > 1:
+        draw(given, given.n)
+    prompt = _prompt(given.prompt)
+    stop = given.stop
+    sampling = Sampling(
+        temperature=given.temperature,
+        top_p=given.top_p,
+        seed=given.seed,
+        stop=() if stop is None else (stop,) if isinstance(stop, str) else tuple(stop),
+        presence_penalty=given.presence_penalty or None,
+        frequency_penalty=given.frequency_penalty or None,
+        logit_bias=given.logit_bias or None,
+        logprobs=given.logprobs,
+    )
+    asked = Asked((Message("user", prompt),), given.model, given.max_tokens, sampling, NO_FORM)
+    return CompletionParsed(
+        request=request_of(asked, given, config, ignored),
+        stream=bool(given.stream),
+        include_usage=given.stream_options is not None and bool(given.stream_options.include_usage),
+        echo=prompt if given.echo else "",
+    )
+
+
+def _prompt(given: str | list[Any]) -> str:
+    alone = given[0] if isinstance(given, list) and len(given) == 1 else given
+    if isinstance(alone, str):
+        return alone
+    if given and isinstance(given[0], str):
+        raise BadRequest("several prompts at once", hint="send a request for each", field="prompt")
+    hint = "send text: token numbers mean something else to each model"
+    raise BadRequest("a prompt has to be text", hint=hint, field="prompt")

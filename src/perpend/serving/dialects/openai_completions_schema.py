@@ -1,0 +1,71 @@
+"""The bodies of `POST /v1/completions` as types; `/openapi.json` is generated from them."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from perpend.serving.dialects.openai_chat_schema import (
+    ChatUsage,
+    FinishReason,
+    Int64,
+    Penalty,
+    StopText,
+    StreamOptions,
+)
+from perpend.serving.dialects.own import OwnFields, Positive, Text256
+from perpend.types import PerpendReport
+
+
+class CompletionRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+    """OpenAI's legacy completion with Perpend's own fields beside it. The prompt is one user's message."""
+
+    prompt: str | list[Any]
+    """A text, or a list of one."""
+    model: Text256 | None = None
+    max_tokens: Positive | None = None
+    """Thinking and answer together; default: as the model's."""
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    seed: Int64 | None = None
+    stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    echo: bool | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    # Refused where it says anything.
+    suffix: str | None = None
+
+    # Passed over.
+    best_of: Any = None
+    user: Any = None
+
+
+class TextLogprobs(Struct, frozen=True):
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class TextChoice(Struct, frozen=True):
+    text: str
+    index: int
+    logprobs: TextLogprobs | None
+    finish_reason: FinishReason | None
+
+
+class TextCompletion(Struct, frozen=True, kw_only=True):
+    """A completion, or a `data:` line of its stream. The last one before `[DONE]` carries `usage` and `perpend`."""
+
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: ChatUsage | UnsetType = UNSET
+    perpend: PerpendReport | UnsetType = UNSET
