@@ -73,14 +73,14 @@ class Upstream(Server):
 
 
 @asynccontextmanager
-async def upstream(home: Path, context: int = 65_536, port: int = 1) -> AsyncGenerator[Upstream, None]:
+async def upstream(home: Path, port: int = 1) -> AsyncGenerator[Upstream, None]:
     """A provider that the config in `home` names."""
     server, app = Upstream([REPLY]), web.Application()
     app.router.add_post("/{path:.*}", server.answer)
     async with serving(app) as url:
         (home / "perpend.toml").write_text(
             f'[defaults]\nmodel = "m"\n[serve]\nport = {port}\n[providers.here]\nbase_url = "{url}"\n'
-            f'[models.m]\nprovider = "here"\ncontext = {context}\nprice = {{input = 2, output = 10}}\n'
+            f'[models.m]\nprovider = "here"\ncontext = 65536\nprice = {{input = 2, output = 10}}\n'
         )
         yield server
 
@@ -212,16 +212,6 @@ async def test_a_joined_gateway_that_dies_is_told_of(home: Path, unused_tcp_port
             done = await launched(home, "llm", THEN=f"os.kill({front.process.pid}, 9)")
     assert f"{front.url} no longer answers" in done.stderr
     assert "used 1 request" in done.stderr
-
-
-async def test_a_context_that_is_too_small_is_told_with_what_to_do(home: Path) -> None:
-    async with upstream(home, context=8192):
-        done = await launched(home, "claude")
-    assert (
-        "m answers Claude Code, in a context of 8,192 tokens that is too small; its first prompt takes about 18,000"
-        in done.stderr
-    )
-    assert "--model chooses another: one of qwen2.5-coder-1.5b" in done.stderr
 
 
 async def test_what_is_cut_short_is_in_the_account(home: Path) -> None:
