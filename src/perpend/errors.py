@@ -4,6 +4,7 @@
     ├── BadRequest              400 invalid_request_error   names the field
     │   ├── NotFound            404 not_found               no such model, strategy, key, job …
     │   ├── MethodNotAllowed    405 method_not_allowed
+    │   ├── UpgradeRefused      426 upgrade_refused         a WebSocket: the same goes over HTTP
     │   ├── PromptTooLong       400 context_length_exceeded over the model's context, before anybody was asked
     │   └── TooLarge            413 request_too_large       a body beyond its bound
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
@@ -74,6 +75,11 @@ class PromptTooLong(BadRequest):
             hint="shorten the messages, or use a model with a longer context",
             field="messages",
         )
+
+
+class UpgradeRefused(BadRequest):
+    status = 426
+    code = "upgrade_refused"
 
 
 class TooLarge(BadRequest):

@@ -107,3 +107,10 @@ async def test_errors_have_openais_shape() -> None:
         assert (reply.status, reply.error["param"]) == (400, "inputs")
         assert reply.error["hint"] == "did you mean 'input'?"
         assert (await front.get(PATH)).status == 405
+
+
+async def test_a_client_that_tries_a_websocket_is_told_to_go_on_over_http() -> None:
+    async with gateway(House()) as front:
+        asked = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+        refused = await front.get(PATH, headers=asked)
+        assert (refused.status, refused.error["code"]) == (426, "upgrade_refused")

@@ -4,7 +4,7 @@ import re
 from typing import Protocol
 
 from perpend.config.schema import Config
-from perpend.errors import MethodNotAllowed, NotFound, PerpendError
+from perpend.errors import MethodNotAllowed, NotFound, PerpendError, UpgradeRefused
 from perpend.observability.metrics import Metrics
 from perpend.registry import nearest
 from perpend.serving import errors
@@ -102,6 +102,10 @@ class App:
                 raise _no_such_path(path, list(self._routes))
         handler = methods.get(scope["method"])
         if handler is None:
+            if (b"upgrade", b"websocket") in scope[
+                "headers"
+            ]:  # Codex goes on over HTTP at once, for this status alone
+                raise UpgradeRefused("no WebSocket is served here", hint="send the same over HTTP")
             allowed = ", ".join(methods)
             raise MethodNotAllowed(f"{scope['method']} isn't for {path}", hint=f"use {allowed}")
         return handler
