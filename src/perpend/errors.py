@@ -3,6 +3,7 @@
     PerpendError                500 internal_error
     ├── BadRequest              400 invalid_request_error   names the field
     │   ├── NotFound            404 not_found               no such model, strategy, key, job …
+    │   │   └── ThreadNotFound  404 thread_not_found        a conversation of messages that isn't held here
     │   ├── MethodNotAllowed    405 method_not_allowed
     │   ├── UpgradeRefused      426 upgrade_refused         a WebSocket: the same goes over HTTP
     │   ├── PromptTooLong       400 context_length_exceeded over the model's context, before anybody was asked
@@ -57,6 +58,10 @@ class BadRequest(PerpendError):
 class NotFound(BadRequest):
     status = 404
     code = "not_found"
+
+
+class ThreadNotFound(NotFound):
+    code = "thread_not_found"
 
 
 class MethodNotAllowed(BadRequest):

@@ -189,6 +189,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"name": "add"}]}, "tools[0].input_schema"),
     ({"tools": [{"input_schema": SCHEMA}]}, "tools[0].name"),
     ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread"),
+    ({"compaction": {"type": "summarize"}}, "compaction"),
     ({"tools": [WEB_SEARCH], "tool_choice": {"type": "tool", "name": "web_search"}}, "tool_choice"),
     ({"messages": [{"role": "user"}]}, "messages[0].content"),
     ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-from perpend.errors import PerpendError
+from perpend.errors import PerpendError, ThreadNotFound
 from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_schema import (
+    ErrorDetails,
     MessageError,
     MessageErrorDetail,
     MessageReply,
@@ -79,7 +80,10 @@ def failure(error: PerpendError) -> MessageError:
     """The error in Anthropic's shape, with the code, field and hint of the other dialects."""
     usual = "invalid_request_error" if error.status < 500 else "api_error"
     kind = _TYPES.get(error.status, usual)
-    detail = MessageErrorDetail(kind, error.message, error.code, error.field or UNSET, error.hint or UNSET)
+    details = ErrorDetails(error.code) if isinstance(error, ThreadNotFound) else UNSET
+    detail = MessageErrorDetail(
+        kind, error.message, error.code, error.field or UNSET, error.hint or UNSET, details
+    )
     return MessageError(detail)
 
 

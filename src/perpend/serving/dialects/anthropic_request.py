@@ -3,7 +3,7 @@
 import msgspec
 
 from perpend.config.schema import Config
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, ThreadNotFound
 from perpend.serving.decode import decode
 from perpend.serving.dialects.anthropic_content import Reading, conversation
 from perpend.serving.dialects.anthropic_edits import edited
@@ -39,10 +39,12 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
     ignored = Ignored(strict=config.serve.strict_fields)
     asked = decode(_decoder, body, ignored)
     ignored.unused(asked, _PASSED_OVER)
+    if asked.compaction is not None:
+        raise not_supported("compaction", hint="ask for a summary in a message of your own")
     if asked.thread is not None and asked.thread.type == "continue":
-        raise not_supported(
-            "thread", "going on from a conversation that the server holds", "send all its messages"
-        )
+        # Anthropic's SDKs send the whole conversation then, and so does their tool runner from the next turn on.
+        hint = "send all messages of the conversation"
+        raise ThreadNotFound("conversations of messages aren't held here", hint=hint, field="thread")
     thoughts = _think_as_told(asked)
     messages, edits = conversation(asked, Reading(config, ignored)), None
     if asked.context_management is not None:

@@ -136,6 +136,7 @@ class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
 
     context_management: ContextManagement | None = None
     thread: Thread | None = None
+    compaction: Any = None
 
     # Passed over.
     metadata: Any = None
@@ -217,6 +218,10 @@ class TokenCount(Struct, frozen=True):
     input_tokens: int
 
 
+class ErrorDetails(Struct, frozen=True):
+    error_code: str
+
+
 class MessageErrorDetail(Struct, frozen=True):
     """What happened, the field that is meant, and what to do about it."""
 
@@ -225,6 +230,8 @@ class MessageErrorDetail(Struct, frozen=True):
     code: str
     param: str | UnsetType = UNSET
     hint: str | UnsetType = UNSET
+    details: ErrorDetails | UnsetType = UNSET
+    """Where Anthropic's SDKs recover by themselves."""
 
 
 class MessageError(Struct, frozen=True):
