@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perpend.backends.families import family_named
-from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
+from perpend.backends.prompts import begin_answer, chatml, system_first, with_family_prompt
 from perpend.types import Message
 
 
@@ -43,3 +43,9 @@ def test_a_family_whose_system_prompt_decides_is_told_not_to_think() -> None:
     family = family_named("llama-nemotron")
     told = with_family_prompt((Message("user", "Hi"),), family, thinking=False)
     assert told[0] == Message("system", "detailed thinking off")
+
+
+def test_a_system_message_in_the_middle_is_the_user_s_where_templates_take_none() -> None:
+    told = (Message("system", "a"), Message("user", "b"), Message("system", "c"), Message("assistant", "d"))
+    assert [message.role for message in system_first(told)] == ["system", "user", "user", "assistant"]
+    assert [message.text for message in system_first(told)] == ["a", "b", "c", "d"]

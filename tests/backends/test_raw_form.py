@@ -68,6 +68,16 @@ async def test_a_model_that_never_learnt_tools_says_so(http: HTTPClient, engine_
     assert caught.value.field == "tools"
 
 
+async def test_tools_that_are_not_to_be_called_need_no_model_that_calls_any(
+    http: HTTPClient, engine_url: str
+) -> None:
+    form = Form(tools=(PICK,), tool_choice="none")
+    answer = await spine(http, engine_url, "tiny").ask(
+        request(messages=ASKED, form=form, max_thinking_tokens=4, max_output_tokens=12)
+    )
+    assert (answer.tool_calls, bool(answer.text)) == ((), True)
+
+
 async def test_a_tool_that_has_to_be_called_is_called(http: HTTPClient, engine_url: str) -> None:
     told = spine(http, engine_url, "tiny")
     told.model = replace(told.model, family=msgspec.structs.replace(told.model.family, tools="hermes"))

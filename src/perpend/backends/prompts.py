@@ -26,6 +26,13 @@ def with_family_prompt(
     return (Message("system", system), *messages)
 
 
+def system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """What a system message says later on is said in the user's place: many templates take one only as the first."""
+    return tuple(
+        [Message("user", m.text) if at and m.role == "system" else m for at, m in enumerate(messages)]
+    )
+
+
 def begin_answer(prompt: str, continuation: str, family: Family) -> str:
     """Prompt and continuation, with the family's open tag once, where the template has written it already."""
     tag = family.open.strip()

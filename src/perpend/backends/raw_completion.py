@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.options import with_options
-from perpend.backends.prompts import begin_answer, chatml, with_family_prompt
+from perpend.backends.prompts import begin_answer, chatml, system_first, with_family_prompt
 from perpend.backends.refusals import malformed
 from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.backends.think import undecided
@@ -144,7 +144,7 @@ class RawCompletion(ABC):
 
     async def _prompt(self, base: str, call: Call) -> str:
         family = call.family
-        if call.form.tools and family.tools == "none":
+        if callable_tools(call.form) and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
             raise BadRequest(f"models of the family {family.name} call no tools", hint=hint, field="tools")
         thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
@@ -155,7 +155,7 @@ class RawCompletion(ABC):
         return chatml(messages)
 
     async def _server_template(self, base: str, messages: tuple[Message, ...]) -> str:
-        body = msgspec.json.encode({"messages": messages})
+        body = msgspec.json.encode({"messages": system_first(messages)})
         answer = await self._http.post_json(f"{base}/apply-template", body, self._account)
         return msgspec.json.decode(answer, type=_Template).prompt
 

@@ -8,7 +8,7 @@ and so is a value that can't be honoured and would change what the answer means.
 import difflib
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from operator import attrgetter
 
 from msgspec import Struct
@@ -68,7 +68,9 @@ def meant(name: str, known: Iterable[str], own: Iterable[str] = ()) -> str | Non
     """The field that an unknown `name` misspells, where it does; `own` ones are meant from further off."""
     plain = _plain(name)
     slips = 2 if len(plain) >= 8 else 1 if len(plain) >= 3 else 0
-    near = [(slips_between(plain, _plain(field)), field) for field in known]
+    # A slip makes a name longer or shorter by a letter at most.
+    alike = [field for field in known if abs(len(_plain(field)) - len(plain)) <= slips]
+    near = [(slips_between(plain, _plain(field)), field) for field in alike]
     best = min(near, default=(slips + 1, ""))
     if best[0] <= slips:
         return best[1]
@@ -76,6 +78,7 @@ def meant(name: str, known: Iterable[str], own: Iterable[str] = ()) -> str | Non
     return close[0] if close else None
 
 
+@lru_cache(1024)
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
