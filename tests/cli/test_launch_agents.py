@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from perpend.cli.launch_agents import Agent, Told, agents, configured
 from perpend.errors import NotFound
@@ -60,11 +61,11 @@ def test_a_variable_of_the_vendor_is_taken_away(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "settings.json").read_text())["env"]["ANTHROPIC_API_KEY"] == ""
 
 
-def test_claude_code_says_no_effort_of_its_own_where_the_key_has_one(tmp_path: Path) -> None:
-    _, environment = configured(agents()["claude"], TOLD, tmp_path)
-    assert environment["CLAUDE_CODE_EFFORT_LEVEL"] == "unset"
-    _, environment = configured(agents()["claude"], Told("http://127.0.0.1:9", "pk-secret", "m"), tmp_path)
-    assert "CLAUDE_CODE_EFFORT_LEVEL" not in environment
+def test_claude_code_says_no_effort_of_its_own_where_the_key_says_how_much(tmp_path: Path) -> None:
+    silent = Told("http://127.0.0.1:9", "pk-secret", "m")
+    for told, said in ((TOLD, "unset"), (replace(silent, max_thinking_tokens=64), "unset"), (silent, None)):
+        _, environment = configured(agents()["claude"], told, tmp_path)
+        assert environment.get("CLAUDE_CODE_EFFORT_LEVEL") == said
 
 
 def test_no_proxy_stands_between(tmp_path: Path) -> None:

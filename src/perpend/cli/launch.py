@@ -103,7 +103,9 @@ async def _launch(
             async with gateway(runtime, secret, key) as url:
                 with tempfile.TemporaryDirectory(prefix="perpend-") as folder:
                     shown = Path(served.name).stem if served.name.endswith(".gguf") else served.name
-                    told = Told(url, secret, shown, served.context, defaults.effort)
+                    told = Told(
+                        url, secret, shown, served.context, defaults.effort, defaults.max_thinking_tokens
+                    )
                     arguments, environment = configured(row, told, Path(folder))
                     return await _in_foreground([*command, *arguments, *own], environment)
 

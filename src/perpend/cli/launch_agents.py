@@ -47,11 +47,17 @@ class Told(Struct, frozen=True):
     context: int | None = None
     """Tokens of the model's window."""
     effort: str | None = None
+    max_thinking_tokens: int | None = None
 
     @property
     def output(self) -> int | None:
         """Tokens that it may ask for: more would leave a small window no room for the prompt."""
         return None if self.context is None else self.context // 8
+
+    @property
+    def how_much(self) -> str | None:
+        """Known where the run's key says how much to think."""
+        return None if self.effort is None and self.max_thinking_tokens is None else ""
 
 
 @cache
@@ -72,7 +78,7 @@ def agent(name: str) -> Agent:
 
 def configured(row: Agent, told: Told, folder: Path) -> tuple[list[str], dict[str, str]]:
     """The agent's arguments and its environment; its files are written into `folder`."""
-    names = ("url", "key", "model", "context", "output", "effort")
+    names = ("url", "key", "model", "context", "output", "effort", "how_much")
     known = {name: value for name in names if (value := getattr(told, name)) is not None}
     values = {**{name: str(value) for name, value in known.items()}, "folder": str(folder)}
     variables = _filled(row.environment, values)
