@@ -298,7 +298,9 @@ def _assemble_calls(calls: list[dict[str, Any]], pieces: list[dict[str, Any]]) -
         if index == len(calls):
             calls.append(piece)
         else:
-            calls[index]["function"]["arguments"] += piece["function"]["arguments"]
+            for kind, grown in piece.items():
+                for name, more in grown.items():
+                    calls[index][kind][name] += more
 
 
 def named_events_of(stream: bytes) -> list[Any]:

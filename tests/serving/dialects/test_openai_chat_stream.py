@@ -21,14 +21,17 @@ from perpend.types import (
 )
 
 
-@given(histories(), st.sampled_from(["visible", "summary", "hidden"]), st.booleans())
-def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibility, usage: bool) -> None:
-    stream = ChatStream(visibility, usage)
+@given(histories(), st.sampled_from(["visible", "summary", "hidden"]), st.booleans(), st.booleans())
+def test_streamed_and_whole_agree(
+    batches: list[list[Event]], visibility: Visibility, usage: bool, free: bool
+) -> None:
+    custom = frozenset(["add"] if free else [])
+    stream = ChatStream(visibility, usage, custom=custom)
     sent = b"".join(stream.render(batch) for batch in batches)
     assert stream.done
     end = batches[-1][0]
     assert isinstance(end, Finished)
-    whole = msgspec.json.decode(completion_body(end.answer, visibility))
+    whole = msgspec.json.decode(completion_body(end.answer, visibility, custom=custom))
     assert whole.pop("object") == "chat.completion"
     assert isinstance(whole.pop("created"), int)
     assert assembled(sent) == whole

@@ -19,10 +19,14 @@ class OpenAIChat:
         return parse(body, config)
 
     def whole(self, answer: Answer, parsed: ChatParsed) -> bytes:
-        return completion_body(answer, parsed.request.visibility, functions=parsed.functions)
+        return completion_body(
+            answer, parsed.request.visibility, functions=parsed.functions, custom=parsed.custom
+        )
 
     def stream(self, parsed: ChatParsed) -> Stream:
-        return ChatStream(parsed.request.visibility, parsed.include_usage, functions=parsed.functions)
+        return ChatStream(
+            parsed.request.visibility, parsed.include_usage, functions=parsed.functions, custom=parsed.custom
+        )
 
     def failure(self, error: PerpendError) -> Any:
         return errors.body_of(error)

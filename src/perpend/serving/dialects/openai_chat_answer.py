@@ -5,6 +5,7 @@ import time
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from perpend.serving.dialects.openai_chat_custom import call_of
 from perpend.serving.dialects.openai_chat_schema import (
     ChatCompletion,
     ChatUsage,
@@ -12,11 +13,9 @@ from perpend.serving.dialects.openai_chat_schema import (
     ChoiceLogprobs,
     CompletionDetails,
     FinishReason,
-    FunctionCall,
     PromptDetails,
     ReasoningDetail,
     ReplyMessage,
-    ToolCall,
 )
 from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
 from perpend.types import Answer, Ending, Text, Thought, ToolUse, Visibility
@@ -31,11 +30,16 @@ _FINISH: dict[Ending, FinishReason] = {
 
 
 def completion_body(
-    answer: Answer, visibility: Visibility, created: int | None = None, *, functions: bool = False
+    answer: Answer,
+    visibility: Visibility,
+    created: int | None = None,
+    *,
+    functions: bool = False,
+    custom: frozenset[str] = frozenset(),
 ) -> bytes:
     """The JSON body of `answer`; `created` is seconds since 1970, now by default.
 
-    `functions`: tool calls are told as clients know them that sent functions.
+    `functions`: tool calls are told as clients know them that sent functions; `custom`: the tools of free text.
     """
     completion = ChatCompletion(
         id=f"chatcmpl-{answer.request_id}",
@@ -44,7 +48,7 @@ def completion_body(
         choices=[
             Choice(
                 index,
-                reply(said, visibility, functions=functions),
+                reply(said, visibility, functions=functions, custom=custom),
                 finish_reason(said, functions=functions),
                 ChoiceLogprobs(said.logprobs) if said.logprobs else UNSET,
             )
@@ -75,16 +79,16 @@ def others(answer: Answer) -> list[Answer]:
     ]
 
 
-def reply(answer: Answer, visibility: Visibility, *, functions: bool) -> ReplyMessage:
+def reply(answer: Answer, visibility: Visibility, *, functions: bool, custom: frozenset[str]) -> ReplyMessage:
     """What the assistant says in one choice."""
-    calls = [ToolCall(call.id, FunctionCall(call.name, call.arguments)) for call in answer.tool_calls]
+    calls = [call_of(call, custom) for call in answer.tool_calls]
     return ReplyMessage(
         "assistant",
         answer.text,
         shown_thinking(answer, visibility) or UNSET,
         reasoning_details=reasoning_details(answer, visibility) or UNSET,
         tool_calls=UNSET if functions else calls or UNSET,
-        function_call=calls[0].function if functions and calls else UNSET,
+        function_call=(calls[0].function or UNSET) if functions and calls else UNSET,
     )
 
 

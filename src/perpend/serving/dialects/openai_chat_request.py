@@ -10,6 +10,7 @@ from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import NO_FORM, form_of, only, plain, with_results_together
 from perpend.serving.dialects.images import image
+from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
 from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
 from perpend.serving.dialects.openai_chat_schema import (
     ChatMessage,
@@ -36,7 +37,6 @@ from perpend.types import (
     Tool,
     ToolChoice,
     ToolResult,
-    ToolUse,
 )
 
 _decoder = msgspec.json.Decoder(ChatRequest)
@@ -59,6 +59,8 @@ _DEFAULT_SAMPLING = Sampling()
 class ChatParsed(Parsed, frozen=True, gc=False, kw_only=True):
     functions: bool
     """Tool calls are answered as `function_call`."""
+    custom: frozenset[str]
+    """Names of the tools that take free text."""
 
 
 def parse(body: bytes, config: Config) -> ChatParsed:
@@ -77,7 +79,10 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     asked = Asked(with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form)
     request = request_of(asked, chat, config, ignored)
     include_usage = options is not None and bool(options.include_usage)
-    return ChatParsed(request, bool(chat.stream), include_usage, functions=bool(chat.functions))
+    custom = frozenset([tool.name for tool in form.tools if tool.custom is not None])
+    return ChatParsed(
+        request, bool(chat.stream), include_usage, functions=bool(chat.functions), custom=custom
+    )
 
 
 def _refuse_unsupported(chat: ChatRequest) -> None:
@@ -149,8 +154,8 @@ def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     if text or texts:
         parts.append(Text(text, texts[-1] if texts else None))
     of_calls = {one.tool_call: Carry(one.origin, one.data) for one in carries if one.part == "tool_call"}
-    for call in calls:
-        parts.append(ToolUse(call.id, call.function.name, call.function.arguments, of_calls.get(call.id)))
+    for at, call in enumerate(calls):
+        parts.append(use_of(call, of_calls.get(call.id), f"messages[{index}].tool_calls[{at}]"))
     return Message("assistant", tuple(parts))
 
 
@@ -189,12 +194,14 @@ def _form(chat: ChatRequest, ignored: Ignored) -> Form:
     tools = [made for i, tool in enumerate(chat.tools or []) if (made := _tool(i, tool, ignored))]
     choice = chat.tool_choice
     if isinstance(choice, ChatToolChoice) and choice.allowed_tools is not None:
-        names = [tool.function.name for tool in choice.allowed_tools.tools]
+        names = [name_of(tool) for tool in choice.allowed_tools.tools]
         tools, choice = only(tools, names), choice.allowed_tools.mode
     return form_of(tools, _choice(choice), chat.parallel_tool_calls, _output(chat))
 
 
 def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
+    if tool.type == "custom":
+        return tool_of(tool, f"tools[{index}]")
     if tool.type != "function":
         return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
     function = tool.function
@@ -210,10 +217,11 @@ def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
 
 def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
     if isinstance(choice, ChatToolChoice):
-        if choice.type != "function" or choice.function is None:
+        named = choice.custom if choice.type == "custom" else choice.function
+        if choice.type not in ("function", "custom") or named is None:
             hint = '"auto", "none", "required" or {"type": "function", "function": {"name": …}}'
             raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
-        return NamedTool(choice.function.name)
+        return NamedTool(named.name)
     return cast("ToolChoice | None", choice)
 
 

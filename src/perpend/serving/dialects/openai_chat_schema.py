@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from perpend.serving.dialects.own import OwnFields, Positive, Text256
 from perpend.types import PerpendReport, TokenLogprob, Verbosity
@@ -34,10 +34,19 @@ class FunctionCall(Struct, forbid_unknown_fields=True, frozen=True):
     """JSON, exactly as the model wrote it."""
 
 
+class CustomCall(Struct, forbid_unknown_fields=True, frozen=True):
+    name: str
+    input: str = ""
+    """Free text."""
+
+
 class ToolCall(Struct, forbid_unknown_fields=True, frozen=True):
+    """Of a function, or of a custom tool."""
+
     id: str
-    function: FunctionCall
-    type: Literal["function"] = "function"
+    function: FunctionCall | UnsetType | None = UNSET
+    type: Literal["function", "custom"] = "function"
+    custom: CustomCall | UnsetType | None = UNSET
 
 
 class ReasoningDetail(Struct, frozen=True, kw_only=True):
@@ -85,9 +94,30 @@ class FunctionTool(Struct, forbid_unknown_fields=True):
     strict: bool | None = None
 
 
+class Grammar(Struct, forbid_unknown_fields=True):
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
+class CustomToolFormat(Struct, forbid_unknown_fields=True):
+    """What the input has to be; only OpenAI's own models are held to a grammar."""
+
+    type: Literal["text", "grammar"]
+    grammar: Grammar | None = None
+
+
+class CustomTool(Struct, forbid_unknown_fields=True):
+    """A tool that takes free text."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=128)]
+    description: str | None = None
+    format: CustomToolFormat | None = None
+
+
 class ChatTool(Struct, forbid_unknown_fields=True):
     type: str
     function: FunctionTool | None = None
+    custom: CustomTool | None = None
 
 
 class NamedFunction(Struct, forbid_unknown_fields=True):
@@ -95,8 +125,9 @@ class NamedFunction(Struct, forbid_unknown_fields=True):
 
 
 class NamedTool(Struct, forbid_unknown_fields=True):
-    function: NamedFunction
-    type: Literal["function"] = "function"
+    function: NamedFunction | None = None
+    type: Literal["function", "custom"] = "function"
+    custom: NamedFunction | None = None
 
 
 class AllowedTools(Struct, forbid_unknown_fields=True):
@@ -109,6 +140,7 @@ class AllowedTools(Struct, forbid_unknown_fields=True):
 class ChatToolChoice(Struct, forbid_unknown_fields=True):
     type: str
     function: NamedFunction | None = None
+    custom: NamedFunction | None = None
     allowed_tools: AllowedTools | None = None
 
 
@@ -239,13 +271,19 @@ class FunctionDelta(Struct, frozen=True):
     arguments: str | UnsetType = UNSET
 
 
+class CustomDelta(Struct, frozen=True):
+    name: str | UnsetType = UNSET
+    input: str | UnsetType = UNSET
+
+
 class ToolCallPiece(Struct, frozen=True):
     """`id`, `type` and `name` come with a call's first piece; the arguments' JSON piece by piece."""
 
     index: int
     id: str | UnsetType = UNSET
-    type: Literal["function"] | UnsetType = UNSET
-    function: FunctionDelta = field(default_factory=FunctionDelta)
+    type: Literal["function", "custom"] | UnsetType = UNSET
+    function: FunctionDelta | UnsetType = UNSET
+    custom: CustomDelta | UnsetType = UNSET
 
 
 class Delta(Struct, frozen=True):

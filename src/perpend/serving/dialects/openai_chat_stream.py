@@ -27,6 +27,7 @@ from perpend.types import (
     Carried,
     Event,
     Finished,
+    FreeText,
     Progress,
     Started,
     SummaryDelta,
@@ -56,8 +57,10 @@ class ChatStream:
         "_arguments_sent",
         "_call_ids",
         "_chunk",
+        "_custom",
         "_delta_head",
         "_details_sent",
+        "_free",
         "_functions",
         "_include_usage",
         "_logprobs_sent",
@@ -70,14 +73,23 @@ class ChatStream:
         "done",
     )
 
-    def __init__(self, visibility: Visibility, include_usage: bool, *, functions: bool = False) -> None:
-        """`functions`: tool calls are told as clients know them that sent functions."""
+    def __init__(
+        self,
+        visibility: Visibility,
+        include_usage: bool,
+        *,
+        functions: bool = False,
+        custom: frozenset[str] = frozenset(),
+    ) -> None:
+        """`functions`: tool calls are told as clients know them that sent those; `custom`: the tools of free text."""
         self._visibility: Visibility = visibility
         self._include_usage = include_usage
         self._chunk = self._opening = self._delta_head = self._answer_head = self._thinking_head = b""
         self._tail = (b'},"finish_reason":null}],"usage":null}' if include_usage else _NOT_FINISHED) + b"\n\n"
         self._answer_sent = self._thinking_sent = self._details_sent = self._logprobs_sent = 0
         self._functions = functions
+        self._custom = custom
+        self._free: dict[int, FreeText] = {}  # calls of custom tools
         self._thought_began: int | None = None  # in the thinking sent; None: no thought is open
         self._arguments_sent: list[int] = []
         self._call_ids: list[str] = []
@@ -156,8 +168,15 @@ class ChatStream:
             self._thought_began = None
             sent.append(0)
             self._call_ids.append(event.id)
-            first: dict[str, object] = {"index": event.index, "id": event.id, "type": "function"}
-            self._piece({**first, "function": {"name": event.name, "arguments": event.arguments}}, parts)
+            first: dict[str, object] = {"index": event.index, "id": event.id}
+            if event.name in self._custom:
+                self._free[event.index] = FreeText()
+                self._write(event.index, event.arguments, parts, {**first, "type": "custom"}, name=event.name)
+            else:
+                function = {"name": event.name, "arguments": event.arguments}
+                self._piece({**first, "type": "function", "function": function}, parts)
+        elif event.arguments and event.index in self._free:
+            self._write(event.index, event.arguments, parts)
         elif event.arguments:
             self._piece({"index": event.index, "function": {"arguments": event.arguments}}, parts)
         sent[event.index] += len(event.arguments)
@@ -167,6 +186,14 @@ class ChatStream:
             self._details(
                 ReasoningDetail(index=index, part="tool_call", origin=origin, data=data, tool_call=of), parts
             )
+
+    def _write(
+        self, at: int, arguments: str, parts: list[bytes], first: dict[str, object] | None = None, **name: str
+    ) -> None:
+        """What the arguments add to a custom tool's input."""
+        text = self._free[at].feed(arguments)
+        if text or first:
+            self._piece({**(first or {"index": at}), "custom": {**name, "input": text}}, parts)
 
     def _piece(self, piece: dict[str, object], parts: list[bytes]) -> None:
         if self._functions:
@@ -209,6 +236,9 @@ class ChatStream:
             done = self._arguments_sent[index] if index < len(self._arguments_sent) else 0
             if index >= len(self._arguments_sent) or done < len(call.arguments):
                 self._call(ToolCallDelta(index, call.id, call.name, call.arguments[done:]), parts)
+        for at, free in self._free.items():
+            if rest := free.close():
+                self._piece({"index": at, "custom": {"input": rest}}, parts)
         for detail in reasoning_details(answer, self._visibility)[self._details_sent :]:
             self._details(detail, parts)
         self._weigh(answer.logprobs[self._logprobs_sent :], parts)
@@ -225,7 +255,7 @@ class ChatStream:
     def _whole(self, index: int, answer: Answer, parts: list[bytes]) -> None:
         """A choice beside the answer: all of it, and how it ended."""
         delta: dict[str, Any] = msgspec.to_builtins(
-            reply(answer, self._visibility, functions=self._functions)
+            reply(answer, self._visibility, functions=self._functions, custom=self._custom)
         )
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
