@@ -25,7 +25,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from perpend.types import Answer, Plan
+from perpend.types import Answer, Embedded, Plan
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -157,6 +157,14 @@ class Metrics(Collector):
             series.first_token.observe(first_token_s)
         if budget.effective_thinking_tokens:
             series.ratio.observe(budget.thinking_tokens_used / budget.effective_thinking_tokens)
+
+    def embedded(self, model: str, made: Embedded, ignored: Iterable[str]) -> None:
+        series = self._of(Plan(model=model, effort="none", strategy="embeddings", reason=""))
+        series.ok += 1
+        series.input += made.usage.input
+        series.cost += float(made.cost_usd)
+        for path in ignored:
+            self._pass_over(path)
 
     def failed(self, code: str, plan: Plan | None = None) -> None:
         """An error's code; without a plan it ended before it had one, and belongs to no model."""

@@ -21,7 +21,7 @@ from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
-from perpend.errors import ConfigError, NotFound, WeightsError
+from perpend.errors import BadRequest, ConfigError, NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
 
@@ -209,12 +209,41 @@ class Models:
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
         )
 
+    def upstreams(self, name: str) -> list[tuple[Upstream, str]]:
+        """Where a model is reached that isn't embedded, and its name there. Raises NotFound and BadRequest."""
+        meant, row = self.configured(name)
+        if row.embedded:
+            raise BadRequest(
+                f"{name!r} is embedded, and the engine in this house makes no embeddings",
+                hint="run `llama-server --embedding -m FILE.gguf` beside it, and ask for llama-server/MODEL",
+                field="model",
+            )
+        return [
+            (upstream, place.name or meant)
+            for place in row.places
+            for upstream, _ in self._accounts(meant, place)
+        ]
+
     def _remote(self, name: str, row: ModelConfig) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""
         return Deployments([one for place in row.places for one in self._deployments(name, place)])
 
     def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
         """One for each of the provider's keys."""
+        return [
+            Deployment(
+                place.provider,
+                backends.get(upstream.provider.wire)(upstream),
+                model=place.name or name,
+                key=number,
+                weight=place.weight,
+                retries=provider.retries,
+            )
+            for number, (upstream, provider) in enumerate(self._accounts(name, place))
+        ]
+
+    def _accounts(self, name: str, place: DeploymentConfig) -> list[tuple[Upstream, ProviderConfig]]:
+        """One for each of the provider's keys. Raises NotFound."""
         found = account_of(place.provider, self._config.providers.get(place.provider))
         if found is None:
             raise NotFound(
@@ -231,17 +260,8 @@ class Models:
             signer = None if key else self._signer(row)
             return _account(row, provider, key, signer)
 
-        return [
-            Deployment(
-                place.provider,
-                backends.get(row.wire)(Upstream(row, self._http, url, account(key))),
-                model=place.name or name,
-                key=number,
-                weight=place.weight,
-                retries=provider.retries,
-            )
-            for number, key in enumerate(provider_keys(place.provider, provider))
-        ]
+        keys = provider_keys(place.provider, provider)
+        return [(Upstream(row, self._http, url, account(key)), provider) for key in keys]
 
     def _signer(self, row: Provider) -> Signer | None:
         """One for all models of a provider: they share its token."""

@@ -18,10 +18,11 @@ from perpend.solve import Control, Origin, Services, Sink, solve
 from perpend.solve.aside import asking
 from perpend.solve.asking import Asking
 from perpend.solve.count import count_input
+from perpend.solve.embed import embed
 from perpend.storage.conversations import Conversations
 from perpend.storage.responses import Responses
 from perpend.storage.store import Store
-from perpend.types import Answer, Request
+from perpend.types import Answer, Embedded, EmbeddingRequest, Request
 
 
 class Runtime:
@@ -94,6 +95,12 @@ class Runtime:
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
         """See `perpend.solve.aside.asking`."""
         return asking(model, self._services, Origin(source))
+
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
+        """See `perpend.solve.embed`."""
+        places = self.models.upstreams(request.model)
+        served, origin = self.models.resolve(request.model), Origin("embeddings", key_id)
+        return await embed(request, served, places, self.store.writer, origin)
 
     async def count_input(self, request: Request) -> int:
         """Prompt tokens of `request`; see `perpend.solve.count`."""

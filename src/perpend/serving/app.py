@@ -17,12 +17,13 @@ from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
 from perpend.serving.dialects.openai_completions import OpenAICompletions
 from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses, Talks
+from perpend.serving.embeddings import Embedder, Embeddings
 from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
 
 
-class House(Solver, Protocol):
+class House(Solver, Embedder, Protocol):
     """What of the runtime the application needs."""
 
     @property
@@ -55,6 +56,7 @@ class App:
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
             "/v1/completions": {"POST": Completions(OpenAICompletions(), house, config, auth, metrics)},
+            "/v1/embeddings": {"POST": Embeddings(house, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},

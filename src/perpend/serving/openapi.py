@@ -20,6 +20,7 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.openai_chat_schema import ChatChunk, ChatCompletion, ChatRequest
 from perpend.serving.dialects.openai_completions_schema import CompletionRequest, TextCompletion
+from perpend.serving.dialects.openai_embeddings import EmbeddingList, EmbeddingsRequest
 from perpend.serving.dialects.openai_responses_schema import (
     ResponseBody,
     ResponseDeleted,
@@ -33,7 +34,7 @@ from perpend.serving.pages import ItemList
 _TYPES: tuple[type, ...] = (
     *(ChatRequest, ChatCompletion, ChatChunk, ErrorBody),
     *(MessagesRequest, MessageReply, MessageError, TokenCount),
-    *(CompletionRequest, TextCompletion),
+    *(CompletionRequest, TextCompletion, EmbeddingsRequest, EmbeddingList),
     *(ResponsesRequest, ResponseBody, ResponseTokens, ResponseDeleted, ItemList),
     *(ConversationRequest, ConversationChange, ItemsRequest, Conversation, ConversationDeleted),
     *(ModelList, ModelRow, ModelPage, ModelInfo, Status),
@@ -84,6 +85,7 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
     return {
         "/v1/chat/completions": {"post": _chat(schema)},
         "/v1/completions": {"post": _completion(schema)},
+        "/v1/embeddings": {"post": _embeddings(schema)},
         "/v1/messages": {"post": _messages(schema)},
         "/v1/messages/count_tokens": {"post": _count(schema)},
         "/v1/responses": {"post": _responses(schema)},
@@ -138,6 +140,12 @@ def _completion(schema: dict[str, Any]) -> dict[str, Any]:
     answer = _streamed(schema["TextCompletion"], schema["TextCompletion"])
     summary = "OpenAI's legacy completion: the prompt is one user's message."
     return _post("createCompletion", summary, schema["CompletionRequest"], answer, schema["ErrorBody"])
+
+
+def _embeddings(schema: dict[str, Any]) -> dict[str, Any]:
+    answer = _json("The embeddings.", schema["EmbeddingList"])
+    summary = "Embeddings of texts, by a provider that has them."
+    return _post("createEmbedding", summary, schema["EmbeddingsRequest"], answer, schema["ErrorBody"])
 
 
 def _messages(schema: dict[str, Any]) -> dict[str, Any]:

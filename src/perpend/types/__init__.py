@@ -12,6 +12,7 @@ from perpend.types.answer import (
 )
 from perpend.types.content import Carry, Image, Part, Text, Thought, ToolResult, ToolUse
 from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
+from perpend.types.embedding import Embedded, EmbeddingRequest
 from perpend.types.events import (
     AnswerDelta,
     Called,
@@ -70,6 +71,8 @@ __all__ = [
     "Carry",
     "Custom",
     "Effort",
+    "Embedded",
+    "EmbeddingRequest",
     "Ending",
     "Event",
     "Finished",
