@@ -1,0 +1,4 @@
+import dspy
+
+model = dspy.LM("openai/my-model", api_base="http://127.0.0.1:8080/v1", api_key="my-key")
+dspy.configure(lm=model)

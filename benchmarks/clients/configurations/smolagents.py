@@ -1,0 +1,3 @@
+from smolagents import OpenAIModel
+
+model = OpenAIModel("my-model", api_base="http://127.0.0.1:8080/v1", api_key="my-key")
