@@ -249,6 +249,23 @@ def test_what_stock_clients_send_beside_the_conversation_is_passed_over_and_name
     }
 
 
+@pytest.mark.parametrize(
+    ("type_", "name", "field"),
+    [
+        ("bash_20250124", "bash", "command"),
+        ("text_editor_20250728", "str_replace_based_edit_tool", "insert_text"),
+        ("memory_20250818", "memory", "new_path"),
+    ],
+)
+def test_a_tool_that_the_client_runs_and_anthropic_s_models_know_is_described(
+    type_: str, name: str, field: str
+) -> None:
+    request = parsed(tools=[{"type": type_, "name": name}], tool_choice={"type": "tool", "name": name})
+    (tool,) = request.form.tools
+    assert (tool.name, field in tool.parameters["properties"], bool(tool.description)) == (name, True, True)
+    assert request.ignored == ()
+
+
 async def test_errors_have_anthropics_shape_and_a_hint() -> None:
     async with gateway(House(), Keys(secret="key_1")) as front:
         key = {"x-api-key": "secret", "anthropic-version": "2023-06-01"}

@@ -1,6 +1,11 @@
 """From the body of `POST /v1/messages` to a `Request`."""
 
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
 import msgspec
+from msgspec import Struct
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest, ThreadNotFound
@@ -108,17 +113,36 @@ def _form(asked: MessagesRequest, ignored: Ignored) -> Form:
 
 
 def _tool(index: int, tool: MessagesTool, wanted: ToolChoice | None, ignored: Ignored) -> Tool | None:
-    """None for one that the vendor runs, or trained its models on: those are known there alone."""
+    """None for one that the vendor runs."""
+    description, parameters = tool.description, tool.input_schema
     if tool.type not in (None, "custom"):
-        what = f"a tool of type {tool.type[:80]!r}"
-        if isinstance(wanted, NamedTool) and wanted.name == tool.name:
-            raise not_supported(
-                "tool_choice", f"{what}, which has to be called,", "describe a tool of your own"
-            )
-        return ignored.add(f"tools[{index}]", what)
-    name = given(tool.name, f"tools[{index}].name")
-    if tool.input_schema is None:
+        known = _known_by_type().get(tool.type)
+        if known is None:
+            return _passed_over(index, tool, wanted, ignored)
+        description, parameters = known.description, known.parameters
+    if parameters is None:
         raise missing(f"tools[{index}].input_schema", "the JSON schema of its input")
-    return Tool(
-        name=name, description=tool.description or "", parameters=tool.input_schema, strict=tool.strict
-    )
+    name = given(tool.name, f"tools[{index}].name")
+    return Tool(name=name, description=description or "", parameters=parameters, strict=tool.strict)
+
+
+def _passed_over(index: int, tool: MessagesTool, wanted: ToolChoice | None, ignored: Ignored) -> None:
+    what = f"a tool of type {str(tool.type)[:80]!r}"
+    if isinstance(wanted, NamedTool) and wanted.name == tool.name:
+        raise not_supported("tool_choice", f"{what}, which has to be called,", "describe a tool of your own")
+    ignored.add(f"tools[{index}]", what)
+
+
+class _Known(Struct, frozen=True, forbid_unknown_fields=True):
+    """A row of `anthropic_tools.toml`."""
+
+    types: list[str]
+    description: str
+    parameters: dict[str, Any]
+
+
+@cache
+def _known_by_type() -> dict[str, _Known]:
+    text = files("perpend.serving.dialects").joinpath("anthropic_tools.toml").read_bytes()
+    rows = msgspec.toml.decode(text, type=dict[str, _Known])
+    return {type_: row for row in rows.values() for type_ in row.types}
