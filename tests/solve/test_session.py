@@ -20,6 +20,7 @@ from perpend.types import (
     AnswerDelta,
     CallEnded,
     Candidate,
+    Message,
     Progress,
     Request,
     StrategySpec,
@@ -370,3 +371,17 @@ async def test_a_thought_that_fills_the_context_ends_in_the_answer_so_far(play: 
 
     spine = Spine(WordBackend(thought=5, reply=2), context=400)
     assert (await play(spine, request(max_thinking_tokens=20), strategy)).text
+
+
+async def test_another_model_s_window_is_judged_by_tokens_and_not_by_bytes(play: Play) -> None:
+    """A prompt of more bytes than its window has tokens: most such prompts fit."""
+
+    async def strategy(session: Session) -> Candidate:
+        return await session.on("big").sample()
+
+    spine = Spine(
+        WordBackend(thought=5, reply=2), context=400, others={"big": WordBackend(thought=5, reply=2)}
+    )
+    prompt = (Message("user", "perpend " * 75),)
+    answer = await play(spine, request(messages=prompt, max_thinking_tokens=20), strategy)
+    assert (answer.model, bool(answer.text)) == ("big", True)

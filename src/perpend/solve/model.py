@@ -71,6 +71,13 @@ class ServedModel:
         bound = _bytes(self.family.system) + _PER_MESSAGE + messages_bound(messages)
         return bound if form is None else bound + _form_bound(form)
 
+    def expected_input(self, messages: tuple[Message, ...], form: Form, *, wanted: int, costs: bool) -> int:
+        """For a call that can't wait for a count: its bound, or what is usual where only the context would bind."""
+        bound = self.input_bound(messages, form)
+        if costs or self.context is None or bound + wanted <= self.context:
+            return bound
+        return min(bound, math.ceil(bound * self.speed.tokens_per_byte))
+
     def next_input_bound(self, first: int, thinking: int) -> int:
         """For a call after the first: what a resumed sequence adds, else prompt and thinking over again."""
         return _JOINT if self.backend.resumes else self.taken_over_bound(first, thinking)

@@ -114,7 +114,12 @@ class Session(Struct, frozen=True):
 
     def on(self, model: str) -> "Session":
         served = self.terms.other(model)
-        bound = served.input_bound(self.request.messages, self.request.form)
+        bound = served.expected_input(
+            self.request.messages,
+            self.request.form,
+            wanted=self.thinking_budget + served.answer_tokens,
+            costs=self.means.scope.left.usd is not None,
+        )
         return replace(self, means=replace(self.means, model=served, input_bound=bound), whole=None)
 
     async def run(self, spec: StrategySpec, sampling: Sampling | None = None) -> Candidate:

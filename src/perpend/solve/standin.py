@@ -59,7 +59,9 @@ class StandIns:
         thought, left, said = draft.usage.thinking, draft.means.scope.left, draft.said.thinking
         if left.usd is not None and not model.price.known:
             return None
-        bound = model.input_bound(self._request.messages, self._request.form)
+        request = self._request
+        wanted, costs = (left.thinking or 0) + model.answer_tokens, left.usd is not None
+        bound = model.expected_input(request.messages, request.form, wanted=wanted, costs=costs)
         if said:
             bound += model.thought_bound(said)
         limits = Limits(
