@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks import machine
 from perpend.config import load_config
+from perpend.extras import install
 from perpend.runtime import Runtime
 from perpend.statistics import mcnemar, proportion
 from perpend.types import Limits, Message, Request, Sampling
@@ -151,7 +152,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out"))
     options = parser.parse_args()
     if importlib.util.find_spec("vl_convert") is None:  # said now, not after an hour
-        raise SystemExit("the plot needs vl-convert-python: pip install 'perpend[bench]'")
+        raise SystemExit(f"the plot needs vl-convert-python: {install('perpend[bench]')}")
     options.out.mkdir(parents=True, exist_ok=True)
     table = report(asyncio.run(run(options)), options)
     plot(table, options.model, options.out / "budget_curve.png")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ from perpend.config import home_dir
 from perpend.engine.catalogue import find
 from perpend.engine.pull import pull
 from perpend.errors import WeightsError
+
+USERS_DATA = home_dir()
+PIPS_CONFIG = Path.home() / ".config" / "pip" / "pip.conf"
+XDG = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -29,17 +34,42 @@ def tiny_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def smollm_path() -> Path:
-    """SmolLM2-135M, 98 MB, for what needs long thoughts or a download: from PERPEND_TEST_WEIGHTS, from the home
-    folder, or pulled into it.
+def smollm_path(pytestconfig: pytest.Config) -> Path:
+    """SmolLM2-135M, 98 MB, for what needs long thoughts or a download: from PERPEND_TEST_WEIGHTS, from the user's
+    data folder, or pulled into .pytest_cache.
     """
     weights = find("smollm2-135m")
     if folder := os.environ.get("PERPEND_TEST_WEIGHTS"):
         return Path(folder) / weights.file
+    if weights.pulled(USERS_DATA):
+        return weights.path(USERS_DATA)
     try:
-        return asyncio.run(pull(weights, home_dir()))
+        return asyncio.run(pull(weights, pytestconfig.cache.mkdir("perpend")))
     except WeightsError as error:
         pytest.skip(f"no small model to test with: {error.message}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Perpend's folder in a home that stands in for the user's, with all that programs of others write there."""
+    home = tmp_path_factory.mktemp("users-home")
+    with pytest.MonkeyPatch.context() as patch:
+        # pip has its index from there, and a pull asks it
+        patch.setenv("PIP_CONFIG_FILE", os.environ.get("PIP_CONFIG_FILE", str(PIPS_CONFIG)))
+        for name in (*XDG, "PERPEND_HOME", "PERPEND_CONFIG"):
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", str(home))
+        yield home_dir()
+
+
+@pytest.fixture(autouse=True)
+def users_data_is_left_alone(users_data: Path) -> Iterator[None]:
+    """A test whose Perpend has no PERPEND_HOME would write into that of whoever runs it."""
+    yield
+    if users_data.exists():
+        written = ", ".join(sorted(path.name for path in users_data.iterdir()))
+        shutil.rmtree(users_data)
+        pytest.fail(f"written into the user's data folder: {written}; set PERPEND_HOME to tmp_path")
 
 
 @pytest.fixture(scope="session")

@@ -238,6 +238,7 @@ def config(first: str, second: str, store: Path) -> Config:
         "raw": ModelConfig(deployments=raw, name="m", family="smollm2", fallbacks=("pooled",)),
     }
     return Config(
+        home=store.parent,
         providers=providers,
         models={name: replace(row, price=priced) for name, row in models.items()},
         storage=StorageConfig(path=store),

@@ -30,6 +30,7 @@ from perpend.config import (
 from perpend.engine.catalogue import catalogue, find
 from perpend.engine.machine import Machine
 from perpend.errors import ConfigError, StorageError
+from perpend.extras import install
 from perpend.runtime import Runtime
 from perpend.sandbox import RUNGS, Tried
 from perpend.serving.server import bind
@@ -185,7 +186,7 @@ class TestMachine:
     def test_a_package_that_is_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "uvloop", None)
         found = checks.packages()
-        assert (found.ok, found.fix) == (False, "pip install --force-reinstall uvloop")
+        assert (found.ok, found.fix) == (False, install("--force-reinstall", "uvloop"))
 
     def test_a_home_that_cant_be_written(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (home / "file").write_text("")

@@ -12,6 +12,7 @@ from perpend.evals.adapters import ADAPTERS
 from perpend.evals.suites import bare, catalogue, load
 from perpend.evals.trial import trial
 from perpend.verifiers import verifiers
+from perpend.verifiers.code import Code
 
 
 @pytest.fixture
@@ -131,5 +132,6 @@ async def test_a_real_suite_passes_its_own_golds_and_no_others(
 ) -> None:
     """A draw of each here; all of them by `perpend eval check SUITE`."""
     monkeypatch.setenv("PERPEND_DATA", str(shared("evals")))
+    monkeypatch.setattr(Code.__init__, "__defaults__", (120.0, 512, 0.0))  # however busy this machine is
     assert len(load(name, tmp_path)) == catalogue()[name].n
     assert (await trial(load(name, tmp_path, limit=12, seed=1))).sound

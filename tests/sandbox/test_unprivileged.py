@@ -26,7 +26,7 @@ def as_nobody(*command: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd="/tmp",
         env={
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": os.environ["PATH"],
             "PYTHONPATH": ":".join(map(str, places)),
             "PYTHONDONTWRITEBYTECODE": "1",
         },

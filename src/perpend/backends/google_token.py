@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from perpend.backends.http import Account, HTTPClient, Patience
 from perpend.errors import AccountRefused, ConfigError, Rejected, UpstreamError, UpstreamMalformed
+from perpend.extras import install
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -147,7 +148,7 @@ def _signer(own: Credentials) -> Callable[[bytes], bytes]:
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:
         raise ConfigError(
-            "a service account's key needs the package cryptography", hint="pip install 'perpend[vertex]'"
+            "a service account's key needs the package cryptography", hint=install("perpend[vertex]")
         ) from None
     try:
         key = load_pem_private_key(own.private_key.encode(), password=None)

@@ -46,7 +46,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     The figures are kept in PERPEND_HOME/calibration and used from then on: a budget in tokens becomes the effort
     that usually takes no more, and an effort has room for nearly all thoughts. Every request is paid for as usual.
 
-    Example: `perpend calibrate tiny --plot tiny.png`
+    Example: `perpend calibrate tiny --budgets 8 64 --limit 12`
 
     Parameters
     ----------

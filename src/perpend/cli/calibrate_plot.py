@@ -7,6 +7,7 @@ from typing import Any
 
 from perpend.accounting.calibration import Calibration, Point
 from perpend.errors import ConfigError
+from perpend.extras import install
 from perpend.types import EFFORTS
 
 _COLOURS = {"a prompt": "#4c78a8", "median": "#d62728", "its budget": "#222222"}
@@ -17,7 +18,7 @@ def draw(calibration: Calibration, path: Path) -> None:
     try:
         import vl_convert
     except ImportError as error:
-        raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[bench]'") from None
+        raise ConfigError(f"{error.name} isn't installed", hint=install("perpend[bench]")) from None
     path.write_bytes(vl_convert.vegalite_to_png(spec(calibration), scale=2))
 
 

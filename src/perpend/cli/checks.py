@@ -22,6 +22,7 @@ from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.gguf import read_facts
 from perpend.engine.machine import GIB, this_machine
 from perpend.errors import ConfigError, PerpendError
+from perpend.extras import install
 from perpend.serving import server
 from perpend.storage.store import Store
 
@@ -51,7 +52,7 @@ def packages() -> Finding:
             importlib.import_module(name)
         except ImportError:
             missing.append(name)
-    fix = f"pip install --force-reinstall {' '.join(missing)}" if missing else None
+    fix = install("--force-reinstall", *missing) if missing else None
     said = f"can't import {', '.join(missing)}" if missing else "all import"
     return Finding(what="packages", ok=not missing, said=said, fix=fix)
 
@@ -68,7 +69,7 @@ def wheel() -> Finding:
         fix = "set engine.binary to a llama-server that was built for this CPU"
         return Finding(what="engine wheel", ok=False, said=f"xllamacpp dies of {name}", fix=fix)
     said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-    fix = "pip install --force-reinstall xllamacpp, or set engine.binary to a llama-server"
+    fix = f"{install('--force-reinstall', 'xllamacpp')}, or set engine.binary to a llama-server"
     return Finding(what="engine wheel", ok=False, said=said, fix=fix)
 
 

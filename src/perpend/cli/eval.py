@@ -5,7 +5,7 @@ from cyclopts import App
 app = App(
     name="eval",
     help="Measure what thinking buys.\n\n"
-    "Such as `perpend eval suites`, `perpend eval run gym --model tiny`, `perpend eval report runs/a runs/b`.",
+    "Such as `perpend eval suites`, `perpend eval run mine.jsonl --model tiny`, `perpend eval report runs/a runs/b`.",
 )
 for name, place in (
     ("suites", "eval_suites:suites"),

@@ -114,7 +114,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
         print_json({"folder": run, "audit": found})
     else:
         _print(found)
-        note(f"kept in {run}; `perpend eval report {run} --out audit.html` draws it")
+        note(f"kept in {run}; `perpend eval report {run} --out audit.md` tells of it")
 
 
 async def _refuse_chat(config: Config, model: str | None) -> None:

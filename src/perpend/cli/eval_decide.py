@@ -139,4 +139,4 @@ def _print(choice: Choice, runs: list[Reported], places: list[Path]) -> None:
         print(f"{len(choice.hurt)} questions were right with the least thinking and wrong with the most:")
         for one in choice.hurt[:_SHOWN]:
             print(f"  {one.problem.id}: {one.problem.messages[-1].text.splitlines()[0][:100]}")
-    note(f"`perpend eval report {' '.join(map(str, places))} --out decide.html` shows them all")
+    note(f"`perpend eval report {' '.join(map(str, places))} --out decide.md` shows them all")

@@ -20,7 +20,7 @@ def report(
 
     The first run is what the others are compared with.
 
-    Examples: `perpend eval report runs/a --out a.html`, `perpend eval report runs/single runs/voted --format md`
+    Examples: `perpend eval report runs/a --out a.md`, `perpend eval report runs/single runs/voted --format md`
 
     Parameters
     ----------

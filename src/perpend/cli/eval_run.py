@@ -70,8 +70,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
 
     Examples:
 
-    - `perpend eval run gym --model tiny --limit 20`
-    - `perpend eval run gsm8k --limit 100 --budget 256 --strategy self_consistency --out runs/sc256`
+    - `perpend eval init mine.csv && perpend eval run mine.csv --model tiny`
+    - `perpend eval pull gsm8k && perpend eval run gsm8k --limit 100 --budget 256 --strategy self_consistency`
     - `perpend eval run mine.jsonl --target http://127.0.0.1:8080/v1 --samples 4 --max-cost 2`
 
     Parameters

@@ -10,6 +10,7 @@ from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest
+from perpend.extras import install
 
 
 def suites(*, json: Json = False, config: ConfigFile = None) -> None:
@@ -51,7 +52,7 @@ def _facts(home: Path) -> list[dict[str, Any]]:
         "date": "made when asked for",
         "licence": "Apache-2.0",
         "home": "https://github.com/open-thought/reasoning-gym",
-        "how": "pip install 'perpend[evals]'",
+        "how": install("perpend[evals]"),
         "needs": None,
     }
     rows = [fresh]
@@ -129,7 +130,7 @@ def check(
     Labels are looked at too: questions that are there twice, golds that are told. The exit status is 1 where figures
     of this suite would be wrong.
 
-    Examples: `perpend eval check mine.jsonl`, `perpend eval check gym/chain_sum@2 --limit 50`
+    Examples: `perpend eval check mine.jsonl`, `perpend eval check gsm8k --limit 50`
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from perpend.cli.console import note
 from perpend.errors import BadRequest, ConfigError
+from perpend.extras import install
 
 if TYPE_CHECKING:
     from perpend.training.model import Llama
@@ -48,7 +49,7 @@ def tiny(
     try:
         from perpend.training import recipe as recipes
     except ImportError as error:
-        raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[training]'") from None
+        raise ConfigError(f"{error.name} isn't installed", hint=install("perpend[training]")) from None
     from perpend.data.curriculum import Curriculum
 
     recipe = recipes.scaled(recipes.Recipe(seed=seed), scale)

@@ -17,6 +17,7 @@ from perpend.config.schema import Config
 from perpend.errors import ConfigError, EngineError, PerpendError
 from perpend.evals.log import Log
 from perpend.evals.targets import Local
+from perpend.extras import install
 from perpend.runtime import Runtime
 from perpend.types import Answer, CallFailed, Event, Request
 
@@ -168,7 +169,7 @@ async def fleet(config: Config, model: str | None, engines: int | None = None) -
     try:
         ray = import_module("ray")
     except ImportError as error:
-        raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[ray]'") from None
+        raise ConfigError(f"{error.name} isn't installed", hint=install("perpend[ray]")) from None
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:

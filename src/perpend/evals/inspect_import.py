@@ -18,6 +18,7 @@ from perpend.evals.foreign import FAILED, GRADED_BY, Foreign, decoded, judged
 from perpend.evals.problems import Problem
 from perpend.evals.run import fingerprint
 from perpend.evals.samples import Sample, Settings
+from perpend.extras import install
 from perpend.types import Effort, Message, Role, StopReason, Usage, Verdict, VerifierSpec
 
 _STOPS: dict[str, StopReason] = {
@@ -185,7 +186,7 @@ def _opened(path: Path) -> tuple[_Log, list[_Sample]]:
             header = decoded(files.read("header.json"), _Log, f"{path}: header.json")
             held = [decoded(files.read(name), _Sample, f"{path}: {name}") for name in names]
     except NotImplementedError:
-        hint = "pip install 'perpend[evals]'; or inspect log convert FILE --to json --output-dir DIR"
+        hint = f"{install('perpend[evals]')}; or inspect log convert FILE --to json --output-dir DIR"
         raise ConfigError(f"{path} is compressed with zstd, which isn't installed", hint=hint) from None
     except KeyError:
         hint = "a run that was stopped in the middle has none: inspect eval-retry FILE goes on with it"

@@ -7,6 +7,7 @@ from importlib.resources import files
 from perpend.errors import ConfigError
 from perpend.evals import audit_report, figures
 from perpend.evals.report import HEADINGS, Report, lines, settings_of
+from perpend.extras import install
 
 _SHOWN = 60
 """Problems that differ, with their traces."""
@@ -19,7 +20,7 @@ def page(report: Report) -> str:
         import markupsafe
         import vl_convert
     except ImportError as error:
-        raise ConfigError(f"{error.name} isn't installed", hint="pip install 'perpend[bench]'") from None
+        raise ConfigError(f"{error.name} isn't installed", hint=install("perpend[bench]")) from None
     specs = {"Accuracy and tokens": figures.by_tokens(report.runs)}
     if (curve := figures.budgets(report.runs)) is not None:
         specs["By thinking budget"] = curve

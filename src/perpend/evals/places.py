@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from perpend.engine.catalogue import HubSource
 from perpend.errors import BadRequest, ConfigError
+from perpend.extras import install
 
 Row = dict[str, Any]
 
@@ -146,5 +147,5 @@ def _parquet(data: bytes) -> list[Row]:
     try:
         parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
-        raise ConfigError("this suite comes as Parquet", hint="pip install pyarrow") from None
+        raise ConfigError("this suite comes as Parquet", hint=install("pyarrow")) from None
     return parquet.read_table(io.BytesIO(data)).to_pylist()

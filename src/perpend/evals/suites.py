@@ -15,6 +15,7 @@ from perpend.evals import gym, own, variants
 from perpend.evals.adapters import ADAPTERS
 from perpend.evals.places import Found, Source, find, rows_of
 from perpend.evals.problems import Problem
+from perpend.extras import install
 from perpend.registry import choices_hint
 from perpend.types import Message, VerifierSpec
 
@@ -47,10 +48,9 @@ class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def how(self) -> str:
         """How to get its files."""
-        ways = [f"put {self.sources[0].file} into the folder that PERPEND_DATA names"]
-        ways += [f"pip install {one.package.replace('_', '-')}" for one in self.sources if one.package]
-        if any(source.url for source in self.sources):
-            ways.append(f"perpend eval pull {self.name}")
+        ways = [f"perpend eval pull {self.name}"] if any(source.url for source in self.sources) else []
+        ways += [install(one.package.replace("_", "-")) for one in self.sources if one.package]
+        ways.append(f"put {self.sources[0].file} into the folder that PERPEND_DATA names")
         return self.needs if self.needs and len(ways) == 1 else "; or ".join(ways)
 
     def problems(self, home: Path) -> Iterator[Problem]:

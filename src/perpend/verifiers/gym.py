@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest, ConfigError
+from perpend.extras import install
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
 
@@ -86,7 +87,7 @@ def package() -> Any:
             warnings.simplefilter("ignore")
             return import_module("reasoning_gym")
     except ImportError:
-        raise ConfigError("reasoning-gym isn't installed", hint="pip install 'perpend[evals]'") from None
+        raise ConfigError("reasoning-gym isn't installed", hint=install("perpend[evals]")) from None
 
 
 def problem(drawn: Drawn) -> tuple[Any, dict[str, Any]]:

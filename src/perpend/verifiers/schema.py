@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from perpend.errors import BadRequest, ConfigError
+from perpend.extras import install
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
 
@@ -48,7 +49,7 @@ def _validator(gold: str) -> Any:
     try:
         jsonschema: Any = import_module("jsonschema")
     except ImportError:
-        raise ConfigError("jsonschema isn't installed", hint="pip install 'perpend[schema]'") from None
+        raise ConfigError("jsonschema isn't installed", hint=install("perpend[schema]")) from None
     try:
         schema = msgspec.json.decode(gold, type=dict[str, Any] | bool)
         kind = jsonschema.validators.validator_for(schema)

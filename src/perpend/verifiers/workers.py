@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 from perpend.errors import ConfigError
+from perpend.extras import install
 from perpend.verifiers.worker import Pair
 
 _START_S = 60.0
@@ -84,5 +85,5 @@ async def _started() -> Process:
         said = (await worker.stderr.read()).decode(errors="replace").strip().splitlines()
         await worker.wait()
         last = said[-1] if said else f"exit status {worker.returncode}"
-        raise ConfigError(f"the math verifier can't run: {last}", hint="pip install 'perpend[math]'")
+        raise ConfigError(f"the math verifier can't run: {last}", hint=install("perpend[math]"))
     return worker
