@@ -19,7 +19,7 @@ HELP_EXAMPLES = r"^    Examples?:(.*?)^    (?:Parameters|\"\"\")|\bSuch as (.*?)
 NEEDS_AN_EXTRA = {r"\bgym\b": "evals", r"\.html\b|--plot": "bench", "--on ray": "ray"}
 NOT_RUN = {
     r"ask(?!.*--model tiny)": "a model of a gigabyte",
-    "serve": "it doesn't end",
+    "serve|launch": "it goes on until it is stopped",
     "doctor": "it wants the default model",
     "calibrate": "minutes of thinking",
     "replay DIR|eval report": "it reads what somebody else has made",
