@@ -42,7 +42,9 @@ class Block(Struct):
 
 
 def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> list[Block]:
-    """What a client with this visibility gets to see, and what it keeps for a vendor; of `thoughts` neither, if False.
+    """What a client with this visibility gets to see, and what it keeps for a vendor.
+
+    Without `thoughts` neither is there but for what belongs to a tool call: no loop goes on without that.
 
     A summary stands where the first thought was; what other thoughts carry follows in its place.
     """
@@ -65,7 +67,7 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
         elif isinstance(part, Text):
             if part.text:
                 blocks.append(Block("text", part.text))
-            if part.carry:
+            if part.carry and thoughts:
                 blocks.append(Block("carry", carry=seal(part.carry, "text")))
         elif isinstance(part, ToolUse):
             blocks.append(Block("call", part.arguments, part.id, part.name))
@@ -196,7 +198,8 @@ class BlockStream(ABC):
         self._switch(event.part, out)
         if event.part == "text":
             self._close_open(out)
-            self._whole(Block("carry", carry=seal(event.carry, "text")), out)
+            if self._thoughts:
+                self._whole(Block("carry", carry=seal(event.carry, "text")), out)
         elif self._open is not None:
             self._sent[self._open].block.carry = seal(event.carry, "thought")
             self._close_open(out)
