@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from perpend.cli.launch import launch
 from perpend.cli.launch_agents import Agent, Told, agents, configured
 from perpend.errors import NotFound
 
@@ -66,6 +67,10 @@ def test_claude_code_says_no_effort_of_its_own_where_the_key_says_how_much(tmp_p
     for told, said in ((TOLD, "unset"), (replace(silent, max_thinking_tokens=64), "unset"), (silent, None)):
         _, environment = configured(agents()["claude"], told, tmp_path)
         assert environment.get("CLAUDE_CODE_EFFORT_LEVEL") == said
+
+
+def test_help_names_them_all() -> None:
+    assert all(name in str(launch.__doc__) for name in agents())
 
 
 def test_no_proxy_stands_between(tmp_path: Path) -> None:
