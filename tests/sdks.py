@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 from anthropic import AsyncAnthropic
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, LengthFinishReasonError
 from scripted import Gateway
 
 DIALECTS = ("chat", "messages", "responses")
@@ -46,7 +46,10 @@ class Client:
             async for event in events:
                 if event.type == "chunk":
                     own |= {k: v for k, v in event.chunk.to_dict().items() if k in ("usage", "perpend")}
-            body = (await events.get_final_completion()).to_dict()
+            try:
+                body = (await events.get_final_completion()).to_dict()
+            except LengthFinishReasonError as cut:  # how this helper tells of a cut answer
+                body: dict[str, Any] = cut.completion.to_dict()
         message = body["choices"][0]["message"]
         called: list[Any] = message["tool_calls"] or []
         for call in called:  # the accumulator leaves its own marks
