@@ -53,8 +53,8 @@ def launch(
     """Run a coding agent on a gateway, inside a budget; at its end, print what it used.
 
     Joins the gateway that runs here, or is one itself as long as the agent runs. The agent is the stock program and
-    keeps its terminal, signals and exit status; its own settings aren't touched. Where its requests say how much to think,
-    or until when, that goes before the options.
+    keeps its terminal, signals and exit status; its own settings aren't touched. Where its requests say how much to
+    think, or until when, that goes before the options.
 
     Examples:
 
