@@ -25,6 +25,7 @@ BudgetSemantics = Literal[
 ]
 """Where a stream can overrun (all but the first two), it is watched, and cut at the budget."""
 Shows = Literal["raw", "summary", "nothing"]
+ToolStyle = Literal["hermes", "chosen", "none"]
 Echo = Literal["never", "optional", "tools", "always"]
 
 
@@ -83,8 +84,9 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     soft_switch: tuple[str, ...] = ()
     """Words in a user's message that switch thinking on and off."""
     temperature: float | None = None
-    tools: Literal["hermes", "none"] = "hermes"
-    """How tools and formats are told in a raw prompt (`backends/tool_text`); `none`: it wouldn't understand."""
+    tools: ToolStyle = "hermes"
+    """How tools and formats are told in a raw prompt (`backends/tool_text`). `chosen`: whether to call one is asked
+    first (`backends/tool_choice`); `none`: it wouldn't understand."""
 
     # Chat wires: the names of the server's own knobs, and what it refuses.
     budget_field: str | None = None

@@ -22,7 +22,6 @@ from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
     AnswerDelta,
     CallEnded,
-    Form,
     Message,
     ThinkingDelta,
     TokenLogprob,
@@ -148,7 +147,7 @@ class RawCompletion(ABC):
             hint = "ask a model that does, or leave out tools"
             raise BadRequest(f"models of the family {family.name} call no tools", hint=hint, field="tools")
         thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
-        messages = as_text(call.messages, call.form if family.tools != "none" else Form())
+        messages = as_text(call.messages, call.form, family.tools)
         messages = with_family_prompt(messages, family, thinking=thinking)
         if family.template == "server":
             return await self._server_template(base, messages)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from perpend.backends.families import ToolStyle
 from perpend.errors import BadRequest
 from perpend.types import (
     Form,
@@ -38,6 +39,23 @@ To call one, write its name and arguments as a JSON object between <tool_call></
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
+_ABOUT_CHOSEN = """# Tools
+
+You may call functions to answer. Their signatures are between <tools></tools>:
+<tools>
+{tools}
+</tools>
+
+Answer with one JSON object, the call of the function that does what the user wants:
+{{"name": <function-name>, "arguments": <args-json-object>}}
+`{reply}` is for everything that you can say or write by yourself."""
+_REPLY: dict[str, Any] = {
+    "description": "Reply to the user in words: to talk, explain, translate, write text or code, or answer from "
+    "what you know.",
+    "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+}
+_SHOWN = ("Hi!", '{{"name": "{reply}", "arguments": {{"text": "Hello! What can I do for you?"}}}}')
+CALL_BEGUN = '{"name": "'
 _FORMAT = "Give the final answer as JSON that fits this schema: {schema}"
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')
 _json = msgspec.json.encode
@@ -68,19 +86,37 @@ def schema_of(form: Form) -> dict[str, Any] | None:
     return form.output.schema or {"type": "object"}
 
 
-def as_text(messages: tuple[Message, ...], form: Form) -> tuple[Message, ...]:
+def reply_name(tools: tuple[Tool, ...]) -> str:
+    """What a reply in words is called where it stands among the tools."""
+    return "answer_in_words" if any(tool.name == "reply" for tool in tools) else "reply"
+
+
+def as_text(messages: tuple[Message, ...], form: Form, style: ToolStyle = "hermes") -> tuple[Message, ...]:
     """The conversation in plain messages, tools and format in its system prompt. Raises BadRequest for images."""
     plain = [_plain(message) for message in messages]
-    about: list[str] = []
-    if tools := callable_tools(form):
-        about.append(_ABOUT.format(tools="\n".join(_signature(tool) for tool in tools)))
-    if form.output is not None and form.output.schema is not None:
+    system = [plain.pop(0).text] if plain and plain[0].role == "system" else []
+    about, shown = _told(callable_tools(form), style)
+    if style != "none" and form.output is not None and form.output.schema is not None:
         about.append(_FORMAT.format(schema=_described(form.output)))
-    if about:
-        if plain and plain[0].role == "system":
-            about.insert(0, plain.pop(0).text)
-        plain.insert(0, Message("system", "\n\n".join(about)))
-    return tuple(plain)
+    if not system and not about:
+        return tuple(plain)
+    return (Message("system", "\n\n".join([*system, *about])), *shown, *plain)
+
+
+def _told(tools: tuple[Tool, ...], style: ToolStyle) -> tuple[list[str], list[Message]]:
+    """What is said about the tools, and the turns that show it."""
+    if not tools or style == "none":
+        return [], []
+    if style == "hermes":
+        return [_ABOUT.format(tools=_listed(tools))], []
+    reply = reply_name(tools)
+    about = _ABOUT_CHOSEN.format(tools=_listed((*tools, Tool(name=reply, **_REPLY))), reply=reply)
+    hello, greeting = _SHOWN
+    return [about], [Message("user", hello), Message("assistant", greeting.format(reply=reply))]
+
+
+def _listed(tools: tuple[Tool, ...]) -> str:
+    return "\n".join(_signature(tool) for tool in tools)
 
 
 def _plain(message: Message) -> Message:

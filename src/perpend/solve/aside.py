@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from perpend.accounting.ledger import Scope
 from perpend.solve.account import Account
-from perpend.solve.asking import Asking, silent
+from perpend.solve.asking import Asking
 from perpend.solve.control import Clock
-from perpend.solve.means import Means
+from perpend.solve.means import Means, silent
 from perpend.solve.solve import Origin, Services, resolved
 from perpend.solve.terms import Terms
 from perpend.storage.tables import LedgerRow

@@ -12,11 +12,11 @@ from perpend.backends.contract import Call
 from perpend.errors import Rejected
 from perpend.solve.account import Account
 from perpend.solve.draft import Draft
-from perpend.solve.means import Means
+from perpend.solve.means import Means, silent
 from perpend.solve.model import ServedModel
 from perpend.solve.standin import write
 from perpend.solve.terms import Terms
-from perpend.types import Event, Message, Sampling
+from perpend.types import Message, Sampling
 
 _LIKELIEST = 20
 """First tokens that a server is asked to weigh: as many as OpenAI allows."""
@@ -145,7 +145,3 @@ def settled(choices: tuple[str, ...], said: str) -> str:
 def _names(choice: str, said: str) -> bool:
     flags = re.IGNORECASE if len(choice) > 1 else 0  # "a" is an article
     return re.search(rf"(?<!\w){re.escape(choice)}(?!\w)", said, flags) is not None
-
-
-async def silent(batch: list[Event]) -> None:
-    """What is asked aside is in nobody's stream."""

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from perpend.accounting.ledger import Amount, Reservation
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest, EngineError, UpstreamError
-from perpend.solve.means import Means
+from perpend.solve.means import Means, silent
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
 from perpend.types import (
@@ -28,7 +30,7 @@ class Draft:
 
     def __init__(self, index: int, means: Means) -> None:
         self.index = index
-        self.means = means
+        self.means: Means = means
         self.usage = Usage()
         self.cost_usd = Decimal(0)
         self.stop_reason: StopReason = "stop"
@@ -43,6 +45,7 @@ class Draft:
         """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
         self._calls = 0
         self._held: Reservation | None = None
+        self._aside = 0  # tokens that were only weighed
         self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
 
     def candidate(self) -> Candidate:
@@ -61,7 +64,7 @@ class Draft:
     @property
     def silent(self) -> bool:
         """No model has said anything; a thought that was given doesn't count."""
-        return not (self.usage.output or self.said.answering)
+        return not (self.usage.output - self._aside or self.said.answering)
 
     @property
     def input_bound(self) -> int:
@@ -103,6 +106,17 @@ class Draft:
         self.said.add([inserted])
         await self.means.note(inserted)
         await self.means.emit([inserted])
+
+    async def weigh(self, call: Call) -> Mapping[str, float] | None:
+        """How likely a call's first tokens are, where its server tells. It's paid for, and nothing of it is said."""
+        said, means, used = self.said, self.means, self.usage.output
+        self.said, self.means = Transcript(), replace(means, emit=silent)
+        try:
+            await self.run(call)
+        finally:
+            self.said, self.means = said, means
+            self._aside += self.usage.output - used
+        return self.weighed
 
     async def run(self, call: Call, *, cut_at: int | None = None) -> Ending:
         """One call, whose text is appended. What it used is settled, however it ends.

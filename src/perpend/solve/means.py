@@ -15,6 +15,10 @@ Sink = Callable[[list[Event]], Awaitable[None]]
 """Where events go."""
 
 
+async def silent(batch: list[Event]) -> None:
+    """What is asked aside is in nobody's stream."""
+
+
 class Means(Struct, frozen=True):
     scope: Scope
     model: ServedModel

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
+from perpend.backends.tool_choice import choosing, decided, undecided
 from perpend.errors import CapReached, DeadlineTooShort
 from perpend.solve.draft import Draft
 from perpend.solve.stream import Ending
@@ -20,6 +21,8 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
     The server stops at the very token, so `budget.thinking` can't be overshot. A thought that ends by itself
     with `waits` left is told to wait and goes on.
     """
+    if undecided(base) and not draft.said.thinking and budget.answer > 1:
+        base, budget = await _chosen(draft, base, budget)
     family = base.family
     if budget.thinking:
         draft.hold_answer(budget.thinking, budget.answer)
@@ -42,6 +45,18 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
         waits -= 1
         await draft.insert_thinking(family.wait)
     await answered(draft, base, budget)
+
+
+async def _chosen(draft: Draft, base: Call, budget: TokenBudget) -> tuple[Call, TokenBudget]:
+    """Whether a tool is called is settled before anything is thought, and a call is written without a thought."""
+    weighed = await draft.weigh(choosing(base))
+    budget = replace(
+        budget, answer=budget.answer - 1, max_answer=budget.max_answer - 1, output=budget.output - 1
+    )
+    if weighed is None:  # its server tells no weights: what it writes is read for calls
+        return base, budget
+    base = replace(base, form=decided(base.form, weighed))
+    return base, budget if base.form.tool_choice == "none" else replace(budget, thinking=0)
 
 
 async def step(draft: Draft, base: Call, thought: str, budget: TokenBudget, pause: str) -> Ending:

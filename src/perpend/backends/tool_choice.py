@@ -1,0 +1,52 @@
+"""Whether a model wants a tool: asked of families that know of tools, and never begin a call by themselves.
+
+They are told that everything is a call, with `reply` for what can be said in words, and the call is begun for them:
+the likelier name decides. Then they write the call, bound by the tool's schema, or think and answer as if there were
+no tools. Nothing is thought before a call: what these models think there is the call itself, or a result that they
+make up (seen in most of 42 thoughts).
+"""
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from perpend.backends.contract import Call
+from perpend.backends.tool_text import CALL_BEGUN, callable_tools, reply_name
+from perpend.types import Form, NamedTool, Sampling
+
+_LIKELIEST = 20
+"""First tokens that are weighed: as many as servers tell by default."""
+
+
+def undecided(call: Call) -> bool:
+    """The model may call a tool, or not, and its family has to be asked."""
+    form = call.form
+    return call.family.tools == "chosen" and form.tool_choice == "auto" and bool(callable_tools(form))
+
+
+def choosing(call: Call) -> Call:
+    """The question: one token, of which only the weights count."""
+    return replace(
+        call,
+        phase="answering",
+        max_tokens=1,
+        thinking_tokens=0,
+        sampling=Sampling(temperature=0.0),
+        continuation=CALL_BEGUN,
+        weighs=_LIKELIEST,
+    )
+
+
+def decided(form: Form, weighed: Mapping[str, float]) -> Form:
+    """The form with its choice made: a call has to come, or none may."""
+    weights = {tool.name: _weight(tool.name, weighed) for tool in form.tools}
+    most = max(weights.values())
+    if most <= _weight(reply_name(form.tools), weighed):
+        return replace(form, tool_choice="none")
+    likeliest = [name for name, weight in weights.items() if weight == most]
+    return replace(form, tool_choice=NamedTool(likeliest[0]) if len(likeliest) == 1 else "required")
+
+
+def _weight(name: str, weighed: Mapping[str, float]) -> float:
+    begins = [logprob for token, logprob in weighed.items() if token and name.startswith(token)]
+    return max(begins, default=float("-inf"))

@@ -1,0 +1,87 @@
+"""Tools that may be called, for families that are asked first: a call without a thought, or an answer without tools."""
+
+from collections.abc import AsyncGenerator
+
+import pytest
+from msgspec.structs import replace
+from spine import Spine, request
+from words import WordBackend
+
+from perpend.backends.contract import Call, CallEvent
+from perpend.errors import UpstreamError
+from perpend.types import AnswerDelta, CallEnded, Form, NamedTool, ThinkingDelta, Tool, Usage
+
+FORM = Form(tools=(Tool(name="get_weather"), Tool(name="read_file")))
+
+
+class Choosing(WordBackend):
+    """Weighs first tokens as it is told to."""
+
+    def __init__(self, weighed: dict[str, float] | None, *, dies: bool = False) -> None:
+        super().__init__(thought=40, reply=40)
+        self.weighed = weighed
+        self.dies = dies
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        if not call.weighs:
+            async for batch in super().stream(call):
+                yield batch
+            return
+        self.calls.append(call)
+        if self.dies:
+            raise UpstreamError("the server died")
+        yield [AnswerDelta("get")]
+        yield [CallEnded("length", Usage(9, 0, 0, 1), weighed=self.weighed)]
+
+
+def asked(form: Form = FORM, **changes: int):
+    return replace(request(effort="low", **changes), form=form)
+
+
+async def test_a_call_is_written_without_a_thought() -> None:
+    backend = Choosing({"get": -0.1, "reply": -2.0})
+    spine = Spine(backend)
+    answer = await spine.ask(asked(max_output_tokens=30))
+    choice, call = backend.calls
+    assert choice.max_tokens == 1
+    assert (call.phase, call.form.tool_choice, call.max_tokens) == ("answering", NamedTool("get_weather"), 29)
+    assert (answer.usage.thinking, answer.usage.answer) == (0, 30)
+
+
+async def test_a_reply_is_thought_about_and_knows_of_no_tools() -> None:
+    backend = Choosing({"get": -2.0, "reply": -0.1})
+    spine = Spine(backend)
+    answer = await spine.ask(asked(max_thinking_tokens=20, max_output_tokens=60))
+    _, thinking, answering = backend.calls
+    assert (thinking.phase, answering.phase) == ("thinking", "answering")
+    assert thinking.form.tool_choice == answering.form.tool_choice == "none"
+    assert answer.usage.thinking == 20
+    assert answer.usage.output == 60
+    assert answer.text == "".join(f"w{number} " for number in range(39))
+
+
+async def test_nobody_hears_the_question() -> None:
+    spine = Spine(Choosing({"get": -2.0, "reply": -0.1}))
+    await spine.ask(asked())
+    texts = [event.text for event in spine.events if isinstance(event, ThinkingDelta | AnswerDelta)]
+    assert "get" not in "".join(texts)
+
+
+async def test_a_server_that_tells_no_weights_may_still_call() -> None:
+    backend = Choosing(None)
+    await Spine(backend).ask(asked())
+    assert {call.form.tool_choice for call in backend.calls} == {"auto"}
+
+
+@pytest.mark.parametrize(
+    "form", [Form(), replace(FORM, tool_choice="none"), replace(FORM, tool_choice="required")]
+)
+async def test_nothing_is_asked_where_nothing_is_open(form: Form) -> None:
+    backend = Choosing({"get": -0.1})
+    await Spine(backend).ask(asked(form))
+    assert not any(call.weighs for call in backend.calls)
+
+
+async def test_a_server_that_dies_then_has_said_nothing() -> None:
+    with pytest.raises(UpstreamError):
+        await Spine(Choosing(None, dies=True)).ask(asked())
