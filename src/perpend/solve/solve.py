@@ -24,6 +24,7 @@ from perpend.solve.plan import plan_for
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
 from perpend.solve.terms import Terms, require_price
+from perpend.solve.truncate import truncated
 from perpend.storage.tables import LedgerRow, Status
 from perpend.strategies import Strategy, with_options
 from perpend.types import (
@@ -92,6 +93,8 @@ async def solve(
     `sink` hears what a client may see, `log` each call and verdict of each candidate. Raises PerpendError when there is
     nothing to answer with; what was spent by then is in the ledger too.
     """
+    if request.shortens:
+        request = await truncated(request, services.resolve(request.model))
     solving = _Solving(request, services, await _prepare(request, services), origin, sink, log, control)
     try:
         answer = await solving.run()

@@ -105,5 +105,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """Fields of vendors' own that are sent through, by the names of providers and wires."""
     visibility: Visibility = "visible"
     progress: bool = False
+    shortens: bool = False
+    """The oldest messages may be dropped where all of them are more than the model's context."""
     ignored: tuple[str, ...] = ()
     """Fields of what the client sent that are passed over, by their paths."""

@@ -154,6 +154,12 @@ def test_an_input_of_nothing_that_is_known_here_is_refused() -> None:
     assert caught.value.field == "input"
 
 
+def test_a_conversation_may_be_shortened() -> None:
+    got = parsed(truncation="auto")
+    assert (got.request.shortens, got.echo.truncation) == (True, "auto")
+    assert parsed().request.shortens is False
+
+
 def test_what_else_stock_clients_send_of_reasoning() -> None:
     request = parsed(reasoning={"effort": "ultra", "context": "all_turns", "summary": "none"}).request
     assert (request.effort, request.visibility, request.ignored) == ("max", "hidden", ("reasoning.context",))

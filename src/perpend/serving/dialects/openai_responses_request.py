@@ -4,7 +4,7 @@ import time
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
@@ -67,8 +67,6 @@ def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     for i, wanted in enumerate(asked.include or []):
         if wanted != "reasoning.encrypted_content":
             ignored.add(f"include[{i}]", wanted[:80])
-    if asked.truncation == "auto":
-        ignored.add("truncation")
     if asked.background and asked.store is False:
         raise BadRequest(
             "a background response that isn't stored can't be asked for",
@@ -100,8 +98,9 @@ def parsed(
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, verbosity=verbosity)
     form, names = offered(asked, _output(asked), ignored)
     canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
+    request = request_of(canonical, asked, config, ignored)
     return ResponsesParsed(
-        request=request_of(canonical, asked, config, ignored),
+        request=structs.replace(request, shortens=True) if asked.truncation == "auto" else request,
         stream=bool(asked.stream),
         id=new_id("resp"),
         created_at=int(time.time()),
@@ -133,6 +132,7 @@ def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
         tools=tuple([_tool_echo(tool) for tool in asked.tools or ()]),
         top_logprobs=_as(int, asked.top_logprobs) or 0,
         top_p=asked.top_p,
+        truncation=asked.truncation or "disabled",
         user=asked.user,
     )
 

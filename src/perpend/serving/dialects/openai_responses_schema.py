@@ -133,6 +133,7 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     include: list[str] | None = None
     user: str | None = None
     truncation: Literal["disabled", "auto"] | None = None
+    """`auto`: the oldest messages are dropped where all are more than the model's context."""
 
     # Refused where it says anything.
     prompt: Any = None
@@ -293,7 +294,7 @@ class Echo(Struct, frozen=True, kw_only=True):
     tools: tuple[Any, ...] = ()
     top_logprobs: int = 0
     top_p: float | None = None
-    truncation: Literal["disabled"] = "disabled"
+    truncation: Literal["disabled", "auto"] = "disabled"
     user: str | None = None
 
 
