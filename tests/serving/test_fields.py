@@ -50,7 +50,7 @@ PASSED_OVER: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     ),
     (messages, {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, ("tools[0]",)),
     (responses, {"input": [USER, {"type": "compaction", "x": 1}]}, ("input[].x", "input[1]")),
-    (responses, {"truncation": "auto", "moderation": {"a": 1}}, ("moderation", "truncation")),
+    (responses, {"moderation": {"a": 1}}, ("moderation",)),
 ]
 
 
