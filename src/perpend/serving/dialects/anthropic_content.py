@@ -38,11 +38,17 @@ def conversation(asked: MessagesRequest, reading: Reading) -> list[Message]:
     messages: list[Message] = []
     if asked.system:
         messages += _instructed(_system(asked.system, "system", reading))
-    last_user = max((i for i, message in enumerate(asked.messages) if message.role == "user"), default=0)
     for i, message in enumerate(asked.messages):
-        if message.clear_at != "next_user_message" or i > last_user:
+        content = message.content
+        if isinstance(content, str) and message.role != "system":
+            messages.append(Message(message.role, content))
+        elif message.clear_at != "next_user_message" or not _asked_after(asked.messages, i):
             messages += _messages(f"messages[{i}]", message, reading)
     return messages
+
+
+def _asked_after(messages: list[InputMessage], at: int) -> bool:
+    return any(message.role == "user" for message in messages[at + 1 :])
 
 
 def _messages(path: str, message: InputMessage, reading: Reading) -> list[Message]:
@@ -51,9 +57,7 @@ def _messages(path: str, message: InputMessage, reading: Reading) -> list[Messag
         return [] if content is None else _instructed(_system(content, where, reading))
     if content is None:
         raise missing(where, f"add {where}")
-    if isinstance(content, str):
-        return [Message(message.role, content)]
-    parts = _blocks(content, where, reading)
+    parts = [Text(content)] if isinstance(content, str) else _blocks(content, where, reading)
     if not parts and content:  # all of it was passed over
         return []
     if message.role == "assistant":
