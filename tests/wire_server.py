@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from fake_server import serving
 from msgspec.structs import replace
@@ -46,3 +47,17 @@ async def fronted(
             house: Any = runtime  # which has all that the gateway asks of a scripted one
             async with gateway(house) as front:
                 yield front
+
+
+def chat_bodies(*texts: str) -> list[bytes]:
+    """What the OpenAI chat wire says of an answer each."""
+    return [
+        b"data: %b\n\ndata: [DONE]\n\n"
+        % msgspec.json.encode(
+            {
+                "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 5, "completion_tokens": 1},
+            }
+        )
+        for text in texts
+    ]

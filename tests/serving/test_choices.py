@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from openai import AsyncOpenAI
 from scripted import PLAN, STARTED, House, answer, gateway
-from wire_server import Server, fronted
+from wire_server import Server, chat_bodies, fronted
 
 from perpend.config.schema import ModelConfig, ProviderConfig
 from perpend.types import (
@@ -112,21 +112,8 @@ async def test_who_sends_functions_is_answered_in_functions() -> None:
     assert chunks[-1].choices[0].finish_reason == "function_call"
 
 
-def said(*texts: str) -> list[bytes]:
-    return [
-        b"data: %b\n\ndata: [DONE]\n\n"
-        % msgspec.json.encode(
-            {
-                "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}],
-                "usage": {"prompt_tokens": 5, "completion_tokens": 1},
-            }
-        )
-        for text in texts
-    ]
-
-
 async def asked(like: str, model: str, home: Path, *texts: str, **fields: Any) -> tuple[Any, Server]:
-    server = Server(said(*texts or ("42",)))
+    server = Server(chat_bodies(*texts or ("42",)))
     provider, row = ProviderConfig(like=like, wire="openai_chat"), ModelConfig(name=model)
     async with fronted(server, provider, row, home) as front, sdk(front.port) as client:
         body = await client.chat.completions.create(model="m", messages=USER, extra_body=fields)
@@ -165,7 +152,7 @@ async def test_options_of_a_vendors_own_go_to_it_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["temperature", "stream_options"])
 async def test_an_option_never_changes_what_is_sent(tmp_path: Path, field: str) -> None:
-    server = Server(said("42"))
+    server = Server(chat_bodies("42"))
     provider, row = ProviderConfig(like="vllm"), ModelConfig(name="qwen")
     async with fronted(server, provider, row, tmp_path) as front:
         options = {"here": {field: {"include_usage": False} if field == "stream_options" else 1}}

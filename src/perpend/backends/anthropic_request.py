@@ -13,6 +13,7 @@ from perpend.backends.contract import Call, mine
 from perpend.backends.parts import arguments, in_words, media, system
 from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.types import (
+    Document,
     Form,
     Image,
     Message,
@@ -167,6 +168,8 @@ def _block(part: Part, origin: str) -> Any:
             return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": arguments(part)}
         case ToolResult():
             return _result(part)
+        case Document():
+            return None  # its text was read before
 
 
 def _thought(thought: Thought, origin: str) -> Any:

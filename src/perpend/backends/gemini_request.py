@@ -18,7 +18,7 @@ from perpend.backends.parts import (
     tool_names,
 )
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
-from perpend.types import Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types import Document, Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
 
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _WORDS: Words = {
@@ -136,6 +136,8 @@ def _part(part: Part, origin: str, names: dict[str, str]) -> list[dict[str, Any]
             function: dict[str, Any] = {"id": part.id, "name": part.name, "args": arguments(part)}
             signature = mine(part.carry, origin)
             return [{"functionCall": function} | ({"thoughtSignature": signature} if signature else {})]
+        case Document():
+            return []  # its text was read before
         case ToolResult():
             return [_result(part, names), *[_image(image) for image in result_images(part)]]
 

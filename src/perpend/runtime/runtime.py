@@ -9,6 +9,7 @@ from typing import Self
 from perpend.backends.http import HTTPClient
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config
+from perpend.documents import PDFReader
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
 from perpend.errors import WeightsError
@@ -18,6 +19,7 @@ from perpend.solve import Control, Origin, Services, Sink, solve
 from perpend.solve.aside import asking
 from perpend.solve.asking import Asking
 from perpend.solve.count import count_input
+from perpend.solve.documents import readable
 from perpend.solve.embed import embed
 from perpend.storage.conversations import Conversations
 from perpend.storage.responses import Responses
@@ -45,6 +47,7 @@ class Runtime:
             cheap_model=self.models.cheap,
             verifier=self.verifiers.get,
             summary_every_tokens=config.defaults.summary_every_tokens,
+            read_pdf=PDFReader().text,
         )
 
     @classmethod
@@ -104,6 +107,7 @@ class Runtime:
 
     async def count_input(self, request: Request) -> int:
         """Prompt tokens of `request`; see `perpend.solve.count`."""
+        request = await readable(request, self._services.read_pdf)
         return await count_input(request, self.models.resolve(request.model))
 
     async def aclose(self) -> None:

@@ -13,7 +13,7 @@ from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
 from perpend.backends.families import Family
-from perpend.types import Effort, Form, Image, Message, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types import Document, Effort, Form, Image, Message, Part, Text, Thought, ToolResult, ToolUse
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, generously."""
@@ -131,6 +131,8 @@ def _part_bound(part: Part) -> int:
         return _PER_IMAGE
     if isinstance(part, ToolUse):
         return _PER_MESSAGE + _bytes(part.name) + _bytes(part.arguments)
+    if isinstance(part, Document):
+        return 0  # its text was read before
     return _PER_MESSAGE + _result_bound(part)
 
 

@@ -17,6 +17,7 @@ from perpend.solve.account import Account
 from perpend.solve.asking import Asking
 from perpend.solve.control import Clock, Control
 from perpend.solve.count import bounded_input
+from perpend.solve.documents import ReadPDF, readable, unread
 from perpend.solve.means import Means, Sink
 from perpend.solve.model import ServedModel
 from perpend.solve.narrate import Narrator, Pace, Summariser
@@ -70,6 +71,8 @@ class Services:
     verifier: Callable[[VerifierSpec], Verifier]
     """What checks candidates; raises BadRequest."""
     summary_every_tokens: int
+    read_pdf: ReadPDF = unread
+    """What documents that a request brings say."""
 
 
 class Origin(Struct, frozen=True):
@@ -93,9 +96,12 @@ async def solve(
     `sink` hears what a client may see, `log` each call and verdict of each candidate. Raises PerpendError when there is
     nothing to answer with; what was spent by then is in the ledger too.
     """
+    clock = Clock(request.limits.deadline_ms)
+    request = await readable(request, services.read_pdf)
     if request.shortens:
         request = await truncated(request, services.resolve(request.model))
-    solving = _Solving(request, services, await _prepare(request, services), origin, sink, log, control)
+    prepared = await _prepare(request, services, clock)
+    solving = _Solving(request, services, prepared, origin, sink, log, control)
     try:
         answer = await solving.run()
     except PerpendError as error:
@@ -126,8 +132,7 @@ class _Prepared(Struct, frozen=True):
     """The cap, less what summaries may take of it."""
 
 
-async def _prepare(request: Request, services: Services) -> _Prepared:
-    clock = Clock(request.limits.deadline_ms)
+async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepared:
     model = services.resolve(request.model)
     usual = None if request.limits.max_thinking_tokens is None else model.usual_tokens
     plan = plan_for(request, model.name, services.default_effort, usual)

@@ -10,7 +10,7 @@ from perpend.types.answer import (
     Plan,
     StopReason,
 )
-from perpend.types.content import Carry, Image, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types.content import Carry, Document, Image, Part, Text, Thought, ToolResult, ToolUse
 from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
 from perpend.types.embedding import Embedded, EmbeddingRequest
 from perpend.types.events import (
@@ -70,6 +70,7 @@ __all__ = [
     "Carried",
     "Carry",
     "Custom",
+    "Document",
     "Effort",
     "Embedded",
     "EmbeddingRequest",

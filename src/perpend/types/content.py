@@ -24,6 +24,14 @@ class Image(Struct, frozen=True, tag="image"):
     detail: str | None = None
 
 
+class Document(Struct, frozen=True, tag="document"):
+    """A PDF, until its text is read."""
+
+    data: str
+    """Base64."""
+    name: str = ""
+
+
 class Thought(Struct, frozen=True, tag="thought"):
     """A block of thinking; without text where the vendor gives only what it wants back."""
 
@@ -41,8 +49,8 @@ class ToolUse(Struct, frozen=True, tag="tool_use"):
 
 class ToolResult(Struct, frozen=True, tag="tool_result"):
     tool_use_id: str
-    content: str | tuple[Text | Image, ...]
+    content: str | tuple[Text | Image | Document, ...]
     failed: bool = False
 
 
-Part: TypeAlias = Text | Image | Thought | ToolUse | ToolResult
+Part: TypeAlias = Text | Image | Document | Thought | ToolUse | ToolResult

@@ -9,11 +9,13 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.dialects.anthropic_schema import ContentBlock, InputMessage, MessagesRequest, Source
 from perpend.serving.dialects.carries import give_back, unseal
+from perpend.serving.dialects.documents import document
 from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.own import given, missing, not_supported
 from perpend.serving.fields import Ignored
-from perpend.types import Image, Message, Part, Text, Thought, ToolResult, ToolUse
+from perpend.solve.documents import told
+from perpend.types import Document, Image, Message, Part, Text, Thought, ToolResult, ToolUse
 
 _BILLING = "x-anthropic-billing-header:"
 """Claude Code's first system block: for the vendor's books, another one each session, and never for the model."""
@@ -100,7 +102,7 @@ def _blocks(content: list[ContentBlock], path: str, reading: Reading) -> list[Pa
         elif kind in _HOSTED or kind.endswith("_tool_result"):
             reading.ignored.add(where, f"content of type {kind[:80]!r}")
         else:
-            hint = "text, image, search_result, tool_use, tool_result, thinking and redacted_thinking are"
+            hint = "text, image, document, search_result, tool_use, tool_result, thinking and redacted_thinking are"
             raise not_supported(f"{where}.type", f"content of type {kind[:80]!r}", hint)
     return parts
 
@@ -124,6 +126,20 @@ def _image(block: ContentBlock, path: str, reading: Reading) -> Image:
     if isinstance(source, Source) and source.type == "url":
         return image(given(source.url, f"{path}.url"), f"{path}.url", reading.config)
     raise not_supported(f"{path}.type", "this source of an image", "base64 and url are")
+
+
+def _document(block: ContentBlock, path: str, reading: Reading) -> Text | Document:
+    source, path, name = block.source, f"{path}.source", block.title or ""
+    if isinstance(source, Source) and source.type == "text":
+        return Text(told(name, given(source.data, f"{path}.data")))
+    if isinstance(source, Source) and source.type == "base64":
+        media, data = given(source.media_type, f"{path}.media_type"), given(source.data, f"{path}.data")
+        return document(media, data, name, path)
+    if isinstance(source, Source) and source.type == "content":
+        content = source.content or ""
+        parts = [Text(content)] if isinstance(content, str) else _blocks(content, f"{path}.content", reading)
+        return Text(told(name, "\n".join([part.text for part in parts if isinstance(part, Text)])))
+    raise not_supported(f"{path}.type", "this source of a document", "base64, text and content are")
 
 
 def _search_result(block: ContentBlock, path: str, reading: Reading) -> Text:
@@ -150,9 +166,11 @@ def _tool_use(block: ContentBlock, path: str, reading: Reading) -> ToolUse:
 def _tool_result(block: ContentBlock, path: str, reading: Reading) -> ToolResult:
     id_ = given(block.tool_use_id, f"{path}.tool_use_id")
     parts = _said_in(block, path, reading)
-    content = [part for part in parts if isinstance(part, Text | Image)]
+    content = [part for part in parts if isinstance(part, Text | Image | Document)]
     if len(content) < len(parts):
-        raise BadRequest("a tool result is text and images", hint="send those", field=f"{path}.content")
+        raise BadRequest(
+            "a tool result is text, images and documents", hint="send those", field=f"{path}.content"
+        )
     return ToolResult(id_, plain(content), bool(block.is_error))
 
 
@@ -166,6 +184,7 @@ def _thinking(block: ContentBlock, path: str, reading: Reading) -> Thought:
 _READERS: dict[str, Callable[[ContentBlock, str, Reading], Part]] = {
     "text": _text,
     "image": _image,
+    "document": _document,
     "search_result": _search_result,
     "tool_reference": _tool_reference,
     "compaction": _compaction,

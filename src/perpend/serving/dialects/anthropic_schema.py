@@ -14,12 +14,13 @@ AnthropicEffort = Literal["low", "medium", "high", "xhigh", "max"]
 
 
 class Source(Struct, forbid_unknown_fields=True):
-    """Where an image is."""
+    """Where an image or a document is."""
 
     type: str
     media_type: str | None = None
     data: str | None = None
     url: str | None = None
+    content: "str | list[ContentBlock] | None" = None
 
 
 class ContentBlock(Struct, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.documents import from_url
 from perpend.serving.dialects.forms import NO_FORM, form_of, only, plain, with_results_together
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
@@ -24,6 +25,7 @@ from perpend.serving.dialects.own import Asked, draw, missing, not_supported, re
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Carry,
+    Document,
     Form,
     Image,
     Message,
@@ -114,8 +116,8 @@ def _message(index: int, messages: list[ChatMessage], config: Config) -> Message
     return Message(role, plain(_parts(f"{path}.content", content, config)))
 
 
-def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text | Image, ...]:
-    parts: list[Text | Image] = []
+def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text | Image | Document, ...]:
+    parts: list[Text | Image | Document] = []
     for i, part in enumerate(content):
         where = f"{path}[{i}]"
         if part.type == "text":
@@ -127,11 +129,15 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
                 raise missing(f"{where}.image_url", "an image part needs its address")
             address = part.image_url
             parts.append(image(address.url, f"{where}.image_url.url", config, address.detail))
+        elif part.type == "file":
+            if part.file is None or part.file.file_data is None:
+                raise missing(f"{where}.file.file_data", "a document is sent inside, as a data URL")
+            parts.append(from_url(part.file.file_data, part.file.filename or "", f"{where}.file.file_data"))
         elif part.type == "refusal":
             parts.append(Text(str(part.refusal or "")))
         else:
             raise not_supported(
-                f"{where}.type", f"content of type {part.type[:80]!r}", "send text or image_url"
+                f"{where}.type", f"content of type {part.type[:80]!r}", "send text, image_url or file"
             )
     return tuple(parts)
 
@@ -142,7 +148,9 @@ def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     if isinstance(content, list):
         said = plain(_parts(f"messages[{index}].content", content, config))
         if not isinstance(said, str):
-            raise not_supported(f"messages[{index}].content", "an image in an assistant's message")
+            raise not_supported(
+                f"messages[{index}].content", "an image or a document in an assistant's message"
+            )
         text = said
     thinking = message.reasoning_content or message.reasoning or ""
     calls = calls_of(index, message)

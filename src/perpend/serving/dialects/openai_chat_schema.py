@@ -17,6 +17,15 @@ class ImageURL(Struct, forbid_unknown_fields=True):
     detail: str | None = None
 
 
+class FilePart(Struct, forbid_unknown_fields=True):
+    """A document: a PDF or text."""
+
+    file_data: str | None = None
+    """`data:application/pdf;base64,…`"""
+    filename: str | None = None
+    file_id: str | None = None
+
+
 class ContentPart(Struct, forbid_unknown_fields=True):
     """A part of a message's content: text or an image."""
 
@@ -24,7 +33,7 @@ class ContentPart(Struct, forbid_unknown_fields=True):
     text: str | None = None
     image_url: ImageURL | None = None
     input_audio: Any = None
-    file: Any = None
+    file: FilePart | None = None
     refusal: Any = None
 
 

@@ -6,13 +6,14 @@ import msgspec
 
 from perpend.config.schema import Config
 from perpend.serving.dialects.carries import give_back, unseal
+from perpend.serving.dialects.documents import from_url
 from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_responses_schema import InputContent, InputItem
 from perpend.serving.dialects.openai_responses_tools import flat
 from perpend.serving.dialects.own import missing, not_supported
 from perpend.serving.fields import Ignored
-from perpend.types import Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
+from perpend.types import Document, Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -106,7 +107,7 @@ def _think(item: InputItem, path: str, turn: list[Part], ignored: Ignored) -> No
         give_back(sealed, turn)
 
 
-def _says(part: Text | Image) -> bool:
+def _says(part: Text | Image | Document) -> bool:
     return not isinstance(part, Text) or bool(part.text)
 
 
@@ -124,12 +125,12 @@ def _result(item: InputItem, path: str, config: Config) -> ToolResult:
 
 def _contents(
     content: str | list[InputContent] | InputContent | None, path: str, config: Config
-) -> list[Text | Image]:
+) -> list[Text | Image | Document]:
     if content is None:
         raise missing(path, "send text, or a list of input_text and input_image")
     if isinstance(content, str):
         return [Text(content)]
-    parts: list[Text | Image] = []
+    parts: list[Text | Image | Document] = []
     for i, piece in enumerate(content if isinstance(content, list) else [content]):
         where = f"{path}[{i}]"
         if piece.type in ("input_text", "output_text", "text"):
@@ -142,7 +143,11 @@ def _contents(
             if piece.image_url is None:
                 raise missing(f"{where}.image_url", "an image needs its address")
             parts.append(image(piece.image_url, f"{where}.image_url", config, piece.detail))
+        elif piece.type == "input_file":
+            if piece.file_data is None:
+                raise missing(f"{where}.file_data", "a document is sent inside, as a data URL")
+            parts.append(from_url(piece.file_data, piece.filename or "", f"{where}.file_data"))
         else:
-            hint = "input_text and input_image are"
+            hint = "input_text, input_image and input_file are"
             raise not_supported(f"{where}.type", f"content of type {piece.type[:80]!r}", hint)
     return parts

@@ -15,6 +15,11 @@ class InputContent(Struct, forbid_unknown_fields=True):
     text: str | None = None
     image_url: str | None = None
     detail: str | None = None
+    file_data: str | None = None
+    """`data:application/pdf;base64,…`, or of a text."""
+    filename: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
     refusal: str | None = None
 
     # As they came; they say nothing new.

@@ -1,0 +1,51 @@
+"""The text of a PDF, taken out by a process of its own: a hostile one has so much time and memory, and no more."""
+
+import asyncio
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+
+import msgspec
+
+from perpend.documents.inside import Found
+from perpend.errors import BadRequest
+
+_AT_ONCE = 2
+_FIELD = "messages"
+_MISSING = "pip install 'perpend[documents]' in the gateway's environment, or send the text"
+
+
+class PDFReader:
+    def __init__(self, *, timeout_s: float = 20.0) -> None:
+        """`timeout_s`: for each document."""
+        self._timeout_s = timeout_s
+        self._free = asyncio.Semaphore(_AT_ONCE)
+
+    async def text(self, pdf: bytes) -> str:
+        """Raises BadRequest where there is no text to be had, and says why."""
+        async with self._free:
+            said = await self._read(pdf)
+        found = msgspec.json.decode(said, type=Found) if said else Found(wrong="it took too much memory")
+        if found.missing:
+            raise BadRequest("PDFs aren't read here", hint=_MISSING, field=_FIELD)
+        if found.wrong:
+            raise BadRequest(
+                f"a PDF can't be read: {found.wrong}", hint="send its text, or pictures of it", field=_FIELD
+            )
+        if not found.text.strip():
+            hint = "it may be a scan: send its pages as images"
+            raise BadRequest("a PDF has no text in it", hint=hint, field=_FIELD)
+        return found.text
+
+    async def _read(self, pdf: bytes) -> bytes:
+        command = (sys.executable, "-m", "perpend.documents.inside")
+        reader = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                said, _ = await reader.communicate(pdf)
+        except TimeoutError:
+            return msgspec.json.encode(Found(wrong=f"it takes more than {self._timeout_s:g} s"))
+        finally:
+            if reader.returncode is None:
+                reader.kill()
+            await asyncio.shield(reader.wait())
+        return said
