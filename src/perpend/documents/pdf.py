@@ -8,10 +8,10 @@ import msgspec
 
 from perpend.documents.inside import Found
 from perpend.errors import BadRequest
+from perpend.extras import install
 
 _AT_ONCE = 2
 _FIELD = "messages"
-_MISSING = "pip install 'perpend[documents]' in the gateway's environment, or send the text"
 
 
 class PDFReader:
@@ -26,7 +26,8 @@ class PDFReader:
             said = await self._read(pdf)
         found = msgspec.json.decode(said, type=Found) if said else Found(wrong="it took too much memory")
         if found.missing:
-            raise BadRequest("PDFs aren't read here", hint=_MISSING, field=_FIELD)
+            hint = f"send the text; who runs this gateway gets the extra `documents` by {install('pypdf')}"
+            raise BadRequest("PDFs aren't read here", hint=hint, field=_FIELD)
         if found.wrong:
             raise BadRequest(
                 f"a PDF can't be read: {found.wrong}", hint="send its text, or pictures of it", field=_FIELD

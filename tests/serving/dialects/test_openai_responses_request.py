@@ -200,7 +200,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"input": [{"role": "user"}]}, "input[0].content"),
     ({"input": [{"type": "function_call", "call_id": "c"}]}, "input[0].name"),
     ({"input": [{"type": "function_call_output", "output": "c"}]}, "input[0].call_id"),
-    ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content[0].type"),
+    ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content[0].file_data"),
     ({"tools": [{"type": "function"}]}, "tools[0].name"),
     ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
     ({"background": True, "store": False}, "store"),
