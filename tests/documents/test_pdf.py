@@ -46,5 +46,4 @@ async def test_without_the_library_it_says_which_extra_is_missing(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(BadRequest, match="aren't read") as caught:
         await PDFReader().text(pdf("hello"))
-    assert "`documents`" in str(caught.value.hint)
-    assert "pip install pypdf" in str(caught.value.hint)
+    assert "perpend[documents]" in str(caught.value.hint)

@@ -26,7 +26,7 @@ class PDFReader:
             said = await self._read(pdf)
         found = msgspec.json.decode(said, type=Found) if said else Found(wrong="it took too much memory")
         if found.missing:
-            hint = f"send the text; who runs this gateway gets the extra `documents` by {install('pypdf')}"
+            hint = f"send the text; who runs this gateway gets the extra `documents` by {install('perpend[documents]')}"
             raise BadRequest("PDFs aren't read here", hint=hint, field=_FIELD)
         if found.wrong:
             raise BadRequest(
