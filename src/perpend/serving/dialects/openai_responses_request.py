@@ -39,7 +39,7 @@ from perpend.types import (
 T = TypeVar("T")
 _decoder = msgspec.json.Decoder(ResponsesRequest)
 _PASSED_OVER = (
-    *("service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+    *("client_metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
     *("prompt_cache_options", "top_logprobs", "max_tool_calls", "context_management", "moderation"),
 )
 
@@ -64,6 +64,8 @@ def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     if asked.prompt:
         raise not_supported("prompt")
     ignored.unused(asked, _PASSED_OVER)
+    if asked.reasoning is not None and asked.reasoning.context:
+        ignored.add("reasoning.context")
     for i, wanted in enumerate(asked.include or []):
         if wanted != "reasoning.encrypted_content":
             ignored.add(f"include[{i}]", wanted[:80])

@@ -71,6 +71,10 @@ class ResponsesTool(Struct, forbid_unknown_fields=True, omit_defaults=True):
     execution: str | None = None
     """Who runs a search for tools: the client, or nobody here."""
 
+    # Of a search of the web, which nobody here runs.
+    external_web_access: Any = None
+    search_content_types: Any = None
+
 
 class ResponsesToolChoice(Struct, forbid_unknown_fields=True, omit_defaults=True):
     type: str
@@ -99,6 +103,8 @@ class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
     effort: EffortWord | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
+    context: Any = None
+    """Passed over."""
 
 
 class ResponsesStreamOptions(Struct, forbid_unknown_fields=True):
@@ -144,6 +150,7 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     prompt: Any = None
 
     # Passed over.
+    client_metadata: Any = None
     service_tier: Any = None
     safety_identifier: Any = None
     prompt_cache_key: Any = None
