@@ -59,7 +59,7 @@ class TestAsserts:
         ],
     )
     async def test_what_went_wrong(self, answer: str, said: str) -> None:
-        code = Code(timeout_s=2.5)
+        code = Code(timeout_s=4)  # a call is told once it took a second
         try:
             found = await verdict(code, SQUARES, answer)
         finally:
@@ -70,7 +70,7 @@ class TestAsserts:
     @pytest.mark.parametrize(
         ("does", "said"),
         [
-            ("while True: pass", "square(2): it ran out of time after"),
+            ("while True: pass", "it ran out of time after"),
             ("x = []\n    while True: x.append(b'x' * 100_000)", "it was ended by memory"),
             ("while True: print('flood')", "it was ended by output"),
             (
@@ -86,7 +86,7 @@ class TestAsserts:
         ],
     )
     async def test_how_a_solution_ended_that_answers_no_more(self, does: str, said: str) -> None:
-        code = Code(timeout_s=1.5, memory_mb=96)
+        code = Code(timeout_s=1.5 if "out of time" in said else 60, memory_mb=96)
         try:
             found = await verdict(code, SQUARES, f"def square(n):\n    {does}")
             at_once = await verdict(code, SQUARES, does.replace("\n    ", "\n"))
