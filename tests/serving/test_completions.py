@@ -177,8 +177,9 @@ async def test_a_prompt_that_is_too_long_is_told_so_that_clients_shorten_it(erro
             return
         events = named_events_of(reply.body)
     kinds = [event["type"] for event in events]
-    assert kinds == ["response.created", "response.in_progress", "response.failed"]
-    assert [event["sequence_number"] for event in events] == [0, 1, 2]
+    assert kinds == ["response.created", "response.in_progress", "error", "response.failed"]
+    assert [event["sequence_number"] for event in events] == [0, 1, 2, 3]
+    assert events[2]["code"] == events[2]["error"]["code"] == "context_length_exceeded"
     failed = events[-1]["response"]
     assert (failed["status"], failed["error"]["code"]) == ("failed", "context_length_exceeded")
     assert failed["error"]["message"].startswith("prompt is too long: ")

@@ -128,7 +128,13 @@ def test_an_answer_that_filled_its_budget_is_incomplete() -> None:
 def test_an_error_in_the_middle_is_a_failed_response() -> None:
     stream = ResponseStream(asked())
     stream.render([STARTED, ThinkingDelta("hm")])
-    (failed,) = named_events_of(stream.fail(UpstreamError("the provider hung up", hint="try again")))
+    told, failed = named_events_of(stream.fail(UpstreamError("the provider hung up", hint="try again")))
+    assert (told["type"], told["error"]["hint"], told["message"]) == (
+        "error",
+        "try again",
+        "the provider hung up",
+    )
+    assert told["sequence_number"] + 1 == failed["sequence_number"]
     assert failed["type"] == "response.failed"
     assert failed["response"]["status"] == "failed"
     assert failed["response"]["error"] == {

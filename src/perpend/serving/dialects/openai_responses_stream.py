@@ -6,6 +6,7 @@ import msgspec
 from msgspec import structs
 
 from perpend.errors import PerpendError, PromptTooLong
+from perpend.serving import errors
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.openai_responses_answer import (
     called,
@@ -30,9 +31,8 @@ _json = msgspec.json.Encoder().encode
 
 
 class ResponseStream(BlockStream):
-    tells: ClassVar[frozenset[str]] = frozenset(
-        (PromptTooLong.code,)
-    )  # Codex shortens a conversation for `response.failed`, never for a 400
+    tells: ClassVar[frozenset[str]] = frozenset((PromptTooLong.code,))
+    # Codex shortens a conversation for `response.failed`, never for a 400.
 
     def __init__(self, parsed: ResponsesParsed) -> None:
         super().__init__(parsed.request.visibility)
@@ -117,15 +117,17 @@ class ResponseStream(BlockStream):
         body = response(answer, self._parsed)
         return _event(f"response.{body.status}", self._next(), {"response": body})
 
-    def over(self, body: ResponseBody) -> bytes:
+    def over(self, body: ResponseBody, told: bytes = b"") -> bytes:
         """The end of a stream whose response has no answer."""
         self.done = True
         before = b"" if self._begun else self._begin()
-        return before + _event("response.failed", self._next(), {"response": body})
+        return before + told + _event("response.failed", self._next(), {"response": body})
 
     def fail(self, error: PerpendError) -> bytes:
-        """The end of a stream that can't go on."""
-        return self.over(failed(error, self._parsed))
+        """The end of a stream that can't go on: stock SDKs raise on an `error` event, Codex on `response.failed`."""
+        body, detail = failed(error, self._parsed), errors.body_of(error).error
+        flat = {"code": detail.code, "message": detail.message, "param": detail.param}
+        return self.over(body, _event("error", self._next(), {**flat, "error": detail}))
 
     def _part(self, block: Block, text: str) -> OutputText | ReasoningText | None:
         if block.kind == "text":
