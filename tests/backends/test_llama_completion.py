@@ -2,14 +2,16 @@
 
 from contextlib import aclosing
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import Family, family_named
 from perpend.backends.http import Account, HTTPClient
 from perpend.backends.llama_completion import LlamaCompletion
 from perpend.backends.providers import Provider
-from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta
+from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, TokenLogprob, Weighed
 
 TINY = family_named("tiny")
 ACCOUNT = Account({"content-type": "application/json"})
@@ -82,3 +84,30 @@ async def test_a_stop_sequence_of_the_clients_is_told_apart(engine: LlamaComplet
     again = await collect(engine, call(phase="answering", continuation="", max_tokens=8, sampling=sampling))
     assert isinstance(again[-1], CallEnded)
     assert again[-1].reason == "stop_sequence"
+
+
+def weighed(events: list[CallEvent]) -> list[TokenLogprob]:
+    return [token for event in events if isinstance(event, Weighed) for token in event.tokens]
+
+
+async def test_all_of_the_sampling_reaches_the_engine(
+    engine: LlamaCompletion, http: HTTPClient, engine_url: str
+) -> None:
+    """A token that was the likeliest is never said once it is forbidden; its alternatives are told."""
+
+    async def said(sampling: Sampling) -> list[TokenLogprob]:
+        asked = call(phase="answering", continuation="", max_tokens=4, sampling=sampling)
+        return weighed(await collect(engine, asked))
+
+    told = Sampling(temperature=0.0, seed=1, logprobs=2)
+    tokens = await said(told)
+    assert len(tokens) == 4
+    assert all(len(token.top_logprobs) == 2 and token.logprob <= 0 for token in tokens)
+    first = tokens[0].token
+    assert first == tokens[0].top_logprobs[0].token
+    body = msgspec.json.encode({"content": first})
+    (number,) = msgspec.json.decode(await http.post_json(f"{engine_url}/tokenize", body, ACCOUNT))["tokens"]
+    without = await said(replace(told, logit_bias={str(number): -100.0}, top_k=40, min_p=0.05))
+    assert first not in [token.token for token in without]
+    penalties = {"presence_penalty": 2.0, "frequency_penalty": 2.0, "repetition_penalty": 1.5}
+    assert await said(replace(told, **penalties)) != tokens
