@@ -6,7 +6,6 @@ The row's headers ask for a stream. Counts come with every event, and grow.
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
@@ -52,7 +51,7 @@ class DashScope:
 class _Choice(Struct):
     message: Delta | None = None
     finish_reason: str | None = None
-    logprobs: msgspec.Raw = msgspec.Raw()
+    logprobs: Any = None
 
 
 class _Output(Struct):

@@ -5,6 +5,7 @@ budget, and kept as the best answer so far when the upstream dies.
 """
 
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -200,10 +201,10 @@ class ChatReading(Reading[Event]):
             reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
         return CallEnded(reason, counts, self._model, weighed=self._weighed)
 
-    def _weigh(self, told: msgspec.Raw, delta: Delta | None, batch: list[CallEvent]) -> None:
+    def _weigh(self, told: Any, delta: Delta | None, batch: list[CallEvent]) -> None:
         """Those of a thought are told to nobody, and those of held back text follow it."""
-        logprobs = msgspec.json.decode(told, type=Logprobs | None)
-        if logprobs is None or not logprobs.content:
+        logprobs = msgspec.convert(told, Logprobs)
+        if not logprobs.content:
             return
         if self._weighed is None and self._call.weighs:
             likeliest = logprobs.content[0].top_logprobs or ()

@@ -137,7 +137,7 @@ class Choice(Struct, gc=False):
     finish_reason: str | None = None
     stop_reason: str | int | None = None
     """vLLM: the stop string that matched."""
-    logprobs: msgspec.Raw = msgspec.Raw()
+    logprobs: Any = None
     """`Logprobs`, read only where they were asked for: servers send all kinds of things in it."""
 
 

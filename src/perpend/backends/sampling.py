@@ -36,6 +36,8 @@ def drawing(
 ) -> Drawing:
     """`refused`: fields that this model doesn't take now."""
     asked: dict[str, Any] = msgspec.to_builtins(call.sampling)
+    if not asked:
+        return Drawing({}, ())
     fields: dict[str, Any] = {}
     left_out: list[str] = []
     for field, value in asked.items():

@@ -85,7 +85,7 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
             deadline_ms=own.deadline_ms,
         ),
         sampling=_sampling(asked.sampling, own),
-        provider_options=_options(own.provider_options or {}, config),
+        provider_options=_options(own.provider_options, config) if own.provider_options else {},
         strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
         form=asked.form,
         verifier=None if own.verifier is None else verifier_spec(own.verifier),
