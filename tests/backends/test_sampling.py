@@ -38,7 +38,7 @@ CLAUDE = {"temperature": "temperature", "top_k": "top_k", "stop": "stop_sequence
 RAW = {**OPENAI, **EXTRAS, "stop": "", "logprobs": "logprobs"}  # an answer is cut there by us
 WORDS: dict[str, dict[str, str]] = {
     "openai_chat": OPENAI,
-    "openai_responses": {**SAMPLED, "verbosity": "text.verbosity"},
+    "openai_responses": {**SAMPLED, "verbosity": "text.verbosity", "logprobs": "top_logprobs"},
     "anthropic": CLAUDE,
     "anthropic_vertex": CLAUDE,
     "anthropic_bedrock": CLAUDE,

@@ -96,6 +96,25 @@ async def test_log_probabilities_whole_and_streamed() -> None:
         assert [one.token for one in token.top_logprobs] == ["42", "41"]
 
 
+async def test_log_probabilities_of_a_response() -> None:
+    events: list[Event] = [AnswerDelta("42"), Weighed([*LOGPROBS])]
+    told = answer()
+    told = msgspec.structs.replace(
+        told, candidates=(msgspec.structs.replace(told.candidates[0], logprobs=LOGPROBS),)
+    )
+    house = House([STARTED], events, [Finished(told)])
+    asked: dict[str, Any] = {"model": "small", "input": "6 × 7?", "include": ["message.output_text.logprobs"]}
+    async with gateway(house) as front, sdk(front.port) as client:
+        whole = await client.responses.create(**asked, top_logprobs=2)
+        *_, last = [event async for event in await client.responses.create(**asked, stream=True)]
+    for body in (whole, last.response):
+        (token,) = body.output[-1].content[0].logprobs
+        assert (token.token, token.logprob, token.bytes) == ("42", -0.1, [52, 50])
+        assert [one.bytes for one in token.top_logprobs] == [[52, 50], [52, 49]]
+    assert [request.sampling.logprobs for request in house.requests] == [2, 0]
+    assert house.requests[0].ignored == ()
+
+
 async def test_who_sends_functions_is_answered_in_functions() -> None:
     call = ToolUse("c1", "add", '{"a": 1}')
     events: list[Event] = [ToolCallDelta(0, "c1", "add", '{"a": 1}')]

@@ -6,10 +6,19 @@ import msgspec
 from msgspec import Raw, Struct
 
 from perpend.backends.contract import CallEvent, append_text
-from perpend.backends.openai_chat_events import Failure, Reason
+from perpend.backends.openai_chat_events import Failure, Logprobs, Reason
 from perpend.backends.reading import Decoders, Reading
 from perpend.backends.refusals import failure, malformed
-from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage, Wrapping
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Carried,
+    ThinkingDelta,
+    ToolCallDelta,
+    Usage,
+    Weighed,
+    Wrapping,
+)
 
 
 class _Details(Struct):
@@ -42,6 +51,7 @@ class _Part(Struct):
     type: str = ""
     text: str | None = None
     refusal: str | None = None
+    logprobs: Any = None
 
 
 class _Item(Struct):
@@ -60,6 +70,7 @@ class Event(Struct):
     type: str = ""
     sequence_number: int = -1
     delta: Any = None
+    logprobs: Any = None
     output_index: int = 0
     summary_index: int = 0
     item: Raw = Raw()
@@ -72,6 +83,7 @@ class Event(Struct):
 _EVENTS = Decoders(Event)
 _ITEM = msgspec.json.Decoder(_Item)
 _RESPONSE = msgspec.json.Decoder(_Response)
+_MOST_LIKELY = 20
 _BETWEEN = "\n\n"
 """Stands between the parts of a summary."""
 
@@ -111,6 +123,7 @@ class ResponsesReading(Reading[Event]):
         if name == "response.output_text.delta":
             self._said[at] = name
             append_text(batch, AnswerDelta, str(event.delta), 0)
+            _weigh(event.logprobs, batch)
         elif name in ("response.reasoning_text.delta", "response.reasoning_summary_text.delta"):
             if self._said.setdefault(at, name) == name:  # the thought itself or its summary, not both
                 append_text(batch, ThinkingDelta, str(event.delta), 0)
@@ -172,6 +185,7 @@ class ResponsesReading(Reading[Event]):
                 self._refused = self._refused or part.type == "refusal"
                 if text := part.text or part.refusal:
                     append_text(batch, AnswerDelta, text, 0)
+                _weigh(part.logprobs, batch)
 
     def _finish(self, response: _Response) -> None:
         status = response.status
@@ -185,6 +199,12 @@ class ResponsesReading(Reading[Event]):
             why = response.incomplete_details.reason if response.incomplete_details else None
             reason = "content_filter" if why == "content_filter" else "length"
         self._end = CallEnded(reason, _counts(response.usage), response.model)
+
+
+def _weigh(logprobs: Any, batch: list[CallEvent]) -> None:
+    """There are some where they were asked for."""
+    if logprobs:
+        batch.append(Weighed(msgspec.convert({"content": logprobs}, Logprobs).tokens(_MOST_LIKELY)))
 
 
 def _item(raw: Raw) -> _Item:

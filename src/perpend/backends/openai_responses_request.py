@@ -25,7 +25,12 @@ from perpend.types import (
     unwrapped,
 )
 
-_WORDS: Words = {"temperature": "temperature", "top_p": "top_p", "verbosity": "text.verbosity"}
+_WORDS: Words = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "verbosity": "text.verbosity",
+    "logprobs": "top_logprobs",
+}
 
 
 def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
@@ -46,6 +51,8 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
         body.update(_form(call.form))
     for path, value in responses_drawing(call).fields.items():
         put(body, path, value)
+    if "top_logprobs" in body:
+        body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return body
 
 

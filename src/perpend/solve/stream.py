@@ -117,6 +117,8 @@ class CallStream:
                 self.answer = True
                 self.answer_tokens += event.tokens
             elif isinstance(event, Weighed):
+                if self._call.logprobs is None:  # some servers tell them unasked
+                    continue
                 self.logprobs += event.tokens
                 shown.append(event)
                 continue

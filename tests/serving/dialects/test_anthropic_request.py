@@ -194,7 +194,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"messages": [{"role": "user"}]}, "messages[0].content"),
     ({"tool_choice": {"type": "tool"}}, "tool_choice.name"),
     ({"messages": user({"type": "text"})}, "messages[0].content[0].text"),
-    ({"messages": user({"type": "document"})}, "messages[0].content[0].type"),
+    ({"messages": user({"type": "document"})}, "messages[0].content[0].source.type"),
     ({"messages": user({"type": "thinking", "thinking": "x"})}, "messages[0]"),
     ({"messages": user({"type": "tool_result"})}, "messages[0].content[0].tool_use_id"),
     (

@@ -23,11 +23,14 @@ from perpend.types import (
     Text,
     ThinkingDelta,
     Thought,
+    TokenLogprob,
     ToolCallDelta,
     ToolUse,
     Visibility,
+    Weighed,
 )
 
+Logprobs = tuple[TokenLogprob, ...]
 Kind = Literal["thought", "text", "call", "carry"]
 
 
@@ -37,6 +40,8 @@ class Block(Struct):
     """Thinking or its summary, text, or a call's arguments."""
     id: str = ""
     name: str = ""
+    logprobs: Logprobs = ()
+    """Of a text's tokens, where they were asked for."""
     carry: str = ""
     """Sealed: what ends this thought, or all that a block of kind `carry` is."""
 
@@ -50,6 +55,7 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
     """
     blocks: list[Block] = []
     summary: Block | None = None
+    logprobs = answer.logprobs
     for part in answer.content:
         if isinstance(part, Thought):
             if not thoughts:
@@ -66,7 +72,8 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
                 blocks.append(Block("carry", carry=carry))
         elif isinstance(part, Text):
             if part.text:
-                blocks.append(Block("text", part.text))
+                told, logprobs = _of_text(part.text, logprobs)
+                blocks.append(Block("text", part.text, logprobs=told))
             if part.carry and thoughts:
                 blocks.append(Block("carry", carry=seal(part.carry, "text")))
         elif isinstance(part, ToolUse):
@@ -74,6 +81,15 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
             if part.carry:
                 blocks.append(Block("carry", carry=seal(part.carry, "tool_call", part.id)))
     return blocks
+
+
+def _of_text(text: str, logprobs: Logprobs) -> tuple[Logprobs, Logprobs]:
+    """Those of a text's tokens, and the rest: of the texts after it."""
+    said = at = 0
+    while at < len(logprobs) and said < len(text):
+        said += len(logprobs[at].token)
+        at += 1
+    return logprobs[:at], logprobs[at:]
 
 
 class Sent:
@@ -150,6 +166,8 @@ class BlockStream(ABC):
             elif isinstance(event, SummaryDelta):
                 if self._summary is not None and event.text:
                     self._grow(self._summary, event.text, out)
+            elif isinstance(event, Weighed):
+                self._weigh(tuple(event.tokens))
             elif isinstance(event, Progress):
                 out.append(sse.comment(b"progress", event))
             elif isinstance(event, Started):
@@ -160,6 +178,10 @@ class BlockStream(ABC):
             out.insert(0, self.begin(self._started))
             self._started = None
         return b"".join(out)
+
+    def _weigh(self, tokens: Logprobs) -> None:
+        if self._kind == "text" and self._open is not None:
+            self._sent[self._open].block.logprobs += tokens
 
     def _think(self, text: str, out: list[bytes]) -> None:
         self._switch("thought", out)
@@ -244,7 +266,7 @@ class BlockStream(ABC):
             sent = self._sent[at]
             if sent.closed:
                 continue
-            sent.block.carry = block.carry
+            sent.block.carry, sent.block.logprobs = block.carry, block.logprobs
             if rest := block.text[sent.size :]:
                 self._grow(at, rest, out)
             self._close(at, out)

@@ -31,7 +31,7 @@ from perpend.serving.dialects.openai_responses_schema import (
 )
 from perpend.serving.dialects.openai_responses_tools import Called
 from perpend.serving.dialects.report import perpend_block
-from perpend.types import Answer, Ending, Usage, unwrapped
+from perpend.types import Answer, Ending, Likely, TokenLogprob, Usage, unwrapped
 
 _FAILURES: dict[str, FailureCode] = {PromptTooLong.code: "context_length_exceeded"}
 _INCOMPLETE: dict[Ending, Literal["max_output_tokens", "content_filter"]] = {
@@ -86,7 +86,9 @@ def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     """The block as an item of the output, complete."""
     id_ = id_of(parsed, at, block)
     if block.kind == "text":
-        return MessageItem(id=id_, content=(OutputText(block.text),), status="completed")
+        return MessageItem(
+            id=id_, content=(OutputText(block.text, logprobs=with_bytes(block)),), status="completed"
+        )
     if block.kind == "call":
         return _call(parsed, id_, block, "completed")
     carry = block.carry or UNSET
@@ -95,6 +97,19 @@ def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     return ReasoningItem(
         id=id_, summary=(SummaryText(block.text),) if block.text else (), encrypted_content=carry
     )
+
+
+def with_bytes(block: Block) -> tuple[TokenLogprob, ...]:
+    """A text's, each with its bytes: this dialect's clients count on them."""
+    return tuple([structs.replace(one, bytes=_bytes(one), top_logprobs=_each(one)) for one in block.logprobs])
+
+
+def _each(one: TokenLogprob) -> tuple[Likely, ...]:
+    return tuple([structs.replace(other, bytes=_bytes(other)) for other in one.top_logprobs])
+
+
+def _bytes(one: Likely) -> tuple[int, ...]:
+    return tuple(one.token.encode()) if one.bytes is None else one.bytes
 
 
 def empty_item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:

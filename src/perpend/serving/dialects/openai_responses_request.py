@@ -37,10 +37,11 @@ from perpend.types import (
 )
 
 T = TypeVar("T")
+_LOGPROBS = "message.output_text.logprobs"
 _decoder = msgspec.json.Decoder(ResponsesRequest)
 _PASSED_OVER = (
     *("client_metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
-    *("prompt_cache_options", "top_logprobs", "max_tool_calls", "context_management", "moderation"),
+    *("prompt_cache_options", "max_tool_calls", "context_management", "moderation"),
 )
 
 
@@ -67,7 +68,7 @@ def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     if asked.reasoning is not None and asked.reasoning.context:
         ignored.add("reasoning.context")
     for i, wanted in enumerate(asked.include or []):
-        if wanted != "reasoning.encrypted_content":
+        if wanted not in ("reasoning.encrypted_content", _LOGPROBS):
             ignored.add(f"include[{i}]", wanted[:80])
     if asked.background and asked.store is False:
         raise BadRequest(
@@ -97,7 +98,13 @@ def parsed(
     if asked.thinking_visibility is None and (summary := reasoning.summary or reasoning.generate_summary):
         asked.thinking_visibility = "hidden" if summary == "none" else "summary"
     verbosity = None if asked.text is None or asked.text.verbosity == "medium" else asked.text.verbosity
-    sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, verbosity=verbosity)
+    weighs = asked.top_logprobs or _LOGPROBS in (asked.include or ())
+    sampling = Sampling(
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        verbosity=verbosity,
+        logprobs=(asked.top_logprobs or 0) if weighs else None,
+    )
     form, names = offered(asked, _output(asked), ignored)
     canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
     request = request_of(canonical, asked, config, ignored)
@@ -132,7 +139,7 @@ def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
         text=TextEcho(text.format or TextFormat("text"), text.verbosity or "medium"),
         tool_choice=asked.tool_choice or "auto",
         tools=tuple([_tool_echo(tool) for tool in asked.tools or ()]),
-        top_logprobs=_as(int, asked.top_logprobs) or 0,
+        top_logprobs=asked.top_logprobs or 0,
         top_p=asked.top_p,
         truncation=asked.truncation or "disabled",
         user=asked.user,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from perpend.serving.dialects.own import EffortWord, OwnFields, Positive, Text256
-from perpend.types import PerpendReport
+from perpend.types import PerpendReport, TokenLogprob
 
 
 class InputContent(Struct, forbid_unknown_fields=True):
@@ -142,6 +142,9 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     metadata: dict[str, str] | None = None
 
     include: list[str] | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    """How many of the likeliest are told for each token of the answer; with `message.output_text.logprobs` in
+    `include`, 0 tells of the token alone."""
     user: str | None = None
     truncation: Literal["disabled", "auto"] | None = None
     """`auto`: the oldest messages are dropped where all are more than the model's context."""
@@ -156,7 +159,6 @@ class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     prompt_cache_key: Any = None
     prompt_cache_retention: Any = None
     prompt_cache_options: Any = None
-    top_logprobs: Any = None
     max_tool_calls: Any = None
     context_management: Any = None
     moderation: Any = None
@@ -173,7 +175,7 @@ class SummaryText(Struct, frozen=True, tag="summary_text"):
 class OutputText(Struct, frozen=True, tag="output_text"):
     text: str
     annotations: tuple[()] = ()
-    logprobs: tuple[()] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 ItemStatus = Literal["in_progress", "completed"]

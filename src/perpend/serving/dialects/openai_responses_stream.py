@@ -16,6 +16,7 @@ from perpend.serving.dialects.openai_responses_answer import (
     item,
     response,
     unfinished,
+    with_bytes,
 )
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import (
@@ -131,7 +132,7 @@ class ResponseStream(BlockStream):
 
     def _part(self, block: Block, text: str) -> OutputText | ReasoningText | None:
         if block.kind == "text":
-            return OutputText(text)
+            return OutputText(text, logprobs=with_bytes(block))
         return ReasoningText(text) if block.kind == "thought" and self._shown else None
 
     def _is_summary(self, block: Block) -> bool:
@@ -158,7 +159,7 @@ class ResponseStream(BlockStream):
 
 
 def _logprobs(block: Block) -> dict[str, Any]:
-    return {"logprobs": ()} if block.kind == "text" else {}
+    return {"logprobs": with_bytes(block)} if block.kind == "text" else {}
 
 
 _FREE = "response.custom_tool_call_input"
