@@ -162,7 +162,7 @@ def test_a_conversation_may_be_shortened() -> None:
 
 def test_what_else_stock_clients_send_of_reasoning() -> None:
     request = parsed(reasoning={"effort": "ultra", "context": "all_turns", "summary": "none"}).request
-    assert (request.effort, request.visibility, request.ignored) == ("max", "hidden", ("reasoning.context",))
+    assert (request.effort, request.visibility, request.ignored) == ("max", "visible", ("reasoning.context",))
 
 
 PNG = "data:image/png;base64,AAAA"

@@ -20,7 +20,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponseBody,
     ResponsesRequest,
 )
-from perpend.serving.dialects.openai_responses_stream import ResponseStream
+from perpend.serving.dialects.openai_responses_stream import CompactionStream, ResponseStream
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
 from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
@@ -80,7 +80,7 @@ class OpenAIResponses:
         return encode(response(answer, parsed))
 
     def stream(self, parsed: ResponsesParsed) -> ResponseStream:
-        return ResponseStream(parsed)
+        return CompactionStream(parsed) if parsed.compacts else ResponseStream(parsed)
 
     def failure(self, error: PerpendError) -> Any:
         return errors.body_of(error)

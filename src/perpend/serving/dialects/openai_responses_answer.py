@@ -7,9 +7,11 @@ from msgspec import UNSET, structs
 from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.serving.dialects.blocks import Block, blocks_of
+from perpend.serving.dialects.openai_responses_compaction import sealed
 from perpend.serving.dialects.openai_responses_ids import item_id
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import (
+    CompactionItem,
     CustomToolCallItem,
     FailureCode,
     FunctionCallItem,
@@ -42,8 +44,6 @@ _TYPES = {"thought": "reasoning", "carry": "reasoning", "text": "message", "call
 
 
 def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
-    shown = parsed.request.visibility
-    blocks = blocks_of(answer, shown)
     ended = _incomplete(answer)
     return ResponseBody(
         **structs.asdict(parsed.echo),
@@ -53,7 +53,7 @@ def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
         status="completed" if ended is None else "incomplete",
         incomplete_details=ended,
         model=answer.plan.model,
-        output=tuple([item(parsed, at, block) for at, block in enumerate(blocks)]),
+        output=_output(answer, parsed),
         usage=usage_block(answer.usage),
         perpend=perpend_block(answer),
     )
@@ -80,6 +80,17 @@ def failure_of(error: PerpendError) -> ResponseFailure:
     return ResponseFailure(
         code=code, message=error.message, type=error.code, param=error.field, hint=error.hint
     )
+
+
+def _output(answer: Answer, parsed: ResponsesParsed) -> tuple[OutputItem, ...]:
+    if parsed.compacts:
+        return (compaction(answer, parsed),)
+    blocks = blocks_of(answer, parsed.request.visibility)
+    return tuple([item(parsed, at, block) for at, block in enumerate(blocks)])
+
+
+def compaction(answer: Answer, parsed: ResponsesParsed) -> CompactionItem:
+    return CompactionItem(item_id("compaction", parsed.id, 0), sealed(answer.text))
 
 
 def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:

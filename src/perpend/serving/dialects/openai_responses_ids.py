@@ -9,6 +9,7 @@ from perpend.serving.dialects.openai_responses_schema import InputItem
 
 _PREFIXES = {
     "message": "msg",
+    "compaction": "cmp",
     "reasoning": "rs",
     "function_call": "fc",
     "function_call_output": "fco",

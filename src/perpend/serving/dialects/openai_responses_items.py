@@ -9,6 +9,7 @@ from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.documents import from_url
 from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
+from perpend.serving.dialects.openai_responses_compaction import ASKED, TRIGGER, opened
 from perpend.serving.dialects.openai_responses_schema import InputContent, InputItem
 from perpend.serving.dialects.openai_responses_tools import flat
 from perpend.serving.dialects.own import missing, not_supported
@@ -62,6 +63,12 @@ def messages_of(given: list[InputItem], config: Config, ignored: Ignored) -> lis
         elif item.type == "message":
             end_turn()
             messages.append(_message(item, path, config))
+        elif item.type == "compaction" and (summary := opened(item.encrypted_content or "")):
+            end_turn()
+            messages.append(summary)
+        elif item.type == TRIGGER and i == len(given) - 1:
+            end_turn()
+            messages.append(ASKED)
         elif item.type not in _OFFERS:
             ignored.add(path, f"an item of type {item.type[:80]!r}")
     end_turn()

@@ -11,6 +11,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import with_results_together
+from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of
 from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_schema import (
@@ -55,6 +56,8 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
     key_id: str | None
     names: Names
     """Of tools, as the client knows them."""
+    compacts: bool
+    """What is asked for is an item that stands for the conversation."""
     brought: list[InputItem] = msgspec.field(default_factory=list[InputItem])
     """What the request brought to it."""
 
@@ -95,8 +98,9 @@ def parsed(
     reasoning = asked.reasoning or ReasoningConfig()
     if asked.reasoning_effort is None:
         asked.reasoning_effort = reasoning.effort
-    if asked.thinking_visibility is None and (summary := reasoning.summary or reasoning.generate_summary):
-        asked.thinking_visibility = "hidden" if summary == "none" else "summary"
+    summary = reasoning.summary or reasoning.generate_summary
+    if asked.thinking_visibility is None and summary not in (None, "none"):
+        asked.thinking_visibility = "summary"
     verbosity = None if asked.text is None or asked.text.verbosity == "medium" else asked.text.verbosity
     weighs = asked.top_logprobs or _LOGPROBS in (asked.include or ())
     sampling = Sampling(
@@ -106,6 +110,9 @@ def parsed(
         logprobs=(asked.top_logprobs or 0) if weighs else None,
     )
     form, names = offered(asked, _output(asked), ignored)
+    compacts = bool(asked.input) and items_of(asked.input)[-1].type == TRIGGER
+    if compacts:
+        form = structs.replace(form, tool_choice="none", output=None)
     canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
     request = request_of(canonical, asked, config, ignored)
     return ResponsesParsed(
@@ -117,6 +124,7 @@ def parsed(
         conversation=conversation,
         key_id=key_id,
         names=names,
+        compacts=compacts,
     )
 
 

@@ -227,7 +227,16 @@ class ToolSearchCallItem(Struct, frozen=True, tag="tool_search_call", kw_only=Tr
     status: ItemStatus
 
 
-OutputItem = ReasoningItem | MessageItem | FunctionCallItem | CustomToolCallItem | ToolSearchCallItem
+class CompactionItem(Struct, frozen=True, tag="compaction"):
+    """Stands for all that came before it: sent in its place, the model goes on from a summary."""
+
+    id: str
+    encrypted_content: str
+
+
+OutputItem = (
+    ReasoningItem | MessageItem | FunctionCallItem | CustomToolCallItem | ToolSearchCallItem | CompactionItem
+)
 
 
 class InputDetails(Struct, frozen=True):

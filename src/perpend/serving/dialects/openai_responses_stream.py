@@ -1,5 +1,6 @@
 """From batches of events to the server-sent events of a streamed response."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
@@ -10,6 +11,7 @@ from perpend.serving import errors
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.openai_responses_answer import (
     called,
+    compaction,
     empty_item,
     failed,
     id_of,
@@ -26,7 +28,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     SummaryText,
 )
 from perpend.serving.dialects.report import encode
-from perpend.types import Answer, FreeText, Started, unwrapped
+from perpend.types import Answer, Event, Finished, FreeText, Started, unwrapped
 
 _json = msgspec.json.Encoder().encode
 
@@ -169,3 +171,16 @@ _OPENING = ((0, "created"), (1, "in_progress"))
 def _event(kind: str, number: int, fields: dict[str, Any]) -> bytes:
     body = encode({"type": kind, "sequence_number": number, **fields})
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), body)
+
+
+class CompactionStream(ResponseStream):
+    """What stands for a conversation is opaque: it comes whole, in one item."""
+
+    def render(self, batch: Sequence[Event]) -> bytes:
+        end = next((event.answer for event in batch if isinstance(event, Finished)), None)
+        if end is None:
+            return b""
+        self.done = True
+        made = {"item": compaction(end, self._parsed)}
+        events = [self._event(f"response.output_item.{name}", 0, made) for name in ("added", "done")]
+        return b"".join([self._begin(end.plan.model), *events, self.end(end)])

@@ -1,0 +1,34 @@
+"""Conversations made short on request: OpenAI's `compaction_trigger`, answered with an item of type `compaction`.
+
+The item stands for all that came before it, and a client sends it in its place. It holds a summary in the model's
+words, opaque to clients as OpenAI's own are; anybody else's opens to nothing.
+"""
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+from perpend.types import Message
+
+TRIGGER = "compaction_trigger"
+ASKED = Message(
+    "user",
+    "Sum up this conversation, for yourself: you will go on with it from your summary alone. Keep what was asked for, "
+    "what was decided and why, what was done and with which result (files, commands, names, values), what failed, and "
+    "what is still to do. Write the summary and nothing else.",
+)
+_MARK = "perpend.summary.1."
+_TOLD = "What came before, summed up:\n\n"
+
+
+def sealed(summary: str) -> str:
+    return _MARK + urlsafe_b64encode(summary.encode()).decode()
+
+
+def opened(content: str) -> Message | None:
+    """The summary, as the model is told it; None for what another one made."""
+    if not content.startswith(_MARK):
+        return None
+    try:
+        return Message("user", _TOLD + urlsafe_b64decode(content[len(_MARK) :]).decode())
+    except (binascii.Error, ValueError):
+        return None
