@@ -66,13 +66,13 @@ async def run(command: str, options: argparse.Namespace) -> list[Row]:
             numbers = re.findall(r"-?\d+(?:\.\d+)?", answer.text.replace(",", ""))
             row = {"command": command, "seed": seed, "right": bool(numbers) and float(numbers[-1]) == RIGHT}
             row |= {"thinking": answer.usage.thinking, "tokens": answer.usage.output, "text": answer.text}
-            rows.append({**row, "thought": answer.thinking, "candidates": len(answer.candidates)})
+            rows.append({**row, "thought": answer.thinking})
+            with (options.out / "first_command.jsonl").open("a") as file:
+                file.write(json.dumps(rows[-1], ensure_ascii=False) + "\n")
             print(f"\r{len(rows)}/{options.runs}  ", end="", flush=True)
 
         await asyncio.gather(*(one() for _ in range(options.runs)))
     print()
-    with (options.out / "first_command.jsonl").open("a") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     return rows
 
 

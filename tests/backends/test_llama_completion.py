@@ -111,3 +111,35 @@ async def test_all_of_the_sampling_reaches_the_engine(
     assert first not in [token.token for token in without]
     penalties = {"presence_penalty": 2.0, "frequency_penalty": 2.0, "repetition_penalty": 1.5}
     assert await said(replace(told, **penalties)) != tokens
+
+
+async def test_a_seed_gives_the_same_answer_whatever_was_asked_before_where_nothing_is_remembered(
+    engine: LlamaCompletion,
+) -> None:
+    """With the cache, the last words of a prompt are read alone or beside others: some weights round otherwise then."""
+    drawn = call(
+        phase="answering",
+        continuation="",
+        cache=False,
+        sampling=Sampling(temperature=1.0, seed=5, logprobs=1),
+    )
+    other = call(
+        phase="answering", continuation="", messages=(Message("user", "Start at 7: +5 *9. Last digit?"),)
+    )
+    first = await collect(engine, drawn)
+    await collect(engine, other)
+    await collect(engine, replace(drawn, cache=True))
+    again = await collect(engine, drawn)
+    assert again == first
+    end = again[-1]
+    assert isinstance(end, CallEnded)
+    assert end.usage is not None
+    assert end.usage.cached == 0
+
+
+async def test_what_is_remembered_of_a_prompt_isnt_read_again(engine: LlamaCompletion) -> None:
+    for cached in (False, True):
+        end = (await collect(engine, call(phase="answering", continuation="")))[-1]
+        assert isinstance(end, CallEnded)
+        assert end.usage is not None
+        assert not cached or end.usage.cached > 0

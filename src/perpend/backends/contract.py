@@ -49,6 +49,8 @@ class Call(Struct, frozen=True, kw_only=True):
     """Text at which a thinking phase stops, to be gone on with by another call."""
     weighs: int = 0
     """So many of the likeliest first tokens are told with their log-probabilities, by servers that can."""
+    cache: bool = True
+    """The server may start from what it has of earlier prompts, where it can be told."""
     continuation: str = ""
     """Assistant text to go on from, think tags included; only for backends that continue."""
 

@@ -86,7 +86,7 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     temperature: float | None = None
     tools: ToolStyle = "hermes"
     """How tools and formats are told in a raw prompt (`backends/tool_text`). `chosen`: whether to call one is asked
-    first (`backends/tool_choice`); `none`: it wouldn't understand."""
+    first (`backends/tool_choice`), and calls are read without tags too; `none`: it wouldn't understand."""
 
     # Chat wires: the names of the server's own knobs, and what it refuses.
     budget_field: str | None = None

@@ -70,7 +70,7 @@ class LlamaCompletion(RawCompletion):
             "prompt": prompt,
             "n_predict": call.max_tokens,
             "stream": True,
-            "cache_prompt": True,
+            "cache_prompt": call.cache,
             "stop": stops(call),
             **({"n_probs": most} if (most := told(call)) else {}),
             **self.drawn(call),

@@ -17,7 +17,8 @@ from perpend.backends.prompts import begin_answer, chatml, system_first, with_fa
 from perpend.backends.refusals import malformed
 from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.backends.think import undecided
-from perpend.backends.tool_text import OPEN, ToolCallParser, as_text, callable_tools, forced, schema_of
+from perpend.backends.tool_calls import CallReader
+from perpend.backends.tool_text import OPEN, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
     AnswerDelta,
@@ -199,9 +200,10 @@ class _Said:
         self._stopped: str | None = None  # the stop sequence that came
         self._held = ""  # may be the beginning of one
         self._generated = self._told = 0  # tokens so far, and those that events have told of
-        self._calls: ToolCallParser | None = None
-        if call.phase == "answering" and callable_tools(call.form):
-            self._calls = ToolCallParser(inside=forced(call.form))
+        self._calls: CallReader | None = None
+        if call.phase == "answering" and (tools := callable_tools(call.form)):
+            untagged = call.family.tools == "chosen"
+            self._calls = CallReader(tools, inside=forced(call.form), untagged=untagged)
 
     def add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
         if chunk.text:

@@ -26,6 +26,8 @@ from perpend.registry import choices_hint
 from perpend.solve import ServedModel
 
 _ENGINES_WIRE = "llama_completion"
+_ENGINES_PACE = Patience(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)
+"""An engine of ours that is silent reads a long prompt, or answers others first; one that died closes connections."""
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
 
@@ -204,7 +206,7 @@ class Models:
                 raise WeightsError(f"the weights of {name!r} aren't here", hint=f"perpend models pull {name}")
             return await self._engines.ready(name, path, context)
 
-        account = Account({"content-type": "application/json"})
+        account = Account({"content-type": "application/json"}, _ENGINES_PACE)
         return backends.get(_ENGINES_WIRE)(
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
         )

@@ -331,6 +331,7 @@ class Session(Struct, frozen=True):
             max_tokens=budget.output,
             effort=effort if budget.thinking else "none",
             form=self.request.form,
+            cache=self.request.cache,
             sampling=sampling or self.request.sampling,
             options=self.request.provider_options,
         )

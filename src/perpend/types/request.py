@@ -103,6 +103,8 @@ class Request(Struct, frozen=True, kw_only=True):
     verifier: VerifierSpec | None = None
     provider_options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Fields of vendors' own that are sent through, by the names of providers and wires."""
+    cache: bool = True
+    """An engine may start from what it has of earlier prompts; without that, a seed gives the same answer again."""
     visibility: Visibility = "visible"
     progress: bool = False
     shortens: bool = False

@@ -78,7 +78,7 @@ def test_every_field_of_perpends_own() -> None:
     ).request
     assert (request.model, request.effort) == ("small", "high")
     assert request.limits == Limits(max_thinking_tokens=0, max_cost_usd=Decimal("0.1"), deadline_ms=5000)
-    assert (request.visibility, request.progress) == ("summary", True)
+    assert (request.visibility, request.progress, request.cache) == ("summary", True, False)
     assert request.strategy == StrategySpec("budget_forcing", {"waits": 2})
     assert request.verifier == VerifierSpec("math")
 

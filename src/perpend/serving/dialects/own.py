@@ -89,6 +89,7 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
         strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
         form=asked.form,
         verifier=None if own.verifier is None else verifier_spec(own.verifier),
+        cache=own.cache is not False,
         visibility=own.thinking_visibility or config.defaults.visibility,
         progress=bool(own.progress),
         ignored=ignored.names,
