@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from perpend.backends.breaker import Breaker
 from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.refusals import malformed
+from perpend.backends.stopping import stopping
 from perpend.errors import ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
 from perpend.types import Served
 
@@ -151,7 +152,7 @@ class Deployments:
                     try:
                         asked = replace(call, model=place.model)
                         with _Attempt(place) as attempt:
-                            async with aclosing(place.backend.stream(asked)) as batches:
+                            async with aclosing(_asking(place.backend, asked)) as batches:
                                 async for batch in batches:
                                     yield batch if attempt.begun else attempt.begin(batch)
                         return
@@ -177,9 +178,9 @@ class Deployments:
         return self.places[0].backend.whole(body, call)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        """What one of the places leaves out."""
+        """What one of the places leaves out. Stop sequences are kept by us then."""
         each = [place.backend.left_out(replace(call, model=place.model)) for place in self.places]
-        return tuple(dict.fromkeys(name for names in each for name in names))
+        return tuple(dict.fromkeys(name for names in each for name in names if name != "stop"))
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]
@@ -221,6 +222,14 @@ class Deployments:
         if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
             last.retry_after = _REST_S
         return last
+
+
+def _asking(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    """The call, cut at a stop sequence that its server can't be told."""
+    batches, stops = backend.stream(call), call.sampling.stop
+    if stops and call.phase != "thinking" and "stop" in backend.left_out(call):
+        return stopping(batches, stops)
+    return batches
 
 
 def _backoff_s(retry: int) -> float:

@@ -16,7 +16,7 @@ from perpend.backends.options import with_options
 from perpend.backends.prompts import begin_answer, chatml, system_first, with_family_prompt
 from perpend.backends.refusals import malformed
 from perpend.backends.sampling import Drawing, Words, drawing
-from perpend.backends.think import undecided
+from perpend.backends.stopping import Stopper
 from perpend.backends.tool_calls import CallReader
 from perpend.backends.tool_text import OPEN, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
@@ -196,9 +196,7 @@ class _Said:
 
     def __init__(self, call: Call) -> None:
         self._delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
-        self._stops, self._asked = stops(call), _asked_stops(call)
-        self._stopped: str | None = None  # the stop sequence that came
-        self._held = ""  # may be the beginning of one
+        self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
         self._generated = self._told = 0  # tokens so far, and those that events have told of
         self._calls: CallReader | None = None
         if call.phase == "answering" and (tools := callable_tools(call.form)):
@@ -208,37 +206,26 @@ class _Said:
     def add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
         if chunk.text:
             self._add(chunk, batch)
-        if chunk.logprobs and self._stopped is None:
+        if chunk.logprobs and self._stopper.stopped is None:
             batch.append(Weighed([*chunk.logprobs]))
 
     def _add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
         self._generated = self._generated + 1 if chunk.generated is None else chunk.generated
-        if self._stopped is None and (text := self._before_stop(chunk.text)):
+        if self._stopper.stopped is None and (text := self._stopper.feed(chunk.text)):
             self._say(text, batch)
 
     def end(self, last: RawChunk) -> list[CallEvent]:
         """The last words: what was held back, with its tokens, and how it ended."""
         batch: list[CallEvent] = []
-        if self._stopped is None and self._held:
-            self._say(self._held, batch)
+        if held := self._stopper.close():
+            self._say(held, batch)
         reason: Literal["stop", "stop_sequence", "length", "tool_calls"] = last.reason or "stop"
-        if reason == "stop" and self._stopped in self._asked:
+        if reason == "stop" and self._stopper.stopped in self._asked:
             reason = "stop_sequence"
         if self._calls is not None:
             self._append(self._calls.close(), batch)
             reason = "tool_calls" if self._calls.calls and reason == "stop" else reason
         return [*batch, CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)]
-
-    def _before_stop(self, text: str) -> str:
-        text = self._held + text
-        found = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
-        if found is not None:
-            self._held = ""
-            self._stopped = found[1]
-            return text[: found[0]]
-        keep = len(text) - undecided(self._stops, text)
-        self._held = text[keep:]
-        return text[:keep]
 
     def _say(self, text: str, batch: list[CallEvent]) -> None:
         if self._calls is not None:

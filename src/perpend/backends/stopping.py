@@ -1,0 +1,73 @@
+"""Stop sequences that a server doesn't know or doesn't take: a text is cut there by us, and the call ended."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+from perpend.backends.contract import CallEvent
+from perpend.backends.think import undecided
+from perpend.errors import UpstreamError
+from perpend.types import AnswerDelta, CallEnded, ToolCallDelta
+
+
+class Stopper:
+    """Takes a text piece by piece, and gives it on up to the first of the sequences."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        self.stopped: str | None = None
+        """The sequence that came."""
+        self._stops = stops
+        self._held = ""  # may be the beginning of one
+
+    def feed(self, text: str) -> str:
+        """What is certain to stand before a stop."""
+        text = self._held + text
+        found = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
+        if found is not None:
+            self._held = ""
+            self.stopped = found[1]
+            return text[: found[0]]
+        keep = len(text) - undecided(self._stops, text)
+        self._held = text[keep:]
+        return text[:keep]
+
+    def close(self) -> str:
+        """What was held back; nothing after a stop."""
+        held, self._held = self._held, ""
+        return held
+
+
+async def stopping(
+    batches: AsyncGenerator[list[CallEvent]], stops: Sequence[str]
+) -> AsyncGenerator[list[CallEvent], None]:
+    """The events of a call up to a stop sequence in its answer; then the call is cut, and what it used an estimate."""
+    stopper = Stopper(stops)
+    async with aclosing(batches):
+        try:
+            async for batch in batches:
+                before = _before(batch, stopper)
+                if stopper.stopped is not None:
+                    yield [*before, CallEnded("stop_sequence")]
+                    return
+                if before:
+                    yield before
+        except UpstreamError:
+            if held := stopper.close():
+                yield [AnswerDelta(held, 0)]
+            raise
+
+
+def _before(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
+    """What of a batch stands before a stop."""
+    said: list[CallEvent] = []
+    for event in batch:
+        if isinstance(event, AnswerDelta):
+            event.text = stopper.feed(event.text)
+            if event.text:
+                said.append(event)
+            if stopper.stopped is not None:
+                break
+            continue
+        if isinstance(event, ToolCallDelta | CallEnded) and (held := stopper.close()):
+            said.append(AnswerDelta(held, 0))
+        said.append(event)
+    return said
