@@ -68,7 +68,8 @@ async def test_it_is_served_and_tells_of_every_route() -> None:
         assert served == msgspec.json.decode(msgspec.json.encode(document()))
         asked = {"input": "hi", "background": True}
         item = {"role": "user", "content": "hi"}
-        bodies = {"/v1/responses": asked, "/v1/responses/input_tokens": asked, "/v1/conversations": {}}
+        bodies: dict[str, Any] = {"/v1/conversations": {}}
+        bodies |= {f"/v1/responses{end}": asked for end in ("", "/input_tokens", "/compact")}
         bodies |= {"/v1/completions": {"prompt": "hi"}, "/v1/embeddings": {"model": "m", "input": "hi"}}
         ids = {"/v1/responses": (await front.post(asked, "/v1/responses")).json["id"]}
         talk = ids["/v1/conversations"] = (await front.post({"items": [item]}, "/v1/conversations")).json[

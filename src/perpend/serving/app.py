@@ -16,7 +16,7 @@ from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import Anthropic
 from perpend.serving.dialects.openai_chat import OpenAIChat
 from perpend.serving.dialects.openai_completions import OpenAICompletions
-from perpend.serving.dialects.openai_responses import Kept, OpenAIResponses, Talks
+from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponses, Talks
 from perpend.serving.embeddings import Embedder, Embeddings
 from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
@@ -50,6 +50,7 @@ class App:
         messages = Completions(Anthropic(), house, config, auth, metrics)
         count_tokens = Counting(Anthropic(), house, config, auth, metrics)
         dialect = OpenAIResponses(house.responses, house.conversations)
+        compacting = Compacting(house.responses, house.conversations)
         responses = Responses(dialect, house, config, auth, metrics)
         self._background = responses.background
         stored = Stored(dialect, responses.background, auth)
@@ -60,6 +61,7 @@ class App:
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
+            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, house, config, auth, metrics)},
             f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, house, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),

@@ -22,6 +22,7 @@ from perpend.serving.dialects.openai_chat_schema import ChatChunk, ChatCompletio
 from perpend.serving.dialects.openai_completions_schema import CompletionRequest, TextCompletion
 from perpend.serving.dialects.openai_embeddings import EmbeddingList, EmbeddingsRequest
 from perpend.serving.dialects.openai_responses_schema import (
+    Compacted,
     ResponseBody,
     ResponseDeleted,
     ResponsesRequest,
@@ -35,7 +36,7 @@ _TYPES: tuple[type, ...] = (
     *(ChatRequest, ChatCompletion, ChatChunk, ErrorBody),
     *(MessagesRequest, MessageReply, MessageError, TokenCount),
     *(CompletionRequest, TextCompletion, EmbeddingsRequest, EmbeddingList),
-    *(ResponsesRequest, ResponseBody, ResponseTokens, ResponseDeleted, ItemList),
+    *(Compacted, ResponsesRequest, ResponseBody, ResponseTokens, ResponseDeleted, ItemList),
     *(ConversationRequest, ConversationChange, ItemsRequest, Conversation, ConversationDeleted),
     *(ModelList, ModelRow, ModelPage, ModelInfo, Status),
 )
@@ -171,6 +172,8 @@ def _stored(schema: dict[str, Any]) -> dict[str, Any]:
     again = _get("getResponse", "A response that was stored, or its stream once more.", body)
     again["responses"]["200"]["content"]["text/event-stream"] = {"schema": _EVENT}
     counted = _json("The prompt's tokens.", schema["ResponseTokens"])
+    compacted = _json("The conversation made short.", schema["Compacted"])
+    shorter = "Sum a conversation up in one item that stands for it."
     counting = "Count a request's prompt tokens without answering it."
     return {
         "/v1/responses/{id}": {
@@ -183,6 +186,11 @@ def _stored(schema: dict[str, Any]) -> dict[str, Any]:
         "/v1/responses/{id}/input_items": {
             "get": _asked(
                 _get("listInputItems", "What its request brought.", schema["ItemList"]), "id", *_PAGE
+            ),
+        },
+        "/v1/responses/compact": {
+            "post": _post(
+                "compactResponse", shorter, schema["ResponsesRequest"], compacted, schema["ErrorBody"]
             ),
         },
         "/v1/responses/input_tokens": {

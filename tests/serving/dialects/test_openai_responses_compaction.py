@@ -43,3 +43,16 @@ async def test_one_of_another_maker_and_a_trigger_before_the_end_are_passed_over
         (asked,) = front.house.requests
         assert asked.ignored == ("input[0]", "input[1]")
         assert len(asked.messages) == 3
+
+
+async def test_an_endpoint_of_its_own_gives_the_user_s_messages_and_the_item() -> None:
+    async with gateway(House()) as front:
+        short = (await front.post({"input": TURN, "model": "small"}, f"{PATH}/compact")).json
+        assert (short["object"], short["usage"]["output_tokens"]) == ("response.compaction", 7)
+        question, item = short["output"]
+        assert (question["role"], question["content"][0]["text"]) == ("user", TURN[0]["content"])
+        assert item["type"] == "compaction"
+        again = [*short["output"], {"role": "user", "content": "Sure?"}]
+        await front.post({"input": again}, PATH)
+        assert [message.role for message in front.house.requests[1].messages] == ["user", "user", "user"]
+        assert short["id"] not in front.house.responses.rows

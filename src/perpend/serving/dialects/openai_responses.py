@@ -10,18 +10,20 @@ from msgspec import structs
 from perpend.config.schema import Config
 from perpend.errors import BadRequest, NotFound, PerpendError
 from perpend.serving import errors
-from perpend.serving.dialects.openai_responses_answer import response
+from perpend.serving.dialects.openai_responses_answer import compaction, response, usage_block
+from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of, listed, place_of
 from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
 from perpend.serving.dialects.openai_responses_schema import (
+    Compacted,
     ConversationRef,
     InputItem,
     ResponseBody,
     ResponsesRequest,
 )
 from perpend.serving.dialects.openai_responses_stream import CompactionStream, ResponseStream
-from perpend.serving.dialects.report import encode
+from perpend.serving.dialects.report import encode, perpend_block
 from perpend.serving.fields import Ignored
 from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
 from perpend.types import Answer, Message
@@ -66,7 +68,12 @@ class OpenAIResponses:
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:
         ignored = Ignored(strict=config.serve.strict_fields)
-        asked = decoded(body, ignored)
+        return self.understood(decoded(body, ignored), config, key_id, ignored)
+
+    def understood(
+        self, asked: ResponsesRequest, config: Config, key_id: str | None, ignored: Ignored
+    ) -> ResponsesParsed:
+        """With what its ids stand for. Raises BadRequest."""
         brought = items_of(asked.input)
         before = self._before(asked, config, key_id)
         if any(item.type == "item_reference" for item in brought):
@@ -91,7 +98,7 @@ class OpenAIResponses:
         if parsed.echo.store:
             await self.store(body, parsed, Message("assistant", answer.content), events=events)
         if parsed.echo.conversation:
-            items = [*listed(parsed.brought, parsed.id), *msgspec.to_builtins(body.output)]
+            items = [*listed(parsed.brought, parsed.id), *msgspec.json.decode(encode(body.output))]
             await self.add(parsed.echo.conversation.id, items)
 
     async def store(
@@ -179,3 +186,25 @@ class OpenAIResponses:
             )
             raise NotFound(f"there is no item {id_[:80]!r}", hint=hint, field=f"{path}.id")
         return msgspec.convert(found, InputItem)
+
+
+class Compacting(OpenAIResponses):
+    """`POST /v1/responses/compact`: the user's messages, and an item that stands for the whole conversation."""
+
+    def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:
+        ignored = Ignored(strict=config.serve.strict_fields)
+        asked = decoded(body, ignored)
+        asked.store, asked.stream, asked.background = False, None, None
+        asked.input = [*items_of(asked.input), InputItem(TRIGGER)]
+        return self.understood(asked, config, key_id, ignored)
+
+    def whole(self, answer: Answer, parsed: ResponsesParsed) -> bytes:
+        said = [item for item in listed(parsed.brought, parsed.id) if item.get("role") == "user"]
+        compacted = Compacted(
+            id=parsed.id,
+            created_at=parsed.created_at,
+            output=[*said, compaction(answer, parsed)],
+            usage=usage_block(answer.usage),
+            perpend=perpend_block(answer),
+        )
+        return encode(compacted)

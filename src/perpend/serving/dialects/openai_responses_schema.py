@@ -335,6 +335,17 @@ class ResponseBody(Echo, frozen=True, kw_only=True):
     perpend: PerpendReport | UnsetType = UNSET
 
 
+class Compacted(Struct, frozen=True, kw_only=True):
+    """A conversation made short: the user's messages, and the item that stands for it."""
+
+    id: str
+    object: Literal["response.compaction"] = "response.compaction"
+    created_at: int
+    output: list[Any]
+    usage: ResponseUsage
+    perpend: PerpendReport
+
+
 class ResponseTokens(Struct, frozen=True):
     input_tokens: int
     object: Literal["response.input_tokens"] = "response.input_tokens"
