@@ -27,6 +27,8 @@ ASKED: dict[str, Any] = {
     "logit_bias": {"50256": -100.0},
     "logprobs": 3,
     "verbosity": "low",
+    "cache_control": {"type": "ephemeral"},
+    "prompt_cache_key": "agent-7",
 }
 EVERYTHING = msgspec.convert(ASKED, Sampling)
 SAMPLED = {"temperature": "temperature", "top_p": "top_p"}
@@ -119,3 +121,10 @@ async def test_what_a_model_refuses_is_left_out_and_reported(wire: str, model: s
 async def test_gpt_5_is_told_how_much_to_say() -> None:
     body = await sent("openai_responses", family_of("gpt-5.1"), Provider(name="openai"))
     assert body["text"] == {"verbosity": "low"}
+
+
+async def test_a_mark_for_the_cache_goes_to_the_vendor_that_has_one() -> None:
+    body = await sent("anthropic", family_of("claude-sonnet-4-5"), providers()["anthropic"])
+    assert body["cache_control"] == {"type": "ephemeral"}
+    body = await sent("openai_responses", family_of("gpt-5.1"), providers()["openai"])
+    assert body["prompt_cache_key"] == "agent-7"

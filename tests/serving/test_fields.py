@@ -45,8 +45,8 @@ PASSED_OVER: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     (chat, {"reasoning_format": "parsed"}, ("reasoning_format",)),
     (
         messages,
-        {"system": [{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}]},
-        ("system[].cache_control",),
+        {"system": [{"type": "text", "text": "s", "shade": {"type": "blue"}}]},
+        ("system[].shade",),
     ),
     (messages, {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, ("tools[0]",)),
     (responses, {"input": [USER, {"type": "compaction", "x": 1}]}, ("input[].x", "input[1]")),

@@ -43,7 +43,7 @@ class Anthropic:
         self._origin = upstream.provider.name
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        body = with_options(request(call, self._origin), call, self._upstream.provider)
+        body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
         return relay(self._upstream, path, body, _MessageReading(self._origin), self._framing())
 
@@ -52,11 +52,11 @@ class Anthropic:
         return _MessageReading(self._origin).events([body])
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return left_out(call, self._origin)
+        return left_out(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""
-        body = request(call, self._origin)
+        body = request(call, self._upstream.provider)
         for name in _NOT_COUNTED:
             body.pop(name, None)
         url = f"{await self._upstream.url()}/messages/count_tokens"

@@ -11,6 +11,7 @@ import msgspec
 
 from perpend.backends.contract import Call, mine
 from perpend.backends.parts import arguments, in_words, media, system
+from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.types import (
     Document,
@@ -38,9 +39,9 @@ _WORDS: Words = {
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def request(call: Call, origin: str) -> dict[str, Any]:
-    """The body of `call`, always streamed. `origin` is the provider whose carries go along."""
-    form = call.form
+def request(call: Call, provider: Provider) -> dict[str, Any]:
+    """The body of `call`, always streamed. The provider's own carries go along."""
+    form, origin = call.form, provider.name
     thinking = _thinking(call, origin)
     body: dict[str, Any] = {
         "model": call.model,
@@ -57,15 +58,15 @@ def request(call: Call, origin: str) -> dict[str, Any]:
         body["thinking"] = thinking
     if output := _output(call, thinking):
         body["output_config"] = output
-    body.update(_drawing(call, thinking).fields)
+    body.update(_drawing(call, provider, thinking).fields)
     if form.tools:
         body["tools"] = [_tool(tool) for tool in form.tools]
         body["tool_choice"] = _choice(form)
     return body
 
 
-def left_out(call: Call, origin: str) -> tuple[str, ...]:
-    return _drawing(call, _thinking(call, origin)).left_out
+def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
+    return _drawing(call, provider, _thinking(call, provider.name)).left_out
 
 
 def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
@@ -113,14 +114,14 @@ def _closed(schema: Any) -> Any:
     return inner
 
 
-def _drawing(call: Call, thinking: dict[str, Any] | None) -> Drawing:
+def _drawing(call: Call, provider: Provider, thinking: dict[str, Any] | None) -> Drawing:
     """A model that thinks takes only the defaults, one with efforts at any time; others temperature or top_p."""
     thinks = thinking is not None and thinking["type"] != "disabled"
     if thinks or (call.family.budget == "effort_only" and call.family.sampling_fixed):
         refused = ("temperature", "top_p", "top_k")
     else:
         refused = () if call.sampling.temperature is None else ("top_p",)
-    drawn = drawing(call, _WORDS, refused=refused)
+    drawn = drawing(call, _WORDS, provider, refused=refused)
     if "temperature" in drawn.fields:
         drawn.fields["temperature"] = min(drawn.fields["temperature"], 1.0)  # the top of this vendor's scale
     return drawn

@@ -28,7 +28,7 @@ class OpenAIResponses:
         return ResponsesReading(self._upstream.provider.name).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return responses_drawing(call).left_out
+        return responses_drawing(call, self._upstream.provider).left_out
 
     async def count_input(self, call: Call) -> int | None:
         """OpenAI's own counter would be one more exchange before each call."""

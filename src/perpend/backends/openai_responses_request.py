@@ -49,15 +49,18 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
         body["background"] = True  # what isn't stored is kept for some minutes then
     if call.phase != "thinking":
         body.update(_form(call.form))
-    for path, value in responses_drawing(call).fields.items():
+    for path, value in responses_drawing(call, provider).fields.items():
         put(body, path, value)
     if "top_logprobs" in body:
         body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return body
 
 
-def responses_drawing(call: Call) -> Drawing:
-    return drawing(call, _WORDS, refused=refused_always(call.family))
+def responses_drawing(call: Call, provider: Provider) -> Drawing:
+    words = _WORDS
+    if key := provider.fields.get("prompt_cache_key"):  # the others are its names on the chat wire
+        words = {**_WORDS, "prompt_cache_key": key}
+    return drawing(call, words, refused=refused_always(call.family))
 
 
 def _input(call: Call, origin: str) -> list[Any]:

@@ -40,7 +40,7 @@ class Message(Struct, frozen=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens are drawn; None leaves it to the model's family, then to the server.
+    """How tokens are drawn, and what a vendor's cache is told; None: as the model's family, then the server will.
 
     What a wire or a model can't take is left out there, and named in the answer's `ignored`.
     """
@@ -62,6 +62,10 @@ class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How likely each token of the answer was is told, and so many of the likeliest in its place."""
     verbosity: Verbosity | None = None
     """How much is said, by models that were taught to be told."""
+    cache_control: dict[str, Any] | None = None
+    """The prompt is for the vendor's cache, up to its end; in Anthropic's words, such as `{"type": "ephemeral"}`."""
+    prompt_cache_key: str | None = None
+    """What requests with a common prompt have in common, for a vendor that sends them to one cache by it."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

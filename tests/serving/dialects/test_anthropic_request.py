@@ -53,7 +53,9 @@ def test_sampling_and_limits() -> None:
         {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}},
         {"type": "text", "text": "b"},
     ]
-    assert parsed(system=blocks).messages[0] == Message("system", "a\n\nb")
+    request = parsed(system=blocks)
+    assert request.messages[0] == Message("system", "a\n\nb")
+    assert (request.sampling.cache_control, request.ignored) == ({"type": "ephemeral"}, ())
 
 
 @pytest.mark.parametrize(
@@ -238,7 +240,7 @@ def test_what_stock_clients_send_beside_the_conversation_is_passed_over_and_name
     assert [tool.name for tool in request.form.tools] == ["add"]
     assert set(request.ignored) == {
         *("metadata", "speed", "fallbacks", "thread", "betas", "output_config.task_budget"),
-        *("system[].cache_control", "system[0]", "tools[].cache_control", "tools[].defer_loading"),
+        *("system[0]", "tools[].defer_loading"),
         *(
             "tools[].max_uses",
             "tools[].mcp_server_name",

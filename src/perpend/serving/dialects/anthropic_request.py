@@ -18,6 +18,7 @@ from perpend.serving.dialects.anthropic_schema import (
     MessagesRequest,
     MessagesTool,
 )
+from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import form_of
 from perpend.serving.dialects.own import Asked, given, missing, not_supported, request_of
@@ -26,7 +27,7 @@ from perpend.types import Form, NamedTool, OutputFormat, Sampling, Tool, ToolCho
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
 _PASSED_OVER = (
-    *("metadata", "service_tier", "inference_geo", "cache_control", "container"),
+    *("metadata", "service_tier", "inference_geo", "container"),
     *("thread", "mcp_servers"),
 )
 _CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "none"}
@@ -55,7 +56,10 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
     if asked.context_management is not None:
         messages, edits = edited(messages, asked.context_management.edits or [], ignored)
     stops = tuple(asked.stop_sequences or ())
-    sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, stop=stops)
+    marked = mark(
+        asked.cache_control, (asked.tools, asked.system, *[message.content for message in asked.messages])
+    )
+    sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, stop=stops, cache_control=marked)
     canonical = Asked(tuple(messages), asked.model, asked.max_tokens, sampling, _form(asked, ignored))
     return MessagesParsed(
         request_of(canonical, asked, config, ignored), bool(asked.stream), thoughts=thoughts, edits=edits

@@ -42,6 +42,7 @@ class ContentBlock(Struct, forbid_unknown_fields=True):
     data: str | None = None
     title: str | None = None
     tool_name: str | None = None
+    cache_control: dict[str, Any] | None = None
 
 
 class TurnConfig(Struct, forbid_unknown_fields=True):
@@ -81,6 +82,7 @@ class MessagesTool(Struct, forbid_unknown_fields=True):
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     strict: bool | None = None
+    cache_control: dict[str, Any] | None = None
 
 
 class MessagesToolChoice(Struct, forbid_unknown_fields=True):
@@ -139,11 +141,13 @@ class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     thread: Thread | None = None
     compaction: Any = None
 
+    cache_control: dict[str, Any] | None = None
+    """The prompt is for the vendor's cache; the same as a mark on any of its blocks or tools."""
+
     # Passed over.
     metadata: Any = None
     service_tier: Any = None
     inference_geo: Any = None
-    cache_control: Any = None
     container: Any = None
     mcp_servers: Any = None
 

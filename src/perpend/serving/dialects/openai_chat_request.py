@@ -51,8 +51,8 @@ _ROLES: dict[str, Role] = {
     "function": "tool",
 }
 _PASSED_OVER = (
-    *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"),
-    *("prompt_cache_retention", "prompt_cache_options", "prediction", "web_search_options", "moderation"),
+    *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_retention"),
+    *("prompt_cache_options", "prediction", "web_search_options", "moderation"),
     *("models", "route"),
 )
 _DEFAULT_SAMPLING = Sampling()
@@ -264,6 +264,7 @@ def _sampling(chat: ChatRequest) -> Sampling:
     if (
         chat.temperature is chat.top_p is chat.seed is stop is chat.logprobs is chat.top_logprobs is None
         and not (chat.presence_penalty or chat.frequency_penalty or chat.logit_bias or chat.verbosity)
+        and chat.prompt_cache_key is None
     ):
         return _DEFAULT_SAMPLING
     if chat.top_logprobs and not chat.logprobs:
@@ -279,4 +280,5 @@ def _sampling(chat: ChatRequest) -> Sampling:
         logit_bias=chat.logit_bias or None,
         verbosity=None if chat.verbosity == "medium" else chat.verbosity,
         logprobs=(chat.top_logprobs or 0) if chat.logprobs else None,
+        prompt_cache_key=chat.prompt_cache_key,
     )

@@ -200,6 +200,8 @@ class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     """The form that tools had before: answers are in it, too."""
     function_call: Literal["auto", "none"] | NamedFunction | None = None
 
+    prompt_cache_key: str | None = None
+
     # Refused where they ask for what there isn't.
     modalities: list[str] | None = None
     audio: Any = None
@@ -210,7 +212,6 @@ class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
     store: Any = None
     service_tier: Any = None
     safety_identifier: Any = None
-    prompt_cache_key: Any = None
     prompt_cache_retention: Any = None
     prompt_cache_options: Any = None
     prediction: Any = None

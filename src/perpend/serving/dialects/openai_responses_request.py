@@ -41,7 +41,7 @@ T = TypeVar("T")
 _LOGPROBS = "message.output_text.logprobs"
 _decoder = msgspec.json.Decoder(ResponsesRequest)
 _PASSED_OVER = (
-    *("client_metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"),
+    *("client_metadata", "service_tier", "safety_identifier", "prompt_cache_retention"),
     *("prompt_cache_options", "max_tool_calls", "context_management", "moderation"),
 )
 
@@ -107,6 +107,7 @@ def parsed(
         temperature=asked.temperature,
         top_p=asked.top_p,
         verbosity=verbosity,
+        prompt_cache_key=_as(str, asked.prompt_cache_key),
         logprobs=(asked.top_logprobs or 0) if weighs else None,
     )
     form, names = offered(asked, _output(asked), ignored)
