@@ -63,7 +63,7 @@ async def test_it_belongs_to_its_key() -> None:
 async def test_what_no_response_could_go_on_from_is_refused() -> None:
     async with gateway(House()) as front:
         refused = await front.post({"items": [{"content": "who?"}]}, PATH)
-        assert (refused.status, refused.error["param"]) == (400, "input[0].role")
+        assert (refused.status, refused.error["param"]) == (400, "items[0].role")
         talk = (await front.post({}, PATH)).json["id"]
         empty = await front.post({"conversation": talk}, "/v1/responses")
         assert (empty.status, empty.error["param"]) == (400, "input")

@@ -128,7 +128,7 @@ class Conversations:
 
     def _listed(self, items: list[InputItem], ignored: Ignored) -> list[dict[str, Any]]:
         """With their ids. Raises BadRequest for what no response could go on from."""
-        messages_of(items, self._config, ignored)
+        messages_of(items, self._config, ignored, "items")
         return listed(items, new_id("resp"))
 
     def _row(self, scope: Scope) -> ConversationRow:

@@ -39,8 +39,10 @@ _OFFERS = ("additional_tools",)
 """Read elsewhere: they say nothing to the model."""
 
 
-def messages_of(given: list[InputItem], config: Config, ignored: Ignored) -> list[Message]:
-    """What an assistant said in one turn is one message, however many items it is. Raises BadRequest."""
+def messages_of(
+    given: list[InputItem], config: Config, ignored: Ignored, field: str = "input"
+) -> list[Message]:
+    """What an assistant said in one turn is one message, however many items it is. Raises BadRequest naming `field`."""
     messages: list[Message] = []
     turn: list[Part] = []
 
@@ -50,7 +52,7 @@ def messages_of(given: list[InputItem], config: Config, ignored: Ignored) -> lis
             turn.clear()
 
     for i, item in enumerate(given):
-        path = f"input[{i}]"
+        path = f"{field}[{i}]"
         if item.type in _CALLS:
             turn.append(_call(item, path))
         elif item.type == "reasoning":
