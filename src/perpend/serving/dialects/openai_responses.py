@@ -79,7 +79,7 @@ class OpenAIResponses:
         if any(item.type == "item_reference" for item in brought):
             brought = [self._meant(item, f"input[{at}]", key_id) for at, item in enumerate(brought)]
         asked.input = brought
-        new = structs.replace(parsed(asked, before, config, key_id, ignored), brought=brought)
+        new = parsed(asked, before, config, key_id, ignored)
         kept = new.echo.store or new.echo.conversation
         return structs.replace(new, keep=partial(self.keep, new)) if kept else new
 

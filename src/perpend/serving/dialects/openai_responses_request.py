@@ -58,7 +58,7 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
     """Of tools, as the client knows them."""
     compacts: bool
     """What is asked for is an item that stands for the conversation."""
-    brought: list[InputItem] = msgspec.field(default_factory=list[InputItem])
+    brought: list[InputItem]
     """What the request brought to it."""
 
 
@@ -90,12 +90,13 @@ def parsed(
     ignored: Ignored,
 ) -> ResponsesParsed:
     """`before` is the conversation that the request goes on from. Raises BadRequest naming the field."""
-    new = messages_of(items_of(asked.input), config, ignored)
+    brought = items_of(asked.input)
+    new = messages_of(brought, config, ignored)
     if not new and (asked.input or not before):
         raise BadRequest("nothing is asked", hint="send text, or a message", field="input")
     conversation = with_results_together([*before, *new])
     told = (Message("system", asked.instructions),) if asked.instructions else ()
-    reasoning = asked.reasoning or ReasoningConfig()
+    reasoning = asked.reasoning or _UNSAID
     if asked.reasoning_effort is None:
         asked.reasoning_effort = reasoning.effort
     summary = reasoning.summary or reasoning.generate_summary
@@ -111,7 +112,7 @@ def parsed(
         logprobs=(asked.top_logprobs or 0) if weighs else None,
     )
     form, names = offered(asked, _output(asked), ignored)
-    compacts = bool(asked.input) and items_of(asked.input)[-1].type == TRIGGER
+    compacts = bool(brought) and brought[-1].type == TRIGGER
     if compacts:
         form = structs.replace(form, tool_choice="none", output=None)
     canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
@@ -126,11 +127,11 @@ def parsed(
         key_id=key_id,
         names=names,
         compacts=compacts,
+        brought=brought,
     )
 
 
 def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
-    text = asked.text or TextConfig()
     return Echo(
         background=bool(asked.background),
         conversation=asked.conversation if isinstance(asked.conversation, ConversationRef) else UNSET,
@@ -141,11 +142,11 @@ def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
         parallel_tool_calls=asked.parallel_tool_calls is not False,
         previous_response_id=asked.previous_response_id,
         prompt_cache_key=_as(str, asked.prompt_cache_key),
-        reasoning=ReasoningEcho(reasoning.effort, reasoning.summary or reasoning.generate_summary),
+        reasoning=_NO_REASONING if reasoning is _UNSAID else _reasoning_echo(reasoning),
         safety_identifier=_as(str, asked.safety_identifier),
         store=asked.store is not False,
         temperature=asked.temperature,
-        text=TextEcho(text.format or TextFormat("text"), text.verbosity or "medium"),
+        text=_PLAIN if asked.text is None else _text_echo(asked.text),
         tool_choice=asked.tool_choice or "auto",
         tools=tuple([_tool_echo(tool) for tool in asked.tools or ()]),
         top_logprobs=asked.top_logprobs or 0,
@@ -153,6 +154,19 @@ def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
         truncation=asked.truncation or "disabled",
         user=asked.user,
     )
+
+
+def _reasoning_echo(reasoning: ReasoningConfig) -> ReasoningEcho:
+    return ReasoningEcho(reasoning.effort, reasoning.summary or reasoning.generate_summary)
+
+
+def _text_echo(text: TextConfig) -> TextEcho:
+    return TextEcho(text.format or TextFormat("text"), text.verbosity or "medium")
+
+
+_UNSAID = ReasoningConfig()
+_NO_REASONING, _PLAIN = _reasoning_echo(_UNSAID), _text_echo(TextConfig())
+"""Of most requests."""
 
 
 def _as(kind: type[T], value: Any) -> T | None:

@@ -51,10 +51,13 @@ def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignor
     """Tools of the request and of its input's items. Raises BadRequest naming the field."""
     tools: list[Tool] = []
     names: Names = {}
+    given = asked.input if isinstance(asked.input, list) else []
+    if not asked.tools and asked.tool_choice is None and not any(item.tools for item in given):
+        return Offered(form_of([], None, asked.parallel_tool_calls, output), names)
     for i, tool in enumerate(asked.tools or []):
         tools += _tools(tool, f"tools[{i}]", names, ignored)
     later: dict[str, Tool] = {}  # what is offered again takes the place of what was
-    for i, item in enumerate(asked.input if isinstance(asked.input, list) else []):
+    for i, item in enumerate(given):
         if item.type in ("additional_tools", "tool_search_output"):
             for j, tool in enumerate(item.tools or []):
                 made = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
