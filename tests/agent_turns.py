@@ -42,17 +42,30 @@ CODEX_TOOLS: dict[str, list[JSON]] = {
         {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": _ANY},
         {"type": "web_search", "external_web_access": True, "search_content_types": ["text", "image"]},
     ],
+    "its own": [
+        {
+            "type": "namespace",
+            "name": "functions",
+            "description": "",
+            "tools": [{**_PATCH, "name": "exec", "description": "Runs scripts."}, _tool("wait", "cell_id")],
+        },
+    ],
 }
-"""Codex 0.171."""
+"""What Codex 0.171 offers a model, by how well it knows its name."""
 
 
-def codex(tools: list[JSON], items: list[JSON]) -> JSON:
-    """Codex's request: `items` after its own instructions, which are a message too."""
+def codex(known: str, items: list[JSON]) -> JSON:
+    """Codex's request: `items` after its own instructions, which are a message too. To its own models tools come as an
+    item.
+    """
+    tools = CODEX_TOOLS[known]
+    offer: JSON = {"type": "additional_tools", "id": "at_of_its_own", "role": "developer", "tools": tools}
+    as_item = known == "its own"
     return {
         "model": "scripted",
         "stream": True,
-        "input": [codex_message("developer", "You edit code."), *items],
-        "tools": tools,
+        "input": [*[offer] * as_item, codex_message("developer", "You edit code."), *items],
+        **({} if as_item else {"tools": tools}),
         "tool_choice": "auto",
         "parallel_tool_calls": True,
         "reasoning": {"summary": "auto", "effort": "low", "context": "all_turns"},

@@ -2,71 +2,45 @@
 
     python -m benchmarks.clients --all
     python -m benchmarks.clients --only codex claude-code --cache ~/.cache/perpend-clients
+    python -m benchmarks.clients --only codex claude-code --model qwen2.5-coder-1.5b
     python -m benchmarks.clients --list
 
 Needs npm, and packages to install: each client's, once, into the cache. Prints client × what was tried: ✓, ✗ (and what
-came instead), or — (the client has no such thing). Exits with 1 where there is a ✗.
+came instead), or — (the client has no such thing). Exits with 1 where there is a ✗. With a real model, agents are asked
+once to change a file, and what they show is printed.
 """
 
 import argparse
-import os
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 
-from benchmarks.clients import matrix, table
-from benchmarks.clients.matrix import Outcome, Place
-from benchmarks.clients.rows import CLIENTS, Client
-from benchmarks.clients.upstream import upstream
-from benchmarks.load.processes import free_port, started
+from benchmarks.clients import table
+from benchmarks.clients.client import Client
+from benchmarks.clients.gateways import real, scripted
+from benchmarks.clients.matrix import Outcome, Place, Room
+from benchmarks.clients.rows import CLIENTS
 
-MODEL = "scripted"
-CONFIG = """
-[defaults]
-model = "{model}"
-[providers.script]
-like = "vllm"
-base_url = "{url}"
-[models.{model}]
-provider = "script"
-name = "scripted"
-family = "vllm-budget"
-[aliases]
-"claude-*" = "{model}"
-"gpt-*" = "{model}"
-"""
-
-
-@contextmanager
-def gateway() -> Generator[Place]:
-    """`perpend serve` with a key of its own, in front of the scripted model."""
-    with TemporaryDirectory() as folder, upstream() as model:
-        home = Path(folder)
-        (home / "perpend.toml").write_text(CONFIG.format(model=MODEL, url=model.url))
-        env = {**os.environ, "PERPEND_HOME": str(home)}
-        perpend = [sys.executable, "-m", "perpend"]
-        made = subprocess.run(
-            [*perpend, "keys", "create", "matrix"], env=env, check=True, stdout=subprocess.PIPE, text=True
-        )
-        port = free_port()
-        command = [*perpend, "serve", "--port", str(port)]
-        with started("perpend", command, core=None, env=env, home=home) as running:
-            running.wait_ready(port, "/readyz")
-            yield Place(f"http://127.0.0.1:{port}", made.stdout.strip(), MODEL)
+REAL_TIMEOUT_S = 1800
 
 
 def tried(client: Client, place: Place, cache: Path) -> list[Outcome]:
     outcomes: list[Outcome] = []
     try:
-        for outcome in matrix.run(client, place, cache):
+        for outcome in Room(client, place, cache).outcomes():
             print(f"{client.name}: {outcome.cell} {outcome.mark}", file=sys.stderr)
             outcomes.append(outcome)
     except subprocess.CalledProcessError as error:
         return [Outcome("", "✗", f"can't be installed: {error.output[-300:]}")]
     return outcomes
+
+
+def once(client: Client, place: Place, cache: Path) -> None:
+    """An agent's tool loop, whatever comes of it."""
+    room = Room(client, place, cache, REAL_TIMEOUT_S)
+    print(f"== {client.name}\n{room.turns(client.prompts['tool loop'])}")
+    print(f"== the file: {(room.work / 'note.txt').read_text()}")
 
 
 def main() -> None:
@@ -83,13 +57,19 @@ def main() -> None:
     )
     default = Path(gettempdir()) / "perpend-clients"
     parser.add_argument("--cache", type=Path, default=default, help="where packages are kept")
+    parser.add_argument("--model", help="a real model, in place of the scripted one")
     options = parser.parse_args()
     chosen = [client for client in CLIENTS if not options.only or client.name in options.only]
     if options.list:
         print("\n".join(f"{one.name}: {' '.join(one.environment.packages)}" for one in chosen))
         return
     cache = options.cache.resolve()
-    with gateway() as place:
+    if options.model:
+        with real(options.model) as place:
+            for client in chosen:
+                once(client, place, cache)
+        return
+    with scripted() as place:
         found = {client.name: (client, tried(client, place, cache)) for client in chosen}
     print(table.drawn(found, cache))
     sys.exit(any(outcome.mark == "✗" for _client, outcomes in found.values() for outcome in outcomes))

@@ -18,6 +18,11 @@ class Step(NamedTuple):
 PATCH = "*** Begin Patch\n*** Update File: {file}\n@@\n-" + OLD + "\n+" + NEW + "\n*** End Patch\n"
 
 EDITS = (
+    # Codex with its default model, which has one tool: scripts that call the others
+    (
+        Step("exec", {"input": f"text(await tools.apply_patch(`{PATCH}`))"}),
+        Step("exec", {"input": 'text(await tools.exec_command({cmd: "cat {file}"}))'}),
+    ),
     # Codex, where it knows the model's name
     (Step("apply_patch", {"input": PATCH}), Step("exec_command", {"cmd": "cat {file}"})),
     # Codex, with any other model

@@ -5,14 +5,15 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from shutil import copy, rmtree
 from typing import Any, NamedTuple
 
 from benchmarks.clients.cells import CELLS, SCHEMA, Cell
+from benchmarks.clients.client import Client
 from benchmarks.clients.environments import installed
-from benchmarks.clients.rows import Client
 
 HERE = Path(__file__).parent
 TIMEOUT_S = 180
@@ -27,6 +28,7 @@ class Place(NamedTuple):
     url: str
     key: str
     model: str
+    home: Path
 
     def fill(self, text: str) -> str:
         said = (("http://127.0.0.1:8080", self.url), ("my-key", self.key), ("my-model", self.model))
@@ -42,25 +44,15 @@ class Outcome(NamedTuple):
     why: str = ""
 
 
-def run(client: Client, place: Place, cache: Path) -> Generator[Outcome]:
-    """The outcome of each cell, as they come; raises CalledProcessError where the client can't be installed."""
-    environment = installed(client.environment, cache)
-    room = Room(client, place, cache / "runs" / client.name.replace(" ", "-"))
-    room.path = client.environment.programs(environment)
-    room.modules = environment / "node_modules"
-    room.make()
-    said = room.commands() if "{prompt}" in client.argv else room.program()
-    yield from said
-
-
 class Room:
     """Where a client runs: a home, a working folder, its configuration."""
 
-    path: Path
-    modules: Path
-
-    def __init__(self, client: Client, place: Place, root: Path) -> None:
-        self.client, self.place, self.root = client, place, root
+    def __init__(self, client: Client, place: Place, cache: Path, timeout_s: float = TIMEOUT_S) -> None:
+        """Installs the client, the first time; raises CalledProcessError where that can't be."""
+        environment = installed(client.environment, cache)
+        self.path, self.modules = client.environment.programs(environment), environment / "node_modules"
+        self.client, self.place, self.timeout_s = client, place, timeout_s
+        self.root = root = cache / "runs" / client.name.replace(" ", "-")
         self.home, self.work = root / "home", root / "work"
         self.words = {
             "home": str(self.home),
@@ -69,9 +61,13 @@ class Room:
             "schema": str(self.home / "schema.json"),
             "schema_text": json.dumps(SCHEMA),
             "file": str(self.work / "note.txt"),
+            "gateway": str(place.home),
         }
+        self.shown: dict[tuple[str, ...], str] = {}
+        """By command: cells that differ in what is looked for alone are one run."""
+        self._make()
 
-    def make(self) -> None:
+    def _make(self) -> None:
         if self.root.exists():
             rmtree(self.root)
         self.home.mkdir(parents=True)
@@ -85,11 +81,11 @@ class Room:
         (self.work / "note.txt").write_text("pear\n")
         subprocess.run(["git", "init", "--quiet"], cwd=self.work, check=True)
 
-    def process(self, argv: list[str], **env: str) -> str:
+    def _process(self, argv: tuple[str, ...], **env: str) -> str:
         """What it printed, on either stream."""
         own = {name: self.place.fill(_fill(value, self.words)) for name, value in self.client.env.items()}
         kept = {name: os.environ[name] for name in ("LANG", "SSL_CERT_FILE") if name in os.environ}
-        path = f"{self.path}:{os.environ['PATH']}"
+        path = f"{self.path}:{os.environ['PATH']}:{Path(sys.executable).parent}"
         done = subprocess.run(
             argv,
             cwd=self.work,
@@ -98,12 +94,16 @@ class Room:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=TIMEOUT_S,
+            timeout=self.timeout_s,
             check=False,
         )
         return done.stdout
 
-    def commands(self) -> Generator[Outcome]:
+    def outcomes(self) -> Generator[Outcome]:
+        """Of each cell, as they come."""
+        yield from self._commands() if "{prompt}" in self.client.argv else self._program()
+
+    def _commands(self) -> Generator[Outcome]:
         for cell in CELLS:
             if cell.name in self.client.lacks:
                 yield Outcome(cell.name, "—", self.client.lacks[cell.name])
@@ -121,10 +121,12 @@ class Room:
             at = argv.index("{more}") if "{more}" in argv else len(argv)
             whole = (*argv[:at], *self.client.more.get(cell.name, ()), *argv[at + 1 :])
             words = {**self.words, "prompt": _fill(prompt, self.words)}
-            shown = self.process([self.place.fill(_fill(word, words)) for word in whole])
+            command = tuple(self.place.fill(_fill(word, words)) for word in whole)
+            shown = self.shown[command] if command in self.shown else self._process(command)
+            self.shown[command] = shown
         return shown
 
-    def program(self) -> Generator[Outcome]:
+    def _program(self) -> Generator[Outcome]:
         interpreter, name = self.client.argv
         for file in (HERE / "programs").iterdir():
             if file.stem == "harness" or file.name == name:
@@ -132,8 +134,8 @@ class Room:
         if self.modules.exists():
             (self.work / "node_modules").symlink_to(self.modules)
         asked = {cell.name: list(cell.prompts) for cell in CELLS if cell.name not in self.client.lacks}
-        printed = self.process(
-            [interpreter, name], MATRIX_PROMPTS=json.dumps(asked), MATRIX_IMAGE=self.words["image"]
+        printed = self._process(
+            (interpreter, name), MATRIX_PROMPTS=json.dumps(asked), MATRIX_IMAGE=self.words["image"]
         )
         said: dict[str, Any] = {}
         for line in printed.splitlines():

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.clients.cells import CELLS
+from benchmarks.clients.client import Client
 from benchmarks.clients.environments import installed
 from benchmarks.clients.matrix import Outcome
-from benchmarks.clients.rows import Client
 
 
 def drawn(found: Mapping[str, tuple[Client, Sequence[Outcome]]], cache: Path) -> str:

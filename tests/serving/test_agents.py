@@ -58,21 +58,21 @@ def of_type(said: list[JSON], kind: str) -> list[JSON]:
     return [event for event in said if event["type"] == kind]
 
 
-@pytest.mark.parametrize("model_name", CODEX_TOOLS)
-def test_codex_goes_through_a_tool_loop(model_name: str, gateway: Gateway) -> None:
-    tools, items = CODEX_TOOLS[model_name], [codex_message("user", EDIT)]
+@pytest.mark.parametrize("known", CODEX_TOOLS)
+def test_codex_goes_through_a_tool_loop(known: str, gateway: Gateway) -> None:
+    items = [codex_message("user", EDIT)]
     for output in ("done", "pomelo"):
-        said = events(gateway, "/v1/responses", codex(tools, items))
+        said = events(gateway, "/v1/responses", codex(known, items))
         done = [event["item"] for event in of_type(said, "response.output_item.done")]
         assert done[-1]["type"] in ("function_call", "custom_tool_call")
         items = [*items, *codex_answered(done, output)]
-    last = of_type(events(gateway, "/v1/responses", codex(tools, items)), "response.completed")[0]["response"]
+    last = of_type(events(gateway, "/v1/responses", codex(known, items)), "response.completed")[0]["response"]
     assert last["output"][-1]["content"][0]["text"].startswith("The file now says pomelo")
     assert "client_metadata" in last["perpend"]["ignored"]
 
 
 def test_codex_patches_with_a_custom_tool(gateway: Gateway) -> None:
-    asked = codex(CODEX_TOOLS["one that it knows"], [codex_message("user", EDIT)])
+    asked = codex("one that it knows", [codex_message("user", EDIT)])
     call = of_type(events(gateway, "/v1/responses", asked), "response.output_item.done")[-1]["item"]
     assert (call["type"], call["name"]) == ("custom_tool_call", "apply_patch")
     assert call["input"].startswith("*** Begin Patch\n*** Update File: note.txt")
@@ -88,7 +88,7 @@ def test_codex_shows_a_picture_that_its_tool_read(gateway: Gateway) -> None:
     }
     result: JSON = {"type": "function_call_output", "call_id": "call_1", "output": [picture]}
     items = [codex_message("user", "What is in a.png? (cue: image)"), call, result]
-    said = events(gateway, "/v1/responses", codex(CODEX_TOOLS["a model that Codex doesn't know"], items))
+    said = events(gateway, "/v1/responses", codex("a model that Codex doesn't know", items))
     assert (
         of_type(said, "response.completed")[0]["response"]["output"][-1]["content"][0]["text"]
         == "A PNG image."
