@@ -23,7 +23,7 @@ from perpend.statistics import proportion
 from perpend.types import Limits, Message, Request, Sampling, StrategySpec
 
 README = Path(__file__).parents[1] / "README.md"
-RIGHT = 13
+RIGHT = 84
 Row = dict[str, Any]
 
 

@@ -25,6 +25,8 @@ from perpend.types import Answer, Form, Limits, Message, Request, Sampling, Tool
 
 QUESTIONS = Path(__file__).with_name("tool_questions.toml")
 Row = dict[str, Any]
+_CALL, _REPLY = 128, 32
+"""Tokens after which an answer is cut. Where no call is needed, one that comes has begun by then."""
 
 
 def fits(answer: Answer, needed: str, schema: dict[str, Any]) -> bool:
@@ -57,7 +59,7 @@ async def run(options: argparse.Namespace) -> list[Row]:
                 model=options.model,
                 effort=options.effort,
                 form=Form(tools=tuple(tools.values())),
-                limits=Limits(max_output_tokens=options.tokens),
+                limits=Limits(max_output_tokens=_CALL if needed else _REPLY),
                 sampling=Sampling(seed=options.seed),
             )
             async with gate:
@@ -97,7 +99,6 @@ def main() -> None:
     parser.add_argument("--model", default="qwen2.5-coder-1.5b")
     parser.add_argument("--set", choices=("tune", "report"), default="report")
     parser.add_argument("--effort", default="none", help="to think before the answer")
-    parser.add_argument("--tokens", type=int, default=128, help="an answer is cut there, thought included")
     parser.add_argument("--at-once", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("out"))
