@@ -15,7 +15,17 @@ from perpend.backends.families import Family, family_named
 from perpend.backends.http import Account, HTTPClient
 from perpend.backends.providers import Provider
 from perpend.solve.transcript import Transcript
-from perpend.types import AnswerDelta, CallEnded, Carried, Message, Part, Served, ThinkingDelta, ToolCallDelta
+from perpend.types import (
+    AnswerDelta,
+    CallEnded,
+    Carried,
+    Message,
+    Part,
+    Served,
+    ThinkingDelta,
+    ToolCallDelta,
+    Weighed,
+)
 
 
 class Asked(NamedTuple):
@@ -120,7 +130,7 @@ def joined(events: list[CallEvent]) -> list[CallEvent]:
 def content(events: list[CallEvent]) -> tuple[Part, ...]:
     """The parts of a message that they make, as the spine puts them together."""
     transcript = Transcript()
-    transcript.add(event for event in events if not isinstance(event, CallEnded | Served))
+    transcript.add(event for event in events if not isinstance(event, CallEnded | Served | Weighed))
     return transcript.content
 
 
