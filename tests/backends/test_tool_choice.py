@@ -9,7 +9,7 @@ from perpend.backends.contract import Call
 from perpend.backends.families import family_named
 from perpend.backends.tool_choice import choosing, decided, undecided
 from perpend.backends.tool_text import as_text
-from perpend.types import Form, Message, NamedTool, Sampling, Tool
+from perpend.types import Form, Message, NamedTool, Sampling, Tool, ToolResult, ToolUse
 
 WEATHER = Tool(name="get_weather")
 READ = Tool(name="read_file", description="Reads.")
@@ -75,3 +75,15 @@ def test_a_tool_called_reply_keeps_its_name() -> None:
     assert '"name":"answer_in_words"' in system.text
     assert decided(form, {"reply": -0.1}).tool_choice == NamedTool("reply")
     assert decided(form, {"reply": -2.0, "answer": -0.1}).tool_choice == "none"
+
+
+def test_past_calls_and_their_results_need_no_tags_to_be_understood() -> None:
+    messages = (
+        *CALL.messages,
+        Message("assistant", (ToolUse("c", "read_file", '{"path": "a"}'),)),
+        Message("tool", (ToolResult("c", "b"),)),
+    )
+    for form in (FORM, replace(FORM, tool_choice="none")):
+        *_, call, result = as_text(messages, form, "chosen")
+        assert call.text == '{"name": "read_file", "arguments": {"path": "a"}}'
+        assert (result.role, result.text) == ("user", "This is what the call gave:\nb")

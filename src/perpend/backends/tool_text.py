@@ -4,7 +4,7 @@ Tools are described in the system prompt between `<tools>` tags, calls are JSON 
 results come back between `<tool_response>` tags (NousResearch/Hermes-Function-Calling; Qwen2.5's chat template).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -52,6 +52,22 @@ _REPLY: dict[str, Any] = {
     "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
 }
 _SHOWN = ("Hi!", '{{"name": "{reply}", "arguments": {{"text": "Hello! What can I do for you?"}}}}')
+
+
+class _Marks(NamedTuple):
+    """How a past call and its result are written."""
+
+    call: str
+    result: str
+
+
+_TAGS = _Marks(f"\n{OPEN}\n{{}}\n{CLOSE}", "\n<tool_response>\n{}\n</tool_response>")
+_MARKS: dict[ToolStyle, _Marks] = {
+    "hermes": _TAGS,
+    # in words: where a reply is written, no tags are told of
+    "chosen": _Marks("\n{}", "\nThis is what the call gave:\n{}"),
+    "none": _TAGS,
+}
 CALL_BEGUN = '{"name": "'
 _FORMAT = "Give the final answer as JSON that fits this schema: {schema}"
 _json = msgspec.json.encode
@@ -89,7 +105,7 @@ def reply_name(tools: tuple[Tool, ...]) -> str:
 
 def as_text(messages: tuple[Message, ...], form: Form, style: ToolStyle = "hermes") -> tuple[Message, ...]:
     """The conversation in plain messages, tools and format in its system prompt. Raises BadRequest for images."""
-    plain = [_plain(message) for message in messages]
+    plain = [_plain(message, _MARKS[style]) for message in messages]
     system = [plain.pop(0).text] if plain and plain[0].role == "system" else []
     about, shown = _told(callable_tools(form), style)
     if style != "none" and form.output is not None and form.output.schema is not None:
@@ -115,7 +131,7 @@ def _listed(tools: tuple[Tool, ...]) -> str:
     return "\n".join(_signature(tool) for tool in tools)
 
 
-def _plain(message: Message) -> Message:
+def _plain(message: Message, marks: _Marks) -> Message:
     if isinstance(message.content, str):
         return message
     texts: list[str] = []
@@ -126,17 +142,17 @@ def _plain(message: Message) -> Message:
             texts.append(part.text)
         elif isinstance(part, ToolUse):
             call = f'{{"name": {_json(part.name).decode()}, "arguments": {part.arguments or "{}"}}}'
-            texts.append(f"\n{OPEN}\n{call}\n{CLOSE}")
+            texts.append(marks.call.format(call))
         elif isinstance(part, ToolResult):
-            texts.append(f"\n<tool_response>\n{_result(part)}\n</tool_response>")
+            texts.append(marks.result.format(_result(part, marks)))
     role = "user" if message.role == "tool" else message.role
     return Message(role, "".join(texts).removeprefix("\n"))
 
 
-def _result(result: ToolResult) -> str:
+def _result(result: ToolResult, marks: _Marks) -> str:
     if isinstance(result.content, str):
         return result.content
-    return _plain(Message("user", result.content)).text
+    return _plain(Message("user", result.content), marks).text
 
 
 def _signature(tool: Tool) -> str:
