@@ -1,4 +1,4 @@
-"""Embeddings are passed on to providers that have them, as OpenAI's own SDK asks for them, and accounted."""
+"""Embeddings are passed on to providers, as OpenAI's own SDK asks for them, or made here, and accounted."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,10 +7,14 @@ from typing import Any
 import msgspec
 import pytest
 from openai import AsyncOpenAI
+from packaged_embedder import write
 from scripted import House, gateway
 from wire_server import Server, fronted
 
-from perpend.config.schema import ModelConfig, PriceConfig, ProviderConfig
+from perpend.config.schema import Config, ModelConfig, PriceConfig, ProviderConfig
+from perpend.engine.embedder import PackagedModel
+from perpend.engine.embedders import packaged
+from perpend.runtime import Runtime
 from perpend.storage.usage import total, usage
 
 VECTORS = [[0.25, -1.0], [0.5, 2.0]]
@@ -23,6 +27,7 @@ SAID = msgspec.json.encode(
     }
 )
 ONE = msgspec.json.encode({"data": [{"embedding": VECTORS[0]}], "usage": {"prompt_tokens": 7}})
+MINILM = "all-minilm-l6-v2"
 PRICE = PriceConfig(input=Decimal(2))
 
 
@@ -108,3 +113,47 @@ async def test_what_is_passed_over_is_named() -> None:
     async with gateway(House()) as front:
         reply = await front.post({"model": "m", "input": "a", "user": "u", "x_y_z": 1}, "/v1/embeddings")
     assert reply.json["perpend"]["ignored"] == ["x_y_z", "user"]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small model of that name."""
+    monkeypatch.setitem(packaged(), MINILM, write(tmp_path, monkeypatch, name=MINILM))
+
+
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("name", [MINILM, "text-embedding-3-small"])
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+async def test_a_packaged_model_makes_them_here(name: str, encoding: Any, tmp_path: Path) -> None:
+    config = Config(home=tmp_path / "home", aliases={"text-embedding-*": MINILM})
+    async with await Runtime.open(config) as runtime:
+        house: Any = runtime
+        async with gateway(house) as front, sdk(front.port) as client:
+            made = await client.embeddings.create(
+                model=name, input=["a", "b c d e"], encoding_format=encoding
+            )
+            listed = [model.id for model in (await client.models.list()).data]
+            chat = {"model": name, "messages": [{"role": "user", "content": "hi"}]}
+            refused = await front.post(chat, "/v1/chat/completions")
+        spent = total(usage(runtime.store))
+    said = {"float": [[1.0, 0.5], [7.0, 0.5]], "base64": ["AACAPwAAAD8=", "AADgQAAAAD8="]}
+    assert [one.embedding for one in made.data] == said[encoding]
+    assert (made.usage.prompt_tokens, made.perpend["truncated"], made.perpend["cost_usd"]) == (4, [1], 0)
+    assert (spent.requests, spent.input, spent.cost_usd) == (1, 4, 0)
+    assert MINILM in listed
+    assert (refused.status, refused.error["param"]) == (400, "model")
+    assert "embeddings" in refused.error["message"]
+
+
+async def test_a_packaged_model_that_isnt_installed_isnt_listed_and_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = PackagedModel(name=MINILM, package="not_there", weights="", sha256="", dimensions=384)
+    monkeypatch.setitem(packaged(), MINILM, missing)
+    async with await Runtime.open(Config(home=tmp_path)) as runtime:
+        house: Any = runtime
+        async with gateway(house) as front:
+            reply = await front.post({"model": MINILM, "input": "a"}, "/v1/embeddings")
+        assert MINILM not in runtime.models.names()
+    assert (reply.status, reply.error["param"]) == (400, "model")
+    assert "perpend[embeddings]" in reply.error["hint"]

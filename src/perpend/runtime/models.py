@@ -13,17 +13,21 @@ from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Backend, Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header, signer_of
 from perpend.backends.deployments import Deployment, Deployments
+from perpend.backends.embeddings import embed
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.http import Account, HTTPClient, Patience, Signer
 from perpend.backends.providers import Provider, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_keys
 from perpend.engine.catalogue import Weights, catalogue, weights_of
+from perpend.engine.embedder import PackagedModel
+from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
 from perpend.errors import BadRequest, ConfigError, NotFound, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
+from perpend.solve.embed import Place
 
 _ENGINES_WIRE = "llama_completion"
 _ENGINES_PACE = Patience(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)
@@ -54,8 +58,9 @@ class Models:
                 raise ConfigError(f"aliases.{alias}: {error.message}", hint=error.hint) from None
 
     def names(self) -> list[str]:
-        """The config's models, then the catalogue's."""
-        return list(dict.fromkeys([*self._config.models, *catalogue()]))
+        """The config's models, then the catalogue's, then packaged ones that are installed."""
+        here = [name for name, model in packaged().items() if model.installed]
+        return list(dict.fromkeys([*self._config.models, *catalogue(), *here]))
 
     def resolve(self, name: str | None) -> ServedModel:
         """Raises NotFound naming the nearest model."""
@@ -106,7 +111,8 @@ class Models:
 
     def configured(self, name: str) -> tuple[str, ModelConfig]:
         """The model that a name or an alias means, and how it is served. Raises NotFound naming the nearest."""
-        meant = name if name in self._config.models or name in catalogue() else self._alias(name)
+        known = name in self._config.models or name in catalogue() or name in packaged()
+        meant = name if known else self._alias(name)
         return meant, self._row(meant)
 
     def _alias(self, name: str) -> str:
@@ -118,7 +124,7 @@ class Models:
     def _row(self, name: str) -> ModelConfig:
         if name in self._config.models:
             return self._config.models[name]
-        if name in catalogue():
+        if name in catalogue() or name in packaged():
             return ModelConfig()
         if name.endswith(".gguf"):
             return ModelConfig(gguf=Path(name))
@@ -131,7 +137,15 @@ class Models:
             field="model",
         )
 
+    def packaged(self, name: str) -> PackagedModel | None:
+        """The packaged embedding model that a name or an alias means, if it means one. Raises NotFound."""
+        meant, _ = self.configured(name)
+        return None if meant in self._config.models else packaged().get(meant)
+
     def _serve(self, name: str, row: ModelConfig) -> ServedModel:
+        if self.packaged(name):
+            hint = f"POST /v1/embeddings asks it; others are {', '.join(catalogue())}"
+            raise BadRequest(f"{name} makes embeddings, and nothing else", hint=hint, field="model")
         family = family_named(row.family) if row.family else self._family(name, row)
         context = row.context
         if row.embedded:
@@ -211,17 +225,19 @@ class Models:
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
         )
 
-    def upstreams(self, name: str) -> list[tuple[Upstream, str]]:
-        """Where a model is reached that isn't embedded, and its name there. Raises NotFound and BadRequest."""
+    def embedding_places(self, name: str) -> list[Place]:
+        """Where a model of a provider makes embeddings. Raises NotFound and BadRequest."""
         meant, row = self.configured(name)
         if row.embedded:
             raise BadRequest(
                 f"{name!r} is embedded, and the engine in this house makes no embeddings",
-                hint="run `llama-server --embedding -m FILE.gguf` beside it, and ask for llama-server/MODEL",
+                hint=f"ask for {', '.join(packaged())}; or run `llama-server --embedding -m FILE.gguf` beside it, "
+                "and ask for llama-server/MODEL",
                 field="model",
             )
+        price_at = self.resolve(name).price_at
         return [
-            (upstream, place.name or meant)
+            Place(place.provider, price_at(place.provider), partial(embed, upstream, place.name or meant))
             for place in row.places
             for upstream, _ in self._accounts(meant, place)
         ]

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from perpend.accounting.prices import Price
 from perpend.backends.http import HTTPClient
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config
 from perpend.documents import PDFReader
+from perpend.engine.embedders import Embedders
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
 from perpend.errors import WeightsError
@@ -20,7 +23,7 @@ from perpend.solve.aside import asking
 from perpend.solve.asking import Asking
 from perpend.solve.count import count_input
 from perpend.solve.documents import readable
-from perpend.solve.embed import embed
+from perpend.solve.embed import Place, embed
 from perpend.storage.conversations import Conversations
 from perpend.storage.responses import Responses
 from perpend.storage.store import Store
@@ -37,6 +40,7 @@ class Runtime:
         self.responses = Responses(store, config.storage.responses_days)
         self.conversations = Conversations(store)
         self.engines = EnginePool(config.engine, home)
+        self._embedders = Embedders()
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)
         self.verifiers = Verifiers(config)
@@ -101,9 +105,13 @@ class Runtime:
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
         """See `perpend.solve.embed`."""
-        places = self.models.upstreams(request.model)
-        served, origin = self.models.resolve(request.model), Origin("embeddings", key_id)
-        return await embed(request, served, places, self.store.writer, origin)
+        packaged = self.models.packaged(request.model)
+        if packaged is None:
+            places = self.models.embedding_places(request.model)
+        else:
+            places = [Place(EMBEDDED, Price(), partial(self._embedders.embed, packaged))]
+        name, _ = self.models.configured(request.model)
+        return await embed(request, name, places, self.store.writer, Origin("embeddings", key_id))
 
     async def count_input(self, request: Request) -> int:
         """Prompt tokens of `request`; see `perpend.solve.count`."""
@@ -114,6 +122,7 @@ class Runtime:
         await self.verifiers.aclose()
         await self._http.aclose()
         await self.engines.aclose()
+        await self._embedders.aclose()
         self.store.close()
 
     async def __aenter__(self) -> Self:

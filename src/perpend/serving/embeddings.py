@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`: passed on to providers that have them."""
+"""`POST /v1/embeddings`: passed on to providers that have them, or made by a packaged model."""
 
 from typing import Protocol
 

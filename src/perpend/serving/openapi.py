@@ -145,7 +145,7 @@ def _completion(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _embeddings(schema: dict[str, Any]) -> dict[str, Any]:
     answer = _json("The embeddings.", schema["EmbeddingList"])
-    summary = "Embeddings of texts, by a provider that has them."
+    summary = "Embeddings of texts, by a provider that has them or a packaged model."
     return _post("createEmbedding", summary, schema["EmbeddingsRequest"], answer, schema["ErrorBody"])
 
 

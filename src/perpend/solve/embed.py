@@ -1,43 +1,49 @@
 """Embeddings through the house: asked of a model's places in turn, accounted in the ledger, and passed on."""
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 
 from msgspec.structs import replace
 
-from perpend.backends.contract import Upstream
-from perpend.backends.embeddings import embed as embed_at
+from perpend.accounting.prices import Price
 from perpend.errors import PerpendError, UpstreamError
 from perpend.solve.control import Clock
-from perpend.solve.model import ServedModel
 from perpend.solve.solve import Origin, Recorder
 from perpend.storage.tables import LedgerRow, Status
 from perpend.types import Embedded, EmbeddingRequest, Usage, new_id
 
-Place = tuple[Upstream, str]
-"""Where a model is, and its name there."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model makes embeddings."""
+
+    provider: str
+    price: Price
+    embed: Callable[[EmbeddingRequest], Awaitable[Embedded]]
 
 
 async def embed(
-    asked: EmbeddingRequest, model: ServedModel, places: Sequence[Place], recorder: Recorder, origin: Origin
+    asked: EmbeddingRequest, model: str, places: Sequence[Place], recorder: Recorder, origin: Origin
 ) -> Embedded:
-    """The row is durable before this returns. Raises BadRequest and UpstreamError: of the last place, if all fail."""
+    """The row is durable before this returns. Raises BadRequest, EngineError and UpstreamError: of the last place, if
+    all fail."""
     row = _Row(model, origin)
     try:
-        provider, made = await _made(asked, places)
+        place, made = await _made(asked, places)
     except PerpendError as error:
-        await recorder.write(row.ended("failed", model.provider, error_code=error.code))
+        await recorder.write(row.ended("failed", places[0].provider, error_code=error.code))
         raise
-    cost = model.price_at(provider).cost(made.usage)
-    made = replace(made, request_id=row.id, cost_usd=cost)
-    await recorder.write(row.ended("finished", provider, made=made))
+    made = replace(made, request_id=row.id, cost_usd=place.price.cost(made.usage))
+    await recorder.write(row.ended("finished", place.provider, made=made))
     return made
 
 
-async def _made(asked: EmbeddingRequest, places: Sequence[Place]) -> tuple[str, Embedded]:
-    for left, (upstream, name) in zip(reversed(range(len(places))), places, strict=True):
+async def _made(asked: EmbeddingRequest, places: Sequence[Place]) -> tuple[Place, Embedded]:
+    for left, place in zip(reversed(range(len(places))), places, strict=True):
         try:
-            return upstream.provider.name, await embed_at(upstream, name, asked)
+            return place, await place.embed(asked)
         except UpstreamError as error:
             if not left or not error.elsewhere:
                 raise
@@ -47,7 +53,7 @@ async def _made(asked: EmbeddingRequest, places: Sequence[Place]) -> tuple[str, 
 class _Row:
     """A request's ledger row, from its beginning on."""
 
-    def __init__(self, model: ServedModel, origin: Origin) -> None:
+    def __init__(self, model: str, origin: Origin) -> None:
         self.id = new_id("req")
         self._model = model
         self._origin = origin
@@ -62,7 +68,7 @@ class _Row:
             id=self.id,
             key_id=self._origin.key_id,
             source=self._origin.source,
-            model=self._model.name,
+            model=self._model,
             model_version=None if made is None else made.model_version,
             provider=provider,
             created_at=self._began,
@@ -74,7 +80,7 @@ class _Row:
             cached=usage.cached,
             thinking=0,
             answer=0,
-            cost_usd=self._model.price.cost(usage) if made is None else made.cost_usd,
+            cost_usd=Decimal(0) if made is None else made.cost_usd,
             requested_thinking=0,
             effective_thinking=0,
             lowered_by=None,

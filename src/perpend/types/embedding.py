@@ -27,3 +27,5 @@ class Embedded(Struct, frozen=True):
     model_version: str
     request_id: str = ""
     cost_usd: Decimal = Decimal(0)
+    truncated: tuple[int, ...] = ()
+    """Which texts are longer than the model reads: their vectors stand for their beginnings."""

@@ -51,6 +51,8 @@ class EmbeddingReport(Struct, frozen=True):
     cost_usd: Any
     """US dollars."""
     ignored: tuple[str, ...]
+    truncated: tuple[int, ...]
+    """Indexes of texts of which a packaged model read the beginning only; providers don't tell."""
 
 
 class EmbeddingList(Struct, frozen=True, kw_only=True):
@@ -104,7 +106,9 @@ def body_of(made: Embedded, parsed: EmbeddingsParsed) -> bytes:
         ],
         model=parsed.request.model,
         usage=EmbeddingUsage(tokens, tokens),
-        perpend=EmbeddingReport(made.request_id, made.model_version, made.cost_usd, parsed.ignored),
+        perpend=EmbeddingReport(
+            made.request_id, made.model_version, made.cost_usd, parsed.ignored, made.truncated
+        ),
     )
     return encode(body)
 
