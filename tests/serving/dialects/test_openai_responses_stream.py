@@ -15,7 +15,17 @@ from perpend.serving.dialects.openai_responses_request import ResponsesParsed, d
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
-from perpend.types import Event, Finished, ThinkingDelta, ToolCallDelta, ToolUse, Visibility, wrapped
+from perpend.serving.sse import KEEP_ALIVE
+from perpend.types import (
+    AnswerDelta,
+    Event,
+    Finished,
+    ThinkingDelta,
+    ToolCallDelta,
+    ToolUse,
+    Visibility,
+    wrapped,
+)
 
 TOOLS: tuple[dict[str, Any], ...] = (
     {"type": "function", "name": "add"},
@@ -145,3 +155,17 @@ def test_an_error_in_the_middle_is_a_failed_response() -> None:
         "hint": "try again",
     }
     assert stream.done
+
+
+def test_a_silent_stream_is_kept_alive_by_events_that_clients_count() -> None:
+    stream = ResponseStream(asked())
+    assert stream.keep_alive == KEEP_ALIVE
+    stream.render([STARTED])
+    data = (
+        stream.keep_alive + stream.keep_alive + stream.render([AnswerDelta("42"), Finished(answer("42", ""))])
+    )
+    events = named_events_of(data)
+    assert [event["type"] for event in events[:4]] == [
+        *("response.created", "response.in_progress", "response.in_progress", "response.output_item.added"),
+    ]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))

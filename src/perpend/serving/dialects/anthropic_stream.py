@@ -27,11 +27,13 @@ _DELTAS: dict[Kind, bytes] = {
 
 
 class MessageStream(BlockStream):
-    keep_alive = b'event: ping\ndata: {"type":"ping"}\n\n'
-
     def __init__(self, parsed: MessagesParsed) -> None:
         super().__init__(parsed.request.visibility, parsed.thoughts)
         self._parsed = parsed
+
+    @property
+    def keep_alive(self) -> bytes:
+        return b'event: ping\ndata: {"type":"ping"}\n\n'
 
     def begin(self, started: Started) -> bytes:
         message: dict[str, Any] = {

@@ -118,7 +118,6 @@ class BlockStream(ABC):
     answered with an error.
     """
 
-    keep_alive = sse.KEEP_ALIVE
     tells: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, visibility: Visibility, thoughts: bool = True) -> None:
@@ -134,6 +133,10 @@ class BlockStream(ABC):
         self._summary: int | None = None
         self._summarised = False  # the thought under way is the one that the summary stands for
         self._calls: dict[int, int] = {}
+
+    @property
+    def keep_alive(self) -> bytes:
+        return sse.KEEP_ALIVE
 
     @abstractmethod
     def begin(self, started: Started) -> bytes: ...

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import structs
 
 from perpend.errors import PerpendError, PromptTooLong
-from perpend.serving import errors
+from perpend.serving import errors, sse
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.openai_responses_answer import (
     called,
@@ -41,7 +41,7 @@ class ResponseStream(BlockStream):
         super().__init__(parsed.request.visibility)
         self._parsed = parsed
         self._number = 0
-        self._begun = False
+        self._begun: ResponseBody | None = None  # as the stream said it at its beginning
         shown = parsed.request.visibility == "visible"
         self._texts: dict[Kind, str] = {
             "thought": "response.reasoning_text" if shown else "response.reasoning_summary_text",
@@ -53,12 +53,21 @@ class ResponseStream(BlockStream):
         self._heads: dict[int, bytes] = {}  # where a block's deltas belong
         self._free: dict[int, FreeText] = {}  # the blocks that call custom tools
 
+    @property
+    def keep_alive(self) -> bytes:
+        """An event: Codex gives up on a stream that has had none for five minutes, whatever its comments say."""
+        if self._started is not None:
+            started, self._started = self._started, None
+            return self.begin(started)
+        if self._begun is None:
+            return sse.KEEP_ALIVE
+        return _event("response.in_progress", self._next(), {"response": self._begun})
+
     def begin(self, started: Started) -> bytes:
         return self._begin(started.model)
 
     def _begin(self, model: str | None = None) -> bytes:
-        self._begun = True
-        fresh = unfinished(self._parsed, "in_progress", model)
+        self._begun = fresh = unfinished(self._parsed, "in_progress", model)
         # The first event was numbered before this one is written: it opens the stream, from 0.
         return b"".join([_event(f"response.{name}", n, {"response": fresh}) for n, name in _OPENING])
 
@@ -123,7 +132,7 @@ class ResponseStream(BlockStream):
     def over(self, body: ResponseBody, told: bytes = b"") -> bytes:
         """The end of a stream whose response has no answer."""
         self.done = True
-        before = b"" if self._begun else self._begin()
+        before = self._begin() if self._begun is None else b""
         return before + told + _event("response.failed", self._next(), {"response": body})
 
     def fail(self, error: PerpendError) -> bytes:
