@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from decimal import getcontext
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,8 @@ def test_a_problem_is_the_same_in_every_process() -> None:
         return done.stdout
 
     assert drawn("1") == drawn("2")
+
+
+def test_decimals_stay_as_exact_as_they_were() -> None:
+    problem(Drawn("decimal_arithmetic", 0, 0))
+    assert getcontext().prec == 28  # a task of its own precision; dollars are summed in this process

@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stdout
+from decimal import localcontext
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
@@ -103,8 +104,8 @@ def problem(drawn: Drawn) -> tuple[Any, dict[str, Any]]:
 
 @contextmanager
 def _quietly() -> Generator[None, None, None]:
-    """Some tasks print, and some warn of answers in another form."""
-    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    """Some tasks print, some warn of answers in another form, and one sets how exact all decimals are: dollars too."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings(), localcontext():
         warnings.simplefilter("ignore")
         yield
 
