@@ -22,6 +22,9 @@ from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
 
+_UPGRADE = (b"upgrade", b"websocket")
+"""Codex goes on over HTTP at once, for the status that answers this alone."""
+
 
 class House(Solver, Embedder, Protocol):
     """What of the runtime the application needs."""
@@ -72,8 +75,8 @@ class App:
         }
 
         self._cors = Cors(config.serve.cors_origins) if config.serve.cors_origins else None
-        self._named = {MODELS_PATH + "/": _get(info.models)}
-        by_id = stored.routes | Conversations(dialect, config, auth).routes
+        named = {MODELS_PATH + "/.+": _get(info.models)}
+        by_id = named | stored.routes | Conversations(dialect, config, auth).routes
         self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
 
     async def aclose(self) -> None:
@@ -100,15 +103,12 @@ class App:
             return self._cors.preflight
         methods = self._routes.get(path) or self._routes.get(path.rstrip("/"))
         if methods is None:
-            methods = next((to for start, to in self._named.items() if path.startswith(start)), None)
-            methods = methods or self._find(scope)
+            methods = self._find(scope)
             if methods is None:
                 raise _no_such_path(path, list(self._routes))
         handler = methods.get(scope["method"])
         if handler is None:
-            if (b"upgrade", b"websocket") in scope[
-                "headers"
-            ]:  # Codex goes on over HTTP at once, for this status alone
+            if _UPGRADE in scope["headers"]:
                 raise UpgradeRefused("no WebSocket is served here", hint="send the same over HTTP")
             allowed = ", ".join(methods)
             raise MethodNotAllowed(f"{scope['method']} isn't for {path}", hint=f"use {allowed}")

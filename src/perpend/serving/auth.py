@@ -95,6 +95,11 @@ class Auth:
             )
         return None
 
+    def owner(self, scope: Scope) -> str | None:
+        """The id of the key that came along: whose the things are that this request makes or asks for."""
+        key = self.check(scope)
+        return None if key is None else key.id
+
     def _is_foreign(self, origin: str) -> bool:
         """Whether a web page sent this that wasn't loaded from this machine, nor is trusted by the config."""
         try:

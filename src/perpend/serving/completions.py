@@ -12,12 +12,12 @@ from perpend.config.schema import Config
 from perpend.errors import NotFound, Overloaded, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
-from perpend.serving.asgi import JSON, Receive, Scope, Send, read_body, respond
+from perpend.serving.asgi import Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
-from perpend.serving.out import Streamed, Whole, refuse, request_id_header
+from perpend.serving.out import Streamed, Whole, refuse, send_json
 from perpend.serving.watch import Watch
 from perpend.solve import Sink
 from perpend.types import Answer, Request
@@ -58,11 +58,7 @@ class Completions(Generic[P]):
         key_id = None if key is None else key.id
         metrics = self._metrics
         if metrics.in_flight >= self._limit:
-            raise Overloaded(
-                f"{self._limit} requests are being answered already",
-                retry_after=1,
-                hint="retry after a moment, or raise serve.max_concurrent",
-            )
+            raise errors.overloaded(self._limit)
         metrics.in_flight += 1
         try:
             body = await read_body(receive, self._config.serve.max_body_bytes)
@@ -121,4 +117,4 @@ class Counting(Completions[P]):
 
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
         count = await self._solver.count_input(parsed.request)
-        await respond(send, 200, msgspec.json.encode(self.told(count)), [JSON, request_id_header(None)])
+        await send_json(send, msgspec.json.encode(self.told(count)))

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from perpend.config.schema import Config
 from perpend.errors import NotFound
-from perpend.serving.asgi import JSON, Handler, Receive, Scope, Send, read_body, respond
+from perpend.serving.asgi import Handler, Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.decode import decode
 from perpend.serving.dialects.openai_responses import OpenAIResponses
@@ -16,7 +16,7 @@ from perpend.serving.dialects.openai_responses_ids import listed
 from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_schema import InputItem
 from perpend.serving.fields import Ignored
-from perpend.serving.out import request_id_header
+from perpend.serving.out import send_json
 from perpend.serving.pages import page, page_of
 from perpend.storage.tables import ConversationRow
 from perpend.types import new_id
@@ -74,19 +74,18 @@ class Conversations:
         }
 
     async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._auth.check(scope)
+        key_id = self._auth.owner(scope)
         body, ignored = await self._read(receive), self._ignored()
         asked = decode(_new, body, ignored) if body.strip() else ConversationRequest()
-        key_id = None if key is None else key.id
         metadata = msgspec.json.encode(asked.metadata or {})
         row = ConversationRow(new_id("conv"), key_id, int(time.time()), metadata)
         added = self._listed(asked.items or [], ignored)
         await self._dialect.talks.put(row)
         await self._dialect.add(row.id, added)
-        await _json(send, _body(row))
+        await send_json(send, _body(row))
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _json(send, _body(self._row(scope)))
+        await send_json(send, _body(self._row(scope)))
 
     async def update(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
@@ -94,30 +93,30 @@ class Conversations:
         metadata = msgspec.json.encode(asked.metadata or {})
         changed = ConversationRow(row.id, row.key_id, row.created_at, metadata)
         await self._dialect.talks.put(changed)
-        await _json(send, _body(changed))
+        await send_json(send, _body(changed))
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
         await self._dialect.talks.delete(row.id)
-        await _json(send, msgspec.json.encode(ConversationDeleted(id=row.id)))
+        await send_json(send, msgspec.json.encode(ConversationDeleted(id=row.id)))
 
     async def items(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _json(send, page(self._said(self._row(scope)), scope))
+        await send_json(send, page(self._said(self._row(scope)), scope))
 
     async def add(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
         ignored = self._ignored()
         added = self._listed(decode(_items, await self._read(receive), ignored).items, ignored)
         await self._dialect.add(row.id, added)
-        await _json(send, page_of(added, more=False))
+        await send_json(send, page_of(added, more=False))
 
     async def item(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _json(send, msgspec.json.encode(self._item(scope)[1]))
+        await send_json(send, msgspec.json.encode(self._item(scope)[1]))
 
     async def remove(self, scope: Scope, receive: Receive, send: Send) -> None:
         row, item = self._item(scope)
         await self._dialect.talks.remove(row.id, item["id"])
-        await _json(send, _body(row))
+        await send_json(send, _body(row))
 
     async def _read(self, receive: Receive) -> bytes:
         return await read_body(receive, self._config.serve.max_body_bytes)
@@ -132,9 +131,8 @@ class Conversations:
         return listed(items, new_id("resp"))
 
     def _row(self, scope: Scope) -> ConversationRow:
-        key = self._auth.check(scope)
-        id_ = scope["path_params"]["id"]
-        return self._dialect.conversation(id_, None if key is None else key.id, "id")
+        key_id = self._auth.owner(scope)
+        return self._dialect.conversation(scope["path_params"]["id"], key_id, "id")
 
     def _said(self, row: ConversationRow) -> list[dict[str, Any]]:
         return [msgspec.json.decode(item.body) for item in self._dialect.talks.items(row.id)]
@@ -151,7 +149,3 @@ class Conversations:
 def _body(row: ConversationRow) -> bytes:
     metadata = msgspec.json.decode(row.metadata, type=Metadata)
     return msgspec.json.encode(Conversation(id=row.id, created_at=row.created_at, metadata=metadata))
-
-
-async def _json(send: Send, body: bytes) -> None:
-    await respond(send, 200, body, [JSON, request_id_header(None)])

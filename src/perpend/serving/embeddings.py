@@ -3,12 +3,13 @@
 from typing import Protocol
 
 from perpend.config.schema import Config
-from perpend.errors import Overloaded, PerpendError
+from perpend.errors import PerpendError
 from perpend.observability.metrics import Metrics
-from perpend.serving.asgi import JSON, Receive, Scope, Send, read_body, respond
+from perpend.serving import errors
+from perpend.serving.asgi import Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.dialects.openai_embeddings import body_of, parse
-from perpend.serving.out import refuse, request_id_header
+from perpend.serving.out import refuse, send_json
 from perpend.types import Embedded, EmbeddingRequest
 
 
@@ -28,13 +29,13 @@ class Embeddings:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         metrics = self._metrics
         try:
-            key = self._auth.check(scope)
+            key_id = self._auth.owner(scope)
             if metrics.in_flight >= self._config.serve.max_concurrent:
-                raise Overloaded("too many requests are being answered already", retry_after=1, hint="retry")
+                raise errors.overloaded(self._config.serve.max_concurrent)
             metrics.in_flight += 1
             try:
                 parsed = parse(await read_body(receive, self._config.serve.max_body_bytes), self._config)
-                made = await self._embedder.embed(parsed.request, key_id=None if key is None else key.id)
+                made = await self._embedder.embed(parsed.request, key_id=key_id)
             finally:
                 metrics.in_flight -= 1
         except PerpendError as error:
@@ -42,4 +43,4 @@ class Embeddings:
             await refuse(send, error)
         else:
             metrics.embedded(parsed.request.model, made, parsed.ignored)
-            await respond(send, 200, body_of(made, parsed), [JSON, request_id_header(made.request_id)])
+            await send_json(send, body_of(made, parsed), made.request_id)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.errors import PerpendError
+from perpend.errors import Overloaded, PerpendError
 
 _log = logging.getLogger("perpend.serving")
 
@@ -58,6 +58,15 @@ def encoded(error: PerpendError, body: Any = None) -> tuple[int, list[tuple[byte
     wait = retry_after(error)
     headers = [] if wait is None else [(b"retry-after", str(wait).encode())]
     return HTTPStatus(error.status), headers, msgspec.json.encode(body or body_of(error))
+
+
+def overloaded(limit: int) -> Overloaded:
+    """`limit`: how many requests are answered at once."""
+    return Overloaded(
+        f"{limit} requests are being answered already",
+        retry_after=1,
+        hint="retry after a moment, or raise serve.max_concurrent",
+    )
 
 
 def unexpected(error: Exception) -> PerpendError:

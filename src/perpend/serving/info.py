@@ -5,20 +5,20 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from typing import Literal, Protocol
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
 
 from perpend.config.schema import Config, ModelConfig
-from perpend.errors import BadRequest, NotFound, PerpendError
+from perpend.errors import NotFound, PerpendError
 from perpend.observability.metrics import CONTENT_TYPE, Metrics
 from perpend.registry import nearest
 from perpend.serving.asgi import JSON, Receive, Scope, Send, respond
 from perpend.serving.auth import Auth, is_loopback
+from perpend.serving.pages import limit_of, query_of
 
 MODELS_PATH = "/v1/models"
-_PAGE, _LONGEST_PAGE = 20, 1000
+_LONGEST_PAGE = 1000
 """Anthropic's."""
 
 
@@ -112,7 +112,7 @@ class Info:
             meant, row = (name, self._models.configured(only)[1]) if only else self._found(name, names)
             await _json(send, self._info(meant, row) if _is_anthropic(scope) else self._row(meant, row))
         elif _is_anthropic(scope):
-            await _json(send, self._page(names, scope["query_string"]))
+            await _json(send, self._page(names, query_of(scope)))
         else:
             await _json(send, ModelList(data=[self._row(*self._models.configured(one)) for one in names]))
 
@@ -127,21 +127,16 @@ class Info:
         hint = f"did you mean {close!r}?" if close else f"GET {MODELS_PATH} lists them"
         raise NotFound(f"unknown model {name[:80]!r}", hint=hint, field="model")
 
-    def _page(self, names: list[str], query: bytes) -> ModelPage:
+    def _page(self, names: list[str], asked: dict[str, str]) -> ModelPage:
         """As https://docs.anthropic.com/en/api/models-list has it. Raises BadRequest naming the parameter."""
-        asked = dict(parse_qsl(query.decode("latin-1")))
-        limit = asked.get("limit", str(_PAGE))
-        if not limit.isdecimal() or not 1 <= int(limit) <= _LONGEST_PAGE:
-            raise BadRequest(
-                f"limit is from 1 to {_LONGEST_PAGE}", hint=f"it is {_PAGE} by default", field="limit"
-            )
+        limit = limit_of(asked, _LONGEST_PAGE)
         begin, end = 0, len(names)
         if (after := asked.get("after_id")) in names:
             begin = names.index(after) + 1
         if (before := asked.get("before_id")) in names:
             end = names.index(before)
-            begin = max(begin, end - int(limit))
-        shown = names[begin : min(end, begin + int(limit))]
+            begin = max(begin, end - limit)
+        shown = names[begin : min(end, begin + limit)]
         more = begin > 0 if before in names else begin + len(shown) < len(names)
         data = [self._info(*self._models.configured(one)) for one in shown]
         first, last = (shown[0], shown[-1]) if shown else (None, None)

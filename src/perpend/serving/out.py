@@ -48,6 +48,11 @@ async def refuse(
     await respond(send, status, body, [JSON, request_id_header(request_id), *headers])
 
 
+async def send_json(send: Send, body: bytes, request_id: str | None = None) -> None:
+    """A body of JSON with status 200."""
+    await respond(send, 200, body, [JSON, request_id_header(request_id)])
+
+
 class Whole:
     """Hears the events only for what metrics and errors need of them; the body is sent at the end."""
 
@@ -66,7 +71,7 @@ class Whole:
         self._note(batch)
 
     async def finish(self, body: bytes) -> None:
-        await respond(self._send, 200, body, [JSON, request_id_header(self.request_id)])
+        await send_json(self._send, body, self.request_id)
 
     async def fail(self, error: PerpendError) -> None:
         await refuse(self._send, error, self.request_id, self._failure)

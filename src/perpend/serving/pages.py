@@ -9,7 +9,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest, NotFound
 from perpend.serving.asgi import Scope
 
-_MOST = 100
+_USUAL, _MOST = 20, 100
 
 
 class ItemList(Struct, frozen=True, kw_only=True):
@@ -24,18 +24,25 @@ def query_of(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
 
+def limit_of(asked: dict[str, str], most: int) -> int:
+    """Of a list's query. Raises BadRequest."""
+    limit = asked.get("limit", str(_USUAL))
+    if not limit.isdecimal() or not 1 <= int(limit) <= most:
+        hint = f"a number from 1 to {most}; it is {_USUAL} by default"
+        raise BadRequest(f"limit is {limit[:80]!r}", hint=hint, field="limit")
+    return int(limit)
+
+
 def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
     """Those that the query asks for, from the newest on unless it says otherwise. Raises BadRequest, NotFound."""
     asked = query_of(scope)
     order = asked.get("order", "desc")
     if order not in ("asc", "desc"):
         raise BadRequest(f"no such order: {order[:80]!r}", hint="asc or desc", field="order")
-    limit = asked.get("limit", "20")
-    if not limit.isdecimal() or not 1 <= int(limit) <= _MOST:
-        raise BadRequest(f"limit is {limit[:80]!r}", hint=f"a number from 1 to {_MOST}", field="limit")
+    limit = limit_of(asked, _MOST)
     ordered = items if order == "asc" else items[::-1]
     rest = ordered[_start(ordered, asked.get("after")) :]
-    shown = rest[: int(limit)]
+    shown = rest[:limit]
     return page_of(shown, more=len(rest) > len(shown))
 
 

@@ -10,7 +10,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.observability.metrics import Metrics
 from perpend.serving import sse
-from perpend.serving.asgi import JSON, Handler, Receive, Scope, Send, respond
+from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.background import STOPPED, Background, events_after
 from perpend.serving.completions import Completions, Counting, Solver
@@ -19,7 +19,7 @@ from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
-from perpend.serving.out import SSE_HEADERS, STALLED_S, request_id_header
+from perpend.serving.out import SSE_HEADERS, STALLED_S, request_id_header, send_json
 from perpend.serving.pages import page, query_of
 from perpend.serving.watch import Watch
 from perpend.storage.tables import ResponseRow
@@ -48,7 +48,7 @@ class Responses(Completions[ResponsesParsed]):
         queued = await self.background.start(parsed)
         log = self.background.log(parsed.id)
         if log is None:
-            await respond(send, 200, encode(queued), [JSON, request_id_header(None)])
+            await send_json(send, encode(queued))
         else:
             await _stream(log.after(-1), receive, send)
 
@@ -80,7 +80,7 @@ class Stored:
         """As a body or, where it was asked for as a stream in the background, as that stream once more."""
         row, query = self._row(scope), query_of(scope)
         if query.get("stream") != "true":
-            await _json(send, self._body(row))
+            await send_json(send, self._body(row))
             return
         after = query.get("starting_after", "-1")
         if not after.removeprefix("-").isdecimal():
@@ -93,7 +93,7 @@ class Stored:
         row = self._row(scope)
         await self._background.cancel(row.id)
         await self._dialect.delete(row)
-        await _json(send, msgspec.json.encode(ResponseDeleted(id=row.id)))
+        await send_json(send, msgspec.json.encode(ResponseDeleted(id=row.id)))
 
     async def cancel(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End a background response; one that is done stays as it is."""
@@ -102,14 +102,13 @@ class Stored:
             hint = "close the connection of one that isn't in the background"
             raise BadRequest("only a background response can be cancelled", hint=hint, field="id")
         await self._background.cancel(row.id)
-        await _json(send, self._body(self._row(scope)))
+        await send_json(send, self._body(self._row(scope)))
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await _json(send, page(self._dialect.brought(self._row(scope)), scope))
+        await send_json(send, page(self._dialect.brought(self._row(scope)), scope))
 
     def _row(self, scope: Scope) -> ResponseRow:
-        key = self._auth.check(scope)
-        return self._dialect.get(scope["path_params"]["id"], None if key is None else key.id, "id")
+        return self._dialect.get(scope["path_params"]["id"], self._auth.owner(scope), "id")
 
     def _body(self, row: ResponseRow) -> bytes:
         if row.status != "queued":
@@ -157,7 +156,3 @@ async def _stream(chunks: AsyncIterator[bytes], receive: Receive, send: Send) ->
         except asyncio.CancelledError:
             if not watch.gone:
                 raise
-
-
-async def _json(send: Send, body: bytes) -> None:
-    await respond(send, 200, body, [JSON, request_id_header(None)])
