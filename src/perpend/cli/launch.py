@@ -17,6 +17,7 @@ from perpend.cli.launch_agents import Agent, Told, agent, configured
 from perpend.cli.launch_gateway import gateway
 from perpend.cli.launch_words import account, fitting
 from perpend.cli.options import ConfigFile, Whole, at_least, milliseconds
+from perpend.cli.servable import from_anywhere
 from perpend.config import Config, load_config
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
@@ -81,9 +82,8 @@ def launch(
     row = agent(name)
     executable = row.executable()
     loaded = load_config(config)
-    named = model or loaded.defaults.model
     defaults = _Defaults(
-        model=str(Path(named).resolve()) if named.endswith(".gguf") else named,
+        model=from_anywhere(model or loaded.defaults.model),
         effort=effort,
         max_thinking_tokens=at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
         deadline_ms=milliseconds(deadline),

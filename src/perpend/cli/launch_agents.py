@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from perpend.errors import BadRequest, NotFound
 from perpend.registry import choices_hint
 
-_PLACEHOLDER = re.compile(r"\{(?P<name>\w+)(?::(?P<word>\w+))?\}")
+_FIELD = re.compile(r"\{(?P<name>\w+)(?::(?P<word>\w+))?\}")
 
 
 class Agent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,8 +104,8 @@ def _fill(template: str, values: dict[str, str]) -> str:
     """Its lines, less those that need a value which isn't known. Between quotes, values are escaped as in JSON."""
     lines: list[str] = []
     for line in template.split("\n"):
-        if all(match["name"] in values for match in _PLACEHOLDER.finditer(line)):
-            lines.append(_PLACEHOLDER.sub(lambda match: _value(match, values), line))
+        if all(match["name"] in values for match in _FIELD.finditer(line)):
+            lines.append(_FIELD.sub(lambda match: _value(match, values), line))
     return "\n".join(lines)
 
 

@@ -9,9 +9,14 @@ from perpend.runtime import Runtime
 
 def servable(model: str, config: Config) -> str:
     """Its name for a gateway, which runs in another folder. Raises NotFound naming the nearest model."""
-    name = str(Path(model).resolve()) if model.endswith(".gguf") else model
+    name = from_anywhere(model)
     asyncio.run(_resolve(name, config))
     return name
+
+
+def from_anywhere(model: str) -> str:
+    """`model` as a process in another folder finds it: a file by its whole path."""
+    return str(Path(model).resolve()) if model.endswith(".gguf") else model
 
 
 async def _resolve(name: str, config: Config) -> None:

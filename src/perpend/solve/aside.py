@@ -33,7 +33,6 @@ async def asking(model: str | None, services: Services, origin: Origin) -> Async
                     key_id=origin.key_id,
                     source=origin.source,
                     model=served.name,
-                    model_version=None,
                     provider=served.provider,
                     created_at=began,
                     finished_at=datetime.datetime.now(datetime.UTC),
@@ -45,12 +44,6 @@ async def asking(model: str | None, services: Services, origin: Origin) -> Async
                     thinking=account.usage.thinking,
                     answer=account.usage.answer,
                     cost_usd=account.cost_usd,
-                    requested_thinking=0,
-                    effective_thinking=0,
-                    lowered_by=None,
-                    truncated=False,
-                    stop_reason=None,
-                    error_code=None,
                     elapsed_ms=int(clock.elapsed_s * 1000),
                 )
             )

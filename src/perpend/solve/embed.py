@@ -81,11 +81,6 @@ class _Row:
             thinking=0,
             answer=0,
             cost_usd=Decimal(0) if made is None else made.cost_usd,
-            requested_thinking=0,
-            effective_thinking=0,
-            lowered_by=None,
-            truncated=False,
-            stop_reason=None,
             error_code=error_code,
             elapsed_ms=int(self._clock.elapsed_s * 1000),
         )

@@ -28,7 +28,7 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     source: str
     """The door it came through: `chat`, `ask` …"""
     model: str
-    model_version: str | None
+    model_version: str | None = None
     provider: str
     status: Status
     effort: str
@@ -37,12 +37,12 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     cached: int
     thinking: int
     answer: int
-    requested_thinking: int
-    effective_thinking: int
-    lowered_by: str | None
-    truncated: bool
-    stop_reason: str | None
-    error_code: str | None
+    requested_thinking: int = 0
+    effective_thinking: int = 0
+    lowered_by: str | None = None
+    truncated: bool = False
+    stop_reason: str | None = None
+    error_code: str | None = None
     elapsed_ms: int
     created_at: dt.datetime
     finished_at: dt.datetime

@@ -44,6 +44,7 @@ _PASSED_OVER = (
     *("client_metadata", "service_tier", "safety_identifier", "prompt_cache_retention"),
     *("prompt_cache_options", "max_tool_calls", "context_management", "moderation"),
 )
+_UNSAID = ReasoningConfig()
 
 
 class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
@@ -142,11 +143,11 @@ def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
         parallel_tool_calls=asked.parallel_tool_calls is not False,
         previous_response_id=asked.previous_response_id,
         prompt_cache_key=_as(str, asked.prompt_cache_key),
-        reasoning=_NO_REASONING if reasoning is _UNSAID else _reasoning_echo(reasoning),
+        reasoning=ReasoningEcho(reasoning.effort, reasoning.summary or reasoning.generate_summary),
         safety_identifier=_as(str, asked.safety_identifier),
         store=asked.store is not False,
         temperature=asked.temperature,
-        text=_PLAIN if asked.text is None else _text_echo(asked.text),
+        text=TextEcho() if asked.text is None else _text_echo(asked.text),
         tool_choice=asked.tool_choice or "auto",
         tools=tuple([_tool_echo(tool) for tool in asked.tools or ()]),
         top_logprobs=asked.top_logprobs or 0,
@@ -156,17 +157,8 @@ def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
     )
 
 
-def _reasoning_echo(reasoning: ReasoningConfig) -> ReasoningEcho:
-    return ReasoningEcho(reasoning.effort, reasoning.summary or reasoning.generate_summary)
-
-
 def _text_echo(text: TextConfig) -> TextEcho:
     return TextEcho(text.format or TextFormat("text"), text.verbosity or "medium")
-
-
-_UNSAID = ReasoningConfig()
-_NO_REASONING, _PLAIN = _reasoning_echo(_UNSAID), _text_echo(TextConfig())
-"""Of most requests."""
 
 
 def _as(kind: type[T], value: Any) -> T | None:

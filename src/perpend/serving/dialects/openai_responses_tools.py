@@ -9,7 +9,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponsesTool,
     ResponsesToolChoice,
 )
-from perpend.serving.dialects.own import missing, not_supported
+from perpend.serving.dialects.own import given, missing, not_supported
 from perpend.serving.fields import Ignored
 from perpend.types import Custom, Form, NamedTool, OutputFormat, Tool, ToolChoice, custom_tool
 
@@ -51,13 +51,13 @@ def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignor
     """Tools of the request and of its input's items. Raises BadRequest naming the field."""
     tools: list[Tool] = []
     names: Names = {}
-    given = asked.input if isinstance(asked.input, list) else []
-    if not asked.tools and asked.tool_choice is None and not any(item.tools for item in given):
+    items = asked.input if isinstance(asked.input, list) else []
+    if not asked.tools and asked.tool_choice is None and not any(item.tools for item in items):
         return Offered(form_of([], None, asked.parallel_tool_calls, output), names)
     for i, tool in enumerate(asked.tools or []):
         tools += _tools(tool, f"tools[{i}]", names, ignored)
     later: dict[str, Tool] = {}  # what is offered again takes the place of what was
-    for i, item in enumerate(given):
+    for i, item in enumerate(items):
         if item.type in ("additional_tools", "tool_search_output"):
             for j, tool in enumerate(item.tools or []):
                 made = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
@@ -72,7 +72,7 @@ def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignor
 def _tools(tool: ResponsesTool, path: str, names: Names, ignored: Ignored) -> list[Tool]:
     if tool.type == "namespace":
         inner = enumerate(tool.tools or [])
-        namespace = _given(tool.name, f"{path}.name")
+        namespace = given(tool.name, f"{path}.name")
         return [
             made
             for i, one in inner
@@ -90,9 +90,9 @@ def _tool(
     kind = _KINDS.get(tool.type)
     if kind is None or (kind == "tool_search" and tool.execution != "client"):  # hosted: run by the vendor
         return ignored.add(path, f"a tool of type {tool.type[:80]!r}")
-    given = kind if kind == "tool_search" else _given(tool.name, f"{path}.name")
-    name = flat(given, namespace)
-    names[name] = Called(given, namespace, kind)
+    own = kind if kind == "tool_search" else given(tool.name, f"{path}.name")
+    name = flat(own, namespace)
+    names[name] = Called(own, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
     return Tool(
@@ -110,12 +110,6 @@ def _custom(tool: ResponsesTool, path: str) -> Custom:
     if wanted.syntax is None or wanted.definition is None:
         raise missing(f"{path}.format.{'definition' if wanted.syntax else 'syntax'}", "lark or regex, and it")
     return Custom(description=description, syntax=wanted.syntax, definition=wanted.definition)
-
-
-def _given(name: str | None, path: str) -> str:
-    if name is None:
-        raise missing(path, "a tool needs a name")
-    return name
 
 
 def _choice(asked: ResponsesRequest, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice | None]:
