@@ -42,10 +42,13 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 lets the system choose. Raises ConfigError when it can't be had."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address, family=family, backlog=BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         message = f"can't listen on {host} port {port}: {os.strerror(error.errno) if error.errno else error}"
         raise ConfigError(message, hint="choose another with --host, --port or [serve]") from error
+    # Its connections inherit this; asyncio's own loop sets it only where the socket names its protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def url_of(host: str, port: int) -> str:
