@@ -29,7 +29,10 @@ def cli() -> str:
     """The `--help` text of every command."""
     app.resolved_commands()  # the first page lists their summaries
     pages = [f"## {' '.join(words)}\n\n```text\n{text}```\n" for words, text in _helps(app, ("perpend",))]
-    intro = "Exit status: 0, 1 (it failed), 2 (bad use), 130 (interrupted). Answers go to stdout, all else to stderr.\n"
+    intro = (
+        "Exit status: 0; 1: it was tried and failed; 2: what was typed is wrong (an option, a value, a name or a file\n"
+        "that isn't there), and nothing was tried; 130: interrupted. Answers go to stdout, all else to stderr.\n"
+    )
     return "# The command line\n\n" + NOTE + intro + "\n" + "\n".join(pages)
 
 

@@ -23,7 +23,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_bundled_model_keeps_to_every_budget(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    calibrate("tiny", budgets=(8,), limit=4, json=True)
+    calibrate("tiny", max_thinking_tokens=(8,), limit=4, json=True)
     told = json.loads(capsys.readouterr().out)
     asked = [(point.get("effort"), point["budget"]) for point in told["points"]]
     assert asked == [("minimal", 16), ("low", 32), ("medium", 64), ("high", 128), ("max", 256), (None, 8)]
@@ -59,8 +59,8 @@ def test_a_model_that_takes_none_of_the_efforts_isnt_asked() -> None:
 
 
 def test_bad_counts_are_refused() -> None:
-    with pytest.raises(BadRequest, match="--budgets must be at least 1"):
-        calibrate("tiny", budgets=(0,))
+    with pytest.raises(BadRequest, match="--max-thinking-tokens must be at least 1"):
+        calibrate("tiny", max_thinking_tokens=(0,))
 
 
 def test_the_plot_is_a_picture(home: Path) -> None:

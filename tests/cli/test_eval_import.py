@@ -38,6 +38,6 @@ def test_a_folder_of_several_logs_becomes_several_runs(tmp_path: Path) -> None:
 
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:
     refused = run(tmp_path, "eval", "import", "nothing.eval")
-    assert (refused.returncode, "isn't there" in refused.stderr) == (1, True)
+    assert (refused.returncode, "isn't there" in refused.stderr) == (2, True)
     empty = run(tmp_path, "eval", "import", str(tmp_path))
-    assert (empty.returncode, "holds no log" in empty.stderr) == (1, True)
+    assert (empty.returncode, "holds no log" in empty.stderr) == (2, True)

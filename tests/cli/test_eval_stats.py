@@ -81,7 +81,7 @@ def test_nothing_right_is_null(tmp_path: Path) -> None:
 def test_bad_use(tmp_path: Path) -> None:
     file = written(tmp_path / "s.jsonl", [{"problem": "a", "correct": True}, {"problem": "a"}])
     done = run(tmp_path, "eval", "stats", file)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"{file}:2: Object missing required field `correct`" in done.stderr
     assert '"problem" and "correct"' in done.stderr
 

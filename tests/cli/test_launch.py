@@ -127,6 +127,14 @@ async def test_the_agent_keeps_its_streams_and_its_exit_status(home: Path) -> No
     assert (done.returncode, done.stdout) == (7, "four piped\n")
 
 
+async def test_the_account_is_a_line_of_json_where_that_is_asked_for(home: Path) -> None:
+    async with upstream(home):
+        done = await launched(home, "llm", "--json")
+    account = json.loads(done.stderr.splitlines()[-1])
+    (row,) = used(home)
+    assert account == {**row, "cut_short": {}}
+
+
 async def test_one_that_crashes_is_accounted_for_and_its_key_revoked(home: Path) -> None:
     async with upstream(home):
         done = await launched(home, "llm", THEN="os.kill(os.getpid(), 9)")

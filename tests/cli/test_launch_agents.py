@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from perpend.cli.launch import launch
 from perpend.cli.launch_agents import Agent, Told, agents, configured
-from perpend.errors import NotFound
+from perpend.errors import ConfigError
 
 TOLD = Told("http://127.0.0.1:9", "pk-secret", 'a/"b', context=32_768, effort="low")
 
@@ -82,6 +82,6 @@ def test_one_that_is_not_installed_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NotFound, match="Claude Code isn't installed") as missing:
+    with pytest.raises(ConfigError, match="Claude Code isn't installed") as missing:
         agents()["claude"].executable()
     assert missing.value.hint == "npm install -g @anthropic-ai/claude-code"

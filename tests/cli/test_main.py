@@ -45,3 +45,35 @@ def test_a_terminal_without_the_letters_for_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "? Python" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ask", "hi", "--model", "nope"),
+        ("ask", "hi", "--model", "nope/x"),
+        ("ask", "hi", "--strategy", "nope"),
+        ("models", "show", "nope"),
+        ("models", "rm", "nope"),
+        ("eval", "run", "nope"),
+        ("eval", "run", "nope.jsonl"),
+        ("eval", "report", "nope"),
+        ("verify", "nope", "--gold", "1", "--answer", "1"),
+        ("keys", "revoke", "nope"),
+        ("sandbox", "nope.py"),
+        ("serve", "--port", "99999"),
+        ("usage", "--by", "nope"),
+        ("ask", "hi", "--effort", "nope"),
+        ("nope",),
+    ],
+)
+def test_what_is_typed_wrong_is_status_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_fails_is_status_1(tmp_path: Path) -> None:
+    failing = ("ask", "hi", "--model", "openai/gpt-5")  # there is no key
+    assert run(tmp_path, *failing).returncode == 1
+    assert run(tmp_path, "verify", "exact", "--gold", "1", "--answer", "2").returncode == 1

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import ConfigFile, Json, Whole, at_least, milliseconds
+from perpend.cli.options import COST, EFFORT, ConfigFile, Json, Thinking, Whole, at_least, milliseconds
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -42,10 +42,10 @@ PATIENCE_S = 2.0
 
 def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     *question: str,
-    effort: Effort | None = None,
-    max_thinking_tokens: Whole | None = None,
+    effort: Annotated[Effort | None, EFFORT] = None,
+    max_thinking_tokens: Thinking = None,
     max_tokens: Whole | None = None,
-    max_cost: str | None = None,
+    max_cost: Annotated[str | None, COST] = None,
     deadline: str | None = None,
     strategy: str = "single",
     verifier: str | None = None,
@@ -53,7 +53,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     system: str | None = None,
     temperature: float | None = None,
     seed: Whole | None = None,
-    visibility: Visibility = "visible",
+    visibility: Annotated[Visibility, Parameter(name=["--visibility", "--thinking-visibility"])] = "visible",
     thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
     json: Json = False,
     config: ConfigFile = None,

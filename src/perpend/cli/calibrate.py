@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from perpend.accounting.calibration import Calibration, Point, save
 from perpend.cli.console import note, print_json
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import COST, ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.errors import BadRequest
@@ -33,10 +33,13 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     *,
     prompts: Path | None = None,
     efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = (),
-    budgets: Annotated[tuple[Whole, ...], Parameter(consume_multiple=True)] = (),
+    max_thinking_tokens: Annotated[
+        tuple[Whole, ...],
+        Parameter(name=["--max-thinking-tokens", "--budgets", "--budget"], consume_multiple=True),
+    ] = (),
     limit: Whole = 12,
     parallel: Whole = 2,
-    max_cost: Decimal | None = None,
+    max_cost: Annotated[Decimal | None, COST] = None,
     plot: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -46,7 +49,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     The figures are kept in PERPEND_HOME/calibration and used from then on: a budget in tokens becomes the effort
     that usually takes no more, and an effort has room for nearly all thoughts. Every request is paid for as usual.
 
-    Example: `perpend calibrate tiny --budgets 8 64 --limit 12`
+    Example: `perpend calibrate tiny --max-thinking-tokens 8 64 --limit 12`
 
     Parameters
     ----------
@@ -56,7 +59,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
         A file with a prompt on each line; default: word problems, or for tiny what it was trained for.
     efforts
         Those to try; default: all that the model takes.
-    budgets
+    max_thinking_tokens
         Thinking tokens to try beside the efforts; default: those of the family's low, medium and high.
     limit
         Use so many prompts at most.
@@ -71,11 +74,15 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     config
         A perpend.toml in place of the usual one.
     """
-    for name, value in (("--limit", limit), ("--parallel", parallel), *[("--budgets", n) for n in budgets]):
+    for name, value in (
+        ("--limit", limit),
+        ("--parallel", parallel),
+        *[("--max-thinking-tokens", n) for n in max_thinking_tokens],
+    ):
         if value < 1:
             raise BadRequest(f"{name} must be at least 1, not {value}", field=name)
     measuring = Measuring(model, prompts, limit, parallel, max_cost)
-    calibration, path = asyncio.run(measuring.run(efforts, budgets, config))
+    calibration, path = asyncio.run(measuring.run(efforts, max_thinking_tokens, config))
     if plot is not None:
         from perpend.cli.calibrate_plot import draw
 

@@ -9,7 +9,7 @@ from cyclopts import App
 from perpend.backends.accounts import check_wire
 from perpend.backends.families import family_named
 from perpend.cli.console import print_json
-from perpend.cli.options import ConfigFile
+from perpend.cli.options import ConfigFile, Json
 from perpend.config import Config, load
 from perpend.config.secrets import redacted
 from perpend.errors import ConfigError
@@ -18,13 +18,15 @@ app = App(name="config", help="Check and show the configuration.\n\nSuch as `per
 
 
 @app.command
-def check(*, config: ConfigFile = None) -> None:
+def check(*, json: Json = False, config: ConfigFile = None) -> None:
     """Say whether the configuration is right; errors name file, line and the nearest valid key.
 
     Example: `perpend config check --config ./perpend.toml`
 
     Parameters
     ----------
+    json
+        Print an object that names the `file`.
     config
         A perpend.toml in place of the usual one.
     """
@@ -44,11 +46,14 @@ def check(*, config: ConfigFile = None) -> None:
                 path = ("models", name, "family")
                 message = f"{loaded.origins[path]}: {'.'.join(path)}: {error.message}"
                 raise ConfigError(message, hint=error.hint, field=".".join(path)) from None
-    print(f"{loaded.file or 'the defaults'}: ok")
+    if json:
+        print_json({"file": loaded.file, "ok": True})
+    else:
+        print(f"{loaded.file or 'the defaults'}: ok")
 
 
 @app.command
-def show(*, config: ConfigFile = None) -> None:
+def show(*, json: Json = False, config: ConfigFile = None) -> None:
     """Print the effective configuration as JSON; where each value was set goes to stderr.
 
     Secrets are left out.
@@ -57,6 +62,8 @@ def show(*, config: ConfigFile = None) -> None:
 
     Parameters
     ----------
+    json
+        It's JSON without this, too.
     config
         A perpend.toml in place of the usual one.
     """
@@ -67,10 +74,15 @@ def show(*, config: ConfigFile = None) -> None:
 
 
 @app.command
-def schema() -> None:
+def schema(*, json: Json = False) -> None:
     """Print the JSON schema of perpend.toml.
 
     Example: `perpend config schema > perpend.schema.json`
+
+    Parameters
+    ----------
+    json
+        It's JSON without this, too.
     """
 
     def hook(kind: type) -> dict[str, object]:

@@ -23,19 +23,25 @@ def colours() -> bool:
 
 def print_json(value: object) -> None:
     """On stdout, indented: paths as text, dollars as numbers with every digit that they have."""
-    encoder = msgspec.json.Encoder(enc_hook=_path_as_text, decimal_format="number")
-    print(msgspec.json.format(encoder.encode(value)).decode())
+    print(msgspec.json.format(_ENCODER.encode(value)).decode())
 
 
 def print_row(value: object) -> None:
     """On stdout, as one line of JSON, at once: a program may read the rows while others are still being made."""
-    print(msgspec.json.encode(value).decode(), flush=True)
+    print(json_line(value), flush=True)
+
+
+def json_line(value: object) -> str:
+    return _ENCODER.encode(value).decode()
 
 
 def _path_as_text(value: object) -> str:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"no JSON for {type(value)}")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_path_as_text, decimal_format="number")
 
 
 def note(text: str) -> None:

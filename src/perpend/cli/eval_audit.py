@@ -5,10 +5,11 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_run import Asking, finish_run
-from perpend.cli.options import ConfigFile, Flag, Json, Whole
+from perpend.cli.options import THINKING, ConfigFile, Flag, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -33,7 +34,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
     run: Path | None = None,
     model: str | None = None,
     limit: Whole = 120,
-    budget: Whole = 512,
+    max_thinking_tokens: Annotated[Whole, THINKING] = 512,
     temperature: float | None = None,
     seed: Whole = 0,
     answer_tokens: Whole = 32,
@@ -51,7 +52,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
 
     Examples:
 
-    - `perpend eval audit gsm8k --model qwen2.5-coder-1.5b --limit 120 --budget 320 --out runs/audit`
+    - `perpend eval audit gsm8k --model qwen2.5-coder-1.5b --limit 120 --max-thinking-tokens 320 --out runs/audit`
     - `perpend eval audit --run runs/a --json`
 
     Parameters
@@ -64,7 +65,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
         Default: the config's.
     limit
         So many problems, drawn by the seed.
-    budget
+    max_thinking_tokens
         Thinking tokens of each trace.
     temperature
         Of the traces; answers from perturbed ones have 0.
@@ -97,11 +98,16 @@ def audit(  # noqa: PLR0913 -- the options of a command
             fingerprint=fingerprint(problems),
             target="local",
             model=model,
-            max_thinking_tokens=budget,
+            max_thinking_tokens=max_thinking_tokens,
             temperature=temperature,
             seed=seed,
         )
-        run = out or home_dir(loaded) / "runs" / f"audit-{settings.fingerprint}-{model or 'default'}-{budget}"
+        run = (
+            out
+            or home_dir(loaded)
+            / "runs"
+            / f"audit-{settings.fingerprint}-{model or 'default'}-{max_thinking_tokens}"
+        )
         asyncio.run(_refuse_chat(loaded, model))
         asyncio.run(finish_run(settings, problems, loaded, run, Asking(parallel)))
     with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:

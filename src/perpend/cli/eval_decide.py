@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from perpend.cli.console import note, print_json
 from perpend.cli.eval_run import Asking, finish_run
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import COST, ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -34,7 +34,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = ("none", "medium", "high"),
     limit: Whole = 200,
     parallel: Whole = 4,
-    max_cost: Decimal | None = None,
+    max_cost: Annotated[Decimal | None, COST] = None,
     seed: Whole = 0,
     out: Path | None = None,
     json: Json = False,

@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from perpend.cli.console import note
+from perpend.cli.console import note, print_json
+from perpend.cli.options import Json
 from perpend.evals import inspect_export, lm_eval_export
 from perpend.evals.report import read
 
 
-def export(run: Path, /, *, to: Literal["inspect", "lm-eval"], out: Path | None = None) -> None:
+def export(
+    run: Path, /, *, to: Literal["inspect", "lm-eval"], out: Path | None = None, json: Json = False
+) -> None:
     """Write a run down as another harness would have.
 
     For inspect-ai: a log for `inspect view`, with thinking, tokens and cost. For lm-evaluation-harness: results and
@@ -27,6 +30,8 @@ def export(run: Path, /, *, to: Literal["inspect", "lm-eval"], out: Path | None 
         `inspect` or `lm-eval`.
     out
         The log, or the folder of results; default: here, named by the run.
+    json
+        Print an object that says where it was `written`.
     """
     held = read(run, run.absolute().name)
     if to == "inspect":
@@ -34,4 +39,6 @@ def export(run: Path, /, *, to: Literal["inspect", "lm-eval"], out: Path | None 
         inspect_export.write(held, place)
     else:
         place = lm_eval_export.write(held, out or Path(f"{held.name}-results"))
+    if json:
+        print_json({"written": place})
     note(f"written to {place}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from perpend.cli.console import note
-from perpend.cli.options import ConfigFile
+from perpend.cli.console import note, print_json
+from perpend.cli.options import ConfigFile, Json
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -28,6 +28,7 @@ def import_(
     out: Path | None = None,
     scorer: str | None = None,
     verifier: str | None = None,
+    json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Import runs of inspect-ai or lm-evaluation-harness, for `perpend eval report`, `gate`, `stats` and the rest.
@@ -53,6 +54,8 @@ def import_(
         Full marks pass.
     verifier
         Grade the answers anew with this one.
+    json
+        Print an array of objects: each run's `folder`, `suite` and number of `samples`.
     config
         A perpend.toml in place of the usual one.
     """
@@ -65,12 +68,17 @@ def import_(
         raise BadRequest(
             f"{file} holds no log", hint="*.eval, results_*.json or samples_*.jsonl", field="FILE"
         )
+    kept: list[dict[str, object]] = []
     for run in runs:
         graded = asyncio.run(_graded(run, verifier, loaded)) if verifier else _marked(run)
         default = home_dir(loaded) / "runs" / run.name
         folder = default if out is None else out if len(runs) == 1 else out / run.name
         keep(graded, folder)
-        note(f"{len(graded.samples)} samples of {run.header.settings.suite} kept in {folder}")
+        suite = run.header.settings.suite
+        kept.append({"folder": folder, "suite": suite, "samples": len(graded.samples)})
+        note(f"{len(graded.samples)} samples of {suite} kept in {folder}")
+    if json:
+        print_json(kept)
 
 
 def _logs(file: Path) -> list[Path]:

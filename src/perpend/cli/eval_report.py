@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from perpend.cli.console import note, print_json
+from perpend.cli.options import Json
 from perpend.errors import BadRequest
 from perpend.evals import report as reports
 
@@ -15,6 +16,7 @@ def report(
     *runs: Path,
     out: Path | None = None,
     form: Annotated[Literal["html", "md", "csv", "json"] | None, Parameter(name="--format")] = None,
+    json: Json = False,
 ) -> None:
     """Report on runs: accuracies with intervals, tokens, cost, paired differences, categories, traces that differ.
 
@@ -30,10 +32,12 @@ def report(
         The file; its ending says in which form. Default: stdout, as Markdown.
     form
         html (needs the extra `bench`), md, csv or json.
+    json
+        The same as `--format json`.
     """
     if not runs:
         raise BadRequest("no run is named", hint="perpend eval report RUN …", field="--runs")
-    wanted = form or (out.suffix.lstrip(".") if out else "md")
+    wanted = "json" if json else form or (out.suffix.lstrip(".") if out else "md")
     found = reports.report(runs)
     if wanted == "json" and out is None:
         print_json(reports.facts(found))

@@ -11,14 +11,14 @@ from decimal import Decimal
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Struct
 
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_forecast import foreseen, print_forecast
 from perpend.cli.named import named
-from perpend.cli.options import ConfigFile, Flag, Json, Whole
+from perpend.cli.options import COST, EFFORT, ConfigFile, Flag, Json, Thinking, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -42,8 +42,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     /,
     *,
     model: str | None = None,
-    effort: Effort | None = None,
-    budget: Whole | None = None,
+    effort: Annotated[Effort | None, EFFORT] = None,
+    max_thinking_tokens: Thinking = None,
     max_tokens: Whole | None = None,
     strategy: str = "single",
     samples: Whole = 1,
@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     since: str | None = None,
     before: str | None = None,
     parallel: Whole = 4,
-    max_cost: Decimal | None = None,
+    max_cost: Annotated[Decimal | None, COST] = None,
     target: str = "local",
     key_env: str | None = None,
     on: Literal["here", "ray"] = "here",
@@ -71,7 +71,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     Examples:
 
     - `perpend eval init mine.csv && perpend eval run mine.csv --model tiny`
-    - `perpend eval pull gsm8k && perpend eval run gsm8k --limit 100 --budget 256 --strategy self_consistency`
+    - `perpend eval run tiny --model tiny --max-thinking-tokens 64 --strategy self_consistency`
+    - `perpend eval pull gsm8k && perpend eval run gsm8k --limit 100 --samples 4`
     - `perpend eval run mine.jsonl --target http://127.0.0.1:8080/v1 --samples 4 --max-cost 2`
 
     Parameters
@@ -82,7 +83,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         Default: the config's, or the gateway's.
     effort
         none, minimal, low, medium, high or max.
-    budget
+    max_thinking_tokens
         Thinking tokens of each sample.
     max_tokens
         Thinking and answer together.
@@ -130,7 +131,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         target=target,
         model=model,
         effort=effort,
-        max_thinking_tokens=budget,
+        max_thinking_tokens=max_thinking_tokens,
         max_output_tokens=max_tokens,
         strategy=named(strategy, "--strategy"),
         samples=samples,

@@ -40,22 +40,32 @@ def suites(*, json: Json = False, config: ConfigFile = None) -> None:
 
 
 def _facts(home: Path) -> list[dict[str, Any]]:
+    from perpend.data.tasks import kinds
     from perpend.evals import gym
     from perpend.evals.suites import catalogue
 
+    made: dict[str, Any] = {"n": None, "date": "made when asked for", "needs": None}
+    tiny: dict[str, Any] = {
+        "name": "tiny",
+        "title": f"the tiny reasoner's {len(kinds.names())} kinds of task, made afresh; tiny/KIND for one of them",
+        "found": "perpend",
+        "verifier": "exact",
+        "licence": "Apache-2.0",
+        "home": None,
+        "how": "it comes with Perpend",
+        **made,
+    }
     fresh: dict[str, Any] = {
         "name": "gym",
         "title": f"reasoning-gym: {len(gym.MIX)} tasks, made afresh; gym/TASK or gym/TASK@LEVEL for one of them",
         "found": "reasoning_gym" if find_spec("reasoning_gym") else None,
-        "n": None,
         "verifier": "reasoning_gym",
-        "date": "made when asked for",
         "licence": "Apache-2.0",
         "home": "https://github.com/open-thought/reasoning-gym",
         "how": install("perpend[evals]"),
-        "needs": None,
+        **made,
     }
-    rows = [fresh]
+    rows = [tiny, fresh]
     for suite in catalogue().values():
         found = suite.found(home)
         rows.append(
@@ -75,7 +85,7 @@ def _facts(home: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def pull(suite: str, /, *, config: ConfigFile = None) -> None:
+def pull(suite: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
     """Fetch a suite's files and check their digests.
 
     HF_ENDPOINT names a mirror of the Hugging Face hub, HF_TOKEN a token for data sets with conditions.
@@ -86,6 +96,8 @@ def pull(suite: str, /, *, config: ConfigFile = None) -> None:
     ----------
     suite
         A name of `perpend eval suites`.
+    json
+        Print an object with its `files`.
     config
         A perpend.toml in place of the usual one.
     """
@@ -94,11 +106,15 @@ def pull(suite: str, /, *, config: ConfigFile = None) -> None:
 
     found = find_suite(suite)
     note(f"{found.title}; licence: {found.licence}")
-    for path in asyncio.run(fetch(found, home_dir(load_config(config)))):
+    paths = asyncio.run(fetch(found, home_dir(load_config(config))))
+    if json:
+        print_json({"suite": found.name, "files": list(paths)})
+        return
+    for path in paths:
         print(path)
 
 
-def init(file: Path, /) -> None:
+def init(file: Path, /, *, json: Json = False) -> None:
     """Write a suite of your own to start from: rows with `question`, `gold`, and maybe `verifier`, `category`, `date`.
 
     Replace its examples with 100 to 500 questions of your own, then let `perpend eval check FILE` look at them.
@@ -109,10 +125,14 @@ def init(file: Path, /) -> None:
     ----------
     file
         A .jsonl or .csv file that isn't there yet.
+    json
+        Print an object with the `file`.
     """
     from perpend.evals.own import template
 
     template(file)
+    if json:
+        print_json({"file": file})
     note(f"wrote {file}: replace its rows with your own, then run `perpend eval check {file}`")
 
 

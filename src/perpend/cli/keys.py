@@ -2,11 +2,12 @@
 
 import datetime as dt
 import sys
+from typing import Annotated
 
 from cyclopts import App
 
 from perpend.cli.console import print_json
-from perpend.cli.options import ConfigFile, Json, Whole, at_least, milliseconds
+from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, at_least, milliseconds
 from perpend.cli.store import open_store, print_table
 from perpend.config import load_config
 from perpend.storage.tables import KeyRow
@@ -27,8 +28,8 @@ def create(
     /,
     *,
     model: str | None = None,
-    effort: Effort | None = None,
-    max_thinking_tokens: Whole | None = None,
+    effort: Annotated[Effort | None, EFFORT] = None,
+    max_thinking_tokens: Thinking = None,
     deadline: str | None = None,
     json: Json = False,
     config: ConfigFile = None,

@@ -6,8 +6,9 @@ import os
 import secrets
 import signal
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Annotated
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -15,8 +16,8 @@ from msgspec.structs import asdict
 from perpend.cli.console import note, pull_progress
 from perpend.cli.launch_agents import Agent, Told, agent, configured
 from perpend.cli.launch_gateway import gateway
-from perpend.cli.launch_words import account, fitting
-from perpend.cli.options import ConfigFile, Whole, at_least, milliseconds
+from perpend.cli.launch_words import account, account_json, fitting
+from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, at_least, milliseconds
 from perpend.cli.servable import from_anywhere
 from perpend.config import Config, load_config
 from perpend.errors import NotFound
@@ -41,14 +42,21 @@ class _Defaults(Struct, frozen=True):
     deadline_ms: int | None
 
 
+class _Run(Struct, frozen=True):
+    row: Agent
+    defaults: _Defaults
+    account: Callable[[Store, KeyRow], str]
+
+
 def launch(
     name: str,
     /,
     *arguments: str,
     model: str | None = None,
-    effort: Effort | None = None,
-    max_thinking_tokens: Whole | None = None,
+    effort: Annotated[Effort | None, EFFORT] = None,
+    max_thinking_tokens: Thinking = None,
     deadline: str | None = None,
+    json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Run a coding agent on a gateway, inside a budget; at its end, print what it used.
@@ -76,6 +84,8 @@ def launch(
         Think at most this many tokens for an answer.
     deadline
         Time for each answer: 30s, 2m.
+    json
+        Print the account as a line of JSON; on stderr as ever, since stdout is the agent's.
     config
         A perpend.toml in place of the usual one.
     """
@@ -88,19 +98,19 @@ def launch(
         max_thinking_tokens=at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
         deadline_ms=milliseconds(deadline),
     )
-    raise SystemExit(server.run(_launch(row, [executable], arguments, loaded, defaults)))
+    run = _Run(row, defaults, account_json if json else account)
+    raise SystemExit(server.run(_launch(run, [executable], arguments, loaded)))
 
 
-async def _launch(
-    row: Agent, command: list[str], own: tuple[str, ...], config: Config, defaults: _Defaults
-) -> int:
+async def _launch(run: _Run, command: list[str], own: tuple[str, ...], config: Config) -> int:
     """The agent's exit status."""
+    row, defaults = run.row, run.defaults
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve(defaults.model)
         note(fitting(row, served, runtime.models.weights(served.name)))
         with pull_progress() as listener:
             await runtime.fetch(defaults.model, listener)
-        with _run_key(runtime.store, row, defaults) as (secret, key):
+        with _run_key(runtime.store, run) as (secret, key):
             async with gateway(runtime, secret, key) as url:
                 with tempfile.TemporaryDirectory(prefix="perpend-") as folder:
                     shown = Path(served.name).stem if served.name.endswith(".gguf") else served.name
@@ -112,16 +122,16 @@ async def _launch(
 
 
 @contextlib.contextmanager
-def _run_key(store: Store, row: Agent, defaults: _Defaults) -> Generator[tuple[str, KeyRow], None, None]:
+def _run_key(store: Store, run: _Run) -> Generator[tuple[str, KeyRow], None, None]:
     """A key for one run: revoked at its end, however that comes, and its account printed."""
-    name = f"launch-{row.command}-{secrets.token_hex(3)}"
-    secret, key = create_key(store, name, **asdict(defaults), temporary=True)
+    name = f"launch-{run.row.command}-{secrets.token_hex(3)}"
+    secret, key = create_key(store, name, **asdict(run.defaults), temporary=True)
     try:
         yield secret, key
     finally:
         with contextlib.suppress(NotFound):  # revoked by hand meanwhile
             revoke_key(store, key.id)
-        note(account(store, key))
+        note(run.account(store, key))
 
 
 async def _in_foreground(command: list[str], environment: dict[str, str]) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field
 
-from perpend.errors import BadRequest, NotFound
+from perpend.errors import BadRequest, ConfigError
 from perpend.registry import choices_hint
 
 _FIELD = re.compile(r"\{(?P<name>\w+)(?::(?P<word>\w+))?\}")
@@ -30,10 +30,10 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, str] = field(default_factory=dict[str, str])
 
     def executable(self) -> str:
-        """Its path. Raises NotFound saying how to get it."""
+        """Its path. Raises ConfigError saying how to get it."""
         found = shutil.which(self.command)
         if found is None:
-            raise NotFound(f"{self.title} isn't installed: there is no `{self.command}`", hint=self.get)
+            raise ConfigError(f"{self.title} isn't installed: there is no `{self.command}`", hint=self.get)
         return found
 
 

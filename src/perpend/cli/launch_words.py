@@ -1,7 +1,8 @@
 """What `perpend launch` says: before, why a model fits an agent; after, what the agent used."""
 
+from perpend.cli.console import json_line
 from perpend.cli.launch_agents import Agent
-from perpend.cli.usage import dollars
+from perpend.cli.usage import SUMS, dollars
 from perpend.engine.catalogue import Weights, catalogue
 from perpend.solve import ServedModel
 from perpend.storage.store import Store
@@ -46,3 +47,14 @@ def account(store: Store, key: KeyRow) -> str:
         f"cut short: {', '.join(cut) or 'nothing'}",
     )
     return f"{key.name} used {' · '.join(parts)}"
+
+
+def account_json(store: Store, key: KeyRow) -> str:
+    """The same as an object, on one line."""
+    used = total(usage(store, (), key_id=key.id))
+    facts = {
+        "key": key.name,
+        **{name: getattr(used, name) for name in SUMS},
+        "cut_short": cut_short(store, key.id),
+    }
+    return json_line(facts)

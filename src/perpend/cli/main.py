@@ -6,7 +6,7 @@ import sys
 
 from cyclopts import App
 
-from perpend.errors import PerpendError
+from perpend.errors import BadRequest, PerpendError
 
 app = App(
     name="perpend",
@@ -33,7 +33,7 @@ for name, place in (
 
 
 def main() -> None:
-    """Exit status 0, 1 (it failed), 2 (bad use), 130 (interrupted)."""
+    """Exit status 0, 1 (it was tried and failed), 2 (what was typed is wrong), 130 (interrupted)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
@@ -44,7 +44,7 @@ def main() -> None:
         app(exit_on_error=False, print_error=True, result_action="return_value")
     except PerpendError as error:
         print(f"perpend: {error}", file=sys.stderr)
-        raise SystemExit(2 if (error.field or "").startswith("--") else 1) from None
+        raise SystemExit(2 if isinstance(error, BadRequest) else 1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
@@ -54,7 +54,7 @@ def main() -> None:
         said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         hint = "perpend doctor says what can be written; PERPEND_HOME names another folder"
         print(f"perpend: {said}\n  hint: {hint}", file=sys.stderr)
-        raise SystemExit(1) from None
+        raise SystemExit(2 if isinstance(error, FileNotFoundError) else 1) from None
     except Exception as error:
         from cyclopts import CycloptsError
 

@@ -1,6 +1,7 @@
 """`perpend models`: the weights that are known and those that are here; how models think and what they cost."""
 
 import asyncio
+from pathlib import Path
 
 from cyclopts import App
 
@@ -105,7 +106,7 @@ def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
 
 
 @app.command
-def rm(name: str, /, *, config: ConfigFile = None) -> None:
+def rm(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
     """Remove weights from this machine, and what an unfinished pull of them left.
 
     A gateway that serves them refuses requests from then on, and says what is missing.
@@ -116,20 +117,29 @@ def rm(name: str, /, *, config: ConfigFile = None) -> None:
     ----------
     name
         A name of `perpend models list`.
+    json
+        Print an object that says what was `removed`: a path, or null.
     config
         A perpend.toml in place of the usual one.
     """
+    removed = _remove(name, home_dir(load_config(config)))
+    if json:
+        print_json({"name": name, "removed": removed})
+
+
+def _remove(name: str, home: Path) -> Path | None:
     from perpend.engine.partial import Partial
 
     weights = find(name)
     if weights.bundled:
         note(f"{name} comes with Perpend and takes {weights.size / 1e6:.0f} MB: nothing to remove")
-        return
-    path = weights.path(home_dir(load_config(config)))
+        return None
+    path = weights.path(home)
     partial = Partial(weights, path)
     if not path.exists() and not partial.on_disk():
         note(f"{name} isn't here: nothing to remove")
-        return
+        return None
     partial.remove()
     path.unlink(missing_ok=True)
     note(f"removed {path}")
+    return path

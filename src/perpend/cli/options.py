@@ -21,6 +21,11 @@ Whole = Annotated[int, Parameter(converter=_whole)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """On where it's named; there's no `--no-…`."""
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
+THINKING = Parameter(name=["--max-thinking-tokens", "--budget"])
+"""The request field's name, and the short word."""
+Thinking = Annotated[Whole | None, THINKING]
+EFFORT = Parameter(name=["--effort", "--reasoning-effort"])
+COST = Parameter(name=["--max-cost", "--max-cost-usd"])
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 

@@ -8,7 +8,8 @@ import sys
 
 from msgspec.structs import replace
 
-from perpend.cli.options import ConfigFile, Whole
+from perpend.cli.console import print_row
+from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.config import Config, load_config
 from perpend.engine.pull import Progress
 from perpend.errors import BadRequest, ConfigError, PerpendError
@@ -31,6 +32,7 @@ def serve(
     host: str | None = None,
     port: Whole | None = None,
     model: str | None = None,
+    json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     """Serve the HTTP API until interrupted.
@@ -48,6 +50,8 @@ def serve(
         Port to listen on, 8080 by default; 0 lets the system choose.
     model
         The default model: a name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
+    json
+        Print a line once it listens: its `url`, the default `model`, whether a `key` is needed.
     config
         A perpend.toml in place of the usual one.
     """
@@ -62,10 +66,10 @@ def serve(
         if not 0 <= port <= _HIGHEST_PORT:
             raise BadRequest(f"--port {port} is none", hint="0 to 65535", field="--port")
         listen = replace(listen, port=port)
-    server.run(_serve(replace(loaded, defaults=defaults, serve=listen)))
+    server.run(_serve(replace(loaded, defaults=defaults, serve=listen), json=json))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, *, json: bool) -> None:
     listen = config.serve
     async with await Runtime.open(config) as runtime:
         runtime.models.resolve(
@@ -83,7 +87,10 @@ async def _serve(config: Config) -> None:
         metrics.watch_upstreams(runtime.models.places)
         readiness = Readiness(runtime.store.check, f"{config.defaults.model} is being made ready")
         listener = server.bind(listen.host, listen.port)
-        _greet(config, listener.getsockname()[1], auth.needed)
+        url = server.url_of(listen.host, listener.getsockname()[1])
+        if json:
+            print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
+        _greet(url, config.defaults.model, auth.needed)
         preparing = asyncio.create_task(_prepare(runtime, readiness))
         app = App(runtime, auth, metrics, readiness)
         try:
@@ -131,11 +138,10 @@ class _Lines:
             _say(f"fetching {self._name} from {progress.source}: {done:,.0f} of {total:,.0f} MB")
 
 
-def _greet(config: Config, port: int, key_needed: bool) -> None:
-    url = server.url_of(config.serve.host, port)
+def _greet(url: str, model: str, key_needed: bool) -> None:
     key = ' -H "Authorization: Bearer $PERPEND_API_KEY"' if key_needed else ""
     body = '{"messages": [{"role": "user", "content": "What is 17 * 24?"}], "max_thinking_tokens": 128}'
-    _say(f"perpend listens on {url} with {config.defaults.model}; Ctrl-C stops it. Try:\n")
+    _say(f"perpend listens on {url} with {model}; Ctrl-C stops it. Try:\n")
     _say(f"  curl {url}/v1/chat/completions{key} \\")
     _say(f"    -d '{body}'\n")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from perpend.cli.console import note
+from perpend.cli.console import note, print_json
+from perpend.cli.options import Json
 from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 
@@ -27,6 +28,7 @@ def tiny(
     seed: int = 1,
     threads: int = 0,
     scale: Annotated[float, Parameter(help="Share of all steps and test problems: 0.01 for a trial.")] = 1.0,
+    json: Json = False,
 ) -> None:
     """Train the tiny reasoner from nothing: worked examples, reinforcement, export.
 
@@ -43,6 +45,8 @@ def tiny(
         Decides every draw.
     threads
         0: as many as there are cores.
+    json
+        Print an object with the `model`'s path.
     """
     # threads that wait for each other should sleep: other programs may need the cores
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -59,6 +63,8 @@ def tiny(
         raise BadRequest(str(error), hint="name another folder with --out", field="--out") from None
     said = (f" --threads {threads}" if threads else "") + (f" --scale {scale:g}" if scale != 1 else "")
     _finish(model, recipe, out, f"perpend train tiny --seed {seed}{said}")
+    made = out / "tiny.gguf"
+    print_json({"model": made}) if json else print(made)
 
 
 def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
@@ -78,7 +84,6 @@ def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
     )
     (out / "README.md").write_text(text)
     plots.draw(out / "log.jsonl", out)
-    print(out / "tiny.gguf")
 
 
 def _teller() -> "Listener":

@@ -14,7 +14,7 @@ from perpend.registry import choices_hint
 if TYPE_CHECKING:
     from perpend.storage.usage import Dimension, UsageRow
 
-_SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
+SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
 
 
 def usage(
@@ -71,8 +71,8 @@ def _dimensions(by: str) -> "list[Dimension]":
 
 def _print_json(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:
     shown = {
-        "rows": [{name: getattr(row, name) for name in (*by, *_SUMS)} for row in rows],
-        "total": {name: getattr(total, name) for name in _SUMS},
+        "rows": [{name: getattr(row, name) for name in (*by, *SUMS)} for row in rows],
+        "total": {name: getattr(total, name) for name in SUMS},
     }
     print_json(shown)
 
@@ -84,13 +84,13 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
     for place, name in enumerate(by):
         table.add_column(name, "" if place else "total", no_wrap=True)
-    for name in _SUMS:
+    for name in SUMS:
         table.add_column(
             name.removesuffix("_usd"), _SHOWN[name](getattr(total, name)), justify="right", no_wrap=True
         )
     for row in rows:
         names = [str(getattr(row, name) or "–") for name in by]
-        table.add_row(*names, *(_SHOWN[name](getattr(row, name)) for name in _SUMS))
+        table.add_row(*names, *(_SHOWN[name](getattr(row, name)) for name in SUMS))
     print_table(table)
 
 
@@ -102,4 +102,4 @@ def dollars(cost: Decimal) -> str:
     return f"${shortest:.{max(2, digits)}f}"
 
 
-_SHOWN: dict[str, Callable[[Any], str]] = dict.fromkeys(_SUMS, "{:,}".format) | {"cost_usd": dollars}
+_SHOWN: dict[str, Callable[[Any], str]] = dict.fromkeys(SUMS, "{:,}".format) | {"cost_usd": dollars}

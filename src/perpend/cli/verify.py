@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from perpend.cli.console import print_json, print_row, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import ConfigFile, Flag
+from perpend.cli.options import ConfigFile, Flag, Json
 from perpend.config import Config, load_config
 from perpend.errors import BadRequest
 from perpend.types import Candidate, Verdict, VerifierSpec
@@ -59,6 +59,7 @@ def verify(  # noqa: PLR0913 -- the options of a command
     ] = None,
     agreement: Flag = False,
     model: str | None = None,
+    json: Json = False,
     config: ConfigFile = None,
 ) -> None:
     r"""Check an answer, and print the verdict as JSON.
@@ -85,6 +86,8 @@ def verify(  # noqa: PLR0913 -- the options of a command
         number, Cohen's kappa, and the threshold of the score that agrees best.
     model
         The model that a judge, process_reward or self_score asks.
+    json
+        It's JSON without this, too.
     config
         A perpend.toml in place of the usual one.
     """

@@ -1,4 +1,4 @@
-"""Suites of problems by name: rows of `suites.toml`, fresh ones of reasoning-gym, and files of one's own."""
+"""Suites of problems by name: rows of `suites.toml`, fresh ones, and files of one's own."""
 
 import random
 import re
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest, NotFound
-from perpend.evals import gym, own, variants
+from perpend.evals import gym, own, tasks, variants
 from perpend.evals.adapters import ADAPTERS
 from perpend.evals.places import Found, Source, find, rows_of
 from perpend.evals.problems import Problem
@@ -121,7 +121,7 @@ def find_suite(name: str) -> Suite:
     suites = catalogue()
     if name in suites:
         return suites[name]
-    hint = choices_hint(name, [*suites, "gym"]) + "; or a .jsonl or .csv file of your own"
+    hint = choices_hint(name, [*suites, "gym", "tiny"]) + "; or a .jsonl or .csv file of your own"
     raise NotFound(f"no suite named {name!r}", hint=hint, field="SUITE")
 
 
@@ -134,7 +134,8 @@ def load(
     since: str | None = None,
     before: str | None = None,
 ) -> list[Problem]:
-    """Problems of a suite's name, `gym`, `gym/TASK` or a file; `limit` of them drawn by `seed`, in their order.
+    """Problems of a suite's name, `gym`, `gym/TASK`, `tiny`, `tiny/KIND` or a file: `limit` of them,
+    drawn by `seed`, in their order.
 
     After a `~` stands the seed of their variants, such as `gsm8k~1`; `gsm8k~0` are the same problems as they are.
 
@@ -143,6 +144,8 @@ def load(
     """
     if gym.names(name):
         return gym.problems(name, limit or gym.USUAL, seed)
+    if tasks.names(name):
+        return tasks.problems(name, limit or tasks.USUAL, seed)
     varied = _VARIED.fullmatch(name)
     name = varied["suite"] if varied else name
     chosen = own.problems(Path(name)) if own.is_file(name) else list(find_suite(name).problems(home))

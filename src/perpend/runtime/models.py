@@ -131,6 +131,9 @@ class Models:
         provider, _, upstream = name.partition("/")
         if upstream and (provider in self._config.providers or provider in providers()):
             return ModelConfig(provider=provider, name=upstream)
+        if upstream:
+            hint = choices_hint(provider, sorted({*self._config.providers, *providers()}))
+            raise NotFound(f"unknown provider {provider!r}", hint=hint, field="model")
         raise NotFound(
             f"unknown model {name!r}",
             hint=f"{choices_hint(name, self.names())}, any path to a .gguf file, or PROVIDER/MODEL",

@@ -1,0 +1,49 @@
+"""The options of all commands together: one thing has one name, which is that of the request's field."""
+
+from collections.abc import Iterator
+
+import pytest
+from cyclopts import App
+
+from perpend.cli.main import app
+from perpend.serving.dialects.own import ours
+
+CALLED_OTHERWISE = {"deadline_ms": "--deadline", "progress": "", "router": "", "cache": ""}
+"""A deadline says its unit; the rest are a program's matter."""
+DIALECTS_OWN = {"provider_options"}
+
+
+def commands(group: App, words: tuple[str, ...] = ()) -> Iterator[tuple[str, App]]:
+    for name, inner in group.resolved_commands().items():
+        if not name.startswith("-"):
+            yield from commands(inner, (*words, name))
+    if group.default_command:
+        yield " ".join(words), group
+
+
+def options(command: App) -> dict[str, set[str]]:
+    return {argument.name: set(argument.names) for argument in command.assemble_argument_collection()}
+
+
+COMMANDS = dict(commands(app))
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_prints_json(words: str) -> None:
+    assert "--json" in options(COMMANDS[words])
+
+
+def test_what_may_be_thought_is_one_option_everywhere() -> None:
+    saying = {words for words, command in COMMANDS.items() if "--budget" in all_names(command)}
+    assert saying == {"ask", "launch", "keys create", "calibrate", "eval run", "eval audit"}
+    assert all("--max-thinking-tokens" in all_names(COMMANDS[words]) for words in saying)
+
+
+def test_ask_takes_the_fields_of_a_request_by_their_names() -> None:
+    for field in {"reasoning_effort", *ours} - DIALECTS_OWN:
+        option = CALLED_OTHERWISE.get(field, f"--{field.replace('_', '-')}")
+        assert not option or option in all_names(COMMANDS["ask"]), field
+
+
+def all_names(command: App) -> set[str]:
+    return set[str]().union(*options(command).values())
