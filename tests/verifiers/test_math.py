@@ -1,9 +1,13 @@
 """Math against real graders' cases; what would never end is in test_pathological."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
+from sandbox.rungs import children
 from shared_data import shared
 
 from perpend.types import Candidate
@@ -72,3 +76,16 @@ async def test_a_worker_that_dies_is_replaced() -> None:
         assert await workers.equal("1", "((x^2+1)^{50}-(y^3-1)^{60})^{20}") is None
         assert workers.killed == 1
         assert await workers.equal("1", "2") is False
+
+
+async def test_one_that_waits_for_a_processor_has_its_whole_time_left() -> None:
+    """On a busy machine: what is right stays right."""
+    before = children()
+    async with Workers(1, timeout_s=0.5) as workers:
+        assert await workers.equal("1", "2") is False
+        (worker,) = children() - before
+        os.kill(worker, signal.SIGSTOP)
+        asked = asyncio.create_task(workers.equal("1/2", "0.5"))
+        await asyncio.sleep(1)
+        os.kill(worker, signal.SIGCONT)
+        assert await asked is True

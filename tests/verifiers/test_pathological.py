@@ -53,7 +53,7 @@ async def math() -> AsyncGenerator[Math, None]:
 @pytest.mark.parametrize("name", EXPRESSIONS)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_it_ends_and_the_worker_recovers(math: Math, name: str) -> None:
-    async with asyncio.timeout(30):  # several time-outs, and a worker's start on a busy machine
+    async with asyncio.timeout(120):  # several time-outs, and a worker's start on a busy machine
         verdicts = await asyncio.gather(
             math.verify(Task(gold="17"), Candidate(answer=EXPRESSIONS[name])),
             math.verify(Task(gold=EXPRESSIONS[name]), Candidate(answer="17")),

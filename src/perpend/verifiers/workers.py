@@ -13,13 +13,15 @@ from perpend.extras import install
 from perpend.verifiers.worker import Pair
 
 _START_S = 60.0
+_BUSY = 10
+"""How much longer than its own time a comparison may wait for a processor."""
 
 
 class Workers:
     """As many processes as there are cores, each started when it's first needed and replaced when it hangs."""
 
     def __init__(self, count: int = 0, *, timeout_s: float = 5.0) -> None:
-        """`count` 0: one for each core that this process may use. `timeout_s` bounds each comparison."""
+        """`count` 0: one for each core that this process may use. `timeout_s` of a processor bound each comparison."""
         self.killed = 0
         """Workers that gave no verdict: out of time, or of memory."""
         self._timeout_s = timeout_s
@@ -33,24 +35,27 @@ class Workers:
         verdict = b""
         try:
             if worker is None:
-                worker = await _started()
+                worker = await _started(self._timeout_s)
             # half of a surrogate pair can't be sent, and is no mathematics
             pair = Pair(*(text.encode(errors="replace").decode() for text in (gold, given)))
             verdict = await self._ask(worker, msgspec.json.encode(pair) + b"\n")
         except (TimeoutError, ConnectionError):
-            self.killed += 1
+            pass
         finally:
             # one that gave no verdict still computes, or is dead: the next pair gets a new one
             if not verdict and worker is not None:
                 await asyncio.shield(_end(worker))
                 worker = None
             self._free.put_nowait(worker)
-        return verdict == b"1\n" if verdict else None
+        if not verdict:
+            self.killed += 1
+            return None
+        return verdict == b"1\n"
 
     async def _ask(self, worker: Process, pair: bytes) -> bytes:
         assert worker.stdin is not None
         assert worker.stdout is not None
-        async with asyncio.timeout(self._timeout_s):
+        async with asyncio.timeout(_BUSY * self._timeout_s):
             worker.stdin.write(pair)
             await worker.stdin.drain()
             return await worker.stdout.readline()
@@ -74,8 +79,8 @@ async def _end(worker: Process) -> None:
     await worker.wait()
 
 
-async def _started() -> Process:
-    command = (sys.executable, "-m", "perpend.verifiers.worker")
+async def _started(timeout_s: float) -> Process:
+    command = (sys.executable, "-m", "perpend.verifiers.worker", str(timeout_s))
     worker = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
     assert worker.stdout is not None
     async with asyncio.timeout(_START_S):
