@@ -17,3 +17,13 @@ def test_it_fails_where_the_run_is_surely_worse(tmp_path: Path, right: set[int],
     told = json.loads(gated.stdout)
     assert (told["verdict"] == "worse") is bool(status)
     assert told["comparison"]["baseline"] == "before"
+
+
+def test_bounds_are_of_the_run_as_measured(tmp_path: Path) -> None:
+    a_run(tmp_path / "now", {0, 1, 2, 3, 4, 5}, 16)
+    kept = run(tmp_path, "eval", "gate", "now", "--min-accuracy", "0.75", "--max-cost-each", "0")
+    assert (kept.returncode, kept.stdout) == (0, "every bound is kept\n")
+    missed = run(tmp_path, "eval", "gate", "now", "--min-accuracy", "0.8", "--json")
+    assert missed.returncode == 1
+    assert json.loads(missed.stdout)["missed"] == ["accuracy is 0.7500, not 0.8 or more"]
+    assert run(tmp_path, "eval", "gate", "now").returncode == 2

@@ -35,7 +35,7 @@ def test_every_command_prints_json(words: str) -> None:
 
 def test_what_may_be_thought_is_one_option_everywhere() -> None:
     saying = {words for words, command in COMMANDS.items() if "--budget" in all_names(command)}
-    assert saying == {"ask", "launch", "keys create", "calibrate", "eval run", "eval audit"}
+    assert saying == {"ask", "launch", "keys create", "calibrate", "eval run", "eval audit", "eval decide"}
     assert all("--max-thinking-tokens" in all_names(COMMANDS[words]) for words in saying)
 
 

@@ -1,5 +1,6 @@
 """Suites of one's own, in JSON lines or CSV."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from perpend.errors import BadRequest
 from perpend.evals.own import EXAMPLES, problems, template
 from perpend.evals.trial import trial
+from perpend.types import Image, Text, Tool, VerifierSpec
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
@@ -36,7 +38,11 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
         ('{"question": "?", "gold": ""}', "row 1: .*`gold`"),
         ('{"question": "?", "gold": 3}', r"row 1: .*gold"),
         ('{"question": "?", "gold": "3", "verifer": "math"}', "row 1: .*verifer"),
-        ('{"question": "?", "gold": "3", "verifier": "maths"}', "unknown verifier 'maths'"),
+        ('{"question": "?", "answer": "3", "gold": "3"}', "`gold` says what `gold` says already"),
+        ('{"gold": "3"}', "row 1: it has to have `question`"),
+        ('{"question": "?", "verifier": {"rubric": "."}}', "row 1: verifier has no name"),
+        ('{"question": "?", "gold": "3", "tools": [{"x": 1}]}', "row 1: tools: .*name"),
+        ('{"question": "?", "gold": "3", "images": ["none.png"]}', r"row 1: .*none\.png: No such file"),
         ("", "holds no problems"),
     ],
 )
@@ -45,3 +51,50 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     file.write_text(text)
     with pytest.raises(BadRequest, match=said):
         problems(file)
+
+
+@pytest.mark.parametrize(
+    ("asked", "right"), [("question", "answer"), ("input", "target"), ("prompt", "expected")]
+)
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_columns_have_the_names_of_peoples_files(tmp_path: Path, kind: str, asked: str, right: str) -> None:
+    file = tmp_path / f"mine.{kind}"
+    rows = {"jsonl": f'{{"{asked}": "1+1?", "{right}": "2"}}', "csv": f"{asked},{right}\n1+1?,2"}
+    file.write_text(rows[kind])
+    (found,) = problems(file)
+    assert (found.messages[0].text, found.gold) == ("1+1?", "2")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_row_has_its_own_judge(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / f"mine.{kind}"
+    judge = {"name": "judge", "rubric": "It is polite."}
+    if kind == "csv":
+        quoted = json.dumps(judge).replace('"', '""')
+        file.write_text(f'question,verifier\nWho are you?,"{quoted}"')
+    else:
+        file.write_text(json.dumps({"question": "Who are you?", "verifier": judge}))
+    (found,) = problems(file)
+    assert found.verifier == VerifierSpec("judge", None, {"rubric": "It is polite."})
+
+
+def test_a_conversation_an_image_and_tools(tmp_path: Path) -> None:
+    (tmp_path / "dot.png").write_bytes(b"dot")
+    function = {"name": "add", "parameters": {"type": "object"}}
+    turns = [{"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "2"}]
+    rows = (
+        {"system": "Be short.", "messages": [*turns, {"role": "user", "content": "And 2?"}], "gold": "4"},
+        {"question": "What is it?", "images": ["dot.png", "https://example.com/a.png"], "gold": "a dot"},
+        {"question": "1+1?", "tools": [{"type": "function", "function": function}], "gold": "2"},
+    )
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    talk, seen, tooled = problems(file)
+    assert [message.role for message in talk.messages] == ["system", "user", "assistant", "user"]
+    (asked,) = seen.messages
+    assert asked.content == (
+        Image("data:image/png;base64,ZG90"),
+        Image("https://example.com/a.png"),
+        Text("What is it?"),
+    )
+    assert tooled.tools == (Tool(name="add", parameters={"type": "object"}),)

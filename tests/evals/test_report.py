@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from eval_runs import a_run
+from eval_runs import EVIL, a_run
 
 from perpend.errors import BadRequest
 from perpend.evals.report import facts, lines, markdown, report, table
@@ -33,6 +33,15 @@ def test_problems_that_differ_show_a_sample_of_each(two: list[Path]) -> None:
     differences = report(two).differences
     assert {one.problem.id for one in differences} == {"p0", "p2", "p3", "p4", "p5", "p6"}
     assert all(one.samples[0].correct != one.samples[1].correct for one in differences)
+
+
+def test_wrong_answers_are_told_with_their_traces(two: list[Path]) -> None:
+    found = report(two)
+    assert [sample.problem for sample in found.runs[0].wrong] == ["p2", "p3", "p4", "p5", "p6", "p7"]
+    text = markdown(found)
+    assert text.count("## Wrong answers: ") == 2
+    assert f"thought:\n\n    {EVIL}\n" in text
+    assert [len(run["wrong"]) for run in facts(found)["runs"]] == [6, 2]
 
 
 def test_as_text_table_and_object(two: list[Path]) -> None:

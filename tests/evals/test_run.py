@@ -2,7 +2,6 @@
 
 import asyncio
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from words import WordBackend
 
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError
 from perpend.evals.folder import Header, RunFolder, read_events, read_samples
-from perpend.evals.grading import grade
+from perpend.evals.grading import Grader
 from perpend.evals.log import Log
 from perpend.evals.problems import Problem
 from perpend.evals.run import Progress, Run, fingerprint, request_of
@@ -63,7 +62,7 @@ async def finish(
 ) -> Progress:
     header = Header(settings=settings, started="", versions={}, machine={})
     with RunFolder.open(path, header, PROBLEMS) as folder:
-        run = Run(PROBLEMS, folder, target, partial(grade, made), at_once=at_once, max_cost_usd=max_cost_usd)
+        run = Run(PROBLEMS, folder, target, Grader(made), at_once=at_once, max_cost_usd=max_cost_usd)
         return await run.finish(lambda _: None)
 
 

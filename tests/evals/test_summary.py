@@ -5,7 +5,7 @@ import math
 import pytest
 
 from perpend.evals.rows import Row
-from perpend.evals.summary import ladder, summary
+from perpend.evals.summary import Detectable, ladder, summary
 
 ROWS = [
     Row(problem="a", answer="1", correct=True, thinking_tokens=10, cost_usd=0.1, seconds=1, truncated=False),
@@ -46,6 +46,12 @@ def test_what_a_run_of_this_size_would_show() -> None:
     assert (
         summary([Row(problem="a", correct=True), Row(problem="b", correct=False)]).detectable.paired is None
     )
+
+
+@pytest.mark.parametrize("correct", [True, False])
+def test_answers_that_are_all_alike_cant_tell_what_would_show(correct: bool) -> None:
+    rows = [Row(problem=name, answer="1", correct=correct) for name in "aabbcc"]
+    assert summary(rows).detectable == Detectable(None, None)
 
 
 def test_a_field_that_some_rows_lack_is_left_out_and_named() -> None:

@@ -19,6 +19,7 @@ from perpend.evals.audit import Audited, Auditor, AuditSettings
 from perpend.evals.audit_report import HEADINGS, lines, told
 from perpend.evals.faithfulness import Audit
 from perpend.evals.faithfulness import audit as audit_of
+from perpend.evals.folder import copied
 from perpend.evals.run import fingerprint
 from perpend.evals.samples import Settings
 from perpend.evals.suites import load
@@ -78,7 +79,8 @@ def audit(  # noqa: PLR0913 -- the options of a command
     parallel
         So many problems at a time.
     out
-        The run's folder; default: one in PERPEND_HOME named by its settings.
+        The run's folder; default: one in PERPEND_HOME named by its settings. With --run, its copy
+        that is audited.
     json
         Print an object.
     config
@@ -110,6 +112,8 @@ def audit(  # noqa: PLR0913 -- the options of a command
         )
         asyncio.run(_refuse_chat(loaded, model))
         asyncio.run(finish_run(settings, problems, loaded, run, Asking(parallel)))
+    elif out is not None:
+        run = copied(run, out)
     with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:
         if not audited.done(rewards=rewards):
             asyncio.run(_finish(audited, loaded, parallel, rewards=rewards))

@@ -1,37 +1,47 @@
-"""`perpend eval decide`: one's own questions at several efforts, and which of them to use."""
+"""`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
 
-import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from msgspec.structs import replace
 
 from perpend.cli.console import note, print_json
-from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.eval_grid import Amount, Axes, Grid, Setting
+from perpend.cli.eval_run import Asking
 from perpend.cli.options import COST, ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
-from perpend.errors import BadRequest
 from perpend.evals.decide import Choice, choose
-from perpend.evals.report import Reported, beside, lines, read
+from perpend.evals.report import Reported, beside, lines
 from perpend.evals.run import fingerprint
-from perpend.evals.samples import Settings
 from perpend.evals.suites import load
 from perpend.types import Effort
 
 _SHOWN = 5
+_EFFORTS: tuple[Effort, ...] = ("none", "medium", "high")
 
 
 def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     questions: Path,
     /,
     *,
-    model: str | None = None,
+    models: Annotated[tuple[str, ...], Parameter(name=["--model", "--models"], consume_multiple=True)] = (),
     cheap: str | None = None,
-    efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = ("none", "medium", "high"),
+    systems: Annotated[
+        tuple[str, ...], Parameter(name=["--system", "--systems"], consume_multiple=True)
+    ] = (),
+    efforts: Annotated[
+        tuple[Effort, ...], Parameter(name=["--efforts", "--effort"], consume_multiple=True)
+    ] = (),
+    max_thinking_tokens: Annotated[
+        tuple[Whole, ...],
+        Parameter(name=["--max-thinking-tokens", "--budgets", "--budget"], consume_multiple=True),
+    ] = (),
+    strategies: Annotated[
+        tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
+    ] = ("single",),
     limit: Whole = 200,
     parallel: Whole = 4,
     max_cost: Annotated[Decimal | None, COST] = None,
@@ -40,23 +50,34 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
-    """Ask your own questions with no, medium and high effort, and recommend one of them with its evidence.
+    """Ask your own questions in every setting, print a table, and recommend one of them with its evidence.
 
-    `perpend eval init mine.jsonl` makes a file to fill in; 100 to 500 questions are enough for most decisions. A run
-    that was stopped goes on.
+    Settings are all combinations of models, system messages, strategies, and how much is thought: efforts and budgets.
+    The folder gets a report of all runs, with the wrong answers of each and their traces. `perpend eval init
+    mine.jsonl` makes a file to fill in; 100 to 500 questions are enough for most decisions. A run that was stopped
+    goes on.
 
-    Example: `perpend eval decide mine.jsonl --cheap qwen2.5-coder-0.5b --max-cost 5`
+    Examples:
+
+    - `perpend eval decide mine.jsonl --cheap qwen2.5-coder-0.5b --max-cost 5`
+    - `perpend eval decide mine.jsonl --model a b --system short.txt long.txt --efforts low high --out runs/grid`
 
     Parameters
     ----------
     questions
         A .jsonl or .csv file with question, gold and verifier, or the name of a suite.
-    model
+    models
         Default: the config's.
     cheap
         A cheaper model, tried without thinking and with medium effort.
+    systems
+        System messages: texts, or files that hold them; default: the suite's own.
     efforts
-        From little to much.
+        From little to much; default: none, medium and high, where no budgets are named.
+    max_thinking_tokens
+        Budgets, from little to much.
+    strategies
+        Names, or JSON objects.
     limit
         So many questions, drawn by the seed.
     parallel
@@ -66,7 +87,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     seed
         Of the draw, and of every sample.
     out
-        A folder for the runs; default: one in PERPEND_HOME.
+        A folder for the runs and their report; default: one in PERPEND_HOME.
     json
         Print an object.
     config
@@ -74,35 +95,29 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     """
     loaded = load_config(config)
     problems = load(str(questions), home_dir(loaded), limit=limit, seed=seed)
-    base = Settings(
-        suite=str(questions),
-        problems=tuple(problem.id for problem in problems),
-        fingerprint=fingerprint(problems),
-        target="local",
-        seed=seed,
-    )
-    folder = out or home_dir(loaded) / "runs" / f"decide-{base.fingerprint}"
-    tried: list[tuple[str | None, Effort]] = [(model, effort) for effort in efforts]
-    if cheap is not None:
-        tried = [(cheap, "none"), (cheap, "medium"), *tried]
+    by_effort = [Amount(effort) for effort in efforts or (() if max_thinking_tokens else _EFFORTS)]
+    amounts = (*by_effort, *[Amount(tokens=tokens) for tokens in max_thinking_tokens])
+    axes = Axes(models, systems, strategies, amounts)
+    folder = out or home_dir(loaded) / "runs" / f"decide-{fingerprint(problems)}"
+    grid = Grid(str(questions), problems, axes, folder, seed)
+    groups = [*_cheap(cheap, systems), *axes.groups()]
     asking = Asking(parallel, max_cost)
-    places: list[Path] = []
-    for name, effort in tried:
-        note(f"{name or loaded.defaults.model}, {effort} effort")
-        settings = replace(base, model=name, effort=effort)
-        place = folder / f"{(name or 'default').replace('/', '-')}-{effort}"
-        progress, _ = asyncio.run(finish_run(settings, problems, loaded, place, asking))
-        if progress.stopped:
-            raise BadRequest(
-                f"{place}: {progress.stopped}", hint="raise --max-cost, and it goes on", field="--max-cost"
-            )
-        places.append(place)
-    runs = [read(place, place.name) for place in places]
-    choice = choose(runs)
+    runs = [[grid.run(setting, loaded, asking) for setting in group] for group in groups]
+    every = [run for group in runs for run in group]
+    choice = choose(every, [(group[0], group[-1]) for group in runs])
+    report = grid.report(every)
     if json:
-        print_json({**_facts(choice, runs), "folder": folder})
+        print_json({**_facts(choice, every), "folder": folder, "report": report})
     else:
-        _print(choice, runs, places)
+        _print(choice, every)
+        note(f"{report} tells of all of them, with their wrong answers")
+
+
+def _cheap(model: str | None, systems: tuple[str, ...]) -> list[list[Setting]]:
+    if model is None:
+        return []
+    amounts = Amount("none"), Amount("medium")
+    return Axes((model,), systems, ("single",), amounts).groups()
 
 
 def _facts(choice: Choice, runs: list[Reported]) -> dict[str, object]:
@@ -113,7 +128,7 @@ def _facts(choice: Choice, runs: list[Reported]) -> dict[str, object]:
         "best": choice.best,
         "against_best": choice.against_best,
         "settings": settings,
-        "hurt_by_thinking": [one.problem.id for one in choice.hurt],
+        "hurt_by_thinking": list(dict.fromkeys(one.problem.id for one in choice.hurt)),
     }
 
 
@@ -125,7 +140,7 @@ def _cost(run: Reported) -> dict[str, object]:
     }
 
 
-def _print(choice: Choice, runs: list[Reported], places: list[Path]) -> None:
+def _print(choice: Choice, runs: list[Reported]) -> None:
     from rich.table import Table
 
     table = Table(
@@ -139,4 +154,3 @@ def _print(choice: Choice, runs: list[Reported], places: list[Path]) -> None:
         print(f"{len(choice.hurt)} questions were right with the least thinking and wrong with the most:")
         for one in choice.hurt[:_SHOWN]:
             print(f"  {one.problem.id}: {one.problem.messages[-1].text.splitlines()[0][:100]}")
-    note(f"`perpend eval report {' '.join(map(str, places))} --out decide.md` shows them all")

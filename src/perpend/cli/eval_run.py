@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, asynccontextmanager, contextmanager, redirect_stdout
 from decimal import Decimal
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +16,7 @@ from msgspec import Struct
 
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_forecast import foreseen, print_forecast
-from perpend.cli.named import named
+from perpend.cli.named import named, text_of
 from perpend.cli.options import COST, EFFORT, ConfigFile, Flag, Json, Thinking, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -25,8 +24,8 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.evals.fleet import fleet
 from perpend.evals.folder import Header, RunFolder
-from perpend.evals.grading import grade
-from perpend.evals.problems import Problem
+from perpend.evals.grading import Grader, Judging
+from perpend.evals.problems import Problem, asked_otherwise
 from perpend.evals.run import Heard, Progress, Run, fingerprint
 from perpend.evals.samples import Settings, row_of
 from perpend.evals.suites import load
@@ -35,6 +34,7 @@ from perpend.evals.targets import Gateway, Local, Target
 from perpend.runtime import Runtime, Verifiers
 from perpend.strategies import strategy_spec, with_options
 from perpend.types import Effort
+from perpend.verifiers import verifier_spec
 
 
 def run(  # noqa: PLR0913 -- each parameter is an option of the command line
@@ -45,6 +45,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     effort: Annotated[Effort | None, EFFORT] = None,
     max_thinking_tokens: Thinking = None,
     max_tokens: Whole | None = None,
+    system: str | None = None,
+    verifier: str | None = None,
     strategy: str = "single",
     samples: Whole = 1,
     limit: Whole | None = None,
@@ -87,6 +89,10 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         Thinking tokens of each sample.
     max_tokens
         Thinking and answer together.
+    system
+        The system message of every question: a text, or a file that holds it.
+    verifier
+        Checks every answer, in place of the suite's own: a name, or a JSON object.
     strategy
         A name, or a JSON object such as {"name": "self_consistency", "n": 8}.
     samples
@@ -124,10 +130,15 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     """
     loaded = load_config(config)
     problems = load(suite, home_dir(loaded), limit=limit, seed=seed, since=since, before=before)
+    system = None if system is None else text_of(system)
+    checked = None if verifier is None else named(verifier, "--verifier")
+    problems = _otherwise(problems, system, checked)
     settings = Settings(
         suite=suite,
         problems=tuple(problem.id for problem in problems),
         fingerprint=fingerprint(problems),
+        system=system,
+        verifier=checked,
         target=target,
         model=model,
         effort=effort,
@@ -138,9 +149,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         temperature=temperature,
         seed=seed,
     )
-    with_options(strategy_spec(settings.strategy, "--strategy"))
-    if on == "ray" and target != "local":
-        raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
+    _refuse(settings, on)
     if dry_run:
         found = asyncio.run(foreseen(settings, problems, loaded, parallel))
         print_json(found) if json else print_forecast(found, gateway=target != "local")
@@ -148,12 +157,20 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     folder = out or home_dir(loaded) / "runs" / _name(settings)
     asking = Asking(parallel, max_cost, key_env, on, engines)
     progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
-    if json:
-        print_json({**_facts(found, folder), "stopped": progress.stopped, "failed": progress.failed})
-    else:
-        _print(found, progress, folder)
+    _tell(found, progress, folder, json)
     if progress.stopped:
         raise SystemExit(1)
+
+
+def _refuse(settings: Settings, on: str) -> None:
+    with_options(strategy_spec(settings.strategy, "--strategy"))
+    if on == "ray" and settings.target != "local":
+        raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
+
+
+def _otherwise(problems: list[Problem], system: str | None, verifier: Any) -> list[Problem]:
+    spec = None if verifier is None else verifier_spec(verifier, "--verifier")
+    return [asked_otherwise(problem, system=system, verifier=spec) for problem in problems]
 
 
 class Asking(Struct, frozen=True):
@@ -175,12 +192,17 @@ async def finish_run(
     with RunFolder.open(path, header, problems) as folder:
         if folder.samples:
             note(f"going on with {path}: {len(folder.samples)} samples are there")
-        async with aclosing(Verifiers(config)) as verifiers, _target(settings, config, asking) as target:
+        async with (
+            aclosing(Verifiers(config)) as verifiers,
+            _target(settings, config, asking) as target,
+            _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
+            aclosing(Grader(verifiers.get, judging)) as grader,
+        ):
             run = Run(
                 problems,
                 folder,
                 target,
-                partial(grade, verifiers.get),
+                grader,
                 at_once=asking.parallel,
                 max_cost_usd=asking.max_cost_usd,
             )
@@ -209,6 +231,30 @@ async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGe
         yield Local(runtime)
 
 
+def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
+    """Whether any of their verifiers does. Raises BadRequest for one that there isn't, before anything is asked."""
+    specs = [problem.verifier for problem in problems if problem.verifier is not None]
+    found = [verifiers.get(spec) for spec in specs]
+    return any(verifier.needs_model for verifier in found)
+
+
+@asynccontextmanager
+async def _judging(
+    needed: bool, target: Target, settings: Settings, config: Config
+) -> AsyncGenerator[Judging | None, None]:
+    """Judges are models of this process, whoever answers."""
+    model = settings.model if settings.target == "local" else None
+    if not needed:
+        yield None
+    elif isinstance(target, Local):
+        yield lambda: target.runtime.asking(model, "eval")
+    else:
+        async with await Runtime.open(config) as runtime:
+            with pull_progress() as listener:
+                await runtime.prepare(model, listener)
+            yield lambda: runtime.asking(model, "eval")
+
+
 @contextmanager
 def _shown() -> Generator[Heard, None, None]:
     """A bar with its ETA, what is right so far, and the cost; on stderr."""
@@ -228,13 +274,13 @@ def _shown() -> Generator[Heard, None, None]:
         yield heard
 
 
-def _facts(found: Summary, folder: Path) -> dict[str, Any]:
-    return {"n": found.problems, "accuracy": found.at_k["pass@1"], "folder": folder, **found.facts()}
-
-
-def _print(found: Summary, progress: Progress, folder: Path) -> None:
+def _tell(found: Summary, progress: Progress, folder: Path, json: bool) -> None:
     from perpend.cli.eval_stats import print_summary
 
+    if json:
+        facts = {"n": found.problems, "accuracy": found.at_k["pass@1"], "folder": folder, **found.facts()}
+        print_json({**facts, "stopped": progress.stopped, "failed": progress.failed})
+        return
     print_summary(found)
     if progress.failed:
         print(f"{progress.failed} samples failed and count as wrong: see error in {folder}/samples.jsonl")

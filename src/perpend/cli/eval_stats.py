@@ -1,6 +1,7 @@
 """`perpend eval stats`: every statistic of graded samples from anywhere."""
 
 import asyncio
+import math
 from contextlib import aclosing
 from pathlib import Path
 
@@ -130,9 +131,15 @@ def print_summary(found: Summary) -> None:
     if found.within:
         shares = [f"{one.thinking_tokens}: {one.accuracy.estimate:.3f}" for one in found.within]
         print(f"right within so many thinking tokens: {', '.join(shares)}")
-    for name, least in (("these", found.detectable.paired), ("other", found.detectable.unpaired)):
-        if least is not None:
-            print(f"smallest difference that a run of this size on {name} problems would show: {least:.3f}")
+    least = found.detectable
+    if least.paired is not None:
+        print(f"smallest difference that a run of this size on these problems would show: {least.paired:.3f}")
+    other = (
+        "can't tell from so few, or such equal, answers"
+        if least.unpaired is None
+        else f"{least.unpaired:.3f}"
+    )
+    print(f"smallest difference that a run of this size on other problems would show: {other}")
     for said in found.left_out:
         print(f"left out: {said}")
 
@@ -180,4 +187,8 @@ def _print_compared(compared: tuple[Comparison, ...]) -> None:
 
 
 def _estimate(one: Estimate) -> str:
-    return f"{one.estimate:.4g} ({one.low:.4g} to {one.high:.4g})"
+    if math.isinf(one.estimate):
+        return "no bound: nothing is right"
+    return (
+        f"{one.estimate:.4g} ({one.low:.4g} to {'no bound' if math.isinf(one.high) else f'{one.high:.4g}'})"
+    )

@@ -1,10 +1,13 @@
 """Options that name something, with or without options of its own."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from perpend.errors import BadRequest
+
+_LONGEST_NAME = 255
 
 
 def named(text: str, option: str) -> Any:
@@ -16,3 +19,11 @@ def named(text: str, option: str) -> Any:
     except msgspec.DecodeError as error:
         hint = 'such as \'{"name": "best_of_n", "n": 4}\''
         raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None
+
+
+def text_of(given: str) -> str:
+    """What a file of this name holds, else the text itself."""
+    path = Path(given)
+    if "\n" in given or len(given) > _LONGEST_NAME or not path.is_file():
+        return given
+    return path.read_text(encoding="utf-8")

@@ -19,8 +19,9 @@ class Choice(Struct, frozen=True, kw_only=True):
     """Problems that were right without thinking and wrong with the most of it."""
 
 
-def choose(runs: Sequence[Reported]) -> Choice:
-    """`runs`: settings of one set of problems, from the least thinking to the most."""
+def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) -> Choice:
+    """`runs`: settings of one set of problems; `ends`: those that differ in thinking alone, the least and the most."""
+    harmed = [one for least, most in ends for one in hurt(least, most)]
     best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
     cheapest_first = sorted(runs, key=_expense)
     for run in cheapest_first:
@@ -33,7 +34,7 @@ def choose(runs: Sequence[Reported]) -> Choice:
                 recommended=run.name,
                 against_best=against,
                 reason=_same(run, best, against),
-                hurt=hurt(runs),
+                hurt=harmed,
             )
     return Choice(
         best=best.name,
@@ -42,12 +43,12 @@ def choose(runs: Sequence[Reported]) -> Choice:
         reason="everything cheaper is surely worse"
         if best is not cheapest_first[0]
         else "it's the cheapest too",
-        hurt=hurt(runs),
+        hurt=harmed,
     )
 
 
-def hurt(runs: Sequence[Reported]) -> list[Difference]:
-    return [one for one in differences(runs[0], runs[-1]) if one.right[0] > one.right[1]]
+def hurt(least: Reported, most: Reported) -> list[Difference]:
+    return [one for one in differences(least, most) if one.right[0] > one.right[1]]
 
 
 def _expense(run: Reported) -> tuple[float, float]:

@@ -46,10 +46,13 @@ def by_tokens(runs: Sequence[Reported]) -> dict[str, Any]:
     }
 
 
-def lengths(run: Reported) -> dict[str, Any]:
-    """How long the thoughts of right and of wrong answers are."""
+def lengths(run: Reported, thoughts: bool = True) -> dict[str, Any]:
+    """How long the thoughts of right and of wrong answers are, or the answers themselves."""
     values = [
-        {"tokens": sample.usage.thinking, "answer": "right" if sample.correct else "wrong"}
+        {
+            "tokens": sample.usage.thinking if thoughts else sample.usage.answer,
+            "answer": "right" if sample.correct else "wrong",
+        }
         for sample in run.samples
     ]
     return {
@@ -63,7 +66,7 @@ def lengths(run: Reported) -> dict[str, Any]:
                 "field": "tokens",
                 "type": "quantitative",
                 "bin": {"maxbins": 30, "minstep": 1},
-                "title": "thinking tokens of a sample",
+                "title": f"{'thinking' if thoughts else 'answer'} tokens of a sample",
             },
             "y": {"aggregate": "count", "stack": None, "title": "samples"},
             "color": {"field": "answer", "type": "nominal", "scale": _RIGHT, "title": None, "legend": _BELOW},

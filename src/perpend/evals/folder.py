@@ -5,6 +5,7 @@ A sample that is there has its events; events may be there twice, or of a sample
 between the two lines: the last ones count.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -77,6 +78,22 @@ class RunFolder:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def copied(run: Path, out: Path) -> Path:
+    """`out`, which holds a copy of the run from then on. Raises BadRequest where another run is there, StorageError."""
+    header = read_header(run)
+    if not (out / "run.json").exists():
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            for name in ("problems.jsonl", "samples.jsonl", "events.jsonl", "run.json"):
+                if (run / name).exists():
+                    shutil.copyfile(run / name, out / name)
+        except OSError as error:
+            raise StorageError(f"{out}: {error.strerror}", hint="name another folder with --out") from error
+    elif read_header(out).settings != header.settings:
+        raise BadRequest(f"{out} holds another run", hint="name another folder", field="--out")
+    return out
 
 
 def read_header(path: Path) -> Header:

@@ -1,8 +1,11 @@
-"""A suite of one's own: JSON lines or CSV with a question and its gold in each row."""
+"""A suite of one's own: JSON lines or CSV with a question, and what its answer is checked by, in each row."""
 
+import base64
 import csv
 import io
+import mimetypes
 from pathlib import Path
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -10,23 +13,48 @@ from msgspec import Struct
 from perpend.errors import BadRequest
 from perpend.evals.places import read
 from perpend.evals.problems import Problem
-from perpend.types import Message, VerifierSpec
-from perpend.verifiers import verifiers
+from perpend.registry import choices_hint
+from perpend.types import Image, Message, Part, Text, Tool
+from perpend.verifiers import verifier_spec, verifiers
 
 _HINT = "`perpend eval init FILE` writes one to start from"
 
 
-class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Columns of CSV have the same names; an empty cell is as none at all."""
+class Turn(Struct, frozen=True, forbid_unknown_fields=True):
+    role: Literal["system", "user", "assistant"]
+    content: str
 
-    question: str
-    """All that the model gets to see."""
-    gold: str
-    verifier: str = "answer"
+
+class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Columns of CSV have the same names; an empty cell is as none at all, and what isn't text is written as JSON."""
+
+    question: str | None = None
+    """All that the model gets to see, unless there are `system`, `messages` or `images`."""
+    gold: str | None = None
+    verifier: str | dict[str, Any] = "answer"
+    """A name, or an object with its name and options, such as a judge with a rubric."""
+    system: str | None = None
+    messages: tuple[Turn, ...] = ()
+    """A conversation, in place of the question."""
+    images: tuple[str, ...] = ()
+    """Before the question: URLs, or files by their place beside this one."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """Functions in OpenAI's form. An answer that calls them is checked as JSON: a list of names and arguments."""
     id: str | None = None
     category: str | None = None
     date: str | None = None
 
+
+NAMES = {
+    "prompt": "question",
+    "input": "question",
+    "problem": "question",
+    "answer": "gold",
+    "target": "gold",
+    "expected": "gold",
+}
+"""What other people's files call the columns."""
+_JSON = ("verifier", "messages", "images", "tools")
 
 EXAMPLES = (
     Row(question="A train leaves at 9:40 and arrives at 13:05. How many minutes does it take?", gold="205"),
@@ -61,16 +89,16 @@ def template(path: Path) -> None:
     """A file of examples to replace. Raises BadRequest where it's there already."""
     if not is_file(path.name):
         raise BadRequest(f"{path} is neither .jsonl nor .csv", field="FILE")
-    rows = [msgspec.to_builtins(row) for row in EXAMPLES]
+    rows = [{name: value for name, value in msgspec.to_builtins(row).items() if value} for row in EXAMPLES]
     if path.suffix == ".csv":
         text = io.StringIO()
-        writer = csv.DictWriter(text, Row.__struct_fields__, lineterminator="\n")
+        columns = [name for name in Row.__struct_fields__ if any(name in row for row in rows)]
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         written = text.getvalue()
     else:
-        kept = [{name: value for name, value in row.items() if value is not None} for row in rows]
-        written = "".join(msgspec.json.encode(row).decode() + "\n" for row in kept)
+        written = "".join(msgspec.json.encode(row).decode() + "\n" for row in rows)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(written)
@@ -84,28 +112,93 @@ def template(path: Path) -> None:
 
 def problems(path: Path) -> list[Problem]:
     """Raises BadRequest, naming the row and what is wrong with it."""
-    found: list[Problem] = []
-    for number, held in enumerate(read(path), 1):
-        row = _row(held, f"{path}: row {number}")
-        verifiers.get(row.verifier, field="verifier")
-        found.append(
-            Problem(
-                id=row.id or str(number),
-                messages=(Message("user", row.question),),
-                verifier=VerifierSpec(row.verifier, row.gold),
-                date=row.date,
-                category=row.category,
-            )
-        )
+    found = [
+        _problem(_row(held, f"{path}: row {number}"), number, path)
+        for number, held in enumerate(read(path), 1)
+    ]
     if not found:
         raise BadRequest(f"{path} holds no problems", hint=_HINT, field="SUITE")
     return found
 
 
 def _row(held: dict[str, object], place: str) -> Row:
-    kept = {name: value for name, value in held.items() if value not in ("", None)}
+    kept: dict[str, object] = {}
+    for called, value in held.items():
+        name = NAMES.get(called, called)
+        if value in ("", None):
+            continue
+        if name not in Row.__struct_fields__:
+            known = choices_hint(called, [*Row.__struct_fields__, *NAMES])
+            raise BadRequest(f"{place}: unknown column `{called}`", hint=known, field="SUITE")
+        if name in kept:
+            raise BadRequest(f"{place}: `{called}` says what `{name}` says already", field="SUITE")
+        kept[name] = _read(value) if name in _JSON else value
     try:
         row = msgspec.convert(kept, Row)
     except msgspec.ValidationError as error:
         raise BadRequest(f"{place}: {error}", hint=_HINT, field="SUITE") from None
+    if (row.question is None) == (not row.messages):
+        raise BadRequest(f"{place}: it has to have `question`, or `messages`", hint=_HINT, field="SUITE")
     return row
+
+
+def _read(value: object) -> object:
+    """What a cell of CSV says in JSON."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:
+            return msgspec.json.decode(value)
+        except msgspec.DecodeError:
+            return value
+    return value
+
+
+def _problem(row: Row, number: int, file: Path) -> Problem:
+    place = f"{file}: row {number}"
+    try:
+        spec = verifier_spec(row.verifier)
+        tools = tuple(_tool(one) for one in row.tools)
+    except BadRequest as error:
+        raise BadRequest(f"{place}: {error.message}", hint=error.hint, field="SUITE") from None
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"{place}: tools: {error}", field="SUITE") from None
+    if row.gold is not None:
+        spec = msgspec.structs.replace(spec, gold=row.gold)
+    checks = (
+        verifiers.get(spec.name) if spec.name in verifiers.names() else None
+    )  # else perpend.toml may have it
+    if spec.gold is None and getattr(checks, "needs_gold", False):
+        hint = "the right answer, or a verifier that needs none, such as a judge with a rubric"
+        raise BadRequest(f"{place}: `{spec.name}` needs a `gold`", hint=hint, field="SUITE")
+    return Problem(
+        id=row.id or str(number),
+        messages=_messages(row, file, place),
+        verifier=spec,
+        tools=tools,
+        date=row.date,
+        category=row.category,
+    )
+
+
+def _messages(row: Row, file: Path, place: str) -> tuple[Message, ...]:
+    system = () if row.system is None else (Message("system", row.system),)
+    if row.question is None:
+        return system + tuple(Message(turn.role, turn.content) for turn in row.messages)
+    if not row.images:
+        return (*system, Message("user", row.question))
+    parts: tuple[Part, ...] = (*(_image(one, file, place) for one in row.images), Text(row.question))
+    return (*system, Message("user", parts))
+
+
+def _image(where: str, file: Path, place: str) -> Image:
+    if where.startswith(("http://", "https://", "data:")):
+        return Image(where)
+    path = file.parent / where
+    try:
+        data = base64.b64encode(path.read_bytes()).decode()
+    except OSError as error:
+        raise BadRequest(f"{place}: {path}: {error.strerror}", field="SUITE") from None
+    return Image(f"data:{mimetypes.guess_type(path.name)[0] or 'image/png'};base64,{data}")
+
+
+def _tool(given: dict[str, Any]) -> Tool:
+    return msgspec.convert(given.get("function", given), Tool)

@@ -6,11 +6,8 @@ from importlib.resources import files
 
 from perpend.errors import ConfigError
 from perpend.evals import audit_report, figures
-from perpend.evals.report import HEADINGS, Report, lines, settings_of
+from perpend.evals.report import HEADINGS, SHOWN, Report, lines, settings_of
 from perpend.extras import install
-
-_SHOWN = 60
-"""Problems that differ, with their traces."""
 
 
 def page(report: Report) -> str:
@@ -25,7 +22,9 @@ def page(report: Report) -> str:
     if (curve := figures.budgets(report.runs)) is not None:
         specs["By thinking budget"] = curve
     for run in report.runs[:6]:
-        specs[f"Length of thoughts: {run.name}"] = figures.lengths(run)
+        thinks = any(sample.usage.thinking for sample in run.samples)
+        what = "thoughts" if thinks else "answers, which nothing was thought for"
+        specs[f"Length of {what}: {run.name}"] = figures.lengths(run, thinks)
         if run.audit is not None:
             specs[f"Answers that perturbed thoughts change: {run.name}"] = audit_report.bars(run.audit)
     drawn = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}
@@ -39,7 +38,7 @@ def page(report: Report) -> str:
         headings=HEADINGS,
         lines=list(lines(report)),
         pictures=pictures,
-        shown=_SHOWN,
+        shown=SHOWN,
         settings_of=settings_of,
         audits=audit_report,
     )

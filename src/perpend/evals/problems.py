@@ -1,8 +1,9 @@
 """What a suite is made of."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from perpend.types import Message, VerifierSpec
+from perpend.types import Message, Tool, VerifierSpec
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -12,6 +13,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     verifier: VerifierSpec | None
     """None where answers are graded elsewhere."""
+    tools: tuple[Tool, ...] = ()
     date: str | None = None
     """When it was published: YYYY, YYYY-MM or YYYY-MM-DD."""
     category: str | None = None
@@ -21,3 +23,16 @@ class Problem(Struct, frozen=True, kw_only=True):
     @property
     def gold(self) -> str | None:
         return self.verifier.gold if self.verifier else None
+
+
+def asked_otherwise(
+    problem: Problem, *, system: str | None = None, verifier: VerifierSpec | None = None
+) -> Problem:
+    """With another system message, and checked by another verifier against the same gold."""
+    if system is not None:
+        rest = tuple(message for message in problem.messages if message.role != "system")
+        problem = replace(problem, messages=(Message("system", system), *rest))
+    if verifier is not None:
+        gold = problem.gold if verifier.gold is None else verifier.gold
+        problem = replace(problem, verifier=replace(verifier, gold=gold))
+    return problem

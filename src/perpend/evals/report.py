@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -46,6 +47,13 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
     def audit(self) -> Audit | None:
         """Of its traces."""
         return audited(self.probes, self.rewards)
+
+    @property
+    def wrong(self) -> list[Sample]:
+        """In the order of the suite."""
+        places = {name: place for place, name in enumerate(self.problems)}
+        wrong = [sample for sample in self.samples if not sample.correct]
+        return sorted(wrong, key=lambda sample: (places[sample.problem], sample.number))
 
     @property
     def accuracy(self) -> Estimate:
@@ -167,6 +175,8 @@ def _telling(samples: Sequence[Sample], better: bool) -> Sample:
     return next((sample for sample in samples if sample.correct is better), samples[0])
 
 
+SHOWN = 60
+"""Problems, with their traces."""
 HEADINGS = (
     "run",
     "n",
@@ -196,7 +206,7 @@ def lines(found: Report) -> Iterator[tuple[str, ...]]:
             f"{thinking.p50:.0f} / {thinking.p95:.0f}",
             f"{run.output_tokens:.0f}",
             f"{seconds.mean:.2f}",
-            "" if cost is None else f"{cost.estimate:.4g}",
+            "" if cost is None else "none right" if math.isinf(cost.estimate) else f"{cost.estimate:.4g}",
             "" if truncated is None else f"{truncated.estimate:.1%}",
             str(sum(sample.error is not None for sample in run.samples)),
             "" if compared is None else _said(compared.difference),
@@ -215,7 +225,33 @@ def markdown(found: Report) -> str:
     audits = "".join(
         f"\n## Audit: {run.name}\n\n{audit_report.markdown(run.audit)}" for run in found.runs if run.audit
     )
-    return f"{table}\n\n{settings}\n{audits}"
+    wrong = "".join(f"\n## Wrong answers: {run.name}\n\n{_wrong(run)}" for run in found.runs if run.wrong)
+    return f"{table}\n\n{settings}\n{audits}{wrong}"
+
+
+def _wrong(run: Reported) -> str:
+    said = [_told(run, sample) for sample in run.wrong[:SHOWN]]
+    if len(run.wrong) > SHOWN:
+        said.append(f"… and {len(run.wrong) - SHOWN} more: samples.jsonl has them all.\n")
+    return "\n".join(said)
+
+
+def _told(run: Reported, sample: Sample) -> str:
+    problem = run.problems[sample.problem]
+    parts = {
+        "question": problem.messages[-1].text,
+        "right": problem.gold or "",
+        "thought": sample.thinking,
+        "answer": sample.answer,
+        "verdict": sample.verdict.feedback if sample.verdict else sample.error or "",
+    }
+    quoted = [_quoted(name, text) for name, text in parts.items() if text.strip()]
+    return f"### {sample.problem}, sample {sample.number + 1}\n\n" + "\n".join(quoted)
+
+
+def _quoted(name: str, text: str) -> str:
+    """As a block that no mark of the text can end."""
+    return f"{name}:\n\n" + "".join(f"    {line}\n" for line in text.splitlines())
 
 
 def table(found: Report) -> str:
@@ -235,6 +271,7 @@ def facts(found: Report) -> dict[str, Any]:
                 "settings": run.header.settings,
                 "accuracy": run.accuracy,
                 **run.summary.facts(),
+                "wrong": run.wrong,
                 **({} if run.audit is None else {"audit": run.audit}),
             }
             for run in found.runs

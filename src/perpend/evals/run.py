@@ -10,15 +10,16 @@ from msgspec.structs import replace
 from perpend.accounting.ledger import Amount, Scope
 from perpend.errors import CapReached, PerpendError
 from perpend.evals.folder import RunFolder
+from perpend.evals.grading import Graded
 from perpend.evals.log import Log
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings, sample_of
 from perpend.evals.targets import Target
 from perpend.evals.workers import ALL_WOULD, side_by_side
 from perpend.strategies import strategy_spec
-from perpend.types import Candidate, Limits, Request, Sampling, Verdict
+from perpend.types import Answer, Form, Limits, Request, Sampling
 
-Grade = Callable[[Problem, Candidate], Awaitable[Verdict]]
+Grade = Callable[[Problem, Answer], Awaitable[Graded]]
 Heard = Callable[["Progress"], None]
 
 _SHARES = 4
@@ -42,7 +43,8 @@ def fingerprint(problems: Sequence[Problem]) -> str:
     """Of texts and golds, in order."""
     digest = hashlib.sha256()
     for problem in problems:
-        digest.update(repr((problem.id, problem.messages, problem.verifier)).encode())
+        asked = (problem.id, problem.messages, problem.verifier)
+        digest.update(repr((*asked, problem.tools) if problem.tools else asked).encode())
     return digest.hexdigest()[:16]
 
 
@@ -59,6 +61,7 @@ def request_of(problem: Problem, number: int, settings: Settings) -> Request:
         ),
         sampling=Sampling(temperature=settings.temperature, seed=int.from_bytes(digest[:3])),
         strategy=strategy_spec(settings.strategy),
+        form=Form(tools=problem.tools),
     )
 
 
@@ -90,7 +93,7 @@ class Run:
         progress = Progress(wanted=len(self._problems) * self._settings.samples)
         for sample in samples:
             self._note(progress, sample)
-            self._scope.reserve(Amount()).settle(Amount(usd=sample.cost_usd))
+            self._scope.reserve(Amount()).settle(Amount(usd=sample.cost_usd + sample.grading_usd))
         known = {(sample.problem, sample.number) for sample in samples}
         todo = iter(
             (problem, number)
@@ -131,12 +134,13 @@ class Run:
             except PerpendError as error:
                 return Sample(problem=problem.id, number=number, error=error.code)
             held.settle(Amount(usd=answer.cost_usd))
-        verdict = await self._grade(problem, Candidate(answer=answer.text, thinking=answer.thinking))
-        return sample_of(problem.id, number, answer, verdict)
+        graded = await self._grade(problem, answer)
+        self._scope.reserve(Amount()).settle(Amount(usd=graded.cost_usd))
+        return sample_of(problem.id, number, answer, graded)
 
     @staticmethod
     def _note(progress: Progress, sample: Sample) -> None:
         progress.done += 1
         progress.right += sample.correct
         progress.failed += sample.error is not None
-        progress.cost_usd += sample.cost_usd
+        progress.cost_usd += sample.cost_usd + sample.grading_usd

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from perpend.evals.grading import Graded, said
 from perpend.evals.rows import Row
 from perpend.types import Answer, Effort, StopReason, Usage, Verdict
 
@@ -23,6 +24,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     effort: Effort | None = None
     max_thinking_tokens: int | None = None
     max_output_tokens: int | None = None
+    system: str | None = None
+    """Said before every question, in place of the suite's own."""
+    verifier: Any = None
+    """In place of the suite's own; as a client writes it."""
     strategy: Any = "single"
     """As a client writes it: a name, or an object."""
     samples: int = 1
@@ -52,6 +57,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
     usage: Usage = Usage()
     cost_usd: Decimal = Decimal(0)
+    grading_usd: Decimal = Decimal(0)
+    """What its judge cost."""
     seconds: float = 0.0
     truncated: bool = False
     stop_reason: StopReason | None = None
@@ -66,7 +73,7 @@ class Sample(Struct, frozen=True, kw_only=True):
         return self.verdict is not None and self.verdict.passed
 
 
-def sample_of(problem: str, number: int, answer: Answer, verdict: Verdict) -> Sample:
+def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Sample:
     attempts = tuple(
         Attempt(answer=c.answer, thinking=c.thinking, usage=c.usage, stop_reason=c.stop_reason, score=c.score)
         for c in answer.candidates
@@ -74,9 +81,10 @@ def sample_of(problem: str, number: int, answer: Answer, verdict: Verdict) -> Sa
     return Sample(
         problem=problem,
         number=number,
-        answer=answer.text,
+        answer=said(answer),
         thinking=answer.thinking,
-        verdict=verdict,
+        verdict=graded.verdict,
+        grading_usd=graded.cost_usd,
         usage=answer.usage,
         cost_usd=answer.cost_usd,
         seconds=answer.elapsed_s,

@@ -37,9 +37,10 @@ class Detectable(Struct, frozen=True):
     """The smallest true difference that another run of this size would show, at p < 0.05 with a power of 0.8."""
 
     paired: float | None
-    """On the same problems, equally hard for both; null where one sample of each can't tell noise from difficulty."""
+    """On the same problems, equally hard for both; null where one sample of each can't tell noise from difficulty, and
+    where all samples of each agree."""
     unpaired: float | None
-    """On other problems; null with one problem."""
+    """On other problems; null where all are right or all wrong, and where no difference is large enough."""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -214,6 +215,11 @@ def _detectable(groups: Groups, means: Sequence[float]) -> Detectable:
         # the variance of a problem's mean, from how its own samples differ
         noise = fmean(m * (1 - m) / (len(of) - 1) for m, of in zip(means, groups.values(), strict=True))
     return Detectable(
-        paired=None if noise is None else detectable(math.sqrt(2 * noise), n),
-        unpaired=None if error is None else detectable(math.sqrt(2) * error * math.sqrt(n), n),
+        paired=None if noise is None else _possible(detectable(math.sqrt(2 * noise), n)),
+        unpaired=None if error is None else _possible(detectable(math.sqrt(2) * error * math.sqrt(n), n)),
     )
+
+
+def _possible(least: float) -> float | None:
+    """Answers that are all alike don't say how much others would differ; accuracies never differ by more than 1."""
+    return least if 0 < least <= 1 else None

@@ -10,7 +10,19 @@ from msgspec import Struct
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError, UpstreamOverloaded
 from perpend.evals.log import Log
 from perpend.runtime import Runtime
-from perpend.types import Answer, Candidate, PerpendReport, Request, StrategySpec, Usage
+from perpend.types import (
+    Answer,
+    Candidate,
+    Image,
+    Message,
+    PerpendReport,
+    Request,
+    StrategySpec,
+    Text,
+    Tool,
+    ToolUse,
+    Usage,
+)
 
 
 class Target(Protocol):
@@ -23,15 +35,26 @@ class Local:
     """This process's models."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+        self.runtime = runtime
 
     async def answer(self, request: Request, log: Log) -> Answer:
-        return await self._runtime.solve(request, log=log, source="eval")
+        return await self.runtime.solve(request, log=log, source="eval")
+
+
+class _Function(Struct):
+    name: str
+    arguments: str
+
+
+class _ToolCall(Struct):
+    id: str
+    function: _Function
 
 
 class _Message(Struct):
     content: str | None = None
     reasoning_content: str | None = None
+    tool_calls: list[_ToolCall] | None = None
 
 
 class _Choice(Struct):
@@ -79,12 +102,12 @@ class Gateway:
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """A chat completion's body that asks the same. Only texts: suites have nothing else."""
+    """A chat completion's body that asks the same."""
     limits, sampling = request.limits, request.sampling
     verifier = request.verifier
     fields: dict[str, Any] = {
         "model": request.model,
-        "messages": [{"role": message.role, "content": message.text} for message in request.messages],
+        "messages": [{"role": message.role, "content": _content(message)} for message in request.messages],
         "reasoning_effort": request.effort,
         "max_thinking_tokens": limits.max_thinking_tokens,
         "max_completion_tokens": limits.max_output_tokens,
@@ -93,9 +116,27 @@ def body_of(request: Request) -> dict[str, Any]:
         "temperature": sampling.temperature,
         "seed": sampling.seed,
         "strategy": None if request.strategy == StrategySpec() else _strategy(request.strategy),
+        "tools": [_function(tool) for tool in request.form.tools] or None,
         "verifier": verifier and {"name": verifier.name, "gold": verifier.gold, **verifier.options},
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not any(isinstance(part, Image) for part in message.parts):
+        return message.text
+    parts: list[dict[str, Any]] = []
+    for part in message.parts:
+        if isinstance(part, Image):
+            parts.append({"type": "image_url", "image_url": {"url": part.url}})
+        elif isinstance(part, Text):
+            parts.append({"type": "text", "text": part.text})
+    return parts
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
 
 
 def _strategy(spec: StrategySpec) -> dict[str, Any]:
@@ -154,4 +195,7 @@ def _answer(completion: _Completion, seconds: float) -> Answer:
             for index, one in enumerate(report.candidates)
         ),
         elapsed_s=seconds,
+        content=tuple(
+            ToolUse(call.id, call.function.name, call.function.arguments) for call in message.tool_calls or ()
+        ),
     )
