@@ -1,4 +1,4 @@
-"""Streams after public bug reports of the field: each is read as it was meant, by its backend and through the gateway."""
+"""Streams after public bug reports: each is read as it was meant, by its backend and through the gateway."""
 
 import json
 from collections.abc import Sequence

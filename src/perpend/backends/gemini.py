@@ -177,9 +177,9 @@ class _ResponseReading(Reading[_Response]):
     def _part(self, part: _Part, batch: list[CallEvent]) -> None:
         carry = self.carry(part.thought_signature) if part.thought_signature else None
         if (function := part.function_call) is not None:
-            id = function.id or new_id("call")  # older models give none
+            call_id = function.id or new_id("call")  # older models give none
             arguments = arguments_text(function.args) or "{}"
-            self.speech.call(batch, self.speech.calls.count, id, function.name, arguments, carry)
+            self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments, carry)
             return
         if part.text and part.thought:
             self.speech.thought(part.text, batch)

@@ -27,14 +27,14 @@ class Lenient(Generic[E]):
     """Decodes one JSON object. Raises ValueError for what is none."""
 
     def __init__(self, kind: type[E]) -> None:
-        self._kind = kind
+        self.kind = kind
         self._strict = msgspec.json.Decoder(kind)
 
     def decode(self, data: bytes | Raw) -> E:
         try:
             return self._strict.decode(data)
         except msgspec.ValidationError:
-            found = _fitted(data, self._kind)
+            found = _fitted(data, self.kind)
             if found is _ABSENT:
                 raise
             return found
@@ -56,7 +56,9 @@ def _fitted(data: bytes | Raw, kind: Any) -> Any:
 
 
 def _one_of(data: bytes | Raw, kinds: tuple[Any, ...]) -> Any:
-    fits = (_fitted(data, kind) for kind in kinds if kind is not NoneType)
+    nested = bytes(data).lstrip()[:1] in (b"{", b"[")  # what has parts is rather what may have some than a text
+    ranked = sorted(kinds, key=lambda kind: (kind in _NEAR) == nested)
+    fits = (_fitted(data, kind) for kind in ranked if kind is not NoneType)
     return next((found for found in fits if found is not _ABSENT), _ABSENT)
 
 

@@ -194,8 +194,8 @@ class _LineReading(Reading[_Line]):
             for tool_call in said.tool_calls or ():
                 function = tool_call.function
                 arguments = arguments_text(function.arguments) or "{}"
-                id = tool_call.id or new_id("call")  # older servers give none
-                self.speech.call(batch, self.speech.calls.count, id, function.name, arguments)
+                call_id = tool_call.id or new_id("call")  # older servers give none
+                self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments)
             event.message = None
         if event.done or event.eval_count is not None:
             self._last = merged(self._last, event) or event

@@ -192,7 +192,7 @@ class ChatReading(Reading[Event]):
             said = self._details.take(delta.reasoning_details)
             thinking = thinking or said
         if thinking:
-            beside = delta.content if whole and isinstance(delta.content, str) else ""
+            beside = _text(delta.content) if whole else ""
             speech.thought(thinking, batch, self._step, beside=beside)
             self._thought += self._step
         if delta.reasoning_details and (data := self._details.carry()) is not None:
@@ -216,6 +216,10 @@ class ChatReading(Reading[Event]):
                 self.speech.thought(thought, batch)
             if text:
                 self.speech.answer(text, batch)
+
+
+def _text(content: str | list[Chunk] | None) -> str:
+    return "".join([chunk.said[1] for chunk in content]) if isinstance(content, list) else content or ""
 
 
 backends.register("openai_chat")(OpenAIChat)

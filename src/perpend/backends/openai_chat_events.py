@@ -5,8 +5,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.reading import NOT_YET, Decoders
 from perpend.backends.lenient import Lenient
+from perpend.backends.reading import NOT_YET, Decoders
 from perpend.backends.refusals import failure, says
 from perpend.errors import UpstreamError
 from perpend.types import Likely, TokenLogprob, Usage
@@ -162,7 +162,8 @@ class Choice(Struct, gc=False):
     @property
     def ended(self) -> str | None:
         """Why it did; None: it goes on."""
-        return next((word for word in (self.finish_reason, self.finish) if word not in NOT_YET), None)
+        word = self.finish_reason or self.finish
+        return None if word in NOT_YET else word
 
 
 class Timings(Struct):

@@ -107,7 +107,7 @@ class Speech:
         self,
         batch: list[CallEvent],
         index: int | None,
-        id: str,
+        call_id: str,
         name: str,
         arguments: str,
         carry: Carry | None = None,
@@ -115,7 +115,7 @@ class Speech:
         """A piece of a tool call."""
         self._release(batch)
         self._settle(batch)
-        if (piece := self.calls.add(index, id, name, arguments, carry)) is not None:
+        if (piece := self.calls.add(index, call_id, name, arguments, carry)) is not None:
             batch.append(piece)
 
     def carried(self, carried: Carried, batch: list[CallEvent]) -> None:
