@@ -56,7 +56,10 @@ def _fitted(data: bytes | Raw, kind: Any) -> Any:
 
 
 def _one_of(data: bytes | Raw, kinds: tuple[Any, ...]) -> Any:
-    nested = bytes(data).lstrip()[:1] in (b"{", b"[")  # what has parts is rather what may have some than a text
+    nested = bytes(data).lstrip()[:1] in (
+        b"{",
+        b"[",
+    )  # what has parts is rather what may have some than a text
     ranked = sorted(kinds, key=lambda kind: (kind in _NEAR) == nested)
     fits = (_fitted(data, kind) for kind in ranked if kind is not NoneType)
     return next((found for found in fits if found is not _ABSENT), _ABSENT)

@@ -113,7 +113,7 @@ class ChatReading(Reading[Event]):
                 self._take(choice.delta, batch)
             if self._weighs and choice.logprobs:
                 self._weigh(choice.logprobs, choice.delta, batch)
-            if (word := choice.ended) is not None:
+            if (choice.finish_reason or choice.finish) and (word := choice.ended):
                 self._end(word, choice)
         if event.error or event.choices is None:
             self.failure = failure_of(event, streamed=True) or self.failure
@@ -187,7 +187,8 @@ class ChatReading(Reading[Event]):
             self._reason = "stop_sequence"
 
     def _take(self, delta: Delta, batch: list[CallEvent], *, whole: bool = False) -> None:
-        speech, thinking = self.speech, delta.thought
+        speech = self.speech
+        thinking = delta.reasoning_content or delta.reasoning or delta.reasoning_text or delta.thinking
         if delta.reasoning_details:
             said = self._details.take(delta.reasoning_details)
             thinking = thinking or said
@@ -198,16 +199,19 @@ class ChatReading(Reading[Event]):
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             self.carried(data, batch)
         if content := delta.content:
-            if isinstance(content, str):
+            if speech.plain and isinstance(content, str):  # nearly always
+                append_text(batch, AnswerDelta, content, self._step)
+            elif isinstance(content, str):
                 speech.answer(content, batch, self._step)
             else:
                 self._content(content, batch)
         if delta.refusal:
             self._refused = True
             append_text(batch, AnswerDelta, delta.refusal, 0)
-        for piece in delta.tool_calls or ():
-            function = piece.function or Function()
-            speech.call(batch, piece.index, piece.id or "", function.name or "", function.json)
+        if delta.tool_calls:
+            for piece in delta.tool_calls:
+                function = piece.function or Function()
+                speech.call(batch, piece.index, piece.id or "", function.name or "", function.json)
 
     def _content(self, content: list[Chunk], batch: list[CallEvent]) -> None:
         for chunk in content:

@@ -112,17 +112,13 @@ class CallPiece(Struct):
 class Delta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
+    """Thinking, in whatever field a server puts it; so are the next three."""
     reasoning: str | None = None
     reasoning_text: str | None = None
     thinking: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     tool_calls: list[CallPiece] | None = None
     refusal: str | None = None
-
-    @property
-    def thought(self) -> str | None:
-        """In whatever field a server puts it."""
-        return self.reasoning_content or self.reasoning or self.reasoning_text or self.thinking
 
 
 class Position(Struct):

@@ -110,13 +110,15 @@ class Reading(ABC, Generic[E]):
 
     def _objects(self, body: bytes) -> list[bytes]:
         """Those that a body holds: it is one, or a list of them. Raises UpstreamError."""
+        kind = list[Raw] if body.lstrip()[:1] == b"[" else Raw
         try:
-            if body.lstrip()[:1] == b"[":
-                return [bytes(one) for one in msgspec.json.decode(body, type=list[Raw])]
-            msgspec.json.decode(self._halves.mend(body), type=Raw)
+            try:
+                found = msgspec.json.decode(body, type=kind)
+            except msgspec.DecodeError:
+                found = msgspec.json.decode(self._halves.mend(body), type=kind)
         except ValueError as error:
             raise malformed(self._origin, error) from error
-        return [body]
+        return [bytes(one) for one in found] if isinstance(found, list) else [bytes(found)]
 
     def _decoded(self, payloads: list[bytes]) -> list[E]:
         """One by one where one is odd or damaged, so that what came before it isn't lost."""

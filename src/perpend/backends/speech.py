@@ -44,6 +44,8 @@ class Speech:
         thought precedes may be inside one, whatever the family's row says.
         """
         self.calls = CallPieces()
+        self.plain = False
+        """Text is answer, as it is."""
         self.turned = False
         """Thinking was off, and what came as a thought was the answer."""
         self._learn = learn or _forget
@@ -73,22 +75,23 @@ class Speech:
         elif not self._reasoned:
             self._learn("always")
             self._settle(batch)
-            self._head = ""
+            self._head, self.plain = "", False
         self._reasoned = True
-        if self._off and not self._answered:
+        if self._off and not self._answered and not self.calls.count:
             self._aside.append(text)
         else:
             append_text(batch, ThinkingDelta, text, tokens)
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
-        if self._head is None and self._parser is None:  # nearly always
-            self._answered = True
+        if self.plain:  # nearly always
             append_text(batch, AnswerDelta, text, tokens)
-            return
-        if self._aside and text.isspace():
-            return
-        self._answered = True
-        self._release(batch)
+        elif not (self._aside and text.isspace()):
+            self._answered = True
+            self._release(batch)
+            self._begun(text, batch)
+            self.plain = self._head is None and self._parser is None
+
+    def _begun(self, text: str, batch: list[CallEvent]) -> None:
         if self._parser is not None:
             self._parsed(self._parser.feed(text), batch)
             return
@@ -171,7 +174,7 @@ class Speech:
             if isinstance(self._parser, PerhapsInside) and self._parser.was_inside:
                 self._learn("never")
             self._parser = None
-        self._head = None
+        self._head, self.plain = None, True
 
     def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
         for kind, text in pieces:
