@@ -77,7 +77,7 @@ def test_near_types(field: str, given: str, read: Any) -> None:
     "body", [b"[]", b"null", b'"a"', b"7", b'{"number": "a', b'{"name": 7, "after"', b"<html>"]
 )
 def test_what_is_no_object_is_an_error(body: bytes) -> None:
-    with pytest.raises(ValueError, match="JSON|Expected|truncated"):
+    with pytest.raises(ValueError, match=r"JSON|Expected|truncated"):
         THING.decode(body)
 
 

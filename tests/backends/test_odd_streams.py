@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from pathlib import Path
-from types import NoneType
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -260,3 +258,60 @@ def test_a_known_field_of_a_near_type_says_the_same(name: str) -> None:
             for container, key, value in before:
                 container[key] = value
             assert told == right, (path, way)
+
+
+COUNTS: dict[str, Callable[[Any], Any]] = {
+    "openai_chat": lambda usage: {"choices": [], "usage": usage},
+    "openai_responses": lambda usage: {
+        "type": "response.in_progress",
+        "response": {"status": "in_progress", "usage": usage},
+    },
+    "anthropic": lambda usage: {"type": "message_delta", "delta": {}, "usage": usage},
+    "gemini": lambda usage: {"usageMetadata": usage},
+    "cohere": lambda usage: {"delta": {"usage": usage}},
+    "dashscope": lambda usage: {"output": {"choices": []}, "usage": usage},
+    "raw_completion": lambda usage: {"choices": [{"text": ""}], "usage": usage},
+}
+"""An event of each wire that says nothing but counts."""
+
+
+def counts_in(event: Any) -> Any:
+    """Where an event has them."""
+    if not isinstance(event, dict):
+        return None
+    for name in ("usage", "usageMetadata"):
+        if isinstance(event.get(name), dict):
+            return event[name]
+    inner = (counts_in(event.get(name)) for name in ("message", "response", "delta", "x_groq"))
+    return next((found for found in inner if found is not None), None)
+
+
+def fewer(counts: Any, data: st.DataObject) -> Any:
+    """Some of them are 0, or null, or missing."""
+    kept: dict[str, Any] = {}
+    for name, count in counts.items():
+        if isinstance(count, dict):
+            kept[name] = fewer(count, data)
+        elif (way := data.draw(st.sampled_from(["same", "zero", "null", "missing"]))) != "missing":
+            kept[name] = {"same": count, "zero": 0, "null": None}[way]
+    return kept
+
+
+COUNTED = [
+    name
+    for name in STREAMS
+    if provider_of(ALL[name]).wire in COUNTS and any(map(counts_in, bodies(ALL[name])))
+]
+
+
+@pytest.mark.parametrize("name", COUNTED)
+@settings(max_examples=8)
+@given(data=st.data())
+def test_a_later_0_or_a_missing_count_never_erases_an_earlier_one(name: str, data: st.DataObject) -> None:
+    recording = ALL[name]
+    events = bodies(recording)
+    at = max(at for at, event in enumerate(events) if counts_in(event))
+    later = COUNTS[provider_of(recording).wire](fewer(counts_in(events[at]), data))
+    assert said(written(recording, [*events[: at + 1], later, *events[at + 1 :]])) == said(
+        written(recording, events)
+    )

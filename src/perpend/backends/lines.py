@@ -1,6 +1,6 @@
 """Newline-delimited JSON from bytes that come in any pieces."""
 
-from perpend.backends.sse import BOM, MOST_BYTES
+from perpend.backends.sse import BOM, MOST_BODY, MOST_BYTES
 
 
 class LineParser:
@@ -16,17 +16,10 @@ class LineParser:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         data = self._rest + chunk
-        if self.whole:
-            self._rest = data
-            return []
-        *lines, self._rest = data.split(b"\n")
-        if lines and not self._begun:
-            self._begun = True
-            lines[0] = lines[0].removeprefix(BOM)
-            if lines[0].strip() == b"{":
-                self.whole, self._rest = True, data.removeprefix(BOM)
-                return []
-        if len(self._rest) > MOST_BYTES:
+        if not self._begun:
+            data = self._begin(data)
+        *lines, self._rest = (b"", data) if self.whole else data.split(b"\n")
+        if len(self._rest) > (MOST_BODY if self.whole else MOST_BYTES):
             raise ValueError(f"a line has more than {MOST_BYTES} bytes")
         return [line for line in lines if line.strip()]
 
@@ -34,3 +27,11 @@ class LineParser:
         """A last line without its newline."""
         line, self._rest = self._rest.removeprefix(BOM).strip(), b""
         return [line] if line else []
+
+    def _begin(self, data: bytes) -> bytes:
+        """What is there of the body, less what may stand before it."""
+        body = data.removeprefix(BOM).lstrip()
+        line, end, _ = body.partition(b"\n")
+        if end:
+            self._begun, self.whole = True, line.strip() == b"{"
+        return body

@@ -65,7 +65,7 @@ class Ollama:
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """The one line of a response that wasn't streamed. Raises UpstreamError."""
-        return _LineReading(call, self._upstream.provider, thinks=bool(_think(call))).whole(body)
+        return _LineReading(call, self._upstream.provider, _think(call)).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return drawing(call, _WORDS).left_out
@@ -75,7 +75,7 @@ class Ollama:
         return None
 
     def _relay(self, call: Call, body: dict[str, Any]) -> AsyncGenerator[list[CallEvent], None]:
-        reading = _LineReading(call, self._upstream.provider, thinks=bool(body["think"]))
+        reading = _LineReading(call, self._upstream.provider, body.get("think"))
         return relay(self._upstream, "/api/chat", body, reading, LineParser())
 
 
@@ -176,8 +176,10 @@ _LINES = Decoders(_Line)
 
 
 class _LineReading(Reading[_Line]):
-    def __init__(self, call: Call, provider: Provider, *, thinks: bool) -> None:
-        super().__init__(provider.name, _LINES, Speech(call, provider, off=not thinks, thinks_first=thinks))
+    def __init__(self, call: Call, provider: Provider, think: bool | str | None) -> None:
+        """`think` is what it was asked for."""
+        speech = Speech(call, provider, off=think is False, thinks_first=bool(think))
+        super().__init__(provider.name, _LINES, speech)
         self._begun = False
         self._last = _Line()
 
