@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +23,6 @@ from perpend.backends import (
     openai_completion,
     openai_responses_events,
 )
-from perpend.backends.lenient import Lenient
 from perpend.backends.reading import Decoders
 from perpend.backends.recording import Recording, Replayed, provider_of, read_recording, replay
 
@@ -126,16 +125,24 @@ def test_a_stream_says_the_same_byte_by_byte(name: str) -> None:
     assert said(recording, [body[at : at + 1] for at in range(len(body))]) == said(recording)
 
 
+def items_of(value: Any) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def kind_of(wire: str) -> Any:
-    module = vars(MODULES[wire]).values()
-    found = [one for one in module if isinstance(one, Decoders)] or [
-        one.decoders for one in module if isinstance(one, type) and "decoders" in vars(one)
-    ]
+    module: list[Any] = [*vars(MODULES[wire]).values()]
+    found: list[Any] = [one for one in module if isinstance(one, Decoders)]
+    found += [vars(one)["decoders"] for one in module if "decoders" in getattr(one, "__dict__", {})]
     return found[0].one.kind
 
 
-INSIDE = {"item": "_ITEM", "output": "_ITEM"}
-"""Fields of the Responses wire that are read later."""
+ITEM: Any = vars(openai_responses_events)["_ITEM"].kind
+RESPONSE: Any = vars(openai_responses_events)["_RESPONSE"].kind
+"""What the Responses wire reads later, and what it says whole."""
 
 Place = tuple[Any, Any, type]
 """A container, the key in it, and the type that stands there."""
@@ -150,16 +157,15 @@ def known(value: Any, kind: Any, path: str = "") -> Iterator[tuple[str, Place]]:
         return
     for option in get_args(kind) if get_origin(kind) not in (list, tuple) else ():
         yield from known(value, option, path)
-    if get_origin(kind) is list and isinstance(value, list):
-        for at in range(len(value)):
+    if get_origin(kind) is list:
+        for at in range(len(items_of(value))):
             yield from inside(value, at, get_args(kind)[0], path + "[]")
 
 
 def inside(value: Any, key: Any, kind: Any, path: str) -> Iterator[tuple[str, Place]]:
     yield path, (value, key, kind)
     if path in (".item", ".response.output[]"):
-        lenient: Lenient[Any] = vars(openai_responses_events)["_ITEM"]
-        kind = lenient.kind
+        kind = ITEM
     elif path == ".response.output":
         kind = list[Any]
     yield from known(value[key], kind, path)
@@ -175,8 +181,8 @@ def fields_of(bodies: list[Any], kind: Any) -> dict[str, list[Place]]:
 
 def bodies(recording: Recording) -> list[Any]:
     if not recording.streamed:
-        one = json.loads(recording.body)
-        return one if isinstance(one, list) else [one]
+        one: Any = json.loads(recording.body)
+        return items_of(one) or [one]
     found = [
         b"\n".join(line[5:] for line in one.split(b"\n") if line.startswith(b"data:"))
         for one in pieces(recording)
@@ -206,22 +212,15 @@ def near(value: Any, kind: Any) -> list[Any]:
         return [str(value)]
     if isinstance(value, str) and str in options and not any(get_origin(one) is dict for one in options):
         return [[value], [{"type": "text", "text": value}], {"type": "text", "text": value}]
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
-        return [value[0]]
-    return []
+    items = items_of(value)
+    return items if len(items) == 1 and object_of(items[0]) else []
 
 
 def changes(name: str) -> tuple[Recording, list[Any], dict[str, list[Place]]]:
     recording = ALL[name]
     said = bodies(recording)
     wire = provider_of(recording).wire
-    kind = kind_of(wire)
-    if wire == "openai_responses" and not recording.streamed:
-        kind = next(
-            one
-            for one in vars(openai_responses_events).values()
-            if isinstance(one, Lenient) and "output" in {f.name for f in fields(one.kind)}
-        ).kind
+    kind = RESPONSE if wire == "openai_responses" and not recording.streamed else kind_of(wire)
     return recording, said, fields_of([one for one in said if one is not None], kind)
 
 
@@ -277,12 +276,11 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
 
 def counts_in(event: Any) -> Any:
     """Where an event has them."""
-    if not isinstance(event, dict):
-        return None
+    whole = object_of(event)
     for name in ("usage", "usageMetadata"):
-        if isinstance(event.get(name), dict):
-            return event[name]
-    inner = (counts_in(event.get(name)) for name in ("message", "response", "delta", "x_groq"))
+        if object_of(whole.get(name)):
+            return whole[name]
+    inner = (counts_in(whole.get(name)) for name in ("message", "response", "delta", "x_groq"))
     return next((found for found in inner if found is not None), None)
 
 

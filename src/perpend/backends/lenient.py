@@ -7,7 +7,7 @@ a list of it. What isn't JSON stays an error.
 
 import re
 from types import NoneType, UnionType
-from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
@@ -52,7 +52,7 @@ def _fitted(data: bytes | Raw, kind: Any) -> Any:
         return _list(data, origin, get_args(kind)[0])
     if isinstance(kind, type) and issubclass(kind, Struct):
         return _struct(data, kind)
-    return _NEAR.get(kind, _nothing)(msgspec.json.decode(data))
+    return _NEAR.get(cast("Any", kind), _nothing)(msgspec.json.decode(data))
 
 
 def _one_of(data: bytes | Raw, kinds: tuple[Any, ...]) -> Any:

@@ -185,7 +185,10 @@ def failure(where: str, error: Any) -> UpstreamError:
 
 def says(error: Any) -> bool:
     """There is one: servers send the field empty, too, or an object with nothing in it."""
-    return any(map(says, error.values())) if isinstance(error, dict) else bool(error)
+    if not isinstance(error, dict):
+        return bool(error)
+    inside: list[Any] = [*error.values()]  # pyright: ignore[reportUnknownArgumentType]
+    return any(map(says, inside))
 
 
 def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
