@@ -276,7 +276,8 @@ COUNTS: dict[str, Callable[[Any], Any]] = {
 
 def counts_in(event: Any) -> Any:
     """Where an event has them."""
-    whole = object_of(event)
+    if not (whole := object_of(event)):
+        return None
     for name in ("usage", "usageMetadata"):
         if object_of(whole.get(name)):
             return whole[name]

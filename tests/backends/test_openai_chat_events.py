@@ -276,9 +276,10 @@ def test_an_end_alone_is_no_answer() -> None:
 
 def test_what_a_server_said_beside_its_events_is_told_where_it_broke_off() -> None:
     reading = ChatReading(call(), Provider(name="here"))
-    reading.read([b'{"choices": [{"delta": {"content": "4"}}]}', b"upstream connect error"])
-    with pytest.raises(UpstreamError, match="in the middle: upstream connect error"):
-        reading.ended("here")
+    for aside in (b'{"message": "still here"}', b"upstream connect error"):
+        assert answer(reading.read([b'{"choices": [{"delta": {"content": "4"}}]}', aside])) == "4"
+        with pytest.raises(UpstreamError, match=r"in the middle: (still here|upstream connect error)"):
+            reading.ended("here")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from perpend.backends.contract import Call, CallEvent
 from perpend.backends.families import family_of
 from perpend.backends.providers import Provider, providers
 from perpend.backends.speech import Speech
+from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta
 
 Pieces = list[tuple[str, str]]
@@ -149,6 +150,30 @@ async def events(
 async def test_tags_and_channels(wire: str, whole: bool, pieces: Pieces, thought: str, text: str) -> None:
     told = await events(wire, pieces, whole=whole)
     assert (thinking(told), answer(told)) == (thought, text)
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_one_body_in_the_place_of_a_stream_is_read(wire: str) -> None:
+    (body,) = WIRES[wire]([("thought", "T"), ("text", "Hi")], whole=True)
+    for indent in (None, 1):
+        told = joined(await Wire(wire, json.dumps(body, indent=indent).encode()).stream(THINKS))
+        assert (thinking(told), answer(told), ended(told).reason) == ("T", "Hi", "stop")
+
+
+@pytest.mark.parametrize("wire", WIRES)
+@pytest.mark.parametrize("body", [{"detail": "no such adapter"}, {"message": "no such adapter"}])
+async def test_an_error_in_the_place_of_a_stream_is_told(wire: str, body: Any) -> None:
+    with pytest.raises(UpstreamError, match="no such adapter"):
+        await Wire(wire, json.dumps(body).encode()).stream(THINKS)
+
+
+@pytest.mark.parametrize("said", [{}, [], 0, "", None])
+@pytest.mark.parametrize("wire", WIRES)
+async def test_an_error_with_nothing_in_it_is_none(wire: str, said: Any) -> None:
+    bodies = [{**event, "error": said} for event in WIRES[wire]([("text", "Hi")], whole=False)]
+    lines = [json.dumps(body).encode() for body in bodies]
+    stream = b"\n".join(lines) if wire == "ollama" else b"".join(b"data: " + line + b"\n\n" for line in lines)
+    assert answer(await Wire(wire, stream).stream(THINKS)) == "Hi"
 
 
 HALVES = "😀".encode("utf-16-be")

@@ -103,6 +103,7 @@ def test_tags_that_a_thought_speaks_of_dont_end_it(thought: str) -> None:
         "It ends with </think>. Then the answer.",
         "It ends with </think>, I think.",
         "The tag (</think>) ends it.",
+        "A </think>-tag, and the </think>'s end.",
         "First </think> here, then </think> there. Done.",
         "It stops at the </think> tag.\n\nThat is all.",
     ],
@@ -146,7 +147,7 @@ class TestChannelsWithoutTheirMarks:
     def test_a_word_that_begins_so_is_a_word(self) -> None:
         assert Unmarked.begins("analysisNeed")
         assert not any(
-            map(Unmarked.begins, ("analysis of it", "analysis: so", "analysist", "analysis", "Analysis"))
+            map(Unmarked.begins, ("analysis of it", "analysis: so", "analysis", "analyst", "Analysis"))
         )
 
 

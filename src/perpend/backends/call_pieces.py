@@ -107,7 +107,7 @@ class _Open:
 def arguments_text(given: Raw | None) -> str:
     """A call's arguments as the text of a JSON object, from the object or its text; "": there are none yet."""
     said = bytes(given or b"").strip()
-    if said in (b"", b"null", b"{}"):
+    if said in (b"", b"null", b"{}", b"[]"):
         return ""
     if not said.startswith(b'"'):
         return said.decode()

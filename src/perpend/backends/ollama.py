@@ -164,12 +164,14 @@ class _Said(Struct):
 
 class _Line(Struct):
     model: str | None = None
-    message: _Said | None = None
+    message: _Said | str | None = None
     done: bool = False
     done_reason: str = "stop"
     prompt_eval_count: int = 0
     eval_count: int | None = None
     error: Any = None
+    detail: Any = None
+    """What is wrong, as it is told by what stands before some servers; so is a message that is a text."""
 
 
 _LINES = Decoders(_Line)
@@ -184,10 +186,12 @@ class _LineReading(Reading[_Line]):
         self._last = _Line()
 
     def take(self, event: _Line, batch: list[CallEvent]) -> None:
-        if says(event.error):
-            self.fail(event.error)
-            return
-        if (said := event.message) is not None:
+        said = event.message
+        for wrong in (event.error, event.detail, said if isinstance(said, str) else None):
+            if says(wrong):
+                self.fail(wrong)
+                return
+        if isinstance(said, _Said):
             self._begun = True
             if said.thinking:
                 self.speech.thought(said.thinking, batch)

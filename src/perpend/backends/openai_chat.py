@@ -117,6 +117,7 @@ class ChatReading(Reading[Event]):
                 self._end(word, choice)
         if event.error or event.choices is None:
             self.failure = failure_of(event, streamed=True) or self.failure
+            self._aside = event.message or self._aside
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """The events of a response that wasn't streamed. Raises UpstreamError."""

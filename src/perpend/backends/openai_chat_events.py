@@ -229,6 +229,8 @@ def failure_of(event: Event, *, streamed: bool) -> UpstreamError | None:
     where = "the server failed in the middle" if streamed else "the server refused"
     if says(error := event.error):
         return failure(where, {"message": error, "code": event.code} if isinstance(error, str) else error)
-    if event.choices is None and event.message:
+    if (
+        event.choices is None and event.message and (event.code or not streamed)
+    ):  # else it's a word beside the stream
         return failure(where, {"message": event.message, "code": event.code})
     return None

@@ -28,6 +28,7 @@ __all__ = [
 _TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 _AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
 _IN_A_SENTENCE = frozenset(".,;:?!)")
+_IN_A_WORD = frozenset("-'’/")
 _BETWEEN_THOUGHTS = "\n\n"
 
 
@@ -301,7 +302,7 @@ class Unmarked:
     def begins(cls, text: str) -> bool:
         """Nothing but the name of a channel runs into the next word so."""
         first = text.removeprefix(cls.OPEN)[:1]
-        return text.startswith(cls.OPEN) and (first.isupper() or first.isdigit())
+        return text.startswith(cls.OPEN) and first.isalnum()
 
 
 def _word(text: str, end: int, *, last: bool) -> Literal["surely", "perhaps", "no"] | None:
@@ -311,7 +312,7 @@ def _word(text: str, end: int, *, last: bool) -> Literal["surely", "perhaps", "n
         return None
     if after[:1] in _IN_A_SENTENCE:
         return "surely"
-    return "perhaps" if after[:1] == " " and after[1:].islower() else "no"
+    return "perhaps" if after[:1] in _IN_A_WORD or (after[:1] == " " and after[1:].islower()) else "no"
 
 
 @lru_cache(maxsize=256)
