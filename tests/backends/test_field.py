@@ -104,21 +104,26 @@ def body(number: str) -> bytes:
 
 
 async def asked(
-    tmp_path: Path, said: bytes, type_: str = "text/event-stream", **fields: Any
+    tmp_path: Path,
+    said: bytes,
+    type_: str = "text/event-stream",
+    like: str | None = "vllm",
+    **fields: Any,
 ) -> tuple[Any, int]:
     """What the gateway answers before a vLLM that says this, and how often that was asked."""
     server = Typed([said], type_)
-    provider, model = ProviderConfig(like="vllm"), ModelConfig(name="Qwen/Qwen3-8B")
+    provider, model = ProviderConfig(like=like), ModelConfig(name="Qwen/Qwen3-8B")
     async with fronted(server, provider, model, tmp_path) as front:
         request = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **fields}
         response = await front.post(request)
         return response.json, len(server.asked)
 
 
+@pytest.mark.parametrize("like", ["vllm", "sglang", None])
 async def test_an_answer_that_came_as_a_thought_though_thinking_is_off_is_told_and_paid_once(
-    tmp_path: Path,
+    tmp_path: Path, like: str | None
 ) -> None:
-    told, calls = await asked(tmp_path, body("04"), reasoning_effort="none")
+    told, calls = await asked(tmp_path, body("04"), like=like, reasoning_effort="none")
     message = told["choices"][0]["message"]
     assert (message["content"], message.get("reasoning_content"), calls) == ("Paris it is.", None, 1)
     assert told["usage"]["completion_tokens"] == 6

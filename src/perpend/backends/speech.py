@@ -47,15 +47,17 @@ class Speech:
         self.plain = False
         """Text is answer, as it is."""
         self.turned = False
-        """Thinking was off, and what came as a thought was the answer."""
+        """Nobody asked for thinking, and what came as a thought was the answer."""
         self._learn = learn or _forget
         rules = call.family.think or ThinkRules()
         self._harmony = rules.format == "harmony"
         self._rules = ThinkRules() if self._harmony else rules
         if off is None:
             off = call.thinking_tokens == 0 and can_disable(provider, call.family, call.model)
-        self._off = off
-        self._aside: list[str] = []  # thoughts though thinking is off
+        self._unasked = off or (
+            not call.thinking_tokens and call.effort == "none" and call.family.can_disable
+        )
+        self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
         self._answered = False
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
@@ -77,7 +79,7 @@ class Speech:
             self._settle(batch)
             self._head, self.plain = "", False
         self._reasoned = True
-        if self._off and not self._answered and not self.calls.count:
+        if self._unasked and not self._answered and not self.calls.count:
             self._aside.append(text)
         else:
             append_text(batch, ThinkingDelta, text, tokens)
