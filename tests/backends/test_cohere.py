@@ -8,6 +8,7 @@ from replaying import Wire, call, content, ended
 
 from perpend.backends.cohere import CohereReading
 from perpend.backends.families import family_of
+from perpend.backends.providers import providers
 from perpend.types import Form, Message, OutputFormat, Sampling, Text, Thought, Tool, ToolUse, Usage
 
 
@@ -40,7 +41,12 @@ def test_a_stream_of_thinking_a_tool_and_counts() -> None:
             },
         },
     ]
-    said = CohereReading("cohere").events([msgspec.json.encode(event) for event in events])
+    reading = CohereReading(call(), providers()["cohere"])
+    said = [
+        *reading.read([msgspec.json.encode(event) for event in events]),
+        *reading.rest(),
+        reading.ended(""),
+    ]
     assert content(said) == (Thought("Add."), Text("So."), ToolUse("a", "add", "{}"))
     assert (ended(said).reason, ended(said).usage) == ("tool_calls", Usage(9, 0, 0, 7))
 

@@ -139,6 +139,33 @@ def test_a_tag_after_thinking_in_a_field_is_text() -> None:
     assert (thinking(events), answer(events)) == ("hm", "<think> is a tag")
 
 
+SUMMARY = [{"type": "summary_text", "text": "h"}, {"type": "summary_text", "text": "m"}]
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        *({name: "hm"} for name in ("reasoning_content", "reasoning", "reasoning_text", "thinking")),
+        {"reasoning_content": [{"type": "text", "text": "hm"}]},
+        {"reasoning": {"text": "hm"}},
+        {"content": [{"type": "reasoning", "summary": SUMMARY}]},
+        {"content": [{"type": "reasoning", "reasoning": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+        {"content": [{"type": "reasoning_text", "text": "hm"}]},
+        {"content": {"type": "reasoning", "summary": SUMMARY}},
+    ],
+)
+def test_thinking_has_many_names(delta: dict[str, Any]) -> None:
+    told = read(delta, {"content": [{"type": "output_text", "text": "4"}]})
+    assert (thinking(told), answer(told)) == ("hm", "4")
+    message = {"reasoning_content": None, **delta}
+    if "content" not in delta:
+        message["content"] = "4"
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+    assert thinking(ChatReading(call(thinking_tokens=9), Provider(name="here")).whole(body)) == "hm"
+
+
 def test_where_the_open_tag_is_in_the_prompt_text_begins_with_thinking() -> None:
     reading = ChatReading(call(family_named("qwen3-thinking"), thinking_tokens=9), providers()["mlc-llm"])
     batch = reading.read(
@@ -222,6 +249,40 @@ def test_openrouters_details_are_carried_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    "error", ["", {}, [], 0, False, None, {"message": ""}, {"code": None, "message": None}]
+)
+def test_an_error_with_nothing_in_it_is_none(error: Any) -> None:
+    reading = ChatReading(call(), Provider(name="here"))
+    reading.read([json.dumps({"choices": [{"delta": {"content": "4"}}], "error": error}).encode()])
+    assert reading.failure is None
+
+
+@pytest.mark.parametrize("word", [None, "", "null"])
+def test_what_says_nothing_of_an_end_is_none(word: str | None) -> None:
+    """The stream's last event is one, where it says that it is."""
+    choice = {"delta": {"content": "4"}, "finish_reason": word}
+    reading = ChatReading(call(), Provider(name="here"))
+    reading.read([json.dumps({"choices": [choice]}).encode()])
+    assert reading.end() is None
+    reading.read([b"[DONE]"])
+    assert ended([reading.ended("here")]).reason == "stop"
+
+
+def test_an_end_alone_is_no_answer() -> None:
+    reading = ChatReading(call(), Provider(name="here"))
+    reading.read([b"[DONE]"])
+    assert reading.end() is None
+
+
+def test_what_a_server_said_beside_its_events_is_told_where_it_broke_off() -> None:
+    reading = ChatReading(call(), Provider(name="here"))
+    for aside in (b'{"message": "still here"}', b"upstream connect error"):
+        assert answer(reading.read([b'{"choices": [{"delta": {"content": "4"}}]}', aside])) == "4"
+        with pytest.raises(UpstreamError, match=r"in the middle: (still here|upstream connect error)"):
+            reading.ended("here")
+
+
+@pytest.mark.parametrize(
     ("usage", "inside", "counts"),
     [
         (ChatUsage(9, 10, TokenDetails(11)), True, Usage(9, 0, 10, 0)),
@@ -249,6 +310,8 @@ def test_fields_that_nobody_knows_never_fail() -> None:
         (b'{"error": {"message": "no such model", "code": 404}}', "no such model"),
         (b'{"error": "no"}', "no"),
         (b'{"object": "error", "message": "bad", "code": 400}', "bad"),
+        (b'{"detail": "no such adapter"}', "no such adapter"),
+        (b'{"error": {"code": 7}}', "7"),
         (b'{"choices": []}', "no choice"),
         (b"<html>", "can't be read"),
     ],

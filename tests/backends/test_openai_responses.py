@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from replaying import Wire, call, carries, content, ended, joined
+from replaying import Wire, answer, call, carries, content, ended, joined, thinking
 from shared_data import shared
 
 from perpend.backends.families import family_of
@@ -188,8 +188,10 @@ async def test_why_it_ended(last: dict[str, Any], reason: str) -> None:
     assert ended(events).reason == reason
 
 
-async def stream(*events: dict[str, Any]) -> list[Any]:
-    body = b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
+async def stream(*events: dict[str, Any] | None) -> list[Any]:
+    """None: what ends streams elsewhere."""
+    said = [b"[DONE]" if event is None else msgspec.json.encode(event) for event in events]
+    body = b"".join(b"data: " + event + b"\n\n" for event in said)
     return joined(await Wire("openai_responses", body).stream(call()))
 
 
@@ -215,6 +217,95 @@ async def test_kinds_of_items_and_events_that_nobody_knows_are_passed_over() -> 
         {"type": "response.completed", "response": {"status": "completed"}},
     )
     assert events[0] == AnswerDelta("a", 0)
+
+
+PART = {"type": "output_text", "text": "Four."}
+MESSAGE = {"type": "message", "id": "m1", "content": [PART]}
+THOUGHT = {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "Two and two."}]}
+CALL = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "add", "arguments": '{"a": 2}'}
+COMPLETED = {
+    "type": "response.completed",
+    "response": {"status": "completed", "output": [THOUGHT, MESSAGE, CALL]},
+}
+BARE = {"type": "response.completed", "response": {"status": "completed"}}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [COMPLETED],
+        [
+            {"type": "response.reasoning_summary_text.done", "output_index": 0, "text": "Two and two."},
+            {"type": "response.output_text.done", "output_index": 1, "text": "Four."},
+            {"type": "response.output_item.added", "output_index": 2, "item": {**CALL, "arguments": ""}},
+            {
+                "type": "response.function_call_arguments.done",
+                "output_index": 2,
+                "arguments": CALL["arguments"],
+            },
+            BARE,
+        ],
+        [
+            {"type": "response.output_item.done", "output_index": at, "item": item}
+            for at, item in enumerate((THOUGHT, MESSAGE, CALL))
+        ]
+        + [COMPLETED],
+        [
+            {"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning"}},
+            {"type": "response.reasoning_summary_text.delta", "output_index": 0, "delta": "Two and two."},
+            {"type": "response.reasoning_summary_text.done", "output_index": 0, "text": "Two and two."},
+            {"type": "response.output_item.added", "output_index": 1, "item": {"type": "message"}},
+            {"type": "response.output_text.delta", "output_index": 1, "delta": "Four."},
+            {"type": "response.output_text.done", "output_index": 1, "text": "Four."},
+            COMPLETED,
+        ],
+        [
+            {"type": "response.output_text.delta", "output_index": 5, "delta": "Four."},
+            {"type": "response.completed", "response": {"status": "completed", "output": [MESSAGE]}},
+        ],
+        [
+            {"type": "response.output_item.added", "output_index": 1, "item": {"type": "message"}},
+            {"type": "response.output_item.added", "output_index": 2, "item": {**CALL, "arguments": ""}},
+            COMPLETED,
+        ],
+        [{"type": "response.output_text.done", "text": "Four."}, None],
+    ],
+)
+async def test_what_did_not_come_in_pieces_is_read_from_what_ends_it(events: list[Any]) -> None:
+    """From the end of a part, of an item or of the response: each is told once."""
+    told = await stream(*events)
+    parts = content(told)
+    assert answer(told) == "Four."
+    said = str(events)
+    assert thinking(told) == ("Two and two." if "Two and two." in said else "")
+    assert [part for part in parts if isinstance(part, ToolUse)] == (
+        [ToolUse("c1", "add", '{"a": 2}')] if "function_call" in said else []
+    )
+
+
+async def test_the_parts_of_a_summary_are_told_apart_however_they_come() -> None:
+    part = {"type": "response.reasoning_summary_text", "output_index": 0}
+    told = await stream(
+        {**part, "type": f"{part['type']}.delta", "summary_index": 0, "delta": "One."},
+        {**part, "type": f"{part['type']}.done", "summary_index": 0, "text": "One."},
+        {**part, "type": f"{part['type']}.done", "summary_index": 1, "text": "Two."},
+        {"type": "response.output_text.delta", "output_index": 1, "delta": "So."},
+        BARE,
+    )
+    assert thinking(told) == "One.\n\nTwo."
+
+
+async def test_counts_that_came_early_are_kept() -> None:
+    usage = {"input_tokens": 9, "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 3}}
+    told = await stream(
+        {"type": "response.in_progress", "response": {"status": "in_progress", "usage": usage}},
+        {"type": "response.output_text.delta", "delta": "a"},
+        {
+            "type": "response.completed",
+            "response": {"status": "completed", "usage": {"input_tokens": 0, "output_tokens": 6}},
+        },
+    )
+    assert ended(told).usage == Usage(9, 0, 3, 3)
 
 
 def test_a_background_response_has_no_events_until_it_is_done() -> None:

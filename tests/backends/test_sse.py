@@ -1,5 +1,6 @@
 """Server-sent events: any way of cutting the bytes gives the same events."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ def test_any_chunking_gives_the_same_events(events: list[bytes], newline: bytes,
     stream = b"".join(b"data: " + event + newline * 2 for event in events)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=8)))
     pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
-    assert parse(pieces) == events
+    assert parse(pieces) == [event for event in events if event], "what has no data is no event"
 
 
 def test_comments_event_names_and_ids_are_passed_over() -> None:
@@ -38,3 +39,27 @@ def test_whole_events_in_one_read_are_those_of_any_reads(said: list[bytes]) -> N
 
 def test_a_last_event_without_its_blank_line_is_not_lost() -> None:
     assert parse([b"data: a\n\ndata: [DONE]"]) == [b"a", b"[DONE]"]
+
+
+@given(
+    st.sampled_from([b'{"a": 1}', b'[{"a": 1}]', b'{\n "data": "x\\n\\n"\n}\n\n', b'\n {"a":\r\n1}']),
+    st.data(),
+)
+def test_one_body_in_the_place_of_a_stream_is_given_whole(body: bytes, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(body)))))
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    parser = SSEParser()
+    assert not any(parser.feed(piece) for piece in pieces)
+    assert parser.whole
+    assert parser.close() == [body.lstrip()]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 99])
+def test_a_mark_of_byte_order_is_no_part_of_the_first_event(size: int) -> None:
+    stream = b"\xef\xbb\xbfdata: a\n\ndata: b\n\n"
+    assert parse([stream[at : at + size] for at in range(0, len(stream), size)]) == [b"a", b"b"]
+
+
+def test_an_event_without_data_is_none() -> None:
+    assert parse([b"data: a\n\ndata: \n\ndata: b\n\n"]) == [b"a", b"b"]
+    assert parse([b"data:\n\ndata\n\nevent: x\n\n"]) == []

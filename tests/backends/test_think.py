@@ -10,7 +10,7 @@ from shared_data import FOLDER, shared
 
 from perpend.backends.families import family_of
 from perpend.backends.harmony import Piece
-from perpend.backends.think import PerhapsInside, ThinkRules, think_parser, thought_leaked
+from perpend.backends.think import PerhapsInside, ThinkRules, Unmarked, think_parser, thought_leaked
 
 TAGS = ThinkRules()
 INSIDE = ThinkRules(begins="thinking")
@@ -94,6 +94,61 @@ def test_tags_that_an_answer_speaks_of_are_text(answer: str) -> None:
 )
 def test_tags_that_a_thought_speaks_of_dont_end_it(thought: str) -> None:
     assert said(TAGS, f"<think>{thought}</think>yes") == (thought, "yes")
+
+
+@pytest.mark.parametrize(
+    "thought",
+    [
+        "It stops at the </think> tag, which I name. Done.",
+        "It ends with </think>. Then the answer.",
+        "It ends with </think>, I think.",
+        "The tag (</think>) ends it.",
+        "A </think>-tag, and the </think>'s end.",
+        "First </think> here, then </think> there. Done.",
+        "It stops at the </think> tag.\n\nThat is all.",
+    ],
+)
+def test_a_close_tag_that_a_thought_names_is_a_word_of_its_sentence(thought: str) -> None:
+    for rules in (TAGS, INSIDE):
+        assert said(rules, f"<think>{thought}</think>\n\nYes.") == (thought, "Yes.")
+        assert said(rules, f"<think>{thought}\n</think>\n\nYes. </think> is a tag.") == (
+            thought,
+            "Yes. </think> is a tag.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "thinking", "answer"),
+    [
+        ("<think> a </think> b", "a", "b"),
+        ("<think> a </think> b <think>c</think>d", "ac", "b d"),
+        ("<think>a</think>b</think>\nc", "a", "b\nc"),
+        ("<think>a</think>b\n</think>\nc", "a", "b\n\nc"),
+    ],
+)
+def test_a_close_tag_that_nothing_follows_ends_the_thought(text: str, thinking: str, answer: str) -> None:
+    assert said(TAGS, text) == (thinking, answer)
+
+
+def test_what_can_only_be_an_answer_is_not_held() -> None:
+    parser = think_parser(TAGS)
+    assert parser.feed("<think>so </think> Yes") == [("thinking", "so"), ("answer", "Yes")]
+    assert parser.feed(" it is") == [("answer", " it is")]
+
+
+class TestChannelsWithoutTheirMarks:
+    @pytest.mark.parametrize("size", [1, 3, 99])
+    def test_their_names_run_into_the_text(self, size: int) -> None:
+        text = "analysisNeed sum.assistantfinal4"
+        parser = Unmarked()
+        pieces = [piece for at in range(0, len(text), size) for piece in parser.feed(text[at : at + size])]
+        assert joined(pieces + parser.close()) == [("thinking", "Need sum."), ("answer", "4")]
+
+    def test_a_word_that_begins_so_is_a_word(self) -> None:
+        assert Unmarked.begins("analysisNeed")
+        assert not any(
+            map(Unmarked.begins, ("analysis of it", "analysis: so", "analysis", "analyst", "Analysis"))
+        )
 
 
 class TestATagIsMissing:
@@ -248,7 +303,9 @@ def words(rules: ThinkRules) -> st.SearchStrategy[str]:
             " to=functions.f",
         ]
     pieces = [*marks, *[mark[:-1] for mark in marks], *[mark[1:] for mark in marks]]
-    atoms = st.sampled_from([*pieces, *pieces, "a", " ", "\n", '"', "`", "```", "'", ".", "é", "<", "◁"])
+    atoms = st.sampled_from(
+        [*pieces, *pieces, "a", " ", " a", "\n", '"', "`", "```", "'", ".", "é", "<", "◁"]
+    )
     return st.lists(atoms, max_size=14).map("".join)
 
 

@@ -11,13 +11,17 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from perpend.backends.anthropic_request import left_out, request
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
 from perpend.backends.options import with_options
-from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.providers import Provider
+from perpend.backends.reading import NOT_YET, Decoders, Reading, relay
+from perpend.backends.refusals import says
+from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage
+from perpend.types import CallEnded, Usage
 
 _VERSION = "2023-06-01"
 _REASONS: dict[str, Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]] = {
@@ -40,16 +44,16 @@ class Anthropic:
         self._upstream = upstream._replace(
             account=upstream.account.with_default("anthropic-version", _VERSION)
         )
-        self._origin = upstream.provider.name
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
-        return relay(self._upstream, path, body, _MessageReading(self._origin), self._framing())
+        reading = _MessageReading(call, self._upstream.provider)
+        return relay(self._upstream, path, body, reading, self._framing())
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""
-        return _MessageReading(self._origin).events([body])
+        return _MessageReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
@@ -164,15 +168,16 @@ _EVENTS = Decoders(_Event)
 
 
 class _MessageReading(Reading[_Event]):
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin, _EVENTS)
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _EVENTS, Speech(call, provider))
+        self._begun = False
         self._reason: str | None = None
         self._model: str | None = None
         self._counts: dict[str, int] = {}
-        self._tools: dict[int, int] = {}
-        """Which tool call a block is, by the block's index."""
-        self._empty: set[int] = set()
-        """Tool calls that have no arguments yet."""
+        self._tools: set[int] = set()
+        """Blocks that are tool calls."""
+        self._inputs: dict[int, str] = {}
+        """Of tool calls that have no arguments yet: what their beginning gave, by their block's index."""
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
         match event.type:
@@ -183,12 +188,16 @@ class _MessageReading(Reading[_Event]):
             case "content_block_stop":
                 self._close(event.index, batch)
             case "message_start" if event.message is not None:
+                self._begun = True
                 self._model = event.message.model
                 self._count(event.message.usage)
-            case "message_delta" if event.delta is not None:
-                self._reason = event.delta.stop_reason or self._reason
+            case "message_delta":
+                self._reason = (event.delta and event.delta.stop_reason) or self._reason
                 self._count(event.usage)
+            case "message_stop":
+                self.done = True
             case "message":
+                self._begun = True
                 for index, block in enumerate(event.content):
                     self._block(index, block, batch)
                     self._close(index, batch)
@@ -196,57 +205,64 @@ class _MessageReading(Reading[_Event]):
                 self._count(event.usage)
             case "error":
                 self.fail(event.error)
-            case _:  # ping, message_stop, and what is yet to be invented
+            case _ if says(event.error):
+                self.fail(event.error)
+            case _:  # ping, and what is yet to be invented
                 pass
 
+    def rest(self) -> list[CallEvent]:
+        batch: list[CallEvent] = []
+        for index in [*self._inputs]:
+            self._close(index, batch)
+        return [*batch, *super().rest()]
+
     def end(self) -> CallEnded | None:
-        if self._reason is None:
-            return None
+        reason = self._reason
+        if reason in NOT_YET:
+            if not (self.done and self._begun):
+                return None
+            reason = "tool_use" if self.speech.calls.count else "end_turn"
         return CallEnded(
-            _REASONS.get(self._reason, "stop"), self._usage(), self._model, self._counts.get("written", 0)
+            _REASONS.get(reason or "", "stop"), self._usage(), self._model, self._counts.get("written", 0)
         )
 
     def _block(self, index: int, block: _Block, batch: list[CallEvent]) -> None:
         match block.type:
             case "thinking":
                 if block.thinking:
-                    append_text(batch, ThinkingDelta, block.thinking, 0)
+                    self.speech.thought(block.thinking, batch)
                 if block.signature:
-                    batch.append(Carried(self.carry(block.signature)))
+                    self.carried(block.signature, batch)
             case "redacted_thinking":
                 whole = {"type": "redacted_thinking", "data": block.data}
-                batch.append(Carried(self.carry(msgspec.json.encode(whole).decode())))
+                self.carried(msgspec.json.encode(whole).decode(), batch)
             case "text":
                 if block.text:
-                    append_text(batch, AnswerDelta, block.text, 0)
+                    self.speech.answer(block.text, batch)
             case "tool_use":
-                tool = self._tools[index] = len(self._tools)
-                given = bytes(block.input).decode()
-                if given in ("", "{}", "null"):  # of a stream, which sends them piece by piece
-                    given = ""
-                    self._empty.add(index)
-                batch.append(ToolCallDelta(tool, block.id, block.name, given))
+                self._tools.add(index)
+                self._inputs[index] = arguments_text(block.input)
+                self.speech.call(batch, index, block.id, block.name, "")
             case _:  # tools that the vendor runs itself: none is asked for
                 pass
 
     def _delta(self, index: int, delta: _Delta, batch: list[CallEvent]) -> None:
         if delta.text:
-            append_text(batch, AnswerDelta, delta.text, 0)
+            self.speech.answer(delta.text, batch)
         elif delta.thinking:
-            append_text(batch, ThinkingDelta, delta.thinking, 0)
+            self.speech.thought(delta.thinking, batch)
         elif delta.signature:
-            batch.append(Carried(self.carry(delta.signature)))
+            self.carried(delta.signature, batch)
         elif delta.partial_json and index in self._tools:
-            self._empty.discard(index)
-            batch.append(ToolCallDelta(self._tools[index], arguments=delta.partial_json))
+            self._inputs.pop(index, None)  # the pieces are all of it
+            self.speech.call(batch, index, "", "", delta.partial_json)
 
     def _close(self, index: int, batch: list[CallEvent]) -> None:
-        if index in self._empty:
-            self._empty.discard(index)
-            batch.append(ToolCallDelta(self._tools[index], arguments="{}"))
+        if (given := self._inputs.pop(index, None)) is not None:
+            self.speech.call(batch, index, "", "", given or "{}")
 
     def _count(self, usage: _Usage | None) -> None:
-        """Counts are totals so far; a later event may leave out what hasn't changed."""
+        """Counts are totals so far; a later event may leave out what hasn't changed, or have it as 0."""
         if usage is None:
             return
         details = usage.output_tokens_details
@@ -257,7 +273,9 @@ class _MessageReading(Reading[_Event]):
             "output": usage.output_tokens,
             "thinking": details.thinking_tokens if details else None,
         }
-        self._counts |= {name: count for name, count in latest.items() if count is not None}
+        for name, count in latest.items():
+            if count or (count is not None and name not in self._counts):
+                self._counts[name] = count
 
     def _usage(self) -> Usage | None:
         if not self._counts:

@@ -5,13 +5,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
 from perpend.backends.openai_chat_request import chat_body, chat_drawing
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, relay
-from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, ToolCallDelta, Usage
+from perpend.backends.reading import NOT_YET, Decoders, Reading, merged, relay
+from perpend.backends.speech import Speech
+from perpend.types import CallEnded, Usage
 
 _REASONS: dict[str, Reason] = {
     "COMPLETE": "stop",
@@ -32,10 +33,10 @@ class Cohere:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        return relay(self._upstream, "/chat", body, CohereReading(provider.name))
+        return relay(self._upstream, "/chat", body, CohereReading(call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return CohereReading(self._upstream.provider.name).events([body])
+        return CohereReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_drawing(call, self._upstream.provider).left_out
@@ -82,42 +83,46 @@ _EVENTS = Decoders(_Event)
 
 
 class CohereReading(Reading[_Event]):
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin, _EVENTS)
-        self._end: CallEnded | None = None
-        self._tools: dict[int, int] = {}
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _EVENTS, Speech(call, provider))
+        self._begun = False
+        self._reason: Reason | None = None
+        self._usage: _Usage | None = None
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
         if isinstance(event.message, str):
             self.fail(event.message)
             return
         delta = event.delta or _Delta(event.message, event.finish_reason, event.usage)
+        self._usage = merged(self._usage, delta.usage)
         if delta.message is not None:
+            self._begun = True
             self._said(delta.message, event.index, batch)
-        if delta.finish_reason is not None:
-            reason = _REASONS.get(delta.finish_reason)
-            if reason is None:
-                self.fail(delta.error or delta.finish_reason)
-            else:
-                self._end = CallEnded(reason, _counts(delta.usage))
+        if (word := delta.finish_reason) not in NOT_YET:
+            self._reason = _REASONS.get(word or "")
+            if self._reason is None:
+                self.fail(delta.error or word)
+        self.done = self.done or event.type == "message-end"
 
     def end(self) -> CallEnded | None:
-        return self._end
+        calls = self.speech.calls.count
+        reason = self._reason or (("tool_calls" if calls else "stop") if self.done and self._begun else None)
+        return None if reason is None else CallEnded(reason, _counts(self._usage))
 
     def _said(self, message: _Message, index: int, batch: list[CallEvent]) -> None:
         content = message.content
         if message.tool_plan:
-            append_text(batch, ThinkingDelta, message.tool_plan, 0)
+            self.speech.thought(message.tool_plan, batch)
         for chunk in content if isinstance(content, list) else [content] if content else []:
-            if thought := chunk.thought:
-                append_text(batch, ThinkingDelta, thought, 0)
-            if chunk.text:
-                append_text(batch, AnswerDelta, chunk.text, 0)
+            thought, text = chunk.said
+            if thought:
+                self.speech.thought(thought, batch)
+            if text:
+                self.speech.answer(text, batch)
         calls = message.tool_calls
         for at, call in enumerate(calls if isinstance(calls, list) else [calls] if calls else []):
-            number = self._tools.setdefault(index + at, len(self._tools))
             function = call.function or Function()
-            batch.append(ToolCallDelta(number, call.id or "", function.name or "", function.json))
+            self.speech.call(batch, index + at, call.id or "", function.name or "", function.json)
 
 
 def _counts(usage: _Usage | None) -> Usage | None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat import ChatReading
-from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, Failure, TokenDetails
+from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, TokenDetails
 from perpend.backends.openai_chat_request import chat_body, chat_drawing
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
@@ -18,8 +18,6 @@ from perpend.backends.reading import Decoders, Reading, relay
 from perpend.types import CallEnded
 
 _PATH = "/services/aigc/text-generation/generation"
-_RUNNING = "null"
-"""Is what `finish_reason` says, as a word, until the end."""
 
 
 class DashScope:
@@ -35,7 +33,7 @@ class DashScope:
         return relay(self._upstream, _PATH, body, self._reading(call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return self._reading(call).events([body])
+        return self._reading(call).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_drawing(call, self._upstream.provider).left_out
@@ -77,8 +75,8 @@ _EVENTS = Decoders(_Event)
 
 class DashScopeReading(Reading[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
-        super().__init__(provider.name, _EVENTS)
         self._chat = ChatReading(call, provider)
+        super().__init__(provider.name, _EVENTS, self._chat.speech)
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
         chat = Event(choices=[])
@@ -92,17 +90,20 @@ class DashScopeReading(Reading[_Event]):
             )
         if event.output is not None and event.output.choices:
             choice = event.output.choices[0]
-            reason = None if choice.finish_reason == _RUNNING else choice.finish_reason
-            chat.choices = [Choice(choice.message, finish_reason=reason, logprobs=choice.logprobs)]
+            chat.choices = [
+                Choice(choice.message, finish_reason=choice.finish_reason, logprobs=choice.logprobs)
+            ]
         elif event.code:
-            chat.error = Failure(event.message, event.code)
+            chat.error = {"message": event.message, "code": event.code}
         self._chat.take(chat, batch)
         self.failure = self._chat.failure
 
     def rest(self) -> list[CallEvent]:
+        self._chat.done = self.done
         return self._chat.rest()
 
     def end(self) -> CallEnded | None:
+        self._chat.done = self.done
         return self._chat.end()
 
 

@@ -27,6 +27,8 @@ class _Chunk(Struct):
 class EventStreamParser:
     """Feed it reads, get the JSON events of the messages that they complete. Raises ValueError for damage."""
 
+    whole = False
+
     def __init__(self) -> None:
         self._rest = b""
 

@@ -10,12 +10,16 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.gemini_request import gemini_drawing, request
 from perpend.backends.options import with_options
-from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.providers import Provider
+from perpend.backends.reading import NOT_YET, Decoders, Reading, merged, relay
+from perpend.backends.refusals import says
+from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta, Usage, new_id
+from perpend.types import CallEnded, Carried, Usage, new_id
 
 _REASONS: dict[str, Literal["stop", "length", "content_filter"]] = {
     "STOP": "stop",
@@ -38,6 +42,7 @@ _REASONS: dict[str, Literal["stop", "length", "content_filter"]] = {
     ),
 }
 """The others, such as MALFORMED_FUNCTION_CALL, are failures."""
+_NOT_YET = (*NOT_YET, "FINISH_REASON_UNSPECIFIED")
 
 
 class Gemini:
@@ -53,14 +58,11 @@ class Gemini:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
         body = with_options(request(call, self._origin), call, self._upstream.provider)
-        return relay(self._upstream, path, body, _ResponseReading(self._origin))
+        return relay(self._upstream, path, body, _ResponseReading(call, self._upstream.provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
-        body = body.strip()
-        if body.startswith(b"["):
-            body = body[1:-1].strip()
-        return _ResponseReading(self._origin).events([body])
+        return _ResponseReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_drawing(call).left_out
@@ -134,53 +136,57 @@ _RESPONSES = Decoders(_Response)
 
 
 class _ResponseReading(Reading[_Response]):
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin, _RESPONSES)
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _RESPONSES, Speech(call, provider))
+        self._begun = False
         self._reason: str | None = None
         self._blocked = False
         self._model: str | None = None
         self._usage: _Usage | None = None
-        self._tools = 0
 
     def take(self, event: _Response, batch: list[CallEvent]) -> None:
-        if event.error is not None:
+        if says(event.error):
             self.fail(event.error)
             return
         self._model = event.model_version or self._model
-        self._usage = event.usage_metadata or self._usage
+        self._usage = merged(self._usage, event.usage_metadata)
         if event.prompt_feedback is not None and event.prompt_feedback.block_reason:
             self._blocked = True
         if not event.candidates:
             return
+        self._begun = True
         candidate = event.candidates[0]
         if candidate.content is not None:
             for part in candidate.content.parts:
                 self._part(part, batch)
-        if candidate.finish_reason is not None:
-            self._reason = candidate.finish_reason
-            if candidate.finish_reason not in _REASONS:
-                self.fail(f"{candidate.finish_reason} {candidate.finish_message or ''}".strip())
+        if (reason := candidate.finish_reason) not in _NOT_YET:
+            self._reason = reason
+            if reason not in _REASONS:
+                self.fail(f"{reason} {candidate.finish_message or ''}".strip())
 
     def end(self) -> CallEnded | None:
-        if self._reason is None:
-            return CallEnded("content_filter", self._counted(), self._model) if self._blocked else None
-        reason = _REASONS[self._reason]
-        if reason == "stop" and self._tools:
+        if self._reason is None and self._blocked:
+            return CallEnded("content_filter", self._counted(), self._model)
+        if self._reason is None and not (self.done and self._begun):
+            return None
+        reason = _REASONS[self._reason or "STOP"]
+        if reason == "stop" and self.speech.calls.count:
             return CallEnded("tool_calls", self._counted(), self._model)
         return CallEnded(reason, self._counted(), self._model)
 
     def _part(self, part: _Part, batch: list[CallEvent]) -> None:
         carry = self.carry(part.thought_signature) if part.thought_signature else None
         if (function := part.function_call) is not None:
-            arguments = bytes(function.args).decode()
-            name = function.id or new_id("call")  # older models give none
-            batch.append(ToolCallDelta(self._tools, name, function.name, arguments, carry=carry))
-            self._tools += 1
+            call_id = function.id or new_id("call")  # older models give none
+            arguments = arguments_text(function.args) or "{}"
+            self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments, carry)
             return
-        if part.text:
-            append_text(batch, ThinkingDelta if part.thought else AnswerDelta, part.text, 0)
+        if part.text and part.thought:
+            self.speech.thought(part.text, batch)
+        elif part.text:
+            self.speech.answer(part.text, batch)
         if carry is not None:
-            batch.append(Carried(carry, "thought" if part.thought else "text"))
+            self.speech.carried(Carried(carry, "thought" if part.thought else "text"), batch)
 
     def _counted(self) -> Usage | None:
         usage = self._usage

@@ -12,6 +12,8 @@ Piece = tuple[Literal["thinking", "answer", "tool", "arguments"], str]
 _BODY = "<|message|>"
 _ENDS = ("<|end|>", "<|return|>", "<|call|>")
 _STARTS = ("<|start|>", "<|channel|>")
+CHANNELS = (_BODY, *_STARTS)
+"""With one of these begins a text that is written so."""
 _MARKS = re.compile("|".join(re.escape(mark) for mark in (_BODY, *_ENDS, *_STARTS)))
 _LONGEST = max(map(len, (_BODY, *_ENDS, *_STARTS)))
 _NOT_TOOLS = ("assistant", "user", "all")
@@ -107,9 +109,9 @@ class HarmonyParser:
 def _begins_with_header(text: str) -> bool | None:
     """None: it's too short to tell."""
     head = text.lstrip()
-    if any(head.startswith(sign) for sign in (_BODY, *_STARTS, "to=")):
+    if any(head.startswith(sign) for sign in (*CHANNELS, "to=")):
         return True
-    if not head or any(sign.startswith(head) for sign in (_BODY, *_STARTS, "to=")):
+    if not head or any(sign.startswith(head) for sign in (*CHANNELS, "to=")):
         return None
     return False
 

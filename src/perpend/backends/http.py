@@ -14,14 +14,12 @@ from urllib.request import getproxies_environment, proxy_bypass
 from perpend.backends.addresses import resolved
 from perpend.backends.connection import Connection, NotHTTP
 from perpend.backends.refusals import malformed, refusal
-from perpend.backends.sse import SSEParser
+from perpend.backends.sse import MOST_BODY, SSEParser
 from perpend.backends.tunnel import tunnel
 from perpend.errors import ConfigError, UpstreamError, UpstreamMalformed, UpstreamTimeout
 
 _USER_AGENT = f"perpend/{version('perpend')}"
 _EXCERPT_BYTES = 4096
-_MOST_BODY = 1 << 26
-"""Bytes of a response that isn't streamed."""
 _SHORTEST_SECRET = 12
 _LAST_S = 5.0
 """For which the client's end waits for what was still to be sent."""
@@ -111,6 +109,9 @@ class Account:
 class Framing(Protocol):
     """Cuts a streamed body into events."""
 
+    whole: bool
+    """One body came in the place of a stream."""
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes."""
         ...
@@ -123,13 +124,15 @@ class Framing(Protocol):
 class _Whole:
     """A body that is one event."""
 
+    whole = True
+
     def __init__(self) -> None:
         self._body = bytearray()
 
     def feed(self, chunk: bytes) -> list[bytes]:
         self._body += chunk
-        if len(self._body) > _MOST_BODY:
-            raise ValueError(f"a response of more than {_MOST_BODY} bytes")
+        if len(self._body) > MOST_BODY:
+            raise ValueError(f"a response of more than {MOST_BODY} bytes")
         return []
 
     def close(self) -> list[bytes]:

@@ -1,21 +1,37 @@
 """Newline-delimited JSON from bytes that come in any pieces."""
 
-from perpend.backends.sse import MOST_BYTES
+from perpend.backends.sse import BOM, MOST_BODY, MOST_BYTES
 
 
 class LineParser:
-    """Feed it reads, get the lines that they complete. Raises ValueError for one without an end."""
+    """Feed it reads, get the lines that they complete. Raises ValueError for one without an end.
+
+    A first line that only opens an object begins one body in the place of a stream: it is given whole.
+    """
 
     def __init__(self) -> None:
+        self.whole = False
         self._rest = b""
+        self._begun = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > MOST_BYTES:
+        data = self._rest + chunk
+        if not self._begun:
+            data = self._begin(data)
+        *lines, self._rest = (b"", data) if self.whole else data.split(b"\n")
+        if len(self._rest) > (MOST_BODY if self.whole else MOST_BYTES):
             raise ValueError(f"a line has more than {MOST_BYTES} bytes")
         return [line for line in lines if line.strip()]
 
     def close(self) -> list[bytes]:
         """A last line without its newline."""
-        line, self._rest = self._rest.strip(), b""
+        line, self._rest = self._rest.removeprefix(BOM).strip(), b""
         return [line] if line else []
+
+    def _begin(self, data: bytes) -> bytes:
+        """What is there of the body, less what may stand before it."""
+        body = data.removeprefix(BOM).lstrip()
+        line, end, _ = body.partition(b"\n")
+        if end:
+            self._begun, self.whole = True, line.strip() == b"{"
+        return body

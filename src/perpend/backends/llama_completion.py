@@ -13,13 +13,13 @@ from perpend.backends.raw_completion import (
     RawChunk,
     RawCompletion,
     answer_schema,
-    decoded,
     reason_for,
     stops,
     told,
     usage_of,
 )
-from perpend.backends.refusals import failure
+from perpend.backends.reading import Decoders
+from perpend.backends.refusals import failure, says
 from perpend.backends.sampling import Words
 
 _WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
@@ -48,15 +48,13 @@ class _Event(Struct):
     error: Any = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-
-
 class LlamaCompletion(RawCompletion):
     """llama.cpp's own `/completion`: counts every token as it goes and keeps a slot's state."""
 
     resumes = True
     path = "/completion"
     words = _WORDS
+    decoders = Decoders(_Event)
 
     async def count_input(self, call: Call) -> int | None:
         base = await self._base_url()
@@ -77,9 +75,8 @@ class LlamaCompletion(RawCompletion):
             **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
 
-    def read(self, payload: bytes, call: Call) -> RawChunk:
-        event = decoded(_EVENT, payload)
-        if event.error is not None:
+    def read(self, event: _Event, call: Call) -> RawChunk:
+        if says(event.error):
             raise failure("the engine failed", event.error)
         first = event.completion_probabilities
         weighed = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None

@@ -9,20 +9,21 @@ from typing import Any
 
 from msgspec import Raw, Struct, field
 
-from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.lines import LineParser
 from perpend.backends.options import with_options
 from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
-from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.providers import Provider
+from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.refusals import says
 from perpend.backends.sampling import Words, drawing
+from perpend.backends.speech import Speech
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
-    AnswerDelta,
     CallEnded,
     Image,
     Message,
-    ThinkingDelta,
-    ToolCallDelta,
     ToolResult,
     ToolUse,
     Usage,
@@ -42,7 +43,6 @@ class Ollama:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._origin = upstream.provider.name
         self._thoughtless: set[str] = set()
         """Models that are known not to think: to ask them for it is a 400."""
 
@@ -51,7 +51,7 @@ class Ollama:
         if call.model in self._thoughtless:
             body["think"] = False
         try:
-            async with aclosing(self._relay(body)) as batches:
+            async with aclosing(self._relay(call, body)) as batches:
                 async for batch in batches:
                     yield batch
             return
@@ -59,13 +59,13 @@ class Ollama:
             if _NO_THINKING not in error.message or not body["think"]:
                 raise
         self._thoughtless.add(call.model)
-        async with aclosing(self._relay(body | {"think": False})) as batches:
+        async with aclosing(self._relay(call, body | {"think": False})) as batches:
             async for batch in batches:
                 yield batch
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """The one line of a response that wasn't streamed. Raises UpstreamError."""
-        return _LineReading(self._origin).events([body])
+        return _LineReading(call, self._upstream.provider, _think(call)).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return drawing(call, _WORDS).left_out
@@ -74,8 +74,9 @@ class Ollama:
         """The wire has no tokenizer to ask."""
         return None
 
-    def _relay(self, body: dict[str, Any]) -> AsyncGenerator[list[CallEvent], None]:
-        return relay(self._upstream, "/api/chat", body, _LineReading(self._origin), LineParser())
+    def _relay(self, call: Call, body: dict[str, Any]) -> AsyncGenerator[list[CallEvent], None]:
+        reading = _LineReading(call, self._upstream.provider, body.get("think"))
+        return relay(self._upstream, "/api/chat", body, reading, LineParser())
 
 
 def _request(call: Call) -> dict[str, Any]:
@@ -163,47 +164,57 @@ class _Said(Struct):
 
 class _Line(Struct):
     model: str | None = None
-    message: _Said | None = None
+    message: _Said | str | None = None
     done: bool = False
     done_reason: str = "stop"
     prompt_eval_count: int = 0
     eval_count: int | None = None
     error: Any = None
+    detail: Any = None
+    """What is wrong, as it is told by what stands before some servers; so is a message that is a text."""
 
 
 _LINES = Decoders(_Line)
 
 
 class _LineReading(Reading[_Line]):
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin, _LINES)
-        self._tools = 0
-        self._last: _Line | None = None
+    def __init__(self, call: Call, provider: Provider, think: bool | str | None) -> None:
+        """`think` is what it was asked for."""
+        speech = Speech(call, provider, off=think is False, thinks_first=bool(think))
+        super().__init__(provider.name, _LINES, speech)
+        self._begun = False
+        self._last = _Line()
 
     def take(self, event: _Line, batch: list[CallEvent]) -> None:
-        if event.error is not None:
-            self.fail(event.error)
-            return
-        if (said := event.message) is not None:
+        said = event.message
+        for wrong in (event.error, event.detail, said if isinstance(said, str) else None):
+            if says(wrong):
+                self.fail(wrong)
+                return
+        if isinstance(said, _Said):
+            self._begun = True
             if said.thinking:
-                append_text(batch, ThinkingDelta, said.thinking, 0)
+                self.speech.thought(said.thinking, batch)
             if said.content:
-                append_text(batch, AnswerDelta, said.content, 0)
+                self.speech.answer(said.content, batch)
             for tool_call in said.tool_calls or ():
-                given = bytes(tool_call.function.arguments).decode()
-                name = tool_call.id or new_id("call")  # older servers give none
-                batch.append(ToolCallDelta(self._tools, name, tool_call.function.name, given))
-                self._tools += 1
-        if event.done:
-            self._last = event
+                function = tool_call.function
+                arguments = arguments_text(function.arguments) or "{}"
+                call_id = tool_call.id or new_id("call")  # older servers give none
+                self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments)
+            event.message = None
+        if event.done or event.eval_count is not None:
+            self._last = merged(self._last, event) or event
+            self.done = self.done or event.done
 
     def end(self) -> CallEnded | None:
-        if (last := self._last) is None:
+        if not (self.done and (self._begun or self._last.done)):
             return None
+        last = self._last
         usage = None if last.eval_count is None else Usage(last.prompt_eval_count, answer=last.eval_count)
         if last.done_reason == "length":
             return CallEnded("length", usage, last.model)
-        return CallEnded("tool_calls" if self._tools else "stop", usage, last.model)
+        return CallEnded("tool_calls" if self.speech.calls.count else "stop", usage, last.model)
 
 
 backends.register("ollama")(Ollama)

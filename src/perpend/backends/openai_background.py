@@ -12,8 +12,9 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any
 
-from perpend.backends.contract import CallEvent, Upstream
+from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.openai_responses_events import Event, ResponsesReading
+from perpend.backends.providers import Provider
 from perpend.backends.reading import relay
 from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta
@@ -30,8 +31,8 @@ Ask = Callable[[Upstream], Batches]
 class BackgroundReading(ResponsesReading):
     """Knows how far it is; an event that comes again is passed over."""
 
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin)
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(call, provider)
         self.id = ""
         """Of the response, once it has come."""
         self.named = asyncio.get_running_loop().create_future()
@@ -54,11 +55,12 @@ class BackgroundReading(ResponsesReading):
 class Background:
     """One response that is made in the background; cancelled there if `events` is closed before its end."""
 
-    def __init__(self, upstream: Upstream, body: dict[str, Any]) -> None:
+    def __init__(self, upstream: Upstream, body: dict[str, Any], call: Call) -> None:
         self._upstream = upstream
+        self._call = call
         self._body = body
         self._more = "&include%5B%5D=".join(["", *body.get("include", [])])
-        self._reading = BackgroundReading(upstream.provider.name)
+        self._reading = BackgroundReading(call, upstream.provider)
         self._said = _Said()
         self._tries = 0
 
@@ -142,7 +144,7 @@ class Background:
         url = f"{await upstream.url()}/responses/{self._reading.id}?stream=false{self._more}"
         body = await upstream.http.get_json(url, upstream.account)
         try:
-            whole = ResponsesReading(upstream.provider.name).whole(body)
+            whole = ResponsesReading(self._call, upstream.provider).whole(body)
         except UpstreamError as error:
             self._reading.failure = error
             raise

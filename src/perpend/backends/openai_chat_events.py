@@ -5,8 +5,9 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.reading import Decoders
-from perpend.backends.refusals import failure
+from perpend.backends.lenient import Lenient
+from perpend.backends.reading import NOT_YET, Decoders
+from perpend.backends.refusals import failure, says
 from perpend.errors import UpstreamError
 from perpend.types import Likely, TokenLogprob, Usage
 
@@ -27,6 +28,8 @@ REASONS: dict[str, Reason] = {
     "REASON_TOOL_CALLS": "tool_calls",
 }
 """Any other word is an ordinary stop."""
+_THOUGHTS = ("thinking", "reasoning", "thought", "summary")
+"""What the type of a part says, where its text is thought."""
 FAILURES = ("error", "network_error")
 
 
@@ -68,17 +71,25 @@ class Said(Struct):
 
 
 class Chunk(Struct):
-    """Mistral: content as a list, with thinking in some of its chunks."""
+    """Mistral, Databricks, Cohere: content as a list, with thinking in some of its chunks."""
 
     type: str = "text"
     text: str | None = None
     thinking: list[Said] | str | None = None
+    summary: list[Said] | str | None = None
+    reasoning: list[Said] | str | None = None
 
     @property
-    def thought(self) -> str:
-        if isinstance(self.thinking, list):
-            return "".join([piece.text for piece in self.thinking])
-        return self.thinking or ""
+    def said(self) -> tuple[str, str]:
+        """Its thought and its text."""
+        thought, text = _joined(self.thinking or self.summary or self.reasoning), self.text or ""
+        if text and any(kind in self.type for kind in _THOUGHTS):
+            return thought or text, ""
+        return thought, text
+
+
+def _joined(said: list[Said] | str | None) -> str:
+    return "".join([piece.text for piece in said]) if isinstance(said, list) else said or ""
 
 
 class Function(Struct):
@@ -101,7 +112,10 @@ class CallPiece(Struct):
 class Delta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
+    """Thinking, in whatever field a server puts it; so are the next three."""
     reasoning: str | None = None
+    reasoning_text: str | None = None
+    thinking: str | None = None
     reasoning_details: list[dict[str, Any]] | None = None
     tool_calls: list[CallPiece] | None = None
     refusal: str | None = None
@@ -135,16 +149,17 @@ class Choice(Struct, gc=False):
     message: Delta | None = None
     """Of a response that wasn't streamed."""
     finish_reason: str | None = None
+    finish: str | None = msgspec.field(default=None, name="finishReason")
     stop_reason: str | int | None = None
     """vLLM: the stop string that matched."""
     logprobs: Any = None
     """`Logprobs`, read only where they were asked for: servers send all kinds of things in it."""
 
-
-class Failure(Struct):
-    message: str | None = None
-    code: str | int | None = None
-    type: str | None = None
+    @property
+    def ended(self) -> str | None:
+        """Why it did; None: it goes on."""
+        word = self.finish_reason or self.finish
+        return None if word in NOT_YET else word
 
 
 class Timings(Struct):
@@ -164,7 +179,7 @@ class Event(Struct, gc=False):
     """xAI's gRPC, where its messages are written as JSON."""
     usage: ChatUsage | None = None
     model: str | None = None
-    error: Failure | str | None = None
+    error: Any = None
     x_groq: Groq | None = None
     timings: Timings | None = None
     message: str | None = None
@@ -202,12 +217,20 @@ class Details:
 
 
 EVENTS = Decoders(Event)
+_LOGPROBS = Lenient(Logprobs)
+
+
+def logprobs_in(told: Any) -> Logprobs:
+    """What can be read of them."""
+    return _LOGPROBS.decode(msgspec.json.encode(told)) if isinstance(told, dict) else Logprobs()
 
 
 def failure_of(event: Event, *, streamed: bool) -> UpstreamError | None:
-    error, where = event.error, "the server failed in the middle" if streamed else "the server refused"
-    if error is None and not (event.choices is None and event.message):
-        return None
-    if error is None or isinstance(error, str):
-        return failure(where, {"message": error or event.message, "code": event.code})
-    return failure(where, error)
+    where = "the server failed in the middle" if streamed else "the server refused"
+    if says(error := event.error):
+        return failure(where, {"message": error, "code": event.code} if isinstance(error, str) else error)
+    if (
+        event.choices is None and event.message and (event.code or not streamed)
+    ):  # else it's a word beside the stream
+        return failure(where, {"message": event.message, "code": event.code})
+    return None

@@ -11,13 +11,13 @@ from perpend.backends.raw_completion import (
     RawChunk,
     RawCompletion,
     answer_schema,
-    decoded,
     reason_for,
     stops,
     told,
     usage_of,
 )
-from perpend.backends.refusals import failure
+from perpend.backends.reading import NOT_YET, Decoders
+from perpend.backends.refusals import failure, says
 from perpend.types import Likely, TokenLogprob
 
 
@@ -65,15 +65,13 @@ class _Event(Struct):
     error: Any = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-
-
 class OpenAICompletion(RawCompletion):
     """`/v1/completions` as vLLM and SGLang serve it; each call is billed whole."""
 
     resumes = False
     path = "/completions"
     words = SAME
+    decoders = Decoders(_Event)
 
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
         return {
@@ -88,9 +86,8 @@ class OpenAICompletion(RawCompletion):
             **({} if (schema := answer_schema(call)) is None else _constraint(schema)),
         }
 
-    def read(self, payload: bytes, call: Call) -> RawChunk:
-        event = decoded(_EVENT, payload)
-        if event.error is not None:
+    def read(self, event: _Event, call: Call) -> RawChunk:
+        if says(event.error):
             raise failure("the server failed", event.error)
         choice = event.choices[0] if event.choices else _Choice()
         tokens = event.usage
@@ -99,7 +96,7 @@ class OpenAICompletion(RawCompletion):
             cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
             usage = usage_of(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
         reason = None
-        if choice.finish_reason is not None:
+        if choice.finish_reason not in NOT_YET:
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
             reason = reason_for(choice.finish_reason == "length", word, call)
         generated = tokens.completion_tokens if tokens else None

@@ -21,11 +21,11 @@ class OpenAIResponses:
         upstream = self._upstream
         body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
         if "background" in body:
-            return Background(upstream, body).events()
-        return relay(upstream, "/responses", body, ResponsesReading(upstream.provider.name))
+            return Background(upstream, body, call).events()
+        return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return ResponsesReading(self._upstream.provider.name).whole(body)
+        return ResponsesReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return responses_drawing(call, self._upstream.provider).left_out

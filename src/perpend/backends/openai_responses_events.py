@@ -2,23 +2,17 @@
 
 from typing import Any
 
-import msgspec
 from msgspec import Raw, Struct
 
-from perpend.backends.contract import CallEvent, append_text
-from perpend.backends.openai_chat_events import Failure, Logprobs, Reason
-from perpend.backends.reading import Decoders, Reading
-from perpend.backends.refusals import failure, malformed
-from perpend.types import (
-    AnswerDelta,
-    CallEnded,
-    Carried,
-    ThinkingDelta,
-    ToolCallDelta,
-    Usage,
-    Weighed,
-    Wrapping,
-)
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent
+from perpend.backends.lenient import Lenient
+from perpend.backends.openai_chat_events import Reason, logprobs_in
+from perpend.backends.providers import Provider
+from perpend.backends.reading import Decoders, Reading, merged
+from perpend.backends.refusals import failure, malformed, refusal, says
+from perpend.backends.speech import Speech
+from perpend.types import CallEnded, Usage, Weighed, Wrapping
 
 
 class _Details(Struct):
@@ -43,7 +37,7 @@ class _Response(Struct):
     model: str | None = None
     usage: _Usage | None = None
     incomplete_details: _Incomplete | None = None
-    error: Failure | str | None = None
+    error: Any = None
     output: list[Raw] | None = None
 
 
@@ -59,7 +53,7 @@ class _Item(Struct):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
-    arguments: str | None = None
+    arguments: Raw = Raw()
     input: str | None = None
     content: list[_Part] | None = None
     summary: list[_Part] | None = None
@@ -69,142 +63,213 @@ class _Item(Struct):
 class Event(Struct):
     type: str = ""
     sequence_number: int = -1
-    delta: Any = None
+    delta: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    arguments: Raw = Raw()
+    input: str | None = None
+    """These end what came in pieces, and repeat it."""
     logprobs: Any = None
     output_index: int = 0
+    content_index: int = 0
     summary_index: int = 0
     item: Raw = Raw()
     response: _Response | None = None
-    error: Failure | str | None = None
+    error: Any = None
     message: str | None = None
     code: str | int | None = None
 
 
 _EVENTS = Decoders(Event)
-_ITEM = msgspec.json.Decoder(_Item)
-_RESPONSE = msgspec.json.Decoder(_Response)
+_ITEM = Lenient(_Item)
+_RESPONSE = Lenient(_Response)
 _MOST_LIKELY = 20
 _BETWEEN = "\n\n"
 """Stands between the parts of a summary."""
+_TEXTS = {
+    "response.output_text": "message",
+    "response.refusal": "message",
+    "response.reasoning_text": "reasoning_text",
+    "response.reasoning_summary_text": "summary",
+    "response.function_call_arguments": "arguments",
+    "response.custom_tool_call_input": "input",
+}
+"""Events that come in pieces, and which kind of text they give."""
+_ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
 
 class ResponsesReading(Reading[Event]):
-    """An item whose text didn't come in pieces is read from its end."""
+    """What didn't come in pieces is read from the end of its part, of its item, or of the response."""
 
-    def __init__(self, origin: str) -> None:
-        super().__init__(origin, _EVENTS)
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._end: CallEnded | None = None
+        self._usage: _Usage | None = None
         self._said: dict[int, str] = {}  # which kind of text an item gave
-        self._tools: dict[int, int] = {}
+        self._parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
+        self._items: dict[str, list[int]] = {}  # where items of each type stand
+        self._over: set[int] = set()  # items that were read to their end
         self._free: dict[int, Wrapping] = {}  # calls of custom tools
         self._refused = False
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """Raises UpstreamError. A background response that isn't done has no events yet."""
         try:
-            response = _RESPONSE.decode(body)
+            (said,) = self._objects(body)
+            response = _RESPONSE.decode(said)
         except ValueError as error:
-            raise malformed("the server", error) from error
-        if response.status is None and response.error is not None:
+            raise malformed(self._origin, error) from error
+        if response.status is None and says(response.error):
             raise failure("the server refused", response.error)
+        if response.status is None and response.output is None:
+            raise refusal(self._origin, body, status=200)
         batch: list[CallEvent] = []
-        for index, item in enumerate(response.output or []):
-            self._done(index, item, batch)
-        self._finish(response)
+        self._finish(response, batch)
         if self.failure is not None:
             raise self.failure
-        return [*batch, self._end] if self._end is not None else batch
+        return [*batch, *self.rest(), self._end] if self._end is not None else batch
 
     def end(self) -> CallEnded | None:
+        if self._end is None and self.done and (self._said or self.speech.calls.count):
+            return self._ended("stop", None)
         return self._end
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         name, at = event.type, event.output_index
-        if name == "response.output_text.delta":
-            self._said[at] = name
-            append_text(batch, AnswerDelta, str(event.delta), 0)
-            _weigh(event.logprobs, batch)
-        elif name in ("response.reasoning_text.delta", "response.reasoning_summary_text.delta"):
-            if self._said.setdefault(at, name) == name:  # the thought itself or its summary, not both
-                append_text(batch, ThinkingDelta, str(event.delta), 0)
+        if event.response is not None:
+            self._usage = merged(self._usage, event.response.usage)
+        what, _, how = name.rpartition(".")
+        if (kind := _TEXTS.get(what)) is not None:
+            if how == "delta" and event.delta:
+                self._text(at, kind, event, event.delta, batch)
+            elif how == "done":
+                self._text_done(at, kind, event, batch)
         elif name == "response.reasoning_summary_part.added":
-            if event.summary_index and self._said.get(at) == "response.reasoning_summary_text.delta":
-                append_text(batch, ThinkingDelta, _BETWEEN, 0)
-        elif name == "response.function_call_arguments.delta":
-            self._said[at] = name
-            batch.append(ToolCallDelta(self._number(at), arguments=str(event.delta)))
-        elif name == "response.custom_tool_call_input.delta":
-            self._write(at, str(event.delta), batch)
-        elif name == "response.refusal.delta":
-            self._said[at], self._refused = name, True
-            append_text(batch, AnswerDelta, str(event.delta), 0)
+            if event.summary_index and self._said.get(at) == "summary":
+                self.speech.thought(_BETWEEN, batch)
         elif name == "response.output_item.added" and event.item:
-            self._added(at, event.item, batch)
+            self._added(at, _item(event.item), batch)
         elif name == "response.output_item.done" and event.item:
             self._done(at, event.item, batch)
-        elif name in ("response.completed", "response.incomplete", "response.failed") and event.response:
-            self._finish(event.response)
-        elif name == "error" or event.error is not None:
+        elif name in _ENDS and event.response:
+            self._finish(event.response, batch)
+        elif name == "error" or says(event.error):
             told = {"message": event.message, "code": event.code}
             self.failure = failure("the server failed in the middle", event.error or told)
 
-    def _number(self, at: int) -> int:
-        return self._tools.setdefault(at, len(self._tools))
+    def _text(self, at: int, kind: str, event: Event, text: str, batch: list[CallEvent]) -> None:
+        part = event.summary_index if kind == "summary" else event.content_index
+        self._parts.add((at, kind, part))
+        self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
+        if kind == "message":
+            self._said[at] = kind
+            self._refused = self._refused or event.type.startswith("response.refusal")
+            self.speech.answer(text, batch)
+            _weigh(event.logprobs, batch)
+        elif kind in ("reasoning_text", "summary"):
+            if self._said.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
+                self.speech.thought(text, batch)
+        elif kind == "input":
+            self._write(at, text, batch)
+        else:
+            self._said[at] = kind
+            self.speech.call(batch, at, "", "", text)
 
-    def _added(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
-        item = _item(raw)
-        if item.type in ("function_call", "custom_tool_call") and at not in self._tools:
-            batch.append(ToolCallDelta(self._number(at), item.call_id or item.id or "", item.name or ""))
+    def _text_done(self, at: int, kind: str, event: Event, batch: list[CallEvent]) -> None:
+        """What came in pieces comes once more; so may what didn't."""
+        part = event.summary_index if kind == "summary" else event.content_index
+        text = event.text or event.refusal or event.input or arguments_text(event.arguments)
+        if not text or (at, kind, part) in self._parts or at in self._over:
+            return
+        if kind == "summary" and part and self._said.get(at) == kind:
+            text = _BETWEEN + text
+        self._text(at, kind, event, text, batch)
+
+    def _see(self, at: int, kind: str) -> None:
+        """An item of this type stands there."""
+        type_ = "reasoning" if kind in ("reasoning_text", "summary") else kind
+        places = self._items.setdefault(type_, [])
+        if at not in places:
+            places.append(at)
+
+    def _added(self, at: int, item: _Item, batch: list[CallEvent]) -> None:
+        self._see(at, item.type)
+        if item.type in ("function_call", "custom_tool_call"):
+            self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", "")
 
     def _write(self, at: int, text: str, batch: list[CallEvent]) -> None:
         """A custom tool's free text, as a function's arguments."""
         wrapping = self._free.setdefault(at, Wrapping())
-        batch.append(ToolCallDelta(self._number(at), arguments=wrapping.feed(text)))
+        self.speech.call(batch, at, "", "", wrapping.feed(text))
 
     def _done(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
         item = _item(raw)
+        if at in self._over and at in self._items.get(item.type, ()):
+            return
+        self._over.add(at)
         parts = item.content or []
-        if item.type == "function_call":
-            self._added(at, raw, batch)
-            if at not in self._said and item.arguments:
-                batch.append(ToolCallDelta(self._number(at), arguments=item.arguments))
+        if item.type in ("function_call", "custom_tool_call"):
+            self._added(at, item, batch)
+        else:
+            self._see(at, item.type)
+        if item.type == "function_call" and at not in self._said:
+            self._said[at] = item.type
+            self.speech.call(batch, at, "", "", arguments_text(item.arguments) or "{}")
         elif item.type == "custom_tool_call":
-            self._added(at, raw, batch)
             if at not in self._free:
                 self._write(at, item.input or "", batch)
-            batch.append(ToolCallDelta(self._number(at), arguments=self._free.pop(at).close()))
+            self.speech.call(batch, at, "", "", self._free.pop(at).close())
         elif item.type == "reasoning":
-            if at not in self._said:
-                texts = [part.text or "" for part in parts or item.summary or []]
-                if text := _BETWEEN.join(texts):
-                    append_text(batch, ThinkingDelta, text, 0)
+            texts = [part.text or "" for part in parts or item.summary or []]
+            if at not in self._said and (text := _BETWEEN.join(texts)):
+                self._said[at] = item.type
+                self.speech.thought(text, batch)
             if item.encrypted_content or parts:
-                batch.append(Carried(self.carry(bytes(raw).decode())))
+                self.carried(bytes(raw).decode(), batch)
         elif item.type == "message" and at not in self._said:
             for part in parts:
                 self._refused = self._refused or part.type == "refusal"
                 if text := part.text or part.refusal:
-                    append_text(batch, AnswerDelta, text, 0)
+                    self._said[at] = item.type
+                    self.speech.answer(text, batch)
                 _weigh(part.logprobs, batch)
 
-    def _finish(self, response: _Response) -> None:
+    def _finish(self, response: _Response, batch: list[CallEvent]) -> None:
         status = response.status
         if status in ("queued", "in_progress"):
             return
-        if status in ("failed", "cancelled") or response.error is not None:
+        self._usage = merged(self._usage, response.usage)
+        if status in ("failed", "cancelled") or says(response.error):
             self.failure = failure("the server failed in the middle", response.error or str(status))
             return
-        reason: Reason = "tool_calls" if self._tools else "content_filter" if self._refused else "stop"
+        self._unsaid(response.output or [], batch)
+        reason: Reason = "stop"
         if status == "incomplete":
             why = response.incomplete_details.reason if response.incomplete_details else None
             reason = "content_filter" if why == "content_filter" else "length"
-        self._end = CallEnded(reason, _counts(response.usage), response.model)
+        self._end = self._ended(reason, response.model)
+
+    def _unsaid(self, output: list[Raw], batch: list[CallEvent]) -> None:
+        """What of a whole response hasn't come: its items of each type stand in the order in which they came."""
+        seen = {kind: [*places] for kind, places in self._items.items()}
+        taken = {place for places in seen.values() for place in places}
+        for index, raw in enumerate(output):
+            places = seen.get(_item(raw).type) or []
+            fresh = index if index not in taken else max(taken) + 1 + index
+            self._done(places.pop(0) if places else fresh, raw, batch)
+
+    def _ended(self, reason: Reason, model: str | None) -> CallEnded:
+        if reason == "stop":
+            reason = (
+                "tool_calls" if self.speech.calls.count else "content_filter" if self._refused else "stop"
+            )
+        return CallEnded(reason, _counts(self._usage), model)
 
 
 def _weigh(logprobs: Any, batch: list[CallEvent]) -> None:
     """There are some where they were asked for."""
     if logprobs:
-        batch.append(Weighed(msgspec.convert({"content": logprobs}, Logprobs).tokens(_MOST_LIKELY)))
+        batch.append(Weighed(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY)))
 
 
 def _item(raw: Raw) -> _Item:

@@ -4,9 +4,9 @@ What its two shapes share: llama.cpp's `/completion` and the `/v1/completions` o
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Struct
@@ -14,8 +14,10 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.options import with_options
 from perpend.backends.prompts import begin_answer, chatml, system_first, with_family_prompt
-from perpend.backends.refusals import malformed
+from perpend.backends.providers import Provider
+from perpend.backends.reading import Decoders, Reading, merged, relay
 from perpend.backends.sampling import Drawing, Words, drawing
+from perpend.backends.speech import Speech
 from perpend.backends.stopping import Stopper
 from perpend.backends.tool_calls import CallReader
 from perpend.backends.tool_text import OPEN, as_text, callable_tools, forced, schema_of
@@ -63,6 +65,7 @@ class RawCompletion(ABC):
     resumes: ClassVar[bool]
     path: ClassVar[str]
     words: ClassVar[Words]
+    decoders: ClassVar[Decoders[Any]]
 
     def __init__(self, upstream: Upstream) -> None:
         self._http = upstream.http
@@ -78,42 +81,16 @@ class RawCompletion(ABC):
         body = self.body(call, prompt)
         self._provider.rename(body)
         with_options(body, call, self._provider)
-        said, last = _Said(call), RawChunk()
-        reads = self._http.stream_sse(base + self.path, msgspec.json.encode(body), self._account)
-        async with aclosing(reads):
-            async for payloads in reads:
-                batch: list[CallEvent] = []
-                broken: UpstreamError | None = None
-                for payload in payloads:
-                    if payload == b"[DONE]":
-                        continue
-                    try:
-                        chunk = self.read(payload, call)
-                    except UpstreamError as error:
-                        broken = error  # raised once everything before it was handed on
-                        break
-                    said.add(chunk, batch)
-                    last = RawChunk(
-                        reason=chunk.reason or last.reason,
-                        usage=chunk.usage or last.usage,
-                        model_version=chunk.model_version or last.model_version,
-                        weighed=last.weighed or chunk.weighed,
-                    )
-                if batch:
-                    yield batch
-                if broken is not None:
-                    raise broken
-        if last.reason is None:
-            raise UpstreamError(
-                f"{base} ended the stream in the middle", hint="see the server's log: it may have died"
-            )
-        yield said.end(last)
+        upstream = Upstream(self._provider, self._http, self._base_url, self._account)
+        async with aclosing(relay(upstream, self.path, body, self._reading(call))) as batches:
+            async for batch in batches:
+                yield batch
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        chunk = self.read(body, call)
-        said, batch = _Said(call), list[CallEvent]()
-        said.add(chunk, batch)
-        return [*batch, *said.end(chunk)]
+        return self._reading(call).whole(body)
+
+    def _reading(self, call: Call) -> "_Said":
+        return _Said(self._provider, self.decoders, call, self.read)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return self._drawing(call).left_out
@@ -139,8 +116,8 @@ class RawCompletion(ABC):
         """The request in this shape."""
 
     @abstractmethod
-    def read(self, payload: bytes, call: Call) -> RawChunk:
-        """One streamed event in this shape."""
+    def read(self, event: Any, call: Call) -> RawChunk:
+        """What a streamed event says in this shape. Raises UpstreamError."""
 
     async def _prompt(self, base: str, call: Call) -> str:
         family = call.family
@@ -164,16 +141,6 @@ class _Template(Struct):
     prompt: str
 
 
-_E = TypeVar("_E")
-
-
-def decoded(decoder: msgspec.json.Decoder[_E], payload: bytes) -> _E:
-    try:
-        return decoder.decode(payload)
-    except ValueError as error:
-        raise malformed("the server", error) from error
-
-
 def stops(call: Call) -> list[str]:
     """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
     if call.phase == "thinking":
@@ -191,10 +158,15 @@ def answer_schema(call: Call) -> dict[str, Any] | None:
     return schema_of(call.form) if call.phase == "answering" else None
 
 
-class _Said:
+class _Said(Reading[Any]):
     """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(
+        self, provider: Provider, decoders: Decoders[Any], call: Call, chunk: Callable[[Any, Call], RawChunk]
+    ) -> None:
+        super().__init__(provider.name, decoders, Speech(call, provider))
+        self._call, self._chunk = call, chunk
+        self._last: RawChunk | None = None
         self._delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
         self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
         self._generated = self._told = 0  # tokens so far, and those that events have told of
@@ -203,29 +175,50 @@ class _Said:
             untagged = call.family.tools == "chosen"
             self._calls = CallReader(tools, inside=forced(call.form), untagged=untagged)
 
-    def add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
+    def take(self, event: Any, batch: list[CallEvent]) -> None:
+        try:
+            chunk = self._chunk(event, self._call)
+        except UpstreamError as error:
+            self.failure = error
+            return
         if chunk.text:
             self._add(chunk, batch)
         if chunk.logprobs and self._stopper.stopped is None:
             batch.append(Weighed([*chunk.logprobs]))
+        if not (chunk.text or chunk.reason or chunk.usage):
+            return
+        last = self._last or RawChunk()
+        self._last = RawChunk(
+            reason=chunk.reason or last.reason,
+            usage=merged(last.usage, chunk.usage),
+            model_version=chunk.model_version or last.model_version,
+            weighed=last.weighed or chunk.weighed,
+        )
 
     def _add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
         self._generated = self._generated + 1 if chunk.generated is None else chunk.generated
         if self._stopper.stopped is None and (text := self._stopper.feed(chunk.text)):
             self._say(text, batch)
 
-    def end(self, last: RawChunk) -> list[CallEvent]:
-        """The last words: what was held back, with its tokens, and how it ended."""
+    def rest(self) -> list[CallEvent]:
+        """What was held back, with its tokens."""
         batch: list[CallEvent] = []
         if held := self._stopper.close():
             self._say(held, batch)
+        if self._calls is not None:
+            self._append(self._calls.close(), batch)
+        return batch
+
+    def end(self) -> CallEnded | None:
+        last = self._last
+        if last is None or (last.reason is None and not self.done):
+            return None
         reason: Literal["stop", "stop_sequence", "length", "tool_calls"] = last.reason or "stop"
         if reason == "stop" and self._stopper.stopped in self._asked:
             reason = "stop_sequence"
-        if self._calls is not None:
-            self._append(self._calls.close(), batch)
-            reason = "tool_calls" if self._calls.calls and reason == "stop" else reason
-        return [*batch, CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)]
+        if self._calls is not None and self._calls.calls and reason == "stop":
+            reason = "tool_calls"
+        return CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)
 
     def _say(self, text: str, batch: list[CallEvent]) -> None:
         if self._calls is not None:

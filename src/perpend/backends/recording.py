@@ -6,7 +6,7 @@ A folder holds `response.json`, `response.sse` or `response.ndjson`, and, where 
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,21 @@ _WIRES = (
     (r"/completion$", "llama_completion"),
 )
 """The wire that an address tells; the first that matches."""
+
+
+_OFF = {
+    "think": False,
+    "enable_thinking": False,
+    "chat_template_kwargs.enable_thinking": False,
+    "chat_template_kwargs.thinking": False,
+    "parameters.enable_thinking": False,
+    "reasoning_effort": "none",
+    "reasoning.effort": "none",
+    "reasoning.enabled": False,
+    "thinking.type": "disabled",
+    "generationConfig.thinkingConfig.thinkingBudget": 0,
+}
+"""What a request says that switches thinking off."""
 
 
 class Recording(Struct, frozen=True):
@@ -88,10 +103,14 @@ def read_recording(folder: Path) -> Recording:
     )
 
 
-def replay(recording: Recording) -> Replayed:
-    """Through the backend of its wire, with the row of its provider."""
+def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
+    """Through the backend of its wire, with the row of its provider.
+
+    `reads`: the pieces that a stream comes in; else it comes in one.
+    """
     provider = provider_of(recording)
-    backend = backends.get(provider.wire)(_upstream(provider, recording))
+    upstream = _upstream(provider, recording, reads or [recording.body])
+    backend = backends.get(provider.wire)(upstream)
     events: list[CallEvent] = []
     error = None
     try:
@@ -135,35 +154,46 @@ def _call(recording: Recording) -> Call:
         found = re.search(rb'"model(?:_?[vV]ersion)?"\s*:\s*"([^"]+)"', recording.body)
         model = found[1].decode(errors="replace") if found else "recorded"
     stops = (stop,) if isinstance(stop, str) else tuple(map(str, stop)) if isinstance(stop, list) else ()  # pyright: ignore[reportUnknownArgumentType]
+    off = any(_at(recording.request, path) == word for path, word in _OFF.items())
     return Call(
         model=model,
         family=family_of(model),
         messages=(Message("user", ""),),
         max_tokens=1,
-        thinking_tokens=1,
+        thinking_tokens=0 if off else 1,
+        effort="none" if off else "medium",
         sampling=Sampling(stop=stops),
     )
+
+
+def _at(request: Any, path: str) -> Any:
+    for name in path.split("."):
+        request = request.get(name) if isinstance(request, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return request  # pyright: ignore[reportUnknownVariableType]
 
 
 class _Played(HTTPClient):
     """Answers any request with what was recorded."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, reads: Iterable[bytes]) -> None:
         super().__init__()
-        self._body = body
+        self._reads = reads
 
     async def stream(
         self, url: str, body: bytes | None, account: Account, parser: Framing
     ) -> AsyncGenerator[list[bytes], None]:
-        if events := [*parser.feed(self._body), *parser.close()]:
+        for read in self._reads:
+            if events := parser.feed(read):
+                yield events
+        if events := parser.close():
             yield events
 
 
-def _upstream(provider: Provider, recording: Recording) -> Upstream:
+def _upstream(provider: Provider, recording: Recording, reads: Iterable[bytes]) -> Upstream:
     async def url() -> str:
         return recording.url or "the recording"
 
-    return Upstream(provider, _Played(recording.body), url, Account({}))
+    return Upstream(provider, _Played(reads), url, Account({}))
 
 
 async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> None:

@@ -183,6 +183,14 @@ def failure(where: str, error: Any) -> UpstreamError:
     return _error(_kind(told, said, status), f"{where}: {said[:_EXCERPT]}", status)
 
 
+def says(error: Any) -> bool:
+    """There is one: servers send the field empty, too, or an object with nothing in it."""
+    if not isinstance(error, dict):
+        return bool(error)
+    inside: list[Any] = [*error.values()]  # pyright: ignore[reportUnknownArgumentType]
+    return any(map(says, inside))
+
+
 def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
     if kind is ContextTooLong and _TOO_LONG not in message.lower():

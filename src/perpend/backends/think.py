@@ -19,6 +19,7 @@ __all__ = [
     "Piece",
     "ThinkParser",
     "ThinkRules",
+    "Unmarked",
     "think_parser",
     "thought_leaked",
     "undecided",
@@ -26,6 +27,8 @@ __all__ = [
 
 _TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 _AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
+_IN_A_SENTENCE = frozenset(".,;:?!)")
+_IN_A_WORD = frozenset("-'’/")
 _BETWEEN_THOUGHTS = "\n\n"
 
 
@@ -102,6 +105,7 @@ class TagParser:
         self._space = ""  # white space that is the tag's if one follows
         self._said: Literal["thinking", "answer"] | None = None
         self._opened = False
+        self._looked = 0  # so far, what is held has no marker behind its first one
         self._wrapped: str | None = None  # the marker that ends the answer's wrapping
 
     def feed(self, text: str) -> list[Piece]:
@@ -129,7 +133,9 @@ class TagParser:
             marker = found.group()
             if not last and len(self._held) == len(marker):
                 break  # whether it's a quotation shows in what follows
-            if self._is_text(marker):
+            if (text := self._is_text(marker, last=last)) is None:
+                break
+            if text:
                 self._take(len(marker), pieces)
             else:
                 self._turn(marker, pieces)
@@ -138,6 +144,7 @@ class TagParser:
     def _take(self, length: int, pieces: list[Piece]) -> None:
         """The next `length` characters are text."""
         text, self._held = self._held[:length], self._held[length:]
+        self._looked = 0
         self._place.advance(text)
         if self._strip:
             text = text.lstrip()
@@ -160,8 +167,8 @@ class TagParser:
         self._said = kind
         return kind, text
 
-    def _is_text(self, marker: str) -> bool:
-        """A marker that is spoken about, or that makes no sense where it stands."""
+    def _is_text(self, marker: str, *, last: bool) -> bool | None:
+        """A marker that is spoken about, or that makes no sense where it stands. None: more has to come first."""
         rules, place = self._rules, self._place
         before, after = place.last, self._held[len(marker) : len(marker) + 1]
         if marker in rules.ends:
@@ -171,19 +178,48 @@ class TagParser:
         if before and _TO_ITS_END.get(before) == after:
             return True
         mentioned = before in (" ", "\t") and not place.blank and (not after or after in _AFTER_A_WORD)
+        if self._depth and marker in rules.closes:
+            return self._named(marker, last=last)
         if self._depth:
-            return mentioned if marker in rules.opens else marker not in rules.closes
+            return mentioned if marker in rules.opens else True
         if marker == self._wrapped:
             return False
         if marker in self._wraps:
             return self._said == "answer" or self._wrapped is not None
         if place.quoted:
             return True
-        return mentioned if marker in rules.opens else marker not in rules.closes or not place.blank
+        if (
+            marker in rules.closes
+        ):  # once a thought has ended, one more tag that nobody speaks of is the template's
+            return not place.blank and (mentioned or not self.closed)
+        return mentioned if marker in rules.opens else True
+
+    def _named(self, marker: str, *, last: bool) -> bool | None:
+        """A close tag inside a thought is a word of a sentence. Where it may be one, a close tag that follows tells."""
+        if self._place.blank or self._place.last not in (" ", "\t", "("):
+            return False
+        held, rules = self._held, self._rules
+        if (word := _word(held, len(marker), last=last)) != "perhaps":
+            return None if word is None else word == "surely"
+        at = max(len(marker), self._looked)
+        while (found := _markers(rules).search(held, at)) is not None:
+            before, at = held[found.start() - 1], found.end()
+            if _TO_ITS_END.get(before) == held[at : at + 1]:
+                continue
+            word = _word(held, at, last=last) if before in " \t(" else "no"
+            if word == "no":
+                return found.group() in rules.closes
+            if word is None or (at == len(held) and not last):
+                return None
+        if last:
+            return False
+        self._looked = max(len(marker), len(held) - max(map(len, _all(rules))))
+        return None
 
     def _turn(self, marker: str, pieces: list[Piece]) -> None:
         """The marker does what it is for."""
         rules = self._rules
+        self._looked = 0
         self._held = self._held[len(marker) :]
         if marker in rules.opens:
             nested = self._depth and self._said is not None
@@ -250,6 +286,33 @@ class PerhapsInside:
 def _all(rules: ThinkRules) -> tuple[str, ...]:
     wraps = [marker for pair in rules.wraps for marker in pair]
     return (*rules.opens, *rules.closes, *rules.ends, *wraps)
+
+
+class Unmarked:
+    """gpt-oss behind a server that strips harmony's marks and leaves the channels' names in the text."""
+
+    OPEN, _CLOSE = "analysis", "assistantfinal"
+
+    def __init__(self) -> None:
+        rules = ThinkRules(opens=(self.OPEN,), closes=(self._CLOSE,), prose=True)
+        self._parser = TagParser(rules, thinking=False)
+        self.feed, self.close = self._parser.feed, self._parser.close
+
+    @classmethod
+    def begins(cls, text: str) -> bool:
+        """Nothing but the name of a channel runs into the next word so."""
+        first = text.removeprefix(cls.OPEN)[:1]
+        return text.startswith(cls.OPEN) and first.isalnum()
+
+
+def _word(text: str, end: int, *, last: bool) -> Literal["surely", "perhaps", "no"] | None:
+    """What ends there is a word of a sentence, by what follows it. None: more has to come first."""
+    after = text[end : end + 2]
+    if not last and (not after or after == " "):
+        return None
+    if after[:1] in _IN_A_SENTENCE:
+        return "surely"
+    return "perhaps" if after[:1] in _IN_A_WORD or (after[:1] == " " and after[1:].islower()) else "no"
 
 
 @lru_cache(maxsize=256)

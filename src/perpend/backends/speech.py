@@ -1,0 +1,189 @@
+"""What one response says, as events, on any wire: thoughts told apart from answers, tool calls put together.
+
+Text is answer, unless it begins with the markers of a thought that no server took out, or inside of one. Where a
+thought came in a field of its own, text is answer; a close tag that was left at its beginning goes.
+"""
+
+from collections.abc import Callable
+
+from perpend.backends.call_pieces import CallPieces
+from perpend.backends.contract import Call, CallEvent, append_text
+from perpend.backends.harmony import CHANNELS, HarmonyParser, Piece
+from perpend.backends.knobs import can_disable
+from perpend.backends.providers import Provider, Splits
+from perpend.backends.think import (
+    PerhapsInside,
+    ThinkParser,
+    ThinkRules,
+    Unmarked,
+    think_parser,
+    thought_leaked,
+)
+from perpend.types import AnswerDelta, Carried, Carry, ThinkingDelta, new_id
+
+
+def _forget(splits: Splits) -> None:
+    pass
+
+
+class Speech:
+    def __init__(
+        self,
+        call: Call,
+        provider: Provider,
+        learn: Callable[[Splits], None] | None = None,
+        *,
+        off: bool | None = None,
+        held: bool = False,
+        thinks_first: bool = False,
+    ) -> None:
+        """`learn` is told how the server splits off thinking, where this response shows it.
+
+        `off`: thinking was switched off; None: where there is a knob for it, and the call has no tokens for it.
+        `held`: the answer is held to a format, so nothing of a thought is before it. `thinks_first`: a text that no
+        thought precedes may be inside one, whatever the family's row says.
+        """
+        self.calls = CallPieces()
+        self.plain = False
+        """Text is answer, as it is."""
+        self.turned = False
+        """Nobody asked for thinking, and what came as a thought was the answer."""
+        self._learn = learn or _forget
+        rules = call.family.think or ThinkRules()
+        self._harmony = rules.format == "harmony"
+        self._rules = ThinkRules() if self._harmony else rules
+        if off is None:
+            off = call.thinking_tokens == 0 and can_disable(provider, call.family, call.model)
+        self._unasked = off or (
+            not call.thinking_tokens and call.effort == "none" and call.family.can_disable
+        )
+        self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
+        self._answered = False
+        self._reasoned = False  # in a field of its own
+        self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
+        self._parser: ThinkParser | None = None
+        self._may_be_inside = False
+        self._call = ""  # the id of one that is written in the text
+        if provider.splits == "never" and self._rules.begins == "thinking":
+            self._head = None
+            self._parser = think_parser(self._rules, thinking=False if off or held else None)
+        elif thinks_first or (provider.splits == "if_told" and self._rules.begins == "thinking"):
+            self._may_be_inside = not off and not self._harmony and not self._rules.prose
+
+    def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, beside: str = "") -> None:
+        """From a field of its own. `beside`: the whole answer, whose beginning may be of the thought too."""
+        if not self._reasoned and beside and thought_leaked(self._rules, beside):
+            self._head, self._parser = None, think_parser(self._rules, thinking=True)
+        elif not self._reasoned:
+            self._learn("always")
+            self._settle(batch)
+            self._head, self.plain = "", False
+        self._reasoned = True
+        if self._unasked and not self._answered and not self.calls.count:
+            self._aside.append(text)
+        else:
+            append_text(batch, ThinkingDelta, text, tokens)
+
+    def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
+        if self.plain:  # nearly always
+            append_text(batch, AnswerDelta, text, tokens)
+        elif not (self._aside and text.isspace()):
+            self._answered = True
+            self._release(batch)
+            self._begun(text, batch)
+            self.plain = self._head is None and self._parser is None
+
+    def _begun(self, text: str, batch: list[CallEvent]) -> None:
+        if self._parser is not None:
+            self._parsed(self._parser.feed(text), batch)
+            return
+        self._head = (self._head or "") + text
+        start = self._head.lstrip()
+        if self._undecided(start):
+            return
+        text, self._head = self._head, None
+        self._parser = self._parser_of(start)
+        if self._parser is None:
+            append_text(batch, AnswerDelta, text, 0)
+        else:
+            self._parsed(self._parser.feed(text), batch)
+
+    def call(
+        self,
+        batch: list[CallEvent],
+        index: int | None,
+        call_id: str,
+        name: str,
+        arguments: str,
+        carry: Carry | None = None,
+    ) -> None:
+        """A piece of a tool call."""
+        self._release(batch)
+        self._settle(batch)
+        if (piece := self.calls.add(index, call_id, name, arguments, carry)) is not None:
+            batch.append(piece)
+
+    def carried(self, carried: Carried, batch: list[CallEvent]) -> None:
+        """What a vendor wants back is of a thought, or a text, that is one."""
+        self._release(batch)
+        if carried.part == "text":
+            self._settle(batch)
+        batch.append(carried)
+
+    def close(self, batch: list[CallEvent], *, ended: bool) -> None:
+        """What was held back. `ended`: the response is whole."""
+        if self._aside and ended and not self._answered and not self.calls.count:
+            self.turned = True
+            batch.append(AnswerDelta("".join(self._aside), 0))
+            self._aside = []
+        self._release(batch)
+        self._settle(batch)
+        batch += self.calls.rest()
+
+    def _undecided(self, start: str) -> bool:
+        """More has to come before it shows what a text begins with."""
+        if self._reasoned:
+            marks = self._rules.closes
+        else:
+            marks = (*self._rules.opens, *CHANNELS, *((Unmarked.OPEN + "X",) if self._harmony else ()))
+        return not start or any(mark.startswith(start) and mark != start for mark in marks)
+
+    def _parser_of(self, start: str) -> ThinkParser | None:
+        """For a text that begins so; None: it is answer."""
+        if self._reasoned:
+            leaked = start.startswith(self._rules.closes)
+            return think_parser(self._rules, thinking=True) if leaked else None
+        if start.startswith(CHANNELS):
+            return HarmonyParser()
+        if start.startswith(self._rules.opens):
+            return think_parser(self._rules, thinking=False)
+        if self._harmony and Unmarked.begins(start):
+            return Unmarked()
+        return PerhapsInside(self._rules) if self._may_be_inside else None
+
+    def _release(self, batch: list[CallEvent]) -> None:
+        """It was a thought: an answer, or a call, follows."""
+        if self._aside:
+            append_text(batch, ThinkingDelta, "".join(self._aside), 0)
+            self._aside = []
+
+    def _settle(self, batch: list[CallEvent]) -> None:
+        """What was held back comes before what follows."""
+        if self._head:
+            append_text(batch, AnswerDelta, self._head, 0)
+        if self._parser is not None:
+            self._parsed(self._parser.close(), batch)
+            if isinstance(self._parser, PerhapsInside) and self._parser.was_inside:
+                self._learn("never")
+            self._parser = None
+        self._head, self.plain = None, True
+
+    def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
+        for kind, text in pieces:
+            if kind in ("thinking", "answer"):
+                append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, 0)
+                continue
+            name, arguments = (text, "") if kind == "tool" else ("", text)
+            self._call = new_id("call") if name else self._call
+            if (piece := self.calls.add(None, self._call, name, arguments)) is not None:
+                batch.append(piece)

@@ -1,0 +1,107 @@
+"""Tool calls are put together whatever their pieces leave out, change, or say again."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from perpend.backends.call_pieces import CallPieces, arguments_text
+
+Said = tuple[int | None, str, str, str]
+"""Index, id, name, arguments."""
+OSLO, ROME = '{"city": "Oslo"}', '{"city": "Rome"}'
+
+
+def calls(*pieces: Said) -> list[tuple[str, str, str]]:
+    """Their ids, names and arguments."""
+    whole = CallPieces()
+    told = [whole.add(*piece) for piece in pieces]
+    found: dict[int, list[str]] = {}
+    for delta in [*told, *whole.rest()]:
+        if delta is not None:
+            call = found.setdefault(delta.index, ["", "", ""])
+            for at, text in enumerate((delta.id, delta.name, delta.arguments)):
+                call[at] += text
+    assert [*found] == [*range(len(found))]
+    return [(one[0], one[1], one[2]) for one in found.values()]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(0, "a", "f", ""), (0, "b", "", '{"city":'), (0, "c", "", ' "Oslo"}')],
+        [(None, "a", "f", ""), (None, "b", "", '{"city":'), (None, "c", "", ' "Oslo"}')],
+        [(0, "a", "f", ""), (0, "b", "f", '{"city":'), (0, "c", "f", ' "Oslo"}')],
+        [(0, "a", "", ""), (0, "", "f", ""), (0, "", "", OSLO)],
+        [(0, "a", "", OSLO[:5]), (0, "a", "", OSLO[5:]), (0, "a", "f", "")],
+        [(None, "a", "", ""), (None, "a", "f", OSLO)],
+        [(None, "a", "", ""), (None, "", "f", OSLO)],
+        [(0, "a", "f", OSLO[:5]), (1, "a", "", OSLO[5:])],
+        [(0, "a", "f", OSLO[:5]), (1, "", "", OSLO[5:])],
+        [(0, "a", "f", ""), (0, "a", "f", OSLO), (0, "a", "f", "")],
+        [(0, "a", "f", OSLO), (0, "a", "f", OSLO)],
+    ],
+)
+def test_one_call_stays_one(pieces: list[Said]) -> None:
+    assert calls(*pieces) == [("a", "f", OSLO)]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [(0, "a", "f", OSLO), (0, "b", "f", ROME)],
+        [(0, "a", "f", OSLO), (0, "b", "f", ""), (0, "b", "", ROME)],
+        [(None, "a", "f", OSLO), (None, "b", "f", ROME)],
+        [(None, "a", "f", ""), (None, "b", "f", ""), (None, "a", "", OSLO), (None, "b", "", ROME)],
+        [(0, "a", "f", ""), (1, "b", "f", ""), (1, "", "", ROME), (0, "", "", OSLO)],
+        [(0, "a", "f", ""), (1, "b", "", ""), (0, "x", "", OSLO), (1, "y", "f", ROME)],
+    ],
+)
+def test_two_calls_stay_two(pieces: list[Said]) -> None:
+    assert calls(*pieces) == [("a", "f", OSLO), ("b", "f", ROME)]
+
+
+def test_calls_without_ids_are_told_apart_by_their_arguments() -> None:
+    found = calls((None, "", "f", OSLO), (None, "", "f", ROME), (None, "", "g", "{}"))
+    assert [call[1:] for call in found] == [("f", OSLO), ("f", ROME), ("g", "{}")]
+    assert len({call[0] for call in found}) == 3
+
+
+def test_a_call_that_is_never_named_is_told_with_its_arguments() -> None:
+    assert calls((0, "a", "", OSLO)) == [("a", "", OSLO)]
+    assert calls((0, "a", "", "")) == []
+
+
+@given(st.data())
+def test_whatever_its_pieces_a_call_is_the_same(data: st.DataObject) -> None:
+    """Its name comes with any of them or all; each has an id, its own or the first one's, or none."""
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(OSLO)))))
+    texts = [OSLO[a:b] for a, b in zip([0, *cuts], [*cuts, len(OSLO)], strict=True)]
+    named = data.draw(st.sets(st.integers(0, len(texts) - 1), min_size=1))
+    index = data.draw(st.sampled_from([None, 0, 3]))
+    pieces: list[Any] = []
+    for at, text in enumerate(texts):
+        ids = ["call_1"] if at == 0 else ["call_1", "", *([f"call_{at}x"] if at not in named else [])]
+        name = "f" if at in named else ""
+        over = "".join(texts[:at]) == OSLO
+        pieces.append((index, data.draw(st.sampled_from(ids)), "" if over else name, text))
+    if any(piece[2] for piece in pieces):
+        assert calls(*pieces) == [("call_1", "f", OSLO)]
+
+
+@pytest.mark.parametrize(
+    ("given_", "text"),
+    [
+        (b"", ""),
+        (b"null", ""),
+        (b"{}", ""),
+        (b'""', ""),
+        (b'"{}"', ""),
+        (b'{"a": 1.0}', '{"a": 1.0}'),
+        (rb'"{\"a\": 1.0}"', '{"a": 1.0}'),
+    ],
+)
+def test_arguments_are_an_object_or_its_text(given_: bytes, text: str) -> None:
+    assert arguments_text(Raw(given_)) == text
