@@ -9,7 +9,6 @@ from shared_data import shared
 from perpend.types import Candidate
 from perpend.verifiers import Task
 from perpend.verifiers.math import Math
-from perpend.verifiers.workers import Workers
 
 
 @pytest.fixture
@@ -65,10 +64,3 @@ async def test_graders_own_cases(math: Math) -> None:
             "equal"
         ]
     assert agreed / len(rows) >= 0.95 - 1e-3
-
-
-async def test_a_worker_that_dies_is_replaced() -> None:
-    async with Workers(1, timeout_s=1.0) as workers:
-        assert await workers.equal("1", "((x^2+1)^{50}-(y^3-1)^{60})^{20}") is None
-        assert workers.killed == 1
-        assert await workers.equal("1", "2") is False
