@@ -2,8 +2,8 @@
 
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
+from perpend.verifiers.choices import letter
 from perpend.verifiers.contract import Task, Verifier, verifiers
-from perpend.verifiers.math_text import letter
 from perpend.verifiers.workers import InWorkers
 
 
