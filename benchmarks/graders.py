@@ -16,6 +16,7 @@ import random
 import re
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -101,11 +102,11 @@ async def compared(title: str, pairs: list[Row]) -> None:
 
 async def through_workers(pairs: list[Row]) -> None:
     """As verifiers run: a process, its pipe, and one pair at a time."""
-    async with Workers(1) as workers:
-        await workers.equal("1", "1")
+    async with Workers("perpend.verifiers.math_equal", count=1) as workers:
+        await workers.check("1", "1")
         began = time.monotonic()
         for row in pairs:
-            await workers.equal(row["gold"], row["pred"])
+            await workers.check(row["gold"], row["pred"])
         spent = time.monotonic() - began
     print(f"one worker, wall clock: {len(pairs) / spent:.0f} answers/s, {workers.killed} timed out")
 
@@ -143,6 +144,7 @@ async def main() -> None:
     options.add_argument("--limit", type=int, default=600, help="pairs of model runs")
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
+    warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)  # math-verify says each time that nobody keeps time
     print(machine.one_line())
     cases = rows("grading/grader_cases.jsonl")

@@ -25,6 +25,51 @@ def test_rows(tmp_path: Path) -> None:
     assert [json.loads(line)["passed"] for line in done.stdout.splitlines()] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("kind", "right", "bad"),
+    [
+        ("regex", "a+", ["(", "a{99999999999}"]),
+        ("schema", "true", ["{", '{"$ref": "#"}', '{"$ref": "#/a"}', '{"$ref": "https://a.example/b.json"}']),
+        ("choice", "B", ["none", None]),
+        ("code", "assert 1", ["def f(", "x"]),
+    ],
+)
+def test_a_bad_gold_is_its_own_rows_alone(
+    kind: str, right: str, bad: list[str | None], tmp_path: Path
+) -> None:
+    golds = [right, *bad, right]
+    answer = '"B"' if kind == "schema" else {"regex": "aa", "code": "x = 1"}.get(kind, "B")
+    lines = [json.dumps({"gold": gold, "pred": answer, "label": True}) for gold in golds]
+    done = run(tmp_path, "verify", kind, "--jsonl", "-", stdin="\n".join(lines))
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["passed"] for row in rows] == [gold == right for gold in golds]
+    assert [bool(row.get("error")) for row in rows] == [gold != right for gold in golds]
+    assert all(row["feedback"] for row in rows if not row["passed"])
+    assert done.returncode == 1
+    assert "line 2" in done.stderr
+    assert "Traceback" not in done.stderr
+    agreed = run(tmp_path, "verify", kind, "--jsonl", "-", "--agreement", stdin="\n".join(lines))
+    assert (json.loads(agreed.stdout)["n"], agreed.returncode) == (2, 1)
+
+
+def test_an_answer_that_is_nested_deep(tmp_path: Path) -> None:
+    deep = "[" * 5000 + "]" * 5000
+    for kind, gold in (
+        ("schema", '{"type": "array"}'),
+        ("literal", "[1]"),
+        ("countdown", '{"numbers": [], "target": 1}'),
+    ):
+        done = run(tmp_path, "verify", kind, "--gold", gold, "--answer", deep)
+        assert (done.returncode, json.loads(done.stdout)["passed"], done.stderr) == (1, False, "")
+    done = run(tmp_path, "verify", "exact", "--jsonl", "-", stdin=f'{{"pred": "a", "more": {deep}}}')
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_pattern_that_explodes_ends(tmp_path: Path) -> None:
+    done = run(tmp_path, "verify", "regex", "--gold", "(a+)+c", "--answer", "a" * 40 + "b")
+    assert (done.returncode, "too long" in json.loads(done.stdout)["feedback"]) == (1, True)
+
+
 def test_a_model_judges(tmp_path: Path) -> None:
     asked = ("--model", "tiny", "--question", "What is 3 + 4?", "--answer", "7")
     for kind in (

@@ -1,24 +1,20 @@
 """Math against real graders' cases; what would never end is in test_pathological."""
 
-import asyncio
-import os
-import signal
 from collections.abc import AsyncGenerator
 
 import msgspec
 import pytest
-from sandbox.rungs import children
+import pytest_asyncio
 from shared_data import shared
 
 from perpend.types import Candidate
 from perpend.verifiers import Task
 from perpend.verifiers.math import Math
-from perpend.verifiers.workers import Workers
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def math() -> AsyncGenerator[Math, None]:
-    verifier = Math(workers=2, timeout_s=3.0)
+    verifier = Math(workers=1, timeout_s=30)
     yield verifier
     await verifier.aclose()
 
@@ -49,13 +45,34 @@ async def math() -> AsyncGenerator[Math, None]:
         ("2", "1 or 2", False),
         ("(3,2,7)", "(p,q,r)=(3,2,7)", True),
         ("(45,60),(135,60)", "(135,60),(45,60)", True),
+        ("5", r"At first \boxed{5}. That is wrong, it's \boxed{7}.", False),
+        ("2, 3", r"\boxed{2} and \boxed{3}", True),
+        ("3", r"\boxed{2} and \boxed{3}", False),
+        ("7", r"\boxed{5}. No: the answer is 7.", True),
+        ("2", "x = - 2", False),
+        ("2", "The answer is - 2.", False),
+        ("-40", "−40 °C", True),
+        (r"\frac{\sqrt{3}}{3}", "1/√3", True),
+        ("6.02\\times 10^{23}", "6.02 × 10²³", True),
+        (r"0.\overline{27}", "3/11", True),
+        (r"(-\infty,0)\cup(4,\infty)", "x < 0 or x > 4", True),
+        ("[-1,2)", "-1 < x < 2", False),
+        ("x > 2", r"(2, \infty)", True),
+        ("101_2, 110_2", "110_2, 101_2", True),
+        ("101_2, 110_2", "110_3, 101_3", False),
+        ("10, 20, 300", "300, 10, 20", True),
+        ("x + 1.414", r"x + \sqrt2", True),
+        ("x + 1.42", r"x + \sqrt2", False),
+        ("220", "The answer is that she owes $220 in 12 months.", True),
         ("(45,60),(135,60)", "(45,60),(135,60),(135,120),(225,120)", False),
     ],
 )
+@pytest.mark.asyncio(loop_scope="module")
 async def test_equal_as_mathematics(math: Math, gold: str, answer: str, passed: bool) -> None:
     assert (await math.verify(Task(gold=gold), Candidate(answer=answer))).passed is passed
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_graders_own_cases(math: Math) -> None:
     """What is left is argued in docs/guides/verifiers.md; a change that moves the figure should be looked at."""
     rows = [
@@ -69,23 +86,3 @@ async def test_graders_own_cases(math: Math) -> None:
             "equal"
         ]
     assert agreed / len(rows) >= 0.95 - 1e-3
-
-
-async def test_a_worker_that_dies_is_replaced() -> None:
-    async with Workers(1, timeout_s=1.0) as workers:
-        assert await workers.equal("1", "((x^2+1)^{50}-(y^3-1)^{60})^{20}") is None
-        assert workers.killed == 1
-        assert await workers.equal("1", "2") is False
-
-
-async def test_one_that_waits_for_a_processor_has_its_whole_time_left() -> None:
-    """On a busy machine: what is right stays right."""
-    before = children()
-    async with Workers(1, timeout_s=0.5) as workers:
-        assert await workers.equal("1", "2") is False
-        (worker,) = children() - before
-        os.kill(worker, signal.SIGSTOP)
-        asked = asyncio.create_task(workers.equal("1/2", "0.5"))
-        await asyncio.sleep(1)
-        os.kill(worker, signal.SIGCONT)
-        assert await asked is True

@@ -2,13 +2,38 @@
 
 import pytest
 
-from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
+from perpend.verifiers.math_text import announced, boxed, last_number, money, plain, settled
 
 
 def test_every_box_is_found_with_braces_inside() -> None:
     assert boxed(r"so \boxed{\frac{1}{2}} or \fbox{3}") == [r"\frac{1}{2}", "3"]
     assert boxed(r"\boxed{28 pct") == ["28 pct"]
     assert boxed("none") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        (r"\boxed{5}. That is wrong: \boxed{7}", r"\boxed{7}"),
+        ("\\boxed{5}\n\n\\boxed{7}", r"\boxed{7}"),
+        (r"\boxed{5}, no: \boxed{7}", r"\boxed{7}"),
+        (r"\boxed{5} or rather \boxed{7}", r"\boxed{7}"),
+        (r"\boxed{1}. No: $x=\boxed{2}$ or $x = \boxed{3}$.", r"\boxed{2}$ or $x = \boxed{3}"),
+        (r"\boxed{1}, \boxed{2}, \text{ and } \boxed{3}", r"\boxed{1}, \boxed{2}, \text{ and } \boxed{3}"),
+        (r"\boxed{1} pen and \boxed{2} pads", r"\boxed{1} pen and \boxed{2}"),
+        (r"\boxed{5}. Wait: the answer is 7.", "7"),
+        (r"\boxed{5}. So the answer is right.", r"\boxed{5}"),
+        ("none", ""),
+    ],
+)
+def test_a_box_is_taken_back_by_a_later_one(text: str, last: str) -> None:
+    assert settled(text) == last
+
+
+def test_a_sum_of_money_among_numbers() -> None:
+    assert money("She pays $1,220.50 within 12 months") == "1,220.50"
+    assert money("220 $ d'ici 12 mois") == "220"
+    assert money("$3 and $4") is None
 
 
 def test_the_last_announcement_counts() -> None:
@@ -85,23 +110,6 @@ def test_one_that_stands_for_itself(text: str) -> None:
 )
 def test_a_piece_of_an_expression_is_no_number_of_its_own(text: str) -> None:
     assert last_number(text) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "chosen"),
-    [
-        ("B", "B"),
-        ("c", "C"),
-        ("(C)", "C"),
-        (r"so \boxed{\text{D}}", "D"),
-        ("The answer is for sure D, it can't be A or B", "D"),
-        ("I think (B)", "B"),
-        ("A box is empty. So I choose E", "E"),
-        ("I don't know", None),
-    ],
-)
-def test_the_choice_that_a_text_settles_on(text: str, chosen: str | None) -> None:
-    assert letter(text) == chosen
 
 
 @pytest.mark.parametrize(

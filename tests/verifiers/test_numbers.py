@@ -28,6 +28,13 @@ from perpend.verifiers.numbers import equal, number
         ("10 square units", "10"),
         (r"74^\circ", "74"),
         ("(5)", "5"),
+        *(
+            (text, "1000000")
+            for text in ("1,000,000", "10,00,000", "1 000 000", "1'000'000", "1_000_000", "1.000.000")
+        ),
+        ("12,34,567.5", "2469135/2"),
+        ("1,00,000 rupees", "100000"),
+        (r"-40^\circ C", "-40"),
     ],
 )
 def test_a_number_however_it_is_written(text: str, value: str) -> None:
@@ -36,7 +43,9 @@ def test_a_number_however_it_is_written(text: str, value: str) -> None:
     assert found.value == Fraction(value)
 
 
-@pytest.mark.parametrize("text", ["", "x", "2x", "1+1", "1/0", "3, 4", "0.64N", r"\sqrt{2}", "(1, 2)"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "2x", "1+1", "1/0", "3, 4", "0.64N", r"\sqrt{2}", "(1, 2)", "10, 20, 300"]
+)
 def test_what_is_no_number(text: str) -> None:
     assert number(text) is None
 

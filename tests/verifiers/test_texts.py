@@ -1,5 +1,7 @@
 """Exact, regex and choice."""
 
+from contextlib import aclosing
+
 import pytest
 
 from perpend.errors import BadRequest
@@ -20,11 +22,13 @@ from perpend.verifiers import Task, verifiers
     ],
 )
 async def test_texts(kind: str, gold: str, answer: str, passed: bool) -> None:
-    verdict = await verifiers.get(kind)().verify(Task(gold=gold), Candidate(answer=answer))
+    async with aclosing(verifiers.get(kind)()) as verifier:
+        verdict = await verifier.verify(Task(gold=gold), Candidate(answer=answer))
     assert verdict.passed is passed
     assert bool(verdict.feedback) is not passed
 
 
 async def test_a_pattern_that_is_none() -> None:
-    with pytest.raises(BadRequest, match="pattern"):
-        await verifiers.get("regex")().verify(Task(gold="("), Candidate(answer="x"))
+    async with aclosing(verifiers.get("regex")()) as verifier:
+        with pytest.raises(BadRequest, match="pattern"):
+            await verifier.verify(Task(gold="("), Candidate(answer="x"))

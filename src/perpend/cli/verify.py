@@ -15,7 +15,7 @@ from perpend.cli.console import print_json, print_row, pull_progress
 from perpend.cli.named import named
 from perpend.cli.options import ConfigFile, Flag, Json
 from perpend.config import Config, load_config
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, PerpendError, VerifierFailed
 from perpend.types import Candidate, Verdict, VerifierSpec
 
 if TYPE_CHECKING:  # verifiers that ask no model needn't load an engine
@@ -32,6 +32,21 @@ class _Row(Struct):
     thinking: str = ""
     label: bool | None = None
     """Whether it's right, for --agreement."""
+
+
+class _Unchecked(Struct):
+    """What stands in the place of a verdict where a row's gold, or a verifier of one's own, is at fault."""
+
+    feedback: str
+    error: str
+    score: float = 0.0
+    passed: bool = False
+
+
+class _File(Struct, frozen=True):
+    path: Path
+    rows: dict[int, _Row]
+    """By their lines."""
 
 
 Check = Callable[[_Row], Awaitable[Verdict]]
@@ -64,7 +79,8 @@ def verify(  # noqa: PLR0913 -- the options of a command
 ) -> None:
     r"""Check an answer, and print the verdict as JSON.
 
-    With --answer the exit status is 0 where it passed and 1 where it didn't.
+    With --answer the exit status is 0 where it passed and 1 where it didn't; with --jsonl it's 1 where rows couldn't be
+    checked: each of these has an "error" and the reason as its feedback, and the others are checked all the same.
 
     Examples: `perpend verify math --gold '\frac12' --answer 'So it is 0.5.'`, `perpend verify math --jsonl rows.jsonl`,
     `perpend verify '{"name": "judge", "rubric": "It is polite."}' --question 'Who are you?' --answer 'Go away.'`
@@ -100,8 +116,8 @@ def verify(  # noqa: PLR0913 -- the options of a command
         )
     loaded = load_config(config)
     if jsonl is not None:
-        rows = _rows(jsonl, labelled=agreement)
-        asyncio.run(_all(spec, rows, model, loaded, agreement=agreement))
+        file = _File(jsonl, _rows(jsonl, labelled=agreement))
+        asyncio.run(_all(spec, file, model, loaded, agreement=agreement))
     elif answer is not None and not asyncio.run(
         _one(spec, _Row(answer, gold, question, thinking), model, loaded)
     ):
@@ -116,29 +132,42 @@ async def _one(spec: VerifierSpec, row: _Row, model: str | None, config: Config)
 
 
 async def _all(
-    spec: VerifierSpec, rows: list[_Row], model: str | None, config: Config, *, agreement: bool
+    spec: VerifierSpec, file: _File, model: str | None, config: Config, *, agreement: bool
 ) -> None:
-    """In the order of the rows, each as soon as all before it are there."""
-    verdicts: list[Verdict] = []
+    """In the order of the rows, each as soon as all before it are there. Raises BadRequest at the end where some can't
+    be checked.
+    """
+    checked: list[tuple[_Row, Verdict]] = []
+    unchecked: list[str] = []
     async with _checking(spec, model, config) as checking:
         gate = asyncio.Semaphore(checking.at_once)
 
-        async def one(row: _Row) -> Verdict:
+        async def one(row: _Row) -> Verdict | PerpendError:
             async with gate:
-                return await checking.check(row)
+                try:
+                    return await checking.check(row)
+                except (BadRequest, VerifierFailed) as error:
+                    return error
 
-        tasks = [asyncio.create_task(one(row)) for row in rows]
+        tasks = {line: asyncio.create_task(one(row)) for line, row in file.rows.items()}
         try:
-            for task in tasks:
-                verdicts.append(await task)
+            for line, task in tasks.items():
+                said = await task
+                if isinstance(said, Verdict):
+                    checked.append((file.rows[line], said))
+                else:
+                    unchecked.append(f"line {line}: {said.message}")
                 if not agreement:
-                    print_row(verdicts[-1])
+                    print_row(said if isinstance(said, Verdict) else _Unchecked(said.message, said.code))
         finally:
-            for task in tasks:
+            for task in tasks.values():
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-    if agreement:
-        _print_agreement(verdicts, [bool(row.label) for row in rows])
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+    if agreement and checked:
+        _print_agreement([verdict for _, verdict in checked], [bool(row.label) for row, _ in checked])
+    if unchecked:
+        more = f", and {len(unchecked) - 1} more" if len(unchecked) > 1 else ""
+        raise BadRequest(f"{file.path} has rows that can't be checked: {unchecked[0]}{more}")
 
 
 def _print_agreement(verdicts: list[Verdict], labels: list[bool]) -> None:
@@ -183,20 +212,20 @@ async def _asking(model: str | None, config: Config) -> AsyncGenerator["Asking",
             yield judge
 
 
-def _rows(path: Path, *, labelled: bool) -> list[_Row]:
+def _rows(path: Path, *, labelled: bool) -> dict[int, _Row]:
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise BadRequest(f"{path}: {error.strerror}", field="--jsonl") from None
-    rows: list[_Row] = []
+    rows: dict[int, _Row] = {}
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
             try:
-                rows.append(msgspec.json.decode(line, type=_Row))
-            except msgspec.DecodeError as error:
+                rows[number] = msgspec.json.decode(line, type=_Row)
+            except (msgspec.DecodeError, RecursionError) as error:
                 hint = 'each line is an object with "pred", and "gold" where the verifier needs one'
                 raise BadRequest(f"{path}:{number}: {error}", hint=hint, field="--jsonl") from None
-            if labelled and rows[-1].label is None:
+            if labelled and rows[number].label is None:
                 raise BadRequest(f'{path}:{number}: it has no "label"', hint="true or false", field="--jsonl")
     if labelled and not rows:
         raise BadRequest(f"{path} has no rows", field="--jsonl")

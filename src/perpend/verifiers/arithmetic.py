@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
+from perpend.verifiers.notation import keyboard
+
 _MOST_BITS = 20_000
 _MOST_DIGITS = 300
 _MOST_TOKENS = 200
@@ -174,7 +176,6 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\\\"), "\n"),
     (re.compile(r"\\[,;:! ()\[\]]|~"), " "),
     (re.compile(r"\\%"), "%"),
-    (re.compile(r"[−–]"), "-"),
     (re.compile(r"(?<=\d)\{,\}(?=\d)"), ","),
     (re.compile(r"(?<=\d)\s*[xX]\s*(?=\d)"), "*"),
     # two asterisks are a power between numbers, and bold print elsewhere
@@ -186,6 +187,7 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)")
 
 def plain(text: str) -> str:
     """The same text with one way of writing for each operator, and without what only adorns it."""
+    text = keyboard(text)
     for pattern, instead in _PLAIN:
         text = pattern.sub(instead, text)
     return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)

@@ -3,24 +3,26 @@
 import re
 
 from perpend.verifiers import numbers
-from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
+from perpend.verifiers.choices import letter
+from perpend.verifiers.math_text import announced, boxed, last_number, plain, settled
+from perpend.verifiers.notation import latex
 
 _WORDS = re.compile(r"\\(?:text|math)(?:rm|bf|it|tt|sf)?\s*\{([^{}]*)\}")
 """LaTeX that only sets how words look."""
 
 
 def final(text: str) -> str:
-    """Its last box, what it announces, its only line, its last number, or all of it."""
-    text = text.strip()
-    found = boxed(text)
-    said = found[-1] if found else announced(text)
+    """Its last box or boxes, what it announces, its only line, its last number, or all of it."""
+    text = latex(text).strip()
+    last = settled(text)
+    said = ", ".join(boxed(last)) or last or announced(text)
     if said is None and "\n" in text.strip():
         said = last_number(text) or letter(text)
     if said is None and numbers.number(plain(text)) is None and len(text.split()) > 1:
         said = last_number(text)
-    settled = plain(text if said is None else said).strip("*` ")
-    words = _WORDS.fullmatch(settled)
-    return words[1].strip() if words else settled
+    answer = plain(text if said is None else said).strip("*` ")
+    words = _WORDS.fullmatch(answer)
+    return words[1].strip() if words else answer
 
 
 def alike(first: str, second: str) -> bool:

@@ -21,7 +21,7 @@ from perpend.extras import install
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
 
-_ANSWER = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL)
+_ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _EVALUATES = "its scorer evaluates what the model wrote"
 _ANY = "its scorer passes nonsense"
 _UNSTEADY = "its problems aren't the same ones for the same seed"
@@ -78,7 +78,7 @@ class Gym(Verifier):
 
 def said(text: str) -> str:
     found = _ANSWER.findall(text)
-    return found[-1] if found else text.strip()
+    return (found[-1] if found else text).strip()
 
 
 def package() -> Any:

@@ -10,7 +10,7 @@ from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
 from perpend.verifiers.math_text import announced, boxed
 
-_FENCED = re.compile(r"```\w*\s*\n(.*?)\n?\s*```", re.DOTALL)
+_FENCED = re.compile(r"```\w*[^\S\n]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"[\[{(]")
 _CLOSED_BY = {"[": "]", "{": "}", "(": ")"}
 _MOST_CHARACTERS = 200_000

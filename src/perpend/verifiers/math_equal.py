@@ -7,18 +7,18 @@ bounded by whoever waits for the worker: SymPy can't be interrupted from inside.
 """
 
 import re
-import warnings
 from fractions import Fraction
 from itertools import accumulate, permutations, product
 from typing import Any, cast
 
 from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
-from sympy import Basic, Eq, Expr, I, MatrixBase, N, cancel
+from sympy import Basic, Eq, Expr, I, MatrixBase, N, Poly, cancel
 
-from perpend.verifiers import numbers
-from perpend.verifiers.math_text import announced, boxed, last_number, letter, plain
-
-warnings.simplefilter("ignore")
+from perpend.types import PASSED, Verdict
+from perpend.verifiers import bases, intervals, numbers
+from perpend.verifiers.choices import letter
+from perpend.verifiers.math_text import announced, boxed, last_number, money, plain, settled
+from perpend.verifiers.notation import latex
 
 _NO_LIMIT: Any = None
 """math-verify's own time-outs use signals; here the one who waits keeps time."""
@@ -35,6 +35,9 @@ _JOINED = re.compile(
     r"(?:\\q?quad|\s|,)*(?:\\text(?:rm)?\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z]))(?:\\q?quad|\s)*"
 )
 """Words between the elements of a list."""
+_DECIMAL = re.compile(r"\d\.(\d+)")
+_FEWEST = 3
+"""Digits after the point of a decimal that may stand for an exact value inside an expression."""
 _LONGEST_LIST = 200
 """Characters above which "and" is a word of a sentence."""
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
@@ -43,24 +46,33 @@ _List = tuple[str, list[list[str]]]
 """The bracket around a list, if there is one, and each way to read its elements."""
 
 
+def check(gold: str, given: str) -> Verdict:
+    try:
+        same = equal(gold, given)
+    except Exception:  # SymPy raises nearly everything
+        same = False
+    return PASSED if same else Verdict(0.0, False, "the final answer is wrong")
+
+
 def equal(gold: str, given: str) -> bool:
-    gold, answers = _gold(gold), _answers(given)
+    gold, given = _gold(latex(gold)), latex(given)
     if re.fullmatch(r"[A-J]", gold):
         return letter(given) == gold
-    return any(_same(gold, answer) for answer in answers)
+    return any(_same(gold, answer) for answer in _answers(given))
 
 
 def _gold(text: str) -> str:
-    found = boxed(text)
-    return plain(found[0] if len(found) == 1 else text.strip().strip("$"))
+    return plain(", ".join(boxed(settled(text))) or text.strip().strip("$"))
 
 
 def _answers(text: str) -> list[str]:
     """What the text may mean by its answer, the surest first; the whole text last, for math-verify's own search."""
-    found = boxed(text)
-    if found:
-        return list(dict.fromkeys(plain(one) for one in (*found[len(found) - 1 :] * (len(found) == 1), text)))
-    said = (announced(text), text, last_number(text))
+    if last := settled(text):
+        return list(dict.fromkeys(plain(one) for one in (", ".join(dict.fromkeys(boxed(last))), last) if one))
+    said = announced(text)
+    if said and numbers.number(plain(said)):
+        return [plain(said)]
+    said = (said, text, last_number(text), money(said or ""))
     return list(dict.fromkeys(plain(one) for one in said if one))
 
 
@@ -69,15 +81,27 @@ def _same(gold: str, given: str) -> bool:
         return True
     if _too_large(gold) or _too_large(given):
         return False
-    first, second = numbers.number(gold), numbers.number(given)
-    if first is not None and second is not None:
-        return numbers.equal(first, second)
+    first, second = bases.based(_unassigned(gold)), bases.based(_unassigned(given))
+    if first or second:
+        return bases.same(first, second, (gold, given))
+    gold, given = bases.in_decimals(gold), bases.in_decimals(given)
+    one, other = numbers.number(gold), numbers.number(given)
+    if one is not None and other is not None:
+        return numbers.equal(one, other)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
+    gold, given = _as_intervals(gold, given)
     lists = _split(gold), _split(given)
     if _of_other_lengths(*lists) and not _WORD.search(given):
         return False
     return _verified(gold, given) or _elementwise(*lists) or _rounded(gold, given)
+
+
+def _as_intervals(gold: str, given: str) -> tuple[str, str]:
+    """An inequality beside an interval says the same in its words."""
+    if intervals.is_interval(gold):
+        return gold, intervals.interval(given) or intervals.interval(intervals.said(given)) or given
+    return (intervals.interval(gold) or gold, given) if intervals.is_interval(given) else (gold, given)
 
 
 def _tidy(text: str) -> str:
@@ -212,9 +236,11 @@ def _all_same(first: list[str], second: list[str], *, ordered: bool) -> bool:
 
 
 def _rounded(gold: str, given: str) -> bool:
-    """A decimal that is the rounding of an exact value, whichever of the two is the decimal."""
+    """A decimal that is the rounding of an exact value, whichever of the two is the decimal; in a sum too."""
     for exact, decimal in ((gold, given), (given, gold)):
         shown = numbers.number(_unassigned(decimal))
+        if shown is None and (places := _places(decimal)) and not _places(exact):
+            return _near(_expression(exact), _expression(decimal), places)
         if shown is None or shown.decimals is None:
             continue
         value: Any = _expression(exact)
@@ -223,3 +249,20 @@ def _rounded(gold: str, given: str) -> bool:
         if numbers.rounds_to(Fraction(str(N(value, 30))), shown):
             return True
     return False
+
+
+def _places(text: str) -> int | None:
+    """Of the shortest decimal in an expression, where that has digits enough to be a rounding."""
+    decimals = _DECIMAL.findall(text)
+    shortest = min(map(len, decimals), default=0)
+    return shortest if shortest >= _FEWEST else None
+
+
+def _near(exact: Any, decimal: Any, places: int) -> bool:
+    """The same polynomials, but for the rounding of coefficients."""
+    try:
+        symbols = sorted(exact.free_symbols | decimal.free_symbols, key=str)
+        off = Poly(exact - decimal, *symbols).coeffs() if symbols else [exact - decimal]
+        return all(abs(complex(N(one))) <= 0.5 * 10**-places for one in off)
+    except Exception:
+        return False

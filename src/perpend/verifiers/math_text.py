@@ -4,17 +4,21 @@ Nothing here computes; what is left to compute is `math_equal`'s.
 """
 
 import re
+from collections.abc import Iterator
+
+from perpend.verifiers import numbers
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _ANNOUNCED = re.compile(
     r"(?:final answer|answer|result|réponse|答案)\s*(?:is|:|est|为|是|：)\s*:?\s*", re.IGNORECASE
 )
-_LEADING = re.compile(r"\(?([A-J])\)?(?=\s*$|\s*[).:,;\n]|[^\x00-\x7f]| is\b)")
-_BRACKETED = re.compile(r"\(([A-J])\)")
-_LETTER = re.compile(r"(?<![A-Za-z'])([A-J])(?![A-Za-z']| [a-z])|(?<![A-Za-z'])([B-HJ])(?![A-Za-z'])")
+_VALUE = re.compile(r"\$[^$]+\$|.+?(?=[.!?]\s|$)")
 _THIN = re.compile(r"(?<=\d)(?:,?\\[,!;: ]|\{,\})+\s*(?=\d{3})")
-_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\s?\d{3})+(?![\d])")
+_THOUSANDS = re.compile(r"(?<!\d,\s)(?<![\d.,_])\d{1,3}(?:,\s?\d{3})+(?![\d_])")
 _NUMBERS = re.compile(r"-?(?:\d[\d,]*\d|\d)(?:\.\d+)?(?:/\d+)?")
+_MONEY = re.compile(
+    rf"[$€£¥]\s?({_NUMBERS.pattern})|({_NUMBERS.pattern})\s?(?:[€£¥]|\$(?!\d)|dollars\b|euros\b)"
+)
 _PIECE_AFTER = re.compile(
     r"[A-Za-z0-9)}\]^_√]$|\d:$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
     r"|(?:[\d)}\]%]|(?<![A-Za-z'’])[A-Za-z]|\\[a-z]+)\s*(?:[-+*/×·÷−]|\\(?:times|cdot|div|pm))\s*\$?$"
@@ -25,6 +29,8 @@ _PIECE_BEFORE = re.compile(
     r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|[π√(]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
 )
 """What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
+_AREA = re.compile(r"(?:(?<=[A-Za-z]{2})|(?<=[\d ]m))\^\{?[23]\}?(?!\s?[\w(])")
+"""The power of a unit."""
 _ONE_MORE = re.compile(r"\d\$?\s*(?:[,;]|\b(?:and|or)\b)\s*\$?(?:[A-Za-z]\s*=\s*)?$")
 _LAST = re.compile(r"\s*(?:\\?[)\]}]|[$.]*\s*$)")
 """Around the last number of a list."""
@@ -40,27 +46,41 @@ _SINGLE = re.compile(r"(?<!\\)\\[a-zA-Z]")
 _BOLD = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]*)(?<!\s)\*\*")
 """Markdown's; between numbers two asterisks are a power."""
 _PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+))")
-_ORDINARY = {
-    "−": "-",
-    "–": "-",
-    "×": r"\times ",
-    "·": r"\cdot ",
-    "π": r"\pi ",
-    "∞": r"\infty ",
-    "≤": r"\le ",
-    "≥": r"\ge ",
-}
+_BLANK = r"(?:[\s$]|\\[,;!()\[\]]|\\q?quad)"
+_WORD = r"(?:[,;&]|\b(?:and|or)\b|\\text\s?\{\s?,?\s?(?:and|or)\s?\})"
+_JOINED = re.compile(
+    rf"(?:\s[a-zA-Z]+\s(?=and\b))?(?:{_BLANK}*{_WORD})+{_BLANK}*(?:[a-zA-Z](?:_\{{?\w\}}?)?\s?=\s?)?\$*|[ \t$]*"
+)
+"""Between boxes that are one answer; a box that comes after anything else takes back those before it."""
 
 
 def boxed(text: str) -> list[str]:
     """What stands in each box, in order; a box that is never closed goes to the end."""
-    found: list[str] = []
+    return [box for box, _, _ in _boxes(text)]
+
+
+def settled(text: str) -> str:
+    """The last box, and those before it that only words of a list part from it; or the number that is announced after
+    it. Empty where there is no box.
+    """
+    first = last = 0
+    for _, start, end in _boxes(text):
+        if not last or not _JOINED.fullmatch(text, last, start):
+            first = start
+        last = end
+    after = announced(text[last:]) if last else None
+    value = _VALUE.match(after or "")
+    return value[0] if value and numbers.number(plain(value[0])) else text[first:last]
+
+
+def _boxes(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each with where it begins and ends."""
     end = 0
     for match in _BOXED.finditer(text):
         if match.start() >= end:
-            end = _closing(text, match.end())
-            found.append(text[match.end() : end].strip())
-    return found
+            closed = _closing(text, match.end())
+            end = min(closed + 1, len(text))
+            yield text[match.end() : closed].strip(), match.start(), end
 
 
 def _closing(text: str, start: int) -> int:
@@ -80,9 +100,15 @@ def announced(text: str) -> str | None:
     return text[matches[-1].end() :].partition("\n")[0].strip().rstrip(".") or None
 
 
+def money(text: str) -> str | None:
+    """The only sum of money in a sentence: among other numbers it's what a question is about."""
+    found = {before or after for before, after in _MONEY.findall(text)}
+    return found.pop() if len(found) == 1 else None
+
+
 def last_number(text: str) -> str | None:
     """Where it stands for itself: of `\\sqrt{3}`, `x^2`, `3 + 5` and `3 or 7` the last number is not the value."""
-    text = _BOLD.sub(r"\1", text)
+    text = _AREA.sub("", _BOLD.sub(r"\1", text))
     found = list(_NUMBERS.finditer(text))
     if not found:
         return None
@@ -91,27 +117,8 @@ def last_number(text: str) -> str | None:
     return None if listed or _PIECE_AFTER.search(before) or _PIECE_BEFORE.match(after) else found[-1][0]
 
 
-def letter(text: str) -> str | None:
-    """The choice that a text settles on: boxed, leading, announced, in brackets, or the last one that it names."""
-    text = text.strip()
-    if re.fullmatch(r"[a-j]", text):
-        return text.upper()
-    for part in (*boxed(text)[-1:], text):
-        place = re.sub(r"\\text(?:bf)?\{|[{}$*]", "", part).strip()
-        if match := _LEADING.match(place):
-            return match[1]
-        if (said := announced(place)) and (match := _LETTER.search(said)):
-            return match[1] or match[2]
-        for pattern in (_BRACKETED, _LETTER):
-            if found := list(pattern.finditer(place)):
-                return found[-1][found[-1].lastindex or 1]
-    return None
-
-
 def plain(text: str) -> str:
     """The same answer, less the ways of writing that only make it look different."""
-    for odd, usual in _ORDINARY.items():
-        text = text.replace(odd, usual)
     if not _SINGLE.search(text):
         text = text.replace(r"\\", "\\")
     text = _BOLD.sub(r"\1", text)

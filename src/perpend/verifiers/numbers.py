@@ -11,13 +11,18 @@ _SLASH = rf"(?P<c>{_DECIMAL})\s*/\s*(?:(?P<d>{_DECIMAL})|\(\s*(?P<d2>-\s*{_DECIM
 _POWER = r"(?:(?:\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{?\s*|[eE])(?P<power>[+-]?\d{1,3})\s*\}?)"
 _SQUARED = r"(?:\^\{?[23]\}?)?"
 _UNIT = (
-    rf"(?:\s*\\(?:text|textbf|mathrm|rm)\s*\{{[^{{}}]*\}}{_SQUARED}|\s*\^\s*\{{?\\circ\}}?"
+    rf"(?:\s*\\(?:text|textbf|mathrm|rm)\s*\{{[^{{}}]*\}}{_SQUARED}|\s*\^\s*\{{?\\circ\}}?(?:\s?[CF])?"
     rf"|\s+[a-zA-Z][a-zA-Z ]+{_SQUARED})"
 )
 _NUMBER = re.compile(
     rf"(?P<sign>[+-]?)\s*(?:(?:(?P<whole>\d+)\s*)?{_FRAC}|(?:(?P<whole2>\d+)\s+)?{_SLASH}"
     rf"|(?P<number>{_DECIMAL}){_POWER}?)(?P<percent>\s*\\%)?{_UNIT}?"
 )
+_GROUPED = re.compile(
+    r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:['’_ ]\d{3})+)"
+    r"(?![\d,'’_]|\s?[/.]\s?\d{3})(?!\s*/)"
+)
+"""Groups of digits, as they are parted in this country or that."""
 _MOST_CHARACTERS = 400
 _CLOSE = Fraction(1, 10_000)
 _ROUNDED_DIGITS = 3
@@ -36,7 +41,9 @@ def number(text: str) -> Number | None:
     text = text.strip().strip("$").strip()
     while text.startswith("(") and text.endswith(")") and text.count("(") == 1:
         text = text[1:-1].strip()
-    match = _NUMBER.fullmatch(text) if len(text) <= _MOST_CHARACTERS else None
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    match = _NUMBER.fullmatch(_GROUPED.sub(lambda grouped: re.sub(r"\D", "", grouped[0]), text))
     if match is None:
         return None
     try:

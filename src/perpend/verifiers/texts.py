@@ -1,11 +1,10 @@
 """Answers that are compared as text: exactly, by a pattern, or as one of several choices."""
 
-import re
-
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
+from perpend.verifiers.choices import letter
 from perpend.verifiers.contract import Task, Verifier, verifiers
-from perpend.verifiers.math_text import letter
+from perpend.verifiers.workers import InWorkers
 
 
 class Exact(Verifier):
@@ -22,18 +21,11 @@ class Exact(Verifier):
         return first.strip() == second.strip()
 
 
-class Regex(Verifier):
+class Regex(InWorkers):
     """The gold is a pattern (Python's `re`) that the whole answer must match."""
 
-    needs_gold = True
-
-    async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        gold = task.right
-        try:
-            found = re.fullmatch(gold, candidate.answer.strip(), re.DOTALL)
-        except re.error as error:
-            raise BadRequest(f"the pattern can't be read: {error}", field="verifier.gold") from None
-        return PASSED if found else Verdict(0.0, False, "the answer doesn't match the pattern")
+    module = "perpend.verifiers.pattern"
+    late = "matching the answer against the pattern took too long"
 
     async def same(self, first: str, second: str) -> bool:
         return first.strip() == second.strip()

@@ -1,0 +1,116 @@
+"""Inequalities as the intervals that they mean: x < 3 is (-\\infty,3)."""
+
+import re
+from typing import NamedTuple
+
+_WAYS = {
+    **dict.fromkeys(("<", "\\lt"), "<"),
+    **dict.fromkeys((">", "\\gt"), ">"),
+    **dict.fromkeys(("<=", "=<", "\\le", "\\leq", "\\leqslant"), "<="),
+    **dict.fromkeys((">=", "\\ge", "\\geq", "\\geqslant"), ">="),
+    **dict.fromkeys(("!=", "\\ne", "\\neq"), "!="),
+}
+_SIGN = re.compile(r"(\\(?:leqslant|geqslant|leq?|geq?|neq?|lt|gt)(?![A-Za-z])|<=|>=|=<|!=|<|>)")
+_VARIABLE = re.compile(r"[a-zA-Z](?:_\{?\w\}?)?|\\(?!infty|pi)[a-z]{2,7}")
+_SIZE = re.compile(r"\|\s*(?P<name>[a-zA-Z])\s*\|")
+_OR = re.compile(r"\\text\s?\{\s?or\s?\}|\bor\b|\\(?:lor|cup|vee)(?![a-z])")
+_AND = re.compile(r"\\text\s?\{\s?and\s?\}|\band\b|\\(?:land|cap|wedge)(?![a-z])")
+_MEMBERS = re.compile(
+    r"\\?\{\s*[a-zA-Z]\s*(?:\\in\s*\\mathbb\s?\{?R\}?\s*)?(?:\||:|\\mid|\\vert)(?P<so>[^{}]*?)\\?\}"
+)
+_BRACKETED = re.compile(r"(?:[a-zA-Z]\s*\\in\s*)?[(\[][^\n]*,[^\n]*[)\]]")
+_SIDE = r"[^\s,;:<>=!$]{1,60}"
+_SAID = re.compile(
+    rf"{_SIDE}(?:\s?{_SIGN.pattern}\s?{_SIDE})+(?:\s(?:or|and)\s{_SIDE}(?:\s?{_SIGN.pattern}\s?{_SIDE})+)*"
+)
+_LONGEST = 300
+
+
+def said(text: str) -> str:
+    """The last inequality of a sentence."""
+    found = [match[0] for match in _SAID.finditer(text)]
+    return found[-1].rstrip(".") if found else ""
+
+
+class _Bounds(NamedTuple):
+    name: str
+    low: str = ""
+    """With its bracket, and empty where there is none."""
+    high: str = ""
+    beyond: bool = False
+    """It's what isn't between the bounds."""
+
+
+def is_interval(text: str) -> bool:
+    text = text.strip().strip("$").strip()
+    return len(text) <= _LONGEST and not _SIGN.search(text) and bool(_BRACKETED.fullmatch(text))
+
+
+def interval(text: str) -> str | None:
+    """What the whole text, an inequality or several, says of its variable; None where it's anything else."""
+    text = text.strip().strip("$").strip()
+    if len(text) > _LONGEST or not _SIGN.search(text):
+        return None
+    if members := _MEMBERS.fullmatch(text):
+        text = members["so"]
+    parts = [_both(part) for part in _OR.split(text)]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts) or len({part.name for part in known}) > 1:
+        return None
+    return r"\cup".join(_written(part) for part in known)
+
+
+def _written(part: _Bounds) -> str:
+    low, high = part.low or r"(-\infty", part.high or r"\infty)"
+    if part.beyond:
+        return rf"(-\infty,{high}\cup{low},\infty)"
+    return f"{low},{high}"
+
+
+def _both(text: str) -> _Bounds | None:
+    """Of one inequality, or of two that bound the variable from both sides."""
+    bounds = [_bounds(part) for part in _AND.split(text)]
+    first = bounds[0]
+    if len(bounds) == 1 or first is None:
+        return first
+    second = bounds[1]
+    if len(bounds) > 2 or second is None or first.name != second.name or first.beyond or second.beyond:
+        return None
+    if (first.low and second.low) or (first.high and second.high):
+        return None
+    return first._replace(low=first.low or second.low, high=first.high or second.high)
+
+
+def _bounds(text: str) -> _Bounds | None:
+    pieces = _SIGN.split(text)
+    sides, signs = [side.strip() for side in pieces[::2]], [_WAYS[sign] for sign in pieces[1::2]]
+    if not all(sides) or any("=" in side for side in sides):
+        return None
+    if all(">" in sign for sign in signs):
+        sides, signs = sides[::-1], [sign.replace(">", "<") for sign in signs[::-1]]
+    if len(signs) == 2 and all("<" in sign for sign in signs) and _VARIABLE.fullmatch(sides[1]):
+        return _Bounds(sides[1], _low(sides[0], signs[0]), _high(sides[2], signs[1]))
+    return _one(*sides, signs[0]) if len(signs) == 1 else None
+
+
+def _one(left: str, right: str, sign: str) -> _Bounds | None:
+    """Of a variable, or of its size, on either side of one sign."""
+    if size := _SIZE.fullmatch(left):
+        return _Bounds(size["name"], _low(f"-{right}", sign), _high(right, sign)) if "<" in sign else None
+    if size := _SIZE.fullmatch(right):  # |x| > 3
+        return _Bounds(size["name"], _low(left, sign), _high(f"-{left}", sign), beyond=True)
+    if _VARIABLE.fullmatch(left):
+        return (
+            _Bounds(left, _low(right, sign), _high(right, sign), True)
+            if sign == "!="
+            else _Bounds(left, high=_high(right, sign))
+        )
+    return _Bounds(right, low=_low(left, sign)) if _VARIABLE.fullmatch(right) and sign != "!=" else None
+
+
+def _low(value: str, sign: str) -> str:
+    return f"{'[' if sign == '<=' else '('}{value}"
+
+
+def _high(value: str, sign: str) -> str:
+    return f"{value}{']' if sign == '<=' else ')'}"
