@@ -1,8 +1,11 @@
 """Checks that may never end, in processes that can be killed."""
 
 import asyncio
+import os
+import signal
 
 import pytest
+from sandbox.rungs import children
 
 from perpend.errors import BadRequest, ConfigError
 from perpend.verifiers.workers import Workers
@@ -28,6 +31,21 @@ async def test_one_that_hangs_is_replaced_while_the_loop_goes_on(module: str, go
         assert check.result() is None
         assert (workers.killed, turns > 10) == (1, True)
         assert (await workers.check(gold, "1")) is not None
+
+
+async def test_one_that_waits_for_a_processor_has_its_whole_time_left() -> None:
+    """On a busy machine: what is right stays right."""
+    before = children()
+    async with Workers(MATH, count=1, timeout_s=0.5) as workers:
+        assert await workers.check("1", "2") is not None
+        (worker,) = children() - before
+        os.kill(worker, signal.SIGSTOP)
+        asked = asyncio.create_task(workers.check("1/2", "0.5"))
+        await asyncio.sleep(1)
+        os.kill(worker, signal.SIGCONT)
+        verdict = await asked
+        assert verdict is not None
+        assert verdict.passed
 
 
 async def test_one_that_is_given_up_is_killed() -> None:
