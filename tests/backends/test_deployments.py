@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
+from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.deployments import Deployment, Deployments
@@ -13,14 +14,16 @@ from perpend.backends.families import family_named
 from perpend.backends.replay import Recording, ReplayBackend
 from perpend.errors import (
     AccountRefused,
+    BadRequest,
     ConfigError,
     ContextTooLong,
     RateLimited,
+    Rejected,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
 )
-from perpend.types import AnswerDelta, CallEnded, Message, Served
+from perpend.types import AnswerDelta, CallEnded, Form, Message, Served, Tool
 
 ANSWER: Recording = [[AnswerDelta("four")], [CallEnded("stop")]]
 
@@ -225,3 +228,58 @@ async def test_a_place_that_cannot_count_is_no_failure_yet() -> None:
             raise UpstreamError("gone")
 
     assert await Deployments([Deployment("p", Uncountable([]), model="m")]).count_input(call()) is None
+
+
+def refuses(*asks: str) -> Recording:
+    error = Rejected("not supported", billed=False)
+    error.refuses = frozenset(asks)
+    return [error]
+
+
+async def test_what_a_place_refuses_is_left_out_at_once_and_from_then_on() -> None:
+    fleet = Fleet([refuses("reasoning_effort"), refuses("reasoning_format"), ANSWER, ANSWER])
+    assert (await fleet.ask())[1] == AnswerDelta("four")
+    await fleet.ask()
+    assert [sorted(asked.refused) for asked in fleet.backends[0].calls] == [
+        [],
+        ["reasoning_effort"],
+        ["reasoning_effort", "reasoning_format"],
+        ["reasoning_effort", "reasoning_format"],
+    ]
+    assert fleet.waits == []
+
+
+async def test_what_another_place_refuses_is_sent_here() -> None:
+    fleet = Fleet(
+        [refuses("think"), ANSWER, refused(), ANSWER], [ANSWER, ANSWER], weights=(1e9, 1.0), retries=0
+    )
+    await fleet.ask()
+    await fleet.ask()
+    assert not fleet.backends[1].calls[0].refused
+
+
+async def test_nothing_is_learned_of_a_call_that_fails_without_it_too() -> None:
+    fleet = Fleet([refuses("think"), [Rejected("no such thing", billed=False)], ANSWER])
+    with pytest.raises(Rejected, match="not supported; p0/m0: no such thing"):
+        await fleet.ask()
+    assert not fleet.all.places[0].refused
+    await fleet.ask()
+    assert not fleet.backends[0].calls[-1].refused
+
+
+async def test_a_refusal_of_what_was_not_sent_is_the_end() -> None:
+    fleet = Fleet([refuses("think"), refuses("think"), ANSWER])
+    with pytest.raises(Rejected):
+        await fleet.ask()
+    assert fleet.asked == [2]
+
+
+async def test_tools_that_a_model_rejects_are_refused_and_not_sent() -> None:
+    fleet = Fleet([ANSWER])
+    form = Form(tools=(Tool(name="look"),))
+    asked = replace(call(), family=family_named("o1-preview"), form=form)
+    with pytest.raises(BadRequest, match="takes no tools") as caught:
+        await fleet.ask(asked)
+    assert caught.value.field == "tools"
+    await fleet.ask(replace(asked, form=replace(form, tool_choice="none")))
+    assert not fleet.backends[0].calls[0].form.tools

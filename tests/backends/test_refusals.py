@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared_data import shared
 
-from perpend.backends.refusals import failure, refusal
+from perpend.backends.refusals import failure, refusal, refused_asks
 from perpend.backends.retry_after import retry_after
 from perpend.errors import (
     AccountRefused,
@@ -183,3 +183,132 @@ def test_google_says_in_the_body_when_to_come_back() -> None:
     info = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34s"}]
     body = json.dumps(gemini(429, "RESOURCE_EXHAUSTED", details=info)).encode()
     assert refusal("http://x", body, status=429).retry_after == 34
+
+
+EFFORT = {"reasoning_effort": "medium"}
+RESPONSES = {
+    "reasoning.effort": "low",
+    "reasoning.summary": "auto",
+    "include": ["reasoning.encrypted_content"],
+}
+LEVEL = {
+    "generationConfig.thinkingConfig.includeThoughts": True,
+    "generationConfig.thinkingConfig.thinkingLevel": "high",
+}
+BUDGET = {
+    "generationConfig.thinkingConfig.includeThoughts": False,
+    "generationConfig.thinkingConfig.thinkingBudget": 0,
+}
+ADAPTIVE = {"thinking": {"type": "adaptive"}, "output_config.effort": "high"}
+SWITCH = {"enable_thinking": False, "thinking_budget": 2048}
+
+
+def about(message: str, param: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "asks", "refused"),
+    [
+        (openai("`reasoning_effort` is not supported with this model"), EFFORT, ["reasoning_effort"]),
+        (
+            {"code": "x", "error": "Model g does not support parameter reasoningEffort."},
+            EFFORT,
+            ["reasoning_effort"],
+        ),
+        (
+            {"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}]},
+            EFFORT,
+            ["reasoning_effort"],
+        ),
+        (openai("reasoning_effort must be one of [none, default]"), EFFORT, ["reasoning_effort=medium"]),
+        (
+            about("Unsupported parameter: 'reasoning.effort'", "reasoning.effort"),
+            RESPONSES,
+            ["reasoning.effort"],
+        ),
+        (
+            about("Unsupported value: 'low'. Supported values are: 'high'.", "reasoning.effort"),
+            RESPONSES,
+            ["reasoning.effort=low"],
+        ),
+        (
+            about("Your organization must be verified to generate reasoning summaries.", "reasoning.summary"),
+            RESPONSES,
+            ["reasoning.summary"],
+        ),
+        (
+            openai("Your organization must be verified to generate reasoning summaries."),
+            RESPONSES,
+            ["reasoning.summary"],
+        ),
+        (about("Encrypted content is not supported with this model.", "include"), RESPONSES, ["include"]),
+        (about("Unsupported parameter", "reasoning"), RESPONSES, ["reasoning.effort", "reasoning.summary"]),
+        (
+            openai("Reasoning is mandatory for this endpoint and cannot be disabled."),
+            {"reasoning.effort": "none"},
+            ["reasoning.effort=none"],
+        ),
+        (
+            gemini(400, "INVALID_ARGUMENT", "Thinking level is not supported for this model."),
+            LEVEL,
+            [[*LEVEL][1]],
+        ),
+        (gemini(400, "INVALID_ARGUMENT", "This model does not support thinking."), LEVEL, [*LEVEL]),
+        (
+            gemini(
+                400,
+                "INVALID_ARGUMENT",
+                "Thinking can't be disabled. Remove 'thinking_config.thinking_budget'.",
+            ),
+            BUDGET,
+            [f"{[*BUDGET][1]}=0"],
+        ),
+        (
+            gemini(
+                400,
+                "INVALID_ARGUMENT",
+                "Unknown name \"thinkingLevel\" at 'generation_config.thinking_config'",
+            ),
+            LEVEL,
+            [[*LEVEL][1]],
+        ),
+        (
+            anthropic("invalid_request_error", "adaptive thinking is not supported on this model"),
+            ADAPTIVE,
+            ["thinking"],
+        ),
+        (
+            anthropic("invalid_request_error", "output_config.effort: Extra inputs are not permitted"),
+            ADAPTIVE,
+            ["output_config.effort"],
+        ),
+        (
+            openai("The value of the enable_thinking parameter is restricted to True."),
+            SWITCH,
+            ["enable_thinking=False"],
+        ),
+        # What is wrong beside a knob isn't the knob.
+        (openai("`temperature` may only be set to 1 when thinking is enabled"), ADAPTIVE, []),
+        (openai("`max_tokens` must be greater than `thinking.budget_tokens`"), {"thinking": {}}, []),
+        (openai("messages.1.content.0: Invalid `signature` in `thinking` block"), ADAPTIVE, []),
+        (openai("messages.1.content.0.thinking.x: Extra inputs are not permitted"), ADAPTIVE, []),
+        (about("Unsupported parameter: 'temperature'", "temperature"), RESPONSES, []),
+        (about("Unsupported value: 'stream'", "stream"), RESPONSES, []),
+        (openai("The `reasoning_content` in the thinking mode must be passed back to the API."), EFFORT, []),
+        (openai("unknown model"), EFFORT, []),
+        (
+            openai("This model's maximum context length is 4096, reasoning_effort is not supported"),
+            EFFORT,
+            [],
+        ),
+    ],
+)
+def test_a_refusal_tells_which_knob_it_is_about(body: Any, asks: dict[str, Any], refused: list[str]) -> None:
+    assert refused_asks(refusal("x", json.dumps(body).encode(), status=400), asks) == set(refused)
+
+
+def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
+    body = json.dumps(openai("reasoning_effort is not supported")).encode()
+    assert refused_asks(refusal("x", body, status=503), EFFORT) == frozenset()
+    assert refused_asks(refusal("x", body, status=422), EFFORT) == {"reasoning_effort"}

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.anthropic_request import left_out, request
+from perpend.backends.anthropic_request import anthropic_asks, left_out, request
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
@@ -45,7 +45,8 @@ class Anthropic:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
-        return relay(self._upstream, path, body, _MessageReading(self._origin), self._framing())
+        asks = anthropic_asks(call, self._upstream.provider)
+        return relay(self._upstream, path, body, _MessageReading(self._origin), self._framing(), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""

@@ -21,7 +21,7 @@ from perpend.backends.breaker import Breaker
 from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.refusals import malformed
 from perpend.backends.stopping import stopping
-from perpend.errors import ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
+from perpend.errors import BadRequest, ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
 from perpend.types import Served
 
 _BACKOFF_S = 0.25
@@ -64,6 +64,8 @@ class Deployment:
         self.rests_until = 0.0
         """It failed, or reached a rate limit: others are asked first until then."""
         self.retried = 0
+        self.refused: frozenset[str] = frozenset()
+        """What it doesn't take of what asks for thinking, as it answered without."""
         self.failures: dict[str, int] = {}
         """By the error's code."""
 
@@ -89,15 +91,17 @@ class Deployment:
 class _Attempt:
     """A call at one place, which learns how it ended. What it raises says whether anything came."""
 
-    __slots__ = ("begun", "place")
+    __slots__ = ("asked", "begun", "place")
 
-    def __init__(self, place: Deployment) -> None:
+    def __init__(self, place: Deployment, asked: Call) -> None:
         self.place = place
+        self.asked = asked
         self.begun = False
 
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
-        """The first batch says who serves it."""
+        """The first batch says who serves it, and that nothing more had to be left out."""
         self.begun = True
+        self.place.refused |= self.asked.refused
         return [Served(self.place.provider), *batch]
 
     def __enter__(self) -> Self:
@@ -138,27 +142,34 @@ class Deployments:
             )
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        """As the place's own, after a `Served` that says which it is."""
+        """As the place's own, after a `Served` that says which it is. Raises BadRequest for what its model rejects."""
+        call = _taken(call)
         tried: list[str] = []
         failures: list[UpstreamError] = []
         waiting = deque(self._order(call))
         again: list[tuple[float, int, Deployment]] = []  # how long to wait at least, and in which order
         retry, retries = 0, max(place.retries for place in waiting)
+        unsure: frozenset[str] = frozenset()  # what the last place refused, until it answers without
         try:
             while waiting:
                 place = waiting.popleft()
                 if place.breaker.let_through():
                     place.retried += bool(failures)
+                    attempt = _Attempt(place, _to(place, call, unsure))
                     try:
-                        asked = replace(call, model=place.model)
-                        with _Attempt(place) as attempt:
-                            async with aclosing(_asking(place.backend, asked)) as batches:
+                        with attempt:
+                            async with aclosing(_asking(place.backend, attempt.asked)) as batches:
                                 async for batch in batches:
                                     yield batch if attempt.begun else attempt.begin(batch)
                         return
                     except UpstreamError as error:
                         failures.append(error)
                         tried.append(f"{place.name}: {error.message}")
+                        if not attempt.begun and (new := error.refuses - attempt.asked.refused):
+                            unsure |= new
+                            waiting.appendleft(place)
+                            continue
+                        unsure = frozenset()
                         if error.billed or not error.elsewhere:
                             break
                         least_s = error.retry_after or 0.0
@@ -179,13 +190,13 @@ class Deployments:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         """What one of the places leaves out. Stop sequences are kept by us then."""
-        each = [place.backend.left_out(replace(call, model=place.model)) for place in self.places]
+        each = [place.backend.left_out(_to(place, call)) for place in self.places]
         return tuple(dict.fromkeys(name for names in each for name in names if name != "stop"))
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]
         try:
-            return await place.backend.count_input(replace(call, model=place.model))
+            return await place.backend.count_input(_to(place, call))
         except UpstreamError:  # the call itself will tell, or find somebody else
             return None
 
@@ -222,6 +233,21 @@ class Deployments:
         if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
             last.retry_after = _REST_S
         return last
+
+
+def _taken(call: Call) -> Call:
+    """Tools go to models that take them. Raises BadRequest where they would have to be left out unseen."""
+    if not call.form.tools or "tools" not in call.family.rejects:
+        return call
+    if call.form.tool_choice != "none":
+        hint = "leave tools out, or ask a model that takes them: `perpend models show MODEL` tells what one rejects"
+        raise BadRequest(f"{call.model} takes no tools: its vendor refuses them", hint=hint, field="tools")
+    return replace(call, form=replace(call.form, tools=(), tool_choice="auto"))
+
+
+def _to(place: Deployment, call: Call, unsure: frozenset[str] = frozenset()) -> Call:
+    """The call as it is made there."""
+    return replace(call, model=place.model, refused=place.refused | unsure)
 
 
 def _asking(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], None]:

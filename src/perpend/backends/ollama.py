@@ -48,7 +48,7 @@ class Ollama:
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(_request(call), call, self._upstream.provider)
-        if call.model in self._thoughtless:
+        if call.model in self._thoughtless and "think" in body:
             body["think"] = False
         try:
             async with aclosing(self._relay(body)) as batches:
@@ -56,7 +56,7 @@ class Ollama:
                     yield batch
             return
         except UpstreamError as error:
-            if _NO_THINKING not in error.message or not body["think"]:
+            if _NO_THINKING not in error.message or not body.get("think"):
                 raise
         self._thoughtless.add(call.model)
         async with aclosing(self._relay(body | {"think": False})) as batches:
@@ -68,7 +68,8 @@ class Ollama:
         return _LineReading(self._origin).events([body])
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return drawing(call, _WORDS).left_out
+        denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
+        return (*drawing(call, _WORDS).left_out, *denied)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
@@ -85,10 +86,11 @@ def _request(call: Call) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": call.model,
         "messages": [said for message in call.messages for said in _messages(message, names)],
-        "think": _think(call),
         "options": options,
         "stream": True,
     }
+    if (think := _think(call)) is not None:
+        body["think"] = think
     if form.tools and form.tool_choice != "none":
         body["tools"] = [_tool(tool) for tool in form.tools]
     if form.output is not None:
@@ -96,9 +98,11 @@ def _request(call: Call) -> dict[str, Any]:
     return body
 
 
-def _think(call: Call) -> bool | str:
+def _think(call: Call) -> bool | str | None:
     """A level for families that can only think more or less, such as gpt-oss; yes or no for the others."""
     family = call.family
+    if not call.may_ask:
+        return None
     if not family.can_disable and (word := family.effort_word(call.effort)) is not None:
         return word
     return call.effort != "none" and call.thinking_tokens > 0

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.knobs import can_disable
+from perpend.backends.knobs import asks_of, can_disable
 from perpend.backends.openai_chat_events import (
     EVENTS,
     FAILURES,
@@ -28,7 +28,7 @@ from perpend.backends.openai_chat_events import (
     Reason,
     failure_of,
 )
-from perpend.backends.openai_chat_request import chat_body, chat_drawing, enforced_format
+from perpend.backends.openai_chat_request import chat_body, chat_left_out, enforced_format
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, relay
@@ -67,13 +67,14 @@ class OpenAIChat:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(chat_body(call, self._provider), call, self._provider)
         reading = ChatReading(call, self._provider, self._learn)
-        return relay(self._upstream, "/chat/completions", body, reading)
+        asks = asks_of(call, self._provider)
+        return relay(self._upstream, "/chat/completions", body, reading, asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatReading(call, self._provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return chat_drawing(call, self._provider).left_out
+        return chat_left_out(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
@@ -122,7 +123,7 @@ class ChatReading(Reading[Event]):
 
     def _begin(self, call: Call, provider: Provider) -> None:
         """How the text begins, where the server may leave a thought in it."""
-        thinks = call.thinking_tokens > 0 or not can_disable(provider, call.family, call.model)
+        thinks = call.thinking_tokens > 0 or not can_disable(provider, call)
         if provider.splits == "never":
             held = enforced_format(call, provider) is not None
             self._head = None

@@ -72,6 +72,9 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Takes a schema as the format of its output; else any JSON, and the schema is told in words."""
     fields: dict[str, str] = field(default_factory=dict[str, str])
     """Its own names for fields of the body; an empty one: it refuses that field."""
+    max_output: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens that a model writes at most here, thinking and answer together, by globs over names: the longest one
+    holds, before what the model's family says."""
     background: tuple[Effort, ...] = ()
     """Efforts at which a response is made in the background, where it outlives its connection."""
     source: str = "config"

@@ -1,20 +1,22 @@
 """Reading a response that is streamed as JSON events: the loop that the vendors' own wires share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
-from perpend.backends.refusals import failure, malformed
+from perpend.backends.refusals import failure, malformed, refused_asks
 from perpend.backends.sse import SSEParser
 from perpend.errors import UpstreamError
 from perpend.types import CallEnded, Carry
 
 E = TypeVar("E")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Decoders(Generic[E]):
@@ -93,21 +95,31 @@ class Reading(ABC, Generic[E]):
 
 
 async def relay(
-    upstream: Upstream, path: str, body: Any, reading: Reading[Any], framing: Framing | None = None
+    upstream: Upstream,
+    path: str,
+    body: Any,
+    reading: Reading[Any],
+    framing: Framing | None = None,
+    *,
+    asks: Mapping[str, Any] = NOTHING,
 ) -> AsyncGenerator[list[CallEvent], None]:
     """POST `body`, or GET where it is None, and yield what its response says; closing it cancels the call.
 
-    Raises UpstreamError.
+    `asks` are what of the body asks for thinking. Raises UpstreamError, which says what of them is refused.
     """
     url = f"{await upstream.url()}{path}"
     sent = None if body is None else msgspec.json.encode(body)
     reads = upstream.http.stream(url, sent, upstream.account, framing or SSEParser())
-    async with aclosing(reads):
-        async for payloads in reads:
-            if batch := reading.read(payloads):
-                yield batch
-            if reading.failure is not None:
-                raise reading.failure
+    try:
+        async with aclosing(reads):
+            async for payloads in reads:
+                if batch := reading.read(payloads):
+                    yield batch
+                if reading.failure is not None:
+                    raise reading.failure
+    except UpstreamError as error:
+        error.refuses = refused_asks(error, asks)
+        raise
     if rest := reading.rest():
         yield rest
     yield [reading.ended(url)]

@@ -128,6 +128,23 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
 )
 """What only the message tells: of requests that are refused without a word of their own."""
 
+_REFUSES = re.compile(
+    r"support|permit|not allow|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param)|not available"
+    r"|no such|can ?not be|can't be|must be verified|mandatory|restricted to|is(n't| not)? (in)?valid|not enabled"
+    r"|not configured|invalid (param|arg|field|value)|(must|should) be (one of|')",
+    re.IGNORECASE,
+)
+"""That a field is refused, and not that something is wrong beside it."""
+_OF_VALUE = re.compile(
+    r"\bvalues?\b|one of|restricted to|mandatory|between|out of range|(cannot|can't) be disabled",
+    re.IGNORECASE,
+)
+_THINKING = re.compile(r"\b(thinking|reasoning)\b", re.IGNORECASE)
+_OTHER_PATHS = re.compile(r"\b(messages|contents|input)[.\[]\S*|`?thinking`? blocks?")
+"""What stands in a conversation has the same names."""
+_VAGUE = ("type", "include", "reasoning", "effort", "summary")
+"""Names that say little without what is before them."""
+
 _HINTS: dict[type[UpstreamError], str] = {
     ContextTooLong: "shorten the messages, or use a model with a longer context",
     ContentFiltered: "the vendor's rules refuse this content: change the messages",
@@ -145,6 +162,7 @@ class _Error(Struct):
     code: Any = None
     status: Any = None
     details: Any = None
+    param: Any = None
 
 
 class _Body(Struct):
@@ -167,12 +185,48 @@ def refusal(
     """The error that a refused request means. `headers` are the response's, in lower case."""
     error = _error_in(body)
     said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
-    kind = _kind(error, said, status)
     wait = retry_after(headers or {})
-    refused = _error(kind, f"{where} answered {status}: {said[:_EXCERPT]}", status)
+    refused = _error(error, said, status, f"{where} answered {status}: {said[:_EXCERPT]}")
     refused.retry_after = retry_delay(error.details) if wait is None else wait
-    refused.billed = kind is UpstreamTimeout  # what was refused can't have been paid for
+    refused.billed = isinstance(refused, UpstreamTimeout)  # what was refused can't have been paid for
     return refused
+
+
+def refused_asks(error: UpstreamError, asks: Mapping[str, Any]) -> frozenset[str]:
+    """Which of the `asks` (values by paths of the body) is what this refusal is about; none: it's about something else.
+
+    A value alone is refused where the upstream speaks of values: `PATH=VALUE`.
+    """
+    if type(error) is not Rejected:
+        return frozenset()
+    said = _OTHER_PATHS.sub(" ", error.said)
+    if error.names:
+        about = [
+            path for path in asks if _flat(error.names) in _flat(path) or _named(path, _flat(error.names))
+        ]
+    elif not _REFUSES.search(said):
+        about = []
+    else:
+        flat = _flat(said)
+        about = [path for path in asks if _named(path, flat)] or (asks if _THINKING.search(said) else [])
+    by_value = _OF_VALUE.search(said) is not None
+    return frozenset(
+        f"{path}={asks[path]}" if by_value and isinstance(asks[path], str | bool | int) else path
+        for path in about
+    )
+
+
+def _named(path: str, flat: str) -> bool:
+    """By the whole path, or the last name in it that means something; vendors spell a name in several ways.
+
+    A summary may be told of as summaries.
+    """
+    parts = [part for part in path.split(".") if part not in _VAGUE]
+    return _flat(path).removesuffix("y") in flat or bool(parts and _flat(parts[-1]) in flat)
+
+
+def _flat(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def failure(where: str, error: Any) -> UpstreamError:
@@ -180,14 +234,17 @@ def failure(where: str, error: Any) -> UpstreamError:
     told = _Error(message=error) if isinstance(error, str) else _converted(error)
     said = str(told.message or told.type or told.code or "unknown error")
     status = told.code if isinstance(told.code, int) else None
-    return _error(_kind(told, said, status), f"{where}: {said[:_EXCERPT]}", status)
+    return _error(told, said, status, f"{where}: {said[:_EXCERPT]}")
 
 
-def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
+def _error(told: _Error, said: str, status: int | None, message: str) -> UpstreamError:
+    kind = _kind(told, said, status)
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
     if kind is ContextTooLong and _TOO_LONG not in message.lower():
         message = f"{_TOO_LONG}: {message}"
-    return kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
+    error = kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
+    error.said, error.names = said, told.param if isinstance(told.param, str) else ""
+    return error
 
 
 def _converted(error: Any) -> _Error:

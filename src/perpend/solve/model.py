@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from perpend.accounting.budgets import Costs
+from perpend.accounting.budgets import Bounds, Costs
 from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
@@ -44,6 +44,8 @@ class ServedModel:
     answer_tokens: int
     context: int | None
     """Window in tokens; None where it isn't known."""
+    max_output: int | None = None
+    """Tokens that it writes at most, thinking and answer together; None where it isn't known."""
     calibration: Calibration | None = None
     """What `perpend calibrate` measured."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
@@ -55,6 +57,10 @@ class ServedModel:
 
     def price_at(self, provider: str | None) -> Price:
         return self.price if provider is None else self.prices.get(provider, self.price)
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(self.max_output, self.family.most_thinking)
 
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:
