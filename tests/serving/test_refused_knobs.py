@@ -33,10 +33,10 @@ class Picky(Server):
         return await super().answer(request)
 
 
-def _at(body: Any, path: str) -> Any:
-    for name in path.split("."):
-        body = (body or {}).get(name)
-    return body
+def _at(body: dict[str, Any], path: str) -> Any:
+    first, _, rest = path.partition(".")
+    inner = body.get(first)
+    return _at(inner or {}, rest) if rest else inner
 
 
 def before(server: Server, like: str, model: str, home: Path) -> AbstractAsyncContextManager[Gateway]:
@@ -117,7 +117,7 @@ async def test_what_a_model_rejects_is_told_and_tools_are_refused(tmp_path: Path
     server = Server([RESPONSES.read_bytes()])
     async with before(server, "openai", "o1-preview", tmp_path) as front:
         body = await asked(front, temperature=0.5, top_p=0.5, presence_penalty=1, logit_bias={"1": 1})
-        assert body["perpend"]["ignored"] == ["logit_bias", "presence_penalty", "temperature", "top_p"]
+        assert body["perpend"]["ignored"] == ["temperature", "top_p", "presence_penalty", "logit_bias"]
         assert server.asked[0].body.keys() == {"model", "input", "stream", "store", "max_output_tokens"}
         tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
         refused = await front.post({"messages": [{"role": "user", "content": "Hi"}], "tools": [tool]})

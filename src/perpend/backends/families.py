@@ -111,8 +111,9 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def system_role(self) -> Literal["system", "developer", "user"]:
         """In whose name a system message is sent."""
-        roles: tuple[Literal["system", "developer"], ...] = ("system", "developer")
-        return next((role for role in roles if role not in self.rejects), "user")
+        if "system" not in self.rejects:
+            return "system"
+        return "user" if "developer" in self.rejects else "developer"
 
     @property
     def most_thinking(self) -> int | None:

@@ -57,7 +57,7 @@ def responses_asks(call: Call, provider: Provider) -> Asks:
     """A summary only where somebody will read it: the vendor refuses it to whom it doesn't know well enough."""
     asks = asks_of(call, provider, effort_field="reasoning.effort")
     if asks:
-        if call.family.shows == "summary" and not call.hidden:
+        if call.family.shows == "summary" and call.thinking_tokens and not call.hidden:
             asks["reasoning.summary"] = "auto"
         asks["include"] = ["reasoning.encrypted_content"]
     return asks

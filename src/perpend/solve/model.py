@@ -65,7 +65,8 @@ class ServedModel:
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:
         """What each effort usually takes, measured or by the family's row; None where budgets are kept otherwise."""
-        if self.family.budget != "effort_only":
+        exact = self.family.budget == "exact" and self.backend.continues
+        if exact or self.family.budget in ("none", "native_hard", "native_soft"):
             return None
         if self.calibration is not None and (measured := self.calibration.usual):
             return measured

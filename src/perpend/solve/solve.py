@@ -268,16 +268,15 @@ class _Solving:
     def _left_out(self) -> list[str]:
         """What no model could be asked for; what a strategy wished of sampling isn't the client's."""
         asked: dict[str, Any] = msgspec.to_builtins(self._session.request.sampling)
-        own = {*Sampling.__struct_fields__} - asked.keys()
-        return sorted(self._account.left_out - own)
+        return [*(field for field in asked if field in self._account.left_out), *self._refused()]
+
+    def _refused(self) -> list[str]:
+        return sorted(self._account.left_out - {*Sampling.__struct_fields__})
 
     def _plan(self) -> Plan:
         """What was decided, before and on the way."""
-        refused = sorted(self._account.left_out - {*Sampling.__struct_fields__})
-        plan, notes = (
-            self._prepared.plan,
-            [*self._account.notes, *(f"{name} is refused there" for name in refused)],
-        )
+        plan, refused = self._prepared.plan, self._refused()
+        notes = [*self._account.notes, *(f"{name} is refused there" for name in refused)]
         return replace(plan, reason=", ".join((plan.reason, *notes))) if notes else plan
 
     def _report(self) -> BudgetReport:
