@@ -262,7 +262,7 @@ async def test_nothing_is_learned_of_a_call_that_fails_without_it_too() -> None:
     fleet = Fleet([refuses("think"), [Rejected("no such thing", billed=False)], ANSWER])
     with pytest.raises(Rejected, match="not supported; p0/m0: no such thing"):
         await fleet.ask()
-    assert not fleet.all.places[0].refused
+    assert not fleet.all.places[0].learned.refused
     await fleet.ask()
     assert not fleet.backends[0].calls[-1].refused
 
@@ -283,3 +283,38 @@ async def test_tools_that_a_model_rejects_are_refused_and_not_sent() -> None:
     assert caught.value.field == "tools"
     await fleet.ask(replace(asked, form=replace(form, tool_choice="none")))
     assert not fleet.backends[0].calls[0].form.tools
+
+
+async def test_what_a_model_writes_at_most_is_learned_and_kept_to() -> None:
+    too_many = Rejected("no", billed=False)
+    too_many.said = "Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"
+    fleet = Fleet([[too_many], ANSWER, ANSWER])
+    asked = replace(call(), max_tokens=8192, thinking_tokens=6000)
+    await fleet.ask(asked)
+    await fleet.ask(replace(asked, max_tokens=1000, thinking_tokens=900))
+    limits = [(one.max_tokens, one.thinking_tokens) for one in fleet.backends[0].calls]
+    assert limits == [(8192, 6000), (4096, 2048), (1000, 900)]
+    assert fleet.all.max_output == 4096
+    assert fleet.all.left_out(asked) == ("max_tokens>4096",)
+    assert fleet.all.left_out(call()) == ()
+
+
+async def test_a_place_that_refuses_whatever_is_sent_is_given_up() -> None:
+    def refuses_less(most: int) -> Recording:
+        error = Rejected(f"max_tokens must be at most {most}", billed=False)
+        return [error]
+
+    fleet = Fleet([refuses_less(most) for most in range(8191, 8000, -1)])
+    with pytest.raises(Rejected):
+        await fleet.ask(replace(call(), max_tokens=8192))
+    assert fleet.asked == [8]
+
+
+async def test_a_call_that_began_before_a_lesson_takes_nothing_back() -> None:
+    fleet = Fleet([[0.05, *ANSWER], refuses("think"), ANSWER])
+    slow = asyncio.create_task(fleet.ask())
+    await asyncio.sleep(0)
+    await fleet.ask()
+    await slow
+    assert not fleet.backends[0].calls[0].refused
+    assert fleet.all.places[0].learned.refused == {"think"}

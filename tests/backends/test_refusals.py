@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared_data import shared
 
-from perpend.backends.refusals import failure, refusal, refused_asks
+from perpend.backends.refusals import failure, refusal, refused_asks, told_output
 from perpend.backends.retry_after import retry_after
 from perpend.errors import (
     AccountRefused,
@@ -312,3 +312,40 @@ def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
     body = json.dumps(openai("reasoning_effort is not supported")).encode()
     assert refused_asks(refusal("x", body, status=503), EFFORT) == frozenset()
     assert refused_asks(refusal("x", body, status=422), EFFORT) == {"reasoning_effort"}
+
+
+@pytest.mark.parametrize(
+    ("message", "most"),
+    [
+        ("max_tokens is too large: 100000. This model supports at most 16384 completion tokens.", 16_384),
+        (
+            "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 16384, got 100000.",
+            16_384,
+        ),
+        (
+            "max_tokens: 100000 > 32000, the maximum allowed number of output tokens for claude-opus-4-1",
+            32_000,
+        ),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
+        ("Range of max_tokens should be [1,8192]", 8192),
+        ("`max_tokens` must be less than or equal to `8,192`", 8192),
+        (
+            "maxOutputTokens is 100000 but the supported range is from 1 (inclusive) to 8193 (exclusive).",
+            8192,
+        ),
+        (
+            "The maximum tokens you requested exceeds the limit. Try a maximum tokens that is lower than 4096.",
+            4095,
+        ),
+        ("too many tokens: max tokens must be less than or equal to 4096 with command-r-08-2024", 4096),
+        # Not about what it writes, or not a limit.
+        ("`max_tokens` must be greater than `thinking.budget_tokens`", None),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", None),
+        ("temperature must be at most 2", None),
+        ("This model's maximum context length is 4096 tokens, max_tokens is too large", None),
+        ("max_tokens has to be 100000", None),
+    ],
+)
+def test_a_refusal_tells_what_a_model_writes_at_most(message: str, most: int | None) -> None:
+    refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
+    assert told_output(refused, 100_000) == most

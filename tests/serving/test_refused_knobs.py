@@ -1,6 +1,7 @@
 """What a vendor refuses, with a real gateway before it: asked once more without it, remembered, and told."""
 
 import json
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,21 @@ OPENAI = {"type": "invalid_request_error"}
 class Picky(Server):
     """Answers 400 while a body holds a field that it refuses: by its path, with what it says then."""
 
-    def __init__(self, body: bytes, refuses: dict[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        refuses: dict[str, dict[str, Any]],
+        when: Callable[[str, Any], bool] = lambda path, value: True,
+    ) -> None:
         super().__init__([body])
         self._refuses = refuses
+        self._when = when
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json()
         for path, error in self._refuses.items():
-            if _at(body, path) is not None:
+            value = _at(body, path)
+            if value is not None and self._when(path, value):
                 self.asked.append(Asked(request.path, {}, body))
                 return web.Response(status=400, body=json.dumps({"error": error}).encode())
         return await super().answer(request)
@@ -149,3 +157,13 @@ async def test_a_budget_fits_into_what_a_model_writes(
     assert budget["effective_thinking_tokens"] <= most - 4096
     assert all(one.body[field] <= most for one in server.asked)
     assert f"at most the {most} tokens" in capped["perpend"]["plan"]["reason"]
+
+
+async def test_a_limit_that_no_row_knows_is_told_once_and_kept_to(tmp_path: Path) -> None:
+    said = OPENAI | {"message": "max_tokens must be less than or equal to 2048", "param": "max_tokens"}
+    server = Picky(chat_bodies("Hi")[0], {"max_tokens": said}, lambda path, value: value > 2048)
+    async with before(server, "fireworks", "some-model", tmp_path) as front:
+        first, second = [(await asked(front))["perpend"] for _ in range(2)]
+    assert [one.body["max_tokens"] for one in server.asked] == [8192, 2048, 2048]
+    assert first["ignored"] == ["max_tokens>2048"]
+    assert (second["ignored"], second["budget"]["lowered_by"]) == ([], "model")

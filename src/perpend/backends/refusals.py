@@ -142,6 +142,14 @@ _OF_VALUE = re.compile(
 _THINKING = re.compile(r"\b(thinking|reasoning)\b", re.IGNORECASE)
 _OTHER_PATHS = re.compile(r"\b(messages|contents|input)[.\[]\S*|`?thinking`? blocks?")
 """What stands in a conversation has the same names."""
+_OUTPUT = re.compile(
+    r"max(imum)?[_ ]?(number of )?(output|completion|new)?[_ ]?tokens|completion tokens|num_predict",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.-])(\d{1,3}(?:,\d{3})+|\d+)(?![\w-])")
+_EXCLUSIVE = re.compile(r"exclusive|(lower|less|smaller) than (?!or equal)", re.IGNORECASE)
+_LEAST_OUTPUT = 16
+"""A smaller number in what is said is another one."""
 _VAGUE = ("type", "include", "reasoning", "effort", "summary")
 """Names that say little without what is before them."""
 
@@ -214,6 +222,15 @@ def refused_asks(error: UpstreamError, asks: Mapping[str, Any]) -> frozenset[str
         f"{path}={asks[path]}" if by_value and isinstance(asks[path], str | bool | int) else path
         for path in about
     )
+
+
+def told_output(error: UpstreamError, asked: int) -> int | None:
+    """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
+    if type(error) is not Rejected or not _OUTPUT.search(error.said):
+        return None
+    told = [int(number.replace(",", "")) for number in _NUMBER.findall(error.said)]
+    most = max((number for number in told if _LEAST_OUTPUT < number < asked), default=None)
+    return None if most is None else most - (_EXCLUSIVE.search(error.said) is not None)
 
 
 def _named(path: str, flat: str) -> bool:

@@ -171,6 +171,7 @@ class Models:
             price=dearest(prices.values()),
             prices=prices,
             fallbacks=fallbacks,
+            told_output=lambda: backend.max_output if isinstance(backend, Deployments) else None,
             speed=Speed(),
             effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,

@@ -50,6 +50,8 @@ class ServedModel:
     """What `perpend calibrate` measured."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """By provider, where several serve it and their prices differ."""
+    told_output: Callable[[], int | None] = lambda: None
+    """As `max_output`, by what its places have refused since."""
     width: Callable[[], int] = lambda: _WIDTH
     """Calls of one request that it takes at once."""
     fallbacks: tuple[str, ...] = ()
@@ -60,7 +62,8 @@ class ServedModel:
 
     @property
     def bounds(self) -> Bounds:
-        return Bounds(self.max_output, self.family.most_thinking)
+        known = [most for most in (self.max_output, self.told_output()) if most is not None]
+        return Bounds(min(known, default=None), self.family.most_thinking)
 
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:

@@ -146,8 +146,8 @@ async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepa
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
     resolve = resolved(plan.effort)
     budget = resolve(model, bound, limits)
-    if budget.output < (limits.max_output_tokens or 0) and budget.output == model.max_output:
-        reason = f"{plan.reason}, at most the {model.max_output} tokens that the model writes"
+    if budget.output < (limits.max_output_tokens or 0) and budget.output == model.bounds.output:
+        reason = f"{plan.reason}, at most the {budget.output} tokens that the model writes"
         plan = replace(plan, reason=reason)
     return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
 
