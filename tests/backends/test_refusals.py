@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shared_data import shared
 
-from perpend.backends.refusals import failure, refusal, refused_asks, told_output
+from perpend.backends.refusals import failure, refusal, refused_asks, refuses_system, told_output
 from perpend.backends.retry_after import retry_after
 from perpend.errors import (
     AccountRefused,
@@ -349,3 +349,28 @@ def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
 def test_a_refusal_tells_what_a_model_writes_at_most(message: str, most: int | None) -> None:
     refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
     assert told_output(refused, 100_000) == most
+
+
+@pytest.mark.parametrize(
+    ("body", "refuses"),
+    [
+        (
+            gemini(400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it"),
+            True,
+        ),
+        (
+            about(
+                "Unsupported value: 'messages[0].role' does not support 'system' with this model.", "messages"
+            ),
+            True,
+        ),
+        (openai("System messages are not supported by this model"), True),
+        (openai("System role not supported"), True),
+        (openai("'system' is not allowed as a role"), True),
+        (openai("the system is not available"), False),
+        (openai("reasoning_effort is not supported with this model"), False),
+        (openai("messages: a system message must come first"), False),
+    ],
+)
+def test_a_refusal_tells_that_no_system_message_is_taken(body: Any, refuses: bool) -> None:
+    assert refuses_system(refusal("x", json.dumps(body).encode(), status=400)) == refuses

@@ -167,3 +167,16 @@ async def test_a_limit_that_no_row_knows_is_told_once_and_kept_to(tmp_path: Path
     assert [one.body["max_tokens"] for one in server.asked] == [8192, 2048, 2048]
     assert first["ignored"] == ["max_tokens>2048"]
     assert (second["ignored"], second["budget"]["lowered_by"]) == ([], "model")
+
+
+async def test_a_system_message_that_is_refused_is_said_by_the_user(tmp_path: Path) -> None:
+    said = {"code": 400, "message": "Developer instruction is not enabled for models/gemma-3-27b-it"}
+    body = RESPONSES.parents[1].joinpath("gemini", "text.sse").read_bytes()
+    server = Picky(body, {"systemInstruction": said})
+    async with before(server, "google", "gemma-3-27b-it", tmp_path) as front:
+        for _ in range(2):
+            told = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+            assert (await asked(front, messages=told))["perpend"]["ignored"] == []
+    parts = [{"text": "Be brief."}, {"text": "Hi"}]
+    assert [one.body["contents"] for one in server.asked[1:]] == [[{"role": "user", "parts": parts}]] * 2
+    assert all("thinkingConfig" not in one.body["generationConfig"] for one in server.asked)

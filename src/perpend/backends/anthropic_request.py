@@ -52,7 +52,7 @@ def request(call: Call, provider: Provider) -> dict[str, Any]:
     preamble = system(call.messages)
     if form.output is not None and form.output.schema is None:
         preamble = f"{preamble}\n\n{in_words(form.output)}".lstrip()
-    if preamble and call.family.system_role == "system":
+    if preamble and call.system_role == "system":
         body["system"] = preamble
     elif preamble:
         body["messages"].insert(0, {"role": "user", "content": preamble})

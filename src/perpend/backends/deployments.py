@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from perpend.backends.breaker import Breaker
 from perpend.backends.contract import Backend, Call, CallEvent
-from perpend.backends.refusals import malformed, told_output
+from perpend.backends.refusals import malformed, refuses_system, told_output
 from perpend.backends.stopping import stopping
 from perpend.errors import BadRequest, ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
 from perpend.types import Served
@@ -45,7 +45,7 @@ class Learned(NamedTuple):
     """What a place told by refusing it, and answered without."""
 
     refused: frozenset[str] = frozenset()
-    """Of what asks for thinking."""
+    """Of what asks for thinking; `system`: messages in that role."""
     max_output: int | None = None
     """Tokens that its model writes at most."""
 
@@ -53,7 +53,10 @@ class Learned(NamedTuple):
         """With what this refusal of a call adds; None: nothing."""
         if most := told_output(error, asked.max_tokens):
             return self._replace(max_output=most)
-        return self._replace(refused=more) if (more := self.refused | error.refuses) > asked.refused else None
+        refuses = error.refuses
+        if refuses_system(error) and any(message.role == "system" for message in asked.messages):
+            refuses = frozenset(("system",))
+        return self._replace(refused=more) if (more := self.refused | refuses) > asked.refused else None
 
     def joined(self, other: "Learned") -> "Learned":
         known = [most for most in (self.max_output, other.max_output) if most is not None]

@@ -41,7 +41,7 @@ def request(call: Call, origin: str) -> dict[str, Any]:
     preamble = system(call.messages)
     if call.form.output is not None and not _enforced(call):
         preamble = f"{preamble}\n\n{in_words(call.form.output)}".lstrip()
-    if preamble and call.family.system_role == "system":
+    if preamble and call.system_role == "system":
         body["systemInstruction"] = {"parts": [{"text": preamble}]}
     elif preamble:
         body["contents"] = _before(preamble, body["contents"])
@@ -62,7 +62,8 @@ def _generation(call: Call) -> dict[str, Any]:
 
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
-    return (*gemini_drawing(call).left_out, *denied(gemini_asks(call), call))
+    one_at_a_time = ("parallel_tool_calls",) if call.form.tools and call.form.parallel_tools is False else ()
+    return (*gemini_drawing(call).left_out, *denied(gemini_asks(call), call), *one_at_a_time)
 
 
 def gemini_drawing(call: Call) -> Drawing:

@@ -69,7 +69,9 @@ class Ollama:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
-        return (*drawing(call, _WORDS).left_out, *denied)
+        form = call.form
+        must = ("tool_choice",) if form.tools and form.tool_choice not in ("auto", "none") else ()
+        return (*drawing(call, _WORDS).left_out, *denied, *must)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

@@ -71,7 +71,7 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
     always = echo == "always" and provider.thoughts == "reasoning_content"  # its absence is refused, too
     for at, message in enumerate(call.messages):
         if message.role == "system":
-            written.append({"role": call.family.system_role, "content": _content(message.parts)})
+            written.append({"role": call.system_role, "content": _content(message.parts)})
         elif isinstance(message.content, str) and not (always and message.role == "assistant"):
             written.append(message)
         elif message.role == "tool":
@@ -87,7 +87,7 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
     if output is not None:
         enforced = enforced_format(call, provider)
         if enforced is None or (output.schema is not None and not provider.json_schema):
-            written.append({"role": call.family.system_role, "content": in_words(output)})
+            written.append({"role": call.system_role, "content": in_words(output)})
     return written
 
 

@@ -79,7 +79,7 @@ def _input(call: Call, origin: str) -> list[Any]:
     uses = [part for message in call.messages for part in message.parts if isinstance(part, ToolUse)]
     free = {use.id for use in uses if use.name in custom}
     items = [item for message in call.messages for item in _items(message, origin, free)]
-    role = call.family.system_role
+    role = call.system_role
     return [item | {"role": role} if item.get("role") == "system" else item for item in items]
 
 

@@ -150,6 +150,12 @@ _NUMBER = re.compile(r"(?<![\w.-])(\d{1,3}(?:,\d{3})+|\d+)(?![\w-])")
 _EXCLUSIVE = re.compile(r"exclusive|(lower|less|smaller) than (?!or equal)", re.IGNORECASE)
 _LEAST_OUTPUT = 16
 """A smaller number in what is said is another one."""
+_NO_SYSTEM = re.compile(
+    r"(system|developer) (instruction|message|prompt|role)s?.{0,20} (not|isn't|aren't) (enabled|support|allow|permit)"
+    r"|not support.{0,20}['\"`]?(system|developer)\b"
+    r"|['\"`](system|developer)['\"`].{0,20} (not|isn't) (enabled|support|allow|permit)",
+    re.IGNORECASE,
+)
 _VAGUE = ("type", "include", "reasoning", "effort", "summary")
 """Names that say little without what is before them."""
 
@@ -231,6 +237,11 @@ def told_output(error: UpstreamError, asked: int) -> int | None:
     told = [int(number.replace(",", "")) for number in _NUMBER.findall(error.said)]
     most = max((number for number in told if _LEAST_OUTPUT < number < asked), default=None)
     return None if most is None else most - (_EXCLUSIVE.search(error.said) is not None)
+
+
+def refuses_system(error: UpstreamError) -> bool:
+    """The model takes no system message."""
+    return type(error) is Rejected and _NO_SYSTEM.search(f"{error.names} {error.said}") is not None
 
 
 def _named(path: str, flat: str) -> bool:
