@@ -6,8 +6,6 @@ it again (`granted`), which the answer says (`denied`).
 
 from typing import Any
 
-import msgspec
-
 from perpend.backends.contract import Call
 from perpend.backends.families import Family, nearest_effort
 from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
@@ -15,6 +13,8 @@ from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, f
 Asks = dict[str, Any]
 """By the field of the body; a dot goes one object down."""
 _ANY_MODEL = ("*",)
+_BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFORT, off=EFFORT)
+"""A family's own, in whatever field."""
 
 
 def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_field: str = "") -> None:
@@ -32,10 +32,12 @@ def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
     `effort_field` is the wire's own place for the word, in place of the family's.
     """
     family, thinks = call.family, call.thinking_tokens > 0
-    knobs = [knob for knob in _knobs(call, provider, effort_field) if _may_ask(knob, call)]
-    budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs)
+    knobs = {
+        field: knob for field, knob in _knobs(call, provider, effort_field).items() if _may_ask(knob, call)
+    }
+    budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs.values())
     asks: Asks = {}
-    for knob in knobs:
+    for field, knob in knobs.items():
         value = knob.on if thinks else knob.off
         if value == BUDGET:
             value = family.within(call.thinking_tokens)
@@ -45,7 +47,7 @@ def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
             own = knob.efforts
             value = nearest_effort(call.effort, own) if own else family.effort_word(call.effort)
         if value is not None:
-            asks[knob.field] = value
+            asks[field] = value
     return asks
 
 
@@ -65,7 +67,9 @@ def _refused(path: str, value: Any, call: Call) -> bool:
 
 def can_disable(provider: Provider, call: Call) -> bool:
     """The model can be made not to think, and there is a knob for it here."""
-    return call.family.can_disable and any(knob.off is not None for knob in _knobs(call, provider, ""))
+    return call.family.can_disable and any(
+        knob.off is not None for knob in _knobs(call, provider, "").values()
+    )
 
 
 def _may_ask(knob: Knob, call: Call) -> bool:
@@ -76,11 +80,12 @@ def _may_ask(knob: Knob, call: Call) -> bool:
     return call.may_ask or (call.family.reasons == "perhaps" and knob.models != _ANY_MODEL)
 
 
-def _knobs(call: Call, provider: Provider, effort_field: str) -> list[Knob]:
+def _knobs(call: Call, provider: Provider, effort_field: str) -> dict[str, Knob]:
+    """By their fields."""
     return _of_provider(provider, call.family, call.model) or _of_family(call.family, effort_field)
 
 
-def _of_provider(provider: Provider, family: Family, model: str) -> list[Knob]:
+def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Knob]:
     """The first of each field that fits the model, less those that its family has no use for."""
     first: dict[str, Knob] = {}
     native = family.budget in ("native_hard", "native_soft")
@@ -92,16 +97,16 @@ def _of_provider(provider: Provider, family: Family, model: str) -> list[Knob]:
             continue
         if EFFORT in (knob.on, knob.off) and not (family.effort_field or knob.efforts):
             continue
-        first.setdefault(field, knob if field == knob.field else msgspec.structs.replace(knob, field=field))
-    return list(first.values())
+        first.setdefault(field, knob)
+    return first
 
 
-def _of_family(family: Family, effort_field: str) -> list[Knob]:
-    own: list[Knob] = []
+def _of_family(family: Family, effort_field: str) -> dict[str, Knob]:
+    own: dict[str, Knob] = {}
     if family.budget_field:
-        own.append(Knob(field=family.budget_field, on=BUDGET, off=BUDGET))
+        own[family.budget_field] = _BUDGET
     if family.effort_field:
-        own.append(Knob(field=effort_field or family.effort_field, on=EFFORT, off=EFFORT))
+        own[effort_field or family.effort_field] = _EFFORT
     return own
 
 

@@ -87,7 +87,9 @@ def _request(call: Call) -> dict[str, Any]:
     names = tool_names(call.messages)
     body: dict[str, Any] = {
         "model": call.model,
-        "messages": [said for message in call.messages for said in _messages(message, names)],
+        "messages": [
+            said for message in call.messages for said in _messages(message, names, call.system_role)
+        ],
         "options": options,
         "stream": True,
     }
@@ -115,10 +117,14 @@ def _tool(tool: Any) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _messages(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
+def _messages(message: Message, names: dict[str, str], system: str) -> list[dict[str, Any]]:
+    """`system`: the role in which a system message speaks."""
     if message.role == "tool":
         return [_result(part, names) for part in message.parts if isinstance(part, ToolResult)]
-    said: dict[str, Any] = {"role": message.role, "content": message.text}
+    said: dict[str, Any] = {
+        "role": system if message.role == "system" else message.role,
+        "content": message.text,
+    }
     if message.role == "assistant" and message.thinking:
         said["thinking"] = message.thinking
     if images := _images([part for part in message.parts if isinstance(part, Image)]):

@@ -93,7 +93,8 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
 
 def chat_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
     """Of the sampling, of what asks for thinking, and of the form."""
-    form = [name for name in _form(call.form) if name != "tools" and provider.fields.get(name) == ""]
+    dropped = [name for name in ("tool_choice", "parallel_tool_calls") if provider.fields.get(name) == ""]
+    form = [name for name in dropped if name in _form(call.form)]
     return (*chat_drawing(call, provider).left_out, *denied(asks_of(call, provider), call), *form)
 
 

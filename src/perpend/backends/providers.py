@@ -3,7 +3,7 @@
 import datetime
 import tomllib
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
 """What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
 
 
+@lru_cache(maxsize=4096)
 def fits(model: str, globs: tuple[str, ...]) -> bool:
     """Whether one of the globs matches a model's name, lower case."""
     return any(fnmatchcase(model.lower(), glob) for glob in globs)
