@@ -103,11 +103,11 @@ async def body_of(provider: Provider, model: str, **changes: Any) -> dict[str, A
     return place.asked[0].body
 
 
-def names(body: Any) -> Iterator[str]:
-    if isinstance(body, dict):
-        for name, value in body.items():
-            yield name
-            yield from names(value)
+def names(body: dict[str, Any]) -> Iterator[str]:
+    for name, value in body.items():
+        yield name
+        if isinstance(value, dict):
+            yield from names(value)  # pyright: ignore[reportUnknownArgumentType] - it's JSON
 
 
 @pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))

@@ -35,10 +35,9 @@ async def sent(wire: str, *rejects: str, refused: str = "") -> Any:
 
 
 def roles(body: Any) -> list[str]:
-    if isinstance(body, dict):
-        own = [body["role"]] if "content" in body or "parts" in body else []
-        return [*own, *(role for value in body.values() for role in roles(value))]
-    return [role for value in body for role in roles(value)] if isinstance(body, list) else []
+    said: Any = body.get("contents") or body.get("messages") or body["input"]
+    messages: list[Any] = said["messages"] if "messages" in said else said  # DashScope's are in an envelope
+    return [message["role"] for message in messages]
 
 
 @pytest.mark.parametrize("wire", WIRES)
