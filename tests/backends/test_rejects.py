@@ -36,7 +36,7 @@ async def sent(wire: str, *rejects: str, refused: str = "") -> Any:
 
 def roles(body: Any) -> list[str]:
     said: Any = body.get("contents") or body.get("messages") or body["input"]
-    messages: list[Any] = said["messages"] if "messages" in said else said  # DashScope's are in an envelope
+    messages: list[Any] = said["messages"] if "messages" in said else said  # noqa: SIM401 -- a list, but for DashScope
     return [message["role"] for message in messages]
 
 
