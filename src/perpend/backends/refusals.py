@@ -130,7 +130,7 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
 
 _REFUSES = re.compile(
     r"support|permit|not allow|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param)|not available"
-    r"|no such|can ?not be|can't be|must be verified|mandatory|restricted to|is(n't| not)? (in)?valid|not enabled"
+    r"|no such|can ?not be|can't be|must be verified|mandatory|restricted to|is invalid|is(n't| not) valid|not enabled"
     r"|not configured|invalid (param|arg|field|value)|(must|should) be (one of|')",
     re.IGNORECASE,
 )

@@ -152,9 +152,8 @@ class Draft:
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
                     self.weighed = stream.end.weighed
-                self.left_out.update(
-                    model.backend.left_out(call)
-                )  # which a refusal on the way may have taught
+                # known only now: a refusal on the way may have taught it
+                self.left_out.update(model.backend.left_out(call))
                 stream.learn()
 
     def _paid_once(self, used: Usage) -> Usage:
