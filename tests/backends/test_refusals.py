@@ -374,3 +374,55 @@ def test_a_refusal_tells_what_a_model_writes_at_most(message: str, most: int | N
 )
 def test_a_refusal_tells_that_no_system_message_is_taken(body: Any, refuses: bool) -> None:
     assert refuses_system(refusal("x", json.dumps(body).encode(), status=400)) == refuses
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Unknown parameter: 'reasoning_effort'.",
+        "Unrecognized request argument supplied: reasoning_effort",
+        "Additional properties are not allowed ('reasoning_effort' was unexpected)",
+        "property 'reasoning_effort' is unsupported",
+        "This model does not accept reasoning_effort",
+        "reasoning_effort: field not recognized",
+        "reasoning_effort is not a valid parameter for this model",
+        "Model llama-3.3 cannot use `reasoning_effort`.",
+        "reasoning effort isn't available for this model",
+        "Invalid parameter: reasoningEffort",
+        "extra fields not permitted: reasoning_effort",
+    ],
+)
+def test_vendors_refuse_in_many_words(said: str) -> None:
+    refused = refusal("x", json.dumps(openai(said)).encode(), status=400)
+    assert refused_asks(refused, EFFORT) == {"reasoning_effort"}
+
+
+WORDS = st.lists(
+    st.sampled_from(
+        [
+            "reasoning.effort",
+            "summary",
+            "is not supported",
+            "thinking",
+            "max_tokens",
+            "value",
+            "8192",
+            "1,024",
+            "12",
+        ]
+    )
+    | st.text(max_size=8),
+    max_size=12,
+).map(" ".join)
+
+
+@given(WORDS, st.sampled_from([None, "reasoning.effort", "include", "messages[0]"]), st.integers(1, 100_000))
+def test_whatever_is_said_only_what_was_asked_for_is_refused(
+    said: str, param: str | None, asked: int
+) -> None:
+    body = {"error": {"message": said, "param": param}}
+    error = refusal("x", json.dumps(body).encode(), status=400)
+    known = {*RESPONSES, *(f"{path}={value}" for path, value in RESPONSES.items())}
+    assert refused_asks(error, RESPONSES) <= known
+    most = told_output(error, asked)
+    assert most is None or 16 <= most < asked

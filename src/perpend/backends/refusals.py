@@ -129,9 +129,10 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
 """What only the message tells: of requests that are refused without a word of their own."""
 
 _REFUSES = re.compile(
-    r"support|permit|not allow|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param)|not available"
-    r"|no such|can ?not be|can't be|must be verified|mandatory|restricted to|is invalid|is(n't| not) valid|not enabled"
-    r"|not configured|invalid (param|arg|field|value)|(must|should) be (one of|')",
+    r"support|permit|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param|argument)|no such|must be verified"
+    r"|(not|n't|cannot) (\w+ )?(accept|allow|recogni[sz]e|take|use|know|understand|implement|a valid|valid|available)"
+    r"|can ?not be|can't be|is invalid|not (enabled|configured)|mandatory|restricted to"
+    r"|invalid (param|arg|field|value|property)|(must|should) be (one of|')",
     re.IGNORECASE,
 )
 """That a field is refused, and not that something is wrong beside it."""
