@@ -143,6 +143,12 @@ class UpstreamError(PerpendError):
         self.upstream_status = upstream_status
         self.retry_after = retry_after
         self.billed = billed
+        self.said = message
+        """In the upstream's own words."""
+        self.names = ""
+        """The field of the request that it says it's about."""
+        self.refuses: frozenset[str] = frozenset()
+        """What asked for thinking and is refused: without it the call may well be answered."""
 
 
 class UpstreamTimeout(UpstreamError):

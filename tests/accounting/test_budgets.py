@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.accounting.budgets import Costs, token_budget
+from perpend.accounting.budgets import Bounds, Costs, token_budget
 from perpend.errors import CapReached, PromptTooLong
 from perpend.types import EFFORTS, Effort, Limits
 
@@ -80,3 +80,40 @@ def test_no_effort_means_no_thinking_whatever_else_is_asked() -> None:
 def test_a_prompt_that_fills_the_context_is_refused() -> None:
     with pytest.raises(PromptTooLong, match="prompt is too long: 60 tokens > 37 maximum"):
         token_budget(Limits(), "low", TOKENS, 100, context=70, prompt=60)
+
+
+@given(
+    st.sampled_from(EFFORTS),
+    st.none() | COUNT,
+    OUTPUT,
+    st.integers(1, 4096),
+    st.none() | st.integers(1, 20_000),
+    st.none() | st.integers(0, 20_000),
+)
+def test_no_model_is_asked_for_more_than_it_does(
+    effort: Effort,
+    thinking: int | None,
+    output: int | None,
+    answer: int,
+    most: int | None,
+    most_thinking: int | None,
+) -> None:
+    limits = Limits(max_thinking_tokens=thinking, max_output_tokens=output)
+    budget = token_budget(limits, effort, TOKENS, answer, model=Bounds(most, most_thinking))
+    assert budget.answer >= 1
+    assert budget.thinking + budget.answer <= budget.output
+    assert budget.output <= min(most or budget.output, output or budget.output)
+    assert budget.thinking <= (budget.thinking if most_thinking is None else most_thinking)
+    assert (budget.thinking < budget.requested_thinking) == (budget.lowered_by is not None)
+
+
+def test_thinking_gives_way_first_to_what_a_model_writes() -> None:
+    budget = token_budget(Limits(max_thinking_tokens=100_000), "high", TOKENS, 4096, model=Bounds(32_000))
+    assert (budget.thinking, budget.answer, budget.output) == (27_904, 4096, 32_000)
+    assert budget.lowered_by == "model"
+
+
+def test_a_client_that_allows_more_than_a_model_writes_gets_what_it_writes() -> None:
+    budget = token_budget(Limits(max_output_tokens=100_000), "low", TOKENS, 4096, model=Bounds(16_384))
+    assert (budget.thinking, budget.output, budget.max_answer) == (128, 16_384, 16_384)
+    assert budget.lowered_by is None

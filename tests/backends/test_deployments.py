@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
+from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.deployments import Deployment, Deployments
@@ -13,14 +14,16 @@ from perpend.backends.families import family_named
 from perpend.backends.replay import Recording, ReplayBackend
 from perpend.errors import (
     AccountRefused,
+    BadRequest,
     ConfigError,
     ContextTooLong,
     RateLimited,
+    Rejected,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
 )
-from perpend.types import AnswerDelta, CallEnded, Message, Served
+from perpend.types import AnswerDelta, CallEnded, Form, Message, Served, Tool
 
 ANSWER: Recording = [[AnswerDelta("four")], [CallEnded("stop")]]
 
@@ -225,3 +228,93 @@ async def test_a_place_that_cannot_count_is_no_failure_yet() -> None:
             raise UpstreamError("gone")
 
     assert await Deployments([Deployment("p", Uncountable([]), model="m")]).count_input(call()) is None
+
+
+def refuses(*asks: str) -> Recording:
+    error = Rejected("not supported", billed=False)
+    error.refuses = frozenset(asks)
+    return [error]
+
+
+async def test_what_a_place_refuses_is_left_out_at_once_and_from_then_on() -> None:
+    fleet = Fleet([refuses("reasoning_effort"), refuses("reasoning_format"), ANSWER, ANSWER])
+    assert (await fleet.ask())[1] == AnswerDelta("four")
+    await fleet.ask()
+    assert [sorted(asked.refused) for asked in fleet.backends[0].calls] == [
+        [],
+        ["reasoning_effort"],
+        ["reasoning_effort", "reasoning_format"],
+        ["reasoning_effort", "reasoning_format"],
+    ]
+    assert fleet.waits == []
+
+
+async def test_what_another_place_refuses_is_sent_here() -> None:
+    fleet = Fleet(
+        [refuses("think"), ANSWER, refused(), ANSWER], [ANSWER, ANSWER], weights=(1e9, 1.0), retries=0
+    )
+    await fleet.ask()
+    await fleet.ask()
+    assert not fleet.backends[1].calls[0].refused
+
+
+async def test_nothing_is_learned_of_a_call_that_fails_without_it_too() -> None:
+    fleet = Fleet([refuses("think"), [Rejected("no such thing", billed=False)], ANSWER])
+    with pytest.raises(Rejected, match="not supported; p0/m0: no such thing"):
+        await fleet.ask()
+    assert not fleet.all.places[0].learned.refused
+    await fleet.ask()
+    assert not fleet.backends[0].calls[-1].refused
+
+
+async def test_a_refusal_of_what_was_not_sent_is_the_end() -> None:
+    fleet = Fleet([refuses("think"), refuses("think"), ANSWER])
+    with pytest.raises(Rejected):
+        await fleet.ask()
+    assert fleet.asked == [2]
+
+
+async def test_tools_that_a_model_rejects_are_refused_and_not_sent() -> None:
+    fleet = Fleet([ANSWER])
+    form = Form(tools=(Tool(name="look"),))
+    asked = replace(call(), family=family_named("o1-preview"), form=form)
+    with pytest.raises(BadRequest, match="takes no tools") as caught:
+        await fleet.ask(asked)
+    assert caught.value.field == "tools"
+    await fleet.ask(replace(asked, form=replace(form, tool_choice="none")))
+    assert not fleet.backends[0].calls[0].form.tools
+
+
+async def test_what_a_model_writes_at_most_is_learned_and_kept_to() -> None:
+    too_many = Rejected("no", billed=False)
+    too_many.said = "Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"
+    fleet = Fleet([[too_many], ANSWER, ANSWER])
+    asked = replace(call(), max_tokens=8192, thinking_tokens=6000)
+    await fleet.ask(asked)
+    await fleet.ask(replace(asked, max_tokens=1000, thinking_tokens=900))
+    limits = [(one.max_tokens, one.thinking_tokens) for one in fleet.backends[0].calls]
+    assert limits == [(8192, 6000), (4096, 2048), (1000, 900)]
+    assert fleet.all.max_output == 4096
+    assert fleet.all.left_out(asked) == ("max_tokens>4096",)
+    assert fleet.all.left_out(call()) == ()
+
+
+async def test_a_place_that_refuses_whatever_is_sent_is_given_up() -> None:
+    def refuses_less(most: int) -> Recording:
+        error = Rejected(f"max_tokens must be at most {most}", billed=False)
+        return [error]
+
+    fleet = Fleet([refuses_less(most) for most in range(8191, 8000, -1)])
+    with pytest.raises(Rejected):
+        await fleet.ask(replace(call(), max_tokens=8192))
+    assert fleet.asked == [8]
+
+
+async def test_a_call_that_began_before_a_lesson_takes_nothing_back() -> None:
+    fleet = Fleet([[0.05, *ANSWER], refuses("think"), ANSWER])
+    slow = asyncio.create_task(fleet.ask())
+    await asyncio.sleep(0)
+    await fleet.ask()
+    await slow
+    assert not fleet.backends[0].calls[0].refused
+    assert fleet.all.places[0].learned.refused == {"think"}

@@ -29,6 +29,7 @@ class Right(NamedTuple):
 
 
 RIGHT = {
+    "01/upstream": Right(answer="a" * 32 + "b"),
     "03/rec": Right(answer="The answer is not", usage=None, stop_reason=None),
     "04/rec": Right(answer="Paris it is."),
     "05/10-tool-id-each-chunk": Right(calls=OSLO, usage=None, stop_reason="tool_calls"),

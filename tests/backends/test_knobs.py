@@ -1,14 +1,17 @@
 """How thinking is asked for at each place: the fields that rows of provider and family make."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from replaying import call
+from replaying import Wire, call
 
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.knobs import set_knobs
-from perpend.backends.providers import Provider, providers
+from perpend.backends.providers import Knob, Provider, providers
+from perpend.errors import UpstreamError
 from perpend.types import Effort
 
 
@@ -76,3 +79,78 @@ def test_without_a_row_the_family_names_the_fields() -> None:
     assert sent("mine", "o3")["reasoning_effort"] == "high"
     assert sent("mine", "o3", effort_field="reasoning.effort") == {"reasoning": {"effort": "high"}}
     assert sent("mine", "o3", 0)["reasoning_effort"] == family_of("o3").effort_word("none")
+
+
+ASKING = {
+    *(
+        "reasoning",
+        "reasoning_effort",
+        "thinking",
+        "thinkingConfig",
+        "think",
+        "enable_thinking",
+        "thinking_budget",
+    ),
+    *("output_config", "prompt_mode", "chat_template_kwargs", "thinking_token_budget", "max_thinking_tokens"),
+}
+"""Names of what asks a model for thinking, or for none, on any wire."""
+
+
+async def body_of(provider: Provider, model: str, **changes: Any) -> dict[str, Any]:
+    place = Wire(provider.wire, b"", provider=provider)
+    with suppress(UpstreamError):  # the server says nothing
+        await place.stream(replace(call(family_of(model), **changes), model=model))
+    return place.asked[0].body
+
+
+def names(body: dict[str, Any]) -> Iterator[str]:
+    for name, value in body.items():
+        yield name
+        if isinstance(value, dict):
+            yield from names(value)  # pyright: ignore[reportUnknownArgumentType] - it's JSON
+
+
+@pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))
+@pytest.mark.parametrize("tokens", [0, 2048])
+async def test_a_model_that_nobody_knows_is_not_asked_to_reason(provider: Provider, tokens: int) -> None:
+    effort = "medium" if tokens else "none"
+    body = await body_of(provider, "some-model", by_default=True, effort=effort, thinking_tokens=tokens)
+    assert not ASKING & {*names(body)}
+
+
+@pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))
+@pytest.mark.parametrize(
+    "model", ["gpt-4o", "qwen2.5-72b-instruct", "claude-3-5-haiku", "grok-3", "qwen3-coder-plus"]
+)
+async def test_a_model_that_does_not_reason_is_never_asked_to(provider: Provider, model: str) -> None:
+    for tokens in (0, 2048):
+        body = await body_of(provider, model, effort="high" if tokens else "none", thinking_tokens=tokens)
+        assert not ASKING & {*names(body)}
+
+
+def test_who_names_an_effort_asks_for_it() -> None:
+    assert sent("groq", "llama-3.3-70b-versatile", effort="low") == {"reasoning_effort": "low"}
+    assert sent("somewhere", "some-model", 0) == {"reasoning_effort": "none"}
+
+
+def test_a_place_may_know_that_a_model_reasons() -> None:
+    asked = replace(
+        call(family_named("generic"), thinking_tokens=9, effort="medium", by_default=True), model="m1"
+    )
+    body: dict[str, Any] = {}
+    knob = Knob(field="think", on=True, models=("m1*",))
+    set_knobs(body, asked, Provider(name="here", knobs=(knob,)))
+    assert body == {"think": True}
+
+
+def test_what_was_refused_is_not_sent_again() -> None:
+    family = family_of("o3")
+    for refused, effort, body in [
+        ("reasoning_effort", "high", {}),
+        ("reasoning_effort=low", "low", {}),
+        ("reasoning_effort=low", "high", {"reasoning_effort": "high"}),
+    ]:
+        asked = call(family, thinking_tokens=9, effort=effort, refused=frozenset((refused,)))
+        sent_: dict[str, Any] = {}
+        set_knobs(sent_, asked, Provider(name="here"))
+        assert sent_ == body

@@ -1,7 +1,7 @@
 """From what was asked to the tokens that may be spent: pure arithmetic, shared by serving and planning.
 
 The answer always has room. Where a client's token limit, the context window or the dollar cap is too small
-for both, thinking gives way, never the answer.
+for both, or a model writes no more, thinking gives way, never the answer.
 """
 
 from decimal import Decimal
@@ -25,6 +25,17 @@ class Costs(Struct, frozen=True, kw_only=True):
     answer: Decimal = Decimal(0)
 
 
+class Bounds(Struct, frozen=True):
+    """What a model does at most, whoever asks; None: not known."""
+
+    output: int | None = None
+    """Tokens of thinking and answer together."""
+    thinking: int | None = None
+
+
+_ANYTHING = Bounds()
+
+
 class TokenBudget(Struct, frozen=True, kw_only=True):
     requested_thinking: int
     thinking: int
@@ -46,10 +57,12 @@ def token_budget(
     context: int | None = None,
     prompt: int = 0,
     costs: Costs | None = None,
+    model: Bounds = _ANYTHING,
 ) -> TokenBudget:
     """Resolve a request's budget.
 
-    `context` is the window and `prompt` what is taken of it, in tokens; `costs` are given where a dollar cap is.
+    `model` is what the model does at most, `context` is the window and `prompt` what is taken of it, in tokens; `costs`
+    are given where a dollar cap is.
     Raises PromptTooLong when no room is left for an answer, CapReached when the cap can't pay for one.
     """
     explicit = limits.max_thinking_tokens
@@ -57,11 +70,17 @@ def token_budget(
     keep_share = _FLOOR if explicit is not None else 0
     thinking, answer = requested, answer_tokens
     lowered: LoweredBy | None = None
+    if model.thinking is not None and thinking > model.thinking:
+        thinking, lowered = model.thinking, "model"
     max_answer = answer_tokens
     if limits.max_output_tokens is not None:
         max_answer = limits.max_output_tokens
         thinking, answer, cut = _fit(thinking, answer_tokens, limits.max_output_tokens, keep_share)
         lowered = "max_tokens" if cut else lowered
+    if model.output is not None:
+        max_answer = min(max_answer, model.output)
+        thinking, answer, cut = _fit(thinking, answer, model.output, answer)
+        lowered = "model" if cut else lowered
     if context is not None:
         room = context - prompt - _TAGS
         if room < 1:
@@ -73,8 +92,10 @@ def token_budget(
         thinking, answer, cut = _fit_cost(thinking, answer, limits.max_cost_usd, costs)
         lowered = "cost_cap" if cut else lowered
     output = thinking + answer
-    if limits.max_output_tokens is not None and lowered in (None, "max_tokens"):
+    if limits.max_output_tokens is not None and lowered in (None, "max_tokens", "model"):
         output = limits.max_output_tokens
+    if model.output is not None:
+        output = min(output, model.output)
     return TokenBudget(
         requested_thinking=requested,
         thinking=thinking,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.anthropic_request import left_out, request
+from perpend.backends.anthropic_request import anthropic_asks, left_out, request
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.event_stream import EventStreamParser
@@ -49,7 +49,8 @@ class Anthropic:
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
         reading = _MessageReading(call, self._upstream.provider)
-        return relay(self._upstream, path, body, reading, self._framing())
+        asks = anthropic_asks(call, self._upstream.provider)
+        return relay(self._upstream, path, body, reading, self._framing(), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""

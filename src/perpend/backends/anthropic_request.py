@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from perpend.backends.contract import Call, mine
+from perpend.backends.knobs import Asks, denied, granted, put, put_asks
 from perpend.backends.parts import arguments, in_words, media, system
 from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing
@@ -42,7 +43,6 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 def request(call: Call, provider: Provider) -> dict[str, Any]:
     """The body of `call`, always streamed. The provider's own carries go along."""
     form, origin = call.form, provider.name
-    thinking = _thinking(call, origin)
     body: dict[str, Any] = {
         "model": call.model,
         "max_tokens": call.max_tokens,
@@ -52,13 +52,15 @@ def request(call: Call, provider: Provider) -> dict[str, Any]:
     preamble = system(call.messages)
     if form.output is not None and form.output.schema is None:
         preamble = f"{preamble}\n\n{in_words(form.output)}".lstrip()
-    if preamble:
+    if preamble and call.system_role == "system":
         body["system"] = preamble
-    if thinking is not None:
-        body["thinking"] = thinking
-    if output := _output(call, thinking):
-        body["output_config"] = output
-    body.update(_drawing(call, provider, thinking).fields)
+    elif preamble:
+        body["messages"].insert(0, {"role": "user", "content": preamble})
+    put_asks(body, anthropic_asks(call, provider), call)
+    if form.output is not None and form.output.schema is not None:
+        schema = {"type": "json_schema", "schema": _closed(form.output.schema)}
+        put(body, "output_config.format", schema)
+    body.update(_drawing(call, provider).fields)
     if form.tools:
         body["tools"] = [_tool(tool) for tool in form.tools]
         body["tool_choice"] = _choice(form)
@@ -66,11 +68,21 @@ def request(call: Call, provider: Provider) -> dict[str, Any]:
 
 
 def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
-    return _drawing(call, provider, _thinking(call, provider.name)).left_out
+    return (*_drawing(call, provider).left_out, *denied(anthropic_asks(call, provider), call))
+
+
+def anthropic_asks(call: Call, provider: Provider) -> Asks:
+    thinking = _thinking(call, provider.name)
+    if thinking is None:
+        return {}
+    word = call.family.effort_word(call.effort) if thinking["type"] == "adaptive" else None
+    return {"thinking": thinking} | ({} if word is None else {"output_config.effort": word})
 
 
 def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
     family = call.family
+    if not call.may_ask:
+        return None
     forced = bool(call.form.tools) and call.form.tool_choice not in ("auto", "none")  # excludes thinking
     if family.budget == "effort_only":
         if (forced or call.effort == "none") and family.can_disable:
@@ -91,17 +103,6 @@ def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
     return called and not any(isinstance(part, Thought) and mine(part.carry, origin) for part in parts)
 
 
-def _output(call: Call, thinking: dict[str, Any] | None) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    word = call.family.effort_word(call.effort)
-    if thinking is not None and thinking["type"] == "adaptive" and word is not None:
-        config["effort"] = word
-    wanted = call.form.output
-    if wanted is not None and wanted.schema is not None:
-        config["format"] = {"type": "json_schema", "schema": _closed(wanted.schema)}
-    return config
-
-
 def _closed(schema: Any) -> Any:
     """The vendor takes only objects that say `additionalProperties: false`; one that means others it refuses."""
     if isinstance(schema, list):
@@ -114,8 +115,9 @@ def _closed(schema: Any) -> Any:
     return inner
 
 
-def _drawing(call: Call, provider: Provider, thinking: dict[str, Any] | None) -> Drawing:
+def _drawing(call: Call, provider: Provider) -> Drawing:
     """A model that thinks takes only the defaults, one with efforts at any time; others temperature or top_p."""
+    thinking = granted(anthropic_asks(call, provider), call).get("thinking")
     thinks = thinking is not None and thinking["type"] != "disabled"
     if thinks or (call.family.budget == "effort_only" and call.family.sampling_fixed):
         refused = ("temperature", "top_p", "top_k")

@@ -6,8 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.knobs import asks_of
 from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
-from perpend.backends.openai_chat_request import chat_body, chat_drawing
+from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import NOT_YET, Decoders, Reading, merged, relay
@@ -33,13 +34,14 @@ class Cohere:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        return relay(self._upstream, "/chat", body, CohereReading(call, provider))
+        reading = CohereReading(call, provider)
+        return relay(self._upstream, "/chat", body, reading, asks=asks_of(call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return CohereReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return chat_drawing(call, self._upstream.provider).left_out
+        return chat_left_out(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """Its tokenizer is another exchange, which counts no templates."""

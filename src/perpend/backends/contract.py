@@ -1,7 +1,7 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
@@ -40,6 +40,13 @@ class Call(Struct, frozen=True, kw_only=True):
     thinking_tokens: int = 0
     """The share of `max_tokens` meant for thinking: native budgets and efforts are set from it."""
     effort: Effort = "none"
+    by_default: bool = False
+    """Nobody named the effort: a model that isn't known to reason isn't asked for it."""
+    hidden: bool = False
+    """Nobody will see the thinking: a server isn't asked to sum it up."""
+    refused: frozenset[str] = frozenset()
+    """What the place refused before, and isn't sent: `reasoning_effort`, `reasoning_effort=none` alone, or the role
+    `system`."""
     sampling: Sampling = Sampling()
     form: Form = Form()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
@@ -53,6 +60,17 @@ class Call(Struct, frozen=True, kw_only=True):
     """The server may start from what it has of earlier prompts, where it can be told."""
     continuation: str = ""
     """Assistant text to go on from, think tags included; only for backends that continue."""
+
+    @property
+    def may_ask(self) -> bool:
+        """For thinking, or for none: whoever may not reason is only asked where somebody named an effort."""
+        reasons = self.family.reasons
+        return reasons == "yes" or (reasons == "perhaps" and not self.by_default)
+
+    @property
+    def system_role(self) -> Literal["system", "developer", "user"]:
+        """In whose name a system message is sent."""
+        return "user" if "system" in self.refused else self.family.system_role
 
     @property
     def logprobs(self) -> int | None:

@@ -9,9 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.knobs import asks_of
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, TokenDetails
-from perpend.backends.openai_chat_request import chat_body, chat_drawing
+from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay
@@ -30,13 +31,13 @@ class DashScope:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        return relay(self._upstream, _PATH, body, self._reading(call))
+        return relay(self._upstream, _PATH, body, self._reading(call), asks=asks_of(call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self._reading(call).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return chat_drawing(call, self._upstream.provider).left_out
+        return chat_left_out(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

@@ -12,16 +12,16 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 from msgspec.structs import replace
 
 from perpend.backends.breaker import Breaker
 from perpend.backends.contract import Backend, Call, CallEvent
-from perpend.backends.refusals import malformed
+from perpend.backends.refusals import malformed, refuses_system, told_output
 from perpend.backends.stopping import stopping
-from perpend.errors import ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
+from perpend.errors import BadRequest, ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
 from perpend.types import Served
 
 _BACKOFF_S = 0.25
@@ -33,10 +33,40 @@ _REST_S = 2.0
 _LONGEST_REST_S = 60.0
 _PREFIX = 4096
 """Characters of each first message that tell conversations apart."""
+_MOST_LESSONS = 8
+"""Of what is refused one after the other, before a call is given up."""
 _SPARE = 8
 """Calls under way that a place may always have; beyond, it may have twice its share."""
 
 Sleep = Callable[[float], Awaitable[None]]
+
+
+class Learned(NamedTuple):
+    """What a place told by refusing it, and answered without."""
+
+    refused: frozenset[str] = frozenset()
+    """Of what asks for thinking; `system`: messages in that role."""
+    max_output: int | None = None
+    """Tokens that its model writes at most."""
+
+    def lesson(self, error: UpstreamError, asked: Call) -> "Learned | None":
+        """With what this refusal of a call adds; None: nothing."""
+        if most := told_output(error, asked.max_tokens):
+            return self._replace(max_output=most)
+        refuses = error.refuses
+        if refuses_system(error) and any(message.role == "system" for message in asked.messages):
+            refuses = frozenset(("system",))
+        return self._replace(refused=more) if (more := self.refused | refuses) > asked.refused else None
+
+    def joined(self, other: "Learned") -> "Learned":
+        known = [most for most in (self.max_output, other.max_output) if most is not None]
+        return Learned(self.refused | other.refused, min(known, default=None))
+
+    def fitted(self, call: Call) -> Call:
+        """The call as it is taken there: thinking gives way to an answer's half."""
+        most = call.max_tokens if self.max_output is None else min(call.max_tokens, self.max_output)
+        thinking = call.thinking_tokens if most == call.max_tokens else min(call.thinking_tokens, most // 2)
+        return replace(call, max_tokens=most, thinking_tokens=thinking, refused=self.refused)
 
 
 class Deployment:
@@ -64,6 +94,7 @@ class Deployment:
         self.rests_until = 0.0
         """It failed, or reached a rate limit: others are asked first until then."""
         self.retried = 0
+        self.learned = Learned()
         self.failures: dict[str, int] = {}
         """By the error's code."""
 
@@ -89,15 +120,18 @@ class Deployment:
 class _Attempt:
     """A call at one place, which learns how it ended. What it raises says whether anything came."""
 
-    __slots__ = ("begun", "place")
+    __slots__ = ("asked", "begun", "learned", "place")
 
-    def __init__(self, place: Deployment) -> None:
+    def __init__(self, place: Deployment, call: Call, learned: Learned | None) -> None:
         self.place = place
+        self.learned = learned or place.learned
+        self.asked = replace(self.learned.fitted(call), model=place.model)
         self.begun = False
 
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
-        """The first batch says who serves it."""
+        """The first batch says who serves it, and that nothing more had to be left out."""
         self.begun = True
+        self.place.learned = self.place.learned.joined(self.learned)
         return [Served(self.place.provider), *batch]
 
     def __enter__(self) -> Self:
@@ -138,27 +172,33 @@ class Deployments:
             )
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        """As the place's own, after a `Served` that says which it is."""
+        """As the place's own, after a `Served` that says which it is. Raises BadRequest for what its model rejects."""
+        call = _taken(call)
         tried: list[str] = []
         failures: list[UpstreamError] = []
         waiting = deque(self._order(call))
         again: list[tuple[float, int, Deployment]] = []  # how long to wait at least, and in which order
         retry, retries = 0, max(place.retries for place in waiting)
+        learned: Learned | None = None  # of what the last place just refused, until it answers without
         try:
             while waiting:
                 place = waiting.popleft()
                 if place.breaker.let_through():
                     place.retried += bool(failures)
+                    attempt = _Attempt(place, call, learned)
                     try:
-                        asked = replace(call, model=place.model)
-                        with _Attempt(place) as attempt:
-                            async with aclosing(_asking(place.backend, asked)) as batches:
+                        with attempt:
+                            async with aclosing(_asking(place.backend, attempt.asked)) as batches:
                                 async for batch in batches:
                                     yield batch if attempt.begun else attempt.begin(batch)
                         return
                     except UpstreamError as error:
                         failures.append(error)
                         tried.append(f"{place.name}: {error.message}")
+                        learned = None if attempt.begun else attempt.learned.lesson(error, attempt.asked)
+                        if learned is not None and len(tried) < _MOST_LESSONS:
+                            waiting.appendleft(place)
+                            continue
                         if error.billed or not error.elsewhere:
                             break
                         least_s = error.retry_after or 0.0
@@ -179,13 +219,20 @@ class Deployments:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         """What one of the places leaves out. Stop sequences are kept by us then."""
-        each = [place.backend.left_out(replace(call, model=place.model)) for place in self.places]
+        each = [place.backend.left_out(_to(place, call)) for place in self.places]
+        if (most := self.max_output) is not None and most < call.max_tokens:
+            each.append((f"max_tokens>{most}",))
         return tuple(dict.fromkeys(name for names in each for name in names if name != "stop"))
+
+    @property
+    def max_output(self) -> int | None:
+        """The least that one of the places said it writes at most; None: none has said."""
+        return min((most for place in self.places if (most := place.learned.max_output)), default=None)
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]
         try:
-            return await place.backend.count_input(replace(call, model=place.model))
+            return await place.backend.count_input(_to(place, call))
         except UpstreamError:  # the call itself will tell, or find somebody else
             return None
 
@@ -222,6 +269,20 @@ class Deployments:
         if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
             last.retry_after = _REST_S
         return last
+
+
+def _taken(call: Call) -> Call:
+    """Tools go to models that take them. Raises BadRequest where they would have to be left out unseen."""
+    if not call.form.tools or "tools" not in call.family.rejects:
+        return call
+    if call.form.tool_choice != "none":
+        hint = "leave tools out, or ask a model that takes them: `perpend models show MODEL` tells what one rejects"
+        raise BadRequest(f"{call.model} takes no tools: its vendor refuses them", hint=hint, field="tools")
+    return replace(call, form=replace(call.form, tools=(), tool_choice="auto"))
+
+
+def _to(place: Deployment, call: Call) -> Call:
+    return replace(place.learned.fitted(call), model=place.model)
 
 
 def _asking(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], None]:

@@ -3,6 +3,7 @@
 import datetime
 import re
 import tomllib
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -52,6 +53,11 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What of its thinking a server shows."""
     can_disable: bool = True
     """It can be made not to think."""
+    reasons: Literal["yes", "perhaps", "no"] = "yes"
+    """Whether a server's model of this family is one that reasons. `perhaps`: it's asked to where somebody names an
+    effort; `no`: never, whatever Perpend's own prompts make of it."""
+    max_output: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens that it writes at most, thinking and answer together, by globs over its names: the longest one holds."""
     budget_min: int = 0
     """The smallest token budget that is taken, other than none at all."""
     budget_max: int = 0
@@ -61,7 +67,7 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     echo_as: str = ""
     """In which form; "" : as text."""
     rejects: tuple[str, ...] = ()
-    """Request parameters that are refused while it thinks."""
+    """What is refused while it thinks: request parameters, the roles `system` and `developer`, `tools`."""
     summarises: bool = True
     """It can write a line about somebody's thinking."""
 
@@ -102,6 +108,18 @@ class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """The server refuses temperature and top_p."""
         return "temperature" in self.rejects
 
+    @property
+    def system_role(self) -> Literal["system", "developer", "user"]:
+        """In whose name a system message is sent."""
+        if "system" not in self.rejects:
+            return "system"
+        return "user" if "developer" in self.rejects else "developer"
+
+    @property
+    def most_thinking(self) -> int | None:
+        """The largest budget that means anything to it; None: none is known."""
+        return self.budget_max or None if any(self.effort.values()) else 0
+
     def effort_word(self, effort: Effort) -> str | None:
         """What to send for an effort: its word, the nearest one below, or the lowest. None: it takes none."""
         accepted = (*self.efforts, *self.effort_words)
@@ -135,6 +153,25 @@ def families() -> dict[str, Family]:
     return {name: msgspec.convert({"name": name, **_whole(row, raw)}, Family) for name, row in raw.items()}
 
 
+def longest_glob(name: str, globs: Iterable[str]) -> str | None:
+    """The glob that says most of a model's name: in lower case, with or without what stands before its last slash."""
+    lowered = name.lower()
+    last = lowered.rpartition("/")[2]
+    names = (lowered, last, _BEDROCK.sub("", last))
+    fitting = [glob for glob in globs if any(fnmatchcase(name, glob) for name in names)]
+    return max(fitting, key=_says, default=None)
+
+
+def output_limit(model: str, *tables: Mapping[str, int]) -> int | None:
+    """Of `max_output` tables, what the first one says that names the model; None: nobody knows."""
+    found = [(table, glob) for table in tables if (glob := longest_glob(model, table)) is not None]
+    return found[0][0][found[0][1]] if found else None
+
+
+def _says(glob: str) -> int:
+    return len(glob.replace("*", "").replace("?", ""))
+
+
 def _whole(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
     like = row.get("like")
     if like is None:
@@ -160,17 +197,13 @@ _BEDROCK = re.compile(r"^(?:[a-z]+\.)+")
 @lru_cache(maxsize=1024)
 def family_of(model: str) -> Family:
     """The row whose glob says most of a model's name; `generic` matches all."""
-    lowered = model.lower()
-    last = lowered.rpartition("/")[2]
-    names = (lowered, last, _BEDROCK.sub("", last))
-    return max(
-        families().values(),
-        key=lambda family: max(
-            (
-                len(glob.replace("*", "").replace("?", ""))
-                for glob in family.match
-                if any(fnmatchcase(name, glob) for name in names)
-            ),
-            default=-1,
-        ),
-    )
+    return _by_glob()[longest_glob(model, _by_glob()) or "*"]
+
+
+@cache
+def _by_glob() -> dict[str, Family]:
+    rows: dict[str, Family] = {}
+    for family in families().values():
+        for glob in family.match:
+            rows.setdefault(glob, family)
+    return rows

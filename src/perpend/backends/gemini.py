@@ -12,7 +12,7 @@ from msgspec import Raw, Struct, field
 
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.gemini_request import gemini_drawing, request
+from perpend.backends.gemini_request import gemini_asks, gemini_left_out, request
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import NOT_YET, Decoders, Reading, merged, relay
@@ -58,14 +58,15 @@ class Gemini:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
         body = with_options(request(call, self._origin), call, self._upstream.provider)
-        return relay(self._upstream, path, body, _ResponseReading(call, self._upstream.provider))
+        reading = _ResponseReading(call, self._upstream.provider)
+        return relay(self._upstream, path, body, reading, asks=gemini_asks(call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
         return _ResponseReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return gemini_drawing(call).left_out
+        return gemini_left_out(call)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

@@ -7,6 +7,7 @@ How a model takes its budget is its family's: `native_*` families get `thinkingB
 from typing import Any
 
 from perpend.backends.contract import Call, mine
+from perpend.backends.knobs import Asks, denied, put_asks
 from perpend.backends.parts import (
     arguments,
     in_words,
@@ -40,8 +41,11 @@ def request(call: Call, origin: str) -> dict[str, Any]:
     preamble = system(call.messages)
     if call.form.output is not None and not _enforced(call):
         preamble = f"{preamble}\n\n{in_words(call.form.output)}".lstrip()
-    if preamble:
+    if preamble and call.system_role == "system":
         body["systemInstruction"] = {"parts": [{"text": preamble}]}
+    elif preamble:
+        body["contents"] = _before(preamble, body["contents"])
+    put_asks(body, gemini_asks(call), call)
     if call.form.tools:
         body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in call.form.tools]}]
         body["toolConfig"] = {"functionCallingConfig": _calling(call.form)}
@@ -50,13 +54,16 @@ def request(call: Call, origin: str) -> dict[str, Any]:
 
 def _generation(call: Call) -> dict[str, Any]:
     config: dict[str, Any] = {"maxOutputTokens": call.max_tokens, **gemini_drawing(call).fields}
-    if (thinking := _thinking(call)) is not None:
-        config["thinkingConfig"] = thinking
     if (output := call.form.output) is not None and _enforced(call):
         config["responseMimeType"] = "application/json"
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
     return config
+
+
+def gemini_left_out(call: Call) -> tuple[str, ...]:
+    one_at_a_time = ("parallel_tool_calls",) if call.form.tools and call.form.parallel_tools is False else ()
+    return (*gemini_drawing(call).left_out, *denied(gemini_asks(call), call), *one_at_a_time)
 
 
 def gemini_drawing(call: Call) -> Drawing:
@@ -68,17 +75,23 @@ def _enforced(call: Call) -> bool:
     return not call.form.tools or call.family.budget == "effort_only"
 
 
-def _thinking(call: Call) -> dict[str, Any] | None:
+def gemini_asks(call: Call) -> Asks:
+    return {f"generationConfig.thinkingConfig.{name}": value for name, value in _thinking(call).items()}
+
+
+def _thinking(call: Call) -> dict[str, Any]:
     family = call.family
+    if not call.may_ask:
+        return {}
     if family.budget == "effort_only":
         if call.effort == "none" and family.can_disable:
-            return None
+            return {}
         level = family.effort_word(call.effort)
         return {"includeThoughts": True} | ({} if level is None else {"thinkingLevel": level})
     if family.budget in ("native_hard", "native_soft"):
         tokens = family.within(call.thinking_tokens)
         return {"thinkingBudget": tokens, "includeThoughts": tokens > 0}
-    return None
+    return {}
 
 
 def _declaration(tool: Any) -> dict[str, Any]:
@@ -93,6 +106,14 @@ def _calling(form: Form) -> dict[str, Any]:
     if isinstance(form.tool_choice, NamedTool):
         return {"mode": "ANY", "allowedFunctionNames": [form.tool_choice.name]}
     return {"mode": _MODES[form.tool_choice]}
+
+
+def _before(preamble: str, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Said by the user first, who speaks once at a time."""
+    said = {"role": "user", "parts": [{"text": preamble}]}
+    if contents and contents[0]["role"] == "user":
+        said["parts"] += contents.pop(0)["parts"]
+    return [said, *contents]
 
 
 def _contents(call: Call, origin: str) -> list[dict[str, Any]]:

@@ -1,23 +1,43 @@
-"""Asking for thought: from a call and the rows of provider and family to fields of a request's body."""
+"""Asking for thought: from a call and the rows of provider and family to fields of a request's body.
+
+What a wire asks for is `Asks`: values by their paths in the body. A place that refused one of them isn't asked for
+it again (`granted`), which the answer says (`denied`).
+"""
 
 from typing import Any
-
-import msgspec
 
 from perpend.backends.contract import Call
 from perpend.backends.families import Family, nearest_effort
 from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
 
+Asks = dict[str, Any]
+"""By the field of the body; a dot goes one object down."""
+_ANY_MODEL = ("*",)
+_BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFORT, off=EFFORT)
+"""A family's own, in whatever field."""
+
 
 def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_field: str = "") -> None:
-    """Write them into `body`. A budget in tokens goes before an effort word where both could be sent.
+    put_asks(body, asks_of(call, provider, effort_field=effort_field), call)
+
+
+def put_asks(body: dict[str, Any], asks: Asks, call: Call) -> None:
+    for path, value in granted(asks, call).items():
+        put(body, path, value)
+
+
+def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
+    """A budget in tokens goes before an effort word where both could be sent.
 
     `effort_field` is the wire's own place for the word, in place of the family's.
     """
     family, thinks = call.family, call.thinking_tokens > 0
-    knobs = _of_provider(provider, family, call.model) or _of_family(family, effort_field)
-    budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs)
-    for knob in knobs:
+    knobs = {
+        field: knob for field, knob in _knobs(call, provider, effort_field).items() if _may_ask(knob, call)
+    }
+    budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs.values())
+    asks: Asks = {}
+    for field, knob in knobs.items():
         value = knob.on if thinks else knob.off
         if value == BUDGET:
             value = family.within(call.thinking_tokens)
@@ -27,16 +47,45 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
             own = knob.efforts
             value = nearest_effort(call.effort, own) if own else family.effort_word(call.effort)
         if value is not None:
-            put(body, knob.field, value)
+            asks[field] = value
+    return asks
 
 
-def can_disable(provider: Provider, family: Family, model: str) -> bool:
+def granted(asks: Asks, call: Call) -> Asks:
+    """Less what the place refused before."""
+    return {path: value for path, value in asks.items() if not _refused(path, value, call)}
+
+
+def denied(asks: Asks, call: Call) -> tuple[str, ...]:
+    """What isn't sent because the place refused it before."""
+    return tuple(path for path, value in asks.items() if _refused(path, value, call))
+
+
+def _refused(path: str, value: Any, call: Call) -> bool:
+    return bool(call.refused) and (path in call.refused or f"{path}={value}" in call.refused)
+
+
+def can_disable(provider: Provider, call: Call) -> bool:
     """The model can be made not to think, and there is a knob for it here."""
-    knobs = _of_provider(provider, family, model) or _of_family(family, "")
-    return family.can_disable and any(knob.off is not None for knob in knobs)
+    return call.family.can_disable and any(
+        knob.off is not None for knob in _knobs(call, provider, "").values()
+    )
 
 
-def _of_provider(provider: Provider, family: Family, model: str) -> list[Knob]:
+def _may_ask(knob: Knob, call: Call) -> bool:
+    """A model that may not reason isn't asked to, unless somebody names an effort or the place knows that it does."""
+    tells_server = knob.on == knob.off and knob.on not in (BUDGET, EFFORT)
+    if tells_server or knob.any_family:
+        return True
+    return call.may_ask or (call.family.reasons == "perhaps" and knob.models != _ANY_MODEL)
+
+
+def _knobs(call: Call, provider: Provider, effort_field: str) -> dict[str, Knob]:
+    """By their fields."""
+    return _of_provider(provider, call.family, call.model) or _of_family(call.family, effort_field)
+
+
+def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Knob]:
     """The first of each field that fits the model, less those that its family has no use for."""
     first: dict[str, Knob] = {}
     native = family.budget in ("native_hard", "native_soft")
@@ -48,16 +97,16 @@ def _of_provider(provider: Provider, family: Family, model: str) -> list[Knob]:
             continue
         if EFFORT in (knob.on, knob.off) and not (family.effort_field or knob.efforts):
             continue
-        first.setdefault(field, knob if field == knob.field else msgspec.structs.replace(knob, field=field))
-    return list(first.values())
+        first.setdefault(field, knob)
+    return first
 
 
-def _of_family(family: Family, effort_field: str) -> list[Knob]:
-    own: list[Knob] = []
+def _of_family(family: Family, effort_field: str) -> dict[str, Knob]:
+    own: dict[str, Knob] = {}
     if family.budget_field:
-        own.append(Knob(field=family.budget_field, on=BUDGET, off=BUDGET))
+        own[family.budget_field] = _BUDGET
     if family.effort_field:
-        own.append(Knob(field=effort_field or family.effort_field, on=EFFORT, off=EFFORT))
+        own[effort_field or family.effort_field] = _EFFORT
     return own
 
 

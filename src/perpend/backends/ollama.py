@@ -48,7 +48,7 @@ class Ollama:
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(_request(call), call, self._upstream.provider)
-        if call.model in self._thoughtless:
+        if call.model in self._thoughtless and "think" in body:
             body["think"] = False
         try:
             async with aclosing(self._relay(call, body)) as batches:
@@ -56,7 +56,7 @@ class Ollama:
                     yield batch
             return
         except UpstreamError as error:
-            if _NO_THINKING not in error.message or not body["think"]:
+            if _NO_THINKING not in error.message or not body.get("think"):
                 raise
         self._thoughtless.add(call.model)
         async with aclosing(self._relay(call, body | {"think": False})) as batches:
@@ -68,7 +68,10 @@ class Ollama:
         return _LineReading(call, self._upstream.provider, _think(call)).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return drawing(call, _WORDS).left_out
+        denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
+        form = call.form
+        must = ("tool_choice",) if form.tools and form.tool_choice not in ("auto", "none") else ()
+        return (*drawing(call, _WORDS).left_out, *denied, *must)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
@@ -85,11 +88,14 @@ def _request(call: Call) -> dict[str, Any]:
     names = tool_names(call.messages)
     body: dict[str, Any] = {
         "model": call.model,
-        "messages": [said for message in call.messages for said in _messages(message, names)],
-        "think": _think(call),
+        "messages": [
+            said for message in call.messages for said in _messages(message, names, call.system_role)
+        ],
         "options": options,
         "stream": True,
     }
+    if (think := _think(call)) is not None:
+        body["think"] = think
     if form.tools and form.tool_choice != "none":
         body["tools"] = [_tool(tool) for tool in form.tools]
     if form.output is not None:
@@ -97,9 +103,11 @@ def _request(call: Call) -> dict[str, Any]:
     return body
 
 
-def _think(call: Call) -> bool | str:
+def _think(call: Call) -> bool | str | None:
     """A level for families that can only think more or less, such as gpt-oss; yes or no for the others."""
     family = call.family
+    if not call.may_ask:
+        return None
     if not family.can_disable and (word := family.effort_word(call.effort)) is not None:
         return word
     return call.effort != "none" and call.thinking_tokens > 0
@@ -110,10 +118,14 @@ def _tool(tool: Any) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _messages(message: Message, names: dict[str, str]) -> list[dict[str, Any]]:
+def _messages(message: Message, names: dict[str, str], system: str) -> list[dict[str, Any]]:
+    """`system`: the role in which a system message speaks."""
     if message.role == "tool":
         return [_result(part, names) for part in message.parts if isinstance(part, ToolResult)]
-    said: dict[str, Any] = {"role": message.role, "content": message.text}
+    said: dict[str, Any] = {
+        "role": system if message.role == "system" else message.role,
+        "content": message.text,
+    }
     if message.role == "assistant" and message.thinking:
         said["thinking"] = message.thinking
     if images := _images([part for part in message.parts if isinstance(part, Image)]):

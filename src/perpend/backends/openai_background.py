@@ -7,7 +7,7 @@ Source: OpenAI's guide "Background mode"; openai 3.54: responses.retrieve, respo
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from time import monotonic
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.openai_responses_events import Event, ResponsesReading
 from perpend.backends.providers import Provider
-from perpend.backends.reading import relay
+from perpend.backends.reading import NOTHING, relay
 from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta
 
@@ -55,10 +55,14 @@ class BackgroundReading(ResponsesReading):
 class Background:
     """One response that is made in the background; cancelled there if `events` is closed before its end."""
 
-    def __init__(self, upstream: Upstream, body: dict[str, Any], call: Call) -> None:
+    def __init__(
+        self, upstream: Upstream, body: dict[str, Any], call: Call, asks: Mapping[str, Any] = NOTHING
+    ) -> None:
+        """`asks`: what of the body asks for thinking."""
         self._upstream = upstream
         self._call = call
         self._body = body
+        self._asks = asks
         self._more = "&include%5B%5D=".join(["", *body.get("include", [])])
         self._reading = BackgroundReading(call, upstream.provider)
         self._said = _Said()
@@ -113,7 +117,7 @@ class Background:
 
     async def _created(self, upstream: Upstream) -> Batches:
         """Whoever goes away before the response has a name leaves somebody behind to cancel it."""
-        batches = relay(upstream, "/responses", self._body, self._reading)
+        batches = relay(upstream, "/responses", self._body, self._reading, asks=self._asks)
         first = asyncio.ensure_future(anext(batches))
         try:
             batch = await asyncio.shield(first)

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.knobs import asks_of
 from perpend.backends.openai_chat_events import (
     EVENTS,
     FAILURES,
@@ -25,7 +26,7 @@ from perpend.backends.openai_chat_events import (
     failure_of,
     logprobs_in,
 )
-from perpend.backends.openai_chat_request import chat_body, chat_drawing, enforced_format
+from perpend.backends.openai_chat_request import chat_body, chat_left_out, enforced_format
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, merged, relay
@@ -47,13 +48,14 @@ class OpenAIChat:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(chat_body(call, self._provider), call, self._provider)
         reading = ChatReading(call, self._provider, self._learn)
-        return relay(self._upstream, "/chat/completions", body, reading)
+        asks = asks_of(call, self._provider)
+        return relay(self._upstream, "/chat/completions", body, reading, asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatReading(call, self._provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return chat_drawing(call, self._provider).left_out
+        return chat_left_out(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from perpend.backends.contract import Call
-from perpend.backends.knobs import set_knobs
+from perpend.backends.knobs import asks_of, denied, put_asks
 from perpend.backends.parts import in_words, returned
 from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
@@ -44,7 +44,7 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
         **chat_drawing(call, provider).fields,
         **_weighs(call),
     }
-    set_knobs(body, call, provider)
+    put_asks(body, asks_of(call, provider), call)
     if call.phase != "thinking":
         body.update(_form(call.form))
     if (enforced := enforced_format(call, provider)) is not None:
@@ -70,7 +70,9 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
     echo, pending = call.family.echo, _last_user(call.messages)
     always = echo == "always" and provider.thoughts == "reasoning_content"  # its absence is refused, too
     for at, message in enumerate(call.messages):
-        if isinstance(message.content, str) and not (always and message.role == "assistant"):
+        if message.role == "system":
+            written.append({"role": call.system_role, "content": _content(message.parts)})
+        elif isinstance(message.content, str) and not (always and message.role == "assistant"):
             written.append(message)
         elif message.role == "tool":
             written += _results(message)
@@ -85,8 +87,15 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
     if output is not None:
         enforced = enforced_format(call, provider)
         if enforced is None or (output.schema is not None and not provider.json_schema):
-            written.append(Message("system", in_words(output)))
+            written.append({"role": call.system_role, "content": in_words(output)})
     return written
+
+
+def chat_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
+    """Of the sampling, of what asks for thinking, and of the form."""
+    dropped = [name for name in ("tool_choice", "parallel_tool_calls") if provider.fields.get(name) == ""]
+    form = [name for name in dropped if name in _form(call.form)]
+    return (*chat_drawing(call, provider).left_out, *denied(asks_of(call, provider), call), *form)
 
 
 def _last_user(messages: tuple[Message, ...]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_background import Background
 from perpend.backends.openai_responses_events import ResponsesReading
-from perpend.backends.openai_responses_request import responses_body, responses_drawing
+from perpend.backends.openai_responses_request import responses_asks, responses_body, responses_left_out
 from perpend.backends.options import with_options
 from perpend.backends.reading import relay
 
@@ -20,15 +20,16 @@ class OpenAIResponses:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
         body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
+        asks = responses_asks(call, upstream.provider)
         if "background" in body:
-            return Background(upstream, body, call).events()
-        return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider))
+            return Background(upstream, body, call, asks).events()
+        return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ResponsesReading(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return responses_drawing(call, self._upstream.provider).left_out
+        return responses_left_out(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """OpenAI's own counter would be one more exchange before each call."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from perpend.backends.contract import Call
-from perpend.backends.knobs import put, set_knobs
+from perpend.backends.knobs import Asks, asks_of, denied, put, put_asks
 from perpend.backends.parts import returned
 from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
@@ -41,10 +41,7 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
         "store": False,
         "max_output_tokens": call.max_tokens,
     }
-    set_knobs(body, call, provider, effort_field="reasoning.effort")
-    if "reasoning" in body:
-        body["reasoning"]["summary"] = "auto"
-        body["include"] = ["reasoning.encrypted_content"]
+    put_asks(body, responses_asks(call, provider), call)
     if call.thinking_tokens and call.effort in provider.background:
         body["background"] = True  # what isn't stored is kept for some minutes then
     if call.phase != "thinking":
@@ -54,6 +51,20 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
     if "top_logprobs" in body:
         body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return body
+
+
+def responses_asks(call: Call, provider: Provider) -> Asks:
+    """A summary only where somebody will read it: the vendor refuses it to whom it doesn't know well enough."""
+    asks = asks_of(call, provider, effort_field="reasoning.effort")
+    if asks:
+        if call.family.shows == "summary" and call.thinking_tokens and not call.hidden:
+            asks["reasoning.summary"] = "auto"
+        asks["include"] = ["reasoning.encrypted_content"]
+    return asks
+
+
+def responses_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
+    return (*responses_drawing(call, provider).left_out, *denied(responses_asks(call, provider), call))
 
 
 def responses_drawing(call: Call, provider: Provider) -> Drawing:
@@ -67,7 +78,9 @@ def _input(call: Call, origin: str) -> list[Any]:
     custom = {tool.name for tool in call.form.tools if tool.custom is not None}
     uses = [part for message in call.messages for part in message.parts if isinstance(part, ToolUse)]
     free = {use.id for use in uses if use.name in custom}
-    return [item for message in call.messages for item in _items(message, origin, free)]
+    items = [item for message in call.messages for item in _items(message, origin, free)]
+    role = call.system_role
+    return [item | {"role": role} if item.get("role") == "system" else item for item in items]
 
 
 def _items(message: Message, origin: str, free: set[str]) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 import datetime
 import tomllib
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
 """What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
 
 
+@lru_cache(maxsize=4096)
 def fits(model: str, globs: tuple[str, ...]) -> bool:
     """Whether one of the globs matches a model's name, lower case."""
     return any(fnmatchcase(model.lower(), glob) for glob in globs)
@@ -72,6 +73,9 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Takes a schema as the format of its output; else any JSON, and the schema is told in words."""
     fields: dict[str, str] = field(default_factory=dict[str, str])
     """Its own names for fields of the body; an empty one: it refuses that field."""
+    max_output: dict[str, int] = field(default_factory=dict[str, int])
+    """Tokens that a model writes at most here, thinking and answer together, by globs over names: the longest one
+    holds, before what the model's family says."""
     background: tuple[Effort, ...] = ()
     """Efforts at which a response is made in the background, where it outlives its connection."""
     source: str = "config"

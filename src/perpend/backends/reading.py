@@ -1,8 +1,9 @@
 """Reading a response that is streamed as JSON events: the loop that all wires share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
 from perpend.backends.lenient import Halves, Lenient
-from perpend.backends.refusals import failure, malformed, refusal
+from perpend.backends.refusals import failure, malformed, refusal, refused_asks
 from perpend.backends.speech import Speech
 from perpend.backends.sse import SSEParser
 from perpend.errors import UpstreamError
@@ -21,6 +22,7 @@ from perpend.types import CallEnded, Carried, Carry
 E = TypeVar("E")
 C = TypeVar("C", bound=Struct)
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DONE = b"[DONE]"
 _EXCERPT = 300
 NOT_YET = (None, "", "null")
@@ -162,11 +164,17 @@ def merged(before: C | None, latest: C | None) -> C | None:
 
 
 async def relay(
-    upstream: Upstream, path: str, body: Any, reading: Reading[Any], framing: Framing | None = None
+    upstream: Upstream,
+    path: str,
+    body: Any,
+    reading: Reading[Any],
+    framing: Framing | None = None,
+    *,
+    asks: Mapping[str, Any] = NOTHING,
 ) -> AsyncGenerator[list[CallEvent], None]:
     """POST `body`, or GET where it is None, and yield what its response says; closing it cancels the call.
 
-    Raises UpstreamError.
+    `asks` are what of the body asks for thinking. Raises UpstreamError, which says what of them is refused.
     """
     url = f"{await upstream.url()}{path}"
     sent = None if body is None else msgspec.json.encode(body)
@@ -184,7 +192,8 @@ async def relay(
                     yield batch
                 if reading.failure is not None:
                     raise reading.failure
-    except UpstreamError:
+    except UpstreamError as error:
+        error.refuses = refused_asks(error, asks)
         if rest := reading.rest():
             yield rest
         raise

@@ -128,6 +128,38 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
 )
 """What only the message tells: of requests that are refused without a word of their own."""
 
+_REFUSES = re.compile(
+    r"support|permit|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param|argument)|no such|must be verified"
+    r"|(not|n't|cannot) (\w+ )?(accept|allow|recogni[sz]e|take|use|know|understand|implement|a valid|valid|available)"
+    r"|can ?not be|can't be|is invalid|not (enabled|configured)|mandatory|restricted to"
+    r"|invalid (param|arg|field|value|property)|(must|should) be (one of|')",
+    re.IGNORECASE,
+)
+"""That a field is refused, and not that something is wrong beside it."""
+_OF_VALUE = re.compile(
+    r"\bvalues?\b|one of|restricted to|mandatory|between|out of range|(cannot|can't) be disabled",
+    re.IGNORECASE,
+)
+_THINKING = re.compile(r"\b(thinking|reasoning)\b", re.IGNORECASE)
+_OTHER_PATHS = re.compile(r"\b(messages|contents|input)[.\[]\S*|`?thinking`? blocks?")
+"""What stands in a conversation has the same names."""
+_OUTPUT = re.compile(
+    r"max(imum)?[_ ]?(number of )?(output|completion|new)?[_ ]?tokens|completion tokens|num_predict",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"(?<![\w.-])(\d{1,3}(?:,\d{3})+|\d+)(?![\w-])")
+_EXCLUSIVE = re.compile(r"exclusive|(lower|less|smaller) than (?!or equal)", re.IGNORECASE)
+_LEAST_OUTPUT = 16
+"""A smaller number in what is said is another one."""
+_NO_SYSTEM = re.compile(
+    r"(system|developer) (instruction|message|prompt|role)s?.{0,20} (not|isn't|aren't) (enabled|support|allow|permit)"
+    r"|not support.{0,20}['\"`]?(system|developer)\b"
+    r"|['\"`](system|developer)['\"`].{0,20} (not|isn't) (enabled|support|allow|permit)",
+    re.IGNORECASE,
+)
+_VAGUE = ("type", "include", "reasoning", "effort", "summary")
+"""Names that say little without what is before them."""
+
 _HINTS: dict[type[UpstreamError], str] = {
     ContextTooLong: "shorten the messages, or use a model with a longer context",
     ContentFiltered: "the vendor's rules refuse this content: change the messages",
@@ -145,6 +177,7 @@ class _Error(Struct):
     code: Any = None
     status: Any = None
     details: Any = None
+    param: Any = None
 
 
 class _Body(Struct):
@@ -167,12 +200,62 @@ def refusal(
     """The error that a refused request means. `headers` are the response's, in lower case."""
     error = _error_in(body)
     said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
-    kind = _kind(error, said, status)
     wait = retry_after(headers or {})
-    refused = _error(kind, f"{where} answered {status}: {said[:_EXCERPT]}", status)
+    refused = _error(error, said, status, f"{where} answered {status}: {said[:_EXCERPT]}")
     refused.retry_after = retry_delay(error.details) if wait is None else wait
-    refused.billed = kind is UpstreamTimeout  # what was refused can't have been paid for
+    refused.billed = isinstance(refused, UpstreamTimeout)  # what was refused can't have been paid for
     return refused
+
+
+def refused_asks(error: UpstreamError, asks: Mapping[str, Any]) -> frozenset[str]:
+    """Which of the `asks` (values by paths of the body) is what this refusal is about; none: it's about something else.
+
+    A value alone is refused where the upstream speaks of values: `PATH=VALUE`.
+    """
+    if type(error) is not Rejected:
+        return frozenset()
+    said = _OTHER_PATHS.sub(" ", error.said)
+    if error.names:
+        about = [
+            path for path in asks if _flat(error.names) in _flat(path) or _named(path, _flat(error.names))
+        ]
+    elif not _REFUSES.search(said):
+        about = []
+    else:
+        flat = _flat(said)
+        about = [path for path in asks if _named(path, flat)] or (asks if _THINKING.search(said) else [])
+    by_value = _OF_VALUE.search(said) is not None
+    return frozenset(
+        f"{path}={asks[path]}" if by_value and isinstance(asks[path], str | bool | int) else path
+        for path in about
+    )
+
+
+def told_output(error: UpstreamError, asked: int) -> int | None:
+    """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
+    if type(error) is not Rejected or not _OUTPUT.search(error.said):
+        return None
+    told = [int(number.replace(",", "")) for number in _NUMBER.findall(error.said)]
+    most = max((number for number in told if _LEAST_OUTPUT < number < asked), default=None)
+    return None if most is None else most - (_EXCLUSIVE.search(error.said) is not None)
+
+
+def refuses_system(error: UpstreamError) -> bool:
+    """The model takes no system message."""
+    return type(error) is Rejected and _NO_SYSTEM.search(f"{error.names} {error.said}") is not None
+
+
+def _named(path: str, flat: str) -> bool:
+    """By the whole path, or the last name in it that means something; vendors spell a name in several ways.
+
+    A summary may be told of as summaries.
+    """
+    parts = [part for part in path.split(".") if part not in _VAGUE]
+    return _flat(path).removesuffix("y") in flat or bool(parts and _flat(parts[-1]) in flat)
+
+
+def _flat(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def failure(where: str, error: Any) -> UpstreamError:
@@ -180,7 +263,7 @@ def failure(where: str, error: Any) -> UpstreamError:
     told = _Error(message=error) if isinstance(error, str) else _converted(error)
     said = str(told.message or told.type or told.code or "unknown error")
     status = told.code if isinstance(told.code, int) else None
-    return _error(_kind(told, said, status), f"{where}: {said[:_EXCERPT]}", status)
+    return _error(told, said, status, f"{where}: {said[:_EXCERPT]}")
 
 
 def says(error: Any) -> bool:
@@ -191,11 +274,14 @@ def says(error: Any) -> bool:
     return any(map(says, inside))
 
 
-def _error(kind: type[UpstreamError], message: str, status: int | None) -> UpstreamError:
+def _error(told: _Error, said: str, status: int | None, message: str) -> UpstreamError:
+    kind = _kind(told, said, status)
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
     if kind is ContextTooLong and _TOO_LONG not in message.lower():
         message = f"{_TOO_LONG}: {message}"
-    return kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
+    error = kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
+    error.said, error.names = said, told.param if isinstance(told.param, str) else ""
+    return error
 
 
 def _converted(error: Any) -> _Error:

@@ -53,7 +53,7 @@ class Speech:
         self._harmony = rules.format == "harmony"
         self._rules = ThinkRules() if self._harmony else rules
         if off is None:
-            off = call.thinking_tokens == 0 and can_disable(provider, call.family, call.model)
+            off = call.thinking_tokens == 0 and can_disable(provider, call)
         self._unasked = off or (
             not call.thinking_tokens and call.effort == "none" and call.family.can_disable
         )

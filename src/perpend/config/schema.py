@@ -139,6 +139,8 @@ class ModelConfig(Section, frozen=True):
     """Default: the listed price; an embedded model is free."""
     context: Positive | None = None
     """Its window in tokens; default: not known for a provider's, the engine's for an embedded one."""
+    max_output: Positive | None = None
+    """Tokens that it writes at most, thinking and answer together; default: as its provider or family is known for."""
     effort_tokens: dict[Effort, NonNegative] = field(default_factory=dict[Effort, int])
     """Thinking tokens for effort words, in place of the family's."""
     answer_tokens: Positive | None = None

@@ -14,7 +14,7 @@ from perpend.backends import Backend, Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header, signer_of
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
-from perpend.backends.families import Family, family_named, family_of
+from perpend.backends.families import Family, family_named, family_of, output_limit
 from perpend.backends.http import Account, HTTPClient, Patience, Signer
 from perpend.backends.providers import Provider, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
@@ -174,13 +174,25 @@ class Models:
             price=dearest(prices.values()),
             prices=prices,
             fallbacks=fallbacks,
+            told_output=lambda: backend.max_output if isinstance(backend, Deployments) else None,
             speed=Speed(),
             effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
+            max_output=row.max_output or self._max_output(name, row, family),
             **({"width": partial(self._engines.slots, name)} if row.embedded else {}),
         )
+
+    def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
+        """The least of its places'."""
+        limits: list[int] = []
+        for place in row.places:
+            found = account_of(place.provider, self._config.providers.get(place.provider))
+            here = found[0].max_output if found else {}
+            limit = output_limit(place.name or name, here, family.max_output)
+            limits += [] if limit is None else [limit]
+        return min(limits, default=None)
 
     def _facts(self, name: str, row: ModelConfig) -> ModelFacts | None:
         """Of an embedded model, where they are known yet."""

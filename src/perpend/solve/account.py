@@ -29,7 +29,7 @@ class Account:
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
         self.left_out: set[str] = set()
-        """Fields of their sampling that some calls were made without."""
+        """What some calls were made without: fields of their sampling, and what a server refuses."""
         self.weighs: dict[str, int] = {}
         """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
         self.shown: int | None = None

@@ -60,6 +60,8 @@ class Asking(Struct, frozen=True):
             messages=tuple(messages),
             max_tokens=budget.output,
             effort="low" if thinking_tokens else "none",
+            by_default=True,
+            hidden=True,
             sampling=Sampling(temperature=temperature, seed=seed),
         )
         draft = self._draft(call)
@@ -96,6 +98,8 @@ class Asking(Struct, frozen=True):
             messages=tuple(messages) if continues else _gone_on(messages, begun),
             max_tokens=1 if continues else _WORD,
             phase="answering",
+            by_default=True,
+            hidden=True,
             sampling=Sampling(temperature=0.0),
             continuation=model.family.skip + begun if continues else "",
             weighs=most,

@@ -13,6 +13,7 @@ async def count_input(request: Request, model: ServedModel) -> int:
         family=model.family,
         messages=request.messages,
         max_tokens=1,
+        by_default=True,
         form=request.form,
         continuation=model.family.open if thinks and model.backend.continues else "",
     )
@@ -39,6 +40,7 @@ async def bounded_input(
         family=model.family,
         messages=messages,
         max_tokens=1,
+        by_default=True,
         form=request.form,
         continuation=model.family.open + thought,
     )

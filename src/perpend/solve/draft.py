@@ -15,14 +15,11 @@ from perpend.types import (
     Called,
     CallFailed,
     Candidate,
-    Sampling,
     StopReason,
     ThinkingDelta,
     TokenLogprob,
     Usage,
 )
-
-_LEFT_TO_MODELS = Sampling()
 
 
 class Draft:
@@ -40,7 +37,7 @@ class Draft:
         self.said = Transcript()
         self.logprobs: list[TokenLogprob] = []
         self.left_out: set[str] = set()
-        """Fields of the sampling that some call was made without."""
+        """What some call was made without: fields of the sampling, and what its server refuses."""
         self.weighed: Mapping[str, float] | None = None
         """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
         self._calls = 0
@@ -126,8 +123,6 @@ class Draft:
         model = self.means.model
         worst = model.price.worst_case(self.input_bound, call.max_tokens)
         thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
-        if call.sampling != _LEFT_TO_MODELS:
-            self.left_out.update(model.backend.left_out(call))
         self._calls += 1
         stream = CallStream(self.means, call, self.index)
         billed = True
@@ -157,6 +152,8 @@ class Draft:
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
                     self.weighed = stream.end.weighed
+                # known only now: a refusal on the way may have taught it
+                self.left_out.update(model.backend.left_out(call))
                 stream.learn()
 
     def _paid_once(self, used: Usage) -> Usage:

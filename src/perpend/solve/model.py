@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import msgspec
 
-from perpend.accounting.budgets import Costs
+from perpend.accounting.budgets import Bounds, Costs
 from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
@@ -44,10 +44,14 @@ class ServedModel:
     answer_tokens: int
     context: int | None
     """Window in tokens; None where it isn't known."""
+    max_output: int | None = None
+    """Tokens that it writes at most, thinking and answer together; None where it isn't known."""
     calibration: Calibration | None = None
     """What `perpend calibrate` measured."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """By provider, where several serve it and their prices differ."""
+    told_output: Callable[[], int | None] = lambda: None
+    """As `max_output`, by what its places have refused since."""
     width: Callable[[], int] = lambda: _WIDTH
     """Calls of one request that it takes at once."""
     fallbacks: tuple[str, ...] = ()
@@ -57,9 +61,15 @@ class ServedModel:
         return self.price if provider is None else self.prices.get(provider, self.price)
 
     @property
+    def bounds(self) -> Bounds:
+        known = [most for most in (self.max_output, self.told_output()) if most is not None]
+        return Bounds(min(known, default=None), self.family.most_thinking)
+
+    @property
     def usual_tokens(self) -> dict[Effort, int] | None:
         """What each effort usually takes, measured or by the family's row; None where budgets are kept otherwise."""
-        if self.family.budget != "effort_only":
+        exact = self.family.budget == "exact" and self.backend.continues
+        if exact or self.family.budget in ("none", "native_hard", "native_soft"):
             return None
         if self.calibration is not None and (measured := self.calibration.usual):
             return measured

@@ -330,6 +330,8 @@ class Session(Struct, frozen=True):
             messages=messages or self.request.messages,
             max_tokens=budget.output,
             effort=effort if budget.thinking else "none",
+            by_default=self.request.effort is None,
+            hidden=self.request.visibility == "hidden",
             form=self.request.form,
             cache=self.request.cache,
             sampling=sampling or self.request.sampling,

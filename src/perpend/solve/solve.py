@@ -38,6 +38,7 @@ from perpend.types import (
     Limits,
     Plan,
     Request,
+    Sampling,
     Started,
     StopReason,
     Thought,
@@ -145,6 +146,9 @@ async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepa
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
     resolve = resolved(plan.effort)
     budget = resolve(model, bound, limits)
+    if budget.output < (limits.max_output_tokens or 0) and budget.output == model.bounds.output:
+        reason = f"{plan.reason}, at most the {budget.output} tokens that the model writes"
+        plan = replace(plan, reason=reason)
     return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
 
 
@@ -160,6 +164,7 @@ def resolved(effort: Effort) -> Resolve:
             context=model.context,
             prompt=input_bound,
             costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
+            model=model.bounds,
         )
 
     return resolve
@@ -261,13 +266,17 @@ class _Solving:
         )
 
     def _left_out(self) -> list[str]:
-        """What was asked of sampling and no model could be asked for; a strategy's own wishes aren't the client's."""
-        asked = msgspec.to_builtins(self._session.request.sampling)
-        return [field for field in asked if field in self._account.left_out]
+        """What no model could be asked for; what a strategy wished of sampling isn't the client's."""
+        asked: dict[str, Any] = msgspec.to_builtins(self._session.request.sampling)
+        return [*(field for field in asked if field in self._account.left_out), *self._refused()]
+
+    def _refused(self) -> list[str]:
+        return sorted(self._account.left_out - {*Sampling.__struct_fields__})
 
     def _plan(self) -> Plan:
         """What was decided, before and on the way."""
-        plan, notes = self._prepared.plan, self._account.notes
+        plan, refused = self._prepared.plan, self._refused()
+        notes = [*self._account.notes, *(f"{name} is refused there" for name in refused)]
         return replace(plan, reason=", ".join((plan.reason, *notes))) if notes else plan
 
     def _report(self) -> BudgetReport:

@@ -28,7 +28,8 @@ COMPLETE: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_call
 """Ends of an answer that is whole."""
 Ending = Literal["whole", "stop_sequence", "tool_calls", "content_filter", "cut"]
 """What a client has to know of an answer's end: whether it can be taken for all that there was to say."""
-LoweredBy = Literal["max_tokens", "context", "cost_cap", "deadline", "load", "allowance"]
+LoweredBy = Literal["max_tokens", "model", "context", "cost_cap", "deadline", "load", "allowance"]
+"""`model`: it thinks, or writes, no more than that."""
 
 
 def ending(stop_reason: StopReason, content: tuple[Part, ...]) -> Ending:
