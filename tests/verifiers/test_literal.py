@@ -5,6 +5,7 @@ import pytest
 from perpend.errors import BadRequest
 from perpend.types import Candidate
 from perpend.verifiers import Task, verifiers
+from perpend.verifiers.literal import value
 
 GRID = "[[1,2],[3,4]]"
 
@@ -44,3 +45,8 @@ async def test_equal_values_are_one_vote() -> None:
 async def test_a_gold_that_is_none() -> None:
     with pytest.raises(BadRequest, match="literal"):
         await verifiers.get("literal")().verify(Task(gold="f(x)"), Candidate(answer="1"))
+
+
+def test_a_minus_sign_of_unicode_is_one() -> None:
+    assert value("The list is [−1, 2]") == [-1, 2]
+    assert value('["−1"]') == ["−1"]

@@ -11,7 +11,7 @@ from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
 from perpend.solve.asking import Asking
 from perpend.types import Answer, Candidate, ToolUse, Verdict, VerifierSpec
-from perpend.verifiers import Asked, Task, Verifier
+from perpend.verifiers import GOLD, Asked, Task, Verifier
 
 Judging = Callable[[], AbstractAsyncContextManager[Asking]]
 
@@ -28,12 +28,19 @@ async def grade(
     candidate: Candidate,
     model: Asked | None = None,
 ) -> Verdict:
-    """Raises BadRequest where the problem is graded elsewhere."""
+    """A problem whose gold can't be read is failed, and says why: the others go on. Raises BadRequest where it's graded
+    elsewhere.
+    """
     if problem.verifier is None:
         raise BadRequest(f"{problem.id} can't be graded here: its suite has no verifier", field="SUITE")
     question = "\n\n".join(message.text for message in problem.messages)
     task = Task(question=question, gold=problem.gold, model=model)
-    return await verifier(problem.verifier).verify(task, candidate)
+    try:
+        return await verifier(problem.verifier).verify(task, candidate)
+    except BadRequest as error:
+        if error.field != GOLD:
+            raise
+        return Verdict(0.0, False, error.message)
 
 
 class Grader:

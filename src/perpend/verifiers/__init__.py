@@ -15,9 +15,10 @@ from perpend.verifiers import (
     self_score,
     texts,
 )
-from perpend.verifiers.contract import Asked, Task, Verifier, made, verifier_spec, verifiers
+from perpend.verifiers.contract import GOLD, Asked, Task, Verifier, made, verifier_spec, verifiers
 
 __all__ = [
+    "GOLD",
     "Asked",
     "Task",
     "Verifier",

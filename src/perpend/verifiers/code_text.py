@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest
+from perpend.verifiers.contract import GOLD
 
 _FENCE = re.compile(
     r"^[ \t]*(```+|~~~+)[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -100,4 +101,4 @@ def _wrong(what: str) -> BadRequest:
         '"assert f(1) == 2", [{"stdin": "1", "stdout": "2"}, …], or '
         '{"test": "def check(candidate): …", "entry_point": "f"}'
     )
-    return BadRequest(f"the gold isn't made of tests: {what}", hint=hint, field="verifier.gold")
+    return BadRequest(f"the gold isn't made of tests: {what}", hint=hint, field=GOLD)

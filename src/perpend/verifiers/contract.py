@@ -20,6 +20,9 @@ from perpend.registry import Registry, checked_options
 from perpend.types import Candidate, Message, Verdict, VerifierSpec
 from perpend.verifiers.final import alike
 
+GOLD = "verifier.gold"
+"""The field that is named where a gold is at fault."""
+
 
 class Asked(Protocol):
     """A model that may be asked about a candidate, at the expense of the request that the candidate is for."""
@@ -63,9 +66,7 @@ class Task:
     def right(self) -> str:
         """The gold; raises BadRequest where there is none."""
         if self.gold is None:
-            raise BadRequest(
-                "this verifier needs the right answer", hint="give a gold", field="verifier.gold"
-            )
+            raise BadRequest("this verifier needs the right answer", hint="give a gold", field=GOLD)
         return self.gold
 
     @property

@@ -9,7 +9,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
-from perpend.verifiers.contract import Task, Verifier, verifiers
+from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 from perpend.verifiers.math_text import boxed
 
 _EXPRESSION = re.compile(r"[\d+\-*/()\s]*\d[\d+\-*/()\s]*")
@@ -32,7 +32,7 @@ class Countdown(Verifier):
         try:
             goal = msgspec.json.decode(task.right, type=Goal)
         except msgspec.DecodeError as error:
-            raise BadRequest(f"the gold is no goal: {error}", field="verifier.gold") from None
+            raise BadRequest(f"the gold is no goal: {error}", field=GOLD) from None
         said = expression(candidate.answer)
         if said is None:
             return Verdict(0.0, False, "there is no expression: end with it alone on the last line")

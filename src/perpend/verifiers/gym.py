@@ -19,7 +19,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 from perpend.types import PASSED, Candidate, Verdict
-from perpend.verifiers.contract import Task, Verifier, verifiers
+from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _EVALUATES = "its scorer evaluates what the model wrote"
@@ -61,7 +61,7 @@ class Gym(Verifier):
         try:
             drawn = msgspec.json.decode(task.right, type=Drawn)
         except msgspec.DecodeError as error:
-            raise BadRequest(f"the gold names no problem: {error}", field="verifier.gold") from None
+            raise BadRequest(f"the gold names no problem: {error}", field=GOLD) from None
         dataset, entry = problem(drawn)
         try:
             with _quietly():

@@ -82,7 +82,7 @@ def _both(text: str) -> _Bounds | None:
 
 
 def _bounds(text: str) -> _Bounds | None:
-    pieces = _SIGN.split(text)
+    pieces: list[str] = _SIGN.split(text)
     sides, signs = [side.strip() for side in pieces[::2]], [_WAYS[sign] for sign in pieces[1::2]]
     if not all(sides) or any("=" in side for side in sides):
         return None
@@ -90,7 +90,7 @@ def _bounds(text: str) -> _Bounds | None:
         sides, signs = sides[::-1], [sign.replace(">", "<") for sign in signs[::-1]]
     if len(signs) == 2 and all("<" in sign for sign in signs) and _VARIABLE.fullmatch(sides[1]):
         return _Bounds(sides[1], _low(sides[0], signs[0]), _high(sides[2], signs[1]))
-    return _one(*sides, signs[0]) if len(signs) == 1 else None
+    return _one(sides[0], sides[1], signs[0]) if len(signs) == 1 else None
 
 
 def _one(left: str, right: str, sign: str) -> _Bounds | None:

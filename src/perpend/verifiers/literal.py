@@ -7,8 +7,9 @@ from typing import Any
 
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
-from perpend.verifiers.contract import Task, Verifier, verifiers
+from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 from perpend.verifiers.math_text import announced, boxed
+from perpend.verifiers.notation import keyboard
 
 _FENCED = re.compile(r"```\w*[^\S\n]*\n(.*?)```", re.DOTALL)
 _OPENING = re.compile(r"[\[{(]")
@@ -27,7 +28,7 @@ class Literal(Verifier):
         try:
             right = _read(task.right)
         except ValueError as error:
-            raise BadRequest(f"the gold isn't a literal: {error}", field="verifier.gold") from None
+            raise BadRequest(f"the gold isn't a literal: {error}", field=GOLD) from None
         try:
             given = value(candidate.answer)
         except ValueError:
@@ -47,7 +48,7 @@ def value(text: str) -> Any:
     Raises ValueError where none of these is a literal.
     """
     text = text.strip()
-    for place in _places(text):
+    for place in (*_places(text), *_places(keyboard(text))):
         try:
             return _read(place)
         except ValueError:

@@ -17,7 +17,7 @@ from sympy import Basic, Eq, Expr, I, MatrixBase, N, Poly, cancel
 from perpend.types import PASSED, Verdict
 from perpend.verifiers import bases, intervals, numbers
 from perpend.verifiers.choices import letter
-from perpend.verifiers.math_text import announced, boxed, last_number, money, plain, settled
+from perpend.verifiers.math_text import announced, boxed, last_formula, last_number, money, plain, settled
 from perpend.verifiers.notation import latex
 
 _NO_LIMIT: Any = None
@@ -58,7 +58,11 @@ def equal(gold: str, given: str) -> bool:
     gold, given = _gold(latex(gold)), latex(given)
     if re.fullmatch(r"[A-J]", gold):
         return letter(given) == gold
-    return any(_same(gold, answer) for answer in _answers(given))
+    answers = [(answer, _plainly_same(gold, answer)) for answer in _answers(given)]
+    # SymPy only where nothing else tells
+    return any(same for _, same in answers) or any(
+        _mathematically_same(gold, answer) for answer, same in answers if same is None
+    )
 
 
 def _gold(text: str) -> str:
@@ -70,13 +74,20 @@ def _answers(text: str) -> list[str]:
     if last := settled(text):
         return list(dict.fromkeys(plain(one) for one in (", ".join(dict.fromkeys(boxed(last))), last) if one))
     said = announced(text)
-    if said and numbers.number(plain(said)):
-        return [plain(said)]
-    said = (said, text, last_number(text), money(said or ""))
-    return list(dict.fromkeys(plain(one) for one in said if one))
+    for whole in (said, text):
+        if whole and numbers.number(_unassigned(plain(whole))):
+            return [plain(whole)]
+    found = (said, text, last_number(text), last_formula(text), money(said or ""))
+    return list(dict.fromkeys(plain(one) for one in found if one))
 
 
 def _same(gold: str, given: str) -> bool:
+    same = _plainly_same(gold, given)
+    return _mathematically_same(gold, given) if same is None else same
+
+
+def _plainly_same(gold: str, given: str) -> bool | None:
+    """As text or as exact numbers; None where that doesn't tell."""
     if _tidy(gold) == _tidy(given):
         return True
     if _too_large(gold) or _too_large(given):
@@ -84,10 +95,12 @@ def _same(gold: str, given: str) -> bool:
     first, second = bases.based(_unassigned(gold)), bases.based(_unassigned(given))
     if first or second:
         return bases.same(first, second, (gold, given))
-    gold, given = bases.in_decimals(gold), bases.in_decimals(given)
     one, other = numbers.number(gold), numbers.number(given)
-    if one is not None and other is not None:
-        return numbers.equal(one, other)
+    return None if one is None or other is None else numbers.equal(one, other)
+
+
+def _mathematically_same(gold: str, given: str) -> bool:
+    gold, given = bases.in_decimals(gold), bases.in_decimals(given)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
     gold, given = _as_intervals(gold, given)

@@ -34,6 +34,7 @@ _AREA = re.compile(r"(?:(?<=[A-Za-z]{2})|(?<=[\d ]m))\^\{?[23]\}?(?!\s?[\w(])")
 _ONE_MORE = re.compile(r"\d\$?\s*(?:[,;]|\b(?:and|or)\b)\s*\$?(?:[A-Za-z]\s*=\s*)?$")
 _LAST = re.compile(r"\s*(?:\\?[)\]}]|[$.]*\s*$)")
 """Around the last number of a list."""
+_PLAIN_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}(?![A-Za-z}])")
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,(\[{])(?P<whole>\d+),(?P<part>\d{1,2})(?![\d.,)\]}])|(?<![\d.,])0,(?P<zero>\d+)(?![\d.,])"
 )
@@ -115,6 +116,15 @@ def last_number(text: str) -> str | None:
     before, after = text[: found[-1].start()], text[found[-1].end() :]
     listed = _ONE_MORE.search(before) and _LAST.match(after)
     return None if listed or _PIECE_AFTER.search(before) or _PIECE_BEFORE.match(after) else found[-1][0]
+
+
+def last_formula(text: str) -> str | None:
+    """What the last line ends with, after its last word: more than a number, and no element of a list."""
+    line = text.strip().rpartition("\n")[2]
+    words = list(_PLAIN_WORD.finditer(line))
+    tail = line[words[-1].end() :].strip(" .:,!$") if words else ""
+    listed = bool(words) and words[-1][0].lower() in ("and", "or")
+    return tail if re.search(r"[\\^_]", tail) and tail[0] not in "^_" and not listed else None
 
 
 def plain(text: str) -> str:

@@ -3,7 +3,7 @@
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.choices import letter
-from perpend.verifiers.contract import Task, Verifier, verifiers
+from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 from perpend.verifiers.workers import InWorkers
 
 
@@ -39,7 +39,7 @@ class Choice(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         gold, chosen = letter(task.right), letter(candidate.answer)
         if gold is None:
-            raise BadRequest("the gold names no letter from A to J", field="verifier.gold")
+            raise BadRequest("the gold names no letter from A to J", field=GOLD)
         if chosen is None:
             return Verdict(0.0, False, "no choice was made: end with one letter")
         return PASSED if chosen == gold else Verdict(0.0, False, f"{chosen} is the wrong choice")

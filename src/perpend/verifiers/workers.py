@@ -11,7 +11,7 @@ import msgspec
 from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 from perpend.types import Candidate, Verdict
-from perpend.verifiers.contract import Task, Verifier
+from perpend.verifiers.contract import GOLD, Task, Verifier
 from perpend.verifiers.worker import Pair, Said
 
 _START_S = 60.0
@@ -60,7 +60,7 @@ class Workers:
             return None
         said = _SAID.decode(line)
         if said.refused:
-            raise BadRequest(said.refused, field="verifier.gold")
+            raise BadRequest(said.refused, field=GOLD)
         return said.verdict
 
     async def _ask(self, worker: Process, pair: bytes) -> bytes:
