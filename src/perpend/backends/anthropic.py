@@ -219,12 +219,13 @@ class _MessageReading(Reading[_Event]):
     def end(self) -> CallEnded | None:
         reason = why(self._reason)
         if reason is None and self.done and self._begun:
-            reason = "tool_use" if self.speech.calls.count else "end_turn"
+            reason = "end_turn"
         if reason is None:
             return None
-        return CallEnded(
-            _REASONS.get(reason, "stop"), self._usage(), self._model, self._counts.get("written", 0)
-        )
+        meant = _REASONS.get(reason, "stop")
+        if meant == "stop" and self.speech.calls.count:
+            meant = "tool_calls"
+        return CallEnded(meant, self._usage(), self._model, self._counts.get("written", 0))
 
     def _block(self, index: int, block: _Block, batch: list[CallEvent]) -> None:
         match block.type:
