@@ -257,7 +257,7 @@ def test_an_error_with_nothing_in_it_is_none(error: Any) -> None:
     assert reading.failure is None
 
 
-@pytest.mark.parametrize("word", [None, "", "null"])
+@pytest.mark.parametrize("word", [None, "", " ", "null", "None"])
 def test_what_says_nothing_of_an_end_is_none(word: str | None) -> None:
     """The stream's last event is one, where it says that it is."""
     choice = {"delta": {"content": "4"}, "finish_reason": word}
@@ -266,6 +266,14 @@ def test_what_says_nothing_of_an_end_is_none(word: str | None) -> None:
     assert reading.end() is None
     reading.read([b"[DONE]"])
     assert ended([reading.ended("here")]).reason == "stop"
+
+
+def test_a_message_in_the_place_of_a_delta_is_read_once() -> None:
+    reading = ChatReading(call(), Provider(name="here"))
+    last = b'{"choices": [{"message": {"content": "42"}, "finish_reason": "stop"}]}'
+    assert answer(reading.read([last])) == "42"
+    reading = ChatReading(call(), Provider(name="here"))
+    assert answer(reading.read([b'{"choices": [{"delta": {"content": "42"}}]}', last])) == "42"
 
 
 def test_an_end_alone_is_no_answer() -> None:

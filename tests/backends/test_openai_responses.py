@@ -221,7 +221,11 @@ async def test_kinds_of_items_and_events_that_nobody_knows_are_passed_over() -> 
 
 PART = {"type": "output_text", "text": "Four."}
 MESSAGE = {"type": "message", "id": "m1", "content": [PART]}
-THOUGHT = {"type": "reasoning", "id": "r1", "summary": [{"type": "summary_text", "text": "Two and two."}]}
+THOUGHT: dict[str, Any] = {
+    "type": "reasoning",
+    "id": "r1",
+    "summary": [{"type": "summary_text", "text": "Two and two."}],
+}
 CALL = {"type": "function_call", "id": "f1", "call_id": "c1", "name": "add", "arguments": '{"a": 2}'}
 COMPLETED = {
     "type": "response.completed",
@@ -269,6 +273,11 @@ BARE = {"type": "response.completed", "response": {"status": "completed"}}
             COMPLETED,
         ],
         [{"type": "response.output_text.done", "text": "Four."}, None],
+        [
+            {"type": "response.reasoning_summary_part.done", "part": THOUGHT["summary"][0]},
+            {"type": "response.content_part.done", "output_index": 1, "part": PART},
+            COMPLETED,
+        ],
     ],
 )
 async def test_what_did_not_come_in_pieces_is_read_from_what_ends_it(events: list[Any]) -> None:

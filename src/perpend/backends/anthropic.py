@@ -17,7 +17,7 @@ from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import NOT_YET, Decoders, Reading, relay
+from perpend.backends.reading import Decoders, Reading, relay, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
@@ -218,14 +218,15 @@ class _MessageReading(Reading[_Event]):
         return [*batch, *super().rest()]
 
     def end(self) -> CallEnded | None:
-        reason = self._reason
-        if reason in NOT_YET:
-            if not (self.done and self._begun):
-                return None
-            reason = "tool_use" if self.speech.calls.count else "end_turn"
-        return CallEnded(
-            _REASONS.get(reason or "", "stop"), self._usage(), self._model, self._counts.get("written", 0)
-        )
+        reason = why(self._reason)
+        if reason is None and self.done and self._begun:
+            reason = "end_turn"
+        if reason is None:
+            return None
+        meant = _REASONS.get(reason, "stop")
+        if meant == "stop" and self.speech.calls.count:
+            meant = "tool_calls"
+        return CallEnded(meant, self._usage(), self._model, self._counts.get("written", 0))
 
     def _block(self, index: int, block: _Block, batch: list[CallEvent]) -> None:
         match block.type:

@@ -11,7 +11,7 @@ from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reas
 from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import NOT_YET, Decoders, Reading, merged, relay
+from perpend.backends.reading import Decoders, Reading, merged, relay, why
 from perpend.backends.speech import Speech
 from perpend.types import CallEnded, Usage
 
@@ -100,8 +100,8 @@ class CohereReading(Reading[_Event]):
         if delta.message is not None:
             self._begun = True
             self._said(delta.message, event.index, batch)
-        if (word := delta.finish_reason) not in NOT_YET:
-            self._reason = _REASONS.get(word or "")
+        if (word := why(delta.finish_reason)) is not None:
+            self._reason = _REASONS.get(word)
             if self._reason is None:
                 self.fail(delta.error or word)
         self.done = self.done or event.type == "message-end"

@@ -15,7 +15,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.gemini_request import gemini_asks, gemini_left_out, request
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import NOT_YET, Decoders, Reading, merged, relay
+from perpend.backends.reading import Decoders, Reading, merged, relay, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
@@ -42,7 +42,7 @@ _REASONS: dict[str, Literal["stop", "length", "content_filter"]] = {
     ),
 }
 """The others, such as MALFORMED_FUNCTION_CALL, are failures."""
-_NOT_YET = (*NOT_YET, "FINISH_REASON_UNSPECIFIED")
+_NOT_YET = "FINISH_REASON_UNSPECIFIED"
 
 
 class Gemini:
@@ -160,7 +160,7 @@ class _ResponseReading(Reading[_Response]):
         if candidate.content is not None:
             for part in candidate.content.parts:
                 self._part(part, batch)
-        if (reason := candidate.finish_reason) not in _NOT_YET:
+        if (reason := why(candidate.finish_reason)) not in (None, _NOT_YET):
             self._reason = reason
             if reason not in _REASONS:
                 self.fail(f"{reason} {candidate.finish_message or ''}".strip())

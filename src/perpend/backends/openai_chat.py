@@ -90,6 +90,7 @@ class ChatReading(Reading[Event]):
         self._step = 0  # those of the event at hand
         self._refused = False
         self._begun = False
+        self._pieces = False
         self._details = Details()
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
@@ -112,7 +113,10 @@ class ChatReading(Reading[Event]):
             choice = event.choices[0]
             self._begun = True
             if choice.delta is not None:
+                self._pieces = True
                 self._take(choice.delta, batch)
+            elif choice.message is not None and not self._pieces:  # else it repeats them
+                self._take(choice.message, batch)
             if self._weighs and choice.logprobs:
                 self._weigh(choice.logprobs, choice.delta, batch)
             if (choice.finish_reason or choice.finish) and (word := choice.ended):

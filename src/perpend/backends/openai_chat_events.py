@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.lenient import Lenient
-from perpend.backends.reading import NOT_YET, Decoders
+from perpend.backends.reading import Decoders, why
 from perpend.backends.refusals import failure, says
 from perpend.errors import UpstreamError
 from perpend.types import Likely, TokenLogprob, Usage
@@ -158,8 +158,7 @@ class Choice(Struct, gc=False):
     @property
     def ended(self) -> str | None:
         """Why it did; None: it goes on."""
-        word = self.finish_reason or self.finish
-        return None if word in NOT_YET else word
+        return why(self.finish_reason) or why(self.finish)
 
 
 class Timings(Struct):

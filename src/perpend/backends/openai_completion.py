@@ -16,7 +16,7 @@ from perpend.backends.raw_completion import (
     told,
     usage_of,
 )
-from perpend.backends.reading import NOT_YET, Decoders
+from perpend.backends.reading import Decoders, why
 from perpend.backends.refusals import failure, says
 from perpend.types import Likely, TokenLogprob
 
@@ -96,7 +96,7 @@ class OpenAICompletion(RawCompletion):
             cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
             usage = usage_of(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
         reason = None
-        if choice.finish_reason not in NOT_YET:
+        if why(choice.finish_reason) is not None:
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
             reason = reason_for(choice.finish_reason == "length", word, call)
         generated = tokens.completion_tokens if tokens else None

@@ -74,6 +74,7 @@ class Event(Struct):
     content_index: int = 0
     summary_index: int = 0
     item: Raw = Raw()
+    part: _Part | None = None
     response: _Response | None = None
     error: Any = None
     message: str | None = None
@@ -95,6 +96,14 @@ _TEXTS = {
     "response.custom_tool_call_input": "input",
 }
 """Events that come in pieces, and which kind of text they give."""
+_PARTS = {
+    "output_text": "message",
+    "refusal": "message",
+    "reasoning_text": "reasoning_text",
+    "summary_text": "summary",
+}
+"""Which kind of text a part is, by its type."""
+_PART_ENDS = ("response.content_part.done", "response.reasoning_summary_part.done")
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
 
@@ -143,7 +152,11 @@ class ResponsesReading(Reading[Event]):
             if how == "delta" and event.delta:
                 self._text(at, kind, event, event.delta, batch)
             elif how == "done":
-                self._text_done(at, kind, event, batch)
+                text = event.text or event.refusal or event.input or arguments_text(event.arguments)
+                self._text_done(at, kind, event, text, batch)
+        elif name in _PART_ENDS and event.part:
+            kind, text = _PARTS.get(event.part.type, "message"), event.part.text or event.part.refusal or ""
+            self._text_done(at, kind, event, text, batch)
         elif name == "response.reasoning_summary_part.added":
             if event.summary_index and self._said.get(at) == "summary":
                 self.speech.thought(_BETWEEN, batch)
@@ -163,7 +176,8 @@ class ResponsesReading(Reading[Event]):
         self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
         if kind == "message":
             self._said[at] = kind
-            self._refused = self._refused or event.type.startswith("response.refusal")
+            part_refuses = event.part is not None and event.part.type == "refusal"
+            self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
             self.speech.answer(text, batch)
             _weigh(event.logprobs, batch)
         elif kind in ("reasoning_text", "summary"):
@@ -175,10 +189,9 @@ class ResponsesReading(Reading[Event]):
             self._said[at] = kind
             self.speech.call(batch, at, "", "", text)
 
-    def _text_done(self, at: int, kind: str, event: Event, batch: list[CallEvent]) -> None:
+    def _text_done(self, at: int, kind: str, event: Event, text: str, batch: list[CallEvent]) -> None:
         """What came in pieces comes once more; so may what didn't."""
         part = event.summary_index if kind == "summary" else event.content_index
-        text = event.text or event.refusal or event.input or arguments_text(event.arguments)
         if not text or (at, kind, part) in self._parts or at in self._over:
             return
         if kind == "summary" and part and self._said.get(at) == kind:

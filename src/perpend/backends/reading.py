@@ -25,8 +25,7 @@ C = TypeVar("C", bound=Struct)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DONE = b"[DONE]"
 _EXCERPT = 300
-NOT_YET = (None, "", "null")
-"""What servers say of how a response ended, before it has."""
+_NOT_YET = ("", "null", "none")
 
 
 class Decoders(Generic[E]):
@@ -147,6 +146,11 @@ class Reading(ABC, Generic[E]):
             if mended == payload:
                 raise
             return self._decoders.one.decode(mended)
+
+
+def why(word: str | None) -> str | None:
+    """It ended, by what a server says of that; None: it goes on, which many say in a word."""
+    return None if word is None or word.strip().lower() in _NOT_YET else word
 
 
 def merged(before: C | None, latest: C | None) -> C | None:

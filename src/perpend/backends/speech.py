@@ -52,11 +52,8 @@ class Speech:
         rules = call.family.think or ThinkRules()
         self._harmony = rules.format == "harmony"
         self._rules = ThinkRules() if self._harmony else rules
-        if off is None:
-            off = call.thinking_tokens == 0 and can_disable(provider, call)
-        self._unasked = off or (
-            not call.thinking_tokens and call.effort == "none" and call.family.can_disable
-        )
+        self._asked, self._provider, self._off = call, provider, off
+        self._unasked = False
         self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
         self._answered = False
         self._reasoned = False  # in a field of its own
@@ -66,9 +63,15 @@ class Speech:
         self._call = ""  # the id of one that is written in the text
         if provider.splits == "never" and self._rules.begins == "thinking":
             self._head = None
-            self._parser = think_parser(self._rules, thinking=False if off or held else None)
+            self._parser = think_parser(self._rules, thinking=False if held or self._is_off() else None)
         elif thinks_first or (provider.splits == "if_told" and self._rules.begins == "thinking"):
-            self._may_be_inside = not off and not self._harmony and not self._rules.prose
+            self._may_be_inside = not self._harmony and not self._rules.prose and not self._is_off()
+
+    def _is_off(self) -> bool:
+        call = self._asked
+        if self._off is None:
+            self._off = not call.thinking_tokens and can_disable(self._provider, call)
+        return self._off
 
     def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, beside: str = "") -> None:
         """From a field of its own. `beside`: the whole answer, whose beginning may be of the thought too."""
@@ -78,7 +81,10 @@ class Speech:
             self._learn("always")
             self._settle(batch)
             self._head, self.plain = "", False
-        self._reasoned = True
+        if not self._reasoned:
+            self._reasoned, call = True, self._asked
+            wanted = call.thinking_tokens or call.effort != "none" or not call.family.can_disable
+            self._unasked = not wanted or self._is_off()
         if self._unasked and not self._answered and not self.calls.count:
             self._aside.append(text)
         else:

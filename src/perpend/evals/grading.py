@@ -40,7 +40,7 @@ async def grade(
     except BadRequest as error:
         if error.field != GOLD:
             raise
-        return Verdict(0.0, False, error.message)
+        return Verdict(0.0, False, f"{problem.id}: {error.message}")
 
 
 class Grader:
