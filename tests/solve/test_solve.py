@@ -127,7 +127,21 @@ async def test_a_cap_is_refused_where_no_price_is_known() -> None:
         await spine.ask(request(max_cost_usd=Decimal(1)))
     assert refused.value.field == "max_cost_usd"
     assert not backend.calls
-    assert (await spine.ask(request())).cost_usd == 0
+
+
+async def test_a_cost_that_nobody_knows_is_told_as_unknown_everywhere() -> None:
+    spine = Spine(ReplayBackend([chat(20, 10)]), family="generic", price=UNKNOWN)
+    answer = await spine.ask(request(progress=True))
+    assert answer.cost_usd is None
+    assert [candidate.cost_usd for candidate in answer.candidates] == [None]
+    assert spine.row.cost_usd is None
+    told = [event.cost_usd for event in spine.events if isinstance(event, Progress)]
+    assert set(told) == {None}
+
+
+async def test_what_used_nothing_cost_nothing_whatever_the_price() -> None:
+    assert UNKNOWN.cost(Usage()) == 0
+    assert UNKNOWN.cost(Usage(input=1)) is None
 
 
 def chat(thinking: int, answer: int) -> list[list[ThinkingDelta | AnswerDelta | CallEnded] | float]:

@@ -1,7 +1,7 @@
 """What `perpend launch` says: before, why a model fits an agent; after, what the agent used."""
 
 from perpend.cli.launch_agents import Agent
-from perpend.cli.usage import dollars
+from perpend.cli.usage import spent
 from perpend.engine.catalogue import Weights, catalogue
 from perpend.solve import ServedModel
 from perpend.storage.store import Store
@@ -42,7 +42,7 @@ def account(store: Store, key: KeyRow) -> str:
         f"{used.input:,} tokens in ({used.cached:,} cached)",
         f"{used.thinking:,} thinking",
         f"{used.answer:,} answer",
-        dollars(used.cost_usd),
+        spent(used),
         f"cut short: {', '.join(cut) or 'nothing'}",
     )
     return f"{key.name} used {' · '.join(parts)}"

@@ -22,7 +22,8 @@ class Choice(Struct, frozen=True, kw_only=True):
 def choose(runs: Sequence[Reported]) -> Choice:
     """`runs`: settings of one set of problems, from the least thinking to the most."""
     best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
-    cheapest_first = sorted(runs, key=_expense)
+    priced = all(run.summary.cost_usd is not None for run in runs)
+    cheapest_first = sorted(runs, key=_expense if priced else _tokens)
     for run in cheapest_first:
         if run is best:
             break
@@ -51,8 +52,12 @@ def hurt(runs: Sequence[Reported]) -> list[Difference]:
 
 
 def _expense(run: Reported) -> tuple[float, float]:
-    """Dollars where they are known to differ, else tokens."""
+    """Dollars, and tokens where those are the same."""
     return run.summary.cost_usd or 0.0, run.output_tokens
+
+
+def _tokens(run: Reported) -> tuple[float, float]:
+    return 0.0, run.output_tokens
 
 
 def _same(run: Reported, best: Reported, against: Comparison) -> str:

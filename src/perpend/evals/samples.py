@@ -51,7 +51,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     thinking: str = ""
     verdict: Verdict | None = None
     usage: Usage = Usage()
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
     seconds: float = 0.0
     truncated: bool = False
     stop_reason: StopReason | None = None
@@ -94,7 +94,7 @@ def row_of(sample: Sample, settings: Settings) -> Row:
         correct=sample.correct,
         answer=sample.answer or None,
         thinking_tokens=sample.usage.thinking,
-        cost_usd=float(sample.cost_usd),
+        cost_usd=None if sample.cost_usd is None else float(sample.cost_usd),
         seconds=sample.seconds,
         truncated=sample.truncated,
         refused=sample.stop_reason == "content_filter",
