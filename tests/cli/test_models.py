@@ -114,6 +114,30 @@ class TestShow:
         facts = json.loads(capsys.readouterr().out)
         assert (facts["family"], facts["price"]["output"], facts["provider"]["name"]) == ("qwen3", 3, "lab")
 
+    @pytest.mark.parametrize("name", ["nowhere/x", "nowhere/deepseek-r1", "opneai/o3"])
+    def test_a_provider_that_does_not_exist_is_refused_naming_those_that_do(self, name: str) -> None:
+        with pytest.raises(NotFound, match="unknown provider") as refused:
+            models("show", name)
+        assert "openai" in str(refused.value.hint)
+        assert "deepinfra" in str(refused.value.hint)
+
+    @pytest.mark.parametrize("name", ["o5", "gpt5", "no-such-model"])
+    def test_a_name_that_nobody_knows_is_not_taken_for_weights(self, name: str) -> None:
+        with pytest.raises(NotFound, match=f"nothing is known of '{name}'") as refused:
+            models("show", name)
+        assert "weights named" not in refused.value.message
+
+    def test_a_hosts_copy_has_the_hosts_price_or_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("show", "openrouter/deepseek/deepseek-r1", "--json")
+        assert json.loads(capsys.readouterr().out)["price"] is None
+        models("show", "nvidia/deepseek-ai/deepseek-r1")
+        assert re.search(r"^price +unknown$", capsys.readouterr().out, re.MULTILINE)
+        models("show", "deepinfra/deepseek-ai/DeepSeek-R1", "--json")
+        price = json.loads(capsys.readouterr().out)["price"]
+        assert (price["provider"], price["output"]) == ("deepinfra", 2.4)
+        models("show", NAME, "--json")
+        assert json.loads(capsys.readouterr().out)["price"]["output"] == 0, "it runs here"
+
     def test_an_unknown_name_gets_the_nearest(self) -> None:
         with pytest.raises(NotFound, match="did you mean 'smollm2-135m'"):
             models("show", "smolm2-135m")
@@ -144,6 +168,21 @@ class TestPrices:
         assert "1 prices read, 1 of them new or changed" in told.err
         assert "new-model" in told.out
 
-    def test_an_unlisted_model_has_no_price(self) -> None:
+    @pytest.mark.parametrize(
+        "name", ["nobodys-model", "openrouter/deepseek/deepseek-r1", "nvidia/deepseek-r1"]
+    )
+    def test_an_unlisted_model_has_no_price(self, name: str) -> None:
         with pytest.raises(NotFound, match="no price"):
-            models("prices", "nobodys-model")
+            models("prices", name)
+
+    def test_the_guides_prices_beside_those_in_force(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("prices", "--against", "guide", "--json")
+        lines = json.loads(capsys.readouterr().out)
+        o3 = next(line for line in lines if line["guide"]["model"] == "o3")
+        assert (o3["guide"]["output"], o3["listed"]["output"], o3["differs"]) == (40, 8, True)
+        assert o3["listed"]["source"]
+        assert o3["listed"]["checked"]
+        models("prices", "o3", "--against", "guide")
+        assert re.search(r"10.00 / 40.00.*2.00 / 8.00.*differs", capsys.readouterr().out)
+        with pytest.raises(NotFound, match="the guide has no price"):
+            models("prices", "kimi-k3", "--against", "guide")

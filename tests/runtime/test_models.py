@@ -137,8 +137,22 @@ async def test_summaries_are_written_by_the_cheap_tier_or_where_it_is_missing_by
 async def test_a_hosted_model_that_nobody_priced_is_not_taken_for_free(config: Config) -> None:
     async with await Runtime.open(config) as runtime:
         assert not runtime.models.resolve("mine/any").price.known
-        assert runtime.models.resolve("mine/gpt-4o").price.known
+        assert not runtime.models.resolve("mine/gpt-4o").price.known, "what OpenAI asks is no host's price"
         assert runtime.models.resolve("some/file.gguf").price.known
+
+
+async def test_an_account_at_a_known_place_has_that_places_prices_whatever_it_is_called(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "secret")
+    second = ProviderConfig(like="openai", api_key_env="KEY")
+    proxy = replace(second, base_url="http://127.0.0.1:1/v1")
+    native = ProviderConfig(like="dashscope", api_key_env="KEY")
+    config = replace(config, providers={"second": second, "proxy": proxy, "native": native})
+    async with await Runtime.open(config) as runtime:
+        known = {name: runtime.models.resolve(name).price.known for name in ("second/gpt-4o", "proxy/gpt-4o")}
+        assert known == {"second/gpt-4o": True, "proxy/gpt-4o": False}
+        assert runtime.models.resolve("native/qwen-plus").price.known
 
 
 async def test_places_and_keys_of_a_model_are_its_deployments(
@@ -146,14 +160,17 @@ async def test_places_and_keys_of_a_model_are_its_deployments(
 ) -> None:
     monkeypatch.setenv("KEY_1", "one")
     monkeypatch.setenv("KEY_2", "two")
-    pooled = ProviderConfig(base_url="http://127.0.0.1:1/v1", api_key_env=("KEY_1", "KEY_2"))
+    pooled = ProviderConfig(like="openai", api_key_env=("KEY_1", "KEY_2"))
+    mine = ProviderConfig(like="openai", api_key_env="KEY_1")
     places = (
         DeploymentConfig(provider="pooled", name="gpt-4o", weight=2),
         DeploymentConfig(provider="mine", name="gpt-4o-mini"),
     )
     model = ModelConfig(deployments=places, fallbacks=("fast",))
     config = replace(
-        config, providers={**config.providers, "pooled": pooled}, models={**config.models, "m": model}
+        config,
+        providers={**config.providers, "pooled": pooled, "mine": mine},
+        models={**config.models, "m": model},
     )
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve("m")

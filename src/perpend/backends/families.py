@@ -155,6 +155,8 @@ def family_named(name: str) -> Family:
 
 _BEDROCK = re.compile(r"^(?:[a-z]+\.)+")
 """What stands before a model's name there: its region, its maker."""
+_FIREWORKS = re.compile(r"(?<=\d)p(?=\d)")
+"""There a version's point is a p: glm-4p6."""
 
 
 @lru_cache(maxsize=1024)
@@ -162,7 +164,7 @@ def family_of(model: str) -> Family:
     """The row whose glob says most of a model's name; `generic` matches all."""
     lowered = model.lower()
     last = lowered.rpartition("/")[2]
-    names = (lowered, last, _BEDROCK.sub("", last))
+    names = (lowered, last, _BEDROCK.sub("", last), _FIREWORKS.sub(".", last))
     return max(
         families().values(),
         key=lambda family: max(

@@ -7,6 +7,7 @@ import msgspec
 from perpend.backends.contract import Call
 from perpend.backends.families import Family, nearest_effort
 from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
+from perpend.types import Text
 
 
 def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_field: str = "") -> None:
@@ -31,9 +32,34 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
 
 
 def can_disable(provider: Provider, family: Family, model: str) -> bool:
-    """The model can be made not to think, and there is a knob for it here."""
+    """The model can be made not to think, by a knob here or by a word of its own."""
+    return family.can_disable and (bool(family.soft_switch) or _has_off(provider, family, model))
+
+
+def soft_switched(call: Call, provider: Provider) -> Call:
+    """The call, with the family's word for not thinking in its last user message, where no field here says it."""
+    family = call.family
+    by_word = family.can_disable and family.soft_switch and not _has_off(provider, family, call.model)
+    if call.thinking_tokens or not by_word:
+        return call
+    last = max((at for at, one in enumerate(call.messages) if one.role == "user"), default=None)
+    if last is None:
+        return call
+    _, word = family.soft_switch
+    asked = call.messages[last].content
+    content = f"{asked} {word}" if isinstance(asked, str) else (*asked, Text(word))
+    switched = msgspec.structs.replace(call.messages[last], content=content)
+    return msgspec.structs.replace(
+        call, messages=(*call.messages[:last], switched, *call.messages[last + 1 :])
+    )
+
+
+def _has_off(provider: Provider, family: Family, model: str) -> bool:
+    """A knob that is sent whether there is to be thinking or not doesn't switch it off."""
     knobs = _of_provider(provider, family, model) or _of_family(family, "")
-    return family.can_disable and any(knob.off is not None for knob in knobs)
+    return any(
+        knob.off is not None and (knob.off != knob.on or knob.off in (BUDGET, EFFORT)) for knob in knobs
+    )
 
 
 def _of_provider(provider: Provider, family: Family, model: str) -> list[Knob]:

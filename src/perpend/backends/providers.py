@@ -74,6 +74,8 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Its own names for fields of the body; an empty one: it refuses that field."""
     background: tuple[Effort, ...] = ()
     """Efforts at which a response is made in the background, where it outlives its connection."""
+    prices: str = ""
+    """The provider under whose name its prices are listed; empty: its own."""
     source: str = "config"
     date: datetime.date = datetime.date.min
     note: str = ""

@@ -11,7 +11,7 @@ from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Backend, Upstream, backends
-from perpend.backends.accounts import account_of, check_wire, key_header, signer_of
+from perpend.backends.accounts import account_of, check_wire, key_header, seller_of, signer_of
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
 from perpend.backends.families import Family, family_named, family_of
@@ -210,7 +210,10 @@ class Models:
         return price_list(self._home)
 
     def _listed_price(self, upstream_name: str, provider: str) -> Price:
-        return Price() if provider == EMBEDDED else self._list.price(upstream_name, provider) or UNKNOWN
+        if provider == EMBEDDED:
+            return Price()
+        seller = seller_of(provider, self._config.providers.get(provider))
+        return self._list.price(upstream_name, seller) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)
