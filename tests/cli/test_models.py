@@ -1,15 +1,19 @@
 """`perpend models`: what is known, what is here, and what goes."""
 
+import hashlib
 import json
 import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from perpend.cli.models import app
 from perpend.engine.catalogue import IndexSource, find
 from perpend.engine.partial import Partial
-from perpend.errors import NotFound
+from perpend.errors import BadRequest, NotFound, WeightsError
 
 NAME = "smollm2-135m"
 
@@ -82,6 +86,71 @@ def test_a_wrong_name_is_met_with_the_nearest() -> None:
     with pytest.raises(NotFound) as refused:
         models("rm", "smolm2-135m")
     assert NAME in str(refused.value.hint)
+
+
+FILE = "hf:someone/Reasoner-GGUF/DeepSeek-R1-Distill-Qwen-0.1B-Q4_K_M.gguf"
+TINY = find("tiny").path(Path()).read_bytes()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A hub on loopback with one file, whose bytes may be exchanged."""
+    kept = {"bytes": TINY}
+    stated = {"ETag": f'"{hashlib.sha256(TINY).hexdigest()}"', "Content-Length": str(len(TINY))}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            for name, value in stated.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(kept["bytes"])
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 -- the parent's name for it
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        yield kept
+        server.shutdown()
+
+
+class TestAFileOfTheHub:
+    def test_is_pulled_listed_shown_and_removed(
+        self, hub: dict[str, bytes], home: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        models("pull", FILE)
+        said = capsys.readouterr()
+        path = Path(said.out.strip())
+        assert path.read_bytes() == TINY
+        assert "the Hugging Face hub (someone/Reasoner-GGUF)" in said.err
+        models("list", "--json")
+        row = next(row for row in json.loads(capsys.readouterr().out) if row["name"] == FILE)
+        assert (row["pulled"], row["size"], row["layers"]) == (True, len(TINY), 4)
+        assert row["ram"] > len(TINY)
+        models("show", FILE, "--json")
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["family"], facts["context"], facts["path"]) == ("deepseek-r1-distill", 512, str(path))
+        models("show", FILE)
+        assert "the Hugging Face hub (someone/Reasoner-GGUF)" in capsys.readouterr().out
+        models("rm", FILE)
+        assert not path.exists()
+        models("list", "--json")
+        assert FILE not in [row["name"] for row in json.loads(capsys.readouterr().out)]
+
+    def test_that_is_another_than_was_stated_is_refused(self, hub: dict[str, bytes], home: Path) -> None:
+        hub["bytes"] = TINY[:-1] + b"!"
+        with pytest.raises(WeightsError, match="is not hf:someone"):
+            models("pull", FILE)
+        assert not list((home / "weights").rglob("*.gguf"))
+
+    def test_whose_name_is_none(self) -> None:
+        for command in ("pull", "show", "rm"):
+            with pytest.raises(BadRequest, match="names no file of the hub"):
+                models(command, "hf:someone/file.gguf")
 
 
 class TestShow:

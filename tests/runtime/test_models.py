@@ -14,7 +14,7 @@ from perpend.config import (
     PriceConfig,
     ProviderConfig,
 )
-from perpend.engine.catalogue import catalogue
+from perpend.engine.catalogue import catalogue, find
 from perpend.errors import ConfigError, NotFound
 from perpend.runtime import Runtime
 
@@ -139,6 +139,33 @@ async def test_a_hosted_model_that_nobody_priced_is_not_taken_for_free(config: C
         assert not runtime.models.resolve("mine/any").price.known
         assert not runtime.models.resolve("mine/gpt-4o").price.known, "what OpenAI asks is no host's price"
         assert runtime.models.resolve("some/file.gguf").price.known
+
+
+async def test_a_file_of_the_hub_is_served_from_where_it_was_pulled_to(
+    config: Config, tmp_path: Path
+) -> None:
+    name = "hf:someone/R-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf"
+    async with await Runtime.open(config) as runtime:
+        assert name not in runtime.models.names()
+        served = runtime.models.resolve(name)
+        assert (served.provider, served.family.name) == ("embedded", "deepseek-r1-distill")
+        path = runtime.models.path(name)
+        assert path == tmp_path / "weights/hf/someone/R-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(find("tiny").path(tmp_path).read_bytes())
+        assert name in runtime.models.names()
+
+
+async def test_what_the_hub_alone_has_is_offered_once_it_is_here(config: Config, tmp_path: Path) -> None:
+    config = replace(config, aliases={"qwen3-*": "fast"})
+    async with await Runtime.open(config) as runtime:
+        assert "qwen3-8b" not in runtime.models.names()
+        assert runtime.models.resolve("qwen3-8b").name == "fast", "an alias goes before what isn't here"
+        weights = find("qwen3-4b").path(tmp_path)
+        weights.parent.mkdir(exist_ok=True)
+        weights.write_bytes(b"GGUF")
+        assert "qwen3-4b" in runtime.models.names()
+        assert runtime.models.resolve("qwen3-4b").provider == "embedded"
 
 
 async def test_an_account_at_a_known_place_has_that_places_prices_whatever_it_is_called(

@@ -28,7 +28,10 @@ def fitting(row: Agent, model: ServedModel, weights: Weights | None) -> str:
 def _larger(name: str, needed: int, weights: Weights | None) -> str:
     if weights is not None and weights.context >= needed:
         return f"PERPEND_ENGINE__SLOTS=1 leaves it more of the {weights.context:,} tokens that it was trained for"
-    fitting = [one.name for one in catalogue().values() if one.context >= needed and one.name != name]
+    rows = [
+        one for one in catalogue().values() if not one.rounded
+    ]  # the large ones of the hub are no small step
+    fitting = [one.name for one in rows if one.context >= needed and one.name != name]
     embedded = f"one of {', '.join(fitting)}, or " if fitting else ""
     return f"--model chooses another: {embedded}a provider's, as PROVIDER/MODEL"
 

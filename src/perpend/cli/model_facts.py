@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from perpend.accounting.price_list import price_list
 from perpend.backends.accounts import seller_of
 from perpend.backends.families import Family, families, family_named, family_of
 from perpend.backends.providers import providers
 from perpend.config.schema import EMBEDDED, Config, ModelConfig, PriceConfig
-from perpend.engine.catalogue import Weights, catalogue, find
-from perpend.errors import NotFound
+from perpend.engine.catalogue import Weights, catalogue
+from perpend.engine.gguf import ModelFacts, read_facts
+from perpend.engine.hub import PREFIX, named
+from perpend.engine.machine import ram_for
+from perpend.errors import EngineError, NotFound
 from perpend.registry import choices_hint, nearest
 
 _ANY = "generic"
+_HEADER = ("architecture", "layers", "context", "kv_bytes_per_token")
 _ALWAYS = ("can_disable", "rejects")
 _UNSET: tuple[object, ...] = (None, "", (), [], {}, 0, "chatml", "max_tokens", True)
 """Not worth a line."""
@@ -24,8 +29,8 @@ _UNSET: tuple[object, ...] = (None, "", (), [], {}, 0, "chatml", "max_tokens", T
 
 def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
     """Raises NotFound where nothing is known under that name."""
-    weights = catalogue().get(name)
-    row = _configured(name, config)
+    weights = named(name) if name.startswith(PREFIX) else catalogue().get(name)
+    row = None if name.startswith(PREFIX) else _configured(name, config)
     upstream = row.name or name.removeprefix(f"{row.provider}/") if row else name
     if weights is None and _unknown(upstream, row, home):
         raise _nothing_known(name, config, home)
@@ -47,8 +52,26 @@ def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
 
 
 def weights_facts(weights: Weights, home: Path) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.to_builtins(weights)
-    return {**row, "pulled": weights.pulled(home), "path": str(weights.path(home))}
+    path, here = weights.path(home), weights.pulled(home)
+    facts = weights.facts if weights.layers or not here else _header(path) or weights.facts
+    header = {name: getattr(facts, name) for name in _HEADER}
+    size = path.stat().st_size if here else weights.size
+    ram = ram_for(replace(facts, weights=size)) if facts.layers else None
+    return {
+        **msgspec.to_builtins(weights),
+        **header,
+        "size": size,
+        "ram": ram,
+        "pulled": here,
+        "path": str(path),
+    }
+
+
+def _header(path: Path) -> ModelFacts | None:
+    try:
+        return read_facts(path)
+    except EngineError:
+        return None
 
 
 def print_facts(facts: dict[str, Any]) -> None:
@@ -61,7 +84,7 @@ def print_facts(facts: dict[str, Any]) -> None:
                 if name in _ALWAYS or fact not in _UNSET:
                     print(f"  {name:16} {_text(fact)}")
         elif key == "sources":
-            print(f"{key:10} {', else '.join(source.label for source in find(facts['name']).sources)}")
+            print(f"{key:10} {', else '.join(source.label for source in named(facts['name']).sources)}")
         elif value is not None:
             print(f"{key:10} {_text(value)}")
         elif key == "price":
@@ -116,7 +139,12 @@ def _unknown(upstream: str, row: ModelConfig | None, home: Path) -> bool:
 def _family(name: str, row: ModelConfig | None, weights: Weights | None) -> Family:
     if row is not None and row.family:
         return family_named(row.family)
-    return families()[weights.family] if weights is not None else family_of(name)
+    if weights is None:
+        return family_of(name)
+    if weights.family:
+        return families()[weights.family]
+    found = family_of(Path(weights.file).name)
+    return found if found.budget == "exact" else family_named("gguf")
 
 
 def _provider(name: str, config: Config) -> dict[str, Any]:
