@@ -6,6 +6,7 @@ import weakref
 from decimal import Decimal
 
 import pytest
+from costs import known
 from hypothesis import given
 from hypothesis import strategies as st
 from spine import PRICED, Spine, request
@@ -107,7 +108,7 @@ async def test_the_cap_is_never_passed(cap: Decimal, thought: int) -> None:
         assert not backend.calls
         return
     answer = await spine.ask(request(max_cost_usd=cap))
-    assert answer.cost_usd <= cap
+    assert known(answer.cost_usd) <= cap
     assert answer.cost_usd == PRICED.cost(answer.usage) == spine.row.cost_usd
     assert answer.text
 
@@ -204,7 +205,7 @@ async def test_a_cancelled_request_stops_upstream_and_is_in_the_ledger() -> None
     assert backend.streaming == 0
     assert (spine.row.status, spine.row.stop_reason) == ("cancelled", "cancelled")
     assert spine.row.thinking > 0
-    assert spine.row.cost_usd > 0
+    assert known(spine.row.cost_usd) > 0
 
 
 async def test_a_dead_upstream_ends_in_what_there_is() -> None:

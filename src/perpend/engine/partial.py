@@ -146,7 +146,7 @@ class Partial:
         os.replace(draft, self._record_path)
 
 
-def _digest(weights: Weights) -> "hashlib._Hash":
+def _digest(weights: Weights) -> "hashlib._Hash":  # pyright: ignore[reportPrivateUsage] -- typeshed's name for it
     """Of the kind that the row's checksum is."""
     if len(weights.sha256) == _GIT_DIGITS:
         return hashlib.sha1(b"blob %d\0" % weights.size, usedforsecurity=False)
