@@ -1,16 +1,17 @@
 """How thinking is asked for at each place: the fields that rows of provider and family make."""
 
+import json
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from replaying import call
+from replaying import Wire, call
 
 from perpend.backends.families import Family, family_named, family_of
 from perpend.backends.knobs import can_disable, set_knobs, soft_switched
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Provider, providers
-from perpend.types import Effort, Image, Message, Text
+from perpend.types import AnswerDelta, Effort, Image, Message, Text
 
 
 def sent(
@@ -128,11 +129,11 @@ def test_none_sends_a_hybrid_a_switch_wherever_it_is(name: str) -> None:
     asked = replace(call(family_of(model), thinking_tokens=0), model=model)
     off = chat_body(asked, provider)
     on = chat_body(replace(asked, thinking_tokens=2000), provider)
-    assert can_disable(provider, asked.family, model)
     fields = {key for key in {*off, *on} if off.get(key) != on.get(key)}
     assert fields, name
     word = asked.messages[-1].text + " /no_think"
     said = fields == {"messages"}
+    assert said is not can_disable(provider, asked.family, model)
     assert (off["messages"][-1].content == word) is said
     assert on["messages"] == list(asked.messages)
 
@@ -173,3 +174,17 @@ def test_without_a_row_the_family_names_the_fields() -> None:
     assert sent("mine", "o3")["reasoning_effort"] == "high"
     assert sent("mine", "o3", effort_field="reasoning.effort") == {"reasoning": {"effort": "high"}}
     assert sent("mine", "o3", 0)["reasoning_effort"] == family_of("o3").effort_word("none")
+
+
+@pytest.mark.parametrize("name", ["huggingface", "nvidia", "lmstudio", "llama-cpp-python", "cerebras"])
+async def test_the_empty_thought_of_a_model_that_was_told_not_to_think_is_no_answer(name: str) -> None:
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"content": "<think>\n\n</think>\n\n"}}]},
+        {"choices": [{"index": 0, "delta": {"content": "42"}, "finish_reason": "stop"}]},
+    ]
+    body = b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+    model = "qwen-3-32b" if name == "cerebras" else "Qwen/Qwen3-32B"
+    wire = Wire("openai_chat", body, provider=providers()[name])
+    said = await wire.stream(replace(call(family_of(model), thinking_tokens=0), model=model))
+    assert "".join(event.text for event in said if isinstance(event, AnswerDelta)) == "42"
+    assert wire.asked[-1].body["messages"][-1]["content"].endswith(" /no_think")

@@ -32,18 +32,22 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
 
 
 def can_disable(provider: Provider, family: Family, model: str) -> bool:
-    """The model can be made not to think, by a knob here or by a word of its own."""
-    return family.can_disable and (bool(family.soft_switch) or _has_off(provider, family, model))
+    """The model can be made not to think, and a knob here says so: one that isn't sent all the same where it thinks."""
+    knobs = _of_provider(provider, family, model) or _of_family(family, "")
+    switches = [knob.off for knob in knobs if knob.off != knob.on or knob.off in (BUDGET, EFFORT)]
+    return family.can_disable and any(off is not None for off in switches)
 
 
 def soft_switched(call: Call, provider: Provider) -> Call:
-    """The call, with the family's word for not thinking in its last user message, where no field here says it."""
+    """The call, with the family's word for not thinking in its last user message, where no knob here says it.
+
+    Unlike a knob it leaves an empty thought in what is written.
+    """
     family = call.family
-    by_word = family.can_disable and family.soft_switch and not _has_off(provider, family, call.model)
-    if call.thinking_tokens or not by_word:
+    if call.thinking_tokens or not family.can_disable or not family.soft_switch:
         return call
     last = max((at for at, one in enumerate(call.messages) if one.role == "user"), default=None)
-    if last is None:
+    if last is None or can_disable(provider, family, call.model):
         return call
     _, word = family.soft_switch
     asked = call.messages[last].content
@@ -51,14 +55,6 @@ def soft_switched(call: Call, provider: Provider) -> Call:
     switched = msgspec.structs.replace(call.messages[last], content=content)
     return msgspec.structs.replace(
         call, messages=(*call.messages[:last], switched, *call.messages[last + 1 :])
-    )
-
-
-def _has_off(provider: Provider, family: Family, model: str) -> bool:
-    """A knob that is sent whether there is to be thinking or not doesn't switch it off."""
-    knobs = _of_provider(provider, family, model) or _of_family(family, "")
-    return any(
-        knob.off is not None and (knob.off != knob.on or knob.off in (BUDGET, EFFORT)) for knob in knobs
     )
 
 
