@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from costs import known
 from msgspec.structs import replace
 
 from perpend.accounting.ledger import NOTHING, Scope
@@ -344,7 +345,7 @@ def _check_answer(number: int, request: Request, answer: Answer, thinking: str, 
         outcome.wrong.append(f"request {number}: an answer of nothing, {answer.stop_reason}")
     if answer.thinking != thinking:
         outcome.wrong.append(f"request {number}: streamed and whole thinking differ")
-    if cap is not None and answer.cost_usd > cap:
+    if cap is not None and known(answer.cost_usd) > cap:
         outcome.wrong.append(f"request {number}: {answer.cost_usd} spent of {cap}")
 
 
@@ -353,7 +354,7 @@ def _check_ledger(outcome: Outcome) -> None:
     held = [root for root in Watched.roots if root.reserved != NOTHING]
     outcome.wrong += [f"{len(held)} requests still hold a reservation"] * bool(held)
     spent = sum((root.spent.usd for root in Watched.roots), Decimal(0))
-    booked = sum((row.cost_usd for row in outcome.rows), Decimal(0))
+    booked = sum((known(row.cost_usd) for row in outcome.rows), Decimal(0))
     if spent != booked:
         outcome.wrong.append(f"${spent} spent, ${booked} in the ledger")
     tokens = sum(root.spent.output for root in Watched.roots)

@@ -45,6 +45,22 @@ def test_an_entry_becomes_a_row() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "vendor", "provider", "model"),
+    [
+        ("vertex_ai/claude-opus-4-5", "vertex_ai-anthropic_models", "vertex-anthropic", "claude-opus-4-5"),
+        ("gemini-2.5-pro", "vertex_ai-language-models", "vertex", "gemini-2.5-pro"),
+        ("volcengine/doubao-seed", "volcengine", "doubao", "doubao-seed"),
+        ("deepinfra/Qwen/QwQ-32B", "deepinfra", "deepinfra", "Qwen/QwQ-32B"),
+    ],
+)
+def test_a_row_is_of_the_provider_that_is_known_here(
+    name: str, vendor: str, provider: str, model: str
+) -> None:
+    (row,) = rows({name: {**ENTRY, "litellm_provider": vendor}})
+    assert (row.provider, row.models, row.hosted) == (provider, (model,), provider != "doubao")
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"mode": "embedding"},

@@ -27,10 +27,72 @@ def row(provider: str, model: str, output: str, effective: date = date(2026, 1, 
     )
 
 
-def test_a_providers_own_row_goes_before_others() -> None:
+def test_a_provider_has_its_own_rows_alone() -> None:
     listed = PriceList([row("a", "m", "1"), row("b", "m", "2")])
-    found = [listed.row("m", provider, DAY) for provider in ("a", "b", "elsewhere")]
-    assert [each and each.output for each in found] == [1, 2, 1]
+    found = [listed.row("m", provider, DAY) for provider in ("a", "b", "elsewhere", None)]
+    assert [each and each.output for each in found] == [1, 2, None, 1]
+
+
+@pytest.mark.parametrize("row", [row for row in packaged() if not row.hosted], ids=lambda row: row.models[0])
+def test_no_place_takes_the_price_of_a_maker(row: PriceRow) -> None:
+    """A host's price is listed under its own name, or not known: whatever it calls the model."""
+    own = {each.provider for each in packaged()}
+    for glob in row.models:
+        model = glob.replace("*", "1")
+        for host in ("openrouter", "nvidia", "huggingface", "fireworks", "together", "vllm", "groq", "mine"):
+            for name in (model, f"maker/{model}", f"accounts/{host}/models/{model}", model.upper()):
+                found = price_list().row(name, host)
+                assert found is None or found.provider == host, (host, name)
+    assert row.provider in own
+
+
+def test_names_match_whatever_their_case() -> None:
+    listed = price_list()
+    assert (
+        listed.row("DeepSeek-R1")
+        == listed.row("deepseek-r1")
+        == listed.row("deepseek-ai/DeepSeek-R1")
+        is not None
+    )
+    for name in ("Openai/GPT-OSS-120B", "openai/gpt-oss-120b"):
+        found = listed.row(name, "groq")
+        assert found is not None
+        assert found.provider == "groq"
+    assert PriceList([row("a", "Some-Model*", "1")]).row("some-MODEL-2", "a", DAY) is not None
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "input_", "output"),
+    [
+        ("deepseek", "deepseek-chat", "0.28", "0.42"),
+        ("deepseek", "deepseek-reasoner", "0.28", "0.42"),
+        ("openai", "o3-pro", "20", "80"),
+        ("openai", "o1-preview", "15", "60"),
+        ("xai", "grok-3", "3", "15"),
+        ("xai", "grok-3-mini", "0.3", "0.5"),
+        ("anthropic", "claude-opus-4-0", "15", "75"),
+        ("anthropic", "claude-sonnet-4-0", "3", "15"),
+        ("qwen", "qwen-plus", "0.4", "1.2"),
+        ("mistral", "mistral-large-2411", "2", "6"),
+        ("deepinfra", "deepseek-ai/DeepSeek-R1-0528", "0.5", "2.15"),
+        ("fireworks", "accounts/fireworks/models/deepseek-r1-0528", "3", "8"),
+        ("together", "deepseek-ai/DeepSeek-R1-0528", "3", "7"),
+        ("cerebras", "qwen-3-32b", "0.4", "0.8"),
+        ("bedrock-anthropic", "global.anthropic.claude-sonnet-4-5-20250929-v1:0", "3", "15"),
+    ],
+)
+def test_what_the_guides_systems_cost(provider: str, model: str, input_: str, output: str) -> None:
+    found = price_list().row(model, provider, on=date(2026, 12, 1))
+    assert found is not None
+    assert (found.input, found.output) == (Decimal(input_), Decimal(output))
+
+
+def test_a_tier_may_have_a_price_of_its_own_for_thinking() -> None:
+    price = price_list().price("qwen-plus", "qwen")
+    assert price is not None
+    million = 1_000_000
+    assert price.cost(Usage(input=1000, thinking=million)) == Decimal("4.0004")
+    assert price.cost(Usage(input=300_000, thinking=million)) == Decimal("12.36")
 
 
 def test_a_hosts_row_is_for_nobody_else() -> None:

@@ -1,5 +1,6 @@
 """How thinking is asked for at each place: the fields that rows of provider and family make."""
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -9,10 +10,11 @@ from msgspec.structs import replace
 from replaying import Wire, call
 
 from perpend.backends.families import Family, family_named, family_of
-from perpend.backends.knobs import set_knobs
+from perpend.backends.knobs import can_disable, set_knobs, soft_switched
+from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Knob, Provider, providers
 from perpend.errors import UpstreamError
-from perpend.types import Effort
+from perpend.types import AnswerDelta, Effort, Image, Message, Text
 
 
 def sent(
@@ -52,6 +54,39 @@ def sent(
             {"chat_template_kwargs": {"enable_thinking": False}},
         ),
         ("llama-server", "qwen3-8b", {"reasoning_budget_tokens": 2000}, {"reasoning_budget_tokens": 0}),
+        (
+            "deepseek",
+            "deepseek-reasoner",
+            {"thinking": {"type": "enabled"}},
+            {"thinking": {"type": "disabled"}},
+        ),
+        (
+            "together",
+            "Qwen/Qwen3-235B-A22B-fp8-tput",
+            {"reasoning": {"enabled": True}},
+            {"reasoning": {"enabled": False}},
+        ),
+        ("together", "Qwen/Qwen3-32B", {"reasoning": {"enabled": True}}, {"reasoning": {"enabled": False}}),
+        ("fireworks", "accounts/fireworks/models/qwen3-235b-a22b", {}, {"reasoning_effort": "none"}),
+        ("fireworks", "accounts/fireworks/models/deepseek-v3p2", {}, {"reasoning_effort": "none"}),
+        ("deepinfra", "Qwen/Qwen3-30B-A3B", {}, {"reasoning_effort": "none"}),
+        ("deepinfra", "openai/gpt-oss-120b", {"reasoning_effort": "high"}, {"reasoning_effort": "low"}),
+        ("cerebras", "qwen-3-32b", {"reasoning_format": "parsed"}, {"reasoning_format": "parsed"}),
+        ("cerebras", "zai-glm-4.7", {}, {"reasoning_effort": "none"}),
+        (
+            "doubao",
+            "doubao-seed-1-6-250615",
+            {"thinking": {"type": "enabled"}},
+            {"thinking": {"type": "disabled"}},
+        ),
+        (
+            "doubao",
+            "doubao-seed-2-1-pro-260915",
+            {"thinking": {"type": "enabled"}, "reasoning_effort": "high"},
+            {"thinking": {"type": "disabled"}},
+        ),
+        ("hunyuan", "hunyuan-a13b", {"enable_thinking": True}, {"enable_thinking": False}),
+        ("mistral", "mistral-large-2411", {"prompt_mode": "reasoning"}, {}),
         ("sglang", "m", {"separate_reasoning": True}, {"separate_reasoning": True}),
     ],
 )
@@ -60,6 +95,69 @@ def test_each_place_has_its_own_fields(
 ) -> None:
     assert sent(provider, model).items() >= on.items()
     assert sent(provider, model, 0).items() >= off.items()
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("together", "deepseek-ai/DeepSeek-R1-0528"),
+        ("together", "Qwen/Qwen3-235B-A22B-Thinking-2507"),
+        ("together", "Qwen/Qwen3-235B-A22B-Instruct-2507"),
+        ("fireworks", "accounts/fireworks/models/deepseek-r1"),
+        ("fireworks", "accounts/fireworks/models/qwen3-coder-480b-a35b-instruct"),
+        ("deepinfra", "Qwen/QwQ-32B"),
+        ("deepinfra", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        ("deepseek", "deepseek-chat"),
+        ("doubao", "doubao-1-5-pro-32k"),
+        ("hunyuan", "hunyuan-t1-latest"),
+        ("zai", "glm-z1-air"),
+    ],
+)
+def test_what_is_no_hybrid_gets_no_switch(provider: str, model: str) -> None:
+    switches = {"thinking", "reasoning", "enable_thinking"}
+    for tokens in (0, 2000):
+        body = sent(provider, model, tokens)
+        assert not switches & set(body)
+        assert body.get("reasoning_effort") != "none" or family_of(model).name == "generic"
+
+
+HYBRID = "Qwen/Qwen3-32B"
+
+
+@pytest.mark.parametrize("name", [name for name, row in providers().items() if row.wire == "openai_chat"])
+def test_none_sends_a_hybrid_a_switch_wherever_it_is(name: str) -> None:
+    """A field of the body, or the model's own word in the last user message."""
+    provider = providers()[name]
+    model = "qwen-3-32b" if name == "cerebras" else HYBRID
+    asked = replace(call(family_of(model), thinking_tokens=0), model=model)
+    off = chat_body(asked, provider)
+    on = chat_body(replace(asked, thinking_tokens=2000), provider)
+    fields = {key for key in {*off, *on} if off.get(key) != on.get(key)}
+    assert fields, name
+    word = asked.messages[-1].text + " /no_think"
+    said = fields == {"messages"}
+    assert said is not can_disable(provider, asked)
+    assert (off["messages"][-1].content == word) is said
+    assert on["messages"] == list(asked.messages)
+
+
+def test_a_models_own_word_is_for_the_last_user_message() -> None:
+    asked = replace(
+        call(family_of(HYBRID), thinking_tokens=0),
+        messages=(
+            Message("user", "first"),
+            Message("assistant", "answer"),
+            Message("user", (Text("look"), Image("AAAA", "image/png"))),
+            Message("assistant", "more"),
+        ),
+    )
+    switched = soft_switched(asked, Provider(name="mine")).messages
+    assert [message.text for message in switched] == ["first", "answer", "look/no_think", "more"]
+    unasked = replace(asked, messages=asked.messages[1:2])
+    assert soft_switched(unasked, Provider(name="mine")) is unasked
+    for family in ("deepseek-r1", "qwen3-thinking", "generic"):
+        other = replace(asked, family=family_named(family))
+        assert soft_switched(other, Provider(name="mine")) is other
 
 
 def test_a_budget_in_tokens_goes_before_an_effort_word() -> None:
@@ -154,3 +252,17 @@ def test_what_was_refused_is_not_sent_again() -> None:
         sent_: dict[str, Any] = {}
         set_knobs(sent_, asked, Provider(name="here"))
         assert sent_ == body
+
+
+@pytest.mark.parametrize("name", ["huggingface", "nvidia", "lmstudio", "llama-cpp-python", "cerebras"])
+async def test_the_empty_thought_of_a_model_that_was_told_not_to_think_is_no_answer(name: str) -> None:
+    chunks = [
+        {"choices": [{"index": 0, "delta": {"content": "<think>\n\n</think>\n\n"}}]},
+        {"choices": [{"index": 0, "delta": {"content": "42"}, "finish_reason": "stop"}]},
+    ]
+    body = b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
+    model = "qwen-3-32b" if name == "cerebras" else "Qwen/Qwen3-32B"
+    wire = Wire("openai_chat", body, provider=providers()[name])
+    said = await wire.stream(replace(call(family_of(model), thinking_tokens=0), model=model))
+    assert "".join(event.text for event in said if isinstance(event, AnswerDelta)) == "42"
+    assert wire.asked[-1].body["messages"][-1]["content"].endswith(" /no_think")

@@ -1,15 +1,19 @@
 """`perpend models`: what is known, what is here, and what goes."""
 
+import hashlib
 import json
 import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from perpend.cli.models import app
 from perpend.engine.catalogue import IndexSource, find
 from perpend.engine.partial import Partial
-from perpend.errors import NotFound
+from perpend.errors import BadRequest, NotFound, WeightsError
 
 NAME = "smollm2-135m"
 
@@ -84,6 +88,71 @@ def test_a_wrong_name_is_met_with_the_nearest() -> None:
     assert NAME in str(refused.value.hint)
 
 
+FILE = "hf:someone/Reasoner-GGUF/DeepSeek-R1-Distill-Qwen-0.1B-Q4_K_M.gguf"
+TINY = find("tiny").path(Path()).read_bytes()
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """A hub on loopback with one file, whose bytes may be exchanged."""
+    kept = {"bytes": TINY}
+    stated = {"ETag": f'"{hashlib.sha256(TINY).hexdigest()}"', "Content-Length": str(len(TINY))}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            for name, value in stated.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.do_HEAD()
+            self.wfile.write(kept["bytes"])
+
+        def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 -- the parent's name for it
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        yield kept
+        server.shutdown()
+
+
+class TestAFileOfTheHub:
+    def test_is_pulled_listed_shown_and_removed(
+        self, hub: dict[str, bytes], home: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        models("pull", FILE)
+        said = capsys.readouterr()
+        path = Path(said.out.strip())
+        assert path.read_bytes() == TINY
+        assert "the Hugging Face hub (someone/Reasoner-GGUF)" in said.err
+        models("list", "--json")
+        row = next(row for row in json.loads(capsys.readouterr().out) if row["name"] == FILE)
+        assert (row["pulled"], row["size"], row["layers"]) == (True, len(TINY), 4)
+        assert row["ram"] > len(TINY)
+        models("show", FILE, "--json")
+        facts = json.loads(capsys.readouterr().out)
+        assert (facts["family"], facts["context"], facts["path"]) == ("deepseek-r1-distill", 512, str(path))
+        models("show", FILE)
+        assert "the Hugging Face hub (someone/Reasoner-GGUF)" in capsys.readouterr().out
+        models("rm", FILE)
+        assert not path.exists()
+        models("list", "--json")
+        assert FILE not in [row["name"] for row in json.loads(capsys.readouterr().out)]
+
+    def test_that_is_another_than_was_stated_is_refused(self, hub: dict[str, bytes], home: Path) -> None:
+        hub["bytes"] = TINY[:-1] + b"!"
+        with pytest.raises(WeightsError, match="is not hf:someone"):
+            models("pull", FILE)
+        assert not list((home / "weights").rglob("*.gguf"))
+
+    def test_whose_name_is_none(self) -> None:
+        for command in ("pull", "show", "rm"):
+            with pytest.raises(BadRequest, match="names no file of the hub"):
+                models(command, "hf:someone/file.gguf")
+
+
 class TestShow:
     def test_how_a_vendors_model_thinks_and_what_it_costs(self, capsys: pytest.CaptureFixture[str]) -> None:
         models("show", "o3", "--json")
@@ -113,6 +182,30 @@ class TestShow:
         models("show", "mine", "--json", "-c", str(home / "own.toml"))
         facts = json.loads(capsys.readouterr().out)
         assert (facts["family"], facts["price"]["output"], facts["provider"]["name"]) == ("qwen3", 3, "lab")
+
+    @pytest.mark.parametrize("name", ["nowhere/x", "nowhere/deepseek-r1", "opneai/o3"])
+    def test_a_provider_that_does_not_exist_is_refused_naming_those_that_do(self, name: str) -> None:
+        with pytest.raises(NotFound, match="unknown provider") as refused:
+            models("show", name)
+        assert "openai" in str(refused.value.hint)
+        assert "deepinfra" in str(refused.value.hint)
+
+    @pytest.mark.parametrize("name", ["o5", "gpt5", "no-such-model"])
+    def test_a_name_that_nobody_knows_is_not_taken_for_weights(self, name: str) -> None:
+        with pytest.raises(NotFound, match=f"nothing is known of '{name}'") as refused:
+            models("show", name)
+        assert "weights named" not in refused.value.message
+
+    def test_a_hosts_copy_has_the_hosts_price_or_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("show", "openrouter/deepseek/deepseek-r1", "--json")
+        assert json.loads(capsys.readouterr().out)["price"] is None
+        models("show", "nvidia/deepseek-ai/deepseek-r1")
+        assert re.search(r"^price +unknown$", capsys.readouterr().out, re.MULTILINE)
+        models("show", "deepinfra/deepseek-ai/DeepSeek-R1", "--json")
+        price = json.loads(capsys.readouterr().out)["price"]
+        assert (price["provider"], price["output"]) == ("deepinfra", 2.4)
+        models("show", NAME, "--json")
+        assert json.loads(capsys.readouterr().out)["price"]["output"] == 0, "it runs here"
 
     def test_an_unknown_name_gets_the_nearest(self) -> None:
         with pytest.raises(NotFound, match="did you mean 'smollm2-135m'"):
@@ -144,6 +237,21 @@ class TestPrices:
         assert "1 prices read, 1 of them new or changed" in told.err
         assert "new-model" in told.out
 
-    def test_an_unlisted_model_has_no_price(self) -> None:
+    @pytest.mark.parametrize(
+        "name", ["nobodys-model", "openrouter/deepseek/deepseek-r1", "nvidia/deepseek-r1"]
+    )
+    def test_an_unlisted_model_has_no_price(self, name: str) -> None:
         with pytest.raises(NotFound, match="no price"):
-            models("prices", "nobodys-model")
+            models("prices", name)
+
+    def test_the_guides_prices_beside_those_in_force(self, capsys: pytest.CaptureFixture[str]) -> None:
+        models("prices", "--against", "guide", "--json")
+        lines = json.loads(capsys.readouterr().out)
+        o3 = next(line for line in lines if line["guide"]["model"] == "o3")
+        assert (o3["guide"]["output"], o3["listed"]["output"], o3["differs"]) == (40, 8, True)
+        assert o3["listed"]["source"]
+        assert o3["listed"]["checked"]
+        models("prices", "o3", "--against", "guide")
+        assert re.search(r"10.00 / 40.00.*2.00 / 8.00.*differs", capsys.readouterr().out)
+        with pytest.raises(NotFound, match="the guide has no price"):
+            models("prices", "kimi-k3", "--against", "guide")

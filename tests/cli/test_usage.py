@@ -66,7 +66,28 @@ def test_json_by_model(capsys: pytest.CaptureFixture[str]) -> None:
         "thinking": 12_200,
         "answer": 30,
         "cost_usd": Decimal("0.30000000000001"),
+        "unpriced": 0,
     }
+
+
+def test_what_has_no_known_price_is_unknown_and_never_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with Store.open(tmp_path / "perpend.db") as store:
+        store.writer.write_now([ledger_row(model="dark", cost_usd=None) for _ in range(2)])
+    run("--by", "model", "--json")
+    body = printed(capsys)
+    assert {row["model"]: (row["cost_usd"], row["unpriced"]) for row in body["rows"]} == {
+        "big": (Decimal("0.30000000000001"), 0),
+        "dark": (None, 2),
+        "small": (0, 0),
+    }
+    assert (body["total"]["cost_usd"], body["total"]["unpriced"]) == (Decimal("0.30000000000001"), 2)
+    run("--by", "model")
+    lines = capsys.readouterr().out.splitlines()
+    assert next(line for line in lines if "dark" in line).split()[-1] == "unknown"
+    assert next(line for line in lines if "total" in line).rstrip().endswith("$0.30000000000001 + unknown")
 
 
 def test_since_a_later_day_there_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:

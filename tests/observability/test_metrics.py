@@ -100,3 +100,15 @@ async def test_where_upstreams_fail_and_what_is_done_about_it() -> None:
     assert got["perpend_upstream_failures_total", ("upstream_rate_limit", *where)] == 1
     assert got["perpend_upstream_breaker", (*where, "open")] == 1
     assert got["perpend_upstream_breaker", (*where, "closed")] == 0
+
+
+def test_a_cost_that_nobody_knows_is_counted_apart_and_never_as_nothing() -> None:
+    metrics = Metrics()
+    dark = replace(PLAN, model="dark")
+    metrics.answered(replace(answer(), plan=dark, cost_usd=None), first_token_s=None)
+    metrics.answered(answer(), first_token_s=None)
+    got = samples(metrics)
+    assert ("perpend_cost_usd_total", ("dark", "single")) not in got
+    assert got["perpend_unpriced_requests_total", ("dark", "single")] == 1
+    assert got["perpend_unpriced_requests_total", ("small", "single")] == 0
+    assert got["perpend_cost_usd_total", ("small", "single")] > 0

@@ -14,7 +14,7 @@ from perpend.config import (
     PriceConfig,
     ProviderConfig,
 )
-from perpend.engine.catalogue import catalogue
+from perpend.engine.catalogue import catalogue, find
 from perpend.errors import ConfigError, NotFound
 from perpend.runtime import Runtime
 
@@ -137,8 +137,49 @@ async def test_summaries_are_written_by_the_cheap_tier_or_where_it_is_missing_by
 async def test_a_hosted_model_that_nobody_priced_is_not_taken_for_free(config: Config) -> None:
     async with await Runtime.open(config) as runtime:
         assert not runtime.models.resolve("mine/any").price.known
-        assert runtime.models.resolve("mine/gpt-4o").price.known
+        assert not runtime.models.resolve("mine/gpt-4o").price.known, "what OpenAI asks is no host's price"
         assert runtime.models.resolve("some/file.gguf").price.known
+
+
+async def test_a_file_of_the_hub_is_served_from_where_it_was_pulled_to(
+    config: Config, tmp_path: Path
+) -> None:
+    name = "hf:someone/R-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf"
+    async with await Runtime.open(config) as runtime:
+        assert name not in runtime.models.names()
+        served = runtime.models.resolve(name)
+        assert (served.provider, served.family.name) == ("embedded", "deepseek-r1-distill")
+        path = runtime.models.path(name)
+        assert path == tmp_path / "weights/hf/someone/R-GGUF/DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(find("tiny").path(tmp_path).read_bytes())
+        assert name in runtime.models.names()
+
+
+async def test_what_the_hub_alone_has_is_offered_once_it_is_here(config: Config, tmp_path: Path) -> None:
+    config = replace(config, aliases={"qwen3-*": "fast"})
+    async with await Runtime.open(config) as runtime:
+        assert "qwen3-8b" not in runtime.models.names()
+        assert runtime.models.resolve("qwen3-8b").name == "fast", "an alias goes before what isn't here"
+        weights = find("qwen3-4b").path(tmp_path)
+        weights.parent.mkdir(exist_ok=True)
+        weights.write_bytes(b"GGUF")
+        assert "qwen3-4b" in runtime.models.names()
+        assert runtime.models.resolve("qwen3-4b").provider == "embedded"
+
+
+async def test_an_account_at_a_known_place_has_that_places_prices_whatever_it_is_called(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "secret")
+    second = ProviderConfig(like="openai", api_key_env="KEY")
+    proxy = replace(second, base_url="http://127.0.0.1:1/v1")
+    native = ProviderConfig(like="dashscope", api_key_env="KEY")
+    config = replace(config, providers={"second": second, "proxy": proxy, "native": native})
+    async with await Runtime.open(config) as runtime:
+        known = {name: runtime.models.resolve(name).price.known for name in ("second/gpt-4o", "proxy/gpt-4o")}
+        assert known == {"second/gpt-4o": True, "proxy/gpt-4o": False}
+        assert runtime.models.resolve("native/qwen-plus").price.known
 
 
 async def test_places_and_keys_of_a_model_are_its_deployments(
@@ -146,14 +187,17 @@ async def test_places_and_keys_of_a_model_are_its_deployments(
 ) -> None:
     monkeypatch.setenv("KEY_1", "one")
     monkeypatch.setenv("KEY_2", "two")
-    pooled = ProviderConfig(base_url="http://127.0.0.1:1/v1", api_key_env=("KEY_1", "KEY_2"))
+    pooled = ProviderConfig(like="openai", api_key_env=("KEY_1", "KEY_2"))
+    mine = ProviderConfig(like="openai", api_key_env="KEY_1")
     places = (
         DeploymentConfig(provider="pooled", name="gpt-4o", weight=2),
         DeploymentConfig(provider="mine", name="gpt-4o-mini"),
     )
     model = ModelConfig(deployments=places, fallbacks=("fast",))
     config = replace(
-        config, providers={**config.providers, "pooled": pooled}, models={**config.models, "m": model}
+        config,
+        providers={**config.providers, "pooled": pooled, "mine": mine},
+        models={**config.models, "m": model},
     )
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve("m")

@@ -6,6 +6,7 @@ import weakref
 from decimal import Decimal
 
 import pytest
+from costs import known
 from hypothesis import given
 from hypothesis import strategies as st
 from spine import PRICED, Spine, request
@@ -107,7 +108,7 @@ async def test_the_cap_is_never_passed(cap: Decimal, thought: int) -> None:
         assert not backend.calls
         return
     answer = await spine.ask(request(max_cost_usd=cap))
-    assert answer.cost_usd <= cap
+    assert known(answer.cost_usd) <= cap
     assert answer.cost_usd == PRICED.cost(answer.usage) == spine.row.cost_usd
     assert answer.text
 
@@ -127,7 +128,21 @@ async def test_a_cap_is_refused_where_no_price_is_known() -> None:
         await spine.ask(request(max_cost_usd=Decimal(1)))
     assert refused.value.field == "max_cost_usd"
     assert not backend.calls
-    assert (await spine.ask(request())).cost_usd == 0
+
+
+async def test_a_cost_that_nobody_knows_is_told_as_unknown_everywhere() -> None:
+    spine = Spine(ReplayBackend([chat(20, 10)]), family="generic", price=UNKNOWN)
+    answer = await spine.ask(request(progress=True))
+    assert answer.cost_usd is None
+    assert [candidate.cost_usd for candidate in answer.candidates] == [None]
+    assert spine.row.cost_usd is None
+    told = [event.cost_usd for event in spine.events if isinstance(event, Progress)]
+    assert set(told) == {None}
+
+
+async def test_what_used_nothing_cost_nothing_whatever_the_price() -> None:
+    assert UNKNOWN.cost(Usage()) == 0
+    assert UNKNOWN.cost(Usage(input=1)) is None
 
 
 def chat(thinking: int, answer: int) -> list[list[ThinkingDelta | AnswerDelta | CallEnded] | float]:
@@ -190,7 +205,7 @@ async def test_a_cancelled_request_stops_upstream_and_is_in_the_ledger() -> None
     assert backend.streaming == 0
     assert (spine.row.status, spine.row.stop_reason) == ("cancelled", "cancelled")
     assert spine.row.thinking > 0
-    assert spine.row.cost_usd > 0
+    assert known(spine.row.cost_usd) > 0
 
 
 async def test_a_dead_upstream_ends_in_what_there_is() -> None:

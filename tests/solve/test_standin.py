@@ -5,6 +5,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from costs import known
 from spine import FREE, PRICED, Spine, request
 from words import WordBackend
 
@@ -143,7 +144,8 @@ async def test_prices_are_those_of_who_was_asked() -> None:
     front = spine(ReplayBackend([DIES]), ReplayBackend([ANSWERS]), prices=(PRICED, DEAR))
     answer = await front.ask(request())
     first = Usage(answer.usage.input - 10, 0, 2, 0)
-    assert answer.cost_usd == PRICED.cost(first) + DEAR.cost(Usage(10, 0, 0, 1)) == front.row.cost_usd
+    both = known(PRICED.cost(first)) + known(DEAR.cost(Usage(10, 0, 0, 1)))
+    assert answer.cost_usd == both == front.row.cost_usd
 
 
 @pytest.mark.parametrize("price", [DEAR, UNKNOWN], ids=["too dear", "not known"])
@@ -153,7 +155,7 @@ async def test_a_fallback_that_the_cap_cannot_pay_is_passed_over(price: Price) -
     cap = Decimal("0.01")
     answer = await front.ask(request(max_cost_usd=cap))
     assert (answer.text, answer.model) == ("four", "m2")
-    assert answer.cost_usd <= cap
+    assert known(answer.cost_usd) <= cap
     assert not never.calls
 
 

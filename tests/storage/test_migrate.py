@@ -1,15 +1,19 @@
 """Migrations lead to exactly the tables that the code speaks of."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from ledger_rows import ledger_row
 from sqlalchemy import inspect
 
 from perpend.storage.migrate import scripts
 from perpend.storage.schema import conversations, keys, metadata, requests, responses
 from perpend.storage.store import Store
-from perpend.storage.tables import REVISION, ConversationRow, KeyRow, LedgerRow, ResponseRow
+from perpend.storage.tables import REVISION, ConversationRow, KeyRow, LedgerRow, ResponseRow, ledger_params
 
 
 def test_the_revision_that_opens_fast_is_the_newest() -> None:
@@ -30,3 +34,24 @@ def test_structs_and_tables_agree() -> None:
     assert list(ResponseRow.__struct_fields__) == [column.name for column in responses.columns]
     assert list(ConversationRow.__struct_fields__) == [column.name for column in conversations.columns]
     assert list(KeyRow.__struct_fields__) == [column.name for column in keys.columns]
+
+
+def test_a_store_from_before_unknown_costs_keeps_its_rows_and_its_shape(tmp_path: Path) -> None:
+    path = tmp_path / "perpend.db"
+    with Store.open(path) as store, store.transaction() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            script = scripts().get_revision("0005")
+            assert script is not None
+            script.module.downgrade()
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
+    with closing(sqlite3.connect(path)) as old, old:
+        values = ", ".join("?" * len(LedgerRow.__struct_fields__))
+        old.execute(f"INSERT INTO requests VALUES ({values})", ledger_params(ledger_row(id="req_old")))
+    with Store.open(path) as store:
+        store.writer.write_now([ledger_row(id="req_new", cost_usd=None)])
+        found = store.connection.execute("SELECT id, cost_usd FROM requests ORDER BY id DESC").fetchall()
+        assert [tuple(row) for row in found] == [("req_old", "0.0000123"), ("req_new", None)]
+        (shape,) = store.connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'requests'"
+        ).fetchone()
+        assert "WITHOUT ROWID" in shape

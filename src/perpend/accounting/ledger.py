@@ -76,6 +76,7 @@ class Scope:
         "excess",
         "name",
         "parent",
+        "priced",
     )
 
     def __init__(
@@ -98,6 +99,8 @@ class Scope:
         self._thinking = self._thinking_spent = 0
         self._answer = self._answer_spent = 0
         self._usd = self._usd_spent = NOTHING.usd
+        self.priced = True
+        """False: something that was settled here has no known price, and `spent` is without it."""
         self.excess = NOTHING
         """Spent beyond what had been reserved for it: an upstream that broke its word, or a bug."""
 
@@ -144,6 +147,11 @@ class Scope:
         return Amount(self._thinking_spent, self._answer_spent, self._usd_spent)
 
     @property
+    def cost_usd(self) -> Decimal | None:
+        """What was spent; None where the price of some of it isn't known."""
+        return self._usd_spent if self.priced else None
+
+    @property
     def reserved(self) -> Amount:
         """Held for calls under way, here and in all scopes below."""
         return Amount(
@@ -185,7 +193,7 @@ class Scope:
             None if usd is _NO_USD_LIMIT else max(usd, NOTHING.usd),
         )
 
-    def book(self, held: Amount, actual: Amount, excess: Amount) -> None:
+    def book(self, held: Amount, actual: Amount, excess: Amount, *, priced: bool) -> None:
         """A hold ends here and in every ancestor; called by `Reservation.settle` alone."""
         thinking, answer, usd = actual.thinking, actual.answer, actual.usd
         unused_thinking, unused_answer = held.thinking - thinking, held.answer - answer
@@ -200,6 +208,8 @@ class Scope:
                 scope._usd -= unused_usd
             if usd:
                 scope._usd_spent += usd
+            if not priced:
+                scope.priced = False
             if excess is not NOTHING:
                 scope.excess += excess
             scope = scope.parent
@@ -237,8 +247,10 @@ class Reservation:
         self.settled = False
         self.excess = NOTHING
 
-    def settle(self, actual: Amount) -> None:
+    def settle(self, actual: Amount, *, priced: bool = True) -> None:
         """Give back the hold and book what was really used.
+
+        `priced`: `actual` says all that it cost.
 
         More than was reserved is booked all the same, since it was spent, and kept in `excess` here and in
         every scope above. Raises RuntimeError the second time.
@@ -255,7 +267,7 @@ class Reservation:
                 max(actual.answer - held.answer, 0),
                 max(actual.usd - held.usd, NOTHING.usd),
             )
-        self.scope.book(held, actual, self.excess)
+        self.scope.book(held, actual, self.excess, priced=priced)
 
     def release(self) -> None:
         """Settle nothing: the call was never made."""

@@ -26,10 +26,13 @@ _PROVIDERS = {
     "fireworks_ai": "fireworks",
     "nvidia_nim": "nvidia",
     "bedrock_converse": "bedrock",
+    "vertex_ai-language-models": "vertex",
+    "vertex_ai-anthropic_models": "vertex-anthropic",
+    "volcengine": "doubao",
 }
 _MAKERS = (
     *("openai", "anthropic", "google", "xai", "deepseek", "mistral"),
-    *("qwen", "moonshot", "zai", "minimax", "cohere", "perplexity"),
+    *("qwen", "moonshot", "zai", "minimax", "cohere", "perplexity", "doubao"),
 )
 _TIER = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 
@@ -84,7 +87,7 @@ def _row(name: str, entry: dict[str, Any], on: date) -> PriceRow | None:
     provider = _PROVIDERS.get(vendor, vendor)
     return PriceRow(
         provider=provider,
-        models=(_literal(name.removeprefix(f"{vendor}/")),),
+        models=(_literal(name.removeprefix(f"{vendor}/").removeprefix(f"{vendor.partition('-')[0]}/")),),
         effective=on,
         source=SOURCE,
         checked=on,

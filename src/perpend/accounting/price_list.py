@@ -1,4 +1,4 @@
-"""Which price a model has on a day: your own list (`prices.json` in PERPEND_HOME) first, then `prices.toml`."""
+"""Which price a model has on a day: your own list (`prices.json` in PERPEND_HOME) first, then the packaged ones."""
 
 import tomllib
 from collections.abc import Iterable
@@ -16,6 +16,7 @@ from perpend.accounting.prices import Price, Service, rates
 from perpend.errors import ConfigError
 
 OWN_LIST = "prices.json"
+_PACKAGED = ("prices.toml", "prices_hosted.toml")
 
 
 class Tier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,6 +26,7 @@ class Tier(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     input: Decimal
     cached: Decimal | None = None
     output: Decimal
+    thinking: Decimal | None = None
 
 
 class PriceRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -55,7 +57,13 @@ class PriceRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
             thinking=self.thinking,
         )
         tiers = [
-            rates(above=tier.above, input_=tier.input, cached=tier.cached, output=tier.output)
+            rates(
+                above=tier.above,
+                input_=tier.input,
+                cached=tier.cached,
+                output=tier.output,
+                thinking=tier.thinking,
+            )
             for tier in sorted(self.tiers, key=lambda tier: -tier.above)
         ]
         factors: dict[Service, Decimal | None] = {
@@ -69,7 +77,8 @@ class PriceRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, om
         return Price((*tiers, base), services, self.effective, self.source)
 
     def names(self, model: str) -> bool:
-        return any(fnmatchcase(model, glob) for glob in self.models)
+        """Whatever the case of either."""
+        return any(fnmatchcase(model.lower(), glob.lower()) for glob in self.models)
 
 
 class PriceList:
@@ -82,8 +91,8 @@ class PriceList:
     def row(self, model: str, provider: str | None = None, on: date | None = None) -> PriceRow | None:
         """The row in force on that day, today (UTC) by default; None where no row names the model.
 
-        The provider's own rows go before the maker's; other hosts' are not for it. `vendor/model` finds the
-        model's own row.
+        A provider has its own rows alone: what the maker asks, or another host, says nothing of what it asks. Without
+        a provider it's what the maker asks. `vendor/model` finds the model's own row.
         Days before a model's first row get that row: its `effective` is then later than `on`.
         """
         key = (model, provider, on or datetime.now(UTC).date())
@@ -123,9 +132,12 @@ def price_list(home: Path | None = None) -> PriceList:
 
 @cache
 def packaged() -> tuple[PriceRow, ...]:
-    text = files("perpend.accounting").joinpath("prices.toml").read_text(encoding="utf-8")
-    rows = tomllib.loads(text, parse_float=Decimal)["price"]
-    return msgspec.convert(rows, tuple[PriceRow, ...])
+    return tuple(row for name in _PACKAGED for row in _read(name))
+
+
+def _read(name: str) -> tuple[PriceRow, ...]:
+    text = files("perpend.accounting").joinpath(name).read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text, parse_float=Decimal)["price"], tuple[PriceRow, ...])
 
 
 def own_rows(home: Path) -> tuple[PriceRow, ...]:
@@ -152,8 +164,7 @@ def _packaged_list() -> PriceList:
 
 def _naming(rows: tuple[PriceRow, ...], model: str, provider: str | None) -> list[PriceRow]:
     for name in dict.fromkeys((model, model.rpartition("/")[2])):
-        found = [row for row in rows if row.names(name)]
-        if found:
-            own = [row for row in found if row.provider == provider]
-            return own or [row for row in found if not row.hosted]
+        asked = [row for row in rows if (row.provider == provider if provider else not row.hosted)]
+        if found := [row for row in asked if row.names(name)]:
+            return found
     return []

@@ -56,19 +56,23 @@ class Price(Struct, frozen=True):
     effective: date = date.min
     source: str = "config"
     known: bool = True
-    """False: nobody said what the model costs; it is booked as free, and a dollar cap can't hold."""
+    """False: nobody said what the model costs, so neither do answers and ledger, and a dollar cap can't hold."""
 
     @staticmethod
     def from_config(config: PriceConfig) -> "Price":
         """Raises ConfigError where a price has more than 9 decimals. `cached` defaults to `input`."""
         return Price((rates(input_=config.input, cached=config.cached, output=config.output),))
 
-    def cost(self, usage: Usage, *, written: int = 0, service: Service = "standard") -> Decimal:
+    def cost(self, usage: Usage, *, written: int = 0, service: Service = "standard") -> Decimal | None:
         """US dollars of one call; tiers go by the call's own input, so don't pass a sum of calls.
+
+        None: tokens were used, and their price isn't known.
 
         `written` input tokens went into the provider's cache. A service that isn't in `services` is billed as
         the standard one.
         """
+        if not self.known:
+            return None if usage.total else _ZERO
         rates = self._rates_for(usage.input)
         cost = (
             rates.input * (usage.input - usage.cached - written)
@@ -103,6 +107,16 @@ class Price(Struct, frozen=True):
 
 
 UNKNOWN = Price(known=False)
+
+
+def together(costs: Iterable[Decimal | None]) -> Decimal | None:
+    """What several things cost; not known where one of them isn't."""
+    total = _ZERO
+    for cost in costs:
+        if cost is None:
+            return None
+        total += cost
+    return total
 
 
 def dearest(prices: Iterable[Price]) -> Price:

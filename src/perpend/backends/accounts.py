@@ -43,6 +43,13 @@ def account_of(name: str, own: ProviderConfig | None) -> tuple[Provider, Provide
     return row, replace(own, wire=wire, base_url=base_url, api_key_env=key_env, headers=headers)
 
 
+def seller_of(name: str, own: ProviderConfig | None) -> str:
+    """Under which provider's name the prices are listed that hold there: `like` is one only at its own address."""
+    known = own.like if own is not None and own.like and own.base_url is None else name
+    row = providers().get(known)
+    return (row and row.prices) or known
+
+
 def check_wire(name: str, wire: str) -> None:
     """Raises ConfigError naming the nearest wire."""
     try:

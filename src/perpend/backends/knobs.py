@@ -6,9 +6,12 @@ it again (`granted`), which the answer says (`denied`).
 
 from typing import Any
 
+import msgspec
+
 from perpend.backends.contract import Call
 from perpend.backends.families import Family, nearest_effort
 from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
+from perpend.types import Text
 
 Asks = dict[str, Any]
 """By the field of the body; a dot goes one object down."""
@@ -66,9 +69,29 @@ def _refused(path: str, value: Any, call: Call) -> bool:
 
 
 def can_disable(provider: Provider, call: Call) -> bool:
-    """The model can be made not to think, and there is a knob for it here."""
-    return call.family.can_disable and any(
-        knob.off is not None for knob in _knobs(call, provider, "").values()
+    """The model can be made not to think, and a knob here says so: one that isn't sent all the same where it thinks."""
+    knobs = _knobs(call, provider, "").values()
+    switches = [knob.off for knob in knobs if knob.off != knob.on or knob.off in (BUDGET, EFFORT)]
+    return call.family.can_disable and any(off is not None for off in switches)
+
+
+def soft_switched(call: Call, provider: Provider) -> Call:
+    """The call, with the family's word for not thinking in its last user message, where no knob here says it.
+
+    Unlike a knob it leaves an empty thought in what is written.
+    """
+    family = call.family
+    if call.thinking_tokens or not family.can_disable or not family.soft_switch:
+        return call
+    last = max((at for at, one in enumerate(call.messages) if one.role == "user"), default=None)
+    if last is None or can_disable(provider, call):
+        return call
+    _, word = family.soft_switch
+    asked = call.messages[last].content
+    content = f"{asked} {word}" if isinstance(asked, str) else (*asked, Text(word))
+    switched = msgspec.structs.replace(call.messages[last], content=content)
+    return msgspec.structs.replace(
+        call, messages=(*call.messages[:last], switched, *call.messages[last + 1 :])
     )
 
 

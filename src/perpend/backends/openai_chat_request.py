@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from perpend.backends.contract import Call
-from perpend.backends.knobs import asks_of, denied, put_asks
+from perpend.backends.knobs import asks_of, denied, put_asks, soft_switched
 from perpend.backends.parts import in_words, returned
 from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
@@ -35,6 +35,7 @@ _WORDS: Words = {
 
 
 def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
+    call = soft_switched(call, provider)
     body: dict[str, Any] = {
         "model": call.model,
         "messages": chat_messages(call, provider),

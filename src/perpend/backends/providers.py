@@ -78,6 +78,8 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     holds, before what the model's family says."""
     background: tuple[Effort, ...] = ()
     """Efforts at which a response is made in the background, where it outlives its connection."""
+    prices: str = ""
+    """The provider under whose name its prices are listed; empty: its own."""
     source: str = "config"
     date: datetime.date = datetime.date.min
     note: str = ""

@@ -70,7 +70,7 @@ class Speech:
     def _is_off(self) -> bool:
         call = self._asked
         if self._off is None:
-            self._off = not call.thinking_tokens and can_disable(self._provider, call)
+            self._off = call.may_ask and not call.thinking_tokens and can_disable(self._provider, call)
         return self._off
 
     def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, beside: str = "") -> None:
@@ -83,7 +83,8 @@ class Speech:
             self._head, self.plain = "", False
         if not self._reasoned:
             self._reasoned, call = True, self._asked
-            wanted = call.thinking_tokens or call.effort != "none" or not call.family.can_disable
+            may_be_off = call.may_ask and call.family.can_disable
+            wanted = call.thinking_tokens or call.effort != "none" or not may_be_off
             self._unasked = not wanted or self._is_off()
         if self._unasked and not self._answered and not self.calls.count:
             self._aside.append(text)

@@ -197,7 +197,7 @@ def _closing(answer: Answer) -> str:
         f"thought {answer.usage.thinking} tok",
         f"{answer.elapsed_s:.1f} s",
         f"answer {answer.usage.answer} tok",
-        f"${answer.cost_usd:.6f}".rstrip("0").ljust(5, "0") if answer.cost_usd else "$0.00",
+        _dollars_of(answer.cost_usd),
     ]
     if budget.effective_thinking_tokens:
         used = budget.thinking_tokens_used / budget.effective_thinking_tokens
@@ -205,6 +205,12 @@ def _closing(answer: Answer) -> str:
     if answer.truncated:
         parts.append(f"truncated: {answer.stop_reason}")
     return " · ".join(parts)
+
+
+def _dollars_of(cost: Decimal | None) -> str:
+    if cost is None:
+        return "cost unknown"
+    return f"${cost:.6f}".rstrip("0").ljust(5, "0") if cost else "$0.00"
 
 
 def question_of(words: tuple[str, ...]) -> str:

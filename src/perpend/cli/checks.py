@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.config import Config, home_dir, load
+from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.gguf import read_facts
 from perpend.engine.machine import GIB, this_machine
@@ -141,8 +142,10 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
         elif row is default:
             yield Finding(what=what, ok=False, said="not here; the first question would fetch them", fix=fix)
     files = {name: row.gguf for name, row in config.models.items() if row.embedded and row.gguf}
-    if config.defaults.model.endswith(".gguf"):
-        files[config.defaults.model] = Path(config.defaults.model)
+    default_file = config.defaults.model
+    if default_file.endswith(".gguf") and not default_file.startswith(hub.PREFIX):
+        files[default_file] = Path(default_file)
+    files |= {row.name: row.path(folder) for row in hub.here(folder)}
     for name, path in files.items():
         yield _gguf(name, path)
     for name, row in config.models.items():
@@ -155,14 +158,14 @@ def _pulled(row: Weights, path: Path, *, deep: bool) -> Finding:
     again = f"perpend models rm {row.name}, then perpend models pull {row.name}"
     what, fix = f"weights of {row.name}", "install Perpend again" if row.bundled else again
     size = path.stat().st_size
-    if size != row.size:
+    if size != row.size and not row.rounded:
         said = f"{path} has {size:,} of {row.size:,} bytes"
         return Finding(what=what, ok=False, said=said, fix=fix)
     if not deep:
-        return Finding(what=what, ok=True, said=f"{row.size / 1e6:.0f} MB; --deep verifies the checksum")
+        return Finding(what=what, ok=True, said=f"{size / 1e6:.0f} MB; --deep verifies the checksum")
     if _sha256(path) != row.sha256:
         return Finding(what=what, ok=False, said=f"{path} has another checksum than was published", fix=fix)
-    return Finding(what=what, ok=True, said=f"{row.size / 1e6:.0f} MB, checksum verified")
+    return Finding(what=what, ok=True, said=f"{size / 1e6:.0f} MB, checksum verified")
 
 
 def _gguf(name: str, path: Path) -> Finding:

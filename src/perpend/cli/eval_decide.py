@@ -133,9 +133,10 @@ def _facts(choice: Choice, runs: list[Reported]) -> dict[str, object]:
 
 
 def _cost(run: Reported) -> dict[str, object]:
+    cost = run.summary.cost_usd
     return {
         "output_tokens": run.output_tokens,
-        "cost_usd": (run.summary.cost_usd or 0.0) / run.summary.samples,
+        "cost_usd": None if cost is None else cost / run.summary.samples,
         "seconds": run.summary.seconds["all"].mean,
     }
 

@@ -267,7 +267,8 @@ def _shown() -> Generator[Heard, None, None]:
         task = bar.add_task("", total=None)
 
         def heard(progress: Progress) -> None:
-            said = f"{progress.right / max(1, progress.done):.1%} right, ${progress.cost_usd:.4f}"
+            cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
+            said = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
             failed = f", {progress.failed} failed" if progress.failed else ""
             bar.update(task, completed=progress.done, total=progress.wanted, description=said + failed)
 

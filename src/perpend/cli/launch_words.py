@@ -2,7 +2,7 @@
 
 from perpend.cli.console import json_line
 from perpend.cli.launch_agents import Agent
-from perpend.cli.usage import SUMS, dollars
+from perpend.cli.usage import TOLD, spent
 from perpend.engine.catalogue import Weights, catalogue
 from perpend.solve import ServedModel
 from perpend.storage.store import Store
@@ -29,7 +29,10 @@ def fitting(row: Agent, model: ServedModel, weights: Weights | None) -> str:
 def _larger(name: str, needed: int, weights: Weights | None) -> str:
     if weights is not None and weights.context >= needed:
         return f"PERPEND_ENGINE__SLOTS=1 leaves it more of the {weights.context:,} tokens that it was trained for"
-    fitting = [one.name for one in catalogue().values() if one.context >= needed and one.name != name]
+    rows = [
+        one for one in catalogue().values() if not one.rounded
+    ]  # the large ones of the hub are no small step
+    fitting = [one.name for one in rows if one.context >= needed and one.name != name]
     embedded = f"one of {', '.join(fitting)}, or " if fitting else ""
     return f"--model chooses another: {embedded}a provider's, as PROVIDER/MODEL"
 
@@ -43,7 +46,7 @@ def account(store: Store, key: KeyRow) -> str:
         f"{used.input:,} tokens in ({used.cached:,} cached)",
         f"{used.thinking:,} thinking",
         f"{used.answer:,} answer",
-        dollars(used.cost_usd),
+        spent(used),
         f"cut short: {', '.join(cut) or 'nothing'}",
     )
     return f"{key.name} used {' · '.join(parts)}"
@@ -54,7 +57,7 @@ def account_json(store: Store, key: KeyRow) -> str:
     used = total(usage(store, (), key_id=key.id))
     facts = {
         "key": key.name,
-        **{name: getattr(used, name) for name in SUMS},
+        **{name: getattr(used, name) for name in TOLD},
         "cut_short": cut_short(store, key.id),
     }
     return json_line(facts)

@@ -11,7 +11,8 @@ from perpend.cli.options import ConfigFile, Json
 from perpend.cli.prices import prices
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.engine.catalogue import catalogue, find
+from perpend.engine.catalogue import catalogue
+from perpend.engine.hub import here, named
 
 app = App(
     name="models",
@@ -25,7 +26,7 @@ app.command(prices)
 
 @app.command(name="list")
 def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
-    """List the known weights, and whether they are here.
+    """List the known weights, how much RAM one answer at a time takes with them, and whether they are here.
 
     Example: `perpend models list --json`
 
@@ -37,17 +38,17 @@ def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
         A perpend.toml in place of the usual one.
     """
     home = home_dir(load_config(config))
-    rows = [weights_facts(weights, home) for weights in catalogue().values()]
+    known = [*catalogue().values(), *here(home)]
+    rows = [weights_facts(weights, home) for weights in known]
     if json:
         print_json(rows)
         return
     from rich.table import Table
 
-    table = Table("name", "MB", "here", "what")
-    for row, weights in zip(rows, catalogue().values(), strict=True):
-        table.add_row(
-            weights.name, f"{weights.size / 1e6:.0f}", "yes" if row["pulled"] else "", weights.summary
-        )
+    table = Table("name", "MB", "here", "RAM GB", "what")
+    for row, weights in zip(rows, known, strict=True):
+        mb, ram = f"{row['size'] / 1e6:.0f}", "" if row["ram"] is None else f"{row['ram'] / 1e9:.1f}"
+        table.add_row(weights.name, mb, "yes" if row["pulled"] else "", ram, weights.summary)
     print_table(table)
 
 
@@ -55,12 +56,18 @@ def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
 def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
     """Fetch weights: goes on where an earlier pull was cut off, verifies the checksum.
 
-    Example: `perpend models pull qwen2.5-coder-1.5b`
+    A file of the Hugging Face hub must match the checksum that the hub states of it; `--model hf:OWNER/REPO/FILE.gguf`
+    then runs it. HF_ENDPOINT names a mirror, HF_TOKEN opens repositories with conditions.
+
+    Examples:
+
+    - `perpend models pull qwen2.5-coder-1.5b`
+    - `perpend models pull hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf`
 
     Parameters
     ----------
     name
-        A name of `perpend models list`.
+        A name of `perpend models list`, or any GGUF file of the hub, as hf:OWNER/REPO/FILE.gguf.
     json
         Print what `perpend models show --json` does, in place of the path.
     config
@@ -68,12 +75,13 @@ def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
     """
     from perpend.engine.pull import pull as fetch
 
-    weights = find(name)
+    weights = named(name)
     loaded = load_config(config)
     home = home_dir(loaded)
     if not weights.pulled(home):
         sources = ", else ".join(source.label for source in weights.sources)
-        note(f"fetching {name}, {weights.size / 1e6:.0f} MB, from {sources}")
+        size = f", {weights.size / 1e6:.0f} MB" if weights.size else ""
+        note(f"fetching {name}{size}, from {sources}")
     with pull_progress() as listener:
         path = asyncio.run(fetch(weights, home, listener))
     if json:
@@ -130,7 +138,7 @@ def rm(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
 def _remove(name: str, home: Path) -> Path | None:
     from perpend.engine.partial import Partial
 
-    weights = find(name)
+    weights = named(name)
     if weights.bundled:
         note(f"{name} comes with Perpend and takes {weights.size / 1e6:.0f} MB: nothing to remove")
         return None

@@ -1,12 +1,16 @@
 """`perpend models prices`: what tokens cost, how old that is, and LiteLLM's list into your own."""
 
 import datetime
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from perpend.accounting.guide import Beside, against_guide
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
+from perpend.backends.providers import providers
 from perpend.cli.console import note, print_json
 from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
@@ -22,6 +26,7 @@ def prices(
     *,
     stale_days: Whole = 90,
     update: Path | None = None,
+    against: Literal["guide"] | None = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
@@ -39,6 +44,8 @@ def prices(
         Warn of prices that were last checked more than so many days ago.
     update
         LiteLLM's public price list (model_prices_and_context_window.json), to be merged into yours.
+    against
+        Show what the reasoning guide's tables (May 2026) have beside the prices in force, and where the two differ.
     json
         Print an array of objects.
     config
@@ -49,6 +56,9 @@ def prices(
     if update is not None:
         _update(home, update, today)
     listed = price_list(home)
+    if against is not None:
+        _print_against(_named(against_guide(listed, today), name), json=json)
+        return
     rows = listed.current(today)
     if name is not None:
         row = _row(listed, name, today)
@@ -75,7 +85,7 @@ def prices(
 def _row(listed: PriceList, name: str, today: datetime.date) -> PriceRow | None:
     """`groq/openai/gpt-oss-120b` is what groq asks for it."""
     provider, _, model = name.partition("/")
-    if any(row.provider == provider for rows in listed.lists for row in rows):
+    if provider in providers() or any(row.provider == provider for rows in listed.lists for row in rows):
         return listed.row(model, provider, today)
     return listed.row(name, on=today)
 
@@ -95,6 +105,42 @@ def _update(home: Path, file: Path, today: datetime.date) -> None:
     partial.write_bytes(msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(rows)))
     partial.replace(home / OWN_LIST)
     note(f"{len(new)} prices read, {len(rows) - len(own)} of them new or changed: {home / OWN_LIST}")
+
+
+def _named(lines: Iterable[Beside], name: str | None) -> list[Beside]:
+    found = [line for line in lines if name in (None, line.guide.model)]
+    if not found:
+        raise NotFound(
+            f"the guide has no price of {name!r}", hint="without a name all are shown", field="name"
+        )
+    return found
+
+
+def _print_against(lines: list[Beside], *, json: bool) -> None:
+    if json:
+        print_json(msgspec.to_builtins(lines, builtin_types=(Decimal,)))
+        return
+    from rich.table import Table
+
+    table = Table("model", "guide", "its table", "in force", "", "source", "checked")
+    for line in lines:
+        guide, row = line.guide, line.listed
+        asked = _pair(guide.input, guide.output, guide.output_most)
+        listed = (
+            ("unknown", "", "")
+            if row is None
+            else (_pair(row.input, row.output), row.source, str(row.checked))
+        )
+        table.add_row(
+            guide.model, asked, guide.table, listed[0], "differs" if line.differs else "", *listed[1:]
+        )
+    print_table(table)
+
+
+def _pair(input_: Decimal | None, output: Decimal, most: Decimal | None = None) -> str:
+    """Of input and output, as the guide's tables have them."""
+    told = f"{output:f}" if most is None else f"{output:f}–{most:f}"
+    return told if input_ is None else f"{input_:f} / {told}"
 
 
 def _print(rows: list[PriceRow]) -> None:

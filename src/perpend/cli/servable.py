@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from perpend.config import Config
+from perpend.engine.hub import PREFIX
 from perpend.runtime import Runtime
 
 
@@ -16,7 +17,7 @@ def servable(model: str, config: Config) -> str:
 
 def from_anywhere(model: str) -> str:
     """`model` as a process in another folder finds it: a file by its whole path."""
-    return str(Path(model).resolve()) if model.endswith(".gguf") else model
+    return str(Path(model).resolve()) if model.endswith(".gguf") and not model.startswith(PREFIX) else model
 
 
 async def _resolve(name: str, config: Config) -> None:

@@ -1,9 +1,8 @@
 """`perpend usage`: the ledger summed by key, model and day."""
 
 import datetime as dt
-from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from perpend.cli.console import print_json
 from perpend.cli.options import ConfigFile, Json
@@ -14,7 +13,8 @@ from perpend.registry import choices_hint
 if TYPE_CHECKING:
     from perpend.storage.usage import Dimension, UsageRow
 
-SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
+_SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
+TOLD = (*_SUMS, "unpriced")
 
 
 def usage(
@@ -26,7 +26,8 @@ def usage(
 ) -> None:
     """Show what was used and what it cost: requests, tokens and dollars from the ledger.
 
-    Failed and cancelled requests count with what they had used. Costs are exact.
+    Failed and cancelled requests count with what they had used. Costs are exact; requests of models without a known
+    price are in none, and `unpriced` counts them.
 
     Examples:
 
@@ -71,8 +72,8 @@ def _dimensions(by: str) -> "list[Dimension]":
 
 def _print_json(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:
     shown = {
-        "rows": [{name: getattr(row, name) for name in (*by, *SUMS)} for row in rows],
-        "total": {name: getattr(total, name) for name in SUMS},
+        "rows": [{name: getattr(row, name) for name in (*by, *TOLD)} for row in rows],
+        "total": {name: getattr(total, name) for name in TOLD},
     }
     print_json(shown)
 
@@ -84,13 +85,11 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
     for place, name in enumerate(by):
         table.add_column(name, "" if place else "total", no_wrap=True)
-    for name in SUMS:
-        table.add_column(
-            name.removesuffix("_usd"), _SHOWN[name](getattr(total, name)), justify="right", no_wrap=True
-        )
+    for name in _SUMS:
+        table.add_column(name.removesuffix("_usd"), _shown(total, name), justify="right", no_wrap=True)
     for row in rows:
         names = [str(getattr(row, name) or "–") for name in by]
-        table.add_row(*names, *(_SHOWN[name](getattr(row, name)) for name in SUMS))
+        table.add_row(*names, *(_shown(row, name) for name in _SUMS))
     print_table(table)
 
 
@@ -102,4 +101,12 @@ def dollars(cost: Decimal) -> str:
     return f"${shortest:.{max(2, digits)}f}"
 
 
-_SHOWN: dict[str, Callable[[Any], str]] = dict.fromkeys(SUMS, "{:,}".format) | {"cost_usd": dollars}
+def spent(row: "UsageRow") -> str:
+    """What it cost; "unknown" stands for those requests whose price isn't known."""
+    if row.cost_usd is None:
+        return "unknown"
+    return f"{dollars(row.cost_usd)} + unknown" if row.unpriced else dollars(row.cost_usd)
+
+
+def _shown(row: "UsageRow", name: str) -> str:
+    return spent(row) if name == "cost_usd" else f"{getattr(row, name):,}"

@@ -22,6 +22,7 @@ class HubSource(Struct, frozen=True, tag="hub", tag_field="kind", forbid_unknown
 
     repo: str
     file: str
+    revision: str = "main"
 
     @property
     def label(self) -> str:
@@ -32,8 +33,11 @@ class HubSource(Struct, frozen=True, tag="hub", tag_field="kind", forbid_unknown
 
     @property
     def url(self) -> str:
-        endpoint = os.environ.get("HF_ENDPOINT") or HUB
-        return f"{endpoint.rstrip('/')}/{self.repo}/resolve/main/{self.file}"
+        return f"{self.endpoint()}/{self.repo}/resolve/{self.revision}/{self.file}"
+
+    @staticmethod
+    def endpoint() -> str:
+        return (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
 
 
 class IndexSource(Struct, frozen=True, tag="index", tag_field="kind", forbid_unknown_fields=True):
@@ -85,22 +89,25 @@ class BundledSource(Struct, frozen=True, tag="bundled", tag_field="kind", forbid
 Source = HubSource | IndexSource | BundledSource
 
 
-class Weights(Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of weights."""
+class Weights(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One file of weights. What isn't said of a file of the hub is in its header, once it is here."""
 
     name: str
     summary: str
-    family: str
+    family: str = ""
     file: str
     size: int
     """Bytes."""
-    sha256: str
-    licence: str
-    architecture: str
-    layers: int
-    context: int
+    rounded: bool = False
+    """`size` is about, and the hub states the exact one when the file is pulled."""
+    sha256: str = ""
+    """Of 40 digits: what git gives a file, SHA-1 over its length and its bytes; empty: as the hub states."""
+    licence: str = ""
+    architecture: str = ""
+    layers: int = 0
+    context: int = 0
     """Tokens that the model was trained for."""
-    kv_bytes_per_token: int
+    kv_bytes_per_token: int = 0
     """What one token of context takes in an f16 KV cache."""
     sources: tuple[Source, ...]
 
@@ -118,9 +125,10 @@ class Weights(Struct, frozen=True, forbid_unknown_fields=True):
         return self.bundled or home / "weights" / self.file
 
     def pulled(self, home: Path) -> bool:
-        """Whether the whole file is here. Its checksum was taken when it was pulled."""
+        """Whether the whole file is here: it gets its name once its checksum was right."""
         try:
-            return self.path(home).stat().st_size == self.size
+            size = self.path(home).stat().st_size
+            return size > 0 if self.rounded else size == self.size
         except OSError:
             return False
 
@@ -145,4 +153,5 @@ def find(name: str) -> Weights:
     rows = catalogue()
     if name in rows:
         return rows[name]
-    raise NotFound(f"no weights named {name!r}", hint=choices_hint(name, rows), field="name")
+    hint = f"{choices_hint(name, rows)}; or hf:OWNER/REPO/FILE.gguf"
+    raise NotFound(f"no weights named {name!r}", hint=hint, field="name")

@@ -81,6 +81,16 @@ def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelF
     )
 
 
+def ram_for(facts: ModelFacts) -> int:
+    """Bytes that one answer at a time takes, with a usual context."""
+    return _weights(facts) + UNKNOWN_SLOT * facts.kv_bytes_per_token
+
+
+def _weights(facts: ModelFacts) -> int:
+    """They count half as much again: the CPU kernels keep a repacked copy of some of them."""
+    return facts.weights * 3 // 2
+
+
 def _most_slots(machine: Machine) -> int:
     """More at once than this would only slow each other down."""
     return 4 if machine.ram < 16 * GIB else 8 if machine.ram < 64 * GIB else 16
@@ -89,8 +99,7 @@ def _most_slots(machine: Machine) -> int:
 def _fitting(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> int:
     """Slots whose KV caches an engine's share of RAM has room for, beside the weights."""
     share = machine.ram * 3 // 4 // config.keep_loaded
-    # weights count half as much again: the CPU kernels keep a repacked copy of some of them
-    return (share - facts.weights * 3 // 2) // (context * facts.kv_bytes_per_token)
+    return (share - _weights(facts)) // (context * facts.kv_bytes_per_token)
 
 
 def _physical_cores(folder: Path) -> int:

@@ -12,6 +12,7 @@ from perpend.engine.catalogue import Source, Weights
 from perpend.errors import WeightsError
 
 _BLOCK = 1 << 20
+_GIT_DIGITS = 40
 
 
 class _Record(Struct):
@@ -22,6 +23,8 @@ class _Record(Struct):
     """Whole parts joined so far, for a source that comes in parts."""
     bytes: int = 0
     """What those parts came to."""
+    checksum: str = ""
+    """Of the file that they are of, where it is the hub that says so: it may have another one by now."""
 
 
 class Partial:
@@ -37,7 +40,7 @@ class Partial:
         self.size = 0
         self._record_path = target.with_name(target.name + ".partial.json")
         self._record = self._read_record()
-        self._sha = hashlib.sha256()
+        self._sha = _digest(weights)
         self._file: BinaryIO | None = None
 
     @property
@@ -55,15 +58,15 @@ class Partial:
     def begin(self, source: Source) -> None:
         """Go on with `source`'s own bytes, or be ready to start anew with it."""
         self.close()
-        same = self.source == source.label
+        same = self.source == source.label and self._record.checksum == self._stated()
         if not (same and self._reopen(self._record.bytes if source.in_parts else None)):
             self.restart(source)
 
     def restart(self, source: Source) -> None:
         """Every byte here is dropped when the first from `source` comes."""
         self.close()
-        self._record = _Record(source.label)
-        self._sha, self.size = hashlib.sha256(), 0
+        self._record = _Record(source.label, checksum=self._stated())
+        self._sha, self.size = _digest(self.weights), 0
 
     def append(self, block: bytes) -> None:
         if self._file is None:
@@ -88,8 +91,8 @@ class Partial:
         if self.size != self.weights.size or got != self.weights.sha256:
             self.remove()
             raise WeightsError(
-                f"what came from {self.source} is not {self.weights.name}: sha256 {got}, {self.size} bytes; "
-                f"expected sha256 {self.weights.sha256}, {self.weights.size} bytes",
+                f"what came from {self.source} is not {self.weights.name}: {self._sha.name} {got}, {self.size} bytes; "
+                f"expected {self._sha.name} {self.weights.sha256}, {self.weights.size} bytes",
                 hint="the partial file is removed. Pull again; if it happens again, the source has another "
                 "file or something on the way changes it",
             )
@@ -109,13 +112,16 @@ class Partial:
             self._file.close()
             self._file = None
 
+    def _stated(self) -> str:
+        return self.weights.sha256 if self.weights.rounded else ""
+
     def _reopen(self, whole: int | None) -> bool:
         """Behind the first `whole` bytes, or behind all; False where fewer are left."""
         if not self.path.exists() or self.on_disk() < (whole or 0):
             return False
         self._file = self.path.open("ab")
         self._file.truncate(whole)
-        self._sha = hashlib.sha256()
+        self._sha = _digest(self.weights)
         self.size = 0
         with self.path.open("rb") as existing:
             while block := existing.read(_BLOCK):
@@ -138,6 +144,13 @@ class Partial:
         draft = self._record_path.with_suffix(".new")
         draft.write_bytes(msgspec.json.encode(self._record))
         os.replace(draft, self._record_path)
+
+
+def _digest(weights: Weights) -> "hashlib._Hash":  # pyright: ignore[reportPrivateUsage] -- typeshed's name for it
+    """Of the kind that the row's checksum is."""
+    if len(weights.sha256) == _GIT_DIGITS:
+        return hashlib.sha1(b"blob %d\0" % weights.size, usedforsecurity=False)
+    return hashlib.sha256()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from perpend.engine.catalogue import Source, Weights
+from perpend.engine.hub import stated
 from perpend.engine.partial import Partial
 from perpend.engine.sources import SourceFailed, fetch
 from perpend.errors import WeightsError
@@ -39,7 +40,8 @@ async def pull(weights: Weights, home: Path, progress: Listener | None = None) -
     """The path of the weights under `home`, fetched first where they aren't there.
 
     Goes on where an earlier pull was cut off. Two at once: the second waits, then finds the file.
-    Raises WeightsError: no source reachable, no room on the disk, another file than expected.
+    What the hub alone has must match what the hub states. Raises WeightsError: no source reachable, no room on the
+    disk, another file than expected.
     """
     target = weights.path(home)
     listener = progress or _unheard
@@ -49,7 +51,8 @@ async def pull(weights: Weights, home: Path, progress: Listener | None = None) -
         target.parent.mkdir(parents=True, exist_ok=True)
         async with _alone(target, lambda text: listener(Progress(0, weights.size, "", text))):
             if not weights.pulled(home):
-                await _fetch_first(weights, Partial(weights, target), listener)
+                exact = await stated(weights) if weights.rounded else weights
+                await _fetch_first(exact, Partial(exact, target), listener)
     except OSError as error:
         raise _disk_failed(weights, target, error) from error
     return target

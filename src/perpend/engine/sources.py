@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from perpend.engine.catalogue import BundledSource, HubSource, IndexSource, Source
+from perpend.engine.hub import authorization
 from perpend.engine.partial import Partial
 from perpend.errors import WeightsError
 
@@ -72,7 +73,7 @@ async def _read_hub(
 ) -> None:
     """One connection, from where the partial file ends."""
     start = partial.size
-    headers = {"Range": f"bytes={start}-"} if start else {}
+    headers = authorization(source.url) | ({"Range": f"bytes={start}-"} if start else {})
     async with session.get(source.url, headers=headers) as response:
         if response.status in _PASSING:
             raise aiohttp.ClientError(f"HTTP {response.status} {response.reason}")

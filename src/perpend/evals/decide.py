@@ -23,7 +23,8 @@ def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) 
     """`runs`: settings of one set of problems; `ends`: those that differ in thinking alone, the least and the most."""
     harmed = [one for least, most in ends for one in hurt(least, most)]
     best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
-    cheapest_first = sorted(runs, key=_expense)
+    priced = all(run.summary.cost_usd is not None for run in runs)
+    cheapest_first = sorted(runs, key=_expense if priced else _tokens)
     for run in cheapest_first:
         if run is best:
             break
@@ -52,8 +53,12 @@ def hurt(least: Reported, most: Reported) -> list[Difference]:
 
 
 def _expense(run: Reported) -> tuple[float, float]:
-    """Dollars where they are known to differ, else tokens."""
+    """Dollars, and tokens where those are the same."""
     return run.summary.cost_usd or 0.0, run.output_tokens
+
+
+def _tokens(run: Reported) -> tuple[float, float]:
+    return 0.0, run.output_tokens
 
 
 def _same(run: Reported, best: Reported, against: Comparison) -> str:

@@ -62,7 +62,7 @@ class Probe(Struct, frozen=True, kw_only=True):
     unsettled: bool = False
     """It was cut: the model had more to say than an answer."""
     usage: Usage = Usage()
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
     seconds: float = 0.0
     error: str | None = None
     """Its code: nothing was answered. `none_there`: this trace has nothing to perturb so."""

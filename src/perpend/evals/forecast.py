@@ -6,6 +6,7 @@ from statistics import fmean
 
 from msgspec import Struct
 
+from perpend.accounting.prices import together
 from perpend.config.schema import EMBEDDED
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Settings
@@ -84,7 +85,8 @@ def forecast(
         cost = settings.samples * _sum(_worst(served, problem, thinking, most) for problem in problems)
     expected = Taken()
     if alike:
-        spent = _sum(one.cost_usd for one in alike) * samples / len(alike)
+        costs = together(one.cost_usd for one in alike)
+        spent = None if costs is None else costs * samples / len(alike)
         expected = _taken(round(samples * fmean(one.output for one in alike)), spent, pace)
     return Forecast(
         n=len(problems),

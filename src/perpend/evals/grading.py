@@ -18,7 +18,7 @@ Judging = Callable[[], AbstractAsyncContextManager[Asking]]
 
 class Graded(Struct, frozen=True):
     verdict: Verdict
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
     """Of a model that judged."""
 
 

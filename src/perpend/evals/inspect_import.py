@@ -12,6 +12,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
+from perpend.accounting.prices import together
 from perpend.errors import BadRequest, ConfigError
 from perpend.evals.folder import Header
 from perpend.evals.foreign import FAILED, GRADED_BY, Foreign, decoded, judged
@@ -236,10 +237,11 @@ def _problem(held: _Sample) -> Problem:
 
 
 def _sample(held: _Sample, scorer: str | None) -> Sample:
-    counts, cost = Usage(), Decimal(0)
+    counts = Usage()
     for used in held.model_usage.values():
         counts += used.counts
-        cost += Decimal(str(used.total_cost or 0))
+    each = [used.total_cost for used in held.model_usage.values()]
+    cost = together(None if one is None else Decimal(str(one)) for one in each)
     said = held.output.choices[0] if held.output.choices else None
     if said is None or held.error is not None:
         return Sample(problem=str(held.id), number=held.epoch - 1, usage=counts, cost_usd=cost, error=FAILED)

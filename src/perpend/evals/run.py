@@ -8,6 +8,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from perpend.accounting.ledger import Amount, Scope
+from perpend.accounting.prices import together
 from perpend.errors import CapReached, PerpendError
 from perpend.evals.folder import RunFolder
 from perpend.evals.grading import Graded
@@ -34,7 +35,8 @@ class Progress:
     done: int = 0
     right: int = 0
     failed: int = 0
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
+    """None: not known, as a price isn't."""
     stopped: str | None = None
     """Why the run ended before it was through."""
 
@@ -93,7 +95,7 @@ class Run:
         progress = Progress(wanted=len(self._problems) * self._settings.samples)
         for sample in samples:
             self._note(progress, sample)
-            self._scope.reserve(Amount()).settle(Amount(usd=sample.cost_usd + sample.grading_usd))
+            self._scope.reserve(Amount()).settle(Amount(usd=sample.spent_usd or Decimal(0)))
         known = {(sample.problem, sample.number) for sample in samples}
         todo = iter(
             (problem, number)
@@ -133,9 +135,9 @@ class Run:
                 return Sample(problem=problem.id, number=number, error="cap_reached")
             except PerpendError as error:
                 return Sample(problem=problem.id, number=number, error=error.code)
-            held.settle(Amount(usd=answer.cost_usd))
+            held.settle(Amount(usd=answer.cost_usd or Decimal(0)))
         graded = await self._grade(problem, answer)
-        self._scope.reserve(Amount()).settle(Amount(usd=graded.cost_usd))
+        self._scope.reserve(Amount()).settle(Amount(usd=graded.cost_usd or Decimal(0)))
         return sample_of(problem.id, number, answer, graded)
 
     @staticmethod
@@ -143,4 +145,4 @@ class Run:
         progress.done += 1
         progress.right += sample.correct
         progress.failed += sample.error is not None
-        progress.cost_usd += sample.cost_usd + sample.grading_usd
+        progress.cost_usd = together((progress.cost_usd, sample.spent_usd))

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from perpend.accounting.prices import together
 from perpend.evals.grading import Graded, said
 from perpend.evals.rows import Row
 from perpend.types import Answer, Effort, StopReason, Usage, Verdict
@@ -56,8 +57,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     thinking: str = ""
     verdict: Verdict | None = None
     usage: Usage = Usage()
-    cost_usd: Decimal = Decimal(0)
-    grading_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
+    grading_usd: Decimal | None = Decimal(0)
     """What its judge cost."""
     seconds: float = 0.0
     truncated: bool = False
@@ -67,6 +68,11 @@ class Sample(Struct, frozen=True, kw_only=True):
     """All of them, where there are several."""
     error: str | None = None
     """Its code: nothing was answered."""
+
+    @property
+    def spent_usd(self) -> Decimal | None:
+        """With its judge; None where either isn't known."""
+        return together((self.cost_usd, self.grading_usd))
 
     @property
     def correct(self) -> bool:
@@ -102,7 +108,7 @@ def row_of(sample: Sample, settings: Settings) -> Row:
         correct=sample.correct,
         answer=sample.answer or None,
         thinking_tokens=sample.usage.thinking,
-        cost_usd=float(sample.cost_usd),
+        cost_usd=None if sample.cost_usd is None else float(sample.cost_usd),
         seconds=sample.seconds,
         truncated=sample.truncated,
         refused=sample.stop_reason == "content_filter",

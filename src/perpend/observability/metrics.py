@@ -6,6 +6,7 @@ All work happens on the server's event loop, so plain numbers do in place of loc
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Literal, Protocol
 
@@ -101,16 +102,24 @@ class _Series:
 
     __slots__ = (
         *("answer", "cached", "cancelled", "cost", "duration", "errors", "first_token", "input", "ok"),
-        *("ratio", "thinking", "truncated"),
+        *("ratio", "thinking", "truncated", "unpriced"),
     )
 
     def __init__(self) -> None:
         self.ok = self.truncated = self.cancelled = self.errors = 0
         self.input = self.cached = self.thinking = self.answer = 0
-        self.cost = 0.0
+        self.cost: float | None = None
+        """Of those whose cost is known; None: of none."""
+        self.unpriced = 0
         self.duration = Histogram(_SECONDS)
         self.first_token = Histogram(_SECONDS)
         self.ratio = Histogram(_RATIO)
+
+    def pay(self, cost: Decimal | None) -> None:
+        if cost is None:
+            self.unpriced += 1
+        else:
+            self.cost = (self.cost or 0.0) + float(cost)
 
 
 class Metrics(Collector):
@@ -150,8 +159,7 @@ class Metrics(Collector):
         series.cached += usage.cached
         series.thinking += usage.thinking
         series.answer += usage.answer
-        if answer.cost_usd:
-            series.cost += float(answer.cost_usd)
+        series.pay(answer.cost_usd)
         series.duration.observe(answer.elapsed_s)
         if first_token_s is not None:
             series.first_token.observe(first_token_s)
@@ -162,7 +170,7 @@ class Metrics(Collector):
         series = self._of(Plan(model=model, effort="none", strategy="embeddings", reason=""))
         series.ok += 1
         series.input += made.usage.input
-        series.cost += float(made.cost_usd)
+        series.pay(made.cost_usd)
         for path in ignored:
             self._pass_over(path)
 
@@ -211,13 +219,18 @@ class Metrics(Collector):
         tokens = CounterMetricFamily(
             "perpend_tokens", "Tokens; input includes cached.", labels=(*_LABELS, "kind")
         )
-        cost = CounterMetricFamily("perpend_cost_usd", "US dollars.", labels=_LABELS)
+        cost = CounterMetricFamily("perpend_cost_usd", "US dollars, where a price is known.", labels=_LABELS)
+        unpriced = CounterMetricFamily(
+            "perpend_unpriced_requests", "Requests whose cost isn't known.", labels=_LABELS
+        )
         for key, series in self._series.items():
             for status in ("ok", "truncated", "cancelled", "errors"):
                 requests.add_metric((*key, status.removesuffix("s")), getattr(series, status))
             for kind in ("input", "cached", "thinking", "answer"):
                 tokens.add_metric((*key, kind), getattr(series, kind))
-            cost.add_metric(key, series.cost)
+            if series.cost is not None:
+                cost.add_metric(key, series.cost)
+            unpriced.add_metric(key, series.unpriced)
         errors = CounterMetricFamily("perpend_errors", "Requests that failed, by code.", labels=("code",))
         for code, count in self._errors.items():
             errors.add_metric((code,), count)
@@ -229,7 +242,7 @@ class Metrics(Collector):
         restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
         for model, count in self._restarts().items():
             restarts.add_metric((model,), count)
-        yield from (requests, tokens, cost, errors, ignored, restarts)
+        yield from (requests, tokens, cost, unpriced, errors, ignored, restarts)
 
     def _upstreams(self) -> Iterator[Metric]:
         labels = ("model", "deployment")

@@ -11,7 +11,7 @@ from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Backend, Upstream, backends
-from perpend.backends.accounts import account_of, check_wire, key_header, signer_of
+from perpend.backends.accounts import account_of, check_wire, key_header, seller_of, signer_of
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
 from perpend.backends.families import Family, family_named, family_of, output_limit
@@ -19,6 +19,7 @@ from perpend.backends.http import Account, HTTPClient, Patience, Signer
 from perpend.backends.providers import Provider, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_keys
+from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
 from perpend.engine.embedders import packaged
@@ -58,9 +59,19 @@ class Models:
                 raise ConfigError(f"aliases.{alias}: {error.message}", hint=error.hint) from None
 
     def names(self) -> list[str]:
-        """The config's models, then the catalogue's, then packaged ones that are installed."""
+        """The config's models, then the catalogue's, then packaged ones that are installed.
+
+        What the hub alone has is among them once it is here.
+        """
         here = [name for name, model in packaged().items() if model.installed]
-        return list(dict.fromkeys([*self._config.models, *catalogue(), *here]))
+        offered = [name for name in catalogue() if self._offers(name)]
+        pulled = [row.name for row in hub.here(self._home)]
+        return list(dict.fromkeys([*self._config.models, *offered, *pulled, *here]))
+
+    def _offers(self, name: str) -> bool:
+        """A row of the catalogue that needs no asking for: what the hub alone has does, until it is here."""
+        row = catalogue().get(name)
+        return row is not None and (not row.rounded or row.pulled(self._home))
 
     def resolve(self, name: str | None) -> ServedModel:
         """Raises NotFound naming the nearest model."""
@@ -111,7 +122,7 @@ class Models:
 
     def configured(self, name: str) -> tuple[str, ModelConfig]:
         """The model that a name or an alias means, and how it is served. Raises NotFound naming the nearest."""
-        known = name in self._config.models or name in catalogue() or name in packaged()
+        known = name in self._config.models or self._offers(name) or name in packaged()
         meant = name if known else self._alias(name)
         return meant, self._row(meant)
 
@@ -126,6 +137,8 @@ class Models:
             return self._config.models[name]
         if name in catalogue() or name in packaged():
             return ModelConfig()
+        if name.startswith(hub.PREFIX):
+            return ModelConfig(gguf=hub.of_hub(name).path(self._home))
         if name.endswith(".gguf"):
             return ModelConfig(gguf=Path(name))
         provider, _, upstream = name.partition("/")
@@ -225,7 +238,10 @@ class Models:
         return price_list(self._home)
 
     def _listed_price(self, upstream_name: str, provider: str) -> Price:
-        return Price() if provider == EMBEDDED else self._list.price(upstream_name, provider) or UNKNOWN
+        if provider == EMBEDDED:
+            return Price()
+        seller = seller_of(provider, self._config.providers.get(provider))
+        return self._list.price(upstream_name, seller) or UNKNOWN
 
     def _embedded(self, name: str, context: int) -> Backend:
         path = self.path(name)

@@ -13,6 +13,7 @@ from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config
 from perpend.documents import PDFReader
 from perpend.engine.embedders import Embedders
+from perpend.engine.hub import PREFIX, of_hub
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
 from perpend.errors import WeightsError
@@ -69,6 +70,8 @@ class Runtime:
         if served.provider != EMBEDDED:
             return
         weights = self.models.weights(served.name)
+        if served.name.startswith(PREFIX):
+            weights = of_hub(served.name)
         if weights is not None:
             await pull(weights, self.home, progress)
         path = self.models.path(served.name)

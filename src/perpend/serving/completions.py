@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from perpend.config.schema import Config
+from perpend.engine.hub import PREFIX
 from perpend.errors import NotFound, Overloaded, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
@@ -73,6 +74,8 @@ class Completions(Generic[P]):
     def _refuse_file(self, model: str | None) -> None:
         """A path to a GGUF is for the command line: a client doesn't choose which files are loaded."""
         if model is None or not model.endswith(".gguf") or model == self._config.defaults.model:
+            return
+        if model.startswith(PREFIX):  # among the weights, where it was pulled to
             return
         if model not in self._config.models:
             hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import NamedTuple
 
+from perpend.accounting.prices import together
 from perpend.solve.draft import Draft
 from perpend.solve.model import ServedModel
 from perpend.types import Candidate, StopReason, Thought, Usage
@@ -21,7 +22,7 @@ class Account:
         """What the strategy decided on the way, and why."""
         self.best: Candidate | None = None
         self.usage = Usage()
-        self.cost_usd = Decimal(0)
+        self.cost_usd: Decimal | None = Decimal(0)
         self.model_version: str | None = None
         self.model = model
         """Who wrote the last candidate that says something."""
@@ -54,7 +55,7 @@ class Account:
 
     def pay(self, draft: Draft) -> None:
         self.usage += draft.usage
-        self.cost_usd += draft.cost_usd
+        self.cost_usd = together((self.cost_usd, draft.cost_usd))
         self.left_out |= draft.left_out
 
     def close(self, draft: Draft, *, shown: bool) -> Candidate:

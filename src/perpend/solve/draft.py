@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec.structs import replace
 
 from perpend.accounting.ledger import Amount, Reservation
+from perpend.accounting.prices import together
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest, EngineError, UpstreamError
 from perpend.solve.means import Means, silent
@@ -29,7 +30,7 @@ class Draft:
         self.index = index
         self.means: Means = means
         self.usage = Usage()
-        self.cost_usd = Decimal(0)
+        self.cost_usd: Decimal | None = Decimal(0)
         self.stop_reason: StopReason = "stop"
         self.model_version: str | None = None
         self.provider: str | None = None
@@ -142,9 +143,9 @@ class Draft:
                 self._calls -= not billed
                 written = 0 if stream.end is None else stream.end.written
                 cost = model.price_at(stream.provider).cost(used, written=written)
-                held.settle(Amount(used.thinking, used.answer, cost))
+                held.settle(Amount(used.thinking, used.answer, cost or Decimal(0)), priced=cost is not None)
                 self.usage += used
-                self.cost_usd += cost
+                self.cost_usd = together((self.cost_usd, cost))
                 self.said.add(stream.said)
                 self.logprobs += stream.logprobs
                 if stream.said:

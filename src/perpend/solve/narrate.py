@@ -87,7 +87,7 @@ class Pace:
     """Adds a `Progress` event to the stream now and then."""
 
     def __init__(
-        self, model: ServedModel, thinking_budget: int, clock: Clock, cost: Callable[[], Decimal]
+        self, model: ServedModel, thinking_budget: int, clock: Clock, cost: Callable[[], Decimal | None]
     ) -> None:
         self._model = model
         self._budget = thinking_budget

@@ -205,7 +205,9 @@ class _Solving:
         verifier = request.strategy.verifier or request.verifier
         self._session = Session(terms, self._account, means, verifier, whole=budget)
         if request.progress:
-            narrator.pace = Pace(model, budget.thinking, clock, lambda: money.spent.usd)
+            narrator.pace = Pace(
+                model, budget.thinking, clock, lambda: money.cost_usd if model.price.known else None
+            )
         if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)

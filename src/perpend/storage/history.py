@@ -19,7 +19,7 @@ class Past(Struct, frozen=True):
     created_at: int
     """Unix milliseconds."""
     finished_at: int
-    cost_usd: Decimal
+    cost_usd: Decimal | None
 
     @property
     def output(self) -> int:

@@ -1,6 +1,7 @@
 """The tables for SQLAlchemy: migrations are checked against them, and reports are queried through them.
 
-Times are Unix milliseconds, dollars are exact decimal text: both mean the same in every database.
+Times are Unix milliseconds, dollars are exact decimal text, or NULL where a price isn't known: all mean the same in
+every database.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, text
@@ -32,7 +33,7 @@ requests = Table(
     Column("elapsed_ms", Integer, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
-    Column("cost_usd", String, nullable=False),
+    Column("cost_usd", String),
     # One tree and no other index: each would be another page to write for every request. Ids that ascend
     # with time are appended to it.
     sqlite_with_rowid=False,

@@ -16,7 +16,7 @@ Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
 """What the driver takes."""
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: a store that has it is opened without loading the migrator."""
 
 
@@ -46,7 +46,8 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     elapsed_ms: int
     created_at: dt.datetime
     finished_at: dt.datetime
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    """None: not known, as a price isn't."""
 
 
 class KeyRow(Struct, frozen=True, kw_only=True):
@@ -110,7 +111,8 @@ class ItemRow(Struct, frozen=True):
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
     """The row as the driver takes it: times in milliseconds, dollars as exact decimal text."""
     plain = astuple(row)[:-3]
-    return (*plain, millis(row.created_at), millis(row.finished_at), f"{row.cost_usd:f}")
+    cost = None if row.cost_usd is None else f"{row.cost_usd:f}"
+    return (*plain, millis(row.created_at), millis(row.finished_at), cost)
 
 
 def millis(moment: dt.datetime) -> int:

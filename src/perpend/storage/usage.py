@@ -31,15 +31,22 @@ class UsageRow(Struct, kw_only=True):
     cached: int = 0
     thinking: int = 0
     answer: int = 0
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
+    """Of those requests whose cost is known; None where there is none such."""
+    unpriced: int = 0
+    """Requests whose cost isn't known, as a price isn't."""
 
     def add(self, other: "UsageRow") -> None:
-        self.requests += other.requests
         self.input += other.input
         self.cached += other.cached
         self.thinking += other.thinking
         self.answer += other.answer
-        self.cost_usd += other.cost_usd
+        if self.cost_usd is None or not self.requests:
+            self.cost_usd = other.cost_usd
+        elif other.cost_usd is not None:
+            self.cost_usd += other.cost_usd
+        self.unpriced += other.unpriced
+        self.requests += other.requests
 
 
 def usage(
@@ -118,8 +125,11 @@ def _grouped(
 
 
 def _row(found: dict[Any, Any]) -> UsageRow:
-    """`found`: columns named as the row's fields; days as numbers, the cost as text and of one request."""
+    """`found`: columns named as the row's fields; days as numbers, the cost as text, or None, and of one request."""
     if "day" in found:
         found["day"] = _FIRST_DAY + dt.timedelta(days=found["day"])
-    found["cost_usd"] = Decimal(found["cost_usd"]) * found["requests"]
+    if found["cost_usd"] is None:
+        found["unpriced"] = found["requests"]
+    else:
+        found["cost_usd"] = Decimal(found["cost_usd"]) * found["requests"]
     return UsageRow(**found)

@@ -75,7 +75,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     model: str = ""
     """Who wrote it."""
     usage: Usage = Usage()
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
+    """None: not known, as a price isn't."""
     stop_reason: StopReason = "stop"
     score: float | None = None
     """Why it was chosen, or not: the verdict's score, or what its strategy says, such as a share of votes."""
@@ -104,7 +105,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     text: str
     thinking: str
     usage: Usage
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    """None: not known, as a price isn't."""
     truncated: bool
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]

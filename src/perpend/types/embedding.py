@@ -26,6 +26,6 @@ class Embedded(Struct, frozen=True):
     usage: Usage
     model_version: str
     request_id: str = ""
-    cost_usd: Decimal = Decimal(0)
+    cost_usd: Decimal | None = Decimal(0)
     truncated: tuple[int, ...] = ()
     """Which texts are longer than the model reads: their vectors stand for their beginnings."""

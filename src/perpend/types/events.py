@@ -87,7 +87,7 @@ class Progress(Struct, tag="progress", gc=False):
     thinking_budget: int
     answer_tokens: int
     eta_s: float | None
-    cost_usd: Decimal
+    cost_usd: Decimal | None
     candidates: tuple[CandidateProgress, ...] = ()
     """One by one, where there are several."""
 

@@ -16,7 +16,7 @@ class CandidateReport(Struct, frozen=True):
     thinking: int
     """Thinking tokens."""
     answer_tokens: int
-    cost_usd: Decimal
+    cost_usd: Decimal | None
     stop_reason: StopReason
     verdict: Verdict | None
     model: str
@@ -31,7 +31,8 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     plan: Plan
     budget: BudgetReport
     usage: Usage
-    cost_usd: Decimal
+    cost_usd: Decimal | None
+    """null: not known, as a price isn't."""
     truncated: bool
     stop_reason: StopReason
     candidates: list[CandidateReport]

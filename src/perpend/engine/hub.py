@@ -1,0 +1,129 @@
+"""What the Hugging Face hub says of a file before it is fetched: how large it is, and the checksum it must match."""
+
+import os
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from msgspec.structs import replace
+
+from perpend.engine.catalogue import HubSource, Weights, find
+from perpend.errors import BadRequest, WeightsError
+
+PREFIX = "hf:"
+_HOPS = 5
+_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
+_NAME = re.compile(r"hf:([\w.-]+)/([\w.-]+)/((?:[\w. +-]+/)*[\w. +-]+\.gguf)", re.ASCII)
+_PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
+_ETAG = re.compile(r"(?:W/)?\"?([0-9a-f]{64}|[0-9a-f]{40})\"?")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def of_hub(name: str) -> Weights:
+    """Any GGUF file of the hub, by the name `hf:OWNER/REPO/FILE.gguf`. Raises BadRequest."""
+    found = _NAME.fullmatch(name)
+    if found is None or ".." in name.removeprefix(PREFIX).split("/"):
+        raise BadRequest(
+            f"{name!r} names no file of the hub",
+            hint="hf:OWNER/REPO/FILE.gguf, such as hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf",
+            field="name",
+        )
+    owner, repo, file = found.groups()
+    if _PART.search(file):
+        raise BadRequest(
+            f"{file} is one part of several",
+            hint="name a quantization that the repository has in one file",
+            field="name",
+        )
+    return Weights(
+        name=name,
+        summary=f"{PurePosixPath(file).name} of {owner}/{repo}",
+        file=f"hf/{owner}/{repo}/{file}",
+        size=0,
+        rounded=True,
+        sources=(HubSource(f"{owner}/{repo}", file),),
+    )
+
+
+def named(name: str) -> Weights:
+    """A row of the catalogue, or any file of the hub. Raises NotFound naming the nearest row, and BadRequest."""
+    return of_hub(name) if name.startswith(PREFIX) else find(name)
+
+
+def here(home: Path) -> list[Weights]:
+    """The files of the hub that were pulled by their own names."""
+    folder = home / "weights" / "hf"
+    paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.gguf"))]
+    return [of_hub(f"{PREFIX}{path}") for path in paths if _NAME.fullmatch(f"{PREFIX}{path}")]
+
+
+async def stated(weights: Weights) -> Weights:
+    """The row with the size and the checksum that the hub states, and with the commit that it states them of.
+
+    Raises WeightsError where the hub can't be reached, states none, or has another file than the row was chosen with.
+    """
+    (source,) = weights.sources
+    assert isinstance(source, HubSource), "only the hub's rows leave sizes to it"
+    try:
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
+            headers = await _headers(session, source)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise WeightsError(
+            f"{weights.name}: {source.label} can't be asked: {type(error).__name__}: {error}",
+            hint="is there a network? behind a proxy set HTTPS_PROXY; HF_ENDPOINT names a mirror of the hub",
+        ) from error
+    size = headers.get("X-Linked-Size") or headers.get("Content-Length", "")
+    checksum = _ETAG.fullmatch(headers.get("X-Linked-Etag") or headers.get("ETag", ""))
+    if checksum is None or not size.isdigit():
+        raise WeightsError(
+            f"{source.label} states no checksum of {source.file}, or no size",
+            hint="see whether HF_ENDPOINT is right; a file of your own is named by its path: --model PATH.gguf",
+        )
+    if weights.sha256 not in ("", checksum[1]):
+        raise WeightsError(
+            f"{source.label} has another {source.file} than {weights.name} stands for: {checksum[1]}, "
+            f"not {weights.sha256}",
+            hint=f"to have it all the same: perpend models pull {PREFIX}{source.repo}/{source.file}",
+        )
+    commit = headers.get("X-Repo-Commit", "")
+    revision = commit if _COMMIT.fullmatch(commit) else source.revision
+    return replace(weights, size=int(size), sha256=checksum[1], sources=(replace(source, revision=revision),))
+
+
+def authorization(url: str) -> dict[str, str]:
+    """The header that opens repositories with conditions; it goes to the hub, and nowhere else."""
+    token = os.environ.get("HF_TOKEN")
+    return (
+        {"authorization": f"Bearer {token}"} if token and url.startswith(f"{HubSource.endpoint()}/") else {}
+    )
+
+
+async def _headers(session: aiohttp.ClientSession, source: HubSource) -> Mapping[str, str]:
+    """Of the first response that states a checksum: the hub's own, before it sends to where the bytes are."""
+    url = source.url
+    for _ in range(_HOPS):
+        async with session.head(url, allow_redirects=False, headers=authorization(url)) as response:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise _refused(source, response)
+            headers, onwards = response.headers.copy(), response.headers.get("Location")
+            if onwards is None:
+                return headers
+            if "X-Linked-Etag" in headers:
+                headers.popall("Content-Length", None)  # that of what says where to go
+                return headers
+            url = urljoin(url, onwards)
+    raise WeightsError(f"{source.label} sends from one address to another: {urlsplit(url).netloc}")
+
+
+def _refused(source: HubSource, response: aiohttp.ClientResponse) -> WeightsError:
+    said = response.headers.get("X-Error-Message") or f"HTTP {response.status} {response.reason}"
+    closed = response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return WeightsError(
+        f"{source.label} doesn't give {source.file}: {said}",
+        hint="is it spelt right? where it has conditions, accept them and set HF_TOKEN to your token"
+        if closed
+        else "see the repository's list of files for how it is spelt; capitals count",
+    )
