@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from spine import PRICED, Spine, request
 from words import WordBackend
 
 from perpend.accounting.prices import UNKNOWN
+from perpend.backends.contract import Call, CallEvent
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import BadRequest, CapReached, UpstreamError
 from perpend.solve import Control, Origin, solve
@@ -237,6 +239,61 @@ async def test_a_watched_stream_is_cut_at_the_budget_and_answered() -> None:
     assert first.thinking_tokens == 30
     assert (second.phase, second.effort) == ("answering", "none")
     assert second.messages[-2].content == "thought " * 30
+
+
+def thinks_always(*thoughts: int, reply: int = 2) -> ReplayBackend:
+    """A server that nothing keeps from thinking so much in each call, before it answers."""
+
+    class Always(ReplayBackend):
+        def steers(self, call: Call) -> dict[str, Any]:
+            return {}
+
+    def said(thought: int) -> list[list[CallEvent]]:
+        answered = [AnswerDelta("word", 1)] * reply
+        ended = CallEnded("stop", Usage(10, 0, thought, reply))
+        return [*([ThinkingDelta("hm ", 1)] for _ in range(thought)), answered, [ended]]
+
+    return Always([said(thought) for thought in thoughts])
+
+
+@given(
+    budget=st.integers(4, 400),  # of less, no whole token could be kept
+    thoughts=st.tuples(st.integers(0, 600), st.integers(0, 600)),
+    data=st.data(),
+)
+async def test_a_model_that_always_thinks_keeps_to_its_budget_in_every_call(
+    budget: int, thoughts: tuple[int, int], data: st.DataObject
+) -> None:
+    family = data.draw(st.sampled_from(["deepseek-r1", "grok-4", "deepseek", "qwq"]))
+    answer = await Spine(thinks_always(*thoughts), family=family).ask(request(max_thinking_tokens=budget))
+    assert answer.usage.thinking <= budget
+    assert answer.budget.thinking_tokens_used == answer.usage.thinking
+    if not answer.text:
+        assert (answer.truncated, answer.stop_reason) == (True, "thinking_tokens")
+
+
+async def test_a_model_that_thinks_again_before_it_answers_has_kept_a_part_of_its_budget_for_that() -> None:
+    backend = thinks_always(1000, 20)
+    spine = Spine(backend, family="deepseek-r1")
+    answer = await spine.ask(request(max_thinking_tokens=200))
+    assert (answer.text, answer.usage.thinking) == ("wordword", 150 + 20)
+    assert backend.calls[1].thinking_tokens == 50
+    assert (answer.truncated, answer.stop_reason) == (False, "stop")
+
+
+async def test_one_that_was_told_not_to_think_is_watched_too() -> None:
+    thinks_on = [[ThinkingDelta("hm ", 1)] for _ in range(10_000)]
+    answer = await Spine(ReplayBackend([thinks_on, thinks_on]), family="generic").ask(
+        request(max_thinking_tokens=200)
+    )
+    assert answer.usage.thinking == 200 + 50
+    assert (answer.truncated, answer.stop_reason) == (True, "thinking_tokens")
+
+
+async def test_a_budget_below_the_least_that_its_server_takes_is_watched() -> None:
+    backend = ReplayBackend([[[ThinkingDelta("hm ", 1)] for _ in range(900)], chat(0, 2)])
+    answer = await Spine(backend, family="gemini-2.5-flash-lite").ask(request(max_thinking_tokens=64))
+    assert (answer.usage.thinking, answer.text) == (64, "wordword")
 
 
 async def test_thinking_that_used_up_all_tokens_is_still_answered() -> None:

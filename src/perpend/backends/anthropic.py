@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.anthropic_request import left_out, request
+from perpend.backends.anthropic_request import left_out, request, steers
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
@@ -53,6 +53,9 @@ class Anthropic:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steers(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

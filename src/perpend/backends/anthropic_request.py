@@ -69,6 +69,14 @@ def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
     return _drawing(call, provider, _thinking(call, provider.name)).left_out
 
 
+def steers(call: Call, provider: Provider) -> dict[str, Any]:
+    """What of the body asks for thinking, or for none."""
+    thinking = _thinking(call, provider.name)
+    told = {} if thinking is None else {"thinking": thinking}
+    effort = _output(call, thinking).get("effort")
+    return told if effort is None else {**told, "output_config": {"effort": effort}}
+
+
 def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
     family = call.family
     forced = bool(call.form.tools) and call.form.tool_choice not in ("auto", "none")  # excludes thinking

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.knobs import knobs_set
 from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
 from perpend.backends.openai_chat_request import chat_body, chat_drawing
 from perpend.backends.options import with_options
@@ -39,6 +40,9 @@ class Cohere:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_drawing(call, self._upstream.provider).left_out
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return knobs_set(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """Its tokenizer is another exchange, which counts no templates."""

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.knobs import knobs_set
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, Failure, TokenDetails
 from perpend.backends.openai_chat_request import chat_body, chat_drawing
@@ -39,6 +40,9 @@ class DashScope:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_drawing(call, self._upstream.provider).left_out
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return knobs_set(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

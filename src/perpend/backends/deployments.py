@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -89,16 +89,17 @@ class Deployment:
 class _Attempt:
     """A call at one place, which learns how it ended. What it raises says whether anything came."""
 
-    __slots__ = ("begun", "place")
+    __slots__ = ("begun", "place", "sent")
 
-    def __init__(self, place: Deployment) -> None:
+    def __init__(self, place: Deployment, sent: dict[str, Any]) -> None:
         self.place = place
+        self.sent = sent
         self.begun = False
 
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
         """The first batch says who serves it."""
         self.begun = True
-        return [Served(self.place.provider), *batch]
+        return [Served(self.place.provider, self.sent), *batch]
 
     def __enter__(self) -> Self:
         self.place.in_flight += 1
@@ -151,7 +152,7 @@ class Deployments:
                     place.retried += bool(failures)
                     try:
                         asked = replace(call, model=place.model)
-                        with _Attempt(place) as attempt:
+                        with _Attempt(place, place.backend.steers(asked)) as attempt:
                             async with aclosing(_asking(place.backend, asked)) as batches:
                                 async for batch in batches:
                                     yield batch if attempt.begun else attempt.begin(batch)
@@ -181,6 +182,11 @@ class Deployments:
         """What one of the places leaves out. Stop sequences are kept by us then."""
         each = [place.backend.left_out(replace(call, model=place.model)) for place in self.places]
         return tuple(dict.fromkeys(name for names in each for name in names if name != "stop"))
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        """What is sent to the place that is asked first."""
+        place = self._order(call)[0]
+        return place.backend.steers(replace(call, model=place.model))
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]

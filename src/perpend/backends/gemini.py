@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.gemini_request import gemini_drawing, request
+from perpend.backends.gemini_request import gemini_drawing, request, steers
 from perpend.backends.options import with_options
 from perpend.backends.reading import Decoders, Reading, relay
 from perpend.errors import UpstreamError
@@ -64,6 +64,9 @@ class Gemini:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_drawing(call).left_out
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steers(call)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

@@ -59,6 +59,12 @@ def _generation(call: Call) -> dict[str, Any]:
     return config
 
 
+def steers(call: Call) -> dict[str, Any]:
+    """What of the body asks for thinking, or for none."""
+    thinking = _thinking(call)
+    return {} if thinking is None else {"thinkingConfig": thinking}
+
+
 def gemini_drawing(call: Call) -> Drawing:
     return drawing(call, _WORDS, refused=refused_always(call.family))
 

@@ -1,5 +1,6 @@
 """Asking for thought: from a call and the rows of provider and family to fields of a request's body."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +15,20 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
 
     `effort_field` is the wire's own place for the word, in place of the family's.
     """
+    for knob, value in _values(call, provider, effort_field):
+        put(body, knob.field, value)
+
+
+def knobs_set(call: Call, provider: Provider, *, effort_field: str = "") -> dict[str, Any]:
+    """What `set_knobs` writes that steers thinking: not what goes with every call, such as how it comes apart."""
+    body: dict[str, Any] = {}
+    for knob, value in _values(call, provider, effort_field):
+        if knob.on != knob.off or knob.on in (BUDGET, EFFORT):
+            put(body, knob.field, value)
+    return body
+
+
+def _values(call: Call, provider: Provider, effort_field: str) -> Iterator[tuple[Knob, Any]]:
     family, thinks = call.family, call.thinking_tokens > 0
     knobs = _of_provider(provider, family, call.model) or _of_family(family, effort_field)
     budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs)
@@ -27,7 +42,7 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
             own = knob.efforts
             value = nearest_effort(call.effort, own) if own else family.effort_word(call.effort)
         if value is not None:
-            put(body, knob.field, value)
+            yield knob, value
 
 
 def can_disable(provider: Provider, family: Family, model: str) -> bool:

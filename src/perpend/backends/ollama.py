@@ -70,6 +70,9 @@ class Ollama:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return drawing(call, _WORDS).left_out
 
+    def steers(self, call: Call) -> dict[str, Any]:
+        return {"think": call.model not in self._thoughtless and _think(call)}
+
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
         return None

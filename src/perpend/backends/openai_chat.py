@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.knobs import can_disable
+from perpend.backends.knobs import can_disable, knobs_set
 from perpend.backends.openai_chat_events import (
     EVENTS,
     FAILURES,
@@ -74,6 +74,9 @@ class OpenAIChat:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_drawing(call, self._provider).left_out
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return knobs_set(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -65,6 +66,25 @@ class ServedModel:
             return measured
         accepted = (*self.family.efforts, *self.family.effort_words)
         return {word: tokens for word, tokens in self.effort_tokens.items() if tokens and word in accepted}
+
+    @property
+    def stops(self) -> bool:
+        """It can be made to answer without a thought."""
+        return self.backend.continues or (self.family.can_disable and self._steered(1) != self._steered(0))
+
+    def _steered(self, thinking: int) -> dict[str, Any]:
+        """What its server is told where so much is to be thought."""
+        effort = "medium" if thinking else "none"
+        room = max(thinking, self.family.budget_min)
+        call = Call(
+            model=self.upstream_name,
+            family=self.family,
+            messages=(),
+            max_tokens=room + self.answer_tokens,
+            thinking_tokens=thinking and room,
+            effort=effort,
+        )
+        return self.backend.steers(call)
 
     def input_bound(self, messages: tuple[Message, ...], form: Form | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""

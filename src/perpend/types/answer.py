@@ -18,6 +18,7 @@ StopReason = Literal[
     "tool_calls",  # the model waits for the results of its tool calls
     "content_filter",  # the vendor refused, or cut the answer
     "answer_tokens",  # the answer filled its budget
+    "thinking_tokens",  # its model thought on when it was to answer, as long as it might
     "cost_cap",
     "deadline",
     "answer_now",  # a person asked for what there is
