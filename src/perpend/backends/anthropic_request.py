@@ -74,7 +74,7 @@ def steers(call: Call, provider: Provider) -> dict[str, Any]:
     thinking = _thinking(call, provider.name)
     told = {} if thinking is None else {"thinking": thinking}
     effort = _output(call, thinking).get("effort")
-    return told if effort is None else {**told, "output_config": {"effort": effort}}
+    return told if effort is None else {**told, "output_config.effort": effort}
 
 
 def _thinking(call: Call, origin: str) -> dict[str, Any] | None:

@@ -82,7 +82,7 @@ class Backend(Protocol):
         ...
 
     def steers(self, call: Call) -> dict[str, Any]:
-        """What of the call's body asks for thinking, or for none, in the vendor's own words; empty: nothing does."""
+        """What of the call's body asks for thinking, or for none: the vendor's own words by their paths, if any."""
         ...
 
     async def count_input(self, call: Call) -> int | None:

@@ -62,7 +62,7 @@ def _generation(call: Call) -> dict[str, Any]:
 def steers(call: Call) -> dict[str, Any]:
     """What of the body asks for thinking, or for none."""
     thinking = _thinking(call)
-    return {} if thinking is None else {"thinkingConfig": thinking}
+    return {} if thinking is None else {"generationConfig.thinkingConfig": thinking}
 
 
 def gemini_drawing(call: Call) -> Drawing:

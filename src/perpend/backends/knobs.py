@@ -20,11 +20,11 @@ def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_fi
 
 
 def knobs_set(call: Call, provider: Provider, *, effort_field: str = "") -> dict[str, Any]:
-    """What `set_knobs` writes that steers thinking: not what goes with every call, such as how it comes apart."""
+    """What `set_knobs` writes that steers thinking, by its paths; not what goes with every call."""
     body: dict[str, Any] = {}
     for knob, value in _values(call, provider, effort_field):
         if knob.on != knob.off or knob.on in (BUDGET, EFFORT):
-            put(body, knob.field, value)
+            body[knob.field] = value
     return body
 
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from perpend.solve.draft import Draft
+from perpend.solve.draft import Draft, Told
 from perpend.solve.model import ServedModel
 from perpend.types import Candidate, StopReason, Thought, Usage
 
@@ -12,6 +12,7 @@ class Writer(NamedTuple):
     model: ServedModel
     provider: str
     version: str | None
+    told: Told
 
 
 class Account:
@@ -26,6 +27,8 @@ class Account:
         self.model = model
         """Who wrote the last candidate that says something."""
         self.provider = model.provider
+        self.told = Told()
+        """What that one's server was told about thinking."""
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
         self.left_out: set[str] = set()
@@ -68,12 +71,13 @@ class Account:
         if shown and not draft.said.empty:
             self.shown = candidate.index
         if draft.silent:
+            self.told = self.told if self.told.sent else draft.told
             self.model_version = draft.model_version or self.model_version
         else:
             model = draft.means.model
             known = self.model_version if model is self.model else None
             provider = draft.provider or model.provider
-            self._writers[candidate.index] = Writer(model, provider, draft.model_version or known)
+            self._writers[candidate.index] = Writer(model, provider, draft.model_version or known, draft.told)
             self.written_by(candidate)
             if shown or self.best is None or not self.best.answer:
                 self.best = candidate
@@ -82,7 +86,7 @@ class Account:
     def written_by(self, candidate: Candidate) -> None:
         """The answer is this one, so far: its writer is named."""
         if (writer := self._writers.get(candidate.index)) is not None:
-            self.model, self.provider, self.model_version = writer
+            self.model, self.provider, self.model_version, self.told = writer
 
     def thoughts_of(self, index: int) -> tuple[str, list[Thought]]:
         """A candidate's thinking, and its thoughts as one sees them who sees nothing between them."""

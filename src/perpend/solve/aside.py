@@ -9,7 +9,8 @@ from perpend.solve.account import Account
 from perpend.solve.asking import Asking
 from perpend.solve.control import Clock
 from perpend.solve.means import Means, silent
-from perpend.solve.solve import Origin, Services, resolved
+from perpend.solve.plan import resolved
+from perpend.solve.solve import Origin, Services
 from perpend.solve.terms import Terms
 from perpend.storage.tables import LedgerRow
 from perpend.types import Request, new_id

@@ -13,8 +13,20 @@ from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
-from perpend.backends.families import Family
-from perpend.types import Document, Effort, Form, Image, Message, Part, Text, Thought, ToolResult, ToolUse
+from perpend.backends.families import Family, nearest_effort
+from perpend.types import (
+    EFFORTS,
+    Document,
+    Effort,
+    Form,
+    Image,
+    Message,
+    Part,
+    Text,
+    Thought,
+    ToolResult,
+    ToolUse,
+)
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, generously."""
@@ -66,6 +78,25 @@ class ServedModel:
             return measured
         accepted = (*self.family.efforts, *self.family.effort_words)
         return {word: tokens for word, tokens in self.effort_tokens.items() if tokens and word in accepted}
+
+    @property
+    def most_thinking(self) -> int | None:
+        """The largest budget that is one to it; None: any is."""
+        if not any(self.effort_tokens.values()):
+            return 0
+        return self.family.budget_max or None
+
+    def taken(self, effort: Effort) -> Effort:
+        """The effort that it has, nearest to this one; one that can't but think has no `none`."""
+        if self.most_thinking == 0:
+            return "none"
+        family = self.family
+        words = (*family.efforts, *family.effort_words)
+        if family.budget == "effort_only" and words:
+            return effort if effort == "none" and self.stops else nearest_effort(effort, words)
+        if effort != "none" or self.stops:
+            return effort
+        return next(word for word in EFFORTS if self.effort_tokens[word])
 
     @property
     def stops(self) -> bool:

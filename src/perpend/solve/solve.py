@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from perpend.accounting.budgets import TokenBudget, token_budget
+from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.ledger import Scope
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, PerpendError
 from perpend.solve.account import Account
@@ -21,7 +21,7 @@ from perpend.solve.documents import ReadPDF, readable, unread
 from perpend.solve.means import Means, Sink
 from perpend.solve.model import ServedModel
 from perpend.solve.narrate import Narrator, Pace, Summariser
-from perpend.solve.plan import plan_for
+from perpend.solve.plan import asked, plan_for, resolved, wanted
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
 from perpend.solve.terms import Terms, require_price
@@ -35,7 +35,6 @@ from perpend.types import (
     Candidate,
     Effort,
     Finished,
-    Limits,
     Plan,
     Request,
     Started,
@@ -124,6 +123,8 @@ class _Prepared(Struct, frozen=True):
     clock: Clock
     model: ServedModel
     plan: Plan
+    effort: Effort
+    """What models are asked for; each takes the nearest that it has."""
     budget: TokenBudget
     resolve: Resolve
     """The budget under other limits: those that are left when a request samples again, or of another model."""
@@ -134,35 +135,19 @@ class _Prepared(Struct, frozen=True):
 
 async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepared:
     model = services.resolve(request.model)
-    usual = None if request.limits.max_thinking_tokens is None else model.usual_tokens
-    plan = plan_for(request, model.name, services.default_effort, usual)
+    plan = plan_for(request, model, services.default_effort)
+    effort, limits = wanted(request, plan, services.default_effort)
     strategy, options = with_options(request.strategy)
-    limits = request.limits
     require_price(request, model)
-    wanted = max(model.effort_tokens[plan.effort], limits.max_thinking_tokens or 0) + model.answer_tokens
-    bound = await bounded_input(request, model, request.messages, wanted=wanted)
+    most = max(model.effort_tokens[effort], limits.max_thinking_tokens or 0) + model.answer_tokens
+    bound = await bounded_input(request, model, request.messages, wanted=most)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
-    resolve = resolved(plan.effort)
-    budget = resolve(model, bound, limits)
-    return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
-
-
-def resolved(effort: Effort) -> Resolve:
-    """How the budget of a model follows from limits, for who asks for so much effort."""
-
-    def resolve(model: ServedModel, input_bound: int, limits: Limits) -> TokenBudget:
-        return token_budget(
-            limits,
-            effort=effort,
-            effort_tokens=model.effort_tokens,
-            answer_tokens=model.answer_tokens,
-            context=model.context,
-            prompt=input_bound,
-            costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
-        )
-
-    return resolve
+    resolve = resolved(effort)
+    budget = asked(request, resolve(model, bound, limits), effort)
+    return _Prepared(
+        strategy, options, clock, model, plan, effort, budget, resolve, bound, limits.max_cost_usd
+    )
 
 
 class _Solving:
@@ -190,7 +175,7 @@ class _Solving:
         self._narrator = narrator = Narrator(sink, first=request.strategy.stream_candidate == "first")
         terms = Terms(
             request,
-            prepared.plan.effort,
+            prepared.effort,
             prepared.resolve,
             services.resolve,
             services.verifier,
@@ -271,11 +256,14 @@ class _Solving:
         return replace(plan, reason=", ".join((plan.reason, *notes))) if notes else plan
 
     def _report(self) -> BudgetReport:
+        budget, told = self._prepared.budget, self._account.told
+        thought_off = told.off and budget.thinking > 0
         return BudgetReport(
-            requested_thinking_tokens=self._prepared.budget.requested_thinking,
-            effective_thinking_tokens=self._prepared.budget.thinking,
+            requested_thinking_tokens=budget.requested_thinking,
+            sent=told.sent,
+            effective_thinking_tokens=0 if thought_off else budget.thinking,
             thinking_tokens_used=self._account.usage.thinking,
-            lowered_by=self._prepared.budget.lowered_by,
+            lowered_by=budget.lowered_by or ("model" if thought_off else None),
         )
 
     def row(

@@ -1,10 +1,10 @@
 """What comes back: candidates, the budget's account, and the answer with its plan."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from perpend.types.content import Part, ToolUse
 from perpend.types.logprobs import TokenLogprob
@@ -29,7 +29,16 @@ COMPLETE: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_call
 """Ends of an answer that is whole."""
 Ending = Literal["whole", "stop_sequence", "tool_calls", "content_filter", "cut"]
 """What a client has to know of an answer's end: whether it can be taken for all that there was to say."""
-LoweredBy = Literal["max_tokens", "context", "cost_cap", "deadline", "load", "allowance"]
+LoweredBy = Literal[
+    "max_tokens",
+    "context",
+    "cost_cap",
+    "effort",  # it said not to think
+    "model",  # it doesn't think, or its server takes no more
+    "deadline",
+    "load",
+    "allowance",
+]
 
 
 def ending(stop_reason: StopReason, content: tuple[Part, ...]) -> Ending:
@@ -53,6 +62,9 @@ def _is_json(text: str) -> bool:
 class Plan(Struct, frozen=True, kw_only=True):
     model: str
     effort: Effort
+    """The one that the model has, nearest to what was asked for."""
+    requested_effort: Effort | None = None
+    """None: nobody named one."""
     strategy: str
     reason: str
 
@@ -61,6 +73,8 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
     """The answer's `budget` block, in tokens."""
 
     requested_thinking_tokens: int
+    sent: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the model's server was told about thinking: its own words, by their paths in the body; empty: nothing."""
     effective_thinking_tokens: int
     thinking_tokens_used: int
     lowered_by: LoweredBy | None = None
