@@ -35,6 +35,8 @@ class Account:
         """Fields of their sampling that some calls were made without."""
         self.weighs: dict[str, int] = {}
         """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
+        self.unverified: set[int] = set()
+        """Candidates that were to be verified, and couldn't be."""
         self.shown: int | None = None
         """The candidate that clients saw being written, the last one."""
         self._begun = 0

@@ -43,6 +43,8 @@ def plan_for(request: Request, model: ServedModel, default_effort: Effort) -> Pl
 def wanted(request: Request, plan: Plan, default_effort: Effort) -> tuple[Effort, Limits]:
     """The effort and the limits that budgets follow from. Who can't but think is let think as little as it can."""
     effort, limits = request.effort or default_effort, request.limits
+    if request.effort is None and limits.max_thinking_tokens is not None and plan.effort != "none":
+        effort = plan.effort  # which may be what those tokens became
     thoughtless = effort == "none" or limits.max_thinking_tokens == 0
     if thoughtless and plan.effort != "none":
         return plan.effort, replace(limits, max_thinking_tokens=None)

@@ -24,7 +24,7 @@ from perpend.solve.narrate import Narrator, Pace, Summariser
 from perpend.solve.plan import asked, plan_for, resolved, wanted
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
-from perpend.solve.terms import Terms, require_price
+from perpend.solve.terms import Terms, check_verifiers, require_price
 from perpend.solve.truncate import truncated
 from perpend.storage.tables import LedgerRow, Status
 from perpend.strategies import Strategy, with_options
@@ -139,6 +139,7 @@ async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepa
     effort, limits = wanted(request, plan, services.default_effort)
     strategy, options = with_options(request.strategy)
     require_price(request, model)
+    check_verifiers(request.strategy, request.verifier, services.verifier)
     most = max(model.effort_tokens[effort], limits.max_thinking_tokens or 0) + model.answer_tokens
     bound = await bounded_input(request, model, request.messages, wanted=most)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
@@ -214,6 +215,7 @@ class _Solving:
         finally:
             if narrator.summariser is not None:
                 await narrator.summariser.stop()
+        chosen = await self._session.verified(chosen)
         self._account.written_by(chosen)
         return self._answer(chosen)
 

@@ -133,6 +133,11 @@ class Answer(Struct, frozen=True, kw_only=True):
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
 
     @property
+    def verdict(self) -> Verdict | None:
+        """The chosen candidate's; None: nobody verified it."""
+        return next((one.verdict for one in self.candidates if one.index == self.chosen), None)
+
+    @property
     def logprobs(self) -> tuple[TokenLogprob, ...]:
         """The chosen candidate's."""
         return next((one.logprobs for one in self.candidates if one.index == self.chosen), ())

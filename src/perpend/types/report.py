@@ -20,6 +20,8 @@ class CandidateReport(Struct, frozen=True):
     stop_reason: StopReason
     verdict: Verdict | None
     model: str
+    chosen: bool
+    """It's the answer."""
 
 
 class PerpendReport(Struct, frozen=True, kw_only=True):
@@ -34,6 +36,8 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal
     truncated: bool
     stop_reason: StopReason
+    verdict: Verdict | None
+    """What the request's verifier says of the answer; null: nobody verified it."""
     candidates: list[CandidateReport]
     guards: list[dict[str, Any]]
     ignored: tuple[str, ...]

@@ -18,6 +18,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
         cost_usd=answer.cost_usd,
         truncated=answer.truncated,
         stop_reason=answer.stop_reason,
+        verdict=answer.verdict,
         candidates=[
             CandidateReport(
                 c.answer,
@@ -28,6 +29,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
                 c.stop_reason,
                 c.verdict,
                 c.model,
+                c.index == answer.chosen,
             )
             for c in answer.candidates
         ],
