@@ -73,9 +73,16 @@ async def test_a_whole_answer() -> None:
             "request_id": "req_1",
             "model": "small",
             "model_version": "small-q4",
-            "plan": {"model": "small", "effort": "low", "strategy": "single", "reason": "asked for"},
+            "plan": {
+                "model": "small",
+                "effort": "low",
+                "requested_effort": "low",
+                "strategy": "single",
+                "reason": "asked for",
+            },
             "budget": {
                 "requested_thinking_tokens": 512,
+                "sent": {"reasoning_effort": "low"},
                 "effective_thinking_tokens": 64,
                 "thinking_tokens_used": 5,
                 "lowered_by": "deadline",
@@ -94,8 +101,10 @@ async def test_a_whole_answer() -> None:
                     "stop_reason": "stop",
                     "verdict": None,
                     "model": "small",
+                    "chosen": True,
                 }
             ],
+            "verdict": None,
             "guards": [],
             "ignored": [],
         }
