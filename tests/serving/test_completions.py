@@ -89,6 +89,7 @@ async def test_a_whole_answer() -> None:
             },
             "usage": {"input": 9, "cached": 3, "thinking": 5, "answer": 2},
             "cost_usd": 0.000123,
+            "summaries": None,
             "truncated": False,
             "stop_reason": "stop",
             "candidates": [

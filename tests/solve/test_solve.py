@@ -317,8 +317,16 @@ async def test_progress_and_summaries_are_told_and_paid_for() -> None:
     summaries = [event.text for event in spine.events if isinstance(event, SummaryDelta)]
     assert "".join(summaries) == answer.summary != ""
     own = sum(candidate.usage.output for candidate in answer.candidates)
-    assert answer.usage.output > own
-    assert answer.cost_usd == PRICED.cost(answer.usage)
+    assert answer.usage.output == own
+    summary = answer.summaries
+    assert summary is not None
+    assert (summary.model, summary.off) == ("m", None)
+    assert summary.usage.answer > 0
+    assert answer.cost_usd == PRICED.cost(answer.usage) + summary.cost_usd
+    rows = spine.recorder.rows
+    assert [row.strategy for row in rows] == ["single", "summary"]
+    assert [row.answer for row in rows] == [answer.usage.answer, summary.usage.answer]
+    assert sum(row.cost_usd for row in rows) == answer.cost_usd
 
 
 @pytest.mark.parametrize(

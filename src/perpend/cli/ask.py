@@ -150,6 +150,9 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
     if not quiet:
         print(flush=True)
     note(f"\n{_closing(answer)}")
+    if (summaries := answer.summaries) is not None:
+        off = f": {summaries.off}" if summaries.off else ""
+        note(f"summary by {summaries.model}, {summaries.usage.output} tok{off}")
     if request.verifier or request.strategy.verifier:
         note(_verified(answer.verdict))
     return answer

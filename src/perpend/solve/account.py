@@ -1,11 +1,13 @@
 """What all the sessions of one request share: its candidates, what they used and cost, and the best so far."""
 
+import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from perpend.solve.draft import Draft, Told
 from perpend.solve.model import ServedModel
-from perpend.types import Candidate, StopReason, Thought, Usage
+from perpend.storage.tables import LedgerRow
+from perpend.types import Candidate, StopReason, Thought, Usage, new_id
 
 
 class Writer(NamedTuple):
@@ -108,3 +110,25 @@ class Account:
                 self.candidates[place] = candidate
         if self.best is not None and self.best.index == candidate.index:
             self.best = candidate
+
+    def row(self, strategy: str, source: str, key_id: str | None, began: datetime.datetime) -> LedgerRow:
+        """The ledger's, of an account that is no request's own."""
+        now = datetime.datetime.now(datetime.UTC)
+        return LedgerRow(
+            id=new_id("req"),
+            key_id=key_id,
+            source=source,
+            model=self.model.name,
+            provider=self.provider,
+            created_at=began,
+            finished_at=now,
+            status="finished",
+            effort="none",
+            strategy=strategy,
+            input=self.usage.input,
+            cached=self.usage.cached,
+            thinking=self.usage.thinking,
+            answer=self.usage.answer,
+            cost_usd=self.cost_usd,
+            elapsed_ms=int((now - began).total_seconds() * 1000),
+        )

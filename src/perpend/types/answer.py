@@ -80,6 +80,17 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
     lowered_by: LoweredBy | None = None
 
 
+class SummaryReport(Struct, frozen=True):
+    """The account of the thinking's summaries: no part of the answer's usage."""
+
+    model: str
+    """Who wrote them."""
+    usage: Usage
+    cost_usd: Decimal
+    off: str | None = None
+    """Why there is none, or no more."""
+
+
 class Candidate(Struct, frozen=True, kw_only=True):
     """One try at the task. `stop_reason` other than `stop` marks a candidate that was cut."""
 
@@ -118,7 +129,9 @@ class Answer(Struct, frozen=True, kw_only=True):
     text: str
     thinking: str
     usage: Usage
+    """Of everything but summaries."""
     cost_usd: Decimal
+    """Of everything."""
     truncated: bool
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]
@@ -131,6 +144,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What of the request was passed over: fields that nobody here knows, or that its model can't honour."""
     summary: str = ""
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
+    summaries: SummaryReport | None = None
+    """None: nobody asked for them."""
 
     @property
     def verdict(self) -> Verdict | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from perpend.types.answer import BudgetReport, Plan, StopReason
+from perpend.types.answer import BudgetReport, Plan, StopReason, SummaryReport
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
 
@@ -34,6 +34,8 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     budget: BudgetReport
     usage: Usage
     cost_usd: Decimal
+    """Summaries included."""
+    summaries: SummaryReport | None
     truncated: bool
     stop_reason: StopReason
     verdict: Verdict | None

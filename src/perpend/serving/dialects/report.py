@@ -16,6 +16,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
         budget=answer.budget,
         usage=answer.usage,
         cost_usd=answer.cost_usd,
+        summaries=answer.summaries,
         truncated=answer.truncated,
         stop_reason=answer.stop_reason,
         verdict=answer.verdict,
