@@ -66,6 +66,9 @@ class ServedModel:
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
 
+    _stops: list[bool] = field(default_factory=list[bool], init=False, repr=False, compare=False)
+    """What is known of `stops`."""
+
     def price_at(self, provider: str | None) -> Price:
         return self.price if provider is None else self.prices.get(provider, self.price)
 
@@ -101,7 +104,10 @@ class ServedModel:
     @property
     def stops(self) -> bool:
         """It can be made to answer without a thought."""
-        return self.backend.continues or (self.family.can_disable and self._steered(1) != self._steered(0))
+        if not self._stops:
+            can = self.family.can_disable and self._steered(1) != self._steered(0)
+            self._stops.append(can or self.backend.continues)
+        return self._stops[0]
 
     def _steered(self, thinking: int) -> dict[str, Any]:
         """What its server is told where so much is to be thought."""
