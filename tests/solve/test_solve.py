@@ -272,6 +272,15 @@ async def test_a_model_that_always_thinks_keeps_to_its_budget_in_every_call(
         assert (answer.truncated, answer.stop_reason) == (True, "thinking_tokens")
 
 
+async def test_without_any_thinking_left_one_that_always_thinks_is_cut_at_once() -> None:
+    spec = StrategySpec("samples", {"n": 4})
+    answer = await Spine(thinks_always(*[500] * 9), family="qwq").ask(
+        request(max_thinking_tokens=3, strategy=spec)
+    )
+    assert answer.usage.thinking <= 4 * 2  # a token of each call is seen before it can be cut
+    assert answer.truncated
+
+
 async def test_a_model_that_thinks_again_before_it_answers_has_kept_a_part_of_its_budget_for_that() -> None:
     backend = thinks_always(1000, 20)
     spine = Spine(backend, family="deepseek-r1")

@@ -103,10 +103,11 @@ class ServedModel:
 
     @property
     def stops(self) -> bool:
-        """It can be made to answer without a thought."""
+        """It can be made to answer without a thought, or never has one."""
         if not self._stops:
-            can = self.family.can_disable and self._steered(1) != self._steered(0)
-            self._stops.append(can or self.backend.continues)
+            never, always = self.most_thinking == 0, not self.family.can_disable
+            told = not always and self._steered(1) != self._steered(0)
+            self._stops.append(self.backend.continues or never or told)
         return self._stops[0]
 
     def _steered(self, thinking: int) -> dict[str, Any]:

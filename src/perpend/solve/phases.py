@@ -98,13 +98,15 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
 
 
 def _cut_at(draft: Draft, family: Family, thinking: int) -> int | None:
-    """Where a first call's thought is cut; None: its server keeps to the budget, or it isn't asked to think.
+    """Where a first call's thought is cut; None: its server keeps to the budget, or was told not to think.
 
     A model that can't but think does so again before it answers: part of the budget is kept for that.
     """
-    if not thinking or (family.budget == "native_hard" and family.within(thinking) <= thinking):
+    if thinking and family.budget == "native_hard" and family.within(thinking) <= thinking:
         return None
-    return thinking if draft.means.model.stops else thinking - _again(thinking)
+    if draft.means.model.stops:
+        return thinking or None
+    return thinking - _again(thinking)
 
 
 def _again(thinking: int) -> int:
