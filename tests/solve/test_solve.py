@@ -249,7 +249,7 @@ def thinks_always(*thoughts: int, reply: int = 2) -> ReplayBackend:
             return {}
 
     def said(thought: int) -> list[list[CallEvent]]:
-        answered = [AnswerDelta("word", 1)] * reply
+        answered: list[CallEvent] = [AnswerDelta("word", 1)] * reply
         ended = CallEnded("stop", Usage(10, 0, thought, reply))
         return [*([ThinkingDelta("hm ", 1)] for _ in range(thought)), answered, [ended]]
 

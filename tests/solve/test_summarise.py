@@ -15,6 +15,7 @@ from perpend.backends.contract import Call, CallEvent
 from perpend.backends.families import family_named
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import PerpendError, UpstreamError
+from perpend.solve import ServedModel
 from perpend.types import Answer, AnswerDelta, CallEnded, SummaryDelta, SummaryReport, Usage
 
 THOUGHT = 400
@@ -42,7 +43,11 @@ def summarised(
 ) -> tuple[Answer, Spine]:
     spine = Spine(WordBackend(thought=THOUGHT, reply=30, delay_s=0.01), price=PRICED)
     other = replace(spine.model, name="writer", family=family_named(family), backend=writer, price=price)
-    spine.services = replace(spine.services, cheap_model=lambda beside: other, summary_every_tokens=128)
+
+    def cheap(beside: ServedModel) -> ServedModel:
+        return other
+
+    spine.services = replace(spine.services, cheap_model=cheap, summary_every_tokens=128)
     fields: dict[str, Any] = {"max_thinking_tokens": THOUGHT, "visibility": "summary", **asked}
     return fake_clock.run(spine.ask(request(**fields))), spine
 

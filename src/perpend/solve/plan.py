@@ -65,7 +65,7 @@ def resolved(effort: Effort) -> Resolve:
 
     def resolve(model: ServedModel, input_bound: int, limits: Limits) -> TokenBudget:
         explicit, ladder = limits.max_thinking_tokens, model.effort_tokens
-        fitted = ladder
+        fitted: dict[Effort, int] = ladder
         if (most := model.most_thinking) is not None:
             fitted = {word: min(most, tokens) for word, tokens in ladder.items()}
             limits = limits if explicit is None else replace(limits, max_thinking_tokens=min(most, explicit))
