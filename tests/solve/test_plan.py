@@ -87,6 +87,11 @@ async def test_a_plan_tells_what_a_model_makes_of_what_is_asked(
         assert f"{effort} goes as {goes_as}" in plan.reason
 
 
+async def test_thinking_that_nobody_sees_can_only_be_held_with_the_answer() -> None:
+    made, _ = spine("grok-4")
+    assert "only held together" in (await made.ask(request(max_thinking_tokens=64))).plan.reason
+
+
 async def test_thinking_that_a_vendor_takes_nothing_of_is_no_budget() -> None:
     """As where tools are forced, which Claude can't think before."""
 

@@ -311,6 +311,13 @@ async def test_thinking_that_used_up_all_tokens_is_still_answered() -> None:
     assert answer.text == "wordword"
 
 
+async def test_unseen_thinking_that_took_all_tokens_is_told() -> None:
+    unseen = [[CallEnded("length", Usage(5, 0, 64 + 4096, 0))]]
+    answer = await Spine(ReplayBackend([unseen]), family="grok-4").ask(request(max_thinking_tokens=64))
+    assert (answer.text, answer.stop_reason) == ("", "thinking_tokens")
+    assert answer.budget.thinking_tokens_used == answer.usage.thinking == 64 + 4096
+
+
 async def test_reasoning_tokens_that_the_server_does_not_tell_apart_are_split() -> None:
     recording = [[ThinkingDelta("aaa", 30), AnswerDelta("b", 10)], [CallEnded("stop", Usage(5, 0, 0, 80))]]
     answer = await Spine(ReplayBackend([recording]), family="generic").ask(request())

@@ -110,6 +110,16 @@ class ServedModel:
             self._stops.append(self.backend.continues or never or told)
         return self._stops[0]
 
+    @property
+    def hides(self) -> bool:
+        """Nobody sees it think, and no server holds it to a budget: nothing can, but a limit on all its tokens."""
+        family = self.family
+        return (
+            family.shows == "nothing"
+            and family.budget in ("none", "effort_only")
+            and not self.backend.continues
+        )
+
     def _steered(self, thinking: int) -> dict[str, Any]:
         """What its server is told where so much is to be thought."""
         effort = "medium" if thinking else "none"

@@ -155,11 +155,11 @@ async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
     if left.answer is not None:
         tokens = min(tokens, left.answer)
     if tokens < 1:
-        draft.stop_reason = "cost_cap" if affordable is not None and affordable < room else "answer_tokens"
-        if draft.said.empty:
-            raise CapReached(
-                "no budget is left for an answer", hint="raise max_cost_usd", field="max_cost_usd"
-            )
+        dear = affordable is not None and affordable < room
+        draft.stop_reason = "cost_cap" if dear else "thinking_tokens"
+        if draft.silent:
+            field = "max_cost_usd" if dear else "max_completion_tokens"
+            raise CapReached("no budget is left for an answer", hint=f"raise {field}", field=field)
         return
     call = replace(call, max_tokens=tokens + again, thinking_tokens=again)
     # one that was told not to think, and does, is cut as well

@@ -31,6 +31,8 @@ def plan_for(request: Request, model: ServedModel, default_effort: Effort) -> Pl
         said.append("which the model has no use for: it doesn't think")
     elif taken != effort:
         said.append(f"{effort} goes as {taken}, the nearest that the model takes")
+    elif tokens and model.hides:
+        said.append("thinking isn't shown there: thinking and answer are only held together")
     return Plan(
         model=model.name,
         effort=taken,

@@ -20,7 +20,7 @@ class CandidateReport(Struct, frozen=True):
     stop_reason: StopReason
     verdict: Verdict | None
     model: str
-    chosen: bool
+    chosen: bool = False
     """It's the answer."""
 
 
@@ -35,10 +35,10 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     usage: Usage
     cost_usd: Decimal
     """Summaries included."""
-    summaries: SummaryReport | None
+    summaries: SummaryReport | None = None
     truncated: bool
     stop_reason: StopReason
-    verdict: Verdict | None
+    verdict: Verdict | None = None
     """What the request's verifier says of the answer; null: nobody verified it."""
     candidates: list[CandidateReport]
     guards: list[dict[str, Any]]
