@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import UpstreamError
@@ -51,6 +52,9 @@ class LetterBackend:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return {}
 
     async def count_input(self, call: Call) -> int | None:
         return None

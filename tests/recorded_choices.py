@@ -43,6 +43,9 @@ class RecordedModel:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
 
+    def steers(self, call: Call) -> dict[str, Any]:
+        return {}
+
     async def count_input(self, call: Call) -> int | None:
         return None
 

@@ -40,7 +40,7 @@ from perpend.types import (
     Usage,
 )
 
-PLAN = Plan(model="small", effort="low", strategy="single", reason="asked for")
+PLAN = Plan(model="small", effort="low", requested_effort="low", strategy="single", reason="asked for")
 STARTED = Started("req_1", "small", PLAN, 64)
 BODY = {"model": "small", "messages": [{"role": "user", "content": "What is 6 × 7?"}]}
 
@@ -72,6 +72,7 @@ def answer(
         plan=PLAN,
         budget=BudgetReport(
             requested_thinking_tokens=512,
+            sent={"reasoning_effort": "low"},
             effective_thinking_tokens=64,
             thinking_tokens_used=len(thinking),
             lowered_by="deadline",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from typing import Any
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import UpstreamError
@@ -50,6 +51,9 @@ class WordBackend:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return {}
 
     async def count_input(self, call: Call) -> int:
         return sum(len(m.text.split()) for m in call.messages) + len(call.continuation.split())

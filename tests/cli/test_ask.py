@@ -72,6 +72,25 @@ def test_an_answer_that_is_chosen_late_is_printed_all_the_same(home: Path) -> No
     assert "1+3=4" in done.stderr
 
 
+WRONG = ("--model", "tiny", "--verifier", '{"name": "exact", "gold": "a lot"}')
+"""Whatever it answers isn't that."""
+
+
+def test_a_failed_verification_is_said(home: Path) -> None:
+    done = run(home, "ask", "Add 71 and 83.", *WRONG)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+    assert "failed verification" in done.stderr
+
+
+def test_an_answer_that_must_pass_and_fails_is_a_failure(home: Path) -> None:
+    done = run(home, "ask", "Add 71 and 83.", *WRONG, "--must-pass", "--json")
+    assert done.returncode == 1, done.stderr
+    own = json.loads(done.stdout)["perpend"]
+    assert own["verdict"]["passed"] is False
+    assert [(one["chosen"], one["verdict"]) for one in own["candidates"]] == [(True, own["verdict"])]
+
+
 def test_hidden_thinking_is_nowhere_in_json(home: Path) -> None:
     options = ("--visibility", "hidden", "--json", "--max-thinking-tokens", "8", "--max-tokens", "16")
     done = run(home, "ask", "Count to ten.", *options)
@@ -111,6 +130,8 @@ def test_a_reader_that_goes_away_is_no_failure(home: Path) -> None:
         (["ask", "x", "--max-thinking-tokens", "-1"], 2, "--max-thinking-tokens"),
         (["ask", "x", "--max-thinking-tokens", "1.5"], 2, "--max-thinking-tokens"),
         (["ask", "x", "--strategy", "{"], 2, "--strategy"),
+        (["ask", "x", "--must-pass"], 2, "--must-pass"),
+        (["ask", "x", "--verifier", "exakt"], 1, "did you mean 'exact'"),
         (["ask"], 2, "no question"),
         (["serve", "--port", "99999"], 2, "0 to 65535"),
         (["usage", "--by", "modle"], 2, "'model'"),

@@ -44,6 +44,49 @@ async def soon(what: Awaitable[T]) -> T:
     return await asyncio.wait_for(what, 20)
 
 
+OWN = {
+    "request_id": "req_1",
+    "model": "small",
+    "model_version": "small-q4",
+    "plan": {
+        "model": "small",
+        "effort": "low",
+        "requested_effort": "low",
+        "strategy": "single",
+        "reason": "asked for",
+    },
+    "budget": {
+        "requested_thinking_tokens": 512,
+        "sent": {"reasoning_effort": "low"},
+        "effective_thinking_tokens": 64,
+        "thinking_tokens_used": 5,
+        "lowered_by": "deadline",
+    },
+    "usage": {"input": 9, "cached": 3, "thinking": 5, "answer": 2},
+    "cost_usd": 0.000123,
+    "summaries": None,
+    "truncated": False,
+    "stop_reason": "stop",
+    "candidates": [
+        {
+            "answer": "42",
+            "score": 0.5,
+            "thinking": 5,
+            "answer_tokens": 2,
+            "cost_usd": 0.000123,
+            "stop_reason": "stop",
+            "verdict": None,
+            "model": "small",
+            "chosen": True,
+        }
+    ],
+    "verdict": None,
+    "guards": [],
+    "ignored": [],
+}
+"""What an answer says of itself."""
+
+
 async def test_a_whole_answer() -> None:
     async with gateway(House()) as front:
         reply = await front.post(BODY)
@@ -69,36 +112,7 @@ async def test_a_whole_answer() -> None:
             "prompt_tokens_details": {"cached_tokens": 3},
             "completion_tokens_details": {"reasoning_tokens": 5},
         }
-        assert reply.json["perpend"] == {
-            "request_id": "req_1",
-            "model": "small",
-            "model_version": "small-q4",
-            "plan": {"model": "small", "effort": "low", "strategy": "single", "reason": "asked for"},
-            "budget": {
-                "requested_thinking_tokens": 512,
-                "effective_thinking_tokens": 64,
-                "thinking_tokens_used": 5,
-                "lowered_by": "deadline",
-            },
-            "usage": {"input": 9, "cached": 3, "thinking": 5, "answer": 2},
-            "cost_usd": 0.000123,
-            "truncated": False,
-            "stop_reason": "stop",
-            "candidates": [
-                {
-                    "answer": "42",
-                    "score": 0.5,
-                    "thinking": 5,
-                    "answer_tokens": 2,
-                    "cost_usd": 0.000123,
-                    "stop_reason": "stop",
-                    "verdict": None,
-                    "model": "small",
-                }
-            ],
-            "guards": [],
-            "ignored": [],
-        }
+        assert reply.json["perpend"] == OWN
 
 
 async def test_a_streamed_answer_is_the_same() -> None:

@@ -2,13 +2,15 @@
 
 import datetime
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from spine import Spine, request
 
 from perpend.accounting.calibration import Calibration, Point
+from perpend.backends.contract import Call
 from perpend.backends.replay import ReplayBackend
-from perpend.types import AnswerDelta, CallEnded, Effort, SummaryDelta, ThinkingDelta
+from perpend.types import AnswerDelta, CallEnded, Effort, Form, SummaryDelta, ThinkingDelta, Tool
 
 POINTS = (
     Point(effort="low", used=(300, 400, 500)),
@@ -27,7 +29,7 @@ def spine(family: str, *, measured: bool = False) -> tuple[Spine, ReplayBackend]
     return made, backend
 
 
-@pytest.mark.parametrize(("tokens", "effort"), [(0, "none"), (50, "low"), (2300, "medium"), (60_000, "high")])
+@pytest.mark.parametrize(("tokens", "effort"), [(0, "low"), (50, "low"), (2300, "medium"), (60_000, "high")])
 async def test_a_budget_becomes_the_measured_effort(tokens: int, effort: Effort) -> None:
     made, backend = spine("o3", measured=True)
     answer = await made.ask(request(max_thinking_tokens=tokens))
@@ -47,6 +49,65 @@ async def test_an_effort_that_was_asked_for_stays() -> None:
     made, backend = spine("o3", measured=True)
     await made.ask(request(max_thinking_tokens=50, effort="high"))
     assert backend.calls[0].effort == "high"
+
+
+@pytest.mark.parametrize(
+    ("family", "effort", "tokens", "goes_as", "requested", "effective", "lowered_by"),
+    [
+        ("o3", "max", None, "high", 65_536, 65_536, None),
+        ("o3", "none", None, "low", 0, 1024, None),
+        ("o3", None, 0, "low", 0, 1024, None),
+        ("deepseek-r1", "none", None, "minimal", 0, 512, None),
+        ("claude", None, 2048, "none", 2048, 0, "model"),
+        ("claude", "high", None, "none", 0, 0, None),
+        ("claude-extended", None, 100_000, "medium", 100_000, 64_000, "model"),
+        ("claude-extended", "none", 50, "none", 50, 0, "effort"),
+        ("generic", "max", None, "high", 32_768, 32_768, None),
+        ("generic", None, 0, "none", 0, 0, None),
+    ],
+)
+async def test_a_plan_tells_what_a_model_makes_of_what_is_asked(
+    family: str,
+    effort: Effort | None,
+    tokens: int | None,
+    goes_as: Effort,
+    requested: int,
+    effective: int,
+    lowered_by: str | None,
+) -> None:
+    made, backend = spine(family)
+    answer = await made.ask(request(effort=effort, max_thinking_tokens=tokens))
+    budget, plan = answer.budget, answer.plan
+    assert (plan.requested_effort, plan.effort) == (effort, goes_as)
+    assert (budget.requested_thinking_tokens, budget.effective_thinking_tokens) == (requested, effective)
+    assert budget.lowered_by == lowered_by
+    assert backend.calls[0].thinking_tokens == effective
+    assert budget.sent == backend.steers(backend.calls[0])
+    if goes_as != (effort or "medium") and lowered_by is None and tokens is None and family != "claude":
+        assert f"{effort} goes as {goes_as}" in plan.reason
+
+
+async def test_thinking_that_nobody_sees_can_only_be_held_with_the_answer() -> None:
+    made, _ = spine("grok-4")
+    assert "only held together" in (await made.ask(request(max_thinking_tokens=64))).plan.reason
+
+
+async def test_thinking_that_a_vendor_takes_nothing_of_is_no_budget() -> None:
+    """As where tools are forced, which Claude can't think before."""
+
+    class Forced(ReplayBackend):
+        def steers(self, call: Call) -> dict[str, Any]:
+            return {"thinking": {"type": "disabled"}} if call.form.tools else super().steers(call)
+
+    made = Spine(Forced([[[AnswerDelta("ok")], [CallEnded("stop")]]]), family="claude-extended")
+    tool = Tool(name="f")
+    answer = await made.ask(
+        request(max_thinking_tokens=2048, form=Form(tools=(tool,), tool_choice="required"))
+    )
+    budget = answer.budget
+    assert budget.sent == {"thinking": {"type": "disabled"}}
+    assert (budget.requested_thinking_tokens, budget.effective_thinking_tokens) == (2048, 0)
+    assert budget.lowered_by == "model"
 
 
 async def test_where_budgets_are_kept_the_effort_isnt_asked() -> None:

@@ -11,7 +11,7 @@ from tries import Try, tries
 from words import MortalWords, WordBackend
 
 from perpend.strategies import Session
-from perpend.types import Answer, Candidate, Request, Sampling, StrategySpec, Verdict, VerifierSpec
+from perpend.types import PASSED, Answer, Candidate, Request, Sampling, StrategySpec, Verdict, VerifierSpec
 from perpend.verifiers import Task, Verifier
 
 Strategy = Callable[[Session], Awaitable[Candidate]]
@@ -30,10 +30,11 @@ async def test_a_score_of_the_strategys_own_is_listed(play: Play) -> None:
 
 
 class Slow(Verifier):
-    """Takes an hour to see that all answers are the same."""
+    """Takes an hour to see that all answers are the same, and right."""
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        raise AssertionError
+        await asyncio.sleep(3600)
+        return PASSED
 
     async def same(self, first: str, second: str) -> bool:
         await asyncio.sleep(3600)
@@ -50,6 +51,8 @@ async def test_a_comparison_that_takes_too_long_is_one_of_texts(play: Play) -> N
     spine = Spine(tries("7"), family="generic", verifier=Slow())
     answer = await play(spine, request(deadline_ms=50, verifier=VerifierSpec("slow")), strategy)
     assert answer.text == "7"
+    assert (answer.verdict, answer.truncated) == (None, False)
+    assert "unverified" in answer.plan.reason
 
 
 async def test_a_strategy_inside_samples_as_it_is_told(play: Play) -> None:

@@ -326,7 +326,7 @@ async def test_a_thought_is_rated_before_it_is_answered(play: Play) -> None:
         return first
 
     answer = await play(spine, request(max_thinking_tokens=20, verifier=VerifierSpec("optimist")), strategy)
-    assert [(c.answer, c.score) for c in answer.candidates] == [("x", None)]
+    assert [(c.answer, c.score) for c in answer.candidates] == [("x", 0.0)]  # as it is verified
 
 
 async def test_without_time_a_thought_has_no_rating(play: Play) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import weakref
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from costs import known
@@ -13,6 +14,7 @@ from spine import PRICED, Spine, request
 from words import WordBackend
 
 from perpend.accounting.prices import UNKNOWN
+from perpend.backends.contract import Call, CallEvent
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import BadRequest, CapReached, UpstreamError
 from perpend.solve import Control, Origin, solve
@@ -254,10 +256,81 @@ async def test_a_watched_stream_is_cut_at_the_budget_and_answered() -> None:
     assert second.messages[-2].content == "thought " * 30
 
 
+def thinks_always(*thoughts: int, reply: int = 2) -> ReplayBackend:
+    """A server that nothing keeps from thinking so much in each call, before it answers."""
+
+    class Always(ReplayBackend):
+        def steers(self, call: Call) -> dict[str, Any]:
+            return {}
+
+    def said(thought: int) -> list[list[CallEvent]]:
+        answered: list[CallEvent] = [AnswerDelta("word", 1)] * reply
+        ended = CallEnded("stop", Usage(10, 0, thought, reply))
+        return [*([ThinkingDelta("hm ", 1)] for _ in range(thought)), answered, [ended]]
+
+    return Always([said(thought) for thought in thoughts])
+
+
+@given(
+    budget=st.integers(4, 400),  # of less, no whole token could be kept
+    thoughts=st.tuples(st.integers(0, 600), st.integers(0, 600)),
+    data=st.data(),
+)
+async def test_a_model_that_always_thinks_keeps_to_its_budget_in_every_call(
+    budget: int, thoughts: tuple[int, int], data: st.DataObject
+) -> None:
+    family = data.draw(st.sampled_from(["deepseek-r1", "grok-4", "deepseek", "qwq"]))
+    answer = await Spine(thinks_always(*thoughts), family=family).ask(request(max_thinking_tokens=budget))
+    assert answer.usage.thinking <= budget
+    assert answer.budget.thinking_tokens_used == answer.usage.thinking
+    if not answer.text:
+        assert (answer.truncated, answer.stop_reason) == (True, "thinking_tokens")
+
+
+async def test_without_any_thinking_left_one_that_always_thinks_is_cut_at_once() -> None:
+    spec = StrategySpec("samples", {"n": 4})
+    answer = await Spine(thinks_always(*[500] * 9), family="qwq").ask(
+        request(max_thinking_tokens=3, strategy=spec)
+    )
+    assert answer.usage.thinking <= 4 * 2  # a token of each call is seen before it can be cut
+    assert answer.truncated
+
+
+async def test_a_model_that_thinks_again_before_it_answers_has_kept_a_part_of_its_budget_for_that() -> None:
+    backend = thinks_always(1000, 20)
+    spine = Spine(backend, family="deepseek-r1")
+    answer = await spine.ask(request(max_thinking_tokens=200))
+    assert (answer.text, answer.usage.thinking) == ("wordword", 150 + 20)
+    assert backend.calls[1].thinking_tokens == 50
+    assert (answer.truncated, answer.stop_reason) == (False, "stop")
+
+
+async def test_one_that_was_told_not_to_think_is_watched_too() -> None:
+    thinks_on = [[ThinkingDelta("hm ", 1)] for _ in range(10_000)]
+    answer = await Spine(ReplayBackend([thinks_on, thinks_on]), family="generic").ask(
+        request(max_thinking_tokens=200)
+    )
+    assert answer.usage.thinking == 200 + 50
+    assert (answer.truncated, answer.stop_reason) == (True, "thinking_tokens")
+
+
+async def test_a_budget_below_the_least_that_its_server_takes_is_watched() -> None:
+    backend = ReplayBackend([[[ThinkingDelta("hm ", 1)] for _ in range(900)], chat(0, 2)])
+    answer = await Spine(backend, family="gemini-2.5-flash-lite").ask(request(max_thinking_tokens=64))
+    assert (answer.usage.thinking, answer.text) == (64, "wordword")
+
+
 async def test_thinking_that_used_up_all_tokens_is_still_answered() -> None:
     only_thought = [[ThinkingDelta("hm", 1)], [CallEnded("length", Usage(5, 0, 512, 0))]]
     answer = await Spine(ReplayBackend([only_thought, chat(0, 2)]), family="generic").ask(request())
     assert answer.text == "wordword"
+
+
+async def test_unseen_thinking_that_took_all_tokens_is_told() -> None:
+    unseen = [[CallEnded("length", Usage(5, 0, 64 + 4096, 0))]]
+    answer = await Spine(ReplayBackend([unseen]), family="grok-4").ask(request(max_thinking_tokens=64))
+    assert (answer.text, answer.stop_reason) == ("", "thinking_tokens")
+    assert answer.budget.thinking_tokens_used == answer.usage.thinking == 64 + 4096
 
 
 async def test_reasoning_tokens_that_the_server_does_not_tell_apart_are_split() -> None:
@@ -275,8 +348,16 @@ async def test_progress_and_summaries_are_told_and_paid_for() -> None:
     summaries = [event.text for event in spine.events if isinstance(event, SummaryDelta)]
     assert "".join(summaries) == answer.summary != ""
     own = sum(candidate.usage.output for candidate in answer.candidates)
-    assert answer.usage.output > own
-    assert answer.cost_usd == PRICED.cost(answer.usage)
+    assert answer.usage.output == own
+    summary = answer.summaries
+    assert summary is not None
+    assert (summary.model, summary.off) == ("m", None)
+    assert summary.usage.answer > 0
+    assert answer.cost_usd == known(PRICED.cost(answer.usage)) + known(summary.cost_usd)
+    rows = spine.recorder.rows
+    assert [row.strategy for row in rows] == ["single", "summary"]
+    assert [row.answer for row in rows] == [answer.usage.answer, summary.usage.answer]
+    assert sum(known(row.cost_usd) for row in rows) == answer.cost_usd
 
 
 @pytest.mark.parametrize(

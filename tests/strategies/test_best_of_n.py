@@ -78,13 +78,15 @@ def test_it_asks_for_what_checks_its_candidates(verifier: VerifierSpec | None) -
 
 
 class Taste(Verifier):
-    """Looks at two at once, and likes the longer one; keeps what it was shown."""
+    """Looks at two at once, and likes the longer one; keeps what it was shown, and what it had to say of one alone."""
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, str]] = []
+        self.alone: list[str] = []
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        raise AssertionError("nothing is scored alone")
+        self.alone.append(candidate.answer)
+        return Verdict(0.5, True)
 
     async def compare(self, task: Task, first: Candidate, second: Candidate) -> float:
         self.shown.append((first.answer, second.answer))
@@ -97,12 +99,15 @@ def test_pairwise_each_is_compared_with_the_best_so_far() -> None:
     assert answer.text == "4444"
     assert taste.shown == [("444", "4"), ("44", "444"), ("4444", "444")]
     assert [one.score for one in answer.candidates] == [None, 0.8, 0.2, 0.8]
+    assert taste.alone == ["4444"]  # none of the others is scored alone
+    assert answer.verdict == Verdict(0.5, True)
 
 
 def test_pairwise_the_same_answer_needs_no_comparison() -> None:
     taste = Taste()
     answer = chosen(tries(*(Try("4", after) for after in (1, 2, 3, 4))), taste, pairwise=True)
     assert (answer.text, answer.elapsed_s, taste.shown) == ("4", pytest.approx(4), [])
+    assert taste.alone == ["4"]
 
 
 def test_what_each_candidate_is_made_by_is_a_strategy_too() -> None:

@@ -15,6 +15,7 @@ from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
+from perpend.backends.knobs import granted
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay, why
@@ -58,6 +59,9 @@ class Anthropic:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return granted(anthropic_asks(call, self._upstream.provider), call)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

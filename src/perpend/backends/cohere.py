@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.knobs import asks_of
+from perpend.backends.knobs import asks_of, steered
 from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
 from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
@@ -42,6 +42,9 @@ class Cohere:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """Its tokenizer is another exchange, which counts no templates."""

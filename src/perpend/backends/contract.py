@@ -99,6 +99,10 @@ class Backend(Protocol):
         """Fields of the call's sampling that this wire or its model can't take, so they aren't sent."""
         ...
 
+    def steers(self, call: Call) -> dict[str, Any]:
+        """What of the call's body asks for thinking, or for none: the vendor's own words by their paths, if any."""
+        ...
+
     async def count_input(self, call: Call) -> int | None:
         """Exact prompt tokens of `call`, or None where the server can't be asked."""
         ...

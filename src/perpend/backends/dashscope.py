@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.knobs import asks_of
+from perpend.backends.knobs import asks_of, steered
 from perpend.backends.openai_chat import ChatReading
 from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, TokenDetails
 from perpend.backends.openai_chat_request import chat_body, chat_left_out
@@ -38,6 +38,9 @@ class DashScope:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

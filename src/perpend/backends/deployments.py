@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -132,7 +132,7 @@ class _Attempt:
         """The first batch says who serves it, and that nothing more had to be left out."""
         self.begun = True
         self.place.learned = self.place.learned.joined(self.learned)
-        return [Served(self.place.provider), *batch]
+        return [Served(self.place.provider, self.place.backend.steers(self.asked)), *batch]
 
     def __enter__(self) -> Self:
         self.place.in_flight += 1
@@ -228,6 +228,11 @@ class Deployments:
     def max_output(self) -> int | None:
         """The least that one of the places said it writes at most; None: none has said."""
         return min((most for place in self.places if (most := place.learned.max_output)), default=None)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        """What is sent to the place that is asked first."""
+        place = self._order(call)[0]
+        return place.backend.steers(_to(place, call))
 
     async def count_input(self, call: Call) -> int | None:
         place = self._order(call)[0]

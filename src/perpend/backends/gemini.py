@@ -13,6 +13,7 @@ from msgspec import Raw, Struct, field
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.gemini_request import gemini_asks, gemini_left_out, request
+from perpend.backends.knobs import granted
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, merged, relay, why
@@ -67,6 +68,9 @@ class Gemini:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_left_out(call)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return granted(gemini_asks(call), call)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""

@@ -54,6 +54,13 @@ def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
     return asks
 
 
+def steered(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
+    """What is sent that steers thinking; not what goes with every call."""
+    knobs = _knobs(call, provider, effort_field)
+    asks = granted(asks_of(call, provider, effort_field=effort_field), call)
+    return {field: value for field, value in asks.items() if not _constant(knobs[field])}
+
+
 def granted(asks: Asks, call: Call) -> Asks:
     """Less what the place refused before."""
     return {path: value for path, value in asks.items() if not _refused(path, value, call)}
@@ -71,7 +78,7 @@ def _refused(path: str, value: Any, call: Call) -> bool:
 def can_disable(provider: Provider, call: Call) -> bool:
     """The model can be made not to think, and a knob here says so: one that isn't sent all the same where it thinks."""
     knobs = _knobs(call, provider, "").values()
-    switches = [knob.off for knob in knobs if knob.off != knob.on or knob.off in (BUDGET, EFFORT)]
+    switches = [knob.off for knob in knobs if not _constant(knob)]
     return call.family.can_disable and any(off is not None for off in switches)
 
 
@@ -97,10 +104,14 @@ def soft_switched(call: Call, provider: Provider) -> Call:
 
 def _may_ask(knob: Knob, call: Call) -> bool:
     """A model that may not reason isn't asked to, unless somebody names an effort or the place knows that it does."""
-    tells_server = knob.on == knob.off and knob.on not in (BUDGET, EFFORT)
-    if tells_server or knob.any_family:
+    if _constant(knob) or knob.any_family:
         return True
     return call.may_ask or (call.family.reasons == "perhaps" and knob.models != _ANY_MODEL)
+
+
+def _constant(knob: Knob) -> bool:
+    """It tells the server something else, whether thinking is on or off."""
+    return knob.on == knob.off and knob.on not in (BUDGET, EFFORT)
 
 
 def _knobs(call: Call, provider: Provider, effort_field: str) -> dict[str, Knob]:

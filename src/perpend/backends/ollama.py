@@ -73,6 +73,9 @@ class Ollama:
         must = ("tool_choice",) if form.tools and form.tool_choice not in ("auto", "none") else ()
         return (*drawing(call, _WORDS).left_out, *denied, *must)
 
+    def steers(self, call: Call) -> dict[str, Any]:
+        return {"think": call.model not in self._thoughtless and _think(call)}
+
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
         return None

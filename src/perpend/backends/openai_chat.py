@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
-from perpend.backends.knobs import asks_of
+from perpend.backends.knobs import asks_of, steered
 from perpend.backends.openai_chat_events import (
     EVENTS,
     FAILURES,
@@ -56,6 +56,9 @@ class OpenAIChat:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steered(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""

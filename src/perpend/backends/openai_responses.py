@@ -1,8 +1,10 @@
 """The OpenAI responses wire (API reference: responses/create), always streamed upstream."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.knobs import steered
 from perpend.backends.openai_background import Background
 from perpend.backends.openai_responses_events import ResponsesReading
 from perpend.backends.openai_responses_request import responses_asks, responses_body, responses_left_out
@@ -30,6 +32,9 @@ class OpenAIResponses:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return responses_left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steered(call, self._upstream.provider, effort_field="reasoning.effort")
 
     async def count_input(self, call: Call) -> int | None:
         """OpenAI's own counter would be one more exchange before each call."""

@@ -95,6 +95,10 @@ class RawCompletion(ABC):
     def left_out(self, call: Call) -> tuple[str, ...]:
         return self._drawing(call).left_out
 
+    def steers(self, call: Call) -> dict[str, Any]:
+        """Thoughts are begun and ended here: nothing has to be asked for."""
+        return {}
+
     async def count_input(self, call: Call) -> int | None:
         """Not every server of this wire has a tokenizer to ask."""
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from typing import Any
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import PerpendError, UpstreamError
@@ -36,6 +37,9 @@ class ReplayBackend:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return {} if call.effort == "none" else {"effort": call.effort}
 
     async def count_input(self, call: Call) -> int | None:
         return None

@@ -32,6 +32,7 @@ from perpend.types import (
     Sampling,
     SummaryDelta,
     ThinkingDelta,
+    Verdict,
     Visibility,
 )
 from perpend.verifiers import verifier_spec
@@ -49,6 +50,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     deadline: str | None = None,
     strategy: str = "single",
     verifier: str | None = None,
+    must_pass: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
     system: str | None = None,
     temperature: float | None = None,
@@ -83,6 +85,8 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         A name, or a JSON object such as {"name": "self_consistency", "n": 8}.
     verifier
         What checks candidates: a name, or a JSON object such as {"name": "math", "gold": "42"}.
+    must_pass
+        Exit with 1 unless the verifier passes the answer.
     model
         A name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
     system
@@ -117,9 +121,13 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         verifier=None if verifier is None else verifier_spec(named(verifier, "--verifier")),
         visibility=visibility,
     )
+    if must_pass and not (request.verifier or request.strategy.verifier):
+        raise BadRequest("--must-pass has no verifier to pass", hint="--verifier …", field="--must-pass")
     answer = asyncio.run(_ask(request, config, quiet=json))
     if json:
         sys.stdout.buffer.write(completion_body(answer, visibility) + b"\n")
+    if must_pass and not (answer.verdict and answer.verdict.passed):
+        sys.exit(1)
 
 
 async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
@@ -142,6 +150,11 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
     if not quiet:
         print(flush=True)
     note(f"\n{_closing(answer)}")
+    if (summaries := answer.summaries) is not None:
+        off = f": {summaries.off}" if summaries.off else ""
+        note(f"summary by {summaries.model}, {summaries.usage.output} tok{off}")
+    if request.verifier or request.strategy.verifier:
+        note(_verified(answer.verdict))
     return answer
 
 
@@ -211,6 +224,13 @@ def _dollars_of(cost: Decimal | None) -> str:
     if cost is None:
         return "cost unknown"
     return f"${cost:.6f}".rstrip("0").ljust(5, "0") if cost else "$0.00"
+
+
+def _verified(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return "not verified"
+    said = f": {verdict.feedback}" if verdict.feedback else ""
+    return f"{'passed' if verdict.passed else 'failed'} verification (score {verdict.score:g}){said}"
 
 
 def question_of(words: tuple[str, ...]) -> str:

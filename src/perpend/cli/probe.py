@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any
 
 import aiohttp
 
@@ -215,6 +216,9 @@ class Heard:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return self._backend.left_out(call)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return self._backend.steers(call)
 
     async def count_input(self, call: Call) -> int | None:
         return await self._backend.count_input(call)

@@ -19,6 +19,7 @@ _STOPS: dict[StopReason, str] = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
     "answer_tokens": "max_tokens",
+    "thinking_tokens": "max_tokens",
 }
 """The rest has no word there."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")

@@ -1,18 +1,21 @@
 """What all the sessions of one request share: its candidates, what they used and cost, and the best so far."""
 
+import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from perpend.accounting.prices import together
-from perpend.solve.draft import Draft
+from perpend.solve.draft import Draft, Told
 from perpend.solve.model import ServedModel
-from perpend.types import Candidate, StopReason, Thought, Usage
+from perpend.storage.tables import LedgerRow
+from perpend.types import Candidate, StopReason, Thought, Usage, new_id
 
 
 class Writer(NamedTuple):
     model: ServedModel
     provider: str
     version: str | None
+    told: Told
 
 
 class Account:
@@ -27,12 +30,16 @@ class Account:
         self.model = model
         """Who wrote the last candidate that says something."""
         self.provider = model.provider
+        self.told = Told()
+        """What that one's server was told about thinking."""
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
         self.left_out: set[str] = set()
         """What some calls were made without: fields of their sampling, and what a server refuses."""
         self.weighs: dict[str, int] = {}
         """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
+        self.unverified: set[int] = set()
+        """Candidates that were to be verified, and couldn't be."""
         self.shown: int | None = None
         """The candidate that clients saw being written, the last one."""
         self._begun = 0
@@ -69,12 +76,13 @@ class Account:
         if shown and not draft.said.empty:
             self.shown = candidate.index
         if draft.silent:
+            self.told = self.told if self.told.sent else draft.told
             self.model_version = draft.model_version or self.model_version
         else:
             model = draft.means.model
             known = self.model_version if model is self.model else None
             provider = draft.provider or model.provider
-            self._writers[candidate.index] = Writer(model, provider, draft.model_version or known)
+            self._writers[candidate.index] = Writer(model, provider, draft.model_version or known, draft.told)
             self.written_by(candidate)
             if shown or self.best is None or not self.best.answer:
                 self.best = candidate
@@ -83,7 +91,7 @@ class Account:
     def written_by(self, candidate: Candidate) -> None:
         """The answer is this one, so far: its writer is named."""
         if (writer := self._writers.get(candidate.index)) is not None:
-            self.model, self.provider, self.model_version = writer
+            self.model, self.provider, self.model_version, self.told = writer
 
     def thoughts_of(self, index: int) -> tuple[str, list[Thought]]:
         """A candidate's thinking, and its thoughts as one sees them who sees nothing between them."""
@@ -103,3 +111,25 @@ class Account:
                 self.candidates[place] = candidate
         if self.best is not None and self.best.index == candidate.index:
             self.best = candidate
+
+    def row(self, strategy: str, source: str, key_id: str | None, began: datetime.datetime) -> LedgerRow:
+        """The ledger's, of an account that is no request's own."""
+        now = datetime.datetime.now(datetime.UTC)
+        return LedgerRow(
+            id=new_id("req"),
+            key_id=key_id,
+            source=source,
+            model=self.model.name,
+            provider=self.provider,
+            created_at=began,
+            finished_at=now,
+            status="finished",
+            effort="none",
+            strategy=strategy,
+            input=self.usage.input,
+            cached=self.usage.cached,
+            thinking=self.usage.thinking,
+            answer=self.usage.answer,
+            cost_usd=self.cost_usd,
+            elapsed_ms=int((now - began).total_seconds() * 1000),
+        )

@@ -85,7 +85,7 @@ class Asking(Struct, frozen=True):
                     raise
                 known[model.name] = most = _FEWER if most > _FEWER else 0
         left = self.means.scope.left.thinking
-        thinking = 0 if model.family.can_disable else min(_THOUGHT, _THOUGHT if left is None else left)
+        thinking = 0 if model.stops else min(_THOUGHT, _THOUGHT if left is None else left)
         said = await self.ask(_gone_on(messages, begun), max_tokens=_WORD, thinking_tokens=thinking)
         return shares(choices, {settled(choices, said): 0.0})
 

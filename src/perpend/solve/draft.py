@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from perpend.accounting.prices import together
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest, EngineError, UpstreamError
 from perpend.solve.means import Means, silent
+from perpend.solve.model import ServedModel
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
 from perpend.types import (
@@ -21,6 +23,14 @@ from perpend.types import (
     TokenLogprob,
     Usage,
 )
+
+
+class Told(NamedTuple):
+    """What a server was told about thinking."""
+
+    sent: dict[str, Any] = {}  # noqa: RUF012 -- nobody writes into it
+    off: bool = False
+    """Not to think, though there was a budget for it: its vendor takes none together with something else."""
 
 
 class Draft:
@@ -35,6 +45,8 @@ class Draft:
         self.model_version: str | None = None
         self.provider: str | None = None
         """Who served the last call that said something."""
+        self.told = Told()
+        """What its model was told at first: a second call only asks for the answer."""
         self.said = Transcript()
         self.logprobs: list[TokenLogprob] = []
         self.left_out: set[str] = set()
@@ -74,6 +86,7 @@ class Draft:
         """Another model writes on. What was said stays, and what was paid."""
         self.let_go()
         self.means = means
+        self.told = Told()
         self._calls = self._sequence = 0
 
     def hold_answer(self, thinking: int, answer: int) -> None:
@@ -124,6 +137,7 @@ class Draft:
         model = self.means.model
         worst = model.price.worst_case(self.input_bound, call.max_tokens)
         thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
+        first = not self._calls
         self._calls += 1
         stream = CallStream(self.means, call, self.index)
         billed = True
@@ -141,6 +155,8 @@ class Draft:
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()
                 self._calls -= not billed
+                if first:
+                    self.told = _told(model, call, stream.sent)
                 written = 0 if stream.end is None else stream.end.written
                 cost = model.price_at(stream.provider).cost(used, written=written)
                 held.settle(Amount(used.thinking, used.answer, cost or Decimal(0)), priced=cost is not None)
@@ -165,3 +181,10 @@ class Draft:
         if not known:
             return used
         return Usage(max(0, used.input - known), 0, used.thinking, used.answer)
+
+
+def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> Told:
+    sent = model.backend.steers(call) if sent is None else sent
+    if not call.thinking_tokens or model.backend.continues or not model.stops:
+        return Told(sent)
+    return Told(sent, sent == model.backend.steers(replace(call, thinking_tokens=0, effort="none")))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -12,8 +13,20 @@ from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
-from perpend.backends.families import Family
-from perpend.types import Document, Effort, Form, Image, Message, Part, Text, Thought, ToolResult, ToolUse
+from perpend.backends.families import Family, nearest_effort
+from perpend.types import (
+    EFFORTS,
+    Document,
+    Effort,
+    Form,
+    Image,
+    Message,
+    Part,
+    Text,
+    Thought,
+    ToolResult,
+    ToolUse,
+)
 
 _PER_MESSAGE = 16
 """Tokens that a chat template may put around a message, generously."""
@@ -57,13 +70,17 @@ class ServedModel:
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
 
+    _stops: list[bool] = field(default_factory=list[bool], init=False, repr=False, compare=False)
+    """What is known of `stops`."""
+
     def price_at(self, provider: str | None) -> Price:
         return self.price if provider is None else self.prices.get(provider, self.price)
 
     @property
     def bounds(self) -> Bounds:
         known = [most for most in (self.max_output, self.told_output()) if most is not None]
-        return Bounds(min(known, default=None), self.family.most_thinking)
+        never = not any(self.effort_tokens.values())
+        return Bounds(min(known, default=None), 0 if never else self.family.most_thinking)
 
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:
@@ -75,6 +92,51 @@ class ServedModel:
             return measured
         accepted = (*self.family.efforts, *self.family.effort_words)
         return {word: tokens for word, tokens in self.effort_tokens.items() if tokens and word in accepted}
+
+    def taken(self, effort: Effort) -> Effort:
+        """The effort that it has, nearest to this one; one that can't but think has no `none`."""
+        if self.bounds.thinking == 0:
+            return "none"
+        family = self.family
+        words = (*family.efforts, *family.effort_words)
+        if family.budget == "effort_only" and words:
+            return effort if effort == "none" and self.stops else nearest_effort(effort, words)
+        if effort != "none" or self.stops:
+            return effort
+        return next(word for word in EFFORTS if self.effort_tokens[word])
+
+    @property
+    def stops(self) -> bool:
+        """It can be made to answer without a thought, or never has one."""
+        if not self._stops:
+            never, always = self.bounds.thinking == 0, not self.family.can_disable
+            told = not always and self._steered(1) != self._steered(0)
+            self._stops.append(self.backend.continues or never or told)
+        return self._stops[0]
+
+    @property
+    def hides(self) -> bool:
+        """Nobody sees it think, and no server holds it to a budget: nothing can, but a limit on all its tokens."""
+        family = self.family
+        return (
+            family.shows == "nothing"
+            and family.budget in ("none", "effort_only")
+            and not self.backend.continues
+        )
+
+    def _steered(self, thinking: int) -> dict[str, Any]:
+        """What its server is told where so much is to be thought."""
+        effort = "medium" if thinking else "none"
+        room = max(thinking, self.family.budget_min)
+        call = Call(
+            model=self.upstream_name,
+            family=self.family,
+            messages=(),
+            max_tokens=room + self.answer_tokens,
+            thinking_tokens=thinking and room,
+            effort=effort,
+        )
+        return self.backend.steers(call)
 
     def input_bound(self, messages: tuple[Message, ...], form: Form | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""

@@ -1,32 +1,25 @@
-"""What is told while the work goes on: progress with a forecast, and summaries of the thinking."""
+"""What is told while the work goes on: its events, progress with a forecast, and summaries of the thinking."""
 
-import asyncio
 from collections.abc import Callable
 from copy import copy
 from decimal import Decimal
 from typing import TypeGuard
 
-from perpend.errors import PerpendError
-from perpend.solve.asking import Asking
 from perpend.solve.control import Clock
 from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
+from perpend.solve.summarise import Summariser
 from perpend.types import (
     AnswerDelta,
     CandidateProgress,
     Carried,
     Event,
-    Message,
     Phase,
     Progress,
-    SummaryDelta,
     ThinkingDelta,
 )
 
 _EVERY_S = 0.5
-_SUMMARY_TOKENS = 48
-_SUMMARY_WINDOW = 2000
-"""Characters of the newest thinking that a summary is made from."""
 
 
 class Narrator:
@@ -54,7 +47,7 @@ class Narrator:
         if self._first:
             batch = [event for event in batch if not _of_thought(event) or self._shows(event.candidate)]
         if self.summariser is not None:
-            self.summariser.hear(batch)
+            self.summariser.hear(batch, self.tell)
         progress = self.pace.after(batch) if self.pace is not None else None
         await self.tell(batch if progress is None else [*batch, progress])
 
@@ -63,7 +56,7 @@ class Narrator:
         firsts = [event for event in batch if _of_thought(event) and event.candidate == 0]
         shown = [event for event in firsts if self._first and self._shows(0)]
         if self.summariser is not None:
-            self.summariser.hear([*firsts])
+            self.summariser.hear([*firsts], self.tell)
         progress = self.pace.after(batch) if self.pace is not None else None
         if shown or progress is not None:
             await self.tell([*shown] if progress is None else [*shown, progress])
@@ -134,52 +127,3 @@ class Pace:
         if known is None:
             known = self._candidates[index] = CandidateProgress(index, "queued", 0, 0)
         return known
-
-
-class Summariser:
-    """Summaries of the thinking so far, written by the cheap tier, one at a time, beside the thinking."""
-
-    def __init__(self, asking: Asking, every_tokens: int, tell: Sink) -> None:
-        self.lines: list[str] = []
-        self._asking = asking
-        self._every = every_tokens
-        self._tell = tell
-        self._heard: list[str] = []
-        self._unsummarised = 0
-        self._task: asyncio.Task[None] | None = None
-
-    def hear(self, batch: list[Event]) -> None:
-        for event in batch:
-            if isinstance(event, ThinkingDelta):
-                self._heard.append(event.text)
-                self._unsummarised += event.tokens
-            elif isinstance(event, AnswerDelta) and self._unsummarised and self._task is None:
-                self._start()  # a short thought has a summary too
-        if self._unsummarised >= self._every and (self._task is None or self._task.done()):
-            self._start()
-
-    async def finish(self) -> None:
-        """Wait for the summary under way, as long as the deadline allows."""
-        if self._task is not None:
-            deadline = self._asking.means.clock.deadline
-            left = None if deadline is None else deadline - asyncio.get_running_loop().time()
-            await asyncio.wait([self._task], timeout=left)
-
-    async def stop(self) -> None:
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    def _start(self) -> None:
-        self._unsummarised = 0
-        self._task = asyncio.create_task(self._summarise("".join(self._heard)[-_SUMMARY_WINDOW:]))
-
-    async def _summarise(self, thinking: str) -> None:
-        prompt = f"In one short sentence, say what this reasoning is doing:\n\n{thinking}"
-        try:
-            said = await self._asking.ask((Message("user", prompt),), max_tokens=_SUMMARY_TOKENS)
-        except PerpendError:
-            return  # a summary is a courtesy: the answer doesn't fail with it
-        if line := " ".join(said.split()):
-            self.lines.append(line)
-            await self._tell([SummaryDelta(line + "\n")])

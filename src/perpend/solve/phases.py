@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
+from perpend.backends.families import Family
 from perpend.backends.tool_choice import choosing, decided, undecided
 from perpend.errors import CapReached, DeadlineTooShort
 from perpend.solve.draft import Draft
@@ -12,6 +13,7 @@ from perpend.types import Message, StopReason
 
 _ENDED: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls", "content_filter"))
 """Ends that are the model's or its vendor's doing."""
+_AGAIN = 512
 _ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
 
 
@@ -82,11 +84,10 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
         draft.stop_reason = "upstream_error"
         await answered(draft, base, budget)
         return
-    exact_by_server = base.family.budget == "native_hard"
     # Of a second call, the tokens are in this one's reservation; its prompt isn't.
     draft.hold_answer(budget.thinking, 0)
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
-    ending = await _think(draft, call, cut_at=None if exact_by_server else budget.thinking or None)
+    ending = await _think(draft, call, cut_at=_cut_at(draft, base.family, budget.thinking))
     if draft.said.answering or (ending in _ENDED and not draft.said.thinking):
         if ending == "length":
             draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
@@ -94,6 +95,23 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
             draft.stop_reason = ending
         return
     await answered(draft, base, budget)
+
+
+def _cut_at(draft: Draft, family: Family, thinking: int) -> int | None:
+    """Where a first call's thought is cut; None: its server keeps to the budget, or was told not to think.
+
+    A model that can't but think does so again before it answers: part of the budget is kept for that.
+    """
+    if thinking and family.budget == "native_hard" and family.within(thinking) <= thinking:
+        return None
+    if draft.means.model.stops:
+        return thinking or None
+    return thinking - _again(thinking)
+
+
+def _again(thinking: int) -> int:
+    """Thinking tokens of a second call: it has all the thought before it, so few of them are enough."""
+    return min(thinking // 4, _AGAIN)
 
 
 async def answered(draft: Draft, base: Call, budget: TokenBudget) -> None:
@@ -125,20 +143,31 @@ async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Endi
 async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
     draft.let_go()
     model, left = draft.means.model, draft.means.scope.left
-    room = min(budget.max_answer, budget.output - draft.usage.thinking)
+    again = 0 if model.stops else max(0, budget.thinking - draft.usage.thinking)
+    room = min(budget.max_answer, budget.output - draft.usage.thinking - again)
     affordable = model.affordable(left.usd, draft.input_bound)
+    if affordable is not None:
+        again = min(again, affordable // 2)
+        affordable -= again
+    if left.thinking is not None:
+        again = min(again, left.thinking)
     tokens = room if affordable is None else min(room, affordable)
     if left.answer is not None:
         tokens = min(tokens, left.answer)
     if tokens < 1:
-        draft.stop_reason = "cost_cap" if affordable is not None and affordable < room else "answer_tokens"
-        if draft.said.empty:
-            raise CapReached(
-                "no budget is left for an answer", hint="raise max_cost_usd", field="max_cost_usd"
-            )
+        dear = affordable is not None and affordable < room
+        draft.stop_reason = "cost_cap" if dear else "thinking_tokens"
+        if draft.silent:
+            field = "max_cost_usd" if dear else "max_completion_tokens"
+            raise CapReached("no budget is left for an answer", hint=f"raise {field}", field=field)
         return
-    ending = await draft.run(replace(call, max_tokens=tokens, thinking_tokens=0))
-    if ending == "interrupted":
+    call = replace(call, max_tokens=tokens + again, thinking_tokens=again)
+    # one that was told not to think, and does, is cut as well
+    cut_at = None if model.backend.continues else again if not model.stops else _again(budget.thinking)
+    ending = await draft.run(call, cut_at=cut_at)
+    if ending == "budget":
+        draft.stop_reason = "thinking_tokens"
+    elif ending == "interrupted":
         draft.stop_reason = "deadline"
         if draft.said.empty:
             limit_s = draft.means.clock.limit_s

@@ -27,7 +27,7 @@ from perpend.solve.count import bounded_input
 from perpend.solve.draft import Draft
 from perpend.solve.means import Means
 from perpend.solve.standin import write
-from perpend.solve.terms import Terms
+from perpend.solve.terms import Terms, needs_gold
 from perpend.strategies import Feedback, Step, with_options
 from perpend.types import (
     Candidate,
@@ -127,7 +127,9 @@ class Session(Struct, frozen=True):
         terms = self.terms
         if sampling is not None:
             terms = replace(terms, request=replace(self.request, sampling=sampling))
-        return await strategy(replace(self, terms=terms, verifier=spec.verifier or self.verifier), **options)
+        session = replace(self, terms=terms, verifier=spec.verifier or self.verifier)
+        chosen = await strategy(session, **options)
+        return await session.verified(chosen) if spec.verifier is not None else chosen
 
     async def sample(
         self,
@@ -199,22 +201,35 @@ class Session(Struct, frozen=True):
         paused = stop if ending == "stop_sequence" else ""
         return Step(draft.said.thinking + paused, draft.usage.thinking, ending == "stop")
 
+    async def verified(self, candidate: Candidate) -> Candidate:
+        spec, unanswered = self.verifier, candidate.stop_reason == "tool_calls"
+        if spec is None or candidate.verdict is not None or unanswered:
+            return candidate
+        if spec.gold is None and self.terms.verifier(spec).needs_gold:  # votes were counted by it
+            return candidate
+        cut, judged = self.account.cut, candidate
+        if candidate.index not in self.account.unverified:
+            judged = await self.verify(candidate)
+        self.account.cut = cut  # the answer came whole
+        if judged.verdict is None:
+            self.note("unverified: its verifier failed, or no time or budget was left")
+        elif candidate.score is not None:
+            return self.score(judged, candidate.score)
+        return judged
+
     def need_verifier(self, strategy: str) -> None:
         spec = self.verifier
         if spec is None:
             hint = 'such as "verifier": "self_score", or {"name": "math", "gold": "42"}'
             raise BadRequest(f"{strategy} needs a verifier", hint=hint, field="verifier")
         if spec.gold is None and self.terms.verifier(spec).needs_gold:
-            raise BadRequest(
-                f"the verifier {spec.name!r} needs the right answer",
-                hint=f'{{"name": "{spec.name}", "gold": …}}',
-                field="verifier.gold",
-            )
+            raise needs_gold(spec.name)
 
     async def verify(self, candidate: Candidate) -> Candidate:
         assert self.verifier is not None, "strategies call need_verifier first"
         verdict = await self._verdict(self.verifier, candidate)
         if verdict is None:
+            self.account.unverified.add(candidate.index)
             return candidate
         await self.means.note(Judged(verdict, candidate.index))
         judged = replace(candidate, verdict=verdict, score=verdict.score)

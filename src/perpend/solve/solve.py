@@ -1,5 +1,6 @@
 """The spine: a request becomes a plan, a budget, a strategy's run, a ledger row and an answer."""
 
+import asyncio
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,21 +11,22 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from perpend.accounting.budgets import TokenBudget, token_budget
+from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.ledger import Scope
+from perpend.accounting.prices import together
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, PerpendError
 from perpend.solve.account import Account
-from perpend.solve.asking import Asking
 from perpend.solve.control import Clock, Control
 from perpend.solve.count import bounded_input
 from perpend.solve.documents import ReadPDF, readable, unread
 from perpend.solve.means import Means, Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.narrate import Narrator, Pace, Summariser
-from perpend.solve.plan import plan_for
+from perpend.solve.narrate import Narrator, Pace
+from perpend.solve.plan import asked, plan_for, resolved, wanted
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
-from perpend.solve.terms import Terms, require_price
+from perpend.solve.summarise import Summariser
+from perpend.solve.terms import Terms, check_verifiers, require_price
 from perpend.solve.truncate import truncated
 from perpend.storage.tables import LedgerRow, Status
 from perpend.strategies import Strategy, with_options
@@ -35,7 +37,6 @@ from perpend.types import (
     Candidate,
     Effort,
     Finished,
-    Limits,
     Plan,
     Request,
     Sampling,
@@ -106,15 +107,20 @@ async def solve(
     try:
         answer = await solving.run()
     except PerpendError as error:
-        await services.recorder.write(solving.row("failed", error_code=error.code))
+        await _written(services.recorder, solving.rows("failed", error_code=error.code))
         raise
     except BaseException:
-        services.recorder.write_now([solving.row("cancelled")])
+        services.recorder.write_now(solving.rows("cancelled"))
         raise
-    await services.recorder.write(solving.row("finished", answer))
+    await _written(services.recorder, solving.rows("finished", answer))
     if sink is not None:
         await sink([Finished(answer)])
     return answer
+
+
+async def _written(recorder: Recorder, rows: list[LedgerRow]) -> None:
+    """In one commit."""
+    await asyncio.gather(*map(recorder.write, rows))
 
 
 class _Prepared(Struct, frozen=True):
@@ -125,6 +131,8 @@ class _Prepared(Struct, frozen=True):
     clock: Clock
     model: ServedModel
     plan: Plan
+    effort: Effort
+    """What models are asked for; each takes the nearest that it has."""
     budget: TokenBudget
     resolve: Resolve
     """The budget under other limits: those that are left when a request samples again, or of another model."""
@@ -135,39 +143,23 @@ class _Prepared(Struct, frozen=True):
 
 async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepared:
     model = services.resolve(request.model)
-    usual = None if request.limits.max_thinking_tokens is None else model.usual_tokens
-    plan = plan_for(request, model.name, services.default_effort, usual)
+    plan = plan_for(request, model, services.default_effort)
+    effort, limits = wanted(request, plan, services.default_effort)
     strategy, options = with_options(request.strategy)
-    limits = request.limits
     require_price(request, model)
-    wanted = max(model.effort_tokens[plan.effort], limits.max_thinking_tokens or 0) + model.answer_tokens
-    bound = await bounded_input(request, model, request.messages, wanted=wanted)
+    check_verifiers(request.strategy, request.verifier, services.verifier)
+    most = max(model.effort_tokens[effort], limits.max_thinking_tokens or 0) + model.answer_tokens
+    bound = await bounded_input(request, model, request.messages, wanted=most)
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - _SUMMARY_SHARE))
-    resolve = resolved(plan.effort)
-    budget = resolve(model, bound, limits)
+    resolve = resolved(effort)
+    budget = asked(request, resolve(model, bound, limits), effort)
     if budget.output < (limits.max_output_tokens or 0) and budget.output == model.bounds.output:
         reason = f"{plan.reason}, at most the {budget.output} tokens that the model writes"
         plan = replace(plan, reason=reason)
-    return _Prepared(strategy, options, clock, model, plan, budget, resolve, bound, limits.max_cost_usd)
-
-
-def resolved(effort: Effort) -> Resolve:
-    """How the budget of a model follows from limits, for who asks for so much effort."""
-
-    def resolve(model: ServedModel, input_bound: int, limits: Limits) -> TokenBudget:
-        return token_budget(
-            limits,
-            effort=effort,
-            effort_tokens=model.effort_tokens,
-            answer_tokens=model.answer_tokens,
-            context=model.context,
-            prompt=input_bound,
-            costs=None if limits.max_cost_usd is None else model.worst_costs(input_bound),
-            model=model.bounds,
-        )
-
-    return resolve
+    return _Prepared(
+        strategy, options, clock, model, plan, effort, budget, resolve, bound, limits.max_cost_usd
+    )
 
 
 class _Solving:
@@ -195,7 +187,7 @@ class _Solving:
         self._narrator = narrator = Narrator(sink, first=request.strategy.stream_candidate == "first")
         terms = Terms(
             request,
-            prepared.plan.effort,
+            prepared.effort,
             prepared.resolve,
             services.resolve,
             services.verifier,
@@ -208,36 +200,40 @@ class _Solving:
             narrator.pace = Pace(
                 model, budget.thinking, clock, lambda: money.cost_usd if model.price.known else None
             )
-        if request.visibility == "summary" and (writer := services.cheap_model(model)).family.summarises:
+        if request.visibility == "summary":
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
-            cheap = replace(means, scope=share, model=writer)
-            asking = Asking(terms, self._account, cheap)
-            narrator.summariser = Summariser(asking, services.summary_every_tokens, narrator.tell)
+            writer, every = services.cheap_model(model), services.summary_every_tokens
+            narrator.summariser = Summariser(writer, terms, means, share, every)
 
     async def run(self) -> Answer:
         started = Started(
             self.request_id, self._prepared.model.name, self._prepared.plan, self._prepared.budget.thinking
         )
-        prepared, narrator = self._prepared, self._narrator
-        await narrator.tell([started])
+        await self._narrator.tell([started])
         await self._session.means.note(started)
+        summariser = self._narrator.summariser
         try:
-            chosen = await prepared.strategy(self._session, **prepared.options)
-            if narrator.summariser is not None:
-                await narrator.summariser.finish()
+            chosen = await self._session.verified(await self._chosen())
+            if summariser is not None:
+                await summariser.end()
+        finally:
+            if summariser is not None:
+                await summariser.stop()
+        self._account.written_by(chosen)
+        return self._answer(chosen)
+
+    async def _chosen(self) -> Candidate:
+        """What the strategy chooses, or had by the time it was cut."""
+        try:
+            return await self._prepared.strategy(self._session, **self._prepared.options)
         except BadRequest:
             raise
         except PerpendError as error:
             if self._account.best is None:
                 raise
-            chosen = self._account.best
             self._account.cut = self._account.cut or _cut_by(error)
-        finally:
-            if narrator.summariser is not None:
-                await narrator.summariser.stop()
-        self._account.written_by(chosen)
-        return self._answer(chosen)
+            return self._account.best
 
     def _answer(self, chosen: Candidate) -> Answer:
         account = self._account
@@ -246,6 +242,7 @@ class _Solving:
         if thinker is not None and (thinker != chosen.index or thinker != account.shown):
             thinking, thoughts = account.thoughts_of(thinker)
             content = (*thoughts, *(part for part in content if not isinstance(part, Thought)))
+        summaries = self._narrator.summariser and self._narrator.summariser.report
         cut = account.cut if account.cut is not None and not chosen.truncated else chosen.stop_reason
         return Answer(
             request_id=self.request_id,
@@ -257,13 +254,14 @@ class _Solving:
             thinking=thinking,
             content=content,
             usage=account.usage,
-            cost_usd=account.cost_usd,
+            cost_usd=together((account.cost_usd, summaries.cost_usd if summaries else Decimal(0))),
             truncated=cut not in COMPLETE,
             stop_reason=cut,
             chosen=chosen.index,
             candidates=tuple(sorted(account.candidates, key=lambda candidate: candidate.index)),
             elapsed_s=self._prepared.clock.elapsed_s,
             summary=self._narrator.summary,
+            summaries=summaries,
             ignored=(*self._session.request.ignored, *self._left_out()),
         )
 
@@ -282,14 +280,27 @@ class _Solving:
         return replace(plan, reason=", ".join((plan.reason, *notes))) if notes else plan
 
     def _report(self) -> BudgetReport:
+        budget, told = self._prepared.budget, self._account.told
+        thought_off = told.off and budget.thinking > 0
         return BudgetReport(
-            requested_thinking_tokens=self._prepared.budget.requested_thinking,
-            effective_thinking_tokens=self._prepared.budget.thinking,
+            requested_thinking_tokens=budget.requested_thinking,
+            sent=told.sent,
+            effective_thinking_tokens=0 if thought_off else budget.thinking,
             thinking_tokens_used=self._account.usage.thinking,
-            lowered_by=self._prepared.budget.lowered_by,
+            lowered_by=budget.lowered_by or ("model" if thought_off else None),
         )
 
-    def row(
+    def rows(
+        self, status: Status, answer: Answer | None = None, *, error_code: str | None = None
+    ) -> list[LedgerRow]:
+        """The request's, and that of its summaries where there were any."""
+        rows = [self._row(status, answer, error_code=error_code)]
+        summariser, origin = self._narrator.summariser, self._origin
+        if summariser is not None and summariser.account.usage.total:
+            rows.append(summariser.account.row("summary", origin.source, origin.key_id, self._created_at))
+        return rows
+
+    def _row(
         self, status: Status, answer: Answer | None = None, *, error_code: str | None = None
     ) -> LedgerRow:
         usage, report = self._account.usage, self._report()

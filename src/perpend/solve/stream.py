@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Literal
+from typing import Any, Literal
 
 from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
@@ -45,6 +45,8 @@ class CallStream:
         self.end: CallEnded | None = None
         self.provider: str | None = None
         """Who serves it, where that isn't the model's only provider."""
+        self.sent: dict[str, Any] | None = None
+        """What that one was told about thinking, where it says so."""
         self._means = means
         self._clock = means.clock
         self._speed = means.model.speed
@@ -85,14 +87,19 @@ class CallStream:
                     await self._means.log([*batch])
                 if shown:
                     await self._means.emit(shown)
-                if self.end is None and cut_at is not None and self.thinking_tokens >= cut_at:
-                    if not self.answer:
-                        return "budget"
-                elif self.thinking_tokens + self.answer_tokens > self._most:
+                if self._overran(cut_at):
+                    return "budget"
+                if self.thinking_tokens + self.answer_tokens > self._most:
                     return "length"
-                elif timer is not None and self._clock.deadline is not None and not timer.expired():
+                if timer is not None and self._clock.deadline is not None and not timer.expired():
                     timer.reschedule(self._must_end())
         return "stop" if self.end is None else self.end.reason
+
+    def _overran(self, cut_at: int | None) -> bool:
+        """It thinks, and has thought enough; an answer that has begun is left to end."""
+        if cut_at is None or not self.thinking or self.answer or self.end is not None:
+            return False
+        return self.thinking_tokens >= cut_at
 
     def _count(self, batch: list[CallEvent]) -> list[Event]:
         self._last = self._loop.time()
@@ -106,7 +113,7 @@ class CallStream:
                 self.end = event
                 continue
             if isinstance(event, Served):
-                self.provider = event.provider
+                self.provider, self.sent = event.provider, event.sent
                 continue
             if isinstance(event, ThinkingDelta):
                 event.tokens = event.tokens or estimate(event.text)

@@ -8,7 +8,8 @@ from perpend.errors import BadRequest
 from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
 from perpend.solve.standin import Resolve, StandIns
-from perpend.types import Effort, Request, VerifierSpec
+from perpend.strategies import compares_by_verifier, with_options
+from perpend.types import Effort, Request, StrategySpec, VerifierSpec
 from perpend.verifiers import Verifier
 
 
@@ -41,3 +42,25 @@ def require_price(request: Request, model: ServedModel) -> None:
             hint="give it a price under [models] in perpend.toml ({ input = 0, output = 0 } where it's free)",
             field="max_cost_usd",
         )
+
+
+def check_verifiers(
+    spec: StrategySpec, asked: VerifierSpec | None, verifier: Callable[[VerifierSpec], Verifier]
+) -> None:
+    """Raises BadRequest where a verifier isn't known, or lacks what it verifies by; those of strategies inside too."""
+    strategy, options = with_options(spec)
+    asked = spec.verifier or asked
+    lacks_gold = asked is not None and verifier(asked).needs_gold and asked.gold is None
+    if asked is not None and lacks_gold and not compares_by_verifier(strategy):
+        raise needs_gold(asked.name)
+    for inner in options.values():
+        if isinstance(inner, StrategySpec):
+            check_verifiers(inner, asked, verifier)
+
+
+def needs_gold(verifier: str) -> BadRequest:
+    return BadRequest(
+        f"the verifier {verifier!r} needs the right answer",
+        hint=f'{{"name": "{verifier}", "gold": …}}',
+        field="verifier.gold",
+    )

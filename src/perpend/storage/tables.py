@@ -21,7 +21,7 @@ REVISION = "0005"
 
 
 class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
-    """A request's entry in the ledger; tokens and dollars include all candidates and summaries."""
+    """A request's entry in the ledger; tokens and dollars include all candidates. Summaries have a row of their own."""
 
     id: str
     key_id: str | None

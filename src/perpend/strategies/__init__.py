@@ -12,7 +12,7 @@ from perpend.strategies import (
     single,
     tree,
 )
-from perpend.strategies.contract import Feedback, Session, Step, Strategy, strategies
+from perpend.strategies.contract import Feedback, Session, Step, Strategy, compares_by_verifier, strategies
 from perpend.strategies.spec import strategy_spec, with_options
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "best_of_n",
     "budget_forcing",
     "cascade",
+    "compares_by_verifier",
     "from_thought",
     "refine",
     "samples",

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from perpend.errors import BadRequest
-from perpend.strategies.contract import CUT, Session, strategies
+from perpend.strategies.contract import CUT, Session, compares, strategies
 from perpend.strategies.draws import drawn, rank, sampling_of
 from perpend.strategies.votes import Poll
 from perpend.types import Candidate
@@ -19,6 +19,7 @@ Models = Annotated[list[Name], Meta(min_length=1, max_length=16)]
 
 
 @strategies.register("cascade")
+@compares
 async def cascade(
     session: Session,
     *,

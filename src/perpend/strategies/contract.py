@@ -121,6 +121,13 @@ class Session(Protocol):
         """Raises BadRequest where the request names no verifier, or not what that one needs."""
         ...
 
+    async def verified(self, candidate: Candidate) -> Candidate:
+        """As `verify`, where the request names a verifier and the candidate has no verdict yet.
+
+        What a strategy returns is verified so in the end: it needn't do that itself.
+        """
+        ...
+
     async def verify(self, candidate: Candidate) -> Candidate:
         """The candidate with its verdict and score; without them where no time or budget is left to check it."""
         ...
@@ -162,3 +169,15 @@ Strategy = Callable[..., Awaitable[Candidate]]
 """Called with a session and the options."""
 
 strategies: Registry[Strategy] = Registry("strategy")
+
+_COMPARES = "compares_by_verifier"
+
+
+def compares(strategy: Strategy) -> Strategy:
+    """Marks one that counts votes by its verifier: that needs no gold, with which an answer could be verified."""
+    setattr(strategy, _COMPARES, True)
+    return strategy
+
+
+def compares_by_verifier(strategy: Strategy) -> bool:
+    return getattr(strategy, _COMPARES, False)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from perpend.strategies.contract import Session, strategies
+from perpend.strategies.contract import Session, compares, strategies
 from perpend.strategies.draws import drawn, sampling_of
 from perpend.strategies.votes import Group, Poll, out_of_reach, risk
 from perpend.types import Candidate
@@ -15,6 +15,7 @@ _ROOM = 1.5
 
 
 @strategies.register("self_consistency")
+@compares
 async def self_consistency(
     session: Session,
     *,

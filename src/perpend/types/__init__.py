@@ -9,6 +9,7 @@ from perpend.types.answer import (
     LoweredBy,
     Plan,
     StopReason,
+    SummaryReport,
 )
 from perpend.types.content import Carry, Document, Image, Part, Text, Thought, ToolResult, ToolUse
 from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
@@ -100,6 +101,7 @@ __all__ = [
     "StopReason",
     "StrategySpec",
     "SummaryDelta",
+    "SummaryReport",
     "Text",
     "ThinkingDelta",
     "Thought",

@@ -1,10 +1,10 @@
 """What comes back: candidates, the budget's account, and the answer with its plan."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from perpend.types.content import Part, ToolUse
 from perpend.types.logprobs import TokenLogprob
@@ -18,6 +18,7 @@ StopReason = Literal[
     "tool_calls",  # the model waits for the results of its tool calls
     "content_filter",  # the vendor refused, or cut the answer
     "answer_tokens",  # the answer filled its budget
+    "thinking_tokens",  # its model thought on when it was to answer, as long as it might
     "cost_cap",
     "deadline",
     "answer_now",  # a person asked for what there is
@@ -28,8 +29,16 @@ COMPLETE: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_call
 """Ends of an answer that is whole."""
 Ending = Literal["whole", "stop_sequence", "tool_calls", "content_filter", "cut"]
 """What a client has to know of an answer's end: whether it can be taken for all that there was to say."""
-LoweredBy = Literal["max_tokens", "model", "context", "cost_cap", "deadline", "load", "allowance"]
-"""`model`: it thinks, or writes, no more than that."""
+LoweredBy = Literal[
+    "max_tokens",
+    "context",
+    "cost_cap",
+    "effort",  # it said not to think
+    "model",  # it doesn't think, or it thinks, writes or its server takes no more
+    "deadline",
+    "load",
+    "allowance",
+]
 
 
 def ending(stop_reason: StopReason, content: tuple[Part, ...]) -> Ending:
@@ -53,6 +62,9 @@ def _is_json(text: str) -> bool:
 class Plan(Struct, frozen=True, kw_only=True):
     model: str
     effort: Effort
+    """The one that the model has, nearest to what was asked for."""
+    requested_effort: Effort | None = None
+    """None: nobody named one."""
     strategy: str
     reason: str
 
@@ -61,9 +73,22 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
     """The answer's `budget` block, in tokens."""
 
     requested_thinking_tokens: int
+    sent: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the model's server was told about thinking: its own words, by their paths in the body; empty: nothing."""
     effective_thinking_tokens: int
     thinking_tokens_used: int
     lowered_by: LoweredBy | None = None
+
+
+class SummaryReport(Struct, frozen=True):
+    """The account of the thinking's summaries: no part of the answer's usage."""
+
+    model: str
+    """Who wrote them."""
+    usage: Usage
+    cost_usd: Decimal | None
+    off: str | None = None
+    """Why there is none, or no more."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -105,8 +130,9 @@ class Answer(Struct, frozen=True, kw_only=True):
     text: str
     thinking: str
     usage: Usage
+    """Of everything but summaries."""
     cost_usd: Decimal | None
-    """None: not known, as a price isn't."""
+    """Of everything; None: not known, as a price isn't."""
     truncated: bool
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]
@@ -119,6 +145,13 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What of the request was passed over: fields that nobody here knows, or that its model can't honour."""
     summary: str = ""
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
+    summaries: SummaryReport | None = None
+    """None: nobody asked for them."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The chosen candidate's; None: nobody verified it."""
+        return next((one.verdict for one in self.candidates if one.index == self.chosen), None)
 
     @property
     def logprobs(self) -> tuple[TokenLogprob, ...]:

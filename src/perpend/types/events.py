@@ -6,9 +6,9 @@ Events travel in batches: a list holds what came in one read, and goes out in on
 """
 
 from decimal import Decimal
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from perpend.types.answer import Answer, Plan
 from perpend.types.content import Carry
@@ -104,6 +104,8 @@ class Served(Struct, tag="served", gc=False):
     """Which provider a call is served by, before the first of what it says."""
 
     provider: str
+    sent: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What it was told about thinking, in its own words."""
     candidate: int = 0
 
 

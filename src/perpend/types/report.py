@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from perpend.types.answer import BudgetReport, Plan, StopReason
+from perpend.types.answer import BudgetReport, Plan, StopReason, SummaryReport
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
 
@@ -20,6 +20,8 @@ class CandidateReport(Struct, frozen=True):
     stop_reason: StopReason
     verdict: Verdict | None
     model: str
+    chosen: bool = False
+    """It's the answer."""
 
 
 class PerpendReport(Struct, frozen=True, kw_only=True):
@@ -32,9 +34,12 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     budget: BudgetReport
     usage: Usage
     cost_usd: Decimal | None
-    """null: not known, as a price isn't."""
+    """Summaries included; null: not known, as a price isn't."""
+    summaries: SummaryReport | None = None
     truncated: bool
     stop_reason: StopReason
+    verdict: Verdict | None = None
+    """What the request's verifier says of the answer; null: nobody verified it."""
     candidates: list[CandidateReport]
     guards: list[dict[str, Any]]
     ignored: tuple[str, ...]

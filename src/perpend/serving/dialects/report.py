@@ -16,8 +16,10 @@ def perpend_block(answer: Answer) -> PerpendReport:
         budget=answer.budget,
         usage=answer.usage,
         cost_usd=answer.cost_usd,
+        summaries=answer.summaries,
         truncated=answer.truncated,
         stop_reason=answer.stop_reason,
+        verdict=answer.verdict,
         candidates=[
             CandidateReport(
                 c.answer,
@@ -28,6 +30,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
                 c.stop_reason,
                 c.verdict,
                 c.model,
+                c.index == answer.chosen,
             )
             for c in answer.candidates
         ],
