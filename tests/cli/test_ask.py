@@ -131,7 +131,7 @@ def test_a_reader_that_goes_away_is_no_failure(home: Path) -> None:
         (["ask", "x", "--max-thinking-tokens", "1.5"], 2, "--max-thinking-tokens"),
         (["ask", "x", "--strategy", "{"], 2, "--strategy"),
         (["ask", "x", "--must-pass"], 2, "--must-pass"),
-        (["ask", "x", "--verifier", "exakt"], 1, "did you mean 'exact'"),
+        (["ask", "x", "--verifier", "exakt"], 2, "did you mean 'exact'"),
         (["ask"], 2, "no question"),
         (["serve", "--port", "99999"], 2, "0 to 65535"),
         (["usage", "--by", "modle"], 2, "'model'"),

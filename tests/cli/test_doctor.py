@@ -139,8 +139,8 @@ class TestProvider:
 
     async def test_a_server_that_answers_without_streaming(self) -> None:
         found = await asked(vendor([b'{"choices": [{"message": {"content": "42"}}]}']))
-        assert [finding.ok for finding in found.values()] == [False]
-        assert "streams" in found
+        assert not found["streams"].ok
+        assert "came at once" in found["streams"].said
 
     async def test_a_refused_question_shows_the_servers_words(self) -> None:
         found = await asked(vendor([b"no such model"], status=404))

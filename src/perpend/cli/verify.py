@@ -11,7 +11,7 @@ import msgspec
 from cyclopts import Parameter
 from msgspec import Struct
 
-from perpend.cli.console import print_json, print_row, pull_progress
+from perpend.cli.console import note, print_json, print_row, pull_progress
 from perpend.cli.named import named
 from perpend.cli.options import ConfigFile, Flag, Json
 from perpend.config import Config, load_config
@@ -167,7 +167,8 @@ async def _all(
         _print_agreement([verdict for _, verdict in checked], [bool(row.label) for row, _ in checked])
     if unchecked:
         more = f", and {len(unchecked) - 1} more" if len(unchecked) > 1 else ""
-        raise BadRequest(f"{file.path} has rows that can't be checked: {unchecked[0]}{more}")
+        note(f"perpend: {file.path} has rows that can't be checked: {unchecked[0]}{more}")
+        raise SystemExit(1)
 
 
 def _print_agreement(verdicts: list[Verdict], labels: list[bool]) -> None:

@@ -110,7 +110,8 @@ class ServedModel:
         """It can be made to answer without a thought, or never has one."""
         if not self._stops:
             never, always = self.bounds.thinking == 0, not self.family.can_disable
-            told = not always and self._steered(1) != self._steered(0)
+            by_word = bool(self.family.soft_switch)
+            told = not always and (by_word or self._steered(1) != self._steered(0))
             self._stops.append(self.backend.continues or never or told)
         return self._stops[0]
 
