@@ -6,7 +6,6 @@ python -m benchmarks.harnesses.replayed problems.jsonl perpend.toml FOLDER AT_ON
 import asyncio
 import sys
 from dataclasses import replace
-from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from perpend.backends.replay import ReplayBackend
 from perpend.config import load_config
 from perpend.evals import own
 from perpend.evals.folder import Header, RunFolder
-from perpend.evals.grading import grade
+from perpend.evals.grading import Grader
 from perpend.evals.log import Log
 from perpend.evals.run import Run, fingerprint
 from perpend.evals.samples import Settings
@@ -61,8 +60,8 @@ async def main(suite: Path, config: Path, out: Path, at_once: int) -> None:
     header = Header(settings=settings, started="", versions={}, machine={})
     async with await Runtime.open(load_config(config)) as runtime:
         with RunFolder.open(out, header, problems) as folder:
-            graded = partial(grade, runtime.verifiers.get)
-            run = Run(problems, folder, Replayed(runtime), graded, at_once=at_once)
+            grader = Grader(runtime.verifiers.get)
+            run = Run(problems, folder, Replayed(runtime), grader, at_once=at_once)
             progress = await run.finish(lambda _: None)
     print(f"{progress.right} of {progress.done} right")
 

@@ -71,6 +71,7 @@ def test_what_is_typed_wrong_is_status_2(tmp_path: Path, arguments: tuple[str, .
     done = run(tmp_path, *arguments)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
+    assert "fetching" not in done.stderr, "it's told before anything is tried"
 
 
 def test_what_fails_is_status_1(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from perpend.solve.asking import Asking
 from perpend.solve.count import count_input
 from perpend.solve.documents import readable
 from perpend.solve.embed import Place, embed
+from perpend.solve.terms import check_verifiers
 from perpend.storage.conversations import Conversations
 from perpend.storage.responses import Responses
 from perpend.storage.store import Store
@@ -101,6 +102,10 @@ class Runtime:
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
         return await solve(request, self._services, sink, log=log, control=control, origin=origin)
+
+    def check(self, request: Request) -> None:
+        """What can be told to be wrong before a model is made ready. Raises BadRequest."""
+        check_verifiers(request.strategy, request.verifier, self.verifiers.get)
 
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
         """See `perpend.solve.aside.asking`."""
