@@ -1,9 +1,12 @@
 """The command itself: what it lists, what it makes of trouble, and its exit status."""
 
+import os
 from pathlib import Path
 
 import pytest
 from commands import run
+
+from perpend.cli.main import main
 
 
 def test_help_lists_each_command_with_what_it_does(tmp_path: Path) -> None:
@@ -67,11 +70,21 @@ def test_a_terminal_without_the_letters_for_it(tmp_path: Path) -> None:
         ("nope",),
     ],
 )
-def test_what_is_typed_wrong_is_status_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = run(tmp_path, *arguments)
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "fetching" not in done.stderr, "it's told before anything is tried"
+def test_what_is_typed_wrong_is_status_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("PERPEND_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["perpend", *arguments])
+    with open(os.devnull) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    assert ended.value.code == 2
+    assert "fetching" not in capsys.readouterr().err, "it's told before anything is tried"
 
 
 def test_what_fails_is_status_1(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def main() -> None:
             )  # a terminal may lack a character, which is no reason to fail
     _load_listed(sys.argv[1:])
     try:
-        app(exit_on_error=False, print_error=True, result_action="return_value")
+        app(sys.argv[1:], exit_on_error=False, print_error=True, result_action="return_value")
     except PerpendError as error:
         print(f"perpend: {error}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, BadRequest) else 1) from None
