@@ -25,6 +25,15 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+LONG = ("test_fleet.py", "test_unprivileged.py", "test_suites.py", "test_crash.py", "test_runtime.py")
+"""Files of a few long tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those go first, so that no worker is left alone with one in the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def tiny_path() -> Path:
     """The tiny reasoner: it comes with the package, so tests need no network."""

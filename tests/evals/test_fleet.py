@@ -19,7 +19,7 @@ from perpend.evals.fleet import Fleet
 from perpend.evals.log import Log
 from perpend.types import Answer, CallFailed, Event, Request, Started
 
-PROBLEMS, SAMPLES, PARALLEL = 20, 60, 6
+PROBLEMS, SAMPLES, PARALLEL = 20, 40, 6
 ASKED = ("--model", "tiny", "--samples", str(SAMPLES), "--budget", "64", "--temperature", "0", "--seed", "5")
 QUICK = {
     "health_check_initial_delay_ms": 0,

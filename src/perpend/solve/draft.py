@@ -135,7 +135,8 @@ class Draft:
         Raises CapReached before anything is spent, and UpstreamError with what came kept.
         """
         model = self.means.model
-        worst = model.price.worst_case(self.input_bound, call.max_tokens)
+        bound = self.input_bound
+        worst = model.price.worst_case(bound, call.max_tokens)
         thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
         first = not self._calls
         self._calls += 1
@@ -154,6 +155,8 @@ class Draft:
                 raise
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()
+                if not stream.counted:  # an estimate is never more than what was reserved
+                    used = replace(used, input=min(used.input, bound))
                 self._calls -= not billed
                 if first:
                     self.told = _told(model, call, stream.sent)

@@ -146,6 +146,11 @@ class CallStream:
         answer_s = self._speed.seconds_for(ANSWER_KEPT) if self._speed.measured else None
         return clock.think_until(answer_s)
 
+    @property
+    def counted(self) -> bool:
+        """The server told what it used."""
+        return self.end is not None and self.end.usage is not None
+
     def usage(self, input_estimate: int) -> Usage:
         """The server's count, split where it doesn't tell thinking apart; estimated where a call was cut."""
         reported = None if self.end is None else self.end.usage
