@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from replaying import Wire, call
 
 from perpend.backends.families import Family, family_named, family_of
-from perpend.backends.knobs import can_disable, set_knobs, soft_switched
+from perpend.backends.knobs import asks_of, can_disable, put_asks, soft_switched
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Knob, Provider, providers
 from perpend.errors import UpstreamError
@@ -23,7 +23,8 @@ def sent(
     family: Family = more.pop("family", None) or family_of(model)
     body: dict[str, Any] = {}
     asked = replace(call(family, thinking_tokens=tokens, effort=effort if tokens else "none"), model=model)
-    set_knobs(body, asked, providers().get(provider) or Provider(name=provider), **more)
+    row = providers().get(provider) or Provider(name=provider)
+    put_asks(body, asks_of(asked, row, **more), asked)
     return body
 
 
@@ -237,7 +238,7 @@ def test_a_place_may_know_that_a_model_reasons() -> None:
     )
     body: dict[str, Any] = {}
     knob = Knob(field="think", on=True, models=("m1*",))
-    set_knobs(body, asked, Provider(name="here", knobs=(knob,)))
+    put_asks(body, asks_of(asked, Provider(name="here", knobs=(knob,))), asked)
     assert body == {"think": True}
 
 
@@ -250,7 +251,7 @@ def test_what_was_refused_is_not_sent_again() -> None:
     ]:
         asked = call(family, thinking_tokens=9, effort=effort, refused=frozenset((refused,)))
         sent_: dict[str, Any] = {}
-        set_knobs(sent_, asked, Provider(name="here"))
+        put_asks(sent_, asks_of(asked, Provider(name="here")), asked)
         assert sent_ == body
 
 

@@ -20,10 +20,6 @@ _BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFO
 """A family's own, in whatever field."""
 
 
-def set_knobs(body: dict[str, Any], call: Call, provider: Provider, *, effort_field: str = "") -> None:
-    put_asks(body, asks_of(call, provider, effort_field=effort_field), call)
-
-
 def put_asks(body: dict[str, Any], asks: Asks, call: Call) -> None:
     for path, value in granted(asks, call).items():
         put(body, path, value)

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from perpend.accounting.calibration import Calibration, Point, save
 from perpend.cli.console import note, print_json
-from perpend.cli.options import COST, ConfigFile, Json, Whole
+from perpend.cli.options import COST, Budgets, ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.errors import BadRequest
@@ -33,10 +33,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     *,
     prompts: Path | None = None,
     efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = (),
-    max_thinking_tokens: Annotated[
-        tuple[Whole, ...],
-        Parameter(name=["--max-thinking-tokens", "--budgets", "--budget"], consume_multiple=True),
-    ] = (),
+    max_thinking_tokens: Budgets = (),
     limit: Whole = 12,
     parallel: Whole = 2,
     max_cost: Annotated[Decimal | None, COST] = None,

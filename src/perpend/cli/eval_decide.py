@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from perpend.cli.console import note, print_json
 from perpend.cli.eval_grid import Amount, Axes, Grid, Setting
 from perpend.cli.eval_run import Asking
-from perpend.cli.options import COST, ConfigFile, Json, Whole
+from perpend.cli.options import COST, Budgets, ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -35,10 +35,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     efforts: Annotated[
         tuple[Effort, ...], Parameter(name=["--efforts", "--effort"], consume_multiple=True)
     ] = (),
-    max_thinking_tokens: Annotated[
-        tuple[Whole, ...],
-        Parameter(name=["--max-thinking-tokens", "--budgets", "--budget"], consume_multiple=True),
-    ] = (),
+    max_thinking_tokens: Budgets = (),
     strategies: Annotated[
         tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
     ] = ("single",),

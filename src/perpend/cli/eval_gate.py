@@ -64,7 +64,8 @@ def gate(
     else:
         if compared is not None:
             print(f"{verdict}: {_said(compared)}")
-        print("\n".join(failing) or "every bound is kept") if bounds != Bounds() else None
+        if bounds != Bounds():
+            print("\n".join(failing) or "every bound is kept")
     if verdict == "worse" or failing:
         raise SystemExit(1)
 

@@ -24,6 +24,11 @@ Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)
 THINKING = Parameter(name=["--max-thinking-tokens", "--budget"])
 """The request field's name, and the short word."""
 Thinking = Annotated[Whole | None, THINKING]
+Budgets = Annotated[
+    tuple[Whole, ...],
+    Parameter(name=["--max-thinking-tokens", "--budgets", "--budget"], consume_multiple=True),
+]
+"""Several to try."""
 EFFORT = Parameter(name=["--effort", "--reasoning-effort"])
 COST = Parameter(name=["--max-cost", "--max-cost-usd"])
 ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
