@@ -6,20 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.accounting.estimates import Speed
+from perpend.accounting.estimates import Lengths, Speed, remaining
 
 
 class TestPace:
     def test_the_guess_serves_until_something_was_measured(self) -> None:
         speed = Speed(tokens_per_s=10.0, first_token_s=2.0)
-        assert speed.eta_s(100) is None
         assert speed.seconds_for(100) == 12.0
 
     def test_the_first_measurement_replaces_the_guess(self) -> None:
         speed = Speed(tokens_per_s=10.0, first_token_s=2.0)
         speed.observe(tokens=101, decode_s=2.0, first_token_s=0.5)  # 100 tokens after the first
         assert speed.tokens_per_s == 50.0
-        assert speed.eta_s(100) == 2.0
         assert speed.seconds_for(100) == 2.5
 
     def test_it_follows_a_change_of_pace(self) -> None:
@@ -64,3 +62,32 @@ class TestTokensOfText:
         speed = Speed()
         speed.observe_text("42", 5000)
         assert speed.estimate_tokens("abc") == 1
+
+
+class TestLengths:
+    def test_a_guess_serves_until_something_was_observed(self) -> None:
+        lengths = Lengths(share=0.5, answer=100.0)
+        assert lengths.thinking_left(1000, 0) == 500
+        assert lengths.answer_left(4096, 40) == 60
+
+    def test_they_follow_what_is_observed(self) -> None:
+        lengths = Lengths()
+        for _ in range(40):
+            lengths.observe(thinking=200, budget=1000, answer=50)
+        assert lengths.thinking_left(2000, 0) == pytest.approx(400, rel=0.01)
+        assert lengths.answer_left(4096, 0) == pytest.approx(50, rel=0.01)
+
+    def test_without_a_budget_nothing_is_learned_of_thinking(self) -> None:
+        lengths = Lengths(share=0.5)
+        lengths.observe(thinking=0, budget=0, answer=50)
+        assert lengths.thinking_left(1000, 0) == 500
+
+    @given(st.integers(0, 5000), st.integers(0, 10_000))
+    def test_never_more_than_may_come(self, most: int, so_far: int) -> None:
+        lengths = Lengths()
+        assert 0 <= lengths.thinking_left(most, so_far) <= max(0, most - so_far)
+        assert 0 <= lengths.answer_left(most, so_far) <= max(0, most - so_far)
+
+    @given(st.floats(0, 1000), st.floats(0.1, 1000))
+    def test_what_goes_on_is_expected_to_go_on(self, usual: float, so_far: float) -> None:
+        assert remaining(usual, so_far) > 0

@@ -34,6 +34,23 @@ def test_what_it_took() -> None:
     assert (found.thinking_tokens["right"].n, found.thinking_tokens["wrong"].p50) == (3, 50)
 
 
+def test_how_thoughts_about_the_same_problem_differ() -> None:
+    found = summary(ROWS).thinking_again
+    assert found is not None
+    # 10 and 30 have the mean 20 and the deviation 14.14; 50 and 70 have 60 and 14.14
+    assert found.deviation == pytest.approx((14.1421 / 20 + 14.1421 / 60) / 2, rel=1e-4)
+    assert (found.problems, found.longest) == (2, pytest.approx((3 + 1.4) / 2))
+
+
+def test_thoughts_that_came_once_or_never_dont_differ() -> None:
+    assert summary(ROWS[:1]).thinking_again is None
+    silent = [Row(problem="a", correct=True, thinking_tokens=0) for _ in range(2)]
+    assert summary(silent).thinking_again is None
+    found = summary([*silent, Row(problem="a", correct=True, thinking_tokens=9)]).thinking_again
+    assert found is not None
+    assert found.longest is None
+
+
 def test_right_within_a_number_of_tokens() -> None:
     shares = {one.thinking_tokens: one.accuracy.estimate for one in summary(ROWS).within}
     assert shares == {8: 0.0, 16: 0.25, 32: 0.5, 64: 0.5, 128: 0.75}

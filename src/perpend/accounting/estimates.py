@@ -1,4 +1,4 @@
-"""How fast a model has been, and how many tokens a text is worth where a server doesn't count."""
+"""How fast and how long a model has been, and how many tokens a text is worth where a server doesn't count."""
 
 import math
 
@@ -8,6 +8,9 @@ _HALF_LIFE_TOKENS = 256.0
 """Older decoding counts half after this many newer tokens."""
 _HALF_LIFE_BYTES = 8192.0
 _FIRST_TOKEN_WEIGHT = 0.3
+_LENGTH_WEIGHT = 0.2
+_OVERDUE = 0.25
+"""What lasts longer than it usually does is expected to go on for this much of what it has lasted."""
 _PRIOR_BYTES = 300.0
 _PRIOR_BYTES_PER_TOKEN = 3.0
 
@@ -59,10 +62,6 @@ class Speed:
             self._bytes = self._bytes * kept + size
             self._text_tokens = self._text_tokens * kept + tokens
 
-    def eta_s(self, remaining_tokens: int) -> float | None:
-        """Seconds to the end of a call under way; None before anything was measured."""
-        return remaining_tokens / self.tokens_per_s if self.measured else None
-
     def seconds_for(self, tokens: int) -> float:
         """Seconds that a new call of `tokens` takes, its first token's wait included."""
         return self.first_token_s + tokens / self.tokens_per_s
@@ -70,6 +69,36 @@ class Speed:
     def estimate_tokens(self, text: str) -> int:
         """At least 1 for a text that isn't empty."""
         return math.ceil(_size(text) * self.tokens_per_byte)
+
+
+class Lengths:
+    """How much of its thinking budget a model usually uses, and how many tokens its answers have."""
+
+    __slots__ = ("_answer", "_share")
+
+    def __init__(self, *, share: float = 0.5, answer: float = 96.0) -> None:
+        """The guess that serves until something was observed."""
+        self._share = share
+        self._answer = answer
+
+    def observe(self, *, thinking: int, budget: int, answer: int) -> None:
+        """One candidate that was written to its end."""
+        if budget:
+            self._share += _LENGTH_WEIGHT * (min(1.0, thinking / budget) - self._share)
+        self._answer += _LENGTH_WEIGHT * (answer - self._answer)
+
+    def thinking_left(self, budget: int, so_far: int) -> float:
+        """Tokens that a thought inside `budget` is expected to go on for; never more than it may."""
+        return min(remaining(self._share * budget, so_far), max(0, budget - so_far))
+
+    def answer_left(self, most: int, so_far: int) -> float:
+        """Tokens that an answer of at most `most` is expected to go on for."""
+        return min(remaining(self._answer, so_far), max(0, most - so_far))
+
+
+def remaining(usual: float, so_far: float) -> float:
+    """What is expected still of something that usually lasts so long."""
+    return max(usual - so_far, _OVERDUE * so_far)
 
 
 def split(reported: Usage, thinking: int, answer: int) -> Usage:

@@ -157,6 +157,12 @@ def _print_spreads(found: Summary) -> None:
                 name, str(one.n), *[f"{value:.4g}" for value in (one.mean, one.p50, one.p95, one.p99)]
             )
         print_table(table)
+    if (again := found.thinking_again) is not None:
+        longest = "" if again.longest is None else f", the longest is {again.longest:.1f} times the shortest"
+        print(
+            f"thoughts about the same problem ({again.problems} have several): "
+            f"standard deviation {again.deviation:.0%} of the mean{longest}"
+        )
 
 
 def _print_curve(curve: Curve) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import fmean
+from statistics import fmean, median, stdev
 from typing import Any
 
 from msgspec import Struct
@@ -24,6 +24,16 @@ class Spread(Struct, frozen=True):
     p50: float
     p95: float
     p99: float
+
+
+class Again(Struct, frozen=True):
+    """How far the thoughts about one and the same problem differ in length, over the problems with several samples."""
+
+    problems: int
+    deviation: float
+    """The standard deviation of a problem's samples over their mean; the mean of the problems."""
+    longest: float | None
+    """The longest thought of a problem over its shortest; the median of those that were thought about each time."""
 
 
 class Within(Struct, frozen=True):
@@ -54,6 +64,8 @@ class Summary(Struct, frozen=True, kw_only=True):
     """`pass@1`, `maj@8`, `weighted@8`, `best@8` …"""
     thinking_tokens: dict[str, Spread]
     """Of `all`, `right` and `wrong` answers."""
+    thinking_again: Again | None
+    """None where no problem was thought about more than once."""
     seconds: dict[str, Spread]
     cost_usd: float | None
     """Of all samples."""
@@ -97,6 +109,7 @@ def summary(rows: Sequence[Row], classes: Classes | None = None, *, seed: int = 
         standard_error=standard_error(means),
         at_k=_at_k(groups, classes or text_classes(groups), rewarded=told["reward"], seed=seed),
         thinking_tokens=_spreads(rows, "thinking_tokens") if told["thinking_tokens"] else {},
+        thinking_again=_again(groups) if told["thinking_tokens"] else None,
         seconds=_spreads(rows, "seconds") if told["seconds"] else {},
         cost_usd=math.fsum(_sums(groups, "cost_usd")) if told["cost_usd"] else None,
         cost_per_correct_usd=per_correct("cost_usd"),
@@ -188,6 +201,16 @@ def _spreads(rows: Sequence[Row], field: str) -> dict[str, Spread]:
 def _spread(values: list[float]) -> Spread:
     values.sort()
     return Spread(len(values), fmean(values), *(quantile(values, q) for q in (0.5, 0.95, 0.99)))
+
+
+def _again(groups: Groups) -> Again | None:
+    each = [[row.thinking_tokens or 0 for row in of] for of in groups.values()]
+    several = [tokens for tokens in each if len(tokens) > 1 and any(tokens)]
+    if not several:
+        return None
+    longest = [max(tokens) / min(tokens) for tokens in several if min(tokens)]
+    deviation = fmean(stdev(tokens) / fmean(tokens) for tokens in several)
+    return Again(len(several), deviation, median(longest) if longest else None)
 
 
 def _within(rows: Sequence[Row], groups: Groups) -> list[Within]:

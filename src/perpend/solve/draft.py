@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.ledger import Amount, Reservation
 from perpend.accounting.prices import together
 from perpend.backends.contract import Call
@@ -15,6 +16,7 @@ from perpend.solve.model import ServedModel
 from perpend.solve.stream import CallStream, Ending
 from perpend.solve.transcript import Transcript
 from perpend.types import (
+    COMPLETE,
     Called,
     CallFailed,
     Candidate,
@@ -128,6 +130,14 @@ class Draft:
             self.said, self.means = said, means
             self._aside += self.usage.output - used
         return self.weighed
+
+    def teach(self, budget: TokenBudget) -> None:
+        """Tell its model how long this was, where nothing but the budget of thought cut it short."""
+        if self.stop_reason in COMPLETE:
+            used = self.usage
+            self.means.model.lengths.observe(
+                thinking=used.thinking, budget=budget.thinking, answer=used.answer
+            )
 
     async def run(self, call: Call, *, cut_at: int | None = None) -> Ending:
         """One call, whose text is appended. What it used is settled, however it ends.

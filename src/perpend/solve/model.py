@@ -10,7 +10,7 @@ import msgspec
 
 from perpend.accounting.budgets import Bounds, Costs
 from perpend.accounting.calibration import Calibration
-from perpend.accounting.estimates import Speed
+from perpend.accounting.estimates import Lengths, Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
 from perpend.backends.families import Family, nearest_effort
@@ -69,6 +69,7 @@ class ServedModel:
     """Calls of one request that it takes at once."""
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
+    lengths: Lengths = field(default_factory=Lengths, repr=False, compare=False)
 
     _stops: list[bool] = field(default_factory=list[bool], init=False, repr=False, compare=False)
     """What is known of `stops`."""

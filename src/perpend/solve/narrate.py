@@ -1,25 +1,14 @@
-"""What is told while the work goes on: its events, progress with a forecast, and summaries of the thinking."""
+"""What is told while the work goes on: its events, with progress and summaries of the thinking beside them."""
 
-from collections.abc import Callable
-from copy import copy
-from decimal import Decimal
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TypeGuard
 
-from perpend.solve.control import Clock
 from perpend.solve.means import Sink
-from perpend.solve.model import ServedModel
+from perpend.solve.progress import Pace
 from perpend.solve.summarise import Summariser
-from perpend.types import (
-    AnswerDelta,
-    CandidateProgress,
-    Carried,
-    Event,
-    Phase,
-    Progress,
-    ThinkingDelta,
-)
-
-_EVERY_S = 0.5
+from perpend.types import Carried, Event, ThinkingDelta
 
 
 class Narrator:
@@ -65,6 +54,19 @@ class Narrator:
         if self._sink is not None:
             await self._sink(batch)
 
+    @asynccontextmanager
+    async def going_on(self) -> AsyncGenerator[None, None]:
+        """Progress is told meanwhile, though nothing is heard."""
+        if self.pace is None:
+            yield
+            return
+        beat = asyncio.create_task(self.pace.beat(self.tell))
+        try:
+            yield
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+
     def _shows(self, candidate: int) -> bool:
         """Of several, clients see one think: who began before the others to be shown."""
         if self.thinker is None:
@@ -74,56 +76,3 @@ class Narrator:
 
 def _of_thought(event: Event) -> TypeGuard[ThinkingDelta | Carried]:
     return isinstance(event, ThinkingDelta) or (isinstance(event, Carried) and event.part == "thought")
-
-
-class Pace:
-    """Adds a `Progress` event to the stream now and then."""
-
-    def __init__(
-        self, model: ServedModel, thinking_budget: int, clock: Clock, cost: Callable[[], Decimal | None]
-    ) -> None:
-        self._model = model
-        self._budget = thinking_budget
-        self._clock = clock
-        self._cost = cost
-        self._phases: set[Phase] = set()
-        self._candidates: dict[int, CandidateProgress] = {}
-        self._told_s = -_EVERY_S
-
-    def after(self, batch: list[Event]) -> Progress | None:
-        """The progress to tell after `batch`: at a new phase, else twice a second."""
-        phase: Phase = "queued"
-        for event in batch:
-            if isinstance(event, ThinkingDelta):
-                phase = "thinking"
-                self._of(event.candidate).thinking_tokens += event.tokens
-            elif isinstance(event, AnswerDelta):
-                phase = "answering"
-                self._of(event.candidate).answer_tokens += event.tokens
-            else:
-                continue
-            self._of(event.candidate).phase = phase
-        now = self._clock.elapsed_s
-        if phase in self._phases and now - self._told_s < _EVERY_S:
-            return None
-        self._phases.add(phase)
-        self._told_s = now
-        each = self._candidates.values()
-        thinking = sum(one.thinking_tokens for one in each)
-        left = max(0, self._budget - thinking) if phase == "thinking" else 0
-        return Progress(
-            phase=phase,
-            thinking_tokens=thinking,
-            thinking_budget=self._budget,
-            answer_tokens=sum(one.answer_tokens for one in each),
-            eta_s=self._model.speed.eta_s(left),
-            cost_usd=self._cost(),
-            candidates=tuple(map(copy, each)) if len(each) > 1 else (),
-        )
-
-    def _of(self, index: int) -> CandidateProgress:
-        index = max(index, -1)  # what belongs to no candidate is told as one
-        known = self._candidates.get(index)
-        if known is None:
-            known = self._candidates[index] = CandidateProgress(index, "queued", 0, 0)
-        return known

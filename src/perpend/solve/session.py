@@ -160,6 +160,7 @@ class Session(Struct, frozen=True):
             if thought:
                 await draft.insert_thinking(thought)
             await write(draft, call, budget, waits, self.terms.stand_ins(means.model))
+            draft.teach(budget)
         except (UpstreamError, EngineError):
             draft.stop_reason = "upstream_error"
             if draft.silent:

@@ -21,8 +21,9 @@ from perpend.solve.count import bounded_input
 from perpend.solve.documents import ReadPDF, readable, unread
 from perpend.solve.means import Means, Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.narrate import Narrator, Pace
+from perpend.solve.narrate import Narrator
 from perpend.solve.plan import asked, plan_for, resolved, wanted
+from perpend.solve.progress import Pace
 from perpend.solve.session import Session
 from perpend.solve.standin import Resolve
 from perpend.solve.summarise import Summariser
@@ -197,9 +198,7 @@ class _Solving:
         verifier = request.strategy.verifier or request.verifier
         self._session = Session(terms, self._account, means, verifier, whole=budget)
         if request.progress:
-            narrator.pace = Pace(
-                model, budget.thinking, clock, lambda: money.cost_usd if model.price.known else None
-            )
+            narrator.pace = Pace(model, budget, clock, lambda: money.cost_usd if model.price.known else None)
         if request.visibility == "summary":
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)
@@ -213,13 +212,14 @@ class _Solving:
         await self._narrator.tell([started])
         await self._session.means.note(started)
         summariser = self._narrator.summariser
-        try:
-            chosen = await self._session.verified(await self._chosen())
-            if summariser is not None:
-                await summariser.end()
-        finally:
-            if summariser is not None:
-                await summariser.stop()
+        async with self._narrator.going_on():
+            try:
+                chosen = await self._session.verified(await self._chosen())
+                if summariser is not None:
+                    await summariser.end()
+            finally:
+                if summariser is not None:
+                    await summariser.stop()
         self._account.written_by(chosen)
         return self._answer(chosen)
 

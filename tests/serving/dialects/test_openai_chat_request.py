@@ -329,7 +329,7 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"messages": [{"role": "tool", "content": "4"}]}, "messages[0].tool_call_id", "tool call"),
     ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].tool_call_id", "tool call"),
     ({"n": 0}, "n", None),
-    ({"n": 2, "strategy": "best_of_n"}, "n", "samples"),
+    ({"n": 2, "strategy": "best_of_n"}, "n", "best_of_n, samples, self_consistency take n"),
     ({"top_logprobs": 2}, "top_logprobs", "logprobs"),
     ({"presence_penalty": 3}, "presence_penalty", None),
     ({"logit_bias": {"1": 101}}, "logit_bias[...]", None),

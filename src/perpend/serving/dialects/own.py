@@ -11,9 +11,9 @@ from perpend.backends.options import check_options
 from perpend.backends.providers import providers
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
-from perpend.registry import choices_hint
+from perpend.registry import choices_hint, options_of
 from perpend.serving.fields import Ignored
-from perpend.strategies import strategy_spec
+from perpend.strategies import strategies, strategy_spec
 from perpend.types import Effort, Form, Limits, Message, Request, Sampling, StrategySpec, Visibility
 from perpend.verifiers import verifier_spec
 
@@ -99,11 +99,9 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
 def draw(own: OwnFields, n: int) -> None:
     """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
     if own.strategy is not None:
-        raise BadRequest(
-            "n and strategy can't both say how many answers are drawn",
-            hint='leave one out; n is {"name": "samples", "n": …}, the strategy that keeps all of them',
-            field="n",
-        )
+        several = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]
+        hint = f'say it in the strategy, such as {{"name": "samples", "n": {n}}}; {", ".join(several)} take n'
+        raise BadRequest("n and strategy can't both say how many answers are drawn", hint=hint, field="n")
     own.strategy = {"name": "samples", "n": n}
 
 
