@@ -120,6 +120,27 @@ def test_recorded_refusals_are_rejections_in_the_vendor_s_own_words(recording: s
     assert (told if isinstance(told, str) else told["message"])[:300] in error.message
 
 
+@pytest.mark.parametrize(
+    ("body", "helps"),
+    [
+        (openai("'logprobs' is not supported with this model."), "change what it names or leave it out"),
+        (
+            {"error": {"message": "Unsupported value: 0.2", "param": "temperature"}},
+            "change temperature or leave it out",
+        ),
+        (openai("Your organization must be verified to generate reasoning summaries."), "verify the organisation"),
+        (openai("`gemma2` does not support tools"), "ask a model that takes them"),
+        (openai("Function calling is not enabled for models/gemma-3-27b-it"), "ask a model that takes them"),
+        (openai("Invalid content type. image_url is only supported by certain models."), "a model that sees"),
+        (openai("Invalid schema for response_format 'x'", "invalid_request_error"), "change the output format"),
+    ],
+)  # fmt: skip
+def test_a_rejection_says_what_helps(body: dict[str, Any], helps: str) -> None:
+    error = refusal("http://x/v1", json.dumps(body).encode(), status=400)
+    assert type(error) is Rejected
+    assert helps in (error.hint or "")
+
+
 @given(body=st.binary(max_size=200), status=st.integers(300, 599))
 def test_any_bytes_are_an_upstream_error(body: bytes, status: int) -> None:
     assert isinstance(refusal("http://x", body, status=status), UpstreamError)

@@ -168,6 +168,26 @@ _HINTS: dict[type[UpstreamError], str] = {
     UpstreamOverloaded: "the provider is too busy: wait, or add another deployment or a fallback",
 }
 
+_ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"\borgani[sz]ation\b.{0,40}\bverif|\bverif.{0,40}\borgani[sz]ation\b", re.IGNORECASE),
+        "verify the organisation with the vendor, or ask for another model",
+    ),
+    (
+        re.compile(r"\btools?\b|\bfunction[ _-]?call", re.IGNORECASE),
+        "change the tools or leave them out, or ask a model that takes them",
+    ),
+    (
+        re.compile(r"\bimages?\b|image_url|\bvision\b|multi-?modal", re.IGNORECASE),
+        "leave the image out, or ask a model that sees",
+    ),
+    (
+        re.compile(r"response_format|json_schema|structured output|output_config", re.IGNORECASE),
+        "change the output format or leave it out, or ask a model that takes it",
+    ),
+)
+"""What helps against a rejection, by what it's about; the first that fits."""
+
 
 class _Error(Struct):
     """An error object: fields of any shape, of any type."""
@@ -279,9 +299,17 @@ def _error(told: _Error, said: str, status: int | None, message: str) -> Upstrea
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
     if kind is ContextTooLong and _TOO_LONG not in message.lower():
         message = f"{_TOO_LONG}: {message}"
-    error = kind(message, hint=_HINTS.get(kind), field=field, upstream_status=status)
-    error.said, error.names = said, told.param if isinstance(told.param, str) else ""
+    names = told.param if isinstance(told.param, str) else ""
+    hint = _advice(said, names) if kind is Rejected else _HINTS.get(kind)
+    error = kind(message, hint=hint, field=field, upstream_status=status)
+    error.said, error.names = said, names
     return error
+
+
+def _advice(said: str, names: str) -> str:
+    advised = (advice for about, advice in _ADVICE if about.search(f"{names} {said}"))
+    what = names or "what it names"
+    return next(advised, f"change {what} or leave it out; `perpend models show` says how a model is asked")
 
 
 def _converted(error: Any) -> _Error:
