@@ -4,6 +4,7 @@ A signature is carried as it came. A redacted thought is carried as its whole bl
 """
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -50,7 +51,7 @@ class Anthropic:
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
         reading = _MessageReading(call, self._upstream.provider)
-        asks = anthropic_asks(call, self._upstream.provider)
+        asks = partial(anthropic_asks, call, self._upstream.provider)
         return relay(self._upstream, path, body, reading, self._framing(), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:

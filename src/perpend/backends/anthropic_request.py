@@ -5,6 +5,7 @@ adaptive thinking and `output_config.effort`, the others no thinking parameter a
 """
 
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -68,7 +69,7 @@ def request(call: Call, provider: Provider) -> dict[str, Any]:
 
 
 def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
-    return (*_drawing(call, provider).left_out, *denied(anthropic_asks(call, provider), call))
+    return (*_drawing(call, provider).left_out, *denied(partial(anthropic_asks, call, provider), call))
 
 
 def anthropic_asks(call: Call, provider: Provider) -> Asks:

@@ -1,6 +1,7 @@
 """Cohere's own wire (API reference: v2/chat, chat-stream): the chat wire's requests, events of its own."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -35,7 +36,7 @@ class Cohere:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
         reading = CohereReading(call, provider)
-        return relay(self._upstream, "/chat", body, reading, asks=asks_of(call, provider))
+        return relay(self._upstream, "/chat", body, reading, asks=partial(asks_of, call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return CohereReading(call, self._upstream.provider).whole(body)

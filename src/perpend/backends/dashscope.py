@@ -4,6 +4,7 @@ The row's headers ask for a stream. Counts come with every event, and grow.
 """
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
@@ -31,7 +32,7 @@ class DashScope:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        return relay(self._upstream, _PATH, body, self._reading(call), asks=asks_of(call, provider))
+        return relay(self._upstream, _PATH, body, self._reading(call), asks=partial(asks_of, call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self._reading(call).whole(body)

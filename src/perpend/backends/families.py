@@ -30,7 +30,7 @@ ToolStyle = Literal["hermes", "chosen", "none"]
 Echo = Literal["never", "optional", "tools", "always"]
 
 
-class Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Family(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=True):
     """A row. `like = "ROW"` in the file takes what a row doesn't say, its globs apart, from another one."""
 
     name: str

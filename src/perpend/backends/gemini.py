@@ -4,6 +4,7 @@ A signature is carried as it came: on a tool call, on text, or on an empty last 
 """
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -60,7 +61,7 @@ class Gemini:
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
         body = with_options(request(call, self._origin), call, self._upstream.provider)
         reading = _ResponseReading(call, self._upstream.provider)
-        return relay(self._upstream, path, body, reading, asks=gemini_asks(call))
+        return relay(self._upstream, path, body, reading, asks=partial(gemini_asks, call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""

@@ -4,6 +4,7 @@ How a model takes its budget is its family's: `native_*` families get `thinkingB
 `thinkingLevel`, never both; the others no thinkingConfig at all.
 """
 
+from functools import partial
 from typing import Any
 
 from perpend.backends.contract import Call, mine
@@ -63,7 +64,7 @@ def _generation(call: Call) -> dict[str, Any]:
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
     one_at_a_time = ("parallel_tool_calls",) if call.form.tools and call.form.parallel_tools is False else ()
-    return (*gemini_drawing(call).left_out, *denied(gemini_asks(call), call), *one_at_a_time)
+    return (*gemini_drawing(call).left_out, *denied(partial(gemini_asks, call), call), *one_at_a_time)
 
 
 def gemini_drawing(call: Call) -> Drawing:

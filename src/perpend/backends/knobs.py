@@ -4,6 +4,8 @@ What a wire asks for is `Asks`: values by their paths in the body. A place that 
 it again (`granted`), which the answer says (`denied`).
 """
 
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -31,9 +33,8 @@ def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
     `effort_field` is the wire's own place for the word, in place of the family's.
     """
     family, thinks = call.family, call.thinking_tokens > 0
-    knobs = {
-        field: knob for field, knob in _knobs(call, provider, effort_field).items() if _may_ask(knob, call)
-    }
+    every = _knobs(provider, family, call.model, effort_field)
+    knobs = {field: knob for field, knob in every.items() if _may_ask(knob, call)}
     budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs.values())
     asks: Asks = {}
     for field, knob in knobs.items():
@@ -52,28 +53,32 @@ def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
 
 def steered(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
     """What is sent that steers thinking; not what goes with every call."""
-    knobs = _knobs(call, provider, effort_field)
+    knobs = _knobs(provider, call.family, call.model, effort_field)
     asks = granted(asks_of(call, provider, effort_field=effort_field), call)
     return {field: value for field, value in asks.items() if not _constant(knobs[field])}
 
 
 def granted(asks: Asks, call: Call) -> Asks:
     """Less what the place refused before."""
+    if not call.refused:
+        return asks
     return {path: value for path, value in asks.items() if not _refused(path, value, call)}
 
 
-def denied(asks: Asks, call: Call) -> tuple[str, ...]:
+def denied(asks: Callable[[], Asks], call: Call) -> tuple[str, ...]:
     """What isn't sent because the place refused it before."""
-    return tuple(path for path, value in asks.items() if _refused(path, value, call))
+    return (
+        tuple(path for path, value in asks().items() if _refused(path, value, call)) if call.refused else ()
+    )
 
 
 def _refused(path: str, value: Any, call: Call) -> bool:
-    return bool(call.refused) and (path in call.refused or f"{path}={value}" in call.refused)
+    return path in call.refused or f"{path}={value}" in call.refused
 
 
 def can_disable(provider: Provider, call: Call) -> bool:
     """The model can be made not to think, and a knob here says so: one that isn't sent all the same where it thinks."""
-    knobs = _knobs(call, provider, "").values()
+    knobs = _knobs(provider, call.family, call.model, "").values()
     switches = [knob.off for knob in knobs if not _constant(knob)]
     return call.family.can_disable and any(off is not None for off in switches)
 
@@ -110,9 +115,10 @@ def _constant(knob: Knob) -> bool:
     return knob.on == knob.off and knob.on not in (BUDGET, EFFORT)
 
 
-def _knobs(call: Call, provider: Provider, effort_field: str) -> dict[str, Knob]:
+@lru_cache(maxsize=1024)
+def _knobs(provider: Provider, family: Family, model: str, effort_field: str) -> Mapping[str, Knob]:
     """By their fields."""
-    return _of_provider(provider, call.family, call.model) or _of_family(call.family, effort_field)
+    return _of_provider(provider, family, model) or _of_family(family, effort_field)
 
 
 def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Knob]:

@@ -15,7 +15,7 @@ from typing import Any
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.openai_responses_events import Event, ResponsesReading
 from perpend.backends.providers import Provider
-from perpend.backends.reading import NOTHING, relay
+from perpend.backends.reading import relay
 from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta
 
@@ -56,9 +56,13 @@ class Background:
     """One response that is made in the background; cancelled there if `events` is closed before its end."""
 
     def __init__(
-        self, upstream: Upstream, body: dict[str, Any], call: Call, asks: Mapping[str, Any] = NOTHING
+        self,
+        upstream: Upstream,
+        body: dict[str, Any],
+        call: Call,
+        asks: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """`asks`: what of the body asks for thinking."""
+        """`asks()`: what of the body asks for thinking."""
         self._upstream = upstream
         self._call = call
         self._body = body

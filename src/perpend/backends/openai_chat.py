@@ -5,6 +5,7 @@ budget, and kept as the best answer so far when the upstream dies.
 """
 
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -48,7 +49,7 @@ class OpenAIChat:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(chat_body(call, self._provider), call, self._provider)
         reading = ChatReading(call, self._provider, self._learn)
-        asks = asks_of(call, self._provider)
+        asks = partial(asks_of, call, self._provider)
         return relay(self._upstream, "/chat/completions", body, reading, asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:

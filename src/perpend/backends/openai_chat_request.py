@@ -1,6 +1,7 @@
 """What is sent on the OpenAI chat wire (API reference: chat/create), with each provider's oddities from its row."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -96,7 +97,7 @@ def chat_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
     """Of the sampling, of what asks for thinking, and of the form."""
     dropped = [name for name in ("tool_choice", "parallel_tool_calls") if provider.fields.get(name) == ""]
     form = [name for name in dropped if name in _form(call.form)]
-    return (*chat_drawing(call, provider).left_out, *denied(asks_of(call, provider), call), *form)
+    return (*chat_drawing(call, provider).left_out, *denied(partial(asks_of, call, provider), call), *form)
 
 
 def _last_user(messages: tuple[Message, ...]) -> int:

@@ -1,6 +1,7 @@
 """The OpenAI responses wire (API reference: responses/create), always streamed upstream."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
@@ -22,7 +23,7 @@ class OpenAIResponses:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
         body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
-        asks = responses_asks(call, upstream.provider)
+        asks = partial(responses_asks, call, upstream.provider)
         if "background" in body:
             return Background(upstream, body, call, asks).events()
         return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider), asks=asks)

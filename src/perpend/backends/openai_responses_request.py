@@ -4,6 +4,7 @@ Nothing is stored there: what a later turn needs comes back encrypted, and is se
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from perpend.backends.contract import Call
@@ -64,7 +65,10 @@ def responses_asks(call: Call, provider: Provider) -> Asks:
 
 
 def responses_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
-    return (*responses_drawing(call, provider).left_out, *denied(responses_asks(call, provider), call))
+    return (
+        *responses_drawing(call, provider).left_out,
+        *denied(partial(responses_asks, call, provider), call),
+    )
 
 
 def responses_drawing(call: Call, provider: Provider) -> Drawing:

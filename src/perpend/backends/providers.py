@@ -47,7 +47,7 @@ class Knob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The budget is the server's own doing: it holds for any model."""
 
 
-class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=True):
     """`[providers.NAME]` in a user's config goes before the row of the same name, field by field."""
 
     name: str

@@ -1,9 +1,8 @@
 """Reading a response that is streamed as JSON events: the loop that all wires share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -22,7 +21,6 @@ from perpend.types import CallEnded, Carried, Carry
 E = TypeVar("E")
 C = TypeVar("C", bound=Struct)
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DONE = b"[DONE]"
 _EXCERPT = 300
 _NOT_YET = ("", "null", "none")
@@ -174,11 +172,11 @@ async def relay(
     reading: Reading[Any],
     framing: Framing | None = None,
     *,
-    asks: Mapping[str, Any] = NOTHING,
+    asks: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncGenerator[list[CallEvent], None]:
     """POST `body`, or GET where it is None, and yield what its response says; closing it cancels the call.
 
-    `asks` are what of the body asks for thinking. Raises UpstreamError, which says what of them is refused.
+    `asks()` is what of the body asks for thinking. Raises UpstreamError, which says what of them is refused.
     """
     url = f"{await upstream.url()}{path}"
     sent = None if body is None else msgspec.json.encode(body)
@@ -197,7 +195,7 @@ async def relay(
                 if reading.failure is not None:
                     raise reading.failure
     except UpstreamError as error:
-        error.refuses = refused_asks(error, asks)
+        error.refuses = refused_asks(error, asks())
         if rest := reading.rest():
             yield rest
         raise
