@@ -7,7 +7,9 @@
     │   ├── MethodNotAllowed    405 method_not_allowed
     │   ├── UpgradeRefused      426 upgrade_refused         a WebSocket: the same goes over HTTP
     │   ├── PromptTooLong       400 context_length_exceeded over the model's context, before anybody was asked
-    │   └── TooLarge            413 request_too_large       a body beyond its bound
+    │   ├── TooLarge            413 request_too_large       a body beyond its bound
+    │   ├── HeadTooLarge        431 head_too_large          a head beyond its bounds
+    │   └── HeadTimeout         408 head_timeout            a head that didn't come in time
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
     ├── Unauthenticated         401 authentication_error
     ├── CapReached              402 cap_reached             no room left under a dollar cap
@@ -90,6 +92,16 @@ class UpgradeRefused(BadRequest):
 class TooLarge(BadRequest):
     status = 413
     code = "request_too_large"
+
+
+class HeadTooLarge(BadRequest):
+    status = 431
+    code = "head_too_large"
+
+
+class HeadTimeout(BadRequest):
+    status = 408
+    code = "head_timeout"
 
 
 class ConfigError(PerpendError):

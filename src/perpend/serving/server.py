@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import socket
+import sys
 from collections.abc import Coroutine, Generator
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import uvicorn
@@ -14,6 +16,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from perpend.errors import ConfigError
 from perpend.serving.app import App
+from perpend.serving.connections import Connection, Idle
 
 T = TypeVar("T")
 
@@ -21,6 +24,8 @@ BACKLOG = 4096
 GRACE_S = 30
 """How long requests under way may take to finish once the server stops."""
 YOUNG = 10_000
+IDLE = 1024
+"""Connections without a request, at most; half as many from one address."""
 KEEP_ALIVE_S = 75
 """Longer than the pools of usual clients and proxies keep an idle connection."""
 
@@ -58,8 +63,10 @@ def url_of(host: str, port: int) -> str:
 
 
 def server_for(app: App) -> Server:
+    idle = _idle_connections()
     config = uvicorn.Config(
         cast("Any", app),
+        http=cast("Any", partial(Connection, idle=Idle(idle, idle // 2))),
         lifespan="off",
         ws="none",
         access_log=False,
@@ -72,6 +79,15 @@ def server_for(app: App) -> Server:
         timeout_graceful_shutdown=GRACE_S,
     )
     return Server(config)
+
+
+def _idle_connections() -> int:
+    """Half of the files that the process may have open, and not more than it needs."""
+    if sys.platform == "win32":
+        return IDLE
+    import resource
+
+    return min(IDLE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
