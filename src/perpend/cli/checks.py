@@ -24,6 +24,7 @@ from perpend.engine.gguf import read_facts
 from perpend.engine.machine import GIB, this_machine
 from perpend.errors import ConfigError, PerpendError
 from perpend.extras import install
+from perpend.private import open_to_others, private_folder
 from perpend.serving import server
 from perpend.storage.store import Store
 
@@ -99,9 +100,10 @@ def config_file(path: Path | None) -> tuple[Finding, Config | None]:
 def home(config: Config) -> Finding:
     folder = home_dir(config)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
-            return Finding(what="home", ok=True, said=str(folder))
+            others = " (others on this machine may look in: chmod 700)" if open_to_others(folder) else ""
+            return Finding(what="home", ok=True, said=f"{folder}{others}")
     except OSError as error:
         fix = "make it writable, or set PERPEND_HOME to a folder of your own"
         return Finding(what="home", ok=False, said=f"{folder} can't be written: {error.strerror}", fix=fix)

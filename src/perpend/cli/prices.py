@@ -16,6 +16,7 @@ from perpend.cli.options import ConfigFile, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
+from perpend.private import private_folder
 
 _SHOWN_STALE = 8
 
@@ -100,7 +101,7 @@ def _update(home: Path, file: Path, today: datetime.date) -> None:
     own = own_rows(home)
     new = rows_from(text, today)
     rows = merged(own, new)
-    home.mkdir(parents=True, exist_ok=True)
+    private_folder(home)
     partial = home / f"{OWN_LIST}.new"
     partial.write_bytes(msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(rows)))
     partial.replace(home / OWN_LIST)

@@ -15,6 +15,7 @@ from perpend.engine.hub import stated
 from perpend.engine.partial import Partial
 from perpend.engine.sources import SourceFailed, fetch
 from perpend.errors import WeightsError
+from perpend.private import private_folder
 
 _POLL_S = 0.2
 
@@ -48,7 +49,7 @@ async def pull(weights: Weights, home: Path, progress: Listener | None = None) -
     if weights.pulled(home):
         return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(target.parent)
         async with _alone(target, lambda text: listener(Progress(0, weights.size, "", text))):
             if not weights.pulled(home):
                 exact = await stated(weights) if weights.rounded else weights

@@ -15,6 +15,7 @@ from perpend.engine.child import CANT_START, Launch, Listening
 from perpend.engine.gguf import read_facts
 from perpend.engine.machine import settings, this_machine
 from perpend.errors import EngineError
+from perpend.private import private_file, private_folder
 
 State = Literal["stopped", "starting", "ready", "failed"]
 
@@ -131,7 +132,8 @@ class Engine:
             binary=None if self._config.binary is None else str(self._config.binary),
         )
         self.slots = chosen.slots
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self._log.parent)
+        private_file(self._log)
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *[sys.executable, "-m", "perpend.engine.child", msgspec.json.encode(launch).decode()],

@@ -18,6 +18,7 @@ from perpend.evals.lines import LINE, Growing, Lines, read_lines
 from perpend.evals.log import Moment, Moments
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample, Settings
+from perpend.private import private_folder
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -46,7 +47,7 @@ class RunFolder:
     def open(cls, path: Path, header: Header, problems: Sequence[Problem]) -> Self:
         """A new run, or one to go on with. Raises BadRequest where another run is there, StorageError."""
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            private_folder(path)
             place = path / "run.json"
             if place.exists():
                 known = read_header(path)
@@ -85,7 +86,7 @@ def copied(run: Path, out: Path) -> Path:
     header = read_header(run)
     if not (out / "run.json").exists():
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            private_folder(out)
             for name in ("problems.jsonl", "samples.jsonl", "events.jsonl", "run.json"):
                 if (run / name).exists():
                     shutil.copyfile(run / name, out / name)

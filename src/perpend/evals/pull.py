@@ -11,6 +11,7 @@ import aiohttp
 from perpend.errors import BadRequest, NotFound, UpstreamError
 from perpend.evals.places import Source, pulled_folder
 from perpend.evals.suites import Suite
+from perpend.private import private_folder
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _BLOCK = 1 << 20
@@ -38,7 +39,7 @@ async def pull(suite: Suite, home: Path) -> tuple[Path, ...]:
         async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True, auto_decompress=False) as session:
             for name, url in source.addresses():
                 target = folder / name
-                target.parent.mkdir(parents=True, exist_ok=True)
+                private_folder(target.parent)
                 draft = target.with_name(f".{target.name}.{os.getpid()}.part")
                 drafts.append((draft, target))
                 await _fetch(session, url, draft, digest, source)

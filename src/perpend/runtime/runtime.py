@@ -17,6 +17,7 @@ from perpend.engine.hub import PREFIX, of_hub
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import Progress, pull
 from perpend.errors import WeightsError
+from perpend.private import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
 from perpend.solve import Control, Origin, Services, Sink, solve
@@ -59,7 +60,7 @@ class Runtime:
     @classmethod
     async def open(cls, config: Config) -> Self:
         home = home_dir(config)
-        home.mkdir(parents=True, exist_ok=True)
+        private_folder(home)
         path = config.storage.path or home / "perpend.db"
         return cls(config, home, Store.open(path, config.storage.durability))
 

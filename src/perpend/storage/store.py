@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from perpend.private import private_file, private_folder
 from perpend.storage.sqlite import connect, is_busy, problem
 from perpend.storage.tables import REVISION
 from perpend.storage.writer import Durability, Writer
@@ -34,7 +35,8 @@ class Store:
     def open(cls, path: Path, durability: Durability = "process") -> Self:
         """Open `path`, made or migrated where needed. Raises StorageError saying why it can't."""
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
+            private_file(path)
             connection = connect(path)
             try:
                 if _revision(connection) != REVISION:
