@@ -16,6 +16,7 @@ from perpend.observability.metrics import Metrics
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
 from perpend.serving.info import Readiness
+from perpend.serving.sealing import Seals
 from perpend.serving.server import Server, bind, server_for
 from perpend.solve import Sink
 from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
@@ -229,6 +230,9 @@ class Keys:
         return self._keys.get(secret)
 
 
+SEALS = Seals(["a key of the tests, long enough to be one"])
+
+
 class Gateway:
     """The real server in front of a house; `post` and `get` speak to it."""
 
@@ -238,7 +242,7 @@ class Gateway:
         self.readiness = Readiness(lambda: None)
         serve = house.config.serve
         auth = Auth(keys, serve.require_keys, serve.host, serve.cors_origins)
-        self.app = App(house, auth, self.metrics, self.readiness)
+        self.app = App(house, auth, self.metrics, self.readiness, SEALS)
         self.server = server_for(self.app)
         self.listener = bind("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]

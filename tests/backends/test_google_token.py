@@ -19,7 +19,6 @@ from perpend.backends.google_token import GoogleToken, credentials
 from perpend.backends.http import Account, HTTPClient
 from perpend.config import Config, ModelConfig, ProviderConfig
 from perpend.errors import AccountRefused, ConfigError, UpstreamError
-from perpend.extras import install
 from perpend.runtime import Runtime
 from perpend.types import Message, Request
 
@@ -280,14 +279,6 @@ class TestAKeyThatCannotBeUsed:
         write(key_file, "http://x", private_key=key)
         with pytest.raises(ConfigError, match="no RSA key"):
             GoogleToken(HTTPClient(), credentials())
-
-    def test_needs_a_package(self, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        write(key_file, "http://x")
-        for name in ("hashes", "serialization", "asymmetric.padding", "asymmetric.rsa"):
-            monkeypatch.setitem(__import__("sys").modules, f"cryptography.hazmat.primitives.{name}", None)
-        with pytest.raises(ConfigError) as refused:
-            GoogleToken(HTTPClient(), credentials())
-        assert refused.value.hint == install("perpend[vertex]")
 
 
 async def test_models_of_a_provider_share_its_token_and_another_address_gets_it_only_when_asked(

@@ -19,7 +19,6 @@ from msgspec import Struct
 
 from perpend.backends.http import Account, HTTPClient, Patience
 from perpend.errors import AccountRefused, ConfigError, Rejected, UpstreamError, UpstreamMalformed
-from perpend.extras import install
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -141,15 +140,11 @@ def credentials() -> Credentials | None:
 
 def _signer(own: Credentials) -> Callable[[bytes], bytes]:
     """RS256 with the account's private key."""
-    try:
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    except ImportError:
-        raise ConfigError(
-            "a service account's key needs the package cryptography", hint=install("perpend[vertex]")
-        ) from None
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(own.private_key.encode(), password=None)
     except ValueError:

@@ -15,6 +15,7 @@ from perpend.runtime import Runtime
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
 from perpend.serving.info import MODELS_PATH, Readiness
+from perpend.serving.sealing import seals_of
 from perpend.serving.server import bind, server_for, url_of
 from perpend.storage.keys import KeyRing
 from perpend.storage.tables import KeyRow
@@ -51,7 +52,9 @@ async def gateway(runtime: Runtime, secret: str, key: KeyRow) -> AsyncGenerator[
 async def _own(runtime: Runtime) -> AsyncGenerator[str, None]:
     metrics = Metrics()
     metrics.watch_upstreams(runtime.models.places)
-    app = App(runtime, Auth(KeyRing(runtime.store), "always", _HOST), metrics, Readiness(runtime.store.check))
+    auth, readiness = Auth(KeyRing(runtime.store), "always", _HOST), Readiness(runtime.store.check)
+    seals = seals_of(runtime.config.serve.seal_keys_env, runtime.home)
+    app = App(runtime, auth, metrics, readiness, seals)
     listener = bind(_HOST, 0)
     url = url_of(_HOST, listener.getsockname()[1])
     server = server_for(app)

@@ -20,6 +20,7 @@ from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
 from perpend.serving.errors import unexpected
 from perpend.serving.info import Readiness
+from perpend.serving.sealing import seals_of
 from perpend.storage.keys import KeyRing
 
 RETRY_S = (5, 10, 20, 60)
@@ -83,6 +84,7 @@ async def _serve(config: Config, *, json: bool) -> None:
                 field="serve.require_keys",
             )
         auth = Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
+        seals = seals_of(listen.seal_keys_env, runtime.home)
         metrics = Metrics()
         metrics.watch_upstreams(runtime.models.places)
         readiness = Readiness(runtime.store.check, f"{config.defaults.model} is being made ready")
@@ -92,7 +94,7 @@ async def _serve(config: Config, *, json: bool) -> None:
             print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
         _greet(url, config.defaults.model, auth.needed)
         preparing = asyncio.create_task(_prepare(runtime, readiness))
-        app = App(runtime, auth, metrics, readiness)
+        app = App(runtime, auth, metrics, readiness, seals)
         try:
             await server.serve(server.server_for(app), listener)
         finally:

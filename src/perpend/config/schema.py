@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from perpend.types import Effort
+from perpend.types import Effort, Visibility
 
 Positive = Annotated[int, Meta(ge=1)]
 NonNegative = Annotated[int, Meta(ge=0)]
@@ -196,6 +196,11 @@ class ServeConfig(Section, frozen=True):
     """Whether clients may name images and verifiers on loopback, link-local and private addresses."""
     require_keys: Literal["auto", "always", "never"] = "auto"
     """`auto`: on loopback none is needed until one exists; elsewhere always."""
+    max_visibility: Visibility = "visible"
+    """The most of a model's thinking that clients are shown, whatever they ask for."""
+    seal_keys_env: str | None = None
+    """The environment variable with the keys, comma-separated, that seal what vendors want back of their reasoning: the
+    first seals, all of them open. Default: a key of this machine's own, in PERPEND_HOME."""
     cors_origins: tuple[str, ...] = ()
     """Origins of web pages that may read answers, such as `https://app.example`; `*`: of all that send a key. On
     loopback, pages of an origin that is named here need no key where nobody does."""
@@ -228,7 +233,7 @@ class DefaultsConfig(Section, frozen=True):
     """Writes the summaries of thinking."""
     effort: Effort = "medium"
     """How much to think."""
-    visibility: Literal["hidden", "summary", "visible"] = "visible"
+    visibility: Visibility = "visible"
     """Whether the gateway's answers carry their thinking."""
     summary_every_tokens: Positive = 128
     """Thinking tokens between two summaries."""

@@ -21,6 +21,7 @@ from perpend.serving.embeddings import Embedder, Embeddings
 from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
 from perpend.serving.out import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
+from perpend.serving.sealing import Sealing, Seals
 
 _UPGRADE = (b"upgrade", b"websocket")
 """Codex goes on over HTTP at once, for the status that answers this alone."""
@@ -45,27 +46,29 @@ class House(Solver, Embedder, Protocol):
 class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
 
-    def __init__(self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness) -> None:
+    def __init__(
+        self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+    ) -> None:
         self._metrics = metrics
-        config = house.config
+        config, solver = house.config, Sealing(house, seals)
         info = Info(config, house.models, auth, metrics, readiness)
-        chat = Completions(OpenAIChat(), house, config, auth, metrics)
-        messages = Completions(Anthropic(), house, config, auth, metrics)
-        count_tokens = Counting(Anthropic(), house, config, auth, metrics)
+        chat = Completions(OpenAIChat(), solver, config, auth, metrics)
+        messages = Completions(Anthropic(), solver, config, auth, metrics)
+        count_tokens = Counting(Anthropic(), solver, config, auth, metrics)
         dialect = OpenAIResponses(house.responses, house.conversations)
         compacting = Compacting(house.responses, house.conversations)
-        responses = Responses(dialect, house, config, auth, metrics)
+        responses = Responses(dialect, solver, config, auth, metrics)
         self._background = responses.background
         stored = Stored(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
-            "/v1/completions": {"POST": Completions(OpenAICompletions(), house, config, auth, metrics)},
+            "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
             "/v1/embeddings": {"POST": Embeddings(house, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
-            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, house, config, auth, metrics)},
-            f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, house, config, auth, metrics)},
+            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, solver, config, auth, metrics)},
+            f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, solver, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),
             "/healthz": _get(info.healthz),

@@ -69,7 +69,7 @@ class ServedModel:
     """Calls of one request that it takes at once."""
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
-    lengths: Lengths = field(default_factory=Lengths, repr=False, compare=False)
+    lengths: Lengths = field(default_factory=Lengths, init=False, repr=False, compare=False)
 
     _stops: list[bool] = field(default_factory=list[bool], init=False, repr=False, compare=False)
     """What is known of `stops`."""

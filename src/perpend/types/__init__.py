@@ -40,6 +40,7 @@ from perpend.types.logprobs import Likely, TokenLogprob
 from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
     EFFORTS,
+    VISIBILITIES,
     Effort,
     Limits,
     Message,
@@ -58,6 +59,7 @@ __all__ = [
     "COMPLETE",
     "EFFORTS",
     "PASSED",
+    "VISIBILITIES",
     "Answer",
     "AnswerDelta",
     "BudgetReport",

@@ -14,6 +14,7 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
 Visibility = Literal["hidden", "summary", "visible"]
 Verbosity = Literal["low", "medium", "high"]
 
+VISIBILITIES: tuple[Visibility, ...] = ("hidden", "summary", "visible")
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "max")
 
 

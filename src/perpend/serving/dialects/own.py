@@ -14,7 +14,17 @@ from perpend.errors import BadRequest
 from perpend.registry import choices_hint, options_of
 from perpend.serving.fields import Ignored
 from perpend.strategies import strategies, strategy_spec
-from perpend.types import Effort, Form, Limits, Message, Request, Sampling, StrategySpec, Visibility
+from perpend.types import (
+    VISIBILITIES,
+    Effort,
+    Form,
+    Limits,
+    Message,
+    Request,
+    Sampling,
+    StrategySpec,
+    Visibility,
+)
 from perpend.verifiers import verifier_spec
 
 Count = Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -90,10 +100,20 @@ def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -
         form=asked.form,
         verifier=None if own.verifier is None else verifier_spec(own.verifier),
         cache=own.cache is not False,
-        visibility=own.thinking_visibility or config.defaults.visibility,
+        visibility=_visibility(own.thinking_visibility, config, ignored),
         progress=bool(own.progress),
         ignored=ignored.names,
     )
+
+
+def _visibility(asked: Visibility | None, config: Config, ignored: Ignored) -> Visibility:
+    """As it's asked for, at most what the server shows."""
+    wanted, most = asked or config.defaults.visibility, config.serve.max_visibility
+    if VISIBILITIES.index(wanted) <= VISIBILITIES.index(most):
+        return wanted
+    if asked is not None:
+        ignored.add("thinking_visibility", f"thinking that is {asked}")
+    return most
 
 
 def draw(own: OwnFields, n: int) -> None:

@@ -1,0 +1,218 @@
+"""What a vendor wants back leaves sealed and comes back opened: it may hold thoughts that the client isn't to see.
+
+A seal is a Fernet token (authenticated encryption) of the carry. The first key seals and every key opens, so keys are
+rotated by putting a new one in front, and nodes with the same keys open each other's.
+"""
+
+import os
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from perpend.errors import ConfigError
+from perpend.private import private_file, private_folder
+from perpend.serving.completions import Solver
+from perpend.solve import Sink
+from perpend.types import (
+    Answer,
+    Carried,
+    Carry,
+    Event,
+    Finished,
+    Message,
+    Part,
+    Request,
+    Text,
+    Thought,
+    ToolCallDelta,
+    ToolUse,
+)
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+ORIGIN = "perpend"
+"""Of a sealed carry: who made what is inside is sealed too."""
+KEY_FILE = "seal.key"
+_LEAST = 32
+"""Characters of a key."""
+_UNOPENED = "reasoning that was sealed with another key"
+
+_decoder = msgspec.json.Decoder(Carry)
+
+
+class Seals:
+    def __init__(self, keys: Sequence[str]) -> None:
+        """The first of `keys` seals, all of them open. Raises ConfigError for one that could be guessed."""
+        if not keys or any(len(key) < _LEAST for key in keys):
+            raise ConfigError(
+                f"a key that seals reasoning has {_LEAST} characters or more",
+                hint="make one with `openssl rand -base64 32`",
+            )
+        self._keys = tuple(keys)
+
+    def seal(self, carry: Carry) -> Carry:
+        return Carry(ORIGIN, self._fernet.encrypt(msgspec.json.encode(carry)).decode())
+
+    def open(self, carry: Carry) -> Carry | None:
+        """None for what wasn't sealed with one of the keys, or was changed on its way."""
+        from cryptography.fernet import InvalidToken
+
+        if carry.origin != ORIGIN:
+            return None
+        try:
+            return _decoder.decode(self._fernet.decrypt(carry.data))
+        except (InvalidToken, ValueError):  # msgspec's errors are ValueErrors
+            return None
+
+    @cached_property
+    def _fernet(self) -> "MultiFernet":
+        from cryptography.fernet import Fernet, MultiFernet
+
+        return MultiFernet([Fernet(urlsafe_b64encode(sha256(key.encode()).digest())) for key in self._keys])
+
+
+def seals_of(variable: str | None, home: Path) -> Seals:
+    """With the keys in an environment variable, comma-separated, or with one that is kept in `home`.
+
+    Raises ConfigError.
+    """
+    if variable is None:
+        return Seals([_own_key(home)])
+    keys = [key.strip() for key in os.environ.get(variable, "").split(",")]
+    if not any(keys):
+        hint = f"export {variable}=…, such as from `openssl rand -base64 32`"
+        raise ConfigError(
+            f"serve.seal_keys_env: {variable} isn't set", hint=hint, field="serve.seal_keys_env"
+        )
+    return Seals([key for key in keys if key])
+
+
+def _own_key(home: Path) -> str:
+    """Made by whoever comes first."""
+    path = home / KEY_FILE
+    private_folder(home)
+    with suppress(FileExistsError):
+        draft = home / f".{KEY_FILE}.{secrets.token_hex(8)}"
+        private_file(draft)
+        draft.write_text(secrets.token_urlsafe(_LEAST))
+        try:
+            path.hardlink_to(draft)
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
+
+
+class Sealing:
+    """A solver whose clients hold sealed carries alone."""
+
+    def __init__(self, solver: Solver, seals: Seals) -> None:
+        self._solver = solver
+        self._seals = seals
+
+    async def solve(
+        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+    ) -> Answer:
+        sealed = _Sealed(self._seals)
+        heard = None if sink is None else sealed.before(sink)
+        answer = await self._solver.solve(self._opened(request), heard, key_id=key_id, source=source)
+        return sealed.answer(answer)
+
+    async def count_input(self, request: Request) -> int:
+        return await self._solver.count_input(self._opened(request))
+
+    def _opened(self, request: Request) -> Request:
+        """With what its vendor gets back. What can't be opened is left out, which the answer says."""
+        if not any(_carried(part) for message in request.messages for part in _parts(message)):
+            return request
+        lost: list[Carry] = []
+
+        def opened(carry: Carry) -> Carry | None:
+            found = self._seals.open(carry)
+            if found is None:
+                lost.append(carry)
+            return found
+
+        messages = [_with(message, opened) for message in request.messages]
+        kept = tuple(message for message in messages if message.content != ())
+        ignored = (*request.ignored, _UNOPENED) if lost else request.ignored
+        return replace(request, messages=kept, ignored=ignored)
+
+
+class _Sealed:
+    """What one request's client is sent: in its stream and its answer alike."""
+
+    def __init__(self, seals: Seals) -> None:
+        self._seals = seals
+        self._known: dict[Carry, Carry] = {}
+
+    def before(self, sink: Sink) -> Sink:
+        async def sealing(batch: list[Event]) -> None:
+            for event in batch:
+                if event.__class__ in _MAY_CARRY:
+                    batch = [self._event(event) for event in batch]
+                    break
+            await sink(batch)
+
+        return sealing
+
+    def answer(self, answer: Answer) -> Answer:
+        everything = (answer.content, *(candidate.content for candidate in answer.candidates))
+        if not any(_carried(part) for parts in everything for part in parts):
+            return answer
+        candidates = [replace(one, content=self._parts(one.content)) for one in answer.candidates]
+        return replace(answer, content=self._parts(answer.content), candidates=tuple(candidates))
+
+    def _event(self, event: Event) -> Event:
+        if isinstance(event, Finished):
+            return Finished(self.answer(event.answer))
+        if isinstance(event, Carried):
+            return replace(event, carry=self._carry(event.carry))
+        if isinstance(event, ToolCallDelta) and event.carry is not None:
+            return replace(event, carry=self._carry(event.carry))
+        return event
+
+    def _parts(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        return tuple(_part(part, self._carry) for part in parts)
+
+    def _carry(self, carry: Carry) -> Carry:
+        known = self._known.get(carry)
+        if known is None:
+            known = self._known[carry] = self._seals.seal(carry)
+        return known
+
+
+def _parts(message: Message) -> tuple[Part, ...]:
+    return () if isinstance(message.content, str) else message.content
+
+
+def _carried(part: Part) -> Carry | None:
+    return part.carry if isinstance(part, Text | Thought | ToolUse) else None
+
+
+def _with(message: Message, change: Callable[[Carry], Carry | None]) -> Message:
+    """A thought or a text that is nothing but what it carries goes with it."""
+    if isinstance(message.content, str):
+        return message
+    parts = [(part, _part(part, change)) for part in message.content]
+    kept = tuple(new for old, new in parts if new == old or new not in _EMPTY)
+    return Message(message.role, kept)
+
+
+def _part(part: Part, change: Callable[[Carry], Carry | None]) -> Part:
+    carry = _carried(part)
+    if carry is None or not isinstance(part, Text | Thought | ToolUse):
+        return part
+    return replace(part, carry=change(carry))
+
+
+_EMPTY = (Text(""), Thought(""))
+_MAY_CARRY = (Carried, ToolCallDelta, Finished)
