@@ -36,6 +36,12 @@ def test_a_proportion_has_the_interval_of_wilson(right: int, n: int, low: float,
     assert (found.low, found.high) == pytest.approx((low, high))
 
 
+@pytest.mark.parametrize("n", [1, 3, 7, 10, 101, 1000])
+def test_none_or_all_reach_the_very_end(n: int) -> None:
+    assert (proportion(0, n).low, proportion(n, n).high) == (0.0, 1.0)
+    assert share([0.0] * n, samples=8 * n).low == 0.0
+
+
 def test_a_share_with_one_sample_of_each_problem_is_a_proportion() -> None:
     of = share([1.0] * 3 + [0.0] * 7)
     assert (of.estimate, of.low, of.high) == pytest.approx(

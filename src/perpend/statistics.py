@@ -177,7 +177,8 @@ def detectable(deviation: float, n: int, *, alpha: float = 0.05, power: float = 
 def _wilson(p: float, n: float) -> tuple[float, float]:
     z2 = _Z * _Z
     centre, spread = p + z2 / (2 * n), _Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return max(0.0, (centre - spread) / (1 + z2 / n)), min(1.0, (centre + spread) / (1 + z2 / n))
+    low, high = (centre - spread) / (1 + z2 / n), (centre + spread) / (1 + z2 / n)
+    return (low if p > 0 else 0.0), (high if p < 1 else 1.0)  # exact there, where rounding isn't
 
 
 def _divided(sums: complex) -> float:
