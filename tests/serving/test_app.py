@@ -196,7 +196,7 @@ async def test_metrics_count_what_was_answered_and_what_was_refused() -> None:
 async def test_a_client_that_leaves_in_the_middle_of_its_body_is_let_go(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    half = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{"
+    half = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\n\r\n{"
     async with gateway(House()) as front:
         _, writer = await asyncio.open_connection("127.0.0.1", front.port)
         writer.write(half)

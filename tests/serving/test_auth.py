@@ -64,7 +64,32 @@ def test_a_known_key_is_noted_even_where_none_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "http://[::1"]
+    "origin",
+    [
+        *(
+            "https://evil.example",
+            "null",
+            "",
+            "http://127.0.0.1.evil.example",
+            "http://[::1",
+            "http://localhost@evil.example",
+        ),
+        *(
+            "http://evil.example@localhost",
+            "chrome-extension://abc",
+            "file://",
+            "app://",
+            "data:",
+            "localhost",
+            "//localhost",
+        ),
+        *(
+            "http://localhost, https://evil.example",
+            "http://localhost:x",
+            "http://localhost/page",
+            "ftp://localhost",
+        ),
+    ],
 )
 def test_a_foreign_page_can_t_spend_without_a_key(origin: str) -> None:
     with pytest.raises(Unauthenticated, match="another origin"):
@@ -72,9 +97,68 @@ def test_a_foreign_page_can_t_spend_without_a_key(origin: str) -> None:
     assert check(Auth(ONE, "auto", "127.0.0.1"), origin=origin, x_api_key="secret") == "key_1"
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "vscode-webview://x"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://localhost:3000",
+        "http://127.0.0.1",
+        "https://[::1]:8443",
+        "http://my.localhost",
+        "vscode-webview://x",
+    ],
+)
 def test_a_local_page_can(origin: str) -> None:
     assert check(Auth(NONE, "auto", "127.0.0.1"), origin=origin) is None
+
+
+def test_one_foreign_origin_among_several_is_enough() -> None:
+    headers = [(b"origin", b"https://evil.example"), (b"origin", b"http://localhost")]
+    with pytest.raises(Unauthenticated, match="another origin"):
+        Auth(NONE, "auto", "127.0.0.1").check({"headers": headers})
+
+
+def test_a_page_of_another_site_that_sends_no_origin_is_foreign_too() -> None:
+    auth = Auth(NONE, "auto", "127.0.0.1")
+    with pytest.raises(Unauthenticated, match="another origin"):
+        check(auth, sec_fetch_site="cross-site")
+    for site in ("same-origin", "none"):
+        assert check(auth, sec_fetch_site=site) is None
+    assert check(auth, sec_fetch_site="cross-site", origin="http://localhost:3000") is None
+    assert check(Auth(ONE, "auto", "127.0.0.1"), sec_fetch_site="cross-site", x_api_key="secret") == "key_1"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8080", "192.168.1.5", "", "a@localhost", "x y"]
+)
+def test_a_name_that_was_made_to_mean_this_machine_needs_a_key(host: str) -> None:
+    """DNS rebinding: the page's own name, with the address of this machine."""
+    with pytest.raises(Unauthenticated, match="own names"):
+        check(Auth(NONE, "auto", "127.0.0.1"), host=host)
+    assert check(Auth(ONE, "auto", "127.0.0.1"), host=host, x_api_key="secret") == "key_1"
+    assert check(Auth(ONE, "never", "0.0.0.0"), host=host) is None
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]:8080", "perpend.localhost:1"]
+)
+def test_the_names_of_this_machine_need_none(host: str) -> None:
+    assert check(Auth(NONE, "auto", "127.0.0.1"), host=host) is None
+
+
+@pytest.mark.parametrize(
+    ("client", "headers", "local"),
+    [
+        ("127.0.0.1", {"host": "127.0.0.1:8080"}, True),
+        ("127.0.0.1", {}, True),
+        ("192.168.1.5", {"host": "127.0.0.1:8080"}, False),
+        ("127.0.0.1", {"host": "gateway.example"}, False),
+        ("127.0.0.1", {"host": "localhost", "origin": "https://evil.example"}, False),
+    ],
+)
+def test_who_is_a_program_on_this_machine(client: str, headers: dict[str, str], local: bool) -> None:
+    lines = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"client": (client, 1), "headers": lines}
+    assert Auth(ONE, "always", "0.0.0.0").is_local(scope) is local
 
 
 def test_a_page_that_the_config_names_can_and_any_page_only_with_a_key() -> None:

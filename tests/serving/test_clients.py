@@ -118,7 +118,7 @@ def test_a_client_that_goes_away_frees_the_engine_within_a_second(gateway: Gatew
     asked = {"model": "small", "stream": True, "max_tokens": 900, "max_thinking_tokens": 800}
     body = json.dumps({**asked, "messages": ASKED["messages"]})
     with socket.create_connection((host, int(port))) as client:
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n\r\n"
         client.sendall((head + body).encode())
         client.recv(4096)
     left = time.monotonic()

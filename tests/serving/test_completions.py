@@ -227,7 +227,7 @@ async def test_a_client_that_goes_away_cancels_the_work(body: Any) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", front.port)
         data = msgspec.json.encode(body)
         writer.write(
-            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(data)
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(data)
         )
         writer.write(data)
         await writer.drain()

@@ -13,7 +13,7 @@ from perpend.serving import connections, server
 from perpend.serving.connections import HEAD_BYTES, HEADERS, Idle
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-HEAD = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+HEAD = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def test_a_head_without_end_is_refused(begin: bytes, again: bytes) -> None
 
 async def test_trailers_without_end_are_refused_too() -> None:
     async with gateway(House()) as front, connected(front) as wire:
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n"
         wire[1].write(head + b"2\r\n{}\r\n0\r\nx-trailer: ")
         async with asyncio.timeout(5):
             while not wire[0].at_eof():
@@ -101,7 +101,7 @@ async def test_a_large_head_is_taken_up_to_its_bound_and_a_large_body_isnt_its_p
     house = House()
     async with gateway(house) as front, connected(front) as wire:
         sent = msgspec.json.encode({"messages": [{"role": "user", "content": "x" * 300_000}]})
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n" % len(sent)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n" % len(sent)
         filler = b"a: " + b"v" * (size - len(head)) + b"\r\n\r\n"
         status, _ = await answered(wire, head + filler + sent)
         assert status == (200 if size < HEAD_BYTES else 431)
@@ -143,7 +143,7 @@ async def test_the_next_request_waits_for_the_answer_under_way(monkeypatch: pyte
     monkeypatch.setattr(connections, "HEAD_S", 0.02)
     async with gateway(House(0.2, *USUAL)) as front, connected(front) as wire:
         sent = msgspec.json.encode({"messages": [{"role": "user", "content": "x"}]})
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(sent)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(sent)
         assert (await answered(wire, head + sent + HEAD))[0] == 200
         assert (await answered(wire))[0] == 408
 

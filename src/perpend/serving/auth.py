@@ -1,8 +1,10 @@
 """Who may come in: any valid key, or nobody's on a loopback address until a key exists."""
 
 import ipaddress
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from perpend.errors import Unauthenticated
 from perpend.serving.asgi import Scope
@@ -10,6 +12,8 @@ from perpend.types import Effort
 
 _KEY_HEADERS = frozenset((b"x-api-key", b"api-key"))
 """Beside `Authorization: Bearer`: Anthropic's, and Azure's. A client may send several; one that is valid will do."""
+_PROGRAMS = frozenset(("app", "tauri", "vscode-file", "vscode-webview"))
+"""Origins of pages inside programs that somebody installed: no web page has these."""
 
 
 class Key(Protocol):
@@ -73,26 +77,18 @@ class Auth:
     def check(self, scope: Scope) -> Key | None:
         """The key that came along, None where none is needed. Raises Unauthenticated."""
         secrets: list[bytes] = []
-        origin = b""
         for name, value in scope["headers"]:
             if name == b"authorization":
                 if value[:7].lower() == b"bearer ":
                     secrets.append(value[7:].strip())
             elif name in _KEY_HEADERS:
                 secrets.append(value.strip())
-            elif name == b"origin":
-                origin = value
         for secret in secrets:
             if secret and (key := self._keys.lookup(secret.decode("latin-1"))) is not None:
                 return key
         if self.needed:
             raise _refused(any(secrets))
-        if origin and self._is_foreign(origin.decode("latin-1")):
-            raise Unauthenticated(
-                "a web page from another origin may not spend here without a key",
-                hint="send a key (`perpend keys create`) as `Authorization: Bearer …`, or name the page's origin in "
-                "serve.cors_origins",
-            )
+        self._refuse_pages(scope)
         return None
 
     def owner(self, scope: Scope) -> str | None:
@@ -100,16 +96,72 @@ class Auth:
         key = self.check(scope)
         return None if key is None else key.id
 
-    def _is_foreign(self, origin: str) -> bool:
-        """Whether a web page sent this that wasn't loaded from this machine, nor is trusted by the config."""
+    def is_local(self, scope: Scope) -> bool:
+        """Whether a program on this machine asks, and neither a web page nor somebody behind a proxy."""
+        client: tuple[str, int] | None = scope.get("client")
+        told = _Told.by(scope)
+        near = client is not None and is_loopback(client[0]) and all(map(_names_this_machine, told.hosts))
+        return near and not self._is_foreign(told)
+
+    def _refuse_pages(self, scope: Scope) -> None:
+        """What a browser sends for a page from elsewhere, even where that page's name was made to mean this machine."""
+        told = _Told.by(scope)
+        if self._is_foreign(told):
+            raise Unauthenticated(
+                "a web page from another origin may not spend here without a key",
+                hint="send a key (`perpend keys create`) as `Authorization: Bearer …`, or name the page's origin in "
+                "serve.cors_origins",
+            )
+        if self._loopback and not all(map(_names_this_machine, told.hosts)):
+            raise Unauthenticated(
+                f"without a key this server answers to this machine's own names, not to {told.hosts[0][:200]!r}",
+                hint="ask http://127.0.0.1 or http://localhost, or make a key: `perpend keys create`",
+            )
+
+    def _is_foreign(self, told: "_Told") -> bool:
+        if not told.origins:
+            return "cross-site" in told.sites
+        return not all(map(self._is_near, told.origins))
+
+    def _is_near(self, origin: str) -> bool:
+        """Whether a page was loaded from this machine, or belongs to a program on it, or is trusted by the config."""
+        if origin in self._origins:
+            return True
         try:
             parts = urlsplit(origin)
-            host: str | None = parts.hostname
         except ValueError:
-            return True
-        return origin not in self._origins and (
-            origin == "null" or (parts.scheme in ("http", "https") and not is_loopback(host or ""))
-        )
+            return False
+        if parts.scheme in ("http", "https"):
+            return _names_this_machine(origin.partition("://")[2])
+        return parts.scheme in _PROGRAMS and bool(parts.netloc)
+
+
+class _Told(Struct):
+    """What a browser says of the page that it asks for."""
+
+    origins: list[str]
+    hosts: list[str]
+    sites: list[str]
+
+    @classmethod
+    def by(cls, scope: Scope) -> Self:
+        told: dict[bytes, list[str]] = {b"origin": [], b"host": [], b"sec-fetch-site": []}
+        for name, value in scope["headers"]:
+            if name in told:
+                told[name].append(value.decode("latin-1").strip())
+        return cls(*told.values())
+
+
+def _names_this_machine(address: str) -> bool:
+    """`HOST` or `HOST:PORT`."""
+    try:
+        parts = urlsplit(f"//{address}")
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    if parts.netloc != address or "@" in address:
+        return False
+    return is_loopback(host) or host.endswith(".localhost")
 
 
 def _refused(sent_one: bool) -> Unauthenticated:

@@ -14,7 +14,7 @@ from perpend.errors import NotFound, PerpendError
 from perpend.observability.metrics import CONTENT_TYPE, Metrics
 from perpend.registry import nearest
 from perpend.serving.asgi import JSON, Receive, Scope, Send, respond
-from perpend.serving.auth import Auth, is_loopback
+from perpend.serving.auth import Auth
 from perpend.serving.pages import limit_of, query_of
 
 MODELS_PATH = "/v1/models"
@@ -153,9 +153,8 @@ class Info:
             await _json(send, Status("not ready", reason), 503)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open to this machine; from elsewhere like everything else."""
-        client: tuple[str, int] | None = scope.get("client")
-        if client is None or not is_loopback(client[0]):
+        """Open to programs on this machine; from elsewhere like everything else."""
+        if not self._auth.is_local(scope):
             self._auth.check(scope)
         await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])
 
