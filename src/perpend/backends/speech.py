@@ -127,8 +127,7 @@ class Speech:
         """A piece of a tool call."""
         self._release(batch)
         self._settle(batch)
-        if (piece := self.calls.add(index, call_id, name, arguments, carry)) is not None:
-            batch.append(piece)
+        batch += self.calls.add(index, call_id, name, arguments, carry)
 
     def carried(self, carried: Carried, batch: list[CallEvent]) -> None:
         """What a vendor wants back is of a thought, or a text, that is one."""
@@ -145,7 +144,7 @@ class Speech:
             self._aside = []
         self._release(batch)
         self._settle(batch)
-        batch += self.calls.rest()
+        batch += self.calls.rest(ended=ended)
 
     def _undecided(self, start: str) -> bool:
         """More has to come before it shows what a text begins with."""
@@ -192,5 +191,4 @@ class Speech:
                 continue
             name, arguments = (text, "") if kind == "tool" else ("", text)
             self._call = new_id("call") if name else self._call
-            if (piece := self.calls.add(None, self._call, name, arguments)) is not None:
-                batch.append(piece)
+            batch += self.calls.add(None, self._call, name, arguments)
