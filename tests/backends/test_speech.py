@@ -96,6 +96,12 @@ async def test_half_a_letter_alone_loses_nothing_else(wire: str) -> None:
 
 
 OFF = call(family_of("qwen3-8b"), thinking_tokens=0, effort="none")
+OFFS = {
+    "openai_responses": call(family_of("gpt-5.1"), thinking_tokens=0, effort="none"),
+    "anthropic": call(family_of("claude-sonnet-4-5"), thinking_tokens=0, effort="none"),
+    "gemini": call(family_of("gemini-2.5-flash"), thinking_tokens=0, effort="none"),
+}
+"""By wires whose models are their vendor's."""
 AT_VLLM = providers()["vllm"]
 
 
@@ -122,9 +128,41 @@ class TestThinkingIsOff:
         assert thinking(self.spoken(("thought", "So"), asked=THINKS)) == "So"
 
     @pytest.mark.parametrize("whole", [False, True])
-    @pytest.mark.parametrize(("wire", "at"), [("openai_chat", AT_VLLM), ("ollama", "here")])
-    async def test_it_is_told_once_on_wires_that_switch_it_off(
-        self, wire: str, at: str | Provider, whole: bool
-    ) -> None:
-        told = await events(wire, [("thought", "Paris")], whole=whole, asked=OFF, at=at)
-        assert (thinking(told), answer(told), ended(told).reason) == ("", "Paris", "stop")
+    @pytest.mark.parametrize("wire", WIRES)
+    async def test_it_is_told_and_counted_once_on_every_wire(self, wire: str, whole: bool) -> None:
+        asked = OFFS.get(wire, OFF)
+        for pieces in ([("thought", "Par"), ("thought", "is")], [("thought", "Paris"), ("text", "\n")]):
+            told = await events(wire, pieces, whole=whole, asked=asked, at=AT_VLLM)
+            assert (thinking(told), answer(told), ended(told).reason) == ("", "Paris", "stop")
+        told = await events(
+            wire, [("thought", "So"), ("text", "Paris")], whole=whole, asked=asked, at=AT_VLLM
+        )
+        assert (thinking(told), answer(told)) == ("So", "Paris")
+
+    @pytest.mark.parametrize(
+        ("wire", "counts"),
+        [
+            ("gemini", {"usageMetadata": {"promptTokenCount": 9, "thoughtsTokenCount": 6}}),
+            (
+                "anthropic",
+                {
+                    "type": "message_delta",
+                    "usage": {"output_tokens": 6, "output_tokens_details": {"thinking_tokens": 6}},
+                },
+            ),
+            (
+                "openai_chat",
+                {
+                    "choices": [],
+                    "usage": {"completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 6}},
+                },
+            ),
+        ],
+    )
+    async def test_its_tokens_are_the_answers(self, wire: str, counts: Any) -> None:
+        said = [*WIRES[wire]([("thought", "Paris")], whole=False)]
+        said.insert(-1, counts)
+        told = await Wire(wire, stream_of(wire, said), provider=AT_VLLM).stream(OFFS.get(wire, OFF))
+        usage = ended(told).usage
+        assert usage is not None
+        assert (usage.thinking, usage.answer) == (0, 6)
