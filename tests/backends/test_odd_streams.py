@@ -250,7 +250,7 @@ WHOLE = [name for name, recording in ALL.items() if recording.status == 200 and 
 def test_a_known_field_that_is_null_never_loses_the_response(name: str) -> None:
     recording, said_, found = changes(name)
     for path, places in found.items():
-        for some in (places, places[:1], places[-1:]):
+        for some in (places, places[:1], places[-1:])[: 1 if len(places) == 1 else 3]:
             before = [(container, key, container[key]) for container, key, _ in some]
             for container, key, _ in some:
                 container[key] = None
