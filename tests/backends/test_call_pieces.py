@@ -87,6 +87,14 @@ def test_calls_without_ids_whose_arguments_come_later_are_told_apart_by_their_na
         assert [call[1:] for call in found] == [("f", OSLO), (name, ROME)]
 
 
+def test_an_object_within_one_of_its_kind_is_no_repetition() -> None:
+    nested = '{"n": {"n": 1}}'
+    for at in range(len(nested)):
+        for to in range(at, len(nested)):
+            pieces = [(0, "a", "f", nested[:at]), (0, "", "", nested[at:to]), (0, "", "", nested[to:])]
+            assert calls(*pieces) == [("a", "f", nested)]
+
+
 def test_a_call_without_arguments_has_none() -> None:
     for none in ("", "{}"):
         assert calls((0, "a", "f", none), (1, "b", "f", none)) == [("a", "f", "{}"), ("b", "f", "{}")]

@@ -83,7 +83,7 @@ class _Open:
         self._arguments: list[str] = []
         self._length = 0
         self._empty = False  # `{}` came, which may only stand for what is to come
-        self._named_again = False
+        self._named_again = self._repeats = False
         self._carry: Carry | None = None
         self._told = -1  # pieces of its arguments that were handed on; -1: nothing was
 
@@ -113,8 +113,10 @@ class _Open:
         if not self._arguments and arguments.strip() in ("", "{}"):
             self._empty = self._empty or bool(arguments.strip())
             return
-        if self._length and len(arguments) >= self._length and arguments.startswith(said := self._said):
-            arguments = arguments[len(said) :]  # some say in each piece all that was before it
+        if len(arguments) >= self._length and (said := self._said) and arguments.startswith(said):
+            # in each piece all that was before it; where a value can stand, it may be one
+            self._repeats = self._repeats or (said[0] == "{" and said.rstrip()[-1] not in ":[,")
+            arguments = arguments[len(said) :] if self._repeats else arguments
         self._arguments.append(arguments)
         self._length += len(arguments)
         self.whole = arguments.rstrip().endswith("}") and _object(self._said) is not None
