@@ -194,7 +194,7 @@ OSLO, ROME = '{"city":"Oslo"}', '{"city":"Rome"}'
     ],
 )
 async def test_calls_are_told_apart_however_their_blocks_are_numbered(events: list[Any]) -> None:
-    said = [{"type": "message_start", "message": {}}, *events, {"type": "message_stop"}]
+    said: list[Any] = [{"type": "message_start", "message": {}}, *events, {"type": "message_stop"}]
     told = await Wire("anthropic", stream_of("anthropic", said)).stream(call())
     assert content(told) == (ToolUse("a", "weather", OSLO), ToolUse("b", "weather", ROME))
     assert ended(told).reason == "tool_calls"
