@@ -9,6 +9,7 @@ from event_streams import chunk, framed
 from msgspec.structs import replace
 from replaying import Wire, answer, call, carries, content, ended, joined, thinking
 from shared_data import FOLDER, shared
+from spoken import stream_of
 
 from perpend.backends import Call, CallEvent
 from perpend.backends.families import family_named
@@ -159,6 +160,50 @@ async def test_a_whole_message_says_the_same_as_its_stream() -> None:
 def test_why_it_ended(reason: str, meant: str) -> None:
     body = json.dumps({"type": "message", "content": [], "stop_reason": reason}).encode()
     assert ended(Wire("anthropic", body).whole(call())) == CallEnded(meant)  # type: ignore[arg-type]
+
+
+def begun(index: int | None, call_id: str, **given: Any) -> dict[str, Any]:
+    block = {"type": "tool_use", "id": call_id, "name": "weather", **given}
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def piece(index: int | None, text: str) -> dict[str, Any]:
+    delta = {"type": "input_json_delta", "partial_json": text}
+    return {"type": "content_block_delta", "index": index, "delta": delta}
+
+
+OSLO, ROME = '{"city":"Oslo"}', '{"city":"Rome"}'
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [begun(0, "a"), begun(1, "b"), piece(1, ROME[:4]), piece(0, OSLO), piece(1, ROME[4:])],
+        [begun(None, "a"), piece(None, OSLO), begun(None, "b"), piece(None, ROME)],
+        [begun(0, "a"), piece(None, OSLO), begun(1, "b"), piece(None, ROME)],
+        [begun(0, "a"), piece(0, OSLO), begun(0, "b"), piece(0, ROME)],
+        [begun(0, "a", input=OSLO), begun(0, "b", input=ROME)],
+        [begun(None, "a", input=OSLO), begun(None, "b", input={}), piece(None, ROME)],
+        [
+            begun(0, "a", input="{}"),
+            piece(0, OSLO[:3]),
+            piece(0, OSLO),
+            begun(1, "b", input=[]),
+            piece(1, ROME),
+        ],
+    ],
+)
+async def test_calls_are_told_apart_however_their_blocks_are_numbered(events: list[Any]) -> None:
+    said: list[Any] = [{"type": "message_start", "message": {}}, *events, {"type": "message_stop"}]
+    told = await Wire("anthropic", stream_of("anthropic", said)).stream(call())
+    assert content(told) == (ToolUse("a", "weather", OSLO), ToolUse("b", "weather", ROME))
+    assert ended(told).reason == "tool_calls"
+
+
+def test_a_whole_message_needs_no_type() -> None:
+    said = {"role": "assistant", "content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"}
+    told = Wire("anthropic", json.dumps(said).encode()).whole(call())
+    assert (answer(told), ended(told).reason) == ("Hi", "stop")
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,12 @@ OSLO, ROME = '{"city": "Oslo"}', '{"city": "Rome"}'
 def calls(*pieces: Said) -> list[tuple[str, str, str]]:
     """Their ids, names and arguments."""
     whole = CallPieces()
-    told = [whole.add(*piece) for piece in pieces]
+    told = [delta for piece in pieces for delta in whole.add(*piece)]
     found: dict[int, list[str]] = {}
-    for delta in [*told, *whole.rest()]:
-        if delta is not None:
-            call = found.setdefault(delta.index, ["", "", ""])
-            for at, text in enumerate((delta.id, delta.name, delta.arguments)):
-                call[at] += text
+    for delta in [*told, *whole.rest(ended=True)]:
+        call = found.setdefault(delta.index, ["", "", ""])
+        for at, text in enumerate((delta.id, delta.name, delta.arguments)):
+            call[at] += text
     assert [*found] == [*range(len(found))]
     return [(one[0], one[1], one[2]) for one in found.values()]
 
@@ -42,6 +41,13 @@ def calls(*pieces: Said) -> list[tuple[str, str, str]]:
         [(0, "a", "f", OSLO[:5]), (1, "", "", OSLO[5:])],
         [(0, "a", "f", ""), (0, "a", "f", OSLO), (0, "a", "f", "")],
         [(0, "a", "f", OSLO), (0, "a", "f", OSLO)],
+        [(0, "a", "f", OSLO), (0, "", "", OSLO[:5]), (0, "", "", OSLO[5:])],
+        [(0, "a", "f", "{}"), (0, "", "", OSLO[:5]), (0, "", "", OSLO[5:])],
+        [(0, "a", "f", ""), (0, "a", "f", "{}"), (0, "a", "f", OSLO)],
+        [(0, "a", "f", OSLO[:5]), (0, "", "", OSLO[5:]), (0, "", "", OSLO)],
+        [(0, "a", "f", OSLO), (0, "a", "f", "{}")],
+        [(0, "a", "f", OSLO[:1]), (0, "a", "f", OSLO[:7]), (0, "a", "f", OSLO[:7]), (0, "a", "f", OSLO)],
+        [(None, "a", "f", ""), (None, "", "", OSLO[:3]), (None, "", "", OSLO[:9]), (None, "", "", OSLO)],
     ],
 )
 def test_one_call_stays_one(pieces: list[Said]) -> None:
@@ -57,6 +63,7 @@ def test_one_call_stays_one(pieces: list[Said]) -> None:
         [(None, "a", "f", ""), (None, "b", "f", ""), (None, "a", "", OSLO), (None, "b", "", ROME)],
         [(0, "a", "f", ""), (1, "b", "f", ""), (1, "", "", ROME), (0, "", "", OSLO)],
         [(0, "a", "f", ""), (1, "b", "", ""), (0, "x", "", OSLO), (1, "y", "f", ROME)],
+        [(0, "a", "", OSLO[:4]), (1, "b", "", ROME[:4]), (1, "", "f", ROME[4:]), (0, "", "f", OSLO[4:])],
     ],
 )
 def test_two_calls_stay_two(pieces: list[Said]) -> None:
@@ -67,6 +74,45 @@ def test_calls_without_ids_are_told_apart_by_their_arguments() -> None:
     found = calls((None, "", "f", OSLO), (None, "", "f", ROME), (None, "", "g", "{}"))
     assert [call[1:] for call in found] == [("f", OSLO), ("f", ROME), ("g", "{}")]
     assert len({call[0] for call in found}) == 3
+
+
+@pytest.mark.parametrize("index", [None, 0])
+def test_calls_without_ids_whose_arguments_come_later_are_told_apart_by_their_names(
+    index: int | None,
+) -> None:
+    for name in ("f", "g"):
+        found = calls(
+            (index, "", "f", ""), (index, "", "", OSLO), (index, "", name, ""), (index, "", "", ROME)
+        )
+        assert [call[1:] for call in found] == [("f", OSLO), (name, ROME)]
+
+
+def test_an_object_within_one_of_its_kind_is_no_repetition() -> None:
+    nested = '{"n": {"n": 1}}'
+    for at in range(len(nested)):
+        for to in range(at, len(nested)):
+            pieces = [(0, "a", "f", nested[:at]), (0, "", "", nested[at:to]), (0, "", "", nested[to:])]
+            assert calls(*pieces) == [("a", "f", nested)]
+
+
+def test_a_call_without_arguments_has_none() -> None:
+    for none in ("", "{}"):
+        assert calls((0, "a", "f", none), (1, "b", "f", none)) == [("a", "f", "{}"), ("b", "f", "{}")]
+    assert [call[1:] for call in calls((0, "a", "f", "{}"), (0, "b", "f", "{}"))] == [("f", "{}")] * 2
+
+
+def test_calls_come_one_after_the_other_though_their_pieces_alternate() -> None:
+    whole = CallPieces()
+    pieces = [(0, "a", "f", OSLO[:4]), (1, "b", "f", ROME[:4]), (1, "", "", ROME[4:]), (0, "", "", OSLO[4:])]
+    told = [delta for piece in pieces for delta in whole.add(*piece)]
+    assert [delta.index for delta in told] == [0, 0, 1]
+    assert whole.rest(ended=True) == []
+
+
+def test_what_is_cut_is_not_made_whole() -> None:
+    whole = CallPieces()
+    told = [*whole.add(0, "a", "f", "{}"), *whole.add(1, "b", "g", ROME[:4]), *whole.rest(ended=False)]
+    assert [(delta.name, delta.arguments) for delta in told] == [("f", ""), ("g", ROME[:4])]
 
 
 def test_a_call_that_is_never_named_is_told_with_its_arguments() -> None:

@@ -62,11 +62,19 @@ def recordings() -> dict[str, Recording]:
     for wire, path in URLS.items():
         for file in sorted((OWN / "matrix" / wire).iterdir()):
             found[f"{wire}/{file.stem}"] = Recording({}, file.read_bytes(), True, f"http://here{path}")
-    return found
+    return {name: short(recording) for name, recording in found.items()}
 
 
-ALL = recordings()
-STREAMS = [name for name, recording in ALL.items() if recording.streamed]
+def short(recording: Recording) -> Recording:
+    """Without the middle of a long stream, which says nothing new."""
+    events = pieces(recording) if recording.streamed else []
+    if len(events) <= FIRST + LAST:
+        return recording
+    return replace(recording, body=b"".join(events[:FIRST] + events[-LAST:]))
+
+
+FIRST, LAST = 40, 20
+"""Events of a long stream that are tried."""
 
 
 def said(recording: Recording, reads: list[bytes] | None = None) -> Replayed:
@@ -74,12 +82,6 @@ def said(recording: Recording, reads: list[bytes] | None = None) -> Replayed:
     told = replay(recording, reads or [])
     error = told.error and {"code": told.error["code"]}
     return replace(told, tool_calls=[replace(call, id="") for call in told.tool_calls], error=error)
-
-
-@cache
-def whole(name: str) -> Replayed:
-    """What a recording says as it is."""
-    return said(ALL[name])
 
 
 BESIDE = [
@@ -105,6 +107,16 @@ def pieces(recording: Recording) -> list[bytes]:
     )
     body = recording.body.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     return [piece + end for piece in body.split(end) if piece.strip()]
+
+
+ALL = recordings()
+STREAMS = [name for name, recording in ALL.items() if recording.streamed]
+
+
+@cache
+def whole(name: str) -> Replayed:
+    """What a recording says as it is."""
+    return said(ALL[name])
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -238,7 +250,7 @@ WHOLE = [name for name, recording in ALL.items() if recording.status == 200 and 
 def test_a_known_field_that_is_null_never_loses_the_response(name: str) -> None:
     recording, said_, found = changes(name)
     for path, places in found.items():
-        for some in (places, places[:1], places[-1:]):
+        for some in (places, places[:1], places[-1:])[: 1 if len(places) == 1 else 3]:
             before = [(container, key, container[key]) for container, key, _ in some]
             for container, key, _ in some:
                 container[key] = None

@@ -26,6 +26,7 @@ from perpend.types import (
     Text,
     ThinkingDelta,
     Thought,
+    ToolCallDelta,
     ToolUse,
     Usage,
 )
@@ -154,6 +155,12 @@ SUMMARY = [{"type": "summary_text", "text": "h"}, {"type": "summary_text", "text
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
         {"content": [{"type": "reasoning_text", "text": "hm"}]},
         {"content": {"type": "reasoning", "summary": SUMMARY}},
+        {"content": [{"type": "reasoning", "content": SUMMARY}]},
+        {"content": [{"type": "reasoning_content", "reasoning_content": {"text": "hm"}}]},
+        {"summary": SUMMARY},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "hm", "signature": "s"}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": SUMMARY}]},
+        {"reasoning": "hm", "thinking_blocks": [{"type": "thinking", "thinking": "hm"}]},
     ],
 )
 def test_thinking_has_many_names(delta: dict[str, Any]) -> None:
@@ -339,3 +346,15 @@ async def test_the_running_count_of_llama_cpp_counts_thinking() -> None:
     ]
     events = await Wire("openai_chat", "".join(f"data: {line}\n\n" for line in lines).encode()).stream(call())
     assert ended(events).usage == Usage(29, 0, 3, 4)
+
+
+def test_a_call_may_be_the_only_one_that_a_server_knows() -> None:
+    pieces = [{"function_call": {"name": "f", "arguments": text}} for text in ('{"a": ', "1}")]
+    (told,) = [event for event in joined(read(*pieces)) if isinstance(event, ToolCallDelta)]
+    assert (told.name, told.arguments) == ("f", '{"a": 1}')
+
+
+def test_a_refusal_after_a_thought_is_the_answer() -> None:
+    asked = call(family_named("qwen3"), thinking_tokens=0, effort="none")
+    told = read({"reasoning": "hm"}, {"refusal": "No."}, provider=providers()["vllm"], asked=asked)
+    assert (thinking(told), answer(told)) == ("hm", "No.")

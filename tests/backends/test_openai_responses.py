@@ -219,6 +219,7 @@ async def test_kinds_of_items_and_events_that_nobody_knows_are_passed_over() -> 
     assert events[0] == AnswerDelta("a", 0)
 
 
+THOUGHT_NAMES = ("reasoning_text", "reasoning", "reasoning_summary", "reasoning_content", "thinking")
 PART = {"type": "output_text", "text": "Four."}
 MESSAGE = {"type": "message", "id": "m1", "content": [PART]}
 THOUGHT: dict[str, Any] = {
@@ -290,6 +291,64 @@ async def test_what_did_not_come_in_pieces_is_read_from_what_ends_it(events: lis
     assert [part for part in parts if isinstance(part, ToolUse)] == (
         [ToolUse("c1", "add", '{"a": 2}')] if "function_call" in said else []
     )
+
+
+ITEM = {"type": "reasoning", "id": "r1"}
+BEGUN = {"type": "response.output_item.added", "output_index": 0, "item": ITEM}
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        *([{"type": f"response.{name}.delta", "output_index": 0, "delta": "hm"}] for name in THOUGHT_NAMES),
+        *([{"type": f"response.{name}.done", "output_index": 0, "text": "hm"}] for name in THOUGHT_NAMES),
+        *(
+            [{"type": "response.content_part.done", "output_index": 0, "part": {"type": kind, "text": "hm"}}]
+            for kind in ("reasoning_text", "reasoning", "thinking", "summary_text")
+        ),
+        [
+            BEGUN,
+            {"type": "response.content_part.done", "output_index": 0, "part": {"type": "text", "text": "hm"}},
+        ],
+        *(
+            [{"type": "response.output_item.done", "output_index": 0, "item": {**ITEM, **said}}]
+            for said in (
+                {"content": [{"type": "reasoning_text", "text": ""}], "summary": [{"text": "hm"}]},
+                {"content": "hm"},
+                {"content": [{"type": "thinking", "thinking": "hm"}]},
+                {"summary": ["h", "m"]},
+                {"reasoning_content": "hm"},
+                {"text": "hm"},
+                {"type": "message", "content": [{"type": "reasoning_text", "text": "hm"}]},
+            )
+        ),
+    ],
+)
+async def test_thinking_has_many_names(events: list[Any]) -> None:
+    said = {"type": "response.output_text.delta", "output_index": 1, "delta": "Four."}
+    told = await stream(*events, said, BARE)
+    assert (thinking(told).replace("\n", ""), answer(told)) == ("hm", "Four.")
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ({"type": "response.completed"}, "stop"),
+        ({"type": "response.done", "response": {"status": "completed"}}, "stop"),
+        ({"type": "response.incomplete", "response": {}}, "length"),
+    ],
+)
+async def test_an_event_that_ends_a_response_says_how(last: Any, reason: str) -> None:
+    told = await stream({"type": "response.output_text.delta", "delta": "Four."}, last)
+    assert (answer(told), ended(told).reason) == ("Four.", reason)
+
+
+async def test_a_call_that_is_whole_from_its_beginning_is_told_once() -> None:
+    added = {"type": "response.output_item.added", "output_index": 0, "item": CALL}
+    piece = {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": CALL["arguments"]}
+    done = {"type": "response.output_item.done", "output_index": 0, "item": CALL}
+    for events in ([added, BARE], [added, piece, done, BARE]):
+        assert content(await stream(*events)) == (ToolUse("c1", "add", '{"a": 2}'),)
 
 
 async def test_the_parts_of_a_summary_are_told_apart_however_they_come() -> None:

@@ -1,11 +1,11 @@
 """Thoughts are told apart from answers on every wire alike, streamed and whole, wherever a server left them."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from replaying import Wire, answer, call, ended, joined, thinking
+from spoken import WIRES, Pieces, stream_of
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.families import family_of
@@ -14,103 +14,6 @@ from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta
 
-Pieces = list[tuple[str, str]]
-"""`thought` or `text`, and what is said."""
-
-
-def chat(pieces: Pieces, *, whole: bool) -> list[Any]:
-    if whole:
-        message = {"reasoning_content": said(pieces, "thought"), "content": said(pieces, "text")}
-        return [{"choices": [{"message": message, "finish_reason": "stop"}]}]
-    names = {"thought": "reasoning_content", "text": "content"}
-    deltas = [{"choices": [{"delta": {names[kind]: text}}]} for kind, text in pieces]
-    return [*deltas, {"choices": [{"delta": {}, "finish_reason": "stop"}]}]
-
-
-def responses(pieces: Pieces, *, whole: bool) -> list[Any]:
-    part = {"type": "output_text", "text": said(pieces, "text")}
-    items: list[Any] = [{"type": "message", "content": [part]}]
-    if thought := said(pieces, "thought"):
-        items.insert(0, {"type": "reasoning", "summary": [{"type": "summary_text", "text": thought}]})
-    response = {"status": "completed", "output": items}
-    if whole:
-        return [response]
-    names = {"thought": ("reasoning_summary_text", 0), "text": ("output_text", len(items) - 1)}
-    deltas = [
-        {"type": f"response.{names[kind][0]}.delta", "output_index": names[kind][1], "delta": text}
-        for kind, text in pieces
-    ]
-    return [*deltas, {"type": "response.completed", "response": response}]
-
-
-def anthropic(pieces: Pieces, *, whole: bool) -> list[Any]:
-    names = {"thought": "thinking", "text": "text"}
-    if whole:
-        blocks = [
-            {"type": names[kind], names[kind]: said(pieces, kind)} for kind in names if said(pieces, kind)
-        ]
-        return [{"type": "message", "content": blocks, "stop_reason": "end_turn"}]
-    deltas = [
-        {"type": "content_block_delta", "index": 0, "delta": {names[kind]: text}} for kind, text in pieces
-    ]
-    return [
-        {"type": "message_start", "message": {}},
-        *deltas,
-        {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
-        {"type": "message_stop"},
-    ]
-
-
-def gemini(pieces: Pieces, *, whole: bool) -> list[Any]:
-    parts = [{"text": text, "thought": kind == "thought"} for kind, text in pieces]
-    events = [{"candidates": [{"content": {"parts": [part]}}]} for part in parts]
-    last = {"candidates": [{"finishReason": "STOP"}]}
-    return (
-        [{"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}]
-        if whole
-        else [*events, last]
-    )
-
-
-def cohere(pieces: Pieces, *, whole: bool) -> list[Any]:
-    names = {"thought": "thinking", "text": "text"}
-    chunks = [{"type": names[kind], names[kind]: text} for kind, text in pieces]
-    if whole:
-        return [{"message": {"content": chunks}, "finish_reason": "COMPLETE"}]
-    events = [{"type": "content-delta", "delta": {"message": {"content": chunk}}} for chunk in chunks]
-    return [*events, {"type": "message-end", "delta": {"finish_reason": "COMPLETE"}}]
-
-
-def dashscope(pieces: Pieces, *, whole: bool) -> list[Any]:
-    events: list[Any] = chat(pieces, whole=whole)
-    for event in events:
-        for choice in event["choices"]:
-            choice["message"] = choice.pop("delta", choice.get("message"))
-    return [{"output": event} for event in events]
-
-
-def ollama(pieces: Pieces, *, whole: bool) -> list[Any]:
-    names = {"thought": "thinking", "text": "content"}
-    if whole:
-        return [{"message": {names[kind]: said(pieces, kind) for kind in names}, "done": True}]
-    lines = [{"message": {names[kind]: text}, "done": False} for kind, text in pieces]
-    return [*lines, {"message": {"content": ""}, "done": True}]
-
-
-def said(pieces: Pieces, kind: str) -> str:
-    return "".join(text for what, text in pieces if what == kind)
-
-
-WIRES: dict[str, Callable[..., list[Any]]] = {
-    "openai_chat": chat,
-    "openai_responses": responses,
-    "anthropic": anthropic,
-    "gemini": gemini,
-    "cohere": cohere,
-    "dashscope": dashscope,
-    "ollama": ollama,
-}
-"""Those that answer in messages: what is completed from a prompt has its thought cut off by us."""
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")
 
 
@@ -120,9 +23,7 @@ async def events(
     bodies = [json.dumps(event).encode() for event in WIRES[wire](pieces, whole=whole)]
     if whole:
         return joined(Wire(wire, bodies[0], provider=at).whole(asked))
-    lines = wire == "ollama"
-    stream = b"".join(body + b"\n" if lines else b"data: " + body + b"\n\n" for body in bodies)
-    return joined(await Wire(wire, stream, provider=at).stream(asked))
+    return joined(await Wire(wire, stream_of(wire, bodies), provider=at).stream(asked))
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["streamed", "whole"])
@@ -171,9 +72,7 @@ async def test_an_error_in_the_place_of_a_stream_is_told(wire: str, body: Any) -
 @pytest.mark.parametrize("wire", WIRES)
 async def test_an_error_with_nothing_in_it_is_none(wire: str, said: Any) -> None:
     bodies = [{**event, "error": said} for event in WIRES[wire]([("text", "Hi")], whole=False)]
-    lines = [json.dumps(body).encode() for body in bodies]
-    stream = b"\n".join(lines) if wire == "ollama" else b"".join(b"data: " + line + b"\n\n" for line in lines)
-    assert answer(await Wire(wire, stream).stream(THINKS)) == "Hi"
+    assert answer(await Wire(wire, stream_of(wire, bodies)).stream(THINKS)) == "Hi"
 
 
 HALVES = "😀".encode("utf-16-be")
@@ -197,6 +96,12 @@ async def test_half_a_letter_alone_loses_nothing_else(wire: str) -> None:
 
 
 OFF = call(family_of("qwen3-8b"), thinking_tokens=0, effort="none")
+OFFS = {
+    "openai_responses": call(family_of("gpt-5.1"), thinking_tokens=0, effort="none"),
+    "anthropic": call(family_of("claude-sonnet-4-5"), thinking_tokens=0, effort="none"),
+    "gemini": call(family_of("gemini-2.5-flash"), thinking_tokens=0, effort="none"),
+}
+"""By wires whose models are their vendor's."""
 AT_VLLM = providers()["vllm"]
 
 
@@ -223,9 +128,41 @@ class TestThinkingIsOff:
         assert thinking(self.spoken(("thought", "So"), asked=THINKS)) == "So"
 
     @pytest.mark.parametrize("whole", [False, True])
-    @pytest.mark.parametrize(("wire", "at"), [("openai_chat", AT_VLLM), ("ollama", "here")])
-    async def test_it_is_told_once_on_wires_that_switch_it_off(
-        self, wire: str, at: str | Provider, whole: bool
-    ) -> None:
-        told = await events(wire, [("thought", "Paris")], whole=whole, asked=OFF, at=at)
-        assert (thinking(told), answer(told), ended(told).reason) == ("", "Paris", "stop")
+    @pytest.mark.parametrize("wire", WIRES)
+    async def test_it_is_told_and_counted_once_on_every_wire(self, wire: str, whole: bool) -> None:
+        asked = OFFS.get(wire, OFF)
+        for pieces in ([("thought", "Par"), ("thought", "is")], [("thought", "Paris"), ("text", "\n")]):
+            told = await events(wire, pieces, whole=whole, asked=asked, at=AT_VLLM)
+            assert (thinking(told), answer(told), ended(told).reason) == ("", "Paris", "stop")
+        told = await events(
+            wire, [("thought", "So"), ("text", "Paris")], whole=whole, asked=asked, at=AT_VLLM
+        )
+        assert (thinking(told), answer(told)) == ("So", "Paris")
+
+    @pytest.mark.parametrize(
+        ("wire", "counts"),
+        [
+            ("gemini", {"usageMetadata": {"promptTokenCount": 9, "thoughtsTokenCount": 6}}),
+            (
+                "anthropic",
+                {
+                    "type": "message_delta",
+                    "usage": {"output_tokens": 6, "output_tokens_details": {"thinking_tokens": 6}},
+                },
+            ),
+            (
+                "openai_chat",
+                {
+                    "choices": [],
+                    "usage": {"completion_tokens": 6, "completion_tokens_details": {"reasoning_tokens": 6}},
+                },
+            ),
+        ],
+    )
+    async def test_its_tokens_are_the_answers(self, wire: str, counts: Any) -> None:
+        said = [*WIRES[wire]([("thought", "Paris")], whole=False)]
+        said.insert(-1, counts)
+        told = await Wire(wire, stream_of(wire, said), provider=AT_VLLM).stream(OFFS.get(wire, OFF))
+        usage = ended(told).usage
+        assert usage is not None
+        assert (usage.thinking, usage.answer) == (0, 6)

@@ -51,7 +51,7 @@ def test_one_body_in_the_place_of_a_stream_is_given_whole(body: bytes, data: st.
     parser = SSEParser()
     assert not any(parser.feed(piece) for piece in pieces)
     assert parser.whole
-    assert parser.close() == [body.lstrip()]
+    assert parser.close() == [body.strip().strip(b"[]")]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 99])

@@ -5,7 +5,7 @@ A signature is carried as it came. A redacted thought is carried as its whole bl
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -19,22 +19,14 @@ from perpend.backends.http import Framing
 from perpend.backends.knobs import granted
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, relay, why
+from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.reasons import REASONS, Reason, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
 from perpend.types import CallEnded, Usage
 
 _VERSION = "2023-06-01"
-_REASONS: dict[str, Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop_sequence",
-    "max_tokens": "length",
-    "tool_use": "tool_calls",
-    "refusal": "content_filter",
-    "model_context_window_exceeded": "length",
-    "pause_turn": "length",  # a server's own tools took too long: the turn isn't at its end
-}
 _NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k")
 
 
@@ -159,7 +151,8 @@ class _Event(Struct):
     """A streamed event, or a whole message: that has a content of its own."""
 
     type: str = ""
-    index: int = 0
+    index: int | None = None
+    """Of its block; None: the last that began."""
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
@@ -177,37 +170,35 @@ class _MessageReading(Reading[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False
-        self._reason: str | None = None
+        self._reason: Reason | None = None
         self._model: str | None = None
         self._counts: dict[str, int] = {}
+        self._at = -1
+        """The last block that began."""
         self._tools: set[int] = set()
         """Blocks that are tool calls."""
-        self._inputs: dict[int, str] = {}
-        """Of tool calls that have no arguments yet: what their beginning gave, by their block's index."""
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
         match event.type:
             case "content_block_delta" if event.delta is not None:
-                self._delta(event.index, event.delta, batch)
+                self._delta(self._at if event.index is None else event.index, event.delta, batch)
             case "content_block_start" if event.content_block is not None:
                 self._block(event.index, event.content_block, batch)
-            case "content_block_stop":
-                self._close(event.index, batch)
             case "message_start" if event.message is not None:
                 self._begun = True
                 self._model = event.message.model
                 self._count(event.message.usage)
             case "message_delta":
-                self._reason = (event.delta and event.delta.stop_reason) or self._reason
+                self._stop(event.delta and event.delta.stop_reason)
                 self._count(event.usage)
             case "message_stop":
                 self.done = True
-            case "message":
+            case "message" | "" if event.content or event.stop_reason:
                 self._begun = True
-                for index, block in enumerate(event.content):
-                    self._block(index, block, batch)
-                    self._close(index, batch)
-                self._model, self._reason = event.model, event.stop_reason
+                for block in event.content:
+                    self._block(None, block, batch)
+                self._model = event.model
+                self._stop(event.stop_reason)
                 self._count(event.usage)
             case "error":
                 self.fail(event.error)
@@ -216,24 +207,23 @@ class _MessageReading(Reading[_Event]):
             case _:  # ping, and what is yet to be invented
                 pass
 
-    def rest(self) -> list[CallEvent]:
-        batch: list[CallEvent] = []
-        for index in [*self._inputs]:
-            self._close(index, batch)
-        return [*batch, *super().rest()]
-
     def end(self) -> CallEnded | None:
-        reason = why(self._reason)
-        if reason is None and self.done and self._begun:
-            reason = "end_turn"
+        reason = self._reason or ("stop" if self.done and self._begun else None)
+        if reason == "stop" and self.speech.calls.count:
+            reason = "tool_calls"
         if reason is None:
             return None
-        meant = _REASONS.get(reason, "stop")
-        if meant == "stop" and self.speech.calls.count:
-            meant = "tool_calls"
-        return CallEnded(meant, self._usage(), self._model, self._counts.get("written", 0))
+        return CallEnded(reason, self._usage(), self._model, self._counts.get("written", 0))
 
-    def _block(self, index: int, block: _Block, batch: list[CallEvent]) -> None:
+    def _stop(self, word: str | None) -> None:
+        if (said := why(word)) is not None:
+            self._reason = REASONS.get(said, "stop")
+            if self._reason is None:
+                self.fail(word)
+
+    def _block(self, index: int | None, block: _Block, batch: list[CallEvent]) -> None:
+        self._begun = True
+        self._at = self._at + 1 if index is None else index
         match block.type:
             case "thinking":
                 if block.thinking:
@@ -247,9 +237,8 @@ class _MessageReading(Reading[_Event]):
                 if block.text:
                     self.speech.answer(block.text, batch)
             case "tool_use":
-                self._tools.add(index)
-                self._inputs[index] = arguments_text(block.input)
-                self.speech.call(batch, index, block.id, block.name, "")
+                self._tools.add(self._at)
+                self.speech.call(batch, self._at, block.id, block.name, arguments_text(block.input))
             case _:  # tools that the vendor runs itself: none is asked for
                 pass
 
@@ -261,12 +250,7 @@ class _MessageReading(Reading[_Event]):
         elif delta.signature:
             self.carried(delta.signature, batch)
         elif delta.partial_json and index in self._tools:
-            self._inputs.pop(index, None)  # the pieces are all of it
             self.speech.call(batch, index, "", "", delta.partial_json)
-
-    def _close(self, index: int, batch: list[CallEvent]) -> None:
-        if (given := self._inputs.pop(index, None)) is not None:
-            self.speech.call(batch, index, "", "", given or "{}")
 
     def _count(self, usage: _Usage | None) -> None:
         """Counts are totals so far; a later event may leave out what hasn't changed, or have it as 0."""

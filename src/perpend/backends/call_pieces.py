@@ -1,5 +1,7 @@
 """Tool calls put together from their pieces, however a server numbers and names them."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Raw
 
@@ -7,41 +9,57 @@ from perpend.types import Carry, ToolCallDelta, new_id
 
 
 class CallPieces:
-    """A call is handed on once it has a name; until then its arguments wait for it."""
+    """A call is handed on once it has a name and those before it are whole; until then its arguments wait."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self._calls: list[_Open] = []
+        self._told = 0
+        """So many of them are whole, and were handed on."""
         self._open: dict[int, _Open] = {}
         self._by_id: dict[str, _Open] = {}
-        self._waiting: dict[int, _Open] = {}
         self._last: _Open | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self._calls)
 
     def add(
         self, index: int | None, call_id: str, name: str, arguments: str, carry: Carry | None = None
-    ) -> ToolCallDelta | None:
+    ) -> list[ToolCallDelta]:
         """What came with a piece: servers leave out its index, id or name, change it, or say it again."""
         call = self._belongs(index, call_id, name)
-        if call is not None and call.says_again(call_id, arguments):
-            return None
-        if call is None or call.over(call_id, name, arguments, numbered=index is not None):
+        if call is None or call.over(call_id, name, arguments.strip(), numbered=index is not None):
+            name = name or (call.name if call is not None else "")
             call = _Open(self.count)
-            self.count += 1
+            self._calls.append(call)
+            call_id = "" if call_id in self._by_id else call_id
         if index is not None:
             self._open[index] = call
         self._last = call
         if call_id:
             self._by_id[call_id] = call
-        piece = call.take(call_id, name, arguments, carry)
-        if piece is None:
-            self._waiting[call.number] = call
-        else:
-            self._waiting.pop(call.number, None)
-        return piece
+        call.take(call_id, name, arguments, carry)
+        return self._ready()
 
-    def rest(self) -> list[ToolCallDelta]:
-        """What waited for a name in vain."""
-        waiting, self._waiting = self._waiting.values(), {}
-        return [call.first() for call in waiting if call.said]
+    def rest(self, *, ended: bool) -> list[ToolCallDelta]:
+        """What waited in vain. `ended`: no arguments are none, and aren't still to come."""
+        waiting = self._calls[self._told :]
+        if ended:
+            for call in waiting:
+                call.end()
+        return [delta for call in waiting if (delta := call.news()) is not None]
+
+    def _ready(self) -> list[ToolCallDelta]:
+        ready: list[ToolCallDelta] = []
+        for call in self._calls[self._told :]:
+            if not call.name:
+                break
+            if (delta := call.news()) is not None:
+                ready.append(delta)
+            if not call.whole:
+                break
+            self._told += 1
+        return ready
 
     def _belongs(self, index: int | None, call_id: str, name: str) -> "_Open | None":
         """To which call a piece does, as far as its numbers tell."""
@@ -57,51 +75,77 @@ class CallPieces:
 
 class _Open:
     def __init__(self, number: int) -> None:
-        self.number = number
         self.name = ""
+        self.whole = False
+        """Its arguments are an object: nothing can follow."""
+        self._number = number
         self._id = ""
         self._arguments: list[str] = []
-
-    def take(self, call_id: str, name: str, arguments: str, carry: Carry | None) -> ToolCallDelta | None:
-        self._arguments.append(arguments)
-        self._id = self._id or call_id
-        if self.name:
-            return ToolCallDelta(self.number, arguments=arguments, carry=carry)
-        self.name = name
-        return self.first(carry) if name else None
-
-    def first(self, carry: Carry | None = None) -> ToolCallDelta:
-        call_id = self._id or new_id("call")
-        return ToolCallDelta(self.number, call_id, self.name, self.said, carry=carry)
+        self._length = 0
+        self._empty = False  # `{}` came, which may only stand for what is to come
+        self._named_again = self._repeats = False
+        self._carry: Carry | None = None
+        self._told = -1  # pieces of its arguments that were handed on; -1: nothing was
 
     def over(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
         """What follows begins another call, though it may have this one's number.
 
         A new id alone doesn't: servers make one for each piece. A name does, where this call has all its arguments.
         """
-        if not (name and self.name):
+        if not name:
+            return self._named_again and bool(arguments)
+        if not self.name:
             return False
         another = bool(call_id and self._id and call_id != self._id)
-        if self._whole():
-            return another or bool(arguments)
+        if self.whole or (self._empty and not self._arguments):
+            if call_id and not another:
+                return self.whole and _object(arguments) not in (None, {}, _object(self._said))
+            return another or name != self.name or arguments not in ("", self._said)
         return (another and not numbered) or (name != self.name and (another or not call_id))
 
-    def says_again(self, call_id: str, arguments: str) -> bool:
-        """All of it, once it is there."""
-        return bool(call_id) and call_id == self._id and arguments == self.said and self._whole()
+    def take(self, call_id: str, name: str, arguments: str, carry: Carry | None) -> None:
+        self._named_again = self.whole and bool(name) and not call_id
+        self._id = self._id or call_id
+        self.name = self.name or name
+        self._carry = carry or self._carry
+        if self.whole:
+            return
+        if not self._arguments and arguments.strip() in ("", "{}"):
+            self._empty = self._empty or bool(arguments.strip())
+            return
+        if len(arguments) >= self._length and (said := self._said) and arguments.startswith(said):
+            # in each piece all that was before it; where a value can stand, it may be one
+            self._repeats = self._repeats or (said[0] == "{" and said.rstrip()[-1] not in ":[,")
+            arguments = arguments[len(said) :] if self._repeats else arguments
+        self._arguments.append(arguments)
+        self._length += len(arguments)
+        self.whole = arguments.rstrip().endswith("}") and _object(self._said) is not None
+
+    def end(self) -> None:
+        if not self._arguments and self.name:
+            self._arguments.append("{}")
+
+    def news(self) -> ToolCallDelta | None:
+        """What wasn't handed on."""
+        first, said = self._told < 0, "".join(self._arguments[max(0, self._told) :])
+        if not (said or self._carry or (first and self.name)):
+            return None
+        self._told = len(self._arguments)
+        carry, self._carry = self._carry, None
+        if first:
+            return ToolCallDelta(self._number, self._id or new_id("call"), self.name, said, carry=carry)
+        return ToolCallDelta(self._number, arguments=said, carry=carry)
 
     @property
-    def said(self) -> str:
+    def _said(self) -> str:
         return "".join(self._arguments)
 
-    def _whole(self) -> bool:
-        if not (self._arguments and self._arguments[-1].rstrip().endswith("}")):
-            return False
-        try:
-            msgspec.json.decode(self.said)
-        except ValueError:
-            return False
-        return True
+
+def _object(arguments: str) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(arguments, type=dict[str, Any])
+    except (ValueError, RecursionError):
+        return None
 
 
 def arguments_text(given: Raw | None) -> str:

@@ -8,21 +8,15 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.knobs import asks_of, steered
-from perpend.backends.openai_chat_events import CallPiece, Chunk, Function, Reason
+from perpend.backends.openai_chat_events import CallPiece, Chunk, Function
 from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged, relay, why
+from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reasons import REASONS, Reason, why
+from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
 from perpend.types import CallEnded, Usage
-
-_REASONS: dict[str, Reason] = {
-    "COMPLETE": "stop",
-    "STOP_SEQUENCE": "stop_sequence",
-    "MAX_TOKENS": "length",
-    "TOOL_CALL": "tool_calls",
-}
-"""Any other word is a failure."""
 
 
 class Cohere:
@@ -83,6 +77,7 @@ class _Event(Struct):
     """Of a response that wasn't streamed, or what is wrong."""
     finish_reason: str | None = None
     usage: _Usage | None = None
+    error: Any = None
 
 
 _EVENTS = Decoders(_Event)
@@ -96,18 +91,20 @@ class CohereReading(Reading[_Event]):
         self._usage: _Usage | None = None
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
-        if isinstance(event.message, str):
-            self.fail(event.message)
-            return
-        delta = event.delta or _Delta(event.message, event.finish_reason, event.usage)
+        for wrong in (event.error, event.message if isinstance(event.message, str) else None):
+            if says(wrong):
+                self.fail(wrong)
+                return
+        said = event.message if isinstance(event.message, _Message) else None
+        delta = event.delta or _Delta(said, event.finish_reason, event.usage)
         self._usage = merged(self._usage, delta.usage)
         if delta.message is not None:
             self._begun = True
             self._said(delta.message, event.index, batch)
         if (word := why(delta.finish_reason)) is not None:
-            self._reason = _REASONS.get(word)
+            self._reason = REASONS.get(word)
             if self._reason is None:
-                self.fail(delta.error or word)
+                self.fail(delta.error or delta.finish_reason)
         self.done = self.done or event.type == "message-end"
 
     def end(self) -> CallEnded | None:

@@ -73,6 +73,7 @@ class _Event(Struct):
     usage: _Usage | None = None
     code: str | None = None
     message: str | None = None
+    error: Any = None
 
 
 _EVENTS = Decoders(_Event)
@@ -100,6 +101,7 @@ class DashScopeReading(Reading[_Event]):
             ]
         elif event.code:
             chat.error = {"message": event.message, "code": event.code}
+        chat.error = chat.error or event.error
         self._chat.take(chat, batch)
         self.failure = self._chat.failure
 

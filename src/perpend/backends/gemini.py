@@ -5,7 +5,7 @@ A signature is carried as it came: on a tool call, on text, or on an empty last 
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -17,34 +17,12 @@ from perpend.backends.gemini_request import gemini_asks, gemini_left_out, reques
 from perpend.backends.knobs import granted
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged, relay, why
+from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reasons import REASONS, Reason, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
 from perpend.types import CallEnded, Carried, Usage, new_id
-
-_REASONS: dict[str, Literal["stop", "length", "content_filter"]] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "length",
-    **dict.fromkeys(
-        (
-            "SAFETY",
-            "RECITATION",
-            "BLOCKLIST",
-            "PROHIBITED_CONTENT",
-            "SPII",
-            "IMAGE_SAFETY",
-            "IMAGE_PROHIBITED_CONTENT",
-            "IMAGE_RECITATION",
-            "ESCALATION",
-            "MODEL_ARMOR",
-            "LANGUAGE",
-        ),
-        "content_filter",
-    ),
-}
-"""The others, such as MALFORMED_FUNCTION_CALL, are failures."""
-_NOT_YET = "FINISH_REASON_UNSPECIFIED"
 
 
 class Gemini:
@@ -145,7 +123,7 @@ class _ResponseReading(Reading[_Response]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _RESPONSES, Speech(call, provider))
         self._begun = False
-        self._reason: str | None = None
+        self._reason: Reason | None = None
         self._blocked = False
         self._model: str | None = None
         self._usage: _Usage | None = None
@@ -165,19 +143,18 @@ class _ResponseReading(Reading[_Response]):
         if candidate.content is not None:
             for part in candidate.content.parts:
                 self._part(part, batch)
-        if (reason := why(candidate.finish_reason)) not in (None, _NOT_YET):
-            self._reason = reason
-            if reason not in _REASONS:
-                self.fail(f"{reason} {candidate.finish_message or ''}".strip())
+        if (word := why(candidate.finish_reason)) is not None:
+            self._reason = REASONS.get(word)
+            if self._reason is None:
+                self.fail(f"{candidate.finish_reason} {candidate.finish_message or ''}".strip())
 
     def end(self) -> CallEnded | None:
-        if self._reason is None and self._blocked:
-            return CallEnded("content_filter", self._counted(), self._model)
-        if self._reason is None and not (self.done and self._begun):
-            return None
-        reason = _REASONS[self._reason or "STOP"]
+        reason = self._reason or ("content_filter" if self._blocked else None)
+        reason = reason or ("stop" if self.done and self._begun else None)
         if reason == "stop" and self.speech.calls.count:
-            return CallEnded("tool_calls", self._counted(), self._model)
+            reason = "tool_calls"
+        if reason is None:
+            return None
         return CallEnded(reason, self._counted(), self._model)
 
     def _part(self, part: _Part, batch: list[CallEvent]) -> None:

@@ -104,6 +104,11 @@ def _text(value: Any) -> Any:
     return _ABSENT
 
 
+def text_in(value: Any) -> str:
+    """Of a text, or a part or a list of parts in any shape."""
+    return "" if (text := _text(value)) is _ABSENT else text
+
+
 def _float(value: Any) -> Any:
     try:
         return _ABSENT if isinstance(value, bool) else float(value)

@@ -1,12 +1,16 @@
 """Newline-delimited JSON from bytes that come in any pieces."""
 
-from perpend.backends.sse import BOM, MOST_BODY, MOST_BYTES
+from perpend.backends.sse import BOM, MOST_BODY, MOST_BYTES, objects
+
+_DATA = b"data:"
+"""Begins the lines of a server that sends events."""
 
 
 class LineParser:
     """Feed it reads, get the lines that they complete. Raises ValueError for one without an end.
 
-    A first line that only opens an object begins one body in the place of a stream: it is given whole.
+    A first line that only opens an object, or begins a list, begins one body in the place of a stream: it is given
+    whole, or the events in it.
     """
 
     def __init__(self) -> None:
@@ -21,17 +25,19 @@ class LineParser:
         *lines, self._rest = (b"", data) if self.whole else data.split(b"\n")
         if len(self._rest) > (MOST_BODY if self.whole else MOST_BYTES):
             raise ValueError(f"a line has more than {MOST_BYTES} bytes")
-        return [line for line in lines if line.strip()]
+        return [line.removeprefix(_DATA) for line in lines if line.strip()]
 
     def close(self) -> list[bytes]:
         """A last line without its newline."""
-        line, self._rest = self._rest.removeprefix(BOM).strip(), b""
-        return [line] if line else []
+        rest, self._rest = self._rest.removeprefix(BOM).strip().removeprefix(_DATA), b""
+        said = objects(rest) if rest else []
+        self.whole = self.whole and len(said) == 1
+        return said
 
     def _begin(self, data: bytes) -> bytes:
         """What is there of the body, less what may stand before it."""
         body = data.removeprefix(BOM).lstrip()
         line, end, _ = body.partition(b"\n")
         if end:
-            self._begun, self.whole = True, line.strip() == b"{"
+            self._begun, self.whole = True, line.strip() == b"{" or line.startswith(b"[")
         return body

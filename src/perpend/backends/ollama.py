@@ -16,6 +16,7 @@ from perpend.backends.options import with_options
 from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reasons import REASONS, why
 from perpend.backends.refusals import says
 from perpend.backends.sampling import Words, drawing
 from perpend.backends.speech import Speech
@@ -227,9 +228,10 @@ class _LineReading(Reading[_Line]):
             return None
         last = self._last
         usage = None if last.eval_count is None else Usage(last.prompt_eval_count, answer=last.eval_count)
-        if last.done_reason == "length":
-            return CallEnded("length", usage, last.model)
-        return CallEnded("tool_calls" if self.speech.calls.count else "stop", usage, last.model)
+        reason = REASONS.get(why(last.done_reason) or "stop") or "stop"
+        if reason == "stop" and self.speech.calls.count:
+            reason = "tool_calls"
+        return CallEnded(reason, usage, last.model)
 
 
 backends.register("ollama")(Ollama)

@@ -14,8 +14,6 @@ from perpend.backends.contract import Call, CallEvent, Upstream, append_text, ba
 from perpend.backends.knobs import asks_of, steered
 from perpend.backends.openai_chat_events import (
     EVENTS,
-    FAILURES,
-    REASONS,
     ChatUsage,
     Choice,
     Chunk,
@@ -23,7 +21,6 @@ from perpend.backends.openai_chat_events import (
     Details,
     Event,
     Function,
-    Reason,
     failure_of,
     logprobs_in,
 )
@@ -31,7 +28,8 @@ from perpend.backends.openai_chat_request import chat_body, chat_left_out, enfor
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.reading import Reading, merged, relay
-from perpend.backends.refusals import failure, refusal
+from perpend.backends.reasons import REASONS, Reason
+from perpend.backends.refusals import failure, malformed, refusal
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, TokenLogprob, Weighed
@@ -127,13 +125,14 @@ class ChatReading(Reading[Event]):
                 self._end(word, choice)
         if event.error or event.choices is None:
             self.failure = failure_of(event, streamed=True) or self.failure
-            self._aside = event.message or self._aside
 
-    def whole(self, body: bytes) -> list[CallEvent]:
-        """The events of a response that wasn't streamed. Raises UpstreamError."""
-        events = self._decoded(self._objects(body))
-        event = events[0] if events else Event()
-        if (failed := self.failure or failure_of(event, streamed=False)) is not None:
+    def one(self, body: bytes) -> list[CallEvent]:
+        """What a response says that is one object. Raises UpstreamError."""
+        try:
+            event = self.mended(body, EVENTS.one)
+        except ValueError as error:
+            raise malformed(self._origin, error) from error
+        if (failed := failure_of(event, streamed=False)) is not None:
             raise failed
         choices = event.choices or event.outputs
         if event.choices is None and not choices:
@@ -149,9 +148,7 @@ class ChatReading(Reading[Event]):
         if self._weighs and choice.logprobs:
             self._weigh(choice.logprobs, message, batch)
         self._end(choice.ended or "stop", choice)
-        if self.failure is not None:
-            raise self.failure
-        return [*batch, *self.rest(), self.ended(self._origin)]
+        return batch
 
     def rest(self) -> list[CallEvent]:
         batch = super().rest()
@@ -164,9 +161,7 @@ class ChatReading(Reading[Event]):
         if reason is None:
             return None
         counts = self._usage and self._usage.counts(self._provider.thinking_in_output)
-        if counts is not None and self.speech.turned:
-            counts = replace(counts, thinking=0, answer=counts.output)
-        elif counts is not None and not counts.thinking and self._thought < counts.answer:
+        if counts is not None and not counts.thinking and self._thought < counts.answer:
             counts = replace(counts, thinking=self._thought, answer=counts.answer - self._thought)
         if reason == "stop":
             calls = self.speech.calls.count
@@ -191,15 +186,15 @@ class ChatReading(Reading[Event]):
             self._unsaid = []
 
     def _end(self, word: str, choice: Choice) -> None:
-        if word in FAILURES:
-            self.failure = self.failure or failure("the server failed in the middle", word)
         self._reason = REASONS.get(word, "stop")
+        if self._reason is None:
+            self.failure = self.failure or failure("the server failed in the middle", word)
         if self._reason == "stop" and choice.stop_reason in self._call.sampling.stop:
             self._reason = "stop_sequence"
 
     def _take(self, delta: Delta, batch: list[CallEvent], *, whole: bool = False) -> None:
         speech = self.speech
-        thinking = delta.reasoning_content or delta.reasoning or delta.reasoning_text or delta.thinking
+        thinking = delta.reasoning_content or delta.reasoning or delta.other_thought
         if delta.reasoning_details:
             said = self._details.take(delta.reasoning_details)
             thinking = thinking or said
@@ -218,11 +213,13 @@ class ChatReading(Reading[Event]):
                 self._content(content, batch)
         if delta.refusal:
             self._refused = True
-            append_text(batch, AnswerDelta, delta.refusal, 0)
+            speech.answer(delta.refusal, batch)
         if delta.tool_calls:
             for piece in delta.tool_calls:
                 function = piece.function or Function()
                 speech.call(batch, piece.index, piece.id or "", function.name or "", function.json)
+        if (function := delta.function_call) is not None:
+            speech.call(batch, None, "", function.name or "", function.json)
 
     def _content(self, content: list[Chunk], batch: list[CallEvent]) -> None:
         for chunk in content:

@@ -1,36 +1,19 @@
 """What comes on the OpenAI chat wire, read leniently: thinking in any of its places, tool calls, counts."""
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.lenient import Lenient
-from perpend.backends.reading import Decoders, why
+from perpend.backends.lenient import Lenient, text_in
+from perpend.backends.reading import Decoders
+from perpend.backends.reasons import why
 from perpend.backends.refusals import failure, says
 from perpend.errors import UpstreamError
 from perpend.types import Likely, TokenLogprob, Usage
 
-Reason = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
-
-REASONS: dict[str, Reason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",  # Mistral: the context is full
-    "insufficient_system_resource": "length",  # DeepSeek: cut by the server
-    "tool_calls": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "sensitive": "content_filter",  # Z.ai
-    "stop_sequence": "stop_sequence",
-    "REASON_MAX_LEN": "length",  # xAI's gRPC, as JSON
-    "REASON_MAX_CONTEXT": "length",
-    "REASON_TOOL_CALLS": "tool_calls",
-}
-"""Any other word is an ordinary stop."""
-_THOUGHTS = ("thinking", "reasoning", "thought", "summary")
+THOUGHTS = ("thinking", "reasoning", "thought", "summary")
 """What the type of a part says, where its text is thought."""
-FAILURES = ("error", "network_error")
 
 
 class TokenDetails(Struct):
@@ -78,12 +61,15 @@ class Chunk(Struct):
     thinking: list[Said] | str | None = None
     summary: list[Said] | str | None = None
     reasoning: list[Said] | str | None = None
+    reasoning_content: list[Said] | str | None = None
+    content: list[Said] | str | None = None
 
     @property
     def said(self) -> tuple[str, str]:
         """Its thought and its text."""
-        thought, text = _joined(self.thinking or self.summary or self.reasoning), self.text or ""
-        if text and any(kind in self.type for kind in _THOUGHTS):
+        thought = _joined(self.thinking or self.summary or self.reasoning or self.reasoning_content)
+        text = self.text or _joined(self.content)
+        if text and any(kind in self.type for kind in THOUGHTS):
             return thought or text, ""
         return thought, text
 
@@ -112,13 +98,32 @@ class CallPiece(Struct):
 class Delta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
-    """Thinking, in whatever field a server puts it; so are the next three."""
+    """Thinking, in whatever field a server puts it; so are the next five."""
     reasoning: str | None = None
     reasoning_text: str | None = None
     thinking: str | None = None
+    summary: Any = None
+    """Or one of a thought; parts of either in any shape, here and in the next."""
+    thinking_blocks: Any = None
+    """LiteLLM, beside one of the others."""
     reasoning_details: list[dict[str, Any]] | None = None
     tool_calls: list[CallPiece] | None = None
+    function_call: Function | None = None
+    """Of servers that know no other calls."""
     refusal: str | None = None
+
+    @property
+    def other_thought(self) -> str | None:
+        """In the rarer fields."""
+        return (
+            self.reasoning_text
+            or self.thinking
+            or (
+                text_in(self.summary or self.thinking_blocks)
+                if self.summary or self.thinking_blocks
+                else None
+            )
+        )
 
 
 class Position(Struct):
@@ -198,10 +203,10 @@ class Details:
         for piece in pieces:
             item = self._items.setdefault((piece.get("index"), piece.get("type")), {})
             for name, value in piece.items():
-                growing = name in ("text", "summary", "data", "signature") and isinstance(value, str)
-                if growing:
+                if name in ("text", "summary") and value:
+                    said += text_in(value)
+                if name in ("text", "summary", "data", "signature") and isinstance(value, str):
                     item[name] = (item.get(name) or "") + value
-                    said += value if name in ("text", "summary") else ""
                 elif value is not None or name not in item:
                     item[name] = value
         return said

@@ -16,7 +16,8 @@ from perpend.backends.raw_completion import (
     told,
     usage_of,
 )
-from perpend.backends.reading import Decoders, why
+from perpend.backends.reading import Decoders
+from perpend.backends.reasons import REASONS, why
 from perpend.backends.refusals import failure, says
 from perpend.types import Likely, TokenLogprob
 
@@ -96,9 +97,9 @@ class OpenAICompletion(RawCompletion):
             cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
             usage = usage_of(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
         reason = None
-        if why(choice.finish_reason) is not None:
+        if (ended := why(choice.finish_reason)) is not None:
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
-            reason = reason_for(choice.finish_reason == "length", word, call)
+            reason = reason_for(REASONS.get(ended) == "length", word, call)
         generated = tokens.completion_tokens if tokens else None
         given = choice.logprobs or _Logprobs()
         weighed = given.top_logprobs[0] if given.top_logprobs else None

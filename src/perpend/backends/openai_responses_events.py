@@ -7,9 +7,10 @@ from msgspec import Raw, Struct
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.lenient import Lenient
-from perpend.backends.openai_chat_events import Reason, logprobs_in
+from perpend.backends.openai_chat_events import THOUGHTS, Chunk, logprobs_in
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, merged
+from perpend.backends.reasons import Reason
 from perpend.backends.refusals import failure, malformed, refusal, says
 from perpend.backends.speech import Speech
 from perpend.types import CallEnded, Usage, Weighed, Wrapping
@@ -41,9 +42,7 @@ class _Response(Struct):
     output: list[Raw] | None = None
 
 
-class _Part(Struct):
-    type: str = ""
-    text: str | None = None
+class _Part(Chunk):
     refusal: str | None = None
     logprobs: Any = None
 
@@ -57,7 +56,20 @@ class _Item(Struct):
     input: str | None = None
     content: list[_Part] | None = None
     summary: list[_Part] | None = None
+    reasoning_content: str | None = None
+    """A thought in a field of its own; so are the next three."""
+    reasoning: str | None = None
+    thinking: str | None = None
+    text: str | None = None
     encrypted_content: str | None = None
+
+    @property
+    def thought(self) -> str:
+        """Or its summary, where that is all there is."""
+        parts = (["".join(part.said) for part in some or ()] for some in (self.content, self.summary))
+        joined = (_BETWEEN.join(filter(None, texts)) for texts in parts)
+        own = (self.reasoning_content, self.reasoning, self.thinking, self.text)
+        return next(filter(None, (*joined, *own)), "")
 
 
 class Event(Struct):
@@ -84,27 +96,26 @@ class Event(Struct):
 _EVENTS = Decoders(Event)
 _ITEM = Lenient(_Item)
 _RESPONSE = Lenient(_Response)
+_NOT_YET = ("queued", "in_progress")
 _MOST_LIKELY = 20
 _BETWEEN = "\n\n"
 """Stands between the parts of a summary."""
 _TEXTS = {
     "response.output_text": "message",
     "response.refusal": "message",
-    "response.reasoning_text": "reasoning_text",
-    "response.reasoning_summary_text": "summary",
     "response.function_call_arguments": "arguments",
     "response.custom_tool_call_input": "input",
 }
-"""Events that come in pieces, and which kind of text they give."""
-_PARTS = {
-    "output_text": "message",
-    "refusal": "message",
-    "reasoning_text": "reasoning_text",
-    "summary_text": "summary",
-}
-"""Which kind of text a part is, by its type."""
-_PART_ENDS = ("response.content_part.done", "response.reasoning_summary_part.done")
-_ENDS = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
+"""Events that come in pieces, and which kind of text they give; see `_thought`."""
+_ENDS = ("completed", "incomplete", "failed", "cancelled", "done")
+"""Of the names of events that end a response, and of its status."""
+
+
+def _thought(name: str) -> str | None:
+    """Which kind of thought it is, by the name of an event or the type of a part."""
+    if "summary" in name:
+        return "summary"
+    return "reasoning_text" if any(word in name for word in THOUGHTS) else None
 
 
 class ResponsesReading(Reading[Event]):
@@ -121,11 +132,10 @@ class ResponsesReading(Reading[Event]):
         self._free: dict[int, Wrapping] = {}  # calls of custom tools
         self._refused = False
 
-    def whole(self, body: bytes) -> list[CallEvent]:
+    def one(self, body: bytes) -> list[CallEvent]:
         """Raises UpstreamError. A background response that isn't done has no events yet."""
         try:
-            (said,) = self._objects(body)
-            response = _RESPONSE.decode(said)
+            response = self.mended(body, _RESPONSE)
         except ValueError as error:
             raise malformed(self._origin, error) from error
         if response.status is None and says(response.error):
@@ -133,10 +143,9 @@ class ResponsesReading(Reading[Event]):
         if response.status is None and response.output is None:
             raise refusal(self._origin, body, status=200)
         batch: list[CallEvent] = []
-        self._finish(response, batch)
-        if self.failure is not None:
-            raise self.failure
-        return [*batch, *self.rest(), self._end] if self._end is not None else batch
+        self.waits = response.status in _NOT_YET
+        self._finish(response, response.status or "", batch)
+        return batch
 
     def end(self) -> CallEnded | None:
         if self._end is None and self.done and (self._said or self.speech.calls.count):
@@ -148,27 +157,34 @@ class ResponsesReading(Reading[Event]):
         if event.response is not None:
             self._usage = merged(self._usage, event.response.usage)
         what, _, how = name.rpartition(".")
-        if (kind := _TEXTS.get(what)) is not None:
+        if event.part is not None:
+            self._part(at, how, event, event.part, batch)
+        elif how in ("delta", "done") and (kind := _TEXTS.get(what) or _thought(what)) is not None:
             if how == "delta" and event.delta:
                 self._text(at, kind, event, event.delta, batch)
             elif how == "done":
                 text = event.text or event.refusal or event.input or arguments_text(event.arguments)
                 self._text_done(at, kind, event, text, batch)
-        elif name in _PART_ENDS and event.part:
-            kind, text = _PARTS.get(event.part.type, "message"), event.part.text or event.part.refusal or ""
-            self._text_done(at, kind, event, text, batch)
-        elif name == "response.reasoning_summary_part.added":
-            if event.summary_index and self._said.get(at) == "summary":
-                self.speech.thought(_BETWEEN, batch)
         elif name == "response.output_item.added" and event.item:
             self._added(at, _item(event.item), batch)
         elif name == "response.output_item.done" and event.item:
             self._done(at, event.item, batch)
-        elif name in _ENDS and event.response:
-            self._finish(event.response, batch)
+        elif what == "response" and how in _ENDS:
+            self._finish(event.response or _Response(), how, batch)
+            self.done = self._end is not None
         elif name == "error" or says(event.error):
             told = {"message": event.message, "code": event.code}
             self.failure = failure("the server failed in the middle", event.error or told)
+
+    def _part(self, at: int, how: str, event: Event, part: _Part, batch: list[CallEvent]) -> None:
+        """A part of an item begins or ends."""
+        kind = _thought(part.type) or (
+            "reasoning_text" if at in self._items.get("reasoning", ()) else "message"
+        )
+        if how == "done":
+            self._text_done(at, kind, event, "".join(part.said) or part.refusal or "", batch)
+        elif kind == "summary" and event.summary_index and self._said.get(at) == kind:
+            self.speech.thought(_BETWEEN, batch)
 
     def _text(self, at: int, kind: str, event: Event, text: str, batch: list[CallEvent]) -> None:
         part = event.summary_index if kind == "summary" else event.content_index
@@ -208,7 +224,8 @@ class ResponsesReading(Reading[Event]):
     def _added(self, at: int, item: _Item, batch: list[CallEvent]) -> None:
         self._see(at, item.type)
         if item.type in ("function_call", "custom_tool_call"):
-            self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", "")
+            given = arguments_text(item.arguments)
+            self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", given)
 
     def _write(self, at: int, text: str, batch: list[CallEvent]) -> None:
         """A custom tool's free text, as a function's arguments."""
@@ -225,16 +242,12 @@ class ResponsesReading(Reading[Event]):
             self._added(at, item, batch)
         else:
             self._see(at, item.type)
-        if item.type == "function_call" and at not in self._said:
-            self._said[at] = item.type
-            self.speech.call(batch, at, "", "", arguments_text(item.arguments) or "{}")
-        elif item.type == "custom_tool_call":
+        if item.type == "custom_tool_call":
             if at not in self._free:
                 self._write(at, item.input or "", batch)
             self.speech.call(batch, at, "", "", self._free.pop(at).close())
         elif item.type == "reasoning":
-            texts = [part.text or "" for part in parts or item.summary or []]
-            if at not in self._said and (text := _BETWEEN.join(texts)):
+            if at not in self._said and (text := item.thought):
                 self._said[at] = item.type
                 self.speech.thought(text, batch)
             if item.encrypted_content or parts:
@@ -242,18 +255,22 @@ class ResponsesReading(Reading[Event]):
         elif item.type == "message" and at not in self._said:
             for part in parts:
                 self._refused = self._refused or part.type == "refusal"
-                if text := part.text or part.refusal:
+                thought, text = part.said
+                if thought:
+                    self.speech.thought(thought, batch)
+                if text := text or part.refusal or "":
                     self._said[at] = item.type
                     self.speech.answer(text, batch)
                 _weigh(part.logprobs, batch)
 
-    def _finish(self, response: _Response, batch: list[CallEvent]) -> None:
-        status = response.status
-        if status in ("queued", "in_progress"):
+    def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
+        """`how` it ended, where it doesn't say that itself."""
+        status = response.status or how
+        if status in _NOT_YET:
             return
         self._usage = merged(self._usage, response.usage)
         if status in ("failed", "cancelled") or says(response.error):
-            self.failure = failure("the server failed in the middle", response.error or str(status))
+            self.failure = failure("the server failed in the middle", response.error or status)
             return
         self._unsaid(response.output or [], batch)
         reason: Reason = "stop"

@@ -1,29 +1,31 @@
 """Reading a response that is streamed as JSON events: the loop that all wires share."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
 from perpend.backends.lenient import Halves, Lenient
-from perpend.backends.refusals import failure, malformed, refusal, refused_asks
+from perpend.backends.refusals import failure, malformed, refusal, refused_asks, told_in
 from perpend.backends.speech import Speech
-from perpend.backends.sse import SSEParser
+from perpend.backends.sse import SSEParser, objects
 from perpend.errors import UpstreamError
 from perpend.types import CallEnded, Carried, Carry
 
 E = TypeVar("E")
+T = TypeVar("T")
 C = TypeVar("C", bound=Struct)
 
+_END_S = 0.2
+"""For which a body's end is waited for after the last event."""
 _DONE = b"[DONE]"
-_EXCERPT = 300
-_NOT_YET = ("", "null", "none")
 
 
 class Decoders(Generic[E]):
@@ -42,25 +44,37 @@ class Reading(ABC, Generic[E]):
         """Raised once everything before it was handed on."""
         self.done = False
         """The server said that nothing more comes, however it said so."""
+        self.waits = False
+        """It is only the promise of a response."""
         self.speech = speech
         self._origin = origin
         self._decoders = decoders
         self._halves = Halves()
-        self._aside = ""
-        """The last that it said beside its events."""
+        self._latest = b""
+        """The last that it said, which may tell why nothing followed."""
 
     def read(self, payloads: list[bytes]) -> list[CallEvent]:
         """The events of one read."""
         batch: list[CallEvent] = []
         if self.done:
             return batch
-        if _DONE in payloads:
-            self.done = True
+        self._latest = payloads[-1] if payloads else self._latest
+        if over := _DONE in payloads:
             payloads = payloads[: payloads.index(_DONE)]
-        for event in self._decoded(payloads):
+        damage = None
+        try:
+            events = self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
+        except (ValueError, RecursionError):
+            events, odd, damage = self._one_by_one(payloads)
+            over = over or odd
+        for event in events:
             self.take(event, batch)
-            if self.failure is not None:
-                break
+            if self.done or self.failure is not None:
+                return batch
+        if damage is None:
+            self.done = over
+        elif self.end() is None:  # else it follows the end, and takes nothing from it
+            self.failure = malformed(self._origin, damage)
         return batch
 
     @abstractmethod
@@ -72,14 +86,22 @@ class Reading(ABC, Generic[E]):
         """None: the response isn't at its end."""
 
     def whole(self, body: bytes) -> list[CallEvent]:
-        """The events of a response that wasn't streamed. Raises UpstreamError."""
-        batch = self.read(self._objects(body))
+        """The events of a response that wasn't streamed, or of those of a stream in one body. Raises UpstreamError."""
+        said = objects(body)
+        batch = self.one(said[0]) if len(said) == 1 else self.read(said)
         if self.failure is not None:
             raise self.failure
-        self.done = True
-        if self.end() is None:
-            raise refusal(self._origin, body, status=200)
+        if self.waits:
+            return batch
         return [*batch, *self.rest(), self.ended(self._origin)]
+
+    def one(self, body: bytes) -> list[CallEvent]:
+        """What a response says that is one object. Raises UpstreamError."""
+        batch = self.read([body])
+        self.done = True
+        if self.failure is None and self.end() is None:
+            raise refusal(self._origin, body, status=200)
+        return batch
 
     def rest(self) -> list[CallEvent]:
         """What was held back until the end."""
@@ -90,10 +112,12 @@ class Reading(ABC, Generic[E]):
     def ended(self, where: str) -> CallEnded:
         """Raises UpstreamError where a response stopped in the middle."""
         if (end := self.end()) is None:
-            said = f": {self._aside}" if self._aside else ""
+            said = f": {said}" if (said := told_in(self._latest)) else ""
             raise UpstreamError(
                 f"{where} ended the stream in the middle{said}", hint="the answer so far is kept"
             )
+        if self.speech.turned and end.usage is not None:
+            end.usage = replace(end.usage, thinking=0, answer=end.usage.output)
         return end
 
     def carry(self, data: str) -> Carry:
@@ -107,48 +131,33 @@ class Reading(ABC, Generic[E]):
         """`error` is what an error event holds, in any shape."""
         self.failure = failure(f"{self._origin} failed in the middle", error)
 
-    def _objects(self, body: bytes) -> list[bytes]:
-        """Those that a body holds: it is one, or a list of them. Raises UpstreamError."""
-        kind = list[Raw] if body.lstrip()[:1] == b"[" else Raw
-        try:
-            try:
-                found = msgspec.json.decode(body, type=kind)
-            except msgspec.DecodeError:
-                found = msgspec.json.decode(self._halves.mend(body), type=kind)
-        except ValueError as error:
-            raise malformed(self._origin, error) from error
-        return [bytes(one) for one in found] if isinstance(found, list) else [bytes(found)]
-
-    def _decoded(self, payloads: list[bytes]) -> list[E]:
-        """One by one where one is odd or damaged, so that what came before it isn't lost."""
-        try:
-            return self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
-        except ValueError:
-            pass
+    def _one_by_one(self, payloads: list[bytes]) -> tuple[list[E], bool, ValueError | None]:
+        """Where one is odd or damaged, what came before it isn't lost. Also whether they are over, and the damage."""
         events: list[E] = []
         try:
             for payload in payloads:
-                if payload.lstrip()[:1] == b"{":
-                    events.append(self._one(payload))
-                else:  # no object, so no event
-                    self._aside = payload[:_EXCERPT].decode(errors="replace")
+                if payload.strip() == _DONE:
+                    return events, True, None
+                events += [
+                    self.mended(said, self._decoders.one)
+                    for said in objects(payload)
+                    if said.startswith(b"{")  # else it's no event
+                ]
         except ValueError as error:
-            self.failure = malformed(self._origin, error)
-        return events
+            return events, False, error
+        return events, False, None
 
-    def _one(self, payload: bytes) -> E:
+    def mended(self, payload: bytes, decoder: Lenient[T]) -> T:
+        """What it is, letters that were damaged on the way made whole. Raises ValueError."""
         try:
-            return self._decoders.one.decode(payload)
-        except msgspec.DecodeError:
-            mended = self._halves.mend(payload)
+            return decoder.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            mended = self._halves.mend(payload.decode(errors="replace").encode())
             if mended == payload:
                 raise
-            return self._decoders.one.decode(mended)
-
-
-def why(word: str | None) -> str | None:
-    """It ended, by what a server says of that; None: it goes on, which many say in a word."""
-    return None if word is None or word.strip().lower() in _NOT_YET else word
+            return decoder.decode(mended)
+        except RecursionError as error:
+            raise ValueError("it is nested too deeply") from error
 
 
 def merged(before: C | None, latest: C | None) -> C | None:
@@ -186,19 +195,29 @@ async def relay(
         async with aclosing(reads):
             async for payloads in reads:
                 if framing.whole:
-                    if batch := reading.whole(payloads[0]):
-                        yield batch
-                    reading.ended(url)
+                    yield reading.whole(payloads[0])
                     return
                 if batch := reading.read(payloads):
                     yield batch
                 if reading.failure is not None:
                     raise reading.failure
+                if reading.done:
+                    await _drain(reads)
+                    break
     except UpstreamError as error:
-        error.refuses = refused_asks(error, asks())
-        if rest := reading.rest():
-            yield rest
-        raise
+        if reading.failure is not None or reading.end() is None:  # else all was said
+            error.refuses = refused_asks(error, asks())
+            if rest := reading.rest():
+                yield rest
+            raise
     if rest := reading.rest():
         yield rest
     yield [reading.ended(url)]
+
+
+async def _drain(reads: AsyncGenerator[Any, None]) -> None:
+    """A connection that is read to its end is used again. Some servers leave it open: nobody waits for these."""
+    with suppress(TimeoutError, UpstreamError):
+        async with asyncio.timeout(_END_S):
+            async for _ in reads:
+                pass

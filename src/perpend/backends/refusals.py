@@ -287,11 +287,9 @@ def failure(where: str, error: Any) -> UpstreamError:
 
 
 def says(error: Any) -> bool:
-    """There is one: servers send the field empty, too, or an object with nothing in it."""
-    if not isinstance(error, dict):
-        return bool(error)
-    inside: list[Any] = [*error.values()]  # pyright: ignore[reportUnknownArgumentType]
-    return any(map(says, inside))
+    """There is one: servers send the field empty, too, or an object or a list with nothing in it."""
+    inside: Any = error.values() if isinstance(error, dict) else error  # pyright: ignore[reportUnknownVariableType]
+    return any(map(says, inside)) if isinstance(error, dict | list) else bool(error)
 
 
 def _error(told: _Error, said: str, status: int | None, message: str) -> UpstreamError:
@@ -317,6 +315,14 @@ def _converted(error: Any) -> _Error:
         return msgspec.convert(error, _Error, from_attributes=True)
     except msgspec.ValidationError:
         return _Error()
+
+
+def told_in(said: bytes) -> str:
+    """What is wrong, by what may be an error object, or no JSON at all; "" where it is neither."""
+    if b"{" not in said:
+        return said[:_EXCERPT].decode(errors="replace").strip()
+    message = _error_in(said).message
+    return message[:_EXCERPT] if isinstance(message, str) else ""
 
 
 def _error_in(body: bytes) -> _Error:

@@ -55,6 +55,7 @@ class Speech:
         self._asked, self._provider, self._off = call, provider, off
         self._unasked = False
         self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
+        self._waiting: list[CallEvent] = []  # what is to be sent back of them
         self._answered = False
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
@@ -127,25 +128,24 @@ class Speech:
         """A piece of a tool call."""
         self._release(batch)
         self._settle(batch)
-        if (piece := self.calls.add(index, call_id, name, arguments, carry)) is not None:
-            batch.append(piece)
+        batch += self.calls.add(index, call_id, name, arguments, carry)
 
     def carried(self, carried: Carried, batch: list[CallEvent]) -> None:
         """What a vendor wants back is of a thought, or a text, that is one."""
-        self._release(batch)
         if carried.part == "text":
+            self._release(batch)
             self._settle(batch)
-        batch.append(carried)
+        (self._waiting if self._aside else batch).append(carried)
 
     def close(self, batch: list[CallEvent], *, ended: bool) -> None:
         """What was held back. `ended`: the response is whole."""
         if self._aside and ended and not self._answered and not self.calls.count:
             self.turned = True
             batch.append(AnswerDelta("".join(self._aside), 0))
-            self._aside = []
+            self._aside, self._waiting = [], []
         self._release(batch)
         self._settle(batch)
-        batch += self.calls.rest()
+        batch += self.calls.rest(ended=ended)
 
     def _undecided(self, start: str) -> bool:
         """More has to come before it shows what a text begins with."""
@@ -172,7 +172,8 @@ class Speech:
         """It was a thought: an answer, or a call, follows."""
         if self._aside:
             append_text(batch, ThinkingDelta, "".join(self._aside), 0)
-            self._aside = []
+            batch += self._waiting
+            self._aside, self._waiting = [], []
 
     def _settle(self, batch: list[CallEvent]) -> None:
         """What was held back comes before what follows."""
@@ -192,5 +193,4 @@ class Speech:
                 continue
             name, arguments = (text, "") if kind == "tool" else ("", text)
             self._call = new_id("call") if name else self._call
-            if (piece := self.calls.add(None, self._call, name, arguments)) is not None:
-                batch.append(piece)
+            batch += self.calls.add(None, self._call, name, arguments)

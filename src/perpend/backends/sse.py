@@ -1,5 +1,8 @@
 """Server-sent events from bytes that come in any pieces (HTML Living Standard, section 9.2)."""
 
+import msgspec
+from msgspec import Raw
+
 MOST_BYTES = 1 << 23
 """Bytes of one event. The largest real ones repeat a whole response, or carry a picture."""
 MOST_BODY = 1 << 26
@@ -12,7 +15,7 @@ BOM = b"\xef\xbb\xbf"
 class SSEParser:
     """Feed it reads, get the `data` of each event that they complete. Raises ValueError for one without an end.
 
-    A body that begins as JSON does is no stream, whatever was asked for: it is given whole.
+    A body that begins as JSON does is no stream, whatever was asked for: it is given whole, or the events in it.
     """
 
     def __init__(self) -> None:
@@ -47,7 +50,11 @@ class SSEParser:
     def close(self) -> list[bytes]:
         """The last event of a stream that ended without its blank line."""
         block, self._rest = self._rest, b""
-        payload = bytes(self._body) if self.whole else _data(block.strip(b"\r\n"))
+        if self.whole:
+            said = objects(bytes(self._body))
+            self.whole = len(said) == 1
+            return said
+        payload = _data(block.strip(b"\r\n"))
         return [payload] if payload else []
 
     def _begin(self, chunk: bytes) -> bytes:
@@ -68,3 +75,17 @@ def _data(block: bytes) -> bytes:
         if line.startswith(b"data:")
     ]
     return b"\n".join(lines)
+
+
+def objects(body: bytes) -> list[bytes]:
+    """Those of a JSON body: it is one, or a list of them, or has one on each line."""
+    body = body.strip()
+    first, _, rest = body.partition(b"\n")
+    if rest.lstrip().startswith(b"{") and first.rstrip().endswith(b"}"):
+        return [line for line in body.splitlines() if line.strip()]
+    if body.startswith(b"["):
+        try:
+            return [bytes(one) for one in msgspec.json.decode(body, type=list[Raw])]
+        except (ValueError, RecursionError):
+            pass
+    return [body]

@@ -73,7 +73,7 @@ def think_parser(rules: ThinkRules, *, thinking: bool | None = None) -> ThinkPar
 def thought_leaked(rules: ThinkRules, text: str) -> bool:
     """A whole text begins inside a thought, whatever was said of it.
 
-    It has a close tag before any open one, which stands at an end of its line and isn't quoted.
+    It has a close tag before any open one, and text after it. The tag stands at an end of its line and isn't quoted.
     """
     place, at = Place(), 0
     for found in _markers(rules).finditer(text):
@@ -81,7 +81,9 @@ def thought_leaked(rules: ThinkRules, text: str) -> bool:
             return False
         place.advance(text[at : found.start()])
         at = found.start()
-        alone = place.blank or text[found.end() : found.end() + 1] in ("", "\n")
+        if not text[found.end() :].strip():
+            return False
+        alone = place.blank or text[found.end()] == "\n"
         if found.group() in rules.closes and alone and not place.quoted:
             return True
     return False

@@ -1,0 +1,45 @@
+"""Why a response ended: the words of all vendors, whatever their case."""
+
+from typing import Literal
+
+Reason = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
+
+REASONS: dict[str, Reason | None] = {
+    **dict.fromkeys(("stop", "eos", "end_turn", "complete"), "stop"),
+    "stop_sequence": "stop_sequence",
+    **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),
+    **dict.fromkeys(
+        (
+            *("length", "max_tokens", "max_output_tokens", "max_new_tokens", "max_length", "limit"),
+            "model_length",  # Mistral: the context is full
+            "model_context_window_exceeded",  # Anthropic
+            "context_length_exceeded",
+            "insufficient_system_resource",  # DeepSeek: cut by the server
+            "pause_turn",  # Anthropic: a server's own tools took too long, and the turn isn't at its end
+        ),
+        "length",
+    ),
+    **dict.fromkeys(
+        (
+            *("content_filter", "refusal"),
+            "sensitive",  # Z.ai
+            *("safety", "recitation", "blocklist", "prohibited_content", "spii", "escalation", "language"),
+            *("image_safety", "image_prohibited_content", "image_recitation", "model_armor"),
+        ),
+        "content_filter",
+    ),
+    # xAI's gRPC, as JSON
+    "reason_stop": "stop",
+    "reason_max_len": "length",
+    "reason_max_context": "length",
+    "reason_tool_calls": "tool_calls",
+    **dict.fromkeys(("error", "network_error"), None),
+}
+"""None: it failed. What any other word means is the wire's to say."""
+_NOT_YET = ("", "null", "none", "finish_reason_unspecified")
+
+
+def why(word: str | None) -> str | None:
+    """It ended, by what a server says of that; None: it goes on, which many say in a word."""
+    said = word.strip().lower() if word else ""
+    return None if said in _NOT_YET else said
