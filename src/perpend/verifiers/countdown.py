@@ -12,7 +12,7 @@ from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 from perpend.verifiers.math_text import boxed
 
-_EXPRESSION = re.compile(r"[\d+\-*/()\s]*\d[\d+\-*/()\s]*")
+_EXPRESSION = re.compile(r"(?=\D*\d)[\d+\-*/()\s]+")
 _TOKEN = re.compile(r"\d+|[-+*/()]")
 
 
