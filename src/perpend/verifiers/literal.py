@@ -28,7 +28,7 @@ class Literal(Verifier):
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
-            right = _read(task.right)
+            right = _gold(task.right)
         except ValueError as error:
             raise BadRequest(f"the gold isn't a literal: {error}", field=GOLD) from None
         try:
@@ -42,6 +42,13 @@ class Literal(Verifier):
             return value(first) == value(second)
         except ValueError:
             return first.strip() == second.strip()
+
+
+def _gold(text: str) -> Any:
+    try:
+        return _read(text)
+    except ValueError:
+        return _read(keyboard(text))
 
 
 def value(text: str) -> Any:
