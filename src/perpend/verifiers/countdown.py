@@ -31,7 +31,7 @@ class Countdown(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
             goal = msgspec.json.decode(task.right, type=Goal)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise BadRequest(f"the gold is no goal: {error}", field=GOLD) from None
         said = expression(candidate.answer)
         if said is None:

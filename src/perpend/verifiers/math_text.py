@@ -34,7 +34,7 @@ _MONEY = re.compile(
     rf"[$€£¥]\s?({_NUMBERS.pattern})|({_NUMBERS.pattern})\s?(?:[€£¥]|\$(?!\d)|dollars\b|euros\b)"
 )
 _PIECE_AFTER = re.compile(
-    r"[A-Za-z0-9)}\]^_√]$|\d:$|(?:<=?|(?<![-=])>|>=|!=|\\(?:leq?|geq?|neq?|lt|gt)(?:slant)?)\s*\$?$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
+    r"[A-Za-z0-9)}\]^_√]$|\d:$|(?:<=?|(?<![-=])>|>=|!=|&|\\(?:leq?|geq?|neq?|lt|gt)(?:slant)?)\s*\$?$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
     r"|(?:[\d)}\]%]|(?<![A-Za-z'’])[A-Za-z]|\\[a-z]+)\s*(?:[-+*/×·÷−]|\\(?:times|cdot|div|pm))\s*\$?$"
     r"|(?<!\\text)(?<!\\textbf)(?<!\\mathbf)(?<!\\mathrm)(?<!\\boxed)(?<!\\fbox)\{\s*$"
 )
