@@ -134,6 +134,7 @@ def test_one_that_stands_for_itself(text: str) -> None:
             r"3 \cdot 72",
             "$3 * $72",
             "72x",
+            "72 x",
             r"72\pi",
             r"72\sqrt{x}",
             "72√x",

@@ -40,7 +40,7 @@ _PIECE_AFTER = re.compile(
 )
 """What stands before a number that is a piece of an expression: an operand and its sign, a root, a power, a brace."""
 _PIECE_BEFORE = re.compile(
-    r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|[π√(‰]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
+    r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|\s[xyz](?![A-Za-z])|[π√(‰]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
 )
 """What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
 _AREA = re.compile(r"(?:(?<=[A-Za-z]{2})|(?<=[\d ]m))\^\{?[23]\}?(?!\s?[\w(])")
