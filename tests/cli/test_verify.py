@@ -65,6 +65,13 @@ def test_an_answer_that_is_nested_deep(tmp_path: Path) -> None:
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
 
 
+def test_a_file_in_another_encoding_is_bad_use(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b'{"pred": "a"}\n{"pred": "\xff"}\n')
+    done = run(tmp_path, "verify", "exact", "--gold", "a", "--jsonl", str(file))
+    assert (done.returncode, "rows.jsonl:2: 'utf-8' codec" in done.stderr) == (2, True)
+
+
 def test_a_pattern_that_explodes_ends(tmp_path: Path) -> None:
     done = run(tmp_path, "verify", "regex", "--gold", "(a+)+c", "--answer", "a" * 40 + "b")
     assert (done.returncode, "too long" in json.loads(done.stdout)["feedback"]) == (1, True)

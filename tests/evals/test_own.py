@@ -43,6 +43,12 @@ def test_a_file_is_never_written_over(tmp_path: Path) -> None:
         ('{"question": "?", "verifier": {"rubric": "."}}', "row 1: verifier has no name"),
         ('{"question": "?", "gold": "3", "tools": [{"x": 1}]}', "row 1: tools: .*name"),
         ('{"question": "?", "gold": "3", "images": ["none.png"]}', r"row 1: .*none\.png: No such file"),
+        ('{"question": "?", "gold": "3", "images": ["\\u0000"]}', "row 1: .*null"),
+        (r'{"question": "\ud800", "gold": "3"}', "row 1: .*surrogates"),
+        ('{"question": "?", "gold": "3", "tools": "' + "[" * 5000 + '"}', "row 1: .*tools"),
+        *((row, "jsonl:1: it isn't an object") for row in ("3", "null", "[1]", '"a"')),
+        ("[" * 100_000 + "]" * 100_000, "jsonl:1: .*recursion"),
+        ('{"question": ' + "[" * 100_000, "jsonl:1: .*recursion"),
         ("", "holds no problems"),
     ],
 )
@@ -50,6 +56,13 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "mine.jsonl"
     file.write_text(text)
     with pytest.raises(BadRequest, match=said):
+        problems(file)
+
+
+def test_a_row_of_csv_has_as_many_cells_as_there_are_columns(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("question,gold\n?,1\n?,1,2\n")
+    with pytest.raises(BadRequest, match="line 3 has more cells"):
         problems(file)
 
 

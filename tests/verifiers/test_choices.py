@@ -53,6 +53,59 @@ from perpend.verifiers.choices import letter
         ("not (A), not (B), but (D)", "D"),
         ("I would say B. Wait, B is wrong. It's C.", "C"),
         ("Answer: not B", None),
+        *(
+            (text, "B")
+            for text in (
+                "it's b",
+                "b is correct",
+                "So, b.",
+                "Hence b)",
+                "The answer is 'B'",
+                "The answer is __B__",
+                "<answer>b</answer>",
+                "Respuesta: b",
+                "选项B正确",
+                "Ⓑ",
+            )
+        ),
+        *(
+            (text, "B")
+            for text in (
+                "A. no\nB. yes\n\nAnswer: B",
+                "(A) 3 (B) 4 (C) 5\n\nSo (B).",
+                "All except B are wrong",
+                "None but B",
+                "I pick B. C is too small",
+                "I, too, think B",
+            )
+        ),
+        *(
+            (text, "C")
+            for text in (
+                "The answer is B. Wait, no, it's C.",
+                "B. Actually, no. It's C.",
+                r"\boxed{B}... wait, no, the answer is C",
+                "B is a distractor. The correct answer is C.",
+                "B fails, so C",
+                "b is wrong, c is right",
+            )
+        ),
+        ("A, B and C are all wrong, so D", "D"),
+        ("A, B, C are incorrect. D is correct.", "D"),
+        ("A because it fits", "A"),
+        *(
+            (text, None)
+            for text in (
+                "A or C",
+                "Both A and C",
+                "The answer is A or C",
+                "none of A, B, C",
+                "B can't be right",
+                "C has been eliminated",
+                "All but B",
+                "20 °C",
+            )
+        ),
     ],
 )
 def test_the_choice_that_a_text_settles_on(text: str, chosen: str | None) -> None:

@@ -40,6 +40,7 @@ async def test_fractions_are_exact() -> None:
     assert (await verifiers.get("countdown")().verify(task, Candidate(answer="8 / (3 - 8 / 3)"))).passed
 
 
-async def test_a_gold_that_is_none() -> None:
+@pytest.mark.parametrize("gold", ["24", "\ud800", "", "[" * 5000])
+async def test_a_gold_that_is_none(gold: str) -> None:
     with pytest.raises(BadRequest, match="goal"):
-        await verifiers.get("countdown")().verify(Task(gold="24"), Candidate(answer="24"))
+        await verifiers.get("countdown")().verify(Task(gold=gold), Candidate(answer="24"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpend.verifiers.intervals import interval, is_interval, said
+from perpend.verifiers.intervals import interval, is_interval, said, usual
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,20 @@ def test_what_is_no_bound_of_a_variable(text: str) -> None:
 def test_the_last_one_of_a_sentence() -> None:
     assert said("From x > 1 we get x < 1 or x > 3.") == "x < 1 or x > 3"
     assert said("nothing of the kind") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "so"),
+    [
+        ("]1,2[", "(1,2)"),
+        ("[2;5[", "[2,5)"),
+        (r"]-\infty ; 3]", r"(-\infty,3]"),
+        ("f(1;2)", "f(1;2)"),
+        ("[[1,2],[3,4]]", "[[1,2],[3,4]]"),
+    ],
+)
+def test_in_the_usual_brackets(text: str, so: str) -> None:
+    assert usual(text) == so
 
 
 def test_what_is_an_interval() -> None:

@@ -24,6 +24,7 @@ GRID = "[[1,2],[3,4]]"
         ("[]", "The answer is: `[]`", True),
         ("(1, 'x')", "Output: (1, 'x')", True),
         ("3", "hard to say", False),
+        ("[−1, 2]", "[-1, 2]", True),
         ("'\\d'", "'\\d'", True),
         (GRID, "(" * 100_000, False),
         (GRID, "[" * 1000 + "]" * 1000, False),

@@ -2,7 +2,16 @@
 
 import pytest
 
-from perpend.verifiers.math_text import announced, boxed, last_number, money, plain, settled
+from perpend.verifiers.math_text import (
+    announced,
+    boxed,
+    last_formula,
+    last_number,
+    money,
+    plain,
+    settled,
+    unitless,
+)
 
 
 def test_every_box_is_found_with_braces_inside() -> None:
@@ -41,6 +50,33 @@ def test_the_last_announcement_counts() -> None:
     assert announced("nothing") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "formula"),
+    [
+        ("The point is (3, 4).", "(3, 4)"),
+        ("The factor is x - 3", "x - 3"),
+        (r"The area is 12\pi  cm^{2}.", r"12\pi"),
+        ("There are 3", None),
+    ],
+)
+def test_the_last_formula(text: str, formula: str | None) -> None:
+    assert last_formula(text) == formula
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        (r"12\pi  cm^{2}", r"12\pi"),
+        (r"12\pi square centimeters", r"12\pi"),
+        (r"5\sqrt{2}\text{ m}", r"5\sqrt{2}"),
+        ("12x", "12x"),
+        ("Miami heat", "Miami heat"),
+    ],
+)
+def test_without_its_unit(text: str, bare: str) -> None:
+    assert unitless(text) == bare
+
+
 def test_the_last_number() -> None:
     assert last_number("3 + 4 = 7 birds") == "7"
     assert last_number("no") is None
@@ -72,6 +108,7 @@ def test_the_last_number() -> None:
             "(72)",
         ),
         *("48 + 24 = 72", r"\frac{144}{2} = 72", "72.", "72, as I said", "that's - 72", "结论：总共有72颗"),
+        *("so => 72", "<b>72</b>"),
     ],
 )
 def test_one_that_stands_for_itself(text: str) -> None:
@@ -97,6 +134,7 @@ def test_one_that_stands_for_itself(text: str) -> None:
             r"3 \cdot 72",
             "$3 * $72",
             "72x",
+            "72 x",
             r"72\pi",
             r"72\sqrt{x}",
             "72√x",
@@ -106,6 +144,7 @@ def test_one_that_stands_for_itself(text: str) -> None:
             "(3, 72)",
         ),
         *(r"\pi/72", "2√72", r"\{3, 72\}", "3, 72", "3 or 72.", "x=3, y=72", "B72", "COVID-72"),
+        *("x > 72", r"x \le 72", "x != 72", "x>=72", "72!", "72‰"),
     ],
 )
 def test_a_piece_of_an_expression_is_no_number_of_its_own(text: str) -> None:
@@ -126,6 +165,9 @@ def test_a_piece_of_an_expression_is_no_number_of_its_own(text: str) -> None:
         ("33.5 percent.", r"33.5\%"),
         ("2**(1/4)", "2^{1/4}"),
         ("2 ** 3 ** 4", "2 ^{3} ^{4}"),
+        ("10^-3 x^-n 2^0.5", "10^{-3} x^{-n} 2^{0.5}"),
+        (r"\sqrt[3]2", r"\sqrt[3]{2}"),
+        (r"5~\text{cm}", r"5 \text{cm}"),
         ("it is **7**", "it is 7"),
     ],
 )

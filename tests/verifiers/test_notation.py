@@ -28,6 +28,14 @@ MINUS = "−–‒‐‑﹣－"
         ("１２ Ａ 𝑥", "12 A x"),
         ("1\u202f000\u200b", "1 000"),
         ("½ x² √2 Straße", "½ x² √2 Straße"),
+        ("٣٫٥ १२ 12٬345", "3.5 12 12,345"),
+        ("Ⓑ ⓑ 🄰", "B b A"),
+        ("−$5", "$-5"),
+        ("The loss is –€5", "The loss is €-5"),
+        ("− $5 or so", "- $5 or so"),
+        ("fell by − $5", "fell by $-5"),
+        ("$3 -$5 and $3-$5", "$3 -$5 and $3-$5"),
+        ("x = ⁻5 and 10⁻⁵", "x = -5 and 10⁻⁵"),
     ],
 )
 def test_on_a_keyboard(text: str, typed: str) -> None:
@@ -55,6 +63,14 @@ def test_on_a_keyboard(text: str, typed: str) -> None:
         ("3 × 4 ≤ 2π", r"3 \times  4 \le  2\pi "),
         ("Ωραία", "Ωραία"),
         ("6 m²", "6 m^{2}"),
+        ("1 ²⁄₃", r"1 \frac{2}{3}"),
+        ("√{b²−4}", r"\sqrt{b^{2}-4}"),
+        ("2*sqrt(3) + sqrt 2 - cbrt(x)", r"2*\sqrt{3} + \sqrt{2} - \sqrt[3]{x}"),
+        ("2pi and pies", r"2\pi  and pies"),
+        ("sin x, log_2(3) and a sin", r"\sin x, \log_2(3) and a sin"),
+        ("(-inf, 1) U (2, infinity)", r"(-\infty , 1)\cup (2, \infty )"),
+        ("+/-3", r"\pm 3"),
+        ("25℃", r"25^\circ C"),
     ],
 )
 def test_in_latex(text: str, written: str) -> None:

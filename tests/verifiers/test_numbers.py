@@ -35,6 +35,13 @@ from perpend.verifiers.numbers import equal, number
         ("12,34,567.5", "2469135/2"),
         ("1,00,000 rupees", "100000"),
         (r"-40^\circ C", "-40"),
+        ("1.234,5", "2469/2"),
+        ("3 million", "3000000"),
+        ("3.5 billion people", "3500000000"),
+        *((text, "25") for text in ("$25", "US$25", "€ 25", "25 €", "25 USD", "~25", r"\approx 25")),
+        *((text, "72") for text in ("72 km/h", "72 kg m/s^{2}", "72 m^2", r"72 km\cdot  h^{-1}")),
+        (r"3\times  10^{8} m/s", "300000000"),
+        (r"1.5\times 10^(-4) C", "3/20000"),
     ],
 )
 def test_a_number_however_it_is_written(text: str, value: str) -> None:
@@ -44,7 +51,8 @@ def test_a_number_however_it_is_written(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "2x", "1+1", "1/0", "3, 4", "0.64N", r"\sqrt{2}", "(1, 2)", "10, 20, 300"]
+    "text",
+    ["", "x", "2x", "1+1", "1/0", "3, 4", "0.64N", r"\sqrt{2}", "(1, 2)", "10, 20, 300", "x/y", "5 a/b"],
 )
 def test_what_is_no_number(text: str) -> None:
     assert number(text) is None

@@ -16,7 +16,7 @@ def named(text: str, option: str) -> Any:
         return text
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         hint = 'such as \'{"name": "best_of_n", "n": 4}\''
         raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None
 

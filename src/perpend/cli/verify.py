@@ -223,7 +223,7 @@ def _rows(path: Path, *, labelled: bool) -> dict[int, _Row]:
         if line.strip():
             try:
                 rows[number] = msgspec.json.decode(line, type=_Row)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
                 hint = 'each line is an object with "pred", and "gold" where the verifier needs one'
                 raise BadRequest(f"{path}:{number}: {error}", hint=hint, field="--jsonl") from None
             if labelled and rows[number].label is None:

@@ -135,7 +135,8 @@ def _row(held: dict[str, object], place: str) -> Row:
         kept[name] = _read(value) if name in _JSON else value
     try:
         row = msgspec.convert(kept, Row)
-    except msgspec.ValidationError as error:
+        msgspec.json.encode(row)
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half a surrogate pair can't be sent
         raise BadRequest(f"{place}: {error}", hint=_HINT, field="SUITE") from None
     if (row.question is None) == (not row.messages):
         raise BadRequest(f"{place}: it has to have `question`, or `messages`", hint=_HINT, field="SUITE")
@@ -147,7 +148,7 @@ def _read(value: object) -> object:
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             return msgspec.json.decode(value)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return value
     return value
 
@@ -195,8 +196,9 @@ def _image(where: str, file: Path, place: str) -> Image:
     path = file.parent / where
     try:
         data = base64.b64encode(path.read_bytes()).decode()
-    except OSError as error:
-        raise BadRequest(f"{place}: {path}: {error.strerror}", field="SUITE") from None
+    except (OSError, ValueError) as error:  # a name with a null character is no name
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BadRequest(f"{place}: {path}: {reason}", field="SUITE") from None
     return Image(f"data:{mimetypes.guess_type(path.name)[0] or 'image/png'};base64,{data}")
 
 

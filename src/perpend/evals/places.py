@@ -116,11 +116,11 @@ def read(path: Path, key: str | None = None) -> list[Row]:
         return _parquet(data)
     try:
         if kind == "csv":
-            return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+            return _csv(data.decode("utf-8-sig"))
         if kind == "jsonl":
             return _lines(path, data)
         return _rows(json.loads(data), key)
-    except (ValueError, csv.Error) as error:
+    except (ValueError, RecursionError, csv.Error) as error:
         raise BadRequest(f"{path}: {error}", field="SUITE") from None
 
 
@@ -129,9 +129,25 @@ def _lines(path: Path, data: bytes) -> list[Row]:
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
             try:
-                rows.append(json.loads(line))
-            except ValueError as error:
+                rows.append(_object(json.loads(line)))
+            except (ValueError, RecursionError) as error:
                 raise BadRequest(f"{path}:{number}: {error}", field="SUITE") from None
+    return rows
+
+
+def _object(value: Any) -> Row:
+    if not isinstance(value, dict):
+        raise ValueError("it isn't an object")
+    return cast("Row", value)
+
+
+def _csv(text: str) -> list[Row]:
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    rows: list[Row] = []
+    for row in reader:
+        if reader.restkey in row:
+            raise ValueError(f"line {reader.line_num} has more cells than there are columns")
+        rows.append(dict(row))
     return rows
 
 

@@ -3,28 +3,53 @@
 import re
 from typing import NamedTuple
 
-from perpend.verifiers.math_text import announced, boxed
+from perpend.verifiers.math_text import announced, boxed, settled
 from perpend.verifiers.notation import keyboard
 
-_DRESS = re.compile(r"\\(?:text|math)(?:bf|it|rm)?\s?\{|\\[()\[\]]|[{}$`]|(?<![\w}])\*+|\*+(?![\w\\(])")
+_DRESS = re.compile(
+    r"\\(?:text|math)(?:bf|it|rm)?\s?\{|\\[()\[\]]|[{}$`]|(?<![\w}])\*+|\*+(?![\w\\(])"
+    r"|(?<![^\W_])_{1,2}(?=[^\W_])|(?<=[^\W_])_{1,2}(?!\w)"
+)
 """What only sets how a letter looks."""
 _ALONE = re.compile(r"[\s\"'“]*(?:(?i:option|choice|answer)\s)?[(\[]?(?P<letter>[A-Ja-j])[\s)\].:,;!\"'”]*")
-_LEADING = re.compile(r"\(?(?P<letter>[A-J])\)?(?=\s*$|\s*[).:,;\n]|[^\x00-\x7f]| is\b)")
+_LEADING = re.compile(
+    r"\(?(?P<letter>(?!I, )[A-J](?=\)?(?:\s*$|\s*[).:,;\n]|[^\x00-\x7f]| (?:is|because|since|as)\b))"
+    r"|[a-j](?= is (?:the )?(?:\w+ )?(?:correct|right|true|best|answer)\b))"
+)
+_OPTION = re.compile(r"(?:^|\s)\(?([A-J])[).:]\s")
+"""What each of a question's choices begins with."""
 _LISTED = re.compile(r"\(?(?P<letter>[a-j])[).]\s[^\n]*")
 """A line that begins with its letter, as in a list of choices."""
+_RIGHT = r"\)?\s(?:is|was|seems|must be)\s(?:the\s)?(?:\w+\s)?(?:correct|right|true|best|answer)\b"
 _ENDS = r"(?=\W*$|\s?[).:,;]|\s(?:because|since|as)\b)"
 _LONE = re.compile(rf"(?<![\w'’\\])(?:[b-hj](?![\w'’])|[ai](?![\w'’]){_ENDS})")
 """A letter in lower case that is no word."""
 _FIRST = re.compile(
-    rf"[\s:(\[\"'“]*(?:(?i:option|choice|letter)\s\(?)?(?P<letter>[B-HJ](?![\w'’])|[AI](?![\w'’]){_ENDS})"
+    rf"[\s:(\[\"'“]*(?:(?i:option|choice|letter)\s\(?)?(?P<letter>[B-HJ](?![A-Za-zÀ-ɏ0-9_'’])|[AI](?![\w'’]){_ENDS})"
 )
 """What an announcement begins with; A and I before a word are words."""
+_MORE = r"[A-Za-zÀ-ɏ0-9_'^*=+]"
+"""What makes a word or a formula of a letter; Chinese goes on without a space."""
 _NAMED = re.compile(
-    rf"(?i:option|choice|choose|pick|select)(?:\s(?:is|was))?:?\s\(?(?P<told>[b-hj](?![\w'’])|[ai](?![\w'’]){_ENDS})"
-    r"|(?<![A-Za-z'])(?:(?P<upper>[A-J])(?![\w'^*=+]| [a-z])|(?P<other>[B-HJ])(?![\w'^*=+]))"
-    r"|(?<![\w)]\()(?<=\()(?P<lower>[a-j])(?=\))"
+    r"(?i:option|choice|choose|pick|select|it['’]s|it is)(?:\s(?:is|was))?:?\s\(?"
+    rf"(?P<told>[b-hj](?![\w'’])|[ai](?![\w'’]){_ENDS})"
+    rf"|\b(?i:so|hence|thus|therefore),?\s\(?(?P<so>[a-j])(?![\w'’]){_ENDS}"
+    rf"|(?<![A-Za-z'°])(?:(?P<upper>[A-J])(?!{_MORE}| (?!(?:or|and|nor)\b)[a-z])|(?P<other>[B-HJ])(?!{_MORE}))"
+    r"|(?<![A-Za-z)])['‘](?P<quoted>[A-J])['’]"
+    rf"|(?<![\w'’(])(?P<right>[b-hj])(?={_RIGHT})"
+    r"|(?<![\w)]\()(?<=\()(?P<lower>[a-j])(?=\))|(?<=\s)(?P<closed>[a-j])(?=\)\W*$)"
 )
 _LIST = re.compile(r"[\s,()]*(?:(?:and|or|nor|&|/)[\s(]*)?(?:(?i:option|choice)s?[\s(]*)?")
+_JOINT = re.compile(r"\b(?:and|or|nor)\b|[&/]")
+_PLURAL = re.compile(r"[\s)]*(?:are|were|all|both|have|do|fail)\b")
+_CHOSEN = re.compile(r"(?i:choose|pick|select|go with|leav\w+|must be|answer is)\s(?:option |choice )?\(?$")
+_CORRECT = re.compile(_RIGHT)
+"""Around a letter: it's not only named but chosen."""
+_ALL_BUT = re.compile(
+    r"\b(?:(?P<none>no(?:ne|thing)?)|all|every\w*)\b[^.;:\n]*\b"
+    r"(?:but|except|besides|other than|apart from)(?: for)?\s\(?$",
+    re.IGNORECASE,
+)
 _NEAR = 100
 """Characters before a letter in which it may be ruled out."""
 _TURN = re.compile(
@@ -37,8 +62,8 @@ _NOT = re.compile(
     re.IGNORECASE,
 )
 _WRONG = re.compile(
-    r"[\s)\"'”]*(?:(?:is|are|was|were|can|could|do|does|must|would|seems?|looks?)(?:n['’]t\b|not\b|\s+not\b|"
-    r"(?:\s+(?:clearly|also|both|all|simply|definitely|therefore|thus|be|to be|now)){0,3}\s+"
+    r"[\s)\"'”]*(?:fails?\b|(?:is|are|was|were|ca|can|could|do|does|must|wo|would|has|have|seems?|looks?)(?:n['’]t\b|not\b|\s+not\b|"
+    r"(?:\s+(?:clearly|also|both|all|simply|definitely|therefore|thus|be|been|to be|now)){0,3}\s+"
     r"(?:wrong|incorrect|false|out|impossible|eliminated|excluded|ruled out|invalid|rejected|discarded)\b))",
     re.IGNORECASE,
 )
@@ -49,34 +74,41 @@ class _Mention(NamedTuple):
     start: int
     end: int
     weight: int
-    """In brackets, plain, or in lower case."""
+    """Chosen or in brackets, plain, or in lower case."""
 
 
 def letter(text: str) -> str | None:
-    """Boxed, alone, leading, announced, in brackets, or the last one that is named; none that is only ruled out."""
+    """Boxed, alone, announced, leading, chosen or in brackets, or the last that is named; none that is ruled out."""
     text = keyboard(text).strip()
-    for part in (*boxed(text)[-1:], text):
+    last = settled(text)
+    for part in (*(boxed(last)[-1:] or [last]), text):
         place = _DRESS.sub("", part).strip()
-        alone = _ALONE.fullmatch(place)
-        if found := alone["letter"] if alone else _leading(place) or _announced(place) or _last(place):
+        if found := _settled(place):
             return found.upper()
     return None
 
 
+def _settled(text: str) -> str | None:
+    if alone := _ALONE.fullmatch(text):
+        return alone["letter"]
+    said = _LONE.sub(lambda match: match[0].upper(), announced(text) or "")
+    first = _FIRST.match(said)
+    if first and _stands(said, first):
+        return first["letter"]
+    return _leading(text) or next((one.letter for one in _standing(said)), None) or _last(text)
+
+
 def _leading(text: str) -> str | None:
     match = _LEADING.match(text)
-    return match["letter"] if match and not _WRONG.match(text, match.end()) else None
-
-
-def _announced(text: str) -> str | None:
-    said = announced(text)
-    if said is None:
+    if match is None or _OPTION.findall(text)[:2] == ["A", "B"]:
         return None
-    said = _LONE.sub(lambda match: match[0].upper(), said)
-    first = _FIRST.match(said)
-    if first and not _WRONG.match(said, first.end()):
-        return first["letter"]
-    return next((one.letter for one in _standing(said)), None)
+    return match["letter"] if _stands(text, match) else None
+
+
+def _stands(text: str, first: re.Match[str]) -> bool:
+    """What a text begins with is neither ruled out nor one of several."""
+    several = any(one[0].start == first.start("letter") for one in _lists(text) if len(one) > 1)
+    return not several and not _WRONG.match(text, first.end())
 
 
 def _last(text: str) -> str | None:
@@ -87,20 +119,48 @@ def _last(text: str) -> str | None:
 
 
 def _standing(text: str) -> list[_Mention]:
-    """What is named and not ruled out; of letters in a list, all are or none is."""
+    """What is named alone and not ruled out: several in a list settle nothing."""
+    return [
+        some[0]
+        for some in _lists(text)
+        if len(some) == 1 and not _ruled_out(text, some[0].start, some[0].end)
+    ]
+
+
+def _lists(text: str) -> list[list[_Mention]]:
+    """What is named, each alone or with those that it's listed with."""
     lists: list[list[_Mention]] = []
     for match in _NAMED.finditer(text):
-        kind = str(match.lastgroup)
-        start, end = match.span(kind)
-        weight = 0 if match[kind].islower() else 1 + (text[max(0, start - 1) : end + 1] == f"({match[kind]})")
-        one = _Mention(match[kind], start, end, weight)
-        if lists and _LIST.fullmatch(text, lists[-1][-1].end, start):
+        one = _mention(text, match)
+        listed = bool(lists) and _LIST.fullmatch(text, lists[-1][-1].end, one.start)
+        if listed and one.letter not in [other.letter for other in lists[-1]]:
             lists[-1].append(one)
         else:
             lists.append([one])
-    return [one for some in lists if not _ruled_out(text, some[0].start, some[-1].end) for one in some]
+    return [one for some in lists for one in ([some] if _together(text, some) else [[one] for one in some])]
+
+
+def _together(text: str, some: list[_Mention]) -> bool:
+    """Commas alone part anything else, unless there are three."""
+    return len(some) > 2 or bool(
+        _JOINT.search(text, some[0].end, some[-1].start) or _PLURAL.match(text, some[-1].end)
+    )
+
+
+def _mention(text: str, match: re.Match[str]) -> _Mention:
+    kind = str(match.lastgroup)
+    start, end = match.span(kind)
+    if match[kind].islower():
+        return _Mention(match[kind], start, end, 0)
+    chosen = _CHOSEN.search(text[max(0, start - _NEAR) : start]) or _CORRECT.match(text, end)
+    return _Mention(
+        match[kind], start, end, 2 if chosen or text[max(0, start - 1) : end + 1] == f"({match[kind]})" else 1
+    )
 
 
 def _ruled_out(text: str, start: int, end: int) -> bool:
-    clause = _TURN.split(text[max(0, start - _NEAR) : start])[-1]
-    return bool(_NOT.search(clause) or _WRONG.match(text, end))
+    before = text[max(0, start - _NEAR) : start]
+    wrong = bool(_WRONG.match(text, end))
+    if but := _ALL_BUT.search(before):
+        return not but["none"] and not wrong
+    return wrong or bool(_NOT.search(_TURN.split(before)[-1]))

@@ -91,7 +91,7 @@ def _read(gold: str) -> Tests:
             return Asserts("\n".join(msgspec.json.decode(data, type=list[str])))
         if data.startswith(b"["):
             return msgspec.json.decode(data, type=tuple[Example, ...])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise _wrong(str(error)) from None
     return Asserts(gold)
 

@@ -12,7 +12,7 @@ from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 from perpend.verifiers.math_text import boxed
 
-_EXPRESSION = re.compile(r"[\d+\-*/()\s]*\d[\d+\-*/()\s]*")
+_EXPRESSION = re.compile(r"(?=\D*\d)[\d+\-*/()\s]+")
 _TOKEN = re.compile(r"\d+|[-+*/()]")
 
 
@@ -31,7 +31,7 @@ class Countdown(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
             goal = msgspec.json.decode(task.right, type=Goal)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise BadRequest(f"the gold is no goal: {error}", field=GOLD) from None
         said = expression(candidate.answer)
         if said is None:

@@ -4,23 +4,33 @@ import re
 
 from perpend.verifiers import numbers
 from perpend.verifiers.choices import letter
-from perpend.verifiers.math_text import announced, boxed, last_number, plain, settled
+from perpend.verifiers.math_text import (
+    affirmed,
+    announced,
+    boxed,
+    last_number,
+    plain,
+    settled,
+    unassigned,
+    value,
+)
 from perpend.verifiers.notation import latex
 
 _WORDS = re.compile(r"\\(?:text|math)(?:rm|bf|it|tt|sf)?\s*\{([^{}]*)\}")
 """LaTeX that only sets how words look."""
+_MATH = re.compile(r"\\[()\[\]]")
 
 
 def final(text: str) -> str:
     """Its last box or boxes, what it announces, its only line, its last number, or all of it."""
-    text = latex(text).strip()
+    text = affirmed(latex(text)).strip()
     last = settled(text)
-    said = ", ".join(boxed(last)) or last or announced(text)
+    said = ", ".join(boxed(last)) or last or value(announced(text)) or announced(text)
     if said is None and "\n" in text.strip():
         said = last_number(text) or letter(text)
     if said is None and numbers.number(plain(text)) is None and len(text.split()) > 1:
         said = last_number(text)
-    answer = plain(text if said is None else said).strip("*` ")
+    answer = unassigned(plain(_MATH.sub("", text if said is None else said)).strip("*`$\"'“” "))
     words = _WORDS.fullmatch(answer)
     return words[1].strip() if words else answer
 

@@ -60,7 +60,7 @@ class Gym(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
             drawn = msgspec.json.decode(task.right, type=Drawn)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise BadRequest(f"the gold names no problem: {error}", field=GOLD) from None
         dataset, entry = problem(drawn)
         try:

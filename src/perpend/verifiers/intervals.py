@@ -19,6 +19,9 @@ _MEMBERS = re.compile(
     r"\\?\{\s*[a-zA-Z]\s*(?:\\in\s*\\mathbb\s?\{?R\}?\s*)?(?:\||:|\\mid|\\vert)(?P<so>[^{}]*?)\\?\}"
 )
 _BRACKETED = re.compile(r"(?:[a-zA-Z]\s*\\in\s*)?[(\[][^\n]*,[^\n]*[)\]]")
+_BETWEEN = re.compile(
+    r"(?<![^\s$)\]\[(}])([(\[\]])\s*([^\s()\[\],;{}]{1,40})\s*[,;]\s*([^\s()\[\],;{}]{1,40})\s*([)\]\[])"
+)
 _SIDE = r"[^\s,;:<>=!$]{1,60}"
 _SAID = re.compile(
     rf"{_SIDE}(?:\s?{_SIGN.pattern}\s?{_SIDE})+(?:\s(?:or|and)\s{_SIDE}(?:\s?{_SIGN.pattern}\s?{_SIDE})+)*"
@@ -39,6 +42,14 @@ class _Bounds(NamedTuple):
     high: str = ""
     beyond: bool = False
     """It's what isn't between the bounds."""
+
+
+def usual(text: str) -> str:
+    """With a comma between the bounds, and round brackets where others turn square ones away: ]1;2] is (1,2]."""
+    return _BETWEEN.sub(
+        lambda pair: f"{'[' if pair[1] == '[' else '('}{pair[2]},{pair[3]}{']' if pair[4] == ']' else ')'}",
+        text,
+    )
 
 
 def is_interval(text: str) -> bool:

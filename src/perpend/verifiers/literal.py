@@ -16,7 +16,9 @@ _OPENING = re.compile(r"[\[{(]")
 _CLOSED_BY = {"[": "]", "{": "}", "(": ")"}
 _MOST_CHARACTERS = 200_000
 _MOST_BRACKETS = 200
-"""Openings that are tried as the start of the last bracketed value."""
+"""Openings that are tried as the start of the last bracketed value, of a long text fewer."""
+_MOST_READ = 4_000_000
+"""Characters that are read in all of these."""
 
 
 class Literal(Verifier):
@@ -26,7 +28,7 @@ class Literal(Verifier):
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
-            right = _read(task.right)
+            right = _gold(task.right)
         except ValueError as error:
             raise BadRequest(f"the gold isn't a literal: {error}", field=GOLD) from None
         try:
@@ -40,6 +42,13 @@ class Literal(Verifier):
             return value(first) == value(second)
         except ValueError:
             return first.strip() == second.strip()
+
+
+def _gold(text: str) -> Any:
+    try:
+        return _read(text)
+    except ValueError:
+        return _read(keyboard(text))
 
 
 def value(text: str) -> Any:
@@ -70,7 +79,8 @@ def _bracketed(text: str) -> list[str]:
     """What ends at the last closing bracket, the longest first."""
     end = max(text.rfind(closing) for closing in _CLOSED_BY.values())
     starts = [m.start() for m in _OPENING.finditer(text, 0, max(end, 0)) if _CLOSED_BY[m[0]] == text[end]]
-    return [text[start : end + 1] for start in starts[-_MOST_BRACKETS:]]
+    most = min(_MOST_BRACKETS, _MOST_READ // (end + 1)) if starts else 0
+    return [text[start : end + 1] for start in starts[-most:]]
 
 
 def _read(text: str) -> Any:

@@ -17,7 +17,19 @@ from sympy import Basic, Eq, Expr, I, MatrixBase, N, Poly, cancel
 from perpend.types import PASSED, Verdict
 from perpend.verifiers import bases, intervals, numbers
 from perpend.verifiers.choices import letter
-from perpend.verifiers.math_text import announced, boxed, last_formula, last_number, money, plain, settled
+from perpend.verifiers.math_text import (
+    affirmed,
+    announced,
+    boxed,
+    last_formula,
+    last_number,
+    money,
+    plain,
+    settled,
+    unassigned,
+    unitless,
+    value,
+)
 from perpend.verifiers.notation import latex
 
 _NO_LIMIT: Any = None
@@ -28,9 +40,6 @@ _TOWER = re.compile(
 """Powers of powers, and powers so large that nobody should compute them: compared as text alone."""
 _LONGEST = 20_000
 _DEEPEST = 100
-_ASSIGNED = re.compile(
-    r"^\s*(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|\\in|\\approx)\s*)(?P<rest>[^=]+)$"
-)
 _JOINED = re.compile(
     r"(?:\\q?quad|\s|,)*(?:\\text(?:rm)?\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z]))(?:\\q?quad|\s)*"
 )
@@ -40,6 +49,8 @@ _FEWEST = 3
 """Digits after the point of a decimal that may stand for an exact value inside an expression."""
 _LONGEST_LIST = 200
 """Characters above which "and" is a word of a sentence."""
+_NAME = re.compile(r"\s*(?:[^\W\d_]+ )*\$?([a-zA-Z]|\\[a-z]+)(?:_\{?\w\}?)?\s*=")
+_WORDS = re.compile(r"\\text\s?\{([^{}]*)\}")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _OUTER = {"(": ")", "[": "]", "{": "}"}
 _List = tuple[str, list[list[str]]]
@@ -55,7 +66,7 @@ def check(gold: str, given: str) -> Verdict:
 
 
 def equal(gold: str, given: str) -> bool:
-    gold, given = _gold(latex(gold)), latex(given)
+    gold, given = _gold(latex(gold)), affirmed(latex(given))
     if re.fullmatch(r"[A-J]", gold):
         return letter(given) == gold
     answers = [(answer, _plainly_same(gold, answer)) for answer in _answers(given)]
@@ -66,19 +77,24 @@ def equal(gold: str, given: str) -> bool:
 
 
 def _gold(text: str) -> str:
-    return plain(", ".join(boxed(settled(text))) or text.strip().strip("$"))
+    return unitless(plain(", ".join(boxed(settled(text))) or text.strip().strip("$")))
 
 
 def _answers(text: str) -> list[str]:
     """What the text may mean by its answer, the surest first; the whole text last, for math-verify's own search."""
     if last := settled(text):
-        return list(dict.fromkeys(plain(one) for one in (", ".join(dict.fromkeys(boxed(last))), last) if one))
+        return _written(", ".join(dict.fromkeys(boxed(last))), last)
     said = announced(text)
-    for whole in (said, text):
-        if whole and numbers.number(_unassigned(plain(whole))):
+    for whole in (value(said), said, text):
+        if whole and numbers.number(unassigned(plain(whole))):
             return [plain(whole)]
-    found = (said, text, last_number(text), last_formula(text), money(said or ""))
-    return list(dict.fromkeys(plain(one) for one in found if one))
+    return _written(said, text, last_number(text), last_formula(text), money(said or ""))
+
+
+def _written(*found: str | None) -> list[str]:
+    """Plainly, each once; with its unit and without."""
+    answers = [plain(one) for one in found if one]
+    return list(dict.fromkeys((*answers, *map(unitless, answers))))
 
 
 def _same(gold: str, given: str) -> bool:
@@ -92,7 +108,7 @@ def _plainly_same(gold: str, given: str) -> bool | None:
         return True
     if _too_large(gold) or _too_large(given):
         return False
-    first, second = bases.based(_unassigned(gold)), bases.based(_unassigned(given))
+    first, second = bases.based(unassigned(gold)), bases.based(unassigned(given))
     if first or second:
         return bases.same(first, second, (gold, given))
     one, other = numbers.number(gold), numbers.number(given)
@@ -112,18 +128,16 @@ def _mathematically_same(gold: str, given: str) -> bool:
 
 def _as_intervals(gold: str, given: str) -> tuple[str, str]:
     """An inequality beside an interval says the same in its words."""
+    gold, given = intervals.usual(gold), intervals.usual(given)
     if intervals.is_interval(gold):
         return gold, intervals.interval(given) or intervals.interval(intervals.said(given)) or given
     return (intervals.interval(gold) or gold, given) if intervals.is_interval(given) else (gold, given)
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r"\s+|\\[,;!:]|\\ |\$", "", _unassigned(text.replace("$", "").strip()))
-
-
-def _unassigned(text: str) -> str:
-    match = _ASSIGNED.match(text)
-    return match["rest"] if match else text
+    text = unassigned(text.replace("$", "").strip())
+    words = _WORDS.fullmatch(text)
+    return re.sub(r"(?<!\d)\s+|\s+(?!\d)|\\[,;!:]|\\ ", "", words[1] if words else text)
 
 
 def _too_large(text: str) -> bool:
@@ -203,7 +217,7 @@ def _split(text: str) -> _List:
 
     "p = 5, q = 2 and p = 7, q = 2" are two solutions, though "1, 2 and 3" are three.
     """
-    text = _unassigned(text).strip().strip("$").replace("\\{", "{").replace("\\}", "}").strip()
+    text = unassigned(text).strip().strip("$").replace("\\{", "{").replace("\\}", "}").strip()
     bracket = ""
     if text[:1] in _OUTER and text.endswith(_OUTER[text[0]]) and 0 not in _depths(text)[:-1]:
         bracket, text = text[0], text[1:-1]
@@ -232,13 +246,24 @@ def _of_other_lengths(gold: _List, given: _List) -> bool:
 
 def _elementwise(gold: _List, given: _List) -> bool:
     (bracket, firsts), (other, seconds) = gold, given
-    ordered = "(" in (bracket, other) or "[" in (bracket, other)
+    ordered = "(" in (bracket, other) or "[" in (bracket, other) or any(map(_named, (*firsts, *seconds)))
     if ordered and bracket and other and bracket != other:
         return False
     return any(
         len(first) == len(second) and 2 <= len(first) <= 6 and _all_same(first, second, ordered=ordered)
-        for first, second in product(firsts, seconds)
+        for first, second in product(map(_by_name, firsts), map(_by_name, seconds))
     )
+
+
+def _named(parts: list[str]) -> list[str]:
+    """The names of the elements, where each has one of its own: which is which then matters."""
+    names = [match[1] for match in map(_NAME.match, parts) if match]
+    return names if len(set(names)) == len(parts) > 1 else []
+
+
+def _by_name(parts: list[str]) -> list[str]:
+    names = _named(parts)
+    return [part for _, part in sorted(zip(names, parts, strict=True))] if names else parts
 
 
 def _all_same(first: list[str], second: list[str], *, ordered: bool) -> bool:
@@ -251,15 +276,15 @@ def _all_same(first: list[str], second: list[str], *, ordered: bool) -> bool:
 def _rounded(gold: str, given: str) -> bool:
     """A decimal that is the rounding of an exact value, whichever of the two is the decimal; in a sum too."""
     for exact, decimal in ((gold, given), (given, gold)):
-        shown = numbers.number(_unassigned(decimal))
+        shown = numbers.number(unassigned(decimal))
         if shown is None and (places := _places(decimal)) and not _places(exact):
             return _near(_expression(exact), _expression(decimal), places)
         if shown is None or shown.decimals is None:
             continue
-        value: Any = _expression(exact)
-        if value is None or value.free_symbols or not value.is_real:
+        found: Any = _expression(exact)
+        if found is None or found.free_symbols or not found.is_real:
             continue
-        if numbers.rounds_to(Fraction(str(N(value, 30))), shown):
+        if numbers.rounds_to(Fraction(str(N(found, 30))), shown):
             return True
     return False
 

@@ -10,30 +10,46 @@ from perpend.verifiers import numbers
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _ANNOUNCED = re.compile(
-    r"(?:final answer|answer|result|réponse|答案)\s*(?:is|:|est|为|是|：)\s*:?\s*", re.IGNORECASE
+    r"(?<!wrong )(?<!incorrect )(?:answer|result|réponse|respuesta|risposta|resposta|antwort|ответ|答案|答え)[*_]*\s*"
+    r"(?:(?:should|must|would|will) be|is|est|es|ist|é|è|:|为|是|は|：)\s*:?\s*|<answer>\s*"
+    r"|\b(?:wait|no|actually|sorry|oops|correction)[,:.!;\s-]+"
+    r"(?:(?:it['’]s|it is|it should be|I meant?|make (?:it|that))\s+)?"
+    r"(?=\$?[-\\(\d.]\S{0,80}[\s.!*]*(?:\n|\Z)|\(?[A-J]\)?[\s.!*]*(?:\n|\Z))",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(
+    r"^\s*(?:(?:[a-zA-Z]|\\[a-z]{2,8})?(?:_\{?\w+\}?)?(?:\([a-z]\))?\s*(?:=|\\in|\\approx)\s*)(?P<rest>[^=]+)$"
 )
 _VALUE = re.compile(r"\$[^$]+\$|.+?(?=[.!?]\s|$)")
+_NEGATED = re.compile(
+    r"(?:,\s*)?\(?(?:\b(?:and )?not|(?<=n)['’]t|\brather than|\binstead of)\s\$?-?\d[\d.,]*(?<![.,])\$?\)?"
+    r"(?:\s+but\b|(?=\s*(?:[.,;!]|$)))"
+)
+_LETTER = re.compile(r"\W*[A-J]\W*")
 _THIN = re.compile(r"(?<=\d)(?:,?\\[,!;: ]|\{,\})+\s*(?=\d{3})")
 _THOUSANDS = re.compile(r"(?<!\d,\s)(?<![\d.,_])\d{1,3}(?:,\s?\d{3})+(?![\d_])")
-_NUMBERS = re.compile(r"-?(?:\d[\d,]*\d|\d)(?:\.\d+)?(?:/\d+)?")
+_NUMBERS = re.compile(r"-?(?:(?<![\d.,_/^])\d{1,3}(?:[ '’_]\d{3})+(?!\d)|\d[\d,]*\d|\d)(?:\.\d+)?(?:/\d+)?")
+_TAG = re.compile(r"</?[A-Za-z]{1,12}/?>")
 _MONEY = re.compile(
     rf"[$€£¥]\s?({_NUMBERS.pattern})|({_NUMBERS.pattern})\s?(?:[€£¥]|\$(?!\d)|dollars\b|euros\b)"
 )
 _PIECE_AFTER = re.compile(
-    r"[A-Za-z0-9)}\]^_√]$|\d:$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
+    r"[A-Za-z0-9)}\]^_√]$|\d:$|(?:<=?|(?<![-=])>|>=|!=|&|\\(?:leq?|geq?|neq?|lt|gt)(?:slant)?)\s*\$?$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
     r"|(?:[\d)}\]%]|(?<![A-Za-z'’])[A-Za-z]|\\[a-z]+)\s*(?:[-+*/×·÷−]|\\(?:times|cdot|div|pm))\s*\$?$"
     r"|(?<!\\text)(?<!\\textbf)(?<!\\mathbf)(?<!\\mathrm)(?<!\\boxed)(?<!\\fbox)\{\s*$"
 )
 """What stands before a number that is a piece of an expression: an operand and its sign, a root, a power, a brace."""
 _PIECE_BEFORE = re.compile(
-    r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|[π√(]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
+    r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|\s[xyz](?![A-Za-z])|[π√(‰]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
 )
 """What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
 _AREA = re.compile(r"(?:(?<=[A-Za-z]{2})|(?<=[\d ]m))\^\{?[23]\}?(?!\s?[\w(])")
 """The power of a unit."""
 _ONE_MORE = re.compile(r"\d\$?\s*(?:[,;]|\b(?:and|or)\b)\s*\$?(?:[A-Za-z]\s*=\s*)?$")
+_UNIT = re.compile(rf"(?:(?<=[\d)}}])|(?<=\\pi)){numbers.UNIT}\s*$")
 _LAST = re.compile(r"\s*(?:\\?[)\]}]|[$.]*\s*$)")
 """Around the last number of a list."""
+_FORMULA = re.compile(r"[\\^_]|[A-Za-z]\s?[-+*/]\s?\d|\d\s?[-+*/]\s?[A-Za-z]|^[(\[].*,.*[)\]]$")
 _PLAIN_WORD = re.compile(r"(?<![\\A-Za-z{])[A-Za-z]{2,}(?![A-Za-z}])")
 _DECIMAL_COMMA = re.compile(
     r"(?<![\d.,(\[{])(?P<whole>\d+),(?P<part>\d{1,2})(?![\d.,)\]}])|(?<![\d.,])0,(?P<zero>\d+)(?![\d.,])"
@@ -46,7 +62,11 @@ _SINGLE = re.compile(r"(?<!\\)\\[a-zA-Z]")
 """A command with one backslash: where there is none, all of them were escaped once too often."""
 _BOLD = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]*)(?<!\s)\*\*")
 """Markdown's; between numbers two asterisks are a power."""
-_PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+))")
+_PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+(?:\.\d+)?))")
+_BARE_POWER = re.compile(r"\^\s?(-\s?\w+(?:\.\d+)?|\d+\.\d+)")
+"""LaTeX takes only its first sign."""
+_BARE_DEGREE = re.compile(r"(\\sqrt\[\w\])\s?(\w)")
+_SPACE = re.compile(r"~|(?<!\\)\\[,;: ]")
 _BLANK = r"(?:[\s$]|\\[,;!()\[\]]|\\q?quad)"
 _WORD = r"(?:[,;&]|\b(?:and|or)\b|\\text\s?\{\s?,?\s?(?:and|or)\s?\})"
 _JOINED = re.compile(
@@ -61,17 +81,27 @@ def boxed(text: str) -> list[str]:
 
 
 def settled(text: str) -> str:
-    """The last box, and those before it that only words of a list part from it; or the number that is announced after
-    it. Empty where there is no box.
+    """The last box, and those before it that only words of a list part from it; or the number or choice that is
+    announced after it. Empty where there is no box.
     """
     first = last = 0
     for _, start, end in _boxes(text):
         if not last or not _JOINED.fullmatch(text, last, start):
             first = start
         last = end
-    after = announced(text[last:]) if last else None
-    value = _VALUE.match(after or "")
-    return value[0] if value and numbers.number(plain(value[0])) else text[first:last]
+    after = value(announced(text[last:])) if last else None
+    return after or text[first:last]
+
+
+def value(said: str | None) -> str | None:
+    """The number or choice that an announcement begins with, where nothing of its sentence follows."""
+    match = _VALUE.match(said or "")
+    return match[0] if match and (numbers.number(plain(match[0])) or _LETTER.fullmatch(match[0])) else None
+
+
+def affirmed(text: str) -> str:
+    """Without the numbers that it says are not the answer."""
+    return _NEGATED.sub("", text)
 
 
 def _boxes(text: str) -> Iterator[tuple[str, int, int]]:
@@ -98,7 +128,19 @@ def announced(text: str) -> str | None:
     matches = list(_ANNOUNCED.finditer(text))
     if not matches:
         return None
-    return text[matches[-1].end() :].partition("\n")[0].strip().rstrip(".") or None
+    said = text[matches[-1].end() :].partition("\n")[0].partition("</")[0]
+    return said.strip(" \t*").rstrip(".") or None
+
+
+def unassigned(text: str) -> str:
+    """Without the name that a value is given, as in `x = 5`."""
+    match = _ASSIGNED.match(text)
+    return match["rest"] if match else text
+
+
+def unitless(text: str) -> str:
+    """An expression without the unit that it ends with, as in `12\\pi \\text{ cm}^2`."""
+    return _UNIT.sub("", text)
 
 
 def money(text: str) -> str | None:
@@ -109,22 +151,24 @@ def money(text: str) -> str | None:
 
 def last_number(text: str) -> str | None:
     """Where it stands for itself: of `\\sqrt{3}`, `x^2`, `3 + 5` and `3 or 7` the last number is not the value."""
-    text = _AREA.sub("", _BOLD.sub(r"\1", text))
+    text = _AREA.sub("", _BOLD.sub(r"\1", _TAG.sub(" ", text)))
     found = list(_NUMBERS.finditer(text))
     if not found:
         return None
     before, after = text[: found[-1].start()], text[found[-1].end() :]
+    if not before.strip(" $") and after.strip(" $") == "!":  # more than a number that is exclaimed
+        return None
     listed = _ONE_MORE.search(before) and _LAST.match(after)
     return None if listed or _PIECE_AFTER.search(before) or _PIECE_BEFORE.match(after) else found[-1][0]
 
 
 def last_formula(text: str) -> str | None:
     """What the last line ends with, after its last word: more than a number, and no element of a list."""
-    line = text.strip().rpartition("\n")[2]
+    line = unitless(text.strip().rpartition("\n")[2].rstrip(" .$"))
     words = list(_PLAIN_WORD.finditer(line))
     tail = line[words[-1].end() :].strip(" .:,!$") if words else ""
     listed = bool(words) and words[-1][0].lower() in ("and", "or")
-    return tail if re.search(r"[\\^_]", tail) and tail[0] not in "^_" and not listed else None
+    return tail if _FORMULA.search(tail) and tail[0] not in "^_" and not listed else None
 
 
 def plain(text: str) -> str:
@@ -132,12 +176,12 @@ def plain(text: str) -> str:
     if not _SINGLE.search(text):
         text = text.replace(r"\\", "\\")
     text = _BOLD.sub(r"\1", text)
-    text = _PYTHON_POWER.sub(r"^{\1\2}", text)
+    text = _BARE_POWER.sub(r"^{\1}", _PYTHON_POWER.sub(r"^{\1\2}", text))
     text = text.replace(r"\$", "").replace(r"\left", "").replace(r"\right", "").replace("dfrac", "frac")
-    text = text.replace("tfrac", "frac").replace("cfrac", "frac")
-    text = _THIN.sub("", text)
+    text = text.replace("tfrac", "frac").replace("cfrac", "frac").replace("varnothing", "emptyset")
+    text = _SPACE.sub(" ", _THIN.sub("", _BARE_DEGREE.sub(r"\1{\2}", text)))
     if not re.search(r"[(\[{]", text):
         text = _DECIMAL_COMMA.sub(lambda m: f"{m['whole'] or 0}.{m['part'] or m['zero']}", text)
     text = _THOUSANDS.sub(lambda match: re.sub(r",\s?", "", match[0]), text)
     text = _I_TIMES.sub(r"i \\cdot (", text)
-    return _PERCENT.sub(r"\\%", text).strip().rstrip(".").strip()
+    return _PERCENT.sub(r"\\%", text).strip().rstrip(".,;").strip()

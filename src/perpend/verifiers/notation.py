@@ -58,19 +58,37 @@ _GREEK = {
 }
 _SIGNS = {
     **dict.fromkeys("−–‒‐‑﹣－˗➖", "-"),
+    **dict.fromkeys("―﹘─⸺", "—"),
+    **dict.fromkeys("、٬", ","),
+    **{"٫": ".", "٪": "%"},
     **dict.fromkeys("\u00a0\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "),
     **dict.fromkeys("\u200b\u200c\u2060\ufeff\u2061\u2062", ""),
     **dict.fromkeys("⁄∕", "/"),
     **dict.fromkeys("·⋅∙", r"\cdot "),
     **dict.fromkeys("′ʹ", "'"),
-    **{"×": r"\times ", "÷": r"\div ", "∗": "*", "±": r"\pm ", "∓": r"\mp ", "∣": "|", "∶": ":"},
+    **dict.fromkeys("×⨯✕✖", r"\times "),
+    **{"÷": r"\div ", "∗": "*", "±": r"\pm ", "∓": r"\mp ", "∣": "|", "∶": ":"},
     **{"≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx "},
     **{"∞": r"\infty ", "∅": r"\emptyset ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∠": r"\angle "},
     **{"ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}"},
     **{"⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "°": r"^\circ "},
+    **{"℃": r"^\circ C", "℉": r"^\circ F", "≦": r"\le ", "≧": r"\ge "},
     **{"∧": r"\land ", "∨": r"\lor ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int "},
 }
 _KEYBOARD = {sign: of for sign, of in _SIGNS.items() if not of.startswith(("\\", "^"))}
+
+
+_WORD = {
+    **{"pi": r"\pi ", "inf": r"\infty ", "infinity": r"\infty ", "theta": r"\theta "},
+    **{"sqrt": "√", "cbrt": "∛", "+/-": r"\pm "},
+}
+"""What is written so where there is no LaTeX."""
+_WORDS = re.compile(
+    r"(?<![\\A-Za-z])(?:(?:pi|inf(?:inity)?|theta)(?![A-Za-z])|(?:sqrt|cbrt)(?=\s?[({\d]))|\+/-"
+)
+_FUNCTION = re.compile(
+    r"(?<![\\A-Za-z])(?:sin|cos|tan|cot|sec|csc|log|ln|exp)(?=\s?[(^_\d\\]|\s[a-z](?![A-Za-z]))"
+)
 
 
 def _any_of(signs: Iterable[str]) -> str:
@@ -80,20 +98,27 @@ def _any_of(signs: Iterable[str]) -> str:
 _ROOT = re.compile(rf"(?:(?<!{_any_of(_OVER)})(?P<degree>{_any_of(_OVER)}+)\s?)?(?P<root>[√∛∜])\s?")
 _MOST_ROOTS = 100
 _RADICAND = re.compile(r"\d+(?:\.\d+)?|[a-zA-Z]|\\[a-zA-Z]+(?:\[\d\])?(?:\{[^{}]*\})*")
-_RUN = re.compile(rf"(?P<over>{_any_of(_OVER)}+)|(?P<under>{_any_of(_UNDER)}+)")
-_WIDE = re.compile("[\uff01-\uff5e\U0001d400-\U0001d7ff]")
-"""Letters, digits and signs in full width, or as mathematical letters."""
+_RUN = re.compile(
+    rf"(?P<above>{_any_of(_OVER)}+)[⁄∕/](?P<below>{_any_of(_UNDER)}+)"
+    rf"|(?P<over>{_any_of(_OVER)}+)|(?P<under>{_any_of(_UNDER)}+)"
+)
+_WIDE = re.compile("[\uff01-\uff5e\u249c-\u24e9\U0001d400-\U0001d7ff\U0001f110-\U0001f149]")
+"""Letters, digits and signs in full width, in circles or squares, or as mathematical letters."""
+_DIGIT = re.compile(r"(?![0-9])\d")
+"""Of another script."""
 _SIGN = re.compile(_any_of(_SIGNS) + "|" + _any_of(_FRACTIONS))
 _LONE_GREEK = re.compile(rf"(?<![Ͱ-Ͽἀ-῿]){_any_of(_GREEK)}(?![Ͱ-Ͽἀ-῿])")
 _KEY = re.compile(_any_of(_KEYBOARD))
 _LONG_DASH = re.compile(
-    r"(?:(?<=[=<>≤≥≈])\s?[—―]\s?|(?:(?<=[(\[{,;:+*/^$])|(?<=[(\[{,;:+*/^]\s)|\A)[—―])(?=[\d.\\√(a-zA-Z])"
+    r"(?:(?<=[=<>≤≥≈])\s?—\s?|(?:(?<=[(\[{,;:+*/^$])|(?<=[(\[{,;:+*/^]\s)|\A)—)(?=[\d.\\√(a-zA-Z])"
 )
 """Where a sign may stand; elsewhere a long dash is punctuation."""
 _APART = re.compile(r"(?<=[=<>(\[{,])(\s?)-\s(?=[\d.\\(])")
 """A sign that is set apart from its number: after a word it may be a dash."""
-_MINUS_APART = re.compile(r"(?<=[^\W\d_]{2}\s)−\s(?=[\d.\\√])")
-"""That sign is no dash, after a word either."""
+_MINUS_APART = re.compile(r"(?<=[^\W\d_]{2}\s)−\s(?=[\d.\\√$€£¥₹])|(?<![\w)\]}])⁻(?=[\d.])")
+"""That sign is no dash, after a word either; raised it's one in schools."""
+_OWED = re.compile(r"(?<![\w)}\]])(?<![\d)}\]][\s$])-(?P<currency>\\?[$€£¥₹])(?=-?[\d.])")
+"""A minus sign before that of a currency: it's the number's."""
 _OVERLINED = re.compile(r"(?:\d[\u0305\u0304])+")
 _REPEATS = re.compile(
     r"(?<![\w.,])(?P<whole>\d{0,30})(?:\.|(?<![(\[{]0),)(?P<once>\d{0,30})(?:"
@@ -106,23 +131,27 @@ _REPEATS = re.compile(
 def keyboard(text: str) -> str:
     """With the minus signs, spaces, digits and letters of a keyboard."""
     text = _WIDE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
     text = _MINUS_APART.sub("-", text)
     text = _LONG_DASH.sub("-", _KEY.sub(lambda match: _KEYBOARD[match[0]], text))
-    return _APART.sub(r"\1-", text)
+    return _OWED.sub(r"\g<currency>-", _APART.sub(r"\1-", text))
 
 
 def latex(text: str) -> str:
     """The same in LaTeX, and with decimals that repeat as fractions."""
-    text = keyboard(text)
+    text = _WORDS.sub(lambda match: _WORD[match[0]], keyboard(text))
+    text = re.sub(r"(?<=[)\]])\s?U\s?(?=[(\[])", r"\\cup ", text)
     if not text.isascii():
         text = _RUN.sub(_moved, _roots(_OVERLINED.sub(_overline, text)))
         text = _SIGN.sub(lambda match: _FRACTIONS.get(match[0]) or _SIGNS[match[0]], text)
         text = _LONE_GREEK.sub(lambda match: rf"\{_GREEK[match[0]]} ", text)
-        text = re.sub(r"(?<![\\A-Za-z])log(?=_)", r"\\log", text)
-    return _REPEATS.sub(_exact, text)
+    return _REPEATS.sub(_exact, _FUNCTION.sub(r"\\\g<0>", text))
 
 
 def _moved(run: re.Match[str]) -> str:
+    if run["above"]:
+        above, below = map(_OVER.__getitem__, run["above"]), map(_UNDER.__getitem__, run["below"])
+        return rf"\frac{{{''.join(above)}}}{{{''.join(below)}}}"
     if run["over"]:
         return f"^{{{''.join(map(_OVER.__getitem__, run['over']))}}}"
     return f"_{{{''.join(map(_UNDER.__getitem__, run['under']))}}}"
@@ -150,9 +179,11 @@ def _roots(text: str) -> str:
 
 def _closing(text: str, start: int) -> int:
     """After the bracket that closes the one at `start`; `start` where there is none."""
+    opening = text[start : start + 1]
+    change = {"(": {"(": 1, ")": -1}, "{": {"{": 1, "}": -1}}.get(opening, {})
     depth = 0
-    for index in range(start, len(text) if text[start : start + 1] == "(" else start):
-        depth += {"(": 1, ")": -1}.get(text[index], 0)
+    for index in range(start, len(text) if change else start):
+        depth += change.get(text[index], 0)
         if depth == 0:
             return index + 1
     return start

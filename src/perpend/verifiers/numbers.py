@@ -8,16 +8,28 @@ _DECIMAL = r"(?:\d+\.?\d*|\.\d+)"
 _DIGITS = r"(?:\{{(?P<{0}>-?{1})\}}|(?P<{0}1>\d))"
 _FRAC = rf"\\frac\s*{_DIGITS.format('a', _DECIMAL)}\s*{_DIGITS.format('b', _DECIMAL)}"
 _SLASH = rf"(?P<c>{_DECIMAL})\s*/\s*(?:(?P<d>{_DECIMAL})|\(\s*(?P<d2>-\s*{_DECIMAL})\s*\))"
-_POWER = r"(?:(?:\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{?\s*|[eE])(?P<power>[+-]?\d{1,3})\s*\}?)"
-_SQUARED = r"(?:\^\{?[23]\}?)?"
-_UNIT = (
-    rf"(?:\s*\\(?:text|textbf|mathrm|rm)\s*\{{[^{{}}]*\}}{_SQUARED}|\s*\^\s*\{{?\\circ\}}?(?:\s?[CF])?"
-    rf"|\s+[a-zA-Z][a-zA-Z ]+{_SQUARED})"
+_POWER = r"(?:(?:\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*[{(]?\s*|[eE])(?P<power>[+-]?\d{1,3})\s*[})]?)"
+_SQUARED = r"(?:\^\{?-?[123]\}?)?"
+_SYMBOL = (
+    r"(?:(?:[kMGTcdmnp]|\\mu\s?)?(?:m|g|s|A|K|mol|J|N|W|V|Pa|Hz|C|F|T|L|l|eV|Wh|\\Omega)|min|h|ft|in|mi|yd|lb|oz)"
+    rf"{_SQUARED}(?![A-Za-z])"
 )
+_RATIO = rf"{_SYMBOL}(?:(?:\s?/\s?|\s?\\cdot\s{{1,2}}|\s){_SYMBOL})"
+UNIT = (
+    rf"(?:\s*\\(?:text|textbf|mathrm|rm)\s*\{{[^{{}}]*\}}{_SQUARED}|\s*\^\s*\{{?\\circ\}}?(?:\s?[CF])?"
+    rf"|\s+[a-zA-Z][a-zA-Z ]+{_SQUARED}|\s+{_RATIO}+|\s+m\^\{{?[23]\}}?)"
+)
+_MANY = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _NUMBER = re.compile(
     rf"(?P<sign>[+-]?)\s*(?:(?:(?P<whole>\d+)\s*)?{_FRAC}|(?:(?P<whole2>\d+)\s+)?{_SLASH}"
-    rf"|(?P<number>{_DECIMAL}){_POWER}?)(?P<percent>\s*\\%)?{_UNIT}?"
+    rf"|(?P<number>{_DECIMAL})(?:{_POWER}(?:\s+{_SYMBOL})?|\s(?P<many>{'|'.join(_MANY)})\b)?)(?P<percent>\s*\\%)?{UNIT}?"
 )
+_CURRENCY = re.compile(
+    r"^(?:(?:US|AU|CA)?\\?[$€£¥₹]|[~≈]|\\approx(?![a-zA-Z]))\s?(?=[-+\d.\\])|(?<=\d)\s?\\?[$€£¥₹¢]$"
+)
+"""And what says "about"."""
+_EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d.,])")
+"""Points between the groups and a comma before the decimals: no other number looks like it."""
 _GROUPED = re.compile(
     r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:['’_ ]\d{3})+)"
     r"(?![\d,'’_]|\s?[/.]\s?\d{3})(?!\s*/)"
@@ -43,6 +55,8 @@ def number(text: str) -> Number | None:
         text = text[1:-1].strip()
     if len(text) > _MOST_CHARACTERS:
         return None
+    text = _CURRENCY.sub("", text)
+    text = _EUROPEAN.sub(lambda decimal: decimal[0].replace(".", "").replace(",", "."), text)
     match = _NUMBER.fullmatch(_GROUPED.sub(lambda grouped: re.sub(r"\D", "", grouped[0]), text))
     if match is None:
         return None
@@ -57,7 +71,7 @@ def number(text: str) -> Number | None:
 
 def _value(match: re.Match[str]) -> tuple[Fraction, int | None]:
     if plain := match["number"]:
-        power = int(match["power"] or 0)
+        power = int(match["power"] or 0) + _MANY.get(match["many"], 0)
         decimals = len(plain.partition(".")[2]) if "." in plain else None
         return Fraction(plain) * Fraction(10) ** power, None if decimals is None else decimals - power
     whole = Fraction(match["whole"] or match["whole2"] or 0)

@@ -70,7 +70,7 @@ def read(name: str, body: bytes) -> Verdict:
     """From JSON. Raises VerifierFailed."""
     try:
         return verdict(name, msgspec.json.decode(body))
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise _unreadable(name, body[:_EXCERPT].decode(errors="replace") or "nothing") from None
 
 

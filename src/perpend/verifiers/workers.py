@@ -106,7 +106,8 @@ class Workers:
 
 
 async def _end(worker: Process) -> None:
-    if worker.returncode is None:
+    assert worker.stdout is not None
+    if worker.returncode is None and not worker.stdout.at_eof():  # else it's dead already, if not yet buried
         worker.kill()
     await worker.wait()
 
