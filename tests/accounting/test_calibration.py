@@ -92,8 +92,9 @@ def test_it_is_kept_for_its_model(tmp_path: Path) -> None:
     assert calibration_path(tmp_path, "lab/../x").parent == tmp_path / "calibration"
 
 
-def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
-    save(tmp_path, calibration()).write_text("{")
+@pytest.mark.parametrize("damaged", [b"{", b'{"model": "\xff"}'])
+def test_a_damaged_file_says_what_to_do(tmp_path: Path, damaged: bytes) -> None:
+    save(tmp_path, calibration()).write_bytes(damaged)
     with pytest.raises(ConfigError) as refused:
         calibration_of(tmp_path, "o3-mini")
     assert "perpend calibrate o3-mini" in str(refused.value.hint)

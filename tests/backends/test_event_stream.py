@@ -56,6 +56,21 @@ def test_exceptions_and_errors_become_error_events(message: bytes, kind: str, sa
     assert json.loads(event) == {"type": "error", "error": {"type": kind, "message": said}}
 
 
+@pytest.mark.parametrize(
+    "payload", [b"", b"{", b"[]", b'{"bytes": 1}', b'{"bytes": "\xff"}', b'{"bytes": "a"}']
+)
+def test_an_event_that_cant_be_read_is_damage(payload: bytes) -> None:
+    with pytest.raises(ValueError, match="can't be read"):
+        EventStreamParser().feed(framed(payload, message_type="event"))
+
+
+def test_an_exception_that_cant_be_read_is_told_by_its_name() -> None:
+    (event,) = EventStreamParser().feed(
+        framed(b'{"message": "\xff"}', message_type="exception", exception_type="x")
+    )
+    assert json.loads(event)["error"] == {"type": "x", "message": "x"}
+
+
 def test_headers_of_other_types_are_passed_over() -> None:
     head = (
         b"\x01a\x00"

@@ -106,7 +106,7 @@ def calibration_of(home: Path, model: str) -> Calibration | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         hint = f"remove it, or measure again: perpend calibrate {model}"
         raise ConfigError(f"{path} can't be read: {error}", hint=hint) from error
 

@@ -147,7 +147,7 @@ def own_rows(home: Path) -> tuple[PriceRow, ...]:
         return ()
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[PriceRow, ...])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError) as error:
         hint = "remove it, and make it anew with `perpend models prices --update FILE`"
         raise ConfigError(f"{path} can't be read: {error}", hint=hint) from error
 

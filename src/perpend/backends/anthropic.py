@@ -67,7 +67,7 @@ class Anthropic:
                 url, msgspec.json.encode(body), self._upstream.account
             )
             return msgspec.json.decode(answer, type=_Count).input_tokens
-        except (UpstreamError, msgspec.DecodeError):
+        except (UpstreamError, ValueError):
             return None
 
     def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:

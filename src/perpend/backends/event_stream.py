@@ -83,7 +83,7 @@ def _event(headers: dict[str, str], payload: bytes) -> bytes:
     if headers.get(":message-type") == "event":
         try:
             return base64.b64decode(msgspec.json.decode(payload, type=_Chunk).bytes)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise ValueError(f"an event of the event stream can't be read: {error}") from error
     return msgspec.json.encode({"type": "error", "error": _exception(headers, payload)})
 
@@ -93,6 +93,6 @@ def _exception(headers: dict[str, str], payload: bytes) -> dict[str, Any]:
     kind = headers.get(":exception-type") or headers.get(":error-code", "unknown")
     try:
         message = msgspec.json.decode(payload, type=dict[str, Any]).get("message")
-    except msgspec.DecodeError:
+    except ValueError:
         message = None
     return {"type": kind, "message": message or headers.get(":error-message", kind)}

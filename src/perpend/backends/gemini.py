@@ -61,7 +61,7 @@ class Gemini:
         try:
             answer = await self._upstream.http.post_json(url, body, self._upstream.account)
             return msgspec.json.decode(answer, type=_Count).total_tokens
-        except (UpstreamError, msgspec.DecodeError):
+        except (UpstreamError, ValueError):
             return None
 
 

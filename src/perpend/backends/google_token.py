@@ -88,7 +88,7 @@ class GoogleToken:
             token = msgspec.json.decode(await self._asked(), type=_Token)
         except UpstreamError as error:
             return error
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             return UpstreamMalformed(str(error))
         finally:
             self._renewal = None

@@ -137,7 +137,7 @@ class Partial:
     def _read_record(self) -> _Record:
         try:
             return msgspec.json.decode(self._record_path.read_bytes(), type=_Record)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError):
             return _Record("")
 
     def _write_record(self) -> None:

@@ -88,7 +88,7 @@ class Engine:
             ):
                 slots = msgspec.json.decode(await response.read(), type=list[dict[str, object]])
             return any(slot.get("is_processing") for slot in slots)
-        except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError):
+        except (aiohttp.ClientError, TimeoutError, ValueError):
             return False
 
     async def stop(self) -> None:

@@ -101,7 +101,7 @@ def read_header(path: Path) -> Header:
     """Raises BadRequest where it's no run's folder."""
     try:
         return msgspec.json.decode(_of_run(path, "run.json"), type=Header)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise BadRequest(f"{path}/run.json: {error}", field="RUN") from None
 
 

@@ -92,7 +92,7 @@ class Gateway:
             raise refused(reply.status, data)
         try:
             completion = _COMPLETION.decode(data)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             hint = "only Perpend's own gateways say what an answer cost; name other servers as providers"
             raise UpstreamError(f"{self._url} isn't a Perpend gateway: {error}", hint=hint) from None
         return _answer(completion, time.perf_counter() - began)
@@ -159,7 +159,7 @@ class _Failure(Struct):
 def refused(status: int, data: bytes) -> PerpendError:
     try:
         error = msgspec.json.decode(data, type=_Failure).error
-    except msgspec.DecodeError:
+    except ValueError:
         error = _Error(f"HTTP {status}")
     if status == 401:
         return Unauthenticated(error.message, hint="name the key's variable with --key-env")
