@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
 from perpend.backends.lenient import Halves, Lenient
-from perpend.backends.refusals import failure, malformed, refusal, refused_asks
+from perpend.backends.refusals import failure, malformed, refusal
+from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
 from perpend.backends.sse import SSEParser
 from perpend.errors import UpstreamError
