@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import COST, EFFORT, ConfigFile, Json, Thinking, Whole, at_least, milliseconds
+from perpend.cli.options import COST, EFFORT, ConfigFile, Count, Degree, Json, Thinking, Whole, milliseconds
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -45,7 +45,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     *question: str,
     effort: Annotated[Effort | None, EFFORT] = None,
     max_thinking_tokens: Thinking = None,
-    max_tokens: Whole | None = None,
+    max_tokens: Count | None = None,
     max_cost: Annotated[str | None, COST] = None,
     deadline: str | None = None,
     strategy: str = "single",
@@ -53,7 +53,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     must_pass: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
     system: str | None = None,
-    temperature: float | None = None,
+    temperature: Degree | None = None,
     seed: Whole | None = None,
     visibility: Annotated[Visibility, Parameter(name=["--visibility", "--thinking-visibility"])] = "visible",
     thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
@@ -111,8 +111,8 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         model=model,
         effort=effort if thinking else "none",
         limits=Limits(
-            max_thinking_tokens=at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
-            max_output_tokens=at_least(1, max_tokens, "--max-tokens"),
+            max_thinking_tokens=max_thinking_tokens,
+            max_output_tokens=max_tokens,
             max_cost_usd=_dollars(max_cost),
             deadline_ms=milliseconds(deadline),
         ),

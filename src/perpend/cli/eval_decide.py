@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from perpend.cli.console import note, print_json
 from perpend.cli.eval_grid import Amount, Axes, Grid, Setting
 from perpend.cli.eval_run import Asking
-from perpend.cli.options import COST, Budgets, ConfigFile, Json, Whole
+from perpend.cli.options import COST, Budgets, ConfigFile, Count, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -39,8 +39,8 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     strategies: Annotated[
         tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
     ] = ("single",),
-    limit: Whole = 200,
-    parallel: Whole = 4,
+    limit: Count = 200,
+    parallel: Count = 4,
     max_cost: Annotated[Decimal | None, COST] = None,
     seed: Whole = 0,
     out: Path | None = None,

@@ -17,7 +17,7 @@ from msgspec import Struct
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_forecast import foreseen, print_forecast
 from perpend.cli.named import named, text_of
-from perpend.cli.options import COST, EFFORT, ConfigFile, Flag, Json, Thinking, Whole
+from perpend.cli.options import COST, EFFORT, ConfigFile, Count, Degree, Flag, Json, Thinking, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -44,22 +44,22 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     model: str | None = None,
     effort: Annotated[Effort | None, EFFORT] = None,
     max_thinking_tokens: Thinking = None,
-    max_tokens: Whole | None = None,
+    max_tokens: Count | None = None,
     system: str | None = None,
     verifier: str | None = None,
     strategy: str = "single",
-    samples: Whole = 1,
-    limit: Whole | None = None,
-    temperature: float | None = None,
+    samples: Count = 1,
+    limit: Count | None = None,
+    temperature: Degree | None = None,
     seed: Whole = 0,
     since: str | None = None,
     before: str | None = None,
-    parallel: Whole = 4,
+    parallel: Count = 4,
     max_cost: Annotated[Decimal | None, COST] = None,
     target: str = "local",
     key_env: str | None = None,
     on: Literal["here", "ray"] = "here",
-    engines: Whole | None = None,
+    engines: Count | None = None,
     out: Path | None = None,
     dry_run: Flag = False,
     json: Json = False,
@@ -158,7 +158,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     asking = Asking(parallel, max_cost, key_env, on, engines)
     progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
     _tell(found, progress, folder, json)
-    if progress.stopped:
+    if progress.stopped or 0 < progress.wanted <= progress.failed:
         raise SystemExit(1)
 
 
