@@ -1,5 +1,6 @@
 """`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -99,7 +100,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     grid = Grid(str(questions), problems, axes, folder, seed)
     groups = [*_cheap(cheap, systems), *axes.groups()]
     asking = Asking(parallel, max_cost)
-    runs = [[grid.run(setting, loaded, asking) for setting in group] for group in groups]
+    runs = asyncio.run(grid.runs(groups, loaded, asking))
     every = [run for group in runs for run in group]
     choice = choose(every, [(group[0], group[-1]) for group in runs])
     report = grid.report(every)

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, asynccontextmanager, contextmanager, redirect_stdout
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext, redirect_stdout
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -185,16 +185,24 @@ class Asking(Struct, frozen=True):
 
 
 async def finish_run(
-    settings: Settings, problems: list[Problem], config: Config, path: Path, asking: Asking
+    settings: Settings,
+    problems: list[Problem],
+    config: Config,
+    path: Path,
+    asking: Asking,
+    runtime: Runtime | None = None,
 ) -> tuple[Progress, Summary]:
-    """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to."""
+    """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to.
+
+    `runtime` is one that is open already, for several runs.
+    """
     header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
     with RunFolder.open(path, header, problems) as folder:
         if folder.samples:
             note(f"going on with {path}: {len(folder.samples)} samples are there")
         async with (
             aclosing(Verifiers(config)) as verifiers,
-            _target(settings, config, asking) as target,
+            _target(settings, config, asking, runtime) as target,
             _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
             aclosing(Grader(verifiers.get, judging)) as grader,
         ):
@@ -212,7 +220,9 @@ async def finish_run(
 
 
 @asynccontextmanager
-async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGenerator[Target, None]:
+async def _target(
+    settings: Settings, config: Config, asking: Asking, runtime: Runtime | None
+) -> AsyncGenerator[Target, None]:
     if settings.target != "local":
         gateway = Gateway(settings.target, os.environ.get(asking.key_env) if asking.key_env else None)
         try:
@@ -225,10 +235,10 @@ async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGe
             async with fleet(config, settings.model, asking.engines) as target:
                 yield target
         return
-    async with await Runtime.open(config) as runtime:
+    async with nullcontext(runtime) if runtime else await Runtime.open(config) as here:
         with pull_progress() as listener:
-            await runtime.prepare(settings.model, listener)
-        yield Local(runtime)
+            await here.prepare(settings.model, listener)
+        yield Local(here)
 
 
 def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
