@@ -89,7 +89,7 @@ def test_settings_have_names_of_their_own(tmp_path: Path, monkeypatch: pytest.Mo
     axes = Axes((), systems, ("single",), (Amount("low"),))
     names = [axes.name(setting) for group in axes.groups() for setting in group]
     assert names == [f"default-low-{system}" for system in ("system1", "system2", "short", "system4")]
-    with pytest.raises(NotFound, match="shrot.md"):
+    with pytest.raises(NotFound, match=r"shrot\.md"):
         text_of("shrot.md")
 
 

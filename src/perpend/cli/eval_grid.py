@@ -75,9 +75,7 @@ class Grid(Struct, frozen=True):
     folder: Path
     seed: int
 
-    async def runs(
-        self, groups: list[list[Setting]], config: Config, asking: Asking
-    ) -> list[list[Reported]]:
+    async def runs(self, groups: list[list[Setting]], config: Config, asking: Asking) -> list[list[Reported]]:
         """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
         async with await Runtime.open(config) as runtime:
             for group in groups:
