@@ -40,7 +40,7 @@ def test_every_number_of_a_command_has_a_range(words: str) -> None:
     for argument in COMMANDS[words].assemble_argument_collection():
         kind, option = str(argument.hint), argument.name
         wrong = ["9" * 20, "1.5", "x", *([] if option == "--seed" else ["-1"])] if "int" in kind else []
-        wrong += ["nan", "inf", "-1"] if "float" in kind else []
+        wrong += ["nan", "inf", "-1"] if "float" in kind or "Decimal" in kind else []
         for value in wrong if option.startswith("--") else ():
             with pytest.raises(BadRequest, match=rf"^--[\w-]+ ('{value}' isn't|must be)"):
                 parsed(words, f"{option}={value}")

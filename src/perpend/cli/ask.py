@@ -4,7 +4,7 @@ import asyncio
 import select
 import signal
 import sys
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,17 @@ from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import COST, EFFORT, ConfigFile, Count, Degree, Json, Thinking, Whole, milliseconds
+from perpend.cli.options import (
+    EFFORT,
+    ConfigFile,
+    Count,
+    Degree,
+    Dollars,
+    Json,
+    Thinking,
+    Whole,
+    milliseconds,
+)
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -46,7 +56,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     effort: Annotated[Effort | None, EFFORT] = None,
     max_thinking_tokens: Thinking = None,
     max_tokens: Count | None = None,
-    max_cost: Annotated[str | None, COST] = None,
+    max_cost: Dollars = None,
     deadline: str | None = None,
     strategy: str = "single",
     verifier: str | None = None,
@@ -113,7 +123,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         limits=Limits(
             max_thinking_tokens=max_thinking_tokens,
             max_output_tokens=max_tokens,
-            max_cost_usd=_dollars(max_cost),
+            max_cost_usd=max_cost,
             deadline_ms=milliseconds(deadline),
         ),
         sampling=Sampling(temperature=temperature, seed=seed),
@@ -255,15 +265,3 @@ def _piped() -> str:
     if not select.select([sys.stdin], [], [], PATIENCE_S)[0]:
         note("waiting for the rest of the question on stdin; it ends with Ctrl-D, or use </dev/null")
     return sys.stdin.buffer.read().decode(errors="surrogateescape").strip()
-
-
-def _dollars(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        value = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not value.is_finite() or value < 0:
-        raise BadRequest(f"--max-cost {text!r} isn't an amount", hint="such as 0.05", field="--max-cost")
-    return value

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from perpend.accounting.calibration import Calibration, Point, save
 from perpend.cli.console import note, print_json
-from perpend.cli.options import COST, Budgets, ConfigFile, Count, Json
+from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.errors import BadRequest
@@ -36,7 +36,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     max_thinking_tokens: Budgets = (),
     limit: Count = 12,
     parallel: Count = 2,
-    max_cost: Annotated[Decimal | None, COST] = None,
+    max_cost: Dollars = None,
     plot: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,

@@ -1,7 +1,6 @@
 """`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
 
 import asyncio
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from cyclopts import Parameter
 from perpend.cli.console import note, print_json
 from perpend.cli.eval_grid import Amount, Axes, Grid, Setting
 from perpend.cli.eval_run import Asking
-from perpend.cli.options import COST, Budgets, ConfigFile, Count, Json, Whole
+from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -42,7 +41,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     ] = ("single",),
     limit: Count = 200,
     parallel: Count = 4,
-    max_cost: Annotated[Decimal | None, COST] = None,
+    max_cost: Dollars = None,
     seed: Whole = 0,
     out: Path | None = None,
     json: Json = False,

@@ -17,7 +17,7 @@ from msgspec import Struct
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_forecast import foreseen, print_forecast
 from perpend.cli.named import named, text_of
-from perpend.cli.options import COST, EFFORT, ConfigFile, Count, Degree, Flag, Json, Thinking, Whole
+from perpend.cli.options import EFFORT, ConfigFile, Count, Degree, Dollars, Flag, Json, Thinking, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     since: str | None = None,
     before: str | None = None,
     parallel: Count = 4,
-    max_cost: Annotated[Decimal | None, COST] = None,
+    max_cost: Dollars = None,
     target: str = "local",
     key_env: str | None = None,
     on: Literal["here", "ray"] = "here",
@@ -164,6 +164,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
 
 def _refuse(settings: Settings, on: str) -> None:
     with_options(strategy_spec(settings.strategy, "--strategy"))
+    if settings.target != "local" and not settings.target.startswith(("http://", "https://")):
+        raise BadRequest(f"--target {settings.target!r} is neither local nor a web address", field="--target")
     if on == "ray" and settings.target != "local":
         raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
 
@@ -224,7 +226,7 @@ async def _target(
     settings: Settings, config: Config, asking: Asking, runtime: Runtime | None
 ) -> AsyncGenerator[Target, None]:
     if settings.target != "local":
-        gateway = Gateway(settings.target, os.environ.get(asking.key_env) if asking.key_env else None)
+        gateway = Gateway(settings.target, _key(asking.key_env))
         try:
             yield gateway
         finally:
@@ -239,6 +241,12 @@ async def _target(
         with pull_progress() as listener:
             await here.prepare(settings.model, listener)
         yield Local(here)
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is not None and not os.environ.get(variable):
+        raise BadRequest(f"{variable} isn't set", hint=f"export {variable}=…", field="--key-env")
+    return None if variable is None else os.environ[variable]
 
 
 def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:

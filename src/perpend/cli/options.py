@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,22 @@ Budgets = Annotated[
 ]
 """Several to try."""
 EFFORT = Parameter(name=["--effort", "--reasoning-effort"])
-COST = Parameter(name=["--max-cost", "--max-cost-usd"])
+
+
+def _dollars(kind: object, tokens: Sequence[Token]) -> Decimal:
+    token = tokens[0]
+    try:
+        value = Decimal(token.value.removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise BadRequest(
+            f"{token.keyword} {token.value!r} isn't an amount", hint="such as 0.05", field=token.keyword
+        )
+    return value
+
+
+Dollars = Annotated[Decimal | None, Parameter(name=["--max-cost", "--max-cost-usd"], converter=_dollars)]
 
 
 def _is_there(kind: object, file: Path | None) -> None:
