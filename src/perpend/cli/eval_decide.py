@@ -108,6 +108,8 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     else:
         _print(choice, every)
         note(f"{report} tells of all of them, with their wrong answers")
+    if all(sample.error for run in every for sample in run.samples):
+        raise SystemExit(1)
 
 
 def _cheap(model: str | None, systems: tuple[str, ...]) -> list[list[Setting]]:
@@ -147,7 +149,7 @@ def _print(choice: Choice, runs: list[Reported]) -> None:
     for line in lines(beside(runs)):
         table.add_row(*line[:8])
     print_table(table)
-    print(f"use {choice.recommended}: {choice.reason}")
+    print(f"use {choice.recommended}: {choice.reason}" if choice.recommended else choice.reason)
     if choice.hurt:
         print(f"{len(choice.hurt)} questions were right with the least thinking and wrong with the most:")
         for one in choice.hurt[:_SHOWN]:
