@@ -146,6 +146,15 @@ class TestTable:
     def test_an_unlisted_model_has_no_price(self) -> None:
         assert price_of("somebody/llama-99") is None
 
+    def test_another_model_whose_name_begins_alike_has_not_its_price(self) -> None:
+        for model in (
+            "o4-mini-deep-research",
+            "gpt-4o-mini-tts",
+            "gpt-4o-realtime-preview",
+            "o3-deep-research",
+        ):
+            assert price_of(model) is None
+
     def test_long_inputs_pay_their_tier_throughout(self) -> None:
         price = price_of("gemini-2.5-pro", date(2026, 1, 1))
         assert price is not None

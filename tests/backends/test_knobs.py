@@ -1,19 +1,23 @@
 """How thinking is asked for at each place: the fields that rows of provider and family make."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from listening import Listening
 from msgspec.structs import replace
 from replaying import Wire, call
 
+from perpend.backends import Upstream, backends
 from perpend.backends.families import Family, family_named, family_of
+from perpend.backends.http import Account
 from perpend.backends.knobs import asks_of, can_disable, put_asks, soft_switched
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Knob, Provider, providers
-from perpend.errors import UpstreamError
+from perpend.errors import Rejected
 from perpend.types import AnswerDelta, Effort, Image, Message, Text
 
 
@@ -195,11 +199,30 @@ ASKING = {
 """Names of what asks a model for thinking, or for none, on any wire."""
 
 
-async def body_of(provider: Provider, model: str, **changes: Any) -> dict[str, Any]:
-    place = Wire(provider.wire, b"", provider=provider)
-    with suppress(UpstreamError):  # the server says nothing
-        await place.stream(replace(call(family_of(model), **changes), model=model))
-    return place.asked[0].body
+class Asked(NamedTuple):
+    model: str
+    tokens: int
+    by_default: bool = False
+
+
+async def names_sent(provider: Provider, *every: Asked) -> dict[Asked, set[str]]:
+    """The names of all fields that are sent for each."""
+    http = Listening()
+
+    async def url() -> str:
+        return "http://nowhere"
+
+    upstream = Upstream(provider, http, url, Account({"content-type": "application/json"}))
+    backend = backends.get(provider.wire)(upstream)
+    found: dict[Asked, set[str]] = {}
+    for model, tokens, by_default in every:
+        effort = "medium" if tokens else "none"
+        asked = call(family_of(model), thinking_tokens=tokens, effort=effort, by_default=by_default)
+        with suppress(Rejected):
+            _ = [batch async for batch in backend.stream(replace(asked, model=model))]
+        found[Asked(model, tokens, by_default)] = {*names(http.body)}
+    await http.aclose()
+    return found
 
 
 def names(body: dict[str, Any]) -> Iterator[str]:
@@ -209,22 +232,17 @@ def names(body: dict[str, Any]) -> Iterator[str]:
             yield from names(value)  # pyright: ignore[reportUnknownArgumentType] - it's JSON
 
 
-@pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))
-@pytest.mark.parametrize("tokens", [0, 2048])
-async def test_a_model_that_nobody_knows_is_not_asked_to_reason(provider: Provider, tokens: int) -> None:
-    effort = "medium" if tokens else "none"
-    body = await body_of(provider, "some-model", by_default=True, effort=effort, thinking_tokens=tokens)
-    assert not ASKING & {*names(body)}
+NO_REASONERS = ("gpt-4o", "qwen2.5-72b-instruct", "claude-3-5-haiku", "grok-3", "qwen3-coder-plus")
 
 
 @pytest.mark.parametrize("provider", providers().values(), ids=list(providers()))
-@pytest.mark.parametrize(
-    "model", ["gpt-4o", "qwen2.5-72b-instruct", "claude-3-5-haiku", "grok-3", "qwen3-coder-plus"]
-)
-async def test_a_model_that_does_not_reason_is_never_asked_to(provider: Provider, model: str) -> None:
-    for tokens in (0, 2048):
-        body = await body_of(provider, model, effort="high" if tokens else "none", thinking_tokens=tokens)
-        assert not ASKING & {*names(body)}
+def test_only_what_reasons_is_asked_to(provider: Provider) -> None:
+    """Neither a model that nobody knows, unless somebody names an effort, nor one that is known not to."""
+    unknown = [Asked("some-model", tokens, by_default=True) for tokens in (0, 2048)]
+    never = [Asked(model, tokens) for model in NO_REASONERS for tokens in (0, 2048)]
+    for asked, sent_ in asyncio.run(names_sent(provider, *unknown, *never)).items():
+        assert sent_, "it was asked"
+        assert not ASKING & sent_, asked
 
 
 def test_who_names_an_effort_asks_for_it() -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from shared_data import shared
+from vendor_errors import anthropic, gemini, openai
 
-from perpend.backends.refusals import failure, refusal, refused_asks, refuses_system, told_output
+from perpend.backends.refusals import failure, refusal
 from perpend.backends.retry_after import retry_after
 from perpend.errors import (
     AccountRefused,
@@ -22,18 +23,6 @@ from perpend.errors import (
     UpstreamOverloaded,
     UpstreamTimeout,
 )
-
-
-def openai(message: str, kind: str | None = None, code: Any = None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
-
-
-def anthropic(kind: str, message: str = "no") -> dict[str, Any]:
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_x"}
-
-
-def gemini(code: int, status: str, message: str = "no", **more: Any) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "status": status, **more}}
 
 
 @pytest.mark.parametrize(
@@ -206,244 +195,11 @@ def test_google_says_in_the_body_when_to_come_back() -> None:
     assert refusal("http://x", body, status=429).retry_after == 34
 
 
-EFFORT = {"reasoning_effort": "medium"}
-RESPONSES = {
-    "reasoning.effort": "low",
-    "reasoning.summary": "auto",
-    "include": ["reasoning.encrypted_content"],
-}
-LEVEL = {
-    "generationConfig.thinkingConfig.includeThoughts": True,
-    "generationConfig.thinkingConfig.thinkingLevel": "high",
-}
-BUDGET = {
-    "generationConfig.thinkingConfig.includeThoughts": False,
-    "generationConfig.thinkingConfig.thinkingBudget": 0,
-}
-ADAPTIVE = {"thinking": {"type": "adaptive"}, "output_config.effort": "high"}
-SWITCH = {"enable_thinking": False, "thinking_budget": 2048}
-
-
-def about(message: str, param: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "invalid_request_error", "param": param, "code": "x"}}
-
-
-@pytest.mark.parametrize(
-    ("body", "asks", "refused"),
-    [
-        (openai("`reasoning_effort` is not supported with this model"), EFFORT, ["reasoning_effort"]),
-        (
-            {"code": "x", "error": "Model g does not support parameter reasoningEffort."},
-            EFFORT,
-            ["reasoning_effort"],
-        ),
-        (
-            {"detail": [{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}]},
-            EFFORT,
-            ["reasoning_effort"],
-        ),
-        (openai("reasoning_effort must be one of [none, default]"), EFFORT, ["reasoning_effort=medium"]),
-        (
-            about("Unsupported parameter: 'reasoning.effort'", "reasoning.effort"),
-            RESPONSES,
-            ["reasoning.effort"],
-        ),
-        (
-            about("Unsupported value: 'low'. Supported values are: 'high'.", "reasoning.effort"),
-            RESPONSES,
-            ["reasoning.effort=low"],
-        ),
-        (
-            about("Your organization must be verified to generate reasoning summaries.", "reasoning.summary"),
-            RESPONSES,
-            ["reasoning.summary"],
-        ),
-        (
-            openai("Your organization must be verified to generate reasoning summaries."),
-            RESPONSES,
-            ["reasoning.summary"],
-        ),
-        (about("Encrypted content is not supported with this model.", "include"), RESPONSES, ["include"]),
-        (about("Unsupported parameter", "reasoning"), RESPONSES, ["reasoning.effort", "reasoning.summary"]),
-        (
-            openai("Reasoning is mandatory for this endpoint and cannot be disabled."),
-            {"reasoning.effort": "none"},
-            ["reasoning.effort=none"],
-        ),
-        (
-            gemini(400, "INVALID_ARGUMENT", "Thinking level is not supported for this model."),
-            LEVEL,
-            [[*LEVEL][1]],
-        ),
-        (gemini(400, "INVALID_ARGUMENT", "This model does not support thinking."), LEVEL, [*LEVEL]),
-        (
-            gemini(
-                400,
-                "INVALID_ARGUMENT",
-                "Thinking can't be disabled. Remove 'thinking_config.thinking_budget'.",
-            ),
-            BUDGET,
-            [f"{[*BUDGET][1]}=0"],
-        ),
-        (
-            gemini(
-                400,
-                "INVALID_ARGUMENT",
-                "Unknown name \"thinkingLevel\" at 'generation_config.thinking_config'",
-            ),
-            LEVEL,
-            [[*LEVEL][1]],
-        ),
-        (
-            anthropic("invalid_request_error", "adaptive thinking is not supported on this model"),
-            ADAPTIVE,
-            ["thinking"],
-        ),
-        (
-            anthropic("invalid_request_error", "output_config.effort: Extra inputs are not permitted"),
-            ADAPTIVE,
-            ["output_config.effort"],
-        ),
-        (
-            openai("The value of the enable_thinking parameter is restricted to True."),
-            SWITCH,
-            ["enable_thinking=False"],
-        ),
-        # What is wrong beside a knob isn't the knob.
-        (openai("`temperature` may only be set to 1 when thinking is enabled"), ADAPTIVE, []),
-        (openai("`max_tokens` must be greater than `thinking.budget_tokens`"), {"thinking": {}}, []),
-        (openai("messages.1.content.0: Invalid `signature` in `thinking` block"), ADAPTIVE, []),
-        (openai("messages.1.content.0.thinking.x: Extra inputs are not permitted"), ADAPTIVE, []),
-        (about("Unsupported parameter: 'temperature'", "temperature"), RESPONSES, []),
-        (about("Unsupported value: 'stream'", "stream"), RESPONSES, []),
-        (openai("The `reasoning_content` in the thinking mode must be passed back to the API."), EFFORT, []),
-        (openai("unknown model"), EFFORT, []),
-        (
-            openai("This model's maximum context length is 4096, reasoning_effort is not supported"),
-            EFFORT,
-            [],
-        ),
-    ],
-)
-def test_a_refusal_tells_which_knob_it_is_about(body: Any, asks: dict[str, Any], refused: list[str]) -> None:
-    assert refused_asks(refusal("x", json.dumps(body).encode(), status=400), asks) == set(refused)
-
-
-def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
-    body = json.dumps(openai("reasoning_effort is not supported")).encode()
-    assert refused_asks(refusal("x", body, status=503), EFFORT) == frozenset()
-    assert refused_asks(refusal("x", body, status=422), EFFORT) == {"reasoning_effort"}
-
-
-@pytest.mark.parametrize(
-    ("message", "most"),
-    [
-        ("max_tokens is too large: 100000. This model supports at most 16384 completion tokens.", 16_384),
-        (
-            "Invalid 'max_output_tokens': integer above maximum value. Expected a value <= 16384, got 100000.",
-            16_384,
-        ),
-        (
-            "max_tokens: 100000 > 32000, the maximum allowed number of output tokens for claude-opus-4-1",
-            32_000,
-        ),
-        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
-        ("Range of max_tokens should be [1,8192]", 8192),
-        ("`max_tokens` must be less than or equal to `8,192`", 8192),
-        (
-            "maxOutputTokens is 100000 but the supported range is from 1 (inclusive) to 8193 (exclusive).",
-            8192,
-        ),
-        (
-            "The maximum tokens you requested exceeds the limit. Try a maximum tokens that is lower than 4096.",
-            4095,
-        ),
-        ("too many tokens: max tokens must be less than or equal to 4096 with command-r-08-2024", 4096),
-        # Not about what it writes, or not a limit.
-        ("`max_tokens` must be greater than `thinking.budget_tokens`", None),
-        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", None),
-        ("temperature must be at most 2", None),
-        ("This model's maximum context length is 4096 tokens, max_tokens is too large", None),
-        ("max_tokens has to be 100000", None),
-    ],
-)
-def test_a_refusal_tells_what_a_model_writes_at_most(message: str, most: int | None) -> None:
-    refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
-    assert told_output(refused, 100_000) == most
-
-
-@pytest.mark.parametrize(
-    ("body", "refuses"),
-    [
-        (
-            gemini(400, "INVALID_ARGUMENT", "Developer instruction is not enabled for models/gemma-3-27b-it"),
-            True,
-        ),
-        (
-            about(
-                "Unsupported value: 'messages[0].role' does not support 'system' with this model.", "messages"
-            ),
-            True,
-        ),
-        (openai("System messages are not supported by this model"), True),
-        (openai("System role not supported"), True),
-        (openai("'system' is not allowed as a role"), True),
-        (openai("the system is not available"), False),
-        (openai("reasoning_effort is not supported with this model"), False),
-        (openai("messages: a system message must come first"), False),
-    ],
-)
-def test_a_refusal_tells_that_no_system_message_is_taken(body: Any, refuses: bool) -> None:
-    assert refuses_system(refusal("x", json.dumps(body).encode(), status=400)) == refuses
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "Unknown parameter: 'reasoning_effort'.",
-        "Unrecognized request argument supplied: reasoning_effort",
-        "Additional properties are not allowed ('reasoning_effort' was unexpected)",
-        "property 'reasoning_effort' is unsupported",
-        "This model does not accept reasoning_effort",
-        "reasoning_effort: field not recognized",
-        "reasoning_effort is not a valid parameter for this model",
-        "Model llama-3.3 cannot use `reasoning_effort`.",
-        "reasoning effort isn't available for this model",
-        "Invalid parameter: reasoningEffort",
-        "extra fields not permitted: reasoning_effort",
-    ],
-)
-def test_vendors_refuse_in_many_words(said: str) -> None:
-    refused = refusal("x", json.dumps(openai(said)).encode(), status=400)
-    assert refused_asks(refused, EFFORT) == {"reasoning_effort"}
-
-
-WORDS = st.lists(
-    st.sampled_from(
-        [
-            "reasoning.effort",
-            "summary",
-            "is not supported",
-            "thinking",
-            "max_tokens",
-            "value",
-            "8192",
-            "1,024",
-            "12",
-        ]
-    )
-    | st.text(max_size=8),
-    max_size=12,
-).map(" ".join)
-
-
-@given(WORDS, st.sampled_from([None, "reasoning.effort", "include", "messages[0]"]), st.integers(1, 100_000))
-def test_whatever_is_said_only_what_was_asked_for_is_refused(
-    said: str, param: str | None, asked: int
-) -> None:
-    body = {"error": {"message": said, "param": param}}
-    error = refusal("x", json.dumps(body).encode(), status=400)
-    known = {*RESPONSES, *(f"{path}={value}" for path, value in RESPONSES.items())}
-    assert refused_asks(error, RESPONSES) <= known
-    most = told_output(error, asked)
-    assert most is None or 16 <= most < asked
+def test_a_router_tells_what_the_vendor_behind_it_said() -> None:
+    inside = json.dumps(openai("maximum context length is 4096 tokens", code="context_length_exceeded"))
+    for raw, meant in ((inside, ContextTooLong), ("Extra inputs are not permitted", Rejected)):
+        body = {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": raw}}}
+        error = refusal("x", json.dumps(body).encode(), status=400)
+        assert type(error) is meant
+        told = "maximum context" if meant is ContextTooLong else raw
+        assert f"Provider returned error: {told}" in error.message

@@ -6,6 +6,7 @@ import pytest
 from cyclopts import App
 
 from perpend.cli.main import app
+from perpend.errors import BadRequest, NotFound
 from perpend.serving.dialects.own import ours
 
 CALLED_OTHERWISE = {"deadline_ms": "--deadline", "progress": "", "router": "", "cache": ""}
@@ -31,6 +32,36 @@ COMMANDS = dict(commands(app))
 @pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_prints_json(words: str) -> None:
     assert "--json" in options(COMMANDS[words])
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_number_of_a_command_has_a_range(words: str) -> None:
+    """What lies outside is wrong use, which is told before anything is read or asked."""
+    for argument in COMMANDS[words].assemble_argument_collection():
+        kind, option = str(argument.hint), argument.name
+        wrong = ["9" * 20, "1.5", "x", *([] if option == "--seed" else ["-1"])] if "int" in kind else []
+        wrong += ["nan", "inf", "-1"] if "float" in kind or "Decimal" in kind else []
+        for value in wrong if option.startswith("--") else ():
+            with pytest.raises(BadRequest, match=rf"^--[\w-]+ ('{value}' isn't|must be)"):
+                parsed(words, f"{option}={value}")
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_config_that_isnt_there_is_wrong_use(words: str) -> None:
+    if "--config" in all_names(COMMANDS[words]):
+        with pytest.raises(NotFound, match="no config file at nowhere"):
+            parsed(words, "--config=nowhere.toml")
+
+
+def parsed(words: str, option: str) -> None:
+    """With something in the place of all that has no name."""
+    collection = COMMANDS[words].assemble_argument_collection()
+    needed = [
+        f"{name}={__file__}" if (name := one.name).startswith("--") else __file__
+        for one in collection
+        if one.required
+    ]
+    app.parse_args([*words.split(), *needed, option], exit_on_error=False)
 
 
 def test_what_may_be_thought_is_one_option_everywhere() -> None:

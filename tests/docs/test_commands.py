@@ -67,7 +67,11 @@ def test_there_are_commands() -> None:
 
 
 @pytest.mark.parametrize(("file", "command"), SHOWN)
-def test_a_command_that_is_shown_can_be_read(file: str, command: str) -> None:
+def test_a_command_that_is_shown_can_be_read(
+    file: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "perpend.toml").touch()  # --config names it
     try:
         app.parse_args(shlex.split(command), exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -28,6 +28,12 @@ def test_what_cant_be_told_from_the_best_is_chosen_where_it_is_cheaper(tmp_path:
     assert "can't tell" in choice.reason
 
 
+def test_what_is_always_wrong_cant_be_told_apart(tmp_path: Path) -> None:
+    runs = [read(p, p.name) for p in settings(tmp_path, none=set[int](), high=set[int]())]
+    choice = choose(runs, [(runs[0], runs[-1])])
+    assert (choice.recommended, choice.reason) == (None, "can't tell: none of them got anything right")
+
+
 def test_questions_that_thinking_hurt_are_named(tmp_path: Path) -> None:
     runs = [read(p, p.name) for p in settings(tmp_path, none={0, 1}, high={1, 2, 3})]
     assert [one.problem.id for one in choose(runs, [(runs[0], runs[-1])]).hurt] == ["p0"]

@@ -8,13 +8,13 @@ import asyncio
 import json
 import re
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from listening import Listening
 
-from perpend.backends.http import Account, Framing, HTTPClient
 from perpend.backends.providers import providers
 from perpend.config.schema import Config, ModelConfig
 from perpend.errors import Rejected
@@ -57,21 +57,6 @@ def entries() -> Iterator[Entry]:
 
 
 ENTRIES = {entry.model: entry for entry in entries()}
-
-
-class Listening(HTTPClient):
-    """Sends nothing, and keeps what would have been sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.body: dict[str, Any] = {}
-
-    async def stream(
-        self, url: str, body: bytes | None, account: Account, parser: Framing
-    ) -> AsyncGenerator[list[bytes], None]:
-        self.body = json.loads(body or b"{}")
-        raise Rejected("nothing more is wanted", billed=False)
-        yield []
 
 
 class Unbooked:

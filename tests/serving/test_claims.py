@@ -3,6 +3,7 @@
 Real rows of providers and families, a real gateway in front, every dialect; the vendor says recorded bytes.
 """
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +50,8 @@ VENDORS = [
     Vendor("deepseek", "deepseek-v4", "openai_chat"),
     Vendor("xai", "grok-4", "openai_chat"),
     Vendor("groq", "openai/gpt-oss-120b", "openai_chat"),
+    Vendor("groq", "llama-3.3-70b-versatile", "openai_chat"),
+    Vendor("cerebras", "qwen-3-32b", "openai_chat"),
     Vendor("together", "deepseek-ai/DeepSeek-R1", "openai_chat"),
     Vendor("moonshot", "kimi-k2.5", "openai_chat"),
     Vendor("openrouter", "anthropic/claude-sonnet-4.5", "openai_chat"),
@@ -63,12 +66,18 @@ ASKED: list[dict[str, Any]] = [
     {"reasoning_effort": "none", "max_thinking_tokens": 50},
     {"reasoning_effort": "high", "max_thinking_tokens": 3000},
 ]
-PATHS = {"chat": "chat/completions", "messages": "messages", "responses": "responses"}
+PATHS = {
+    "chat": "chat/completions",
+    "messages": "messages",
+    "responses": "responses",
+    "completions": "completions",
+}
 
 
 def request(dialect: str, asked: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     said = "What is 6 × 7?"
-    words = {"input": said} if dialect == "responses" else {"messages": [{"role": "user", "content": said}]}
+    words: dict[str, Any] = {"messages": [{"role": "user", "content": said}]}
+    words = {"responses": {"input": said}, "completions": {"prompt": said}}.get(dialect, words)
     limit = {"max_tokens": 200_000} if dialect == "messages" else {}
     return {"model": "m", **words, **limit, **asked, "stream": stream}
 
@@ -131,8 +140,17 @@ async def test_what_is_claimed_is_what_was_sent_and_received(
             assert not others
             claims(vendor, asked, body["perpend"], first.body)
             costs(vendor, dialect, body)
+        whole = await answered(front, dialect, {})
         streamed = await front.post(request(dialect, {}, stream=True), f"/v1/{PATHS[dialect]}")
-        assert b'"sent":' in streamed.body
+        (own,) = told_in(streamed.body)
+        assert own | {"request_id": ""} == whole["perpend"] | {"request_id": ""}
+
+
+def told_in(stream: bytes) -> list[dict[str, Any]]:
+    """The accounts in a stream."""
+    events = [json.loads(line[6:]) for line in stream.split(b"\n") if line.startswith(b"data: {")]
+    held = [event.get("response", event) for event in events]
+    return [place["perpend"] for place in held if "budget" in (place.get("perpend") or {})]
 
 
 def claims(vendor: Vendor, asked: dict[str, Any], own: dict[str, Any], sent: Any) -> None:
@@ -158,6 +176,7 @@ def claims(vendor: Vendor, asked: dict[str, Any], own: dict[str, Any], sent: Any
             assert f"{effort} goes as {plan['effort']}" in plan["reason"]
     if not any(family.effort.values()):
         assert (plan["effort"], effective, told) == ("none", 0, {})
+    assert (plan["effort"] == "none") == (effective == 0), asked
     if (effort == "none" or tokens == 0) and not family.can_disable:
         assert plan["effort"] != "none"
         assert effective > 0
@@ -166,7 +185,7 @@ def claims(vendor: Vendor, asked: dict[str, Any], own: dict[str, Any], sent: Any
 def costs(vendor: Vendor, dialect: str, body: dict[str, Any]) -> None:
     own = body["perpend"]
     usage, told = Usage(**own["usage"]), body["usage"]
-    if dialect == "chat":
+    if dialect in ("chat", "completions"):
         details = told["completion_tokens_details"]
         spoken = (told["prompt_tokens"], told["completion_tokens"], details["reasoning_tokens"])
         assert spoken == (usage.input, usage.output, usage.thinking)

@@ -143,7 +143,9 @@ async def test_the_next_request_waits_for_the_answer_under_way(monkeypatch: pyte
     monkeypatch.setattr(connections, "HEAD_S", 0.02)
     async with gateway(House(0.2, *USUAL)) as front, connected(front) as wire:
         sent = msgspec.json.encode({"messages": [{"role": "user", "content": "x"}]})
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(sent)
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: %d\r\n\r\n" % len(
+            sent
+        )
         assert (await answered(wire, head + sent + HEAD))[0] == 200
         assert (await answered(wire))[0] == 408
 

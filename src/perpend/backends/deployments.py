@@ -19,7 +19,8 @@ from msgspec.structs import replace
 
 from perpend.backends.breaker import Breaker
 from perpend.backends.contract import Backend, Call, CallEvent
-from perpend.backends.refusals import malformed, refuses_system, told_output
+from perpend.backends.refusals import malformed
+from perpend.backends.refused import refuses_system, told_output
 from perpend.backends.stopping import stopping
 from perpend.errors import BadRequest, ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
 from perpend.types import Served

@@ -157,7 +157,12 @@ def longest_glob(name: str, globs: Iterable[str]) -> str | None:
     """The glob that says most of a model's name: in lower case, with or without what stands before its last slash."""
     lowered = name.lower()
     last = lowered.rpartition("/")[2]
-    names = (lowered, last, _BEDROCK.sub("", last), _FIREWORKS.sub(".", last))
+    names = (
+        lowered,
+        last,
+        *(before.sub("", last) for before in (_BEDROCK, _TUNED)),
+        _FIREWORKS.sub(".", last),
+    )
     fitting = [glob for glob in globs if any(fnmatchcase(name, glob) for name in names)]
     return max(fitting, key=_says, default=None)
 
@@ -192,6 +197,8 @@ def family_named(name: str) -> Family:
 
 _BEDROCK = re.compile(r"^(?:[a-z]+\.)+")
 """What stands before a model's name there: its region, its maker."""
+_TUNED = re.compile(r"^ft:")
+"""What OpenAI writes before the name of a model that somebody tuned."""
 _FIREWORKS = re.compile(r"(?<=\d)p(?=\d)")
 """There a version's point is a p: glm-4p6."""
 

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
 from perpend.backends.lenient import Halves, Lenient
-from perpend.backends.refusals import failure, malformed, refusal, refused_asks, told_in
+from perpend.backends.refusals import failure, malformed, refusal, told_in
+from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
 from perpend.backends.sse import SSEParser, objects
 from perpend.errors import UpstreamError

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from perpend.backends.retry_after import retry_after, retry_delay
 from perpend.errors import (
@@ -118,7 +118,7 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
             r"context (length|window|size)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
             r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count|exceeded model token limit"
             r"|prompt exceeds max|longer than the (maximum )?model|range of input length"
-            r"|reduce the length of the (messages|prompt|input)",
+            r"|reduce the length of the (messages|prompt|input)|tokens`? \+ `?max_(new_)?tokens",
             re.IGNORECASE,
         ),
         ContextTooLong,
@@ -128,40 +128,8 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
 )
 """What only the message tells: of requests that are refused without a word of their own."""
 
-_REFUSES = re.compile(
-    r"support|permit|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param|argument)|no such|must be verified"
-    r"|(not|n't|cannot) (\w+ )?(accept|allow|recogni[sz]e|take|use|know|understand|implement|a valid|valid|available)"
-    r"|can ?not be|can't be|is invalid|not (enabled|configured)|mandatory|restricted to"
-    r"|invalid (param|arg|field|value|property)|(must|should) be (one of|')",
-    re.IGNORECASE,
-)
-"""That a field is refused, and not that something is wrong beside it."""
-_OF_VALUE = re.compile(
-    r"\bvalues?\b|one of|restricted to|mandatory|between|out of range|(cannot|can't) be disabled",
-    re.IGNORECASE,
-)
-_THINKING = re.compile(r"\b(thinking|reasoning)\b", re.IGNORECASE)
-_OTHER_PATHS = re.compile(r"\b(messages|contents|input)[.\[]\S*|`?thinking`? blocks?")
-"""What stands in a conversation has the same names."""
-_OUTPUT = re.compile(
-    r"max(imum)?[_ ]?(number of )?(output|completion|new)?[_ ]?tokens|completion tokens|num_predict",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"(?<![\w.-])(\d{1,3}(?:,\d{3})+|\d+)(?![\w-])")
-_EXCLUSIVE = re.compile(r"exclusive|(lower|less|smaller) than (?!or equal)", re.IGNORECASE)
-_LEAST_OUTPUT = 16
-"""A smaller number in what is said is another one."""
-_NO_SYSTEM = re.compile(
-    r"(system|developer) (instruction|message|prompt|role)s?.{0,20} (not|isn't|aren't) (enabled|support|allow|permit)"
-    r"|not support.{0,20}['\"`]?(system|developer)\b"
-    r"|['\"`](system|developer)['\"`].{0,20} (not|isn't) (enabled|support|allow|permit)",
-    re.IGNORECASE,
-)
-_VAGUE = ("type", "include", "reasoning", "effort", "summary")
-"""Names that say little without what is before them."""
-
 _HINTS: dict[type[UpstreamError], str] = {
-    ContextTooLong: "shorten the messages, or use a model with a longer context",
+    ContextTooLong: "shorten the messages, ask for fewer tokens, or use a model with a longer context",
     ContentFiltered: "the vendor's rules refuse this content: change the messages",
     AccountRefused: "check the provider's api_key_env, its credit, base_url and the model's name",
     RateLimited: "the provider limits this account's rate: wait, or add another deployment",
@@ -198,6 +166,8 @@ class _Error(Struct):
     status: Any = None
     details: Any = None
     param: Any = None
+    metadata: Any = None
+    """Of a router: what the vendor behind it said, as `raw`."""
 
 
 class _Body(Struct):
@@ -225,57 +195,6 @@ def refusal(
     refused.retry_after = retry_delay(error.details) if wait is None else wait
     refused.billed = isinstance(refused, UpstreamTimeout)  # what was refused can't have been paid for
     return refused
-
-
-def refused_asks(error: UpstreamError, asks: Mapping[str, Any]) -> frozenset[str]:
-    """Which of the `asks` (values by paths of the body) is what this refusal is about; none: it's about something else.
-
-    A value alone is refused where the upstream speaks of values: `PATH=VALUE`.
-    """
-    if type(error) is not Rejected:
-        return frozenset()
-    said = _OTHER_PATHS.sub(" ", error.said)
-    if error.names:
-        about = [
-            path for path in asks if _flat(error.names) in _flat(path) or _named(path, _flat(error.names))
-        ]
-    elif not _REFUSES.search(said):
-        about = []
-    else:
-        flat = _flat(said)
-        about = [path for path in asks if _named(path, flat)] or (asks if _THINKING.search(said) else [])
-    by_value = _OF_VALUE.search(said) is not None
-    return frozenset(
-        f"{path}={asks[path]}" if by_value and isinstance(asks[path], str | bool | int) else path
-        for path in about
-    )
-
-
-def told_output(error: UpstreamError, asked: int) -> int | None:
-    """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
-    if type(error) is not Rejected or not _OUTPUT.search(error.said):
-        return None
-    told = [int(number.replace(",", "")) for number in _NUMBER.findall(error.said)]
-    most = max((number for number in told if _LEAST_OUTPUT < number < asked), default=None)
-    return None if most is None else most - (_EXCLUSIVE.search(error.said) is not None)
-
-
-def refuses_system(error: UpstreamError) -> bool:
-    """The model takes no system message."""
-    return type(error) is Rejected and _NO_SYSTEM.search(f"{error.names} {error.said}") is not None
-
-
-def _named(path: str, flat: str) -> bool:
-    """By the whole path, or the last name in it that means something; vendors spell a name in several ways.
-
-    A summary may be told of as summaries.
-    """
-    parts = [part for part in path.split(".") if part not in _VAGUE]
-    return _flat(path).removesuffix("y") in flat or bool(parts and _flat(parts[-1]) in flat)
-
-
-def _flat(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def failure(where: str, error: Any) -> UpstreamError:
@@ -333,11 +252,21 @@ def _error_in(body: bytes) -> _Error:
         return _Error()
     inner = whole.error
     if isinstance(inner, dict):
-        return _converted(inner)
+        return _behind(_converted(inner))
     message = inner if isinstance(inner, str) else whole.message or whole.detail
     if isinstance(whole.error_description, str):
         message = f"{message}: {whole.error_description}"
     return _Error(message=message, type=whole.kind, code=whole.code)
+
+
+def _behind(error: _Error) -> _Error:
+    """What a router passes on says more than that somebody refused."""
+    raw: Any = error.metadata.get("raw") if isinstance(error.metadata, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if not isinstance(raw, str) or not raw.strip():
+        return error
+    inner = _error_in(raw.encode())
+    said = inner.message if isinstance(inner.message, str) else raw.strip()
+    return structs.replace(inner, message=f"{error.message}: {said}")
 
 
 def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:

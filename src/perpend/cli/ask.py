@@ -4,7 +4,7 @@ import asyncio
 import select
 import signal
 import sys
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,17 @@ from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import COST, EFFORT, ConfigFile, Json, Thinking, Whole, at_least, milliseconds
+from perpend.cli.options import (
+    EFFORT,
+    ConfigFile,
+    Count,
+    Degree,
+    Dollars,
+    Json,
+    Thinking,
+    Whole,
+    milliseconds,
+)
 from perpend.config import load_config
 from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
@@ -45,15 +55,15 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     *question: str,
     effort: Annotated[Effort | None, EFFORT] = None,
     max_thinking_tokens: Thinking = None,
-    max_tokens: Whole | None = None,
-    max_cost: Annotated[str | None, COST] = None,
+    max_tokens: Count | None = None,
+    max_cost: Dollars = None,
     deadline: str | None = None,
     strategy: str = "single",
     verifier: str | None = None,
     must_pass: Annotated[bool, Parameter(negative="")] = False,
     model: str | None = None,
     system: str | None = None,
-    temperature: float | None = None,
+    temperature: Degree | None = None,
     seed: Whole | None = None,
     visibility: Annotated[Visibility, Parameter(name=["--visibility", "--thinking-visibility"])] = "visible",
     thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
@@ -111,9 +121,9 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         model=model,
         effort=effort if thinking else "none",
         limits=Limits(
-            max_thinking_tokens=at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
-            max_output_tokens=at_least(1, max_tokens, "--max-tokens"),
-            max_cost_usd=_dollars(max_cost),
+            max_thinking_tokens=max_thinking_tokens,
+            max_output_tokens=max_tokens,
+            max_cost_usd=max_cost,
             deadline_ms=milliseconds(deadline),
         ),
         sampling=Sampling(temperature=temperature, seed=seed),
@@ -255,15 +265,3 @@ def _piped() -> str:
     if not select.select([sys.stdin], [], [], PATIENCE_S)[0]:
         note("waiting for the rest of the question on stdin; it ends with Ctrl-D, or use </dev/null")
     return sys.stdin.buffer.read().decode(errors="surrogateescape").strip()
-
-
-def _dollars(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        value = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        value = Decimal(-1)
-    if not value.is_finite() or value < 0:
-        raise BadRequest(f"--max-cost {text!r} isn't an amount", hint="such as 0.05", field="--max-cost")
-    return value

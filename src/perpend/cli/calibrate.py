@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from perpend.accounting.calibration import Calibration, Point, save
 from perpend.cli.console import note, print_json
-from perpend.cli.options import COST, Budgets, ConfigFile, Json, Whole
+from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.errors import BadRequest
@@ -34,9 +34,9 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     prompts: Path | None = None,
     efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = (),
     max_thinking_tokens: Budgets = (),
-    limit: Whole = 12,
-    parallel: Whole = 2,
-    max_cost: Annotated[Decimal | None, COST] = None,
+    limit: Count = 12,
+    parallel: Count = 2,
+    max_cost: Dollars = None,
     plot: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -71,13 +71,8 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     config
         A perpend.toml in place of the usual one.
     """
-    for name, value in (
-        ("--limit", limit),
-        ("--parallel", parallel),
-        *[("--max-thinking-tokens", n) for n in max_thinking_tokens],
-    ):
-        if value < 1:
-            raise BadRequest(f"{name} must be at least 1, not {value}", field=name)
+    if 0 in max_thinking_tokens:
+        raise BadRequest("--max-thinking-tokens must be at least 1", field="--max-thinking-tokens")
     measuring = Measuring(model, prompts, limit, parallel, max_cost)
     calibration, path = asyncio.run(measuring.run(efforts, max_thinking_tokens, config))
     if plot is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_run import Asking, finish_run
-from perpend.cli.options import THINKING, ConfigFile, Flag, Json, Whole
+from perpend.cli.options import THINKING, ConfigFile, Count, Degree, Flag, Json, Tokens, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -34,13 +34,13 @@ def audit(  # noqa: PLR0913 -- the options of a command
     *,
     run: Path | None = None,
     model: str | None = None,
-    limit: Whole = 120,
-    max_thinking_tokens: Annotated[Whole, THINKING] = 512,
-    temperature: float | None = None,
+    limit: Count = 120,
+    max_thinking_tokens: Annotated[Tokens, THINKING] = 512,
+    temperature: Degree | None = None,
     seed: Whole = 0,
-    answer_tokens: Whole = 32,
+    answer_tokens: Count = 32,
     rewards: Flag = False,
-    parallel: Whole = 4,
+    parallel: Count = 4,
     out: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,

@@ -1,6 +1,6 @@
 """`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
 
-from decimal import Decimal
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from perpend.cli.console import note, print_json
 from perpend.cli.eval_grid import Amount, Axes, Grid, Setting
 from perpend.cli.eval_run import Asking
-from perpend.cli.options import COST, Budgets, ConfigFile, Json, Whole
+from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
@@ -39,9 +39,9 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     strategies: Annotated[
         tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
     ] = ("single",),
-    limit: Whole = 200,
-    parallel: Whole = 4,
-    max_cost: Annotated[Decimal | None, COST] = None,
+    limit: Count = 200,
+    parallel: Count = 4,
+    max_cost: Dollars = None,
     seed: Whole = 0,
     out: Path | None = None,
     json: Json = False,
@@ -99,7 +99,7 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     grid = Grid(str(questions), problems, axes, folder, seed)
     groups = [*_cheap(cheap, systems), *axes.groups()]
     asking = Asking(parallel, max_cost)
-    runs = [[grid.run(setting, loaded, asking) for setting in group] for group in groups]
+    runs = asyncio.run(grid.runs(groups, loaded, asking))
     every = [run for group in runs for run in group]
     choice = choose(every, [(group[0], group[-1]) for group in runs])
     report = grid.report(every)
@@ -108,6 +108,8 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     else:
         _print(choice, every)
         note(f"{report} tells of all of them, with their wrong answers")
+    if all(sample.error for run in every for sample in run.samples):
+        raise SystemExit(1)
 
 
 def _cheap(model: str | None, systems: tuple[str, ...]) -> list[list[Setting]]:
@@ -147,7 +149,7 @@ def _print(choice: Choice, runs: list[Reported]) -> None:
     for line in lines(beside(runs)):
         table.add_row(*line[:8])
     print_table(table)
-    print(f"use {choice.recommended}: {choice.reason}")
+    print(f"use {choice.recommended}: {choice.reason}" if choice.recommended else choice.reason)
     if choice.hurt:
         print(f"{len(choice.hurt)} questions were right with the least thinking and wrong with the most:")
         for one in choice.hurt[:_SHOWN]:

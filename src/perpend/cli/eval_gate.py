@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from perpend.cli.console import print_json
-from perpend.cli.options import Json
+from perpend.cli.options import Degree, Json
 from perpend.errors import BadRequest
 from perpend.evals.compare import Comparison, compare
 from perpend.evals.gate import Bounds, judged, missed
@@ -15,10 +15,10 @@ def gate(
     /,
     *,
     baseline: Path | None = None,
-    max_drop: float = 0.0,
-    min_accuracy: float | None = None,
-    max_seconds: float | None = None,
-    max_cost_each: float | None = None,
+    max_drop: Degree = 0.0,
+    min_accuracy: Degree | None = None,
+    max_seconds: Degree | None = None,
+    max_cost_each: Degree | None = None,
     json: Json = False,
 ) -> None:
     """Compare a run with a baseline on the same problems, and with bounds. The exit status is 1 where it fails.

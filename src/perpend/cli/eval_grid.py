@@ -1,6 +1,5 @@
 """Runs of one set of problems in many settings, each in a folder of its own."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -9,13 +8,14 @@ from msgspec import Struct
 
 from perpend.cli.console import note
 from perpend.cli.eval_run import Asking, finish_run
-from perpend.cli.named import named, text_of
+from perpend.cli.named import file_of, named, text_of
 from perpend.config import Config
-from perpend.errors import BadRequest, ConfigError
+from perpend.errors import CapReached, ConfigError
 from perpend.evals.problems import Problem, asked_otherwise
 from perpend.evals.report import Report, Reported, beside, markdown, read
 from perpend.evals.run import fingerprint
 from perpend.evals.samples import Settings
+from perpend.runtime import Runtime
 from perpend.strategies import strategy_spec, with_options
 from perpend.types import Effort
 
@@ -58,8 +58,9 @@ class Axes(Struct, frozen=True):
         amount = setting.amount
         parts = [(setting.model or "default").replace("/", "-"), amount.effort or str(amount.tokens)]
         if len(self.systems) > 1 and setting.system is not None:
-            path = Path(setting.system)
-            parts.append(path.stem if path.suffix else f"system{self.systems.index(setting.system) + 1}")
+            stems = [file.stem if (file := file_of(system)) else "" for system in self.systems]
+            number = self.systems.index(setting.system)
+            parts.append(stem if stems.count(stem := stems[number]) == 1 and stem else f"system{number + 1}")
         if len(self.strategies) > 1:
             strategy = setting.strategy
             number = self.strategies.index(strategy) + 1
@@ -74,8 +75,14 @@ class Grid(Struct, frozen=True):
     folder: Path
     seed: int
 
-    def run(self, setting: Setting, config: Config, asking: Asking) -> Reported:
-        """Goes on where it was stopped. Raises BadRequest where the cap stops it."""
+    async def runs(self, groups: list[list[Setting]], config: Config, asking: Asking) -> list[list[Reported]]:
+        """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
+        async with await Runtime.open(config) as runtime:
+            for group in groups:
+                runtime.models.resolve(group[0].model)
+            return [[await self._run(one, config, asking, runtime) for one in group] for group in groups]
+
+    async def _run(self, setting: Setting, config: Config, asking: Asking, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
         problems = [asked_otherwise(problem, system=system) for problem in self.problems]
         settings = Settings(
@@ -93,10 +100,10 @@ class Grid(Struct, frozen=True):
         name = self.axes.name(setting)
         note(name)
         place = self.folder / name
-        progress, _ = asyncio.run(finish_run(settings, problems, config, place, asking))
+        progress, _ = await finish_run(settings, problems, config, place, asking, runtime)
         if progress.stopped:
             hint = "raise --max-cost, and it goes on"
-            raise BadRequest(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")
+            raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")
         return read(place, name)
 
     def report(self, runs: Sequence[Reported]) -> Path:

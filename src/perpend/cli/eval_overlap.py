@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from perpend.cli.console import print_json
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import ConfigFile, Count, Json
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest
@@ -24,7 +24,7 @@ def overlap(
     /,
     *,
     against: Annotated[tuple[Path, ...], Parameter(consume_multiple=True)],
-    n: Whole = overlaps.N,
+    n: Count = overlaps.N,
     run: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, asynccontextmanager, contextmanager, redirect_stdout
+from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext, redirect_stdout
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,7 @@ from msgspec import Struct
 from perpend.cli.console import note, print_json, pull_progress
 from perpend.cli.eval_forecast import foreseen, print_forecast
 from perpend.cli.named import named, text_of
-from perpend.cli.options import COST, EFFORT, ConfigFile, Flag, Json, Thinking, Whole
+from perpend.cli.options import EFFORT, ConfigFile, Count, Degree, Dollars, Flag, Json, Thinking, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
@@ -44,22 +44,22 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     model: str | None = None,
     effort: Annotated[Effort | None, EFFORT] = None,
     max_thinking_tokens: Thinking = None,
-    max_tokens: Whole | None = None,
+    max_tokens: Count | None = None,
     system: str | None = None,
     verifier: str | None = None,
     strategy: str = "single",
-    samples: Whole = 1,
-    limit: Whole | None = None,
-    temperature: float | None = None,
+    samples: Count = 1,
+    limit: Count | None = None,
+    temperature: Degree | None = None,
     seed: Whole = 0,
     since: str | None = None,
     before: str | None = None,
-    parallel: Whole = 4,
-    max_cost: Annotated[Decimal | None, COST] = None,
+    parallel: Count = 4,
+    max_cost: Dollars = None,
     target: str = "local",
     key_env: str | None = None,
     on: Literal["here", "ray"] = "here",
-    engines: Whole | None = None,
+    engines: Count | None = None,
     out: Path | None = None,
     dry_run: Flag = False,
     json: Json = False,
@@ -158,12 +158,14 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     asking = Asking(parallel, max_cost, key_env, on, engines)
     progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
     _tell(found, progress, folder, json)
-    if progress.stopped:
+    if progress.stopped or 0 < progress.wanted <= progress.failed:
         raise SystemExit(1)
 
 
 def _refuse(settings: Settings, on: str) -> None:
     with_options(strategy_spec(settings.strategy, "--strategy"))
+    if settings.target != "local" and not settings.target.startswith(("http://", "https://")):
+        raise BadRequest(f"--target {settings.target!r} is neither local nor a web address", field="--target")
     if on == "ray" and settings.target != "local":
         raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
 
@@ -185,16 +187,24 @@ class Asking(Struct, frozen=True):
 
 
 async def finish_run(
-    settings: Settings, problems: list[Problem], config: Config, path: Path, asking: Asking
+    settings: Settings,
+    problems: list[Problem],
+    config: Config,
+    path: Path,
+    asking: Asking,
+    runtime: Runtime | None = None,
 ) -> tuple[Progress, Summary]:
-    """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to."""
+    """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to.
+
+    `runtime` is one that is open already, for several runs.
+    """
     header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
     with RunFolder.open(path, header, problems) as folder:
         if folder.samples:
             note(f"going on with {path}: {len(folder.samples)} samples are there")
         async with (
             aclosing(Verifiers(config)) as verifiers,
-            _target(settings, config, asking) as target,
+            _target(settings, config, asking, runtime) as target,
             _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
             aclosing(Grader(verifiers.get, judging)) as grader,
         ):
@@ -212,9 +222,11 @@ async def finish_run(
 
 
 @asynccontextmanager
-async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGenerator[Target, None]:
+async def _target(
+    settings: Settings, config: Config, asking: Asking, runtime: Runtime | None
+) -> AsyncGenerator[Target, None]:
     if settings.target != "local":
-        gateway = Gateway(settings.target, os.environ.get(asking.key_env) if asking.key_env else None)
+        gateway = Gateway(settings.target, _key(asking.key_env))
         try:
             yield gateway
         finally:
@@ -225,10 +237,16 @@ async def _target(settings: Settings, config: Config, asking: Asking) -> AsyncGe
             async with fleet(config, settings.model, asking.engines) as target:
                 yield target
         return
-    async with await Runtime.open(config) as runtime:
+    async with nullcontext(runtime) if runtime else await Runtime.open(config) as here:
         with pull_progress() as listener:
-            await runtime.prepare(settings.model, listener)
-        yield Local(runtime)
+            await here.prepare(settings.model, listener)
+        yield Local(here)
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is not None and not os.environ.get(variable):
+        raise BadRequest(f"{variable} isn't set", hint=f"export {variable}=…", field="--key-env")
+    return None if variable is None else os.environ[variable]
 
 
 def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:

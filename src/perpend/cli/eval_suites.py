@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from perpend.cli.console import note, print_json
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import ConfigFile, Count, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest
@@ -140,7 +140,7 @@ def check(
     suite: str,
     /,
     *,
-    limit: Whole | None = None,
+    limit: Count | None = None,
     seed: Whole = 0,
     json: Json = False,
     config: ConfigFile = None,

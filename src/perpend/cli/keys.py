@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App
 
 from perpend.cli.console import print_json
-from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, at_least, milliseconds
+from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
 from perpend.cli.store import open_store, print_table
 from perpend.config import load_config
 from perpend.storage.tables import KeyRow
@@ -62,14 +62,13 @@ def create(
     from perpend.storage.keys import create_key
 
     served = None if model is None else servable(model, load_config(config))
-    thinking = at_least(0, max_thinking_tokens, "--max-thinking-tokens")
     with open_store(config) as store:
         secret, row = create_key(
             store,
             name,
             model=served,
             effort=effort,
-            max_thinking_tokens=thinking,
+            max_thinking_tokens=max_thinking_tokens,
             deadline_ms=milliseconds(deadline),
         )
     if json:

@@ -17,7 +17,7 @@ from perpend.cli.console import note, pull_progress
 from perpend.cli.launch_agents import Agent, Told, agent, configured
 from perpend.cli.launch_gateway import gateway
 from perpend.cli.launch_words import account, account_json, fitting
-from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, at_least, milliseconds
+from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
 from perpend.cli.servable import from_anywhere
 from perpend.config import Config, load_config
 from perpend.errors import NotFound
@@ -95,7 +95,7 @@ def launch(
     defaults = _Defaults(
         model=from_anywhere(model or loaded.defaults.model),
         effort=effort,
-        max_thinking_tokens=at_least(0, max_thinking_tokens, "--max-thinking-tokens"),
+        max_thinking_tokens=max_thinking_tokens,
         deadline_ms=milliseconds(deadline),
     )
     run = _Run(row, defaults, account_json if json else account)

@@ -1,11 +1,12 @@
 """Options that name something, with or without options of its own."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, NotFound
 
 _LONGEST_NAME = 255
 
@@ -22,8 +23,14 @@ def named(text: str, option: str) -> Any:
 
 
 def text_of(given: str) -> str:
-    """What a file of this name holds, else the text itself."""
+    """What a file of this name holds, else the text itself. Raises NotFound for what can only be a file's name."""
+    if (file := file_of(given)) is not None:
+        return file.read_text(encoding="utf-8")
+    if given.strip() and not re.search(r"\s", given) and Path(given).suffix:
+        raise NotFound(f"{given}: no such file", hint="a text of several words is taken as it is")
+    return given
+
+
+def file_of(given: str) -> Path | None:
     path = Path(given)
-    if "\n" in given or len(given) > _LONGEST_NAME or not path.is_file():
-        return given
-    return path.read_text(encoding="utf-8")
+    return path if len(given) <= _LONGEST_NAME and "\n" not in given and path.is_file() else None

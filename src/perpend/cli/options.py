@@ -1,44 +1,88 @@
 """Options that many commands share."""
 
+import math
 import re
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter, Token
 
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, NotFound
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
 
 
-def _whole(kind: object, tokens: Sequence[Token]) -> int:
-    return int(tokens[0].value)
+_MOST = 10_000_000
+"""Of whatever is counted; the HTTP fields' bound, too."""
 
 
-Whole = Annotated[int, Parameter(converter=_whole)]
+def _whole(least: int, most: int) -> Parameter:
+    def convert(kind: object, tokens: Sequence[Token]) -> int:
+        said = tokens[0].value
+        if not re.fullmatch(r"[+-]?\d+", said):
+            raise BadRequest(f"{tokens[0].keyword} {said!r} isn't a whole number", field=tokens[0].keyword)
+        return int(_within(int(said), tokens[0], least, most))
+
+    return Parameter(converter=convert)
+
+
+def _degree(kind: object, tokens: Sequence[Token]) -> float:
+    return _within(float(tokens[0].value), tokens[0], 0, math.inf)
+
+
+def _within(value: float, token: Token, least: float, most: float) -> float:
+    """Raises BadRequest naming the option; what isn't a number isn't within."""
+    if least <= value <= most and math.isfinite(value):
+        return value
+    range_ = f"at least {least}" if value < least else f"at most {most}" if value > most else "a number"
+    raise BadRequest(f"{token.keyword} must be {range_}", field=token.keyword)
+
+
+Whole = Annotated[int, _whole(-(2**63), 2**63 - 1)]
 """An integer; 1.5 is refused, not rounded."""
+Tokens = Annotated[int, _whole(0, _MOST)]
+Count = Annotated[int, _whole(1, _MOST)]
+Port = Annotated[int, _whole(0, 65_535)]
+Degree = Annotated[float, Parameter(converter=_degree)]
+"""A number of at least 0: neither inf nor nan."""
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 """On where it's named; there's no `--no-…`."""
 Json = Annotated[bool, Parameter(name="--json", negative="", show_default=False)]
 THINKING = Parameter(name=["--max-thinking-tokens", "--budget"])
 """The request field's name, and the short word."""
-Thinking = Annotated[Whole | None, THINKING]
+Thinking = Annotated[Tokens | None, THINKING]
 Budgets = Annotated[
-    tuple[Whole, ...],
+    tuple[Tokens, ...],
     Parameter(name=["--max-thinking-tokens", "--budgets", "--budget"], consume_multiple=True),
 ]
 """Several to try."""
 EFFORT = Parameter(name=["--effort", "--reasoning-effort"])
-COST = Parameter(name=["--max-cost", "--max-cost-usd"])
-ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"])]
 
 
-def at_least(least: int, value: int | None, option: str) -> int | None:
-    """`value`. Raises BadRequest naming `option`."""
-    if value is not None and value < least:
-        raise BadRequest(f"{option} must be at least {least}", field=option)
+def _dollars(kind: object, tokens: Sequence[Token]) -> Decimal:
+    token = tokens[0]
+    try:
+        value = Decimal(token.value.removeprefix("$"))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise BadRequest(
+            f"{token.keyword} {token.value!r} isn't an amount", hint="such as 0.05", field=token.keyword
+        )
     return value
+
+
+Dollars = Annotated[Decimal | None, Parameter(name=["--max-cost", "--max-cost-usd"], converter=_dollars)]
+
+
+def _is_there(kind: object, file: Path | None) -> None:
+    if file is not None and not file.expanduser().is_file():
+        raise NotFound(f"no config file at {file}", hint="give the path of a perpend.toml", field="--config")
+
+
+ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"], validator=_is_there)]
 
 
 def milliseconds(text: str | None) -> int | None:

@@ -12,7 +12,7 @@ from perpend.accounting.guide import Beside, against_guide
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
 from perpend.backends.providers import providers
 from perpend.cli.console import note, print_json
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import ConfigFile, Json, Tokens
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
@@ -25,7 +25,7 @@ def prices(
     name: str | None = None,
     /,
     *,
-    stale_days: Whole = 90,
+    stale_days: Tokens = 90,
     update: Path | None = None,
     against: Literal["guide"] | None = None,
     json: Json = False,

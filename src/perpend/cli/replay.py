@@ -4,7 +4,7 @@ from pathlib import Path
 
 from perpend.cli.console import note, print_row
 from perpend.cli.options import Json
-from perpend.errors import BadRequest, ConfigError
+from perpend.errors import BadRequest, ConfigError, NotFound
 
 
 def replay(
@@ -31,6 +31,8 @@ def replay(
 
     if not folders:
         raise BadRequest("name at least one folder", hint="perpend replay FOLDER…", field="--folders")
+    if not_there := [str(folder) for folder in folders if not folder.exists()]:
+        raise NotFound(f"{', '.join(not_there)}: no such folder", hint="name folders of recordings")
     missing = False
     for folder in folders:
         try:

@@ -9,7 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from perpend.cli.console import note, print_row
-from perpend.cli.options import Json, Whole
+from perpend.cli.options import Count, Degree, Json
 from perpend.errors import BadRequest
 from perpend.sandbox import USUAL, Limits, Outcome, Sandbox
 
@@ -21,12 +21,12 @@ def sandbox(  # noqa: PLR0913 -- options of a command
     /,
     *,
     stdin: Path | None = None,
-    wall_s: float = USUAL.wall_s,
-    cpu_s: float = USUAL.cpu_s,
-    memory_mb: Whole = USUAL.memory_bytes >> 20,
-    processes: Whole = USUAL.processes,
-    disk_mb: Whole = USUAL.disk_bytes >> 20,
-    output_kb: Whole = USUAL.output_bytes >> 10,
+    wall_s: Degree = USUAL.wall_s,
+    cpu_s: Degree = USUAL.cpu_s,
+    memory_mb: Count = USUAL.memory_bytes >> 20,
+    processes: Count = USUAL.processes,
+    disk_mb: Count = USUAL.disk_bytes >> 20,
+    output_kb: Count = USUAL.output_bytes >> 10,
     json: Json = False,
 ) -> None:
     """Run a Python program in the sandbox in which models' programs run.

@@ -9,10 +9,10 @@ import sys
 from msgspec.structs import replace
 
 from perpend.cli.console import print_row
-from perpend.cli.options import ConfigFile, Json, Whole
+from perpend.cli.options import ConfigFile, Json, Port
 from perpend.config import Config, load_config
 from perpend.engine.pull import Progress
-from perpend.errors import BadRequest, ConfigError, PerpendError
+from perpend.errors import ConfigError, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.runtime import Runtime
 from perpend.serving import server
@@ -25,13 +25,12 @@ from perpend.storage.keys import KeyRing
 
 RETRY_S = (5, 10, 20, 60)
 """Between tries to make the default model ready; the last one repeats."""
-_HIGHEST_PORT = 65535
 
 
 def serve(
     *,
     host: str | None = None,
-    port: Whole | None = None,
+    port: Port | None = None,
     model: str | None = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -64,8 +63,6 @@ def serve(
     if host is not None:
         listen = replace(listen, host=host)
     if port is not None:
-        if not 0 <= port <= _HIGHEST_PORT:
-            raise BadRequest(f"--port {port} is none", hint="0 to 65535", field="--port")
         listen = replace(listen, port=port)
     server.run(_serve(replace(loaded, defaults=defaults, serve=listen), json=json))
 

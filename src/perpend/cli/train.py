@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from perpend.cli.console import note, print_json
-from perpend.cli.options import Json
+from perpend.cli.options import Degree, Json, Tokens, Whole
 from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 
@@ -25,9 +25,9 @@ _SAY_EVERY_S = 5.0
 def tiny(
     *,
     out: Path = Path("out/tiny"),
-    seed: int = 1,
-    threads: int = 0,
-    scale: Annotated[float, Parameter(help="Share of all steps and test problems: 0.01 for a trial.")] = 1.0,
+    seed: Whole = 1,
+    threads: Tokens = 0,
+    scale: Annotated[Degree, Parameter(help="Share of all steps and test problems: 0.01 for a trial.")] = 1.0,
     json: Json = False,
 ) -> None:
     """Train the tiny reasoner from nothing: worked examples, reinforcement, export.

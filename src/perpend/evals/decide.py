@@ -11,7 +11,8 @@ from perpend.evals.report import Difference, Reported, differences
 class Choice(Struct, frozen=True, kw_only=True):
     best: str
     """The setting with the highest accuracy."""
-    recommended: str
+    recommended: str | None
+    """None: all were always wrong, which tells nothing of them."""
     against_best: Comparison | None
     """Of the recommended setting; None where it is the best itself."""
     reason: str
@@ -23,6 +24,9 @@ def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) 
     """`runs`: settings of one set of problems; `ends`: those that differ in thinking alone, the least and the most."""
     harmed = [one for least, most in ends for one in hurt(least, most)]
     best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
+    if not best.accuracy.estimate:
+        reason = "can't tell: none of them got anything right"
+        return Choice(best=best.name, recommended=None, against_best=None, reason=reason, hurt=harmed)
     priced = all(run.summary.cost_usd is not None for run in runs)
     cheapest_first = sorted(runs, key=_expense if priced else _tokens)
     for run in cheapest_first:

@@ -198,6 +198,6 @@ class Draft:
 
 def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> Told:
     sent = model.backend.steers(call) if sent is None else sent
-    if not call.thinking_tokens or model.backend.continues or not model.stops:
+    if not call.thinking_tokens or model.backend.continues or not (model.stops and model.tells()):
         return Told(sent)
     return Told(sent, sent == model.backend.steers(replace(call, thinking_tokens=0, effort="none")))

@@ -71,8 +71,10 @@ class ServedModel:
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
     lengths: Lengths = field(default_factory=Lengths, init=False, repr=False, compare=False)
 
-    _stops: list[bool] = field(default_factory=list[bool], init=False, repr=False, compare=False)
-    """What is known of `stops`."""
+    _tells_apart: dict[bool, bool] = field(
+        default_factory=dict[bool, bool], init=False, repr=False, compare=False
+    )
+    """What is known of `tells`, where thinking is asked for by default and where somebody named an effort."""
 
     def price_at(self, provider: str | None) -> Price:
         return self.price if provider is None else self.prices.get(provider, self.price)
@@ -109,12 +111,25 @@ class ServedModel:
     @property
     def stops(self) -> bool:
         """It can be made to answer without a thought, or never has one."""
-        if not self._stops:
-            never, always = self.bounds.thinking == 0, not self.family.can_disable
-            by_word = bool(self.family.soft_switch)
-            told = not always and (by_word or self._steered(1) != self._steered(0))
-            self._stops.append(self.backend.continues or never or told)
-        return self._stops[0]
+        if self.backend.continues or self.bounds.thinking == 0:
+            return True
+        return self.family.can_disable and (bool(self.family.soft_switch) or self.tells())
+
+    def tells(self, *, by_default: bool = False) -> bool:
+        """What its server is sent differs where it is to think from where it isn't."""
+        if by_default not in self._tells_apart:
+            on, off = self._steered(1, by_default=by_default), self._steered(0, by_default=by_default)
+            self._tells_apart[by_default] = on != off
+        return self._tells_apart[by_default]
+
+    @property
+    def asked_by_name(self) -> bool:
+        """Nobody knows that it thinks, so it is asked to where somebody names an effort, and else isn't."""
+        return (
+            self.family.reasons == "perhaps"
+            and not self.backend.continues
+            and not self.tells(by_default=True)
+        )
 
     @property
     def hides(self) -> bool:
@@ -126,7 +141,7 @@ class ServedModel:
             and not self.backend.continues
         )
 
-    def _steered(self, thinking: int) -> dict[str, Any]:
+    def _steered(self, thinking: int, *, by_default: bool) -> dict[str, Any]:
         """What its server is told where so much is to be thought."""
         effort = "medium" if thinking else "none"
         room = max(thinking, self.family.budget_min)
@@ -137,6 +152,7 @@ class ServedModel:
             max_tokens=room + self.answer_tokens,
             thinking_tokens=thinking and room,
             effort=effort,
+            by_default=by_default,
         )
         return self.backend.steers(call)
 

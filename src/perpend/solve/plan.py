@@ -16,6 +16,7 @@ def plan_for(request: Request, model: ServedModel, default_effort: Effort) -> Pl
     """
     effort = request.effort or default_effort
     tokens = request.limits.max_thinking_tokens
+    unasked = request.effort is None and model.asked_by_name
     said = ["model as asked" if request.model else "default model"]
     if tokens is None or request.effort is not None:
         said.append("effort as asked" if request.effort else "default effort")
@@ -23,12 +24,14 @@ def plan_for(request: Request, model: ServedModel, default_effort: Effort) -> Pl
         said.append("thinking tokens as asked")
         if tokens == 0:
             effort = "none"
-        elif (usual := model.usual_tokens) and request.effort is None:
+        elif (usual := model.usual_tokens) and request.effort is None and not unasked:
             effort = effort_for(tokens, usual)
             said.append(f"which {effort} effort keeps to")
-    taken = model.taken(effort)
+    taken = "none" if unasked else model.taken(effort)
     if model.bounds.thinking == 0:
         said.append("which the model has no use for: it doesn't think")
+    elif unasked:
+        said.append("nobody knows that the model thinks, so it isn't asked to")
     elif taken != effort:
         said.append(f"{effort} goes as {taken}, the nearest that the model takes")
     elif tokens and model.hides:

@@ -1,0 +1,23 @@
+"""A client of upstreams that nothing leaves."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from perpend.backends.http import Account, Framing, HTTPClient
+from perpend.errors import Rejected
+
+
+class Listening(HTTPClient):
+    """Sends nothing, and keeps what would have been sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body: dict[str, Any] = {}
+
+    async def stream(
+        self, url: str, body: bytes | None, account: Account, parser: Framing
+    ) -> AsyncGenerator[list[bytes], None]:
+        self.body = json.loads(body or b"{}")
+        raise Rejected("nothing more is wanted", billed=False)
+        yield []
