@@ -29,6 +29,7 @@
     │   └── WeightsError        503 weights_error           pull, checksum, disk space
     ├── SandboxUnavailable      503 sandbox_unavailable     nothing here contains a program; says why
     └── StorageError            500 storage_error
+        └── StoreUnavailable    503 store_unavailable       nothing is begun that couldn't be recorded; retry_after
 
 `message` says what happened, `hint` what to do about it, `field` which input is meant.
 """
@@ -221,3 +222,12 @@ class SandboxUnavailable(PerpendError):
 
 class StorageError(PerpendError):
     code = "storage_error"
+
+
+class StoreUnavailable(StorageError):
+    status = 503
+    code = "store_unavailable"
+
+    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after

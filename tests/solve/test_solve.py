@@ -16,7 +16,7 @@ from words import WordBackend
 from perpend.accounting.prices import UNKNOWN
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.replay import ReplayBackend
-from perpend.errors import BadRequest, CapReached, UpstreamError
+from perpend.errors import BadRequest, CapReached, StoreUnavailable, UpstreamError
 from perpend.solve import Control, Origin, solve
 from perpend.types import (
     AnswerDelta,
@@ -81,6 +81,18 @@ async def test_the_budget_is_never_overshot(
         assert answer.usage.output <= output
     if thought >= budget and answer.budget.lowered_by is None:
         assert answer.usage.thinking == budget
+
+
+async def test_what_couldnt_be_recorded_isnt_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise StoreUnavailable("the disk is full", retry_after=5)
+
+    backend = WordBackend(thought=5, reply=3)
+    spine = Spine(backend)
+    monkeypatch.setattr(spine.recorder, "check", full)
+    with pytest.raises(StoreUnavailable):
+        await spine.ask(request())
+    assert backend.calls == []
 
 
 async def test_no_effort_skips_thinking() -> None:

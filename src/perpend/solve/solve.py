@@ -56,6 +56,10 @@ _SUMMARY_SHARE = Decimal("0.1")
 class Recorder(Protocol):
     """Where ledger rows go: durable when `write` returns."""
 
+    def check(self) -> None:
+        """Raises StoreUnavailable where the next row couldn't be written."""
+        ...
+
     async def write(self, row: LedgerRow) -> None: ...
 
     def write_now(self, rows: list[LedgerRow]) -> None: ...
@@ -99,6 +103,7 @@ async def solve(
     `sink` hears what a client may see, `log` each call and verdict of each candidate. Raises PerpendError when there is
     nothing to answer with; what was spent by then is in the ledger too.
     """
+    services.recorder.check()
     clock = Clock(request.limits.deadline_ms)
     request = await readable(request, services.read_pdf)
     if request.shortens:

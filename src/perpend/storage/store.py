@@ -51,6 +51,7 @@ class Store:
 
     def check(self) -> None:
         """Raises StorageError unless a row could be written now, or very soon."""
+        self.writer.check()
         deadline = time.monotonic() + _CHECK_S
         while True:
             try:

@@ -20,6 +20,7 @@ from perpend.storage.checkpoint import Checkpointer
 from perpend.storage.durable import Syncer, Waiter, fail, resolve
 from perpend.storage.sqlite import BUSY_TIMEOUT_S, is_busy, problem
 from perpend.storage.tables import LedgerRow, Param, ledger_params
+from perpend.storage.writable import Writable
 
 Durability = Literal["process", "power"]
 
@@ -50,7 +51,12 @@ class Writer:
         self._scheduled = False
         self._busy_since: float | None = None
         self._checkpointer = Checkpointer(path)
+        self._writable = Writable(path, connection)
         self._syncer = Syncer(path) if durability == "power" else None
+
+    def check(self) -> None:
+        """Raises StoreUnavailable where the next row couldn't be written."""
+        self._writable.check()
 
     async def write(self, row: LedgerRow) -> None:
         """Durable when it returns. A caller cancelled meanwhile has its row written all the same.
@@ -188,4 +194,7 @@ class Writer:
             self._syncer.resolve_when_synced(waiters)
 
     def _problem(self, error: sqlite3.Error) -> StorageError:
-        return problem("the ledger could not be written", error, self._path)
+        failure = problem("the ledger could not be written", error, self._path)
+        if not isinstance(error, sqlite3.IntegrityError) and not is_busy(error):
+            self._writable.failed(failure)
+        return failure
