@@ -1,10 +1,10 @@
-"""What request heads that never end cost the gateway, and how others wait meanwhile.
+"""What attacks cost the gateway, and how others wait meanwhile.
 
-    python -m benchmarks.head_attacks --seconds 8
+    python -m benchmarks.attacks --seconds 8
 
-Three attacks, each on a gateway of its own: headers without end and a header value without end on one connection,
-which is opened again wherever it is closed, and 400 connections that each send half a head. `/healthz` is asked 20
-times a second meanwhile.
+Four attacks, each on a gateway of its own: headers without end and a header value without end on one connection,
+which is opened again wherever it is closed; 400 connections that each send half a head; and, with a key, eight clients
+at a time whose verifier is a pattern that takes for ever. `/healthz` is asked 20 times a second meanwhile.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 from msgspec import Struct
 
 from benchmarks import machine
@@ -26,14 +27,16 @@ from perpend.statistics import quantile
 
 HEAD = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 HALF_OPEN = 400
+AT_ONCE = 8
 
 
 class Told(Struct):
-    """`sent` in bytes; `opened` connections, of which `left` were still open at the end."""
+    """`sent` in bytes; `opened` connections: `left` still open at the end, `answered` by 200."""
 
     sent: int = 0
     opened: int = 0
     left: int = 0
+    answered: int = 0
 
 
 def flood(port: int, begin: bytes, again: bytes, seconds: float) -> Told:
@@ -52,15 +55,15 @@ def flood(port: int, begin: bytes, again: bytes, seconds: float) -> Told:
     return told
 
 
-def headers(port: int, seconds: float) -> Told:
+def headers(port: int, seconds: float, _key: str) -> Told:
     return flood(port, HEAD, b"x-some-header: some value\r\n" * 2000, seconds)
 
 
-def value(port: int, seconds: float) -> Told:
+def value(port: int, seconds: float, _key: str) -> Told:
     return flood(port, HEAD + b"x-value: ", b"v" * 65_536, seconds)
 
 
-def half_open(port: int, seconds: float) -> Told:
+def half_open(port: int, seconds: float, _key: str) -> Told:
     each: list[socket.socket] = []
     for _ in range(HALF_OPEN):
         each.append(socket.create_connection(("127.0.0.1", port)))
@@ -77,6 +80,32 @@ def half_open(port: int, seconds: float) -> Told:
             pass
         connection.close()
     return Told(HALF_OPEN * len(HEAD), HALF_OPEN, left)
+
+
+def patterns(port: int, seconds: float, key: str) -> Told:
+    told, until = Told(), time.monotonic() + seconds
+    body = {
+        "messages": [{"role": "user", "content": "hi"}],
+        "verifier": {"name": "regex", "gold": r"^([\w ,-]+)+=$"},
+        "strategy": {"name": "best_of_n", "n": 1},
+        "deadline_ms": 3000,
+    }
+
+    def ask() -> None:
+        while time.monotonic() < until:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            headers = {"authorization": f"Bearer {key}"}
+            told.opened += 1
+            with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+                connection.request("POST", "/v1/chat/completions", msgspec.json.encode(body), headers)
+                told.answered += connection.getresponse().status == 200
+
+    threads = [threading.Thread(target=ask) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return told
 
 
 class Watching:
@@ -110,14 +139,19 @@ class Watching:
                 self.most_mib = max(self.most_mib, self._gateway.running.memory_mib())
 
 
-def attack(name: str, way: Callable[[int, float], Told], seconds: float) -> None:
-    with TemporaryDirectory() as folder, gateways.perpend("http://127.0.0.1:9/v1", None, Path(folder)) as one:
+def attack(name: str, way: Callable[[int, float, str], Told], seconds: float) -> None:
+    with (
+        TemporaryDirectory() as folder,
+        gateways.upstream(None, Path(folder), 0) as model,
+        gateways.perpend(model.endpoint.url, None, Path(folder)) as one,
+    ):
         port = int(one.endpoint.url.split(":")[2].split("/")[0])
         with Watching(port, one) as seen:
-            told = way(port, seconds)
+            told = way(port, seconds, one.endpoint.key)
     waits = sorted(seen.waits)
     print(
-        f"{name:22} {told.sent / 2**20:8.0f} MiB sent  {told.opened:6} connections, {told.left} left open  "
+        f"{name:22} {told.sent / 2**20:8.0f} MiB sent  {told.opened:6} connections, {told.left} left open, "
+        f"{told.answered} answered  "
         f"memory {one.idle_mib or 0:.0f} to {seen.most_mib:.0f} MiB  "
         f"/healthz p50 {1e3 * quantile(waits, 0.5):.1f} ms, most {1e3 * waits[-1]:.0f} ms"
     )
@@ -133,6 +167,7 @@ def main() -> None:
     attack("headers without end", headers, options.seconds)
     attack("a value without end", value, options.seconds)
     attack("400 half heads", half_open, max(12.0, options.seconds))
+    attack("exploding patterns", patterns, options.seconds)
 
 
 main()
