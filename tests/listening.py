@@ -17,7 +17,7 @@ class Listening(HTTPClient):
 
     async def stream(
         self, url: str, body: bytes | None, account: Account, parser: Framing
-    ) -> AsyncGenerator[list[bytes], None]:
+    ) -> AsyncGenerator[list[bytes], float | None]:
         self.body = json.loads(body or b"{}")
         raise Rejected("nothing more is wanted", billed=False)
         yield []

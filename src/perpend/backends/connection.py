@@ -88,6 +88,13 @@ class Connection(asyncio.Protocol):
             if not self._complete:
                 self._look()
 
+    def wait_at_most(self, patience_s: float) -> None:
+        """For anything more, where the response isn't complete yet."""
+        if not self._complete:
+            self._patience_s, self._heard_at = patience_s, self._loop.time()
+            self._end_timer()
+            self._look()
+
     async def read(self) -> bytes:
         """What has come since the last time; nothing at the end."""
         while not self._pieces:

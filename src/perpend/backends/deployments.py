@@ -60,6 +60,8 @@ class Learned(NamedTuple):
         return self._replace(refused=more) if (more := self.refused | refuses) > asked.refused else None
 
     def joined(self, other: "Learned") -> "Learned":
+        if self is other:
+            return self
         known = [most for most in (self.max_output, other.max_output) if most is not None]
         return Learned(self.refused | other.refused, min(known, default=None))
 
@@ -228,7 +230,12 @@ class Deployments:
     @property
     def max_output(self) -> int | None:
         """The least that one of the places said it writes at most; None: none has said."""
-        return min((most for place in self.places if (most := place.learned.max_output)), default=None)
+        least: int | None = None
+        for place in self.places:  # asked for at each request, and nearly always of nothing
+            most = place.learned.max_output
+            if most is not None and (least is None or most < least):
+                least = most
+        return least
 
     def steers(self, call: Call) -> dict[str, Any]:
         """What is sent to the place that is asked first."""

@@ -166,8 +166,11 @@ class HTTPClient:
 
     async def stream(
         self, url: str, body: bytes | None, account: Account, parser: Framing
-    ) -> AsyncGenerator[list[bytes], None]:
-        """As `stream_sse`, of events in any framing. The connection is kept if it was read to its end."""
+    ) -> AsyncGenerator[list[bytes], float | None]:
+        """As `stream_sse`, of events in any framing. The connection is kept if it was read to its end.
+
+        Sent a number of seconds, it waits for anything more no longer than that.
+        """
         if account.signer is None:
             place, connection = await self._send(url, body, account)
         else:
@@ -178,7 +181,9 @@ class HTTPClient:
             while data := await connection.read():
                 if events := parser.feed(data):
                     connection.begun(account.patience.between_s)
-                    yield events
+                    last_s = yield events
+                    if last_s is not None:
+                        connection.wait_at_most(last_s)
             if events := parser.close():
                 yield events
         except OSError as error:

@@ -13,7 +13,7 @@ import msgspec
 from perpend.backends.contract import Call
 from perpend.backends.families import Family, nearest_effort
 from perpend.backends.providers import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
-from perpend.types import Text
+from perpend.types import Effort, Text
 
 Asks = dict[str, Any]
 """By the field of the body; a dot goes one object down."""
@@ -32,20 +32,34 @@ def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
 
     `effort_field` is the wire's own place for the word, in place of the family's.
     """
-    family, thinks = call.family, call.thinking_tokens > 0
-    every = _knobs(provider, family, call.model, effort_field)
-    knobs = {field: knob for field, knob in every.items() if _may_ask(knob, call)}
+    family, effort, tokens = call.family, call.effort, call.thinking_tokens
+    return {**_asks(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
+
+
+@lru_cache(maxsize=4096)
+def _asks(
+    provider: Provider,
+    family: Family,
+    model: str,
+    effort_field: str,
+    effort: Effort,
+    tokens: int,
+    may_ask: bool,
+) -> Mapping[str, Any]:
+    thinks = tokens > 0
+    every = _knobs(provider, family, model, effort_field)
+    knobs = {field: knob for field, knob in every.items() if _may_ask(knob, family, may_ask)}
     budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs.values())
     asks: Asks = {}
     for field, knob in knobs.items():
         value = knob.on if thinks else knob.off
         if value == BUDGET:
-            value = family.within(call.thinking_tokens)
+            value = family.within(tokens)
         elif value == EFFORT and budgeted and thinks and provider.knobs:
             value = None
         elif value == EFFORT:
             own = knob.efforts
-            value = nearest_effort(call.effort, own) if own else family.effort_word(call.effort)
+            value = nearest_effort(effort, own) if own else family.effort_word(effort)
         if value is not None:
             asks[field] = value
     return asks
@@ -103,11 +117,11 @@ def soft_switched(call: Call, provider: Provider) -> Call:
     )
 
 
-def _may_ask(knob: Knob, call: Call) -> bool:
+def _may_ask(knob: Knob, family: Family, may_ask: bool) -> bool:
     """A model that may not reason isn't asked to, unless somebody names an effort or the place knows that it does."""
     if _constant(knob) or knob.any_family:
         return True
-    return call.may_ask or (call.family.reasons == "perhaps" and knob.models != _ANY_MODEL)
+    return may_ask or (family.reasons == "perhaps" and knob.models != _ANY_MODEL)
 
 
 def _constant(knob: Knob) -> bool:

@@ -64,7 +64,7 @@ class OpenAIChat:
         return None
 
     def _learn(self, splits: Splits) -> None:
-        if self._upstream.provider.splits == "if_told":
+        if self._upstream.provider.splits == "if_told" and splits != self._provider.splits:
             self._provider = replace(self._provider, splits=splits)
 
 
@@ -199,8 +199,11 @@ class ChatReading(Reading[Event]):
             said = self._details.take(delta.reasoning_details)
             thinking = thinking or said
         if thinking:
-            beside = _text(delta.content) if whole else ""
-            speech.thought(thinking, batch, self._step, beside=beside)
+            if speech.thinks:  # nearly always
+                append_text(batch, ThinkingDelta, thinking, self._step)
+            else:
+                beside = _text(delta.content) if whole else ""
+                speech.thought(thinking, batch, self._step, beside=beside)
             self._thought += self._step
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             self.carried(data, batch)

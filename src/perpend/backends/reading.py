@@ -1,6 +1,5 @@
 """Reading a response that is streamed as JSON events: the loop that all wires share."""
 
-import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
@@ -216,9 +215,8 @@ async def relay(
     yield [reading.ended(url)]
 
 
-async def _drain(reads: AsyncGenerator[Any, None]) -> None:
+async def _drain(reads: AsyncGenerator[Any, float | None]) -> None:
     """A connection that is read to its end is used again. Some servers leave it open: nobody waits for these."""
-    with suppress(TimeoutError, UpstreamError):
-        async with asyncio.timeout(_END_S):
-            async for _ in reads:
-                pass
+    with suppress(StopAsyncIteration, UpstreamError):
+        while True:
+            await reads.asend(_END_S)

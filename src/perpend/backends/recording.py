@@ -181,7 +181,7 @@ class _Played(HTTPClient):
 
     async def stream(
         self, url: str, body: bytes | None, account: Account, parser: Framing
-    ) -> AsyncGenerator[list[bytes], None]:
+    ) -> AsyncGenerator[list[bytes], float | None]:
         for read in self._reads:
             if events := parser.feed(read):
                 yield events

@@ -46,6 +46,8 @@ class Speech:
         self.calls = CallPieces()
         self.plain = False
         """Text is answer, as it is."""
+        self.thinks = False
+        """A thought in a field of its own is one, as it is."""
         self.turned = False
         """Nobody asked for thinking, and what came as a thought was the answer."""
         self._learn = learn or _forget
@@ -76,21 +78,26 @@ class Speech:
 
     def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, beside: str = "") -> None:
         """From a field of its own. `beside`: the whole answer, whose beginning may be of the thought too."""
-        if not self._reasoned and beside and thought_leaked(self._rules, beside):
-            self._head, self._parser = None, think_parser(self._rules, thinking=True)
-        elif not self._reasoned:
-            self._learn("always")
-            self._settle(batch)
-            self._head, self.plain = "", False
         if not self._reasoned:
-            self._reasoned, call = True, self._asked
-            may_be_off = call.may_ask and call.family.can_disable
-            wanted = call.thinking_tokens or call.effort != "none" or not may_be_off
-            self._unasked = not wanted or self._is_off()
+            self._reason(batch, beside)
         if self._unasked and not self._answered and not self.calls.count:
             self._aside.append(text)
         else:
             append_text(batch, ThinkingDelta, text, tokens)
+
+    def _reason(self, batch: list[CallEvent], beside: str) -> None:
+        """The first thought in a field of its own."""
+        if beside and thought_leaked(self._rules, beside):
+            self._head, self._parser = None, think_parser(self._rules, thinking=True)
+        else:
+            self._learn("always")
+            self._settle(batch)
+            self._head, self.plain = "", False
+        self._reasoned, call = True, self._asked
+        may_be_off = call.may_ask and call.family.can_disable
+        wanted = call.thinking_tokens or call.effort != "none" or not may_be_off
+        self._unasked = not wanted or self._is_off()
+        self.thinks = not self._unasked
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
         if self.plain:  # nearly always

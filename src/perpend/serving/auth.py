@@ -1,6 +1,7 @@
 """Who may come in: any valid key, or nobody's on a loopback address until a key exists."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Literal, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -152,6 +153,7 @@ class _Told(Struct):
         return cls(*told.values())
 
 
+@lru_cache(maxsize=64)
 def _names_this_machine(address: str) -> bool:
     """`HOST` or `HOST:PORT`."""
     try:

@@ -131,7 +131,7 @@ class Sealing:
 
     def _opened(self, request: Request) -> Request:
         """With what its vendor gets back. What can't be opened is left out, which the answer says."""
-        if not any(_carried(part) for message in request.messages for part in _parts(message)):
+        if not any(map(_carries, request.messages)):
             return request
         lost: list[Carry] = []
 
@@ -165,8 +165,7 @@ class _Sealed:
         return sealing
 
     def answer(self, answer: Answer) -> Answer:
-        everything = (answer.content, *(candidate.content for candidate in answer.candidates))
-        if not any(_carried(part) for parts in everything for part in parts):
+        if not any(map(_carried, answer.content)) and len(answer.candidates) < 2:
             return answer
         candidates = [replace(one, content=self._parts(one.content)) for one in answer.candidates]
         return replace(answer, content=self._parts(answer.content), candidates=tuple(candidates))
@@ -190,8 +189,8 @@ class _Sealed:
         return known
 
 
-def _parts(message: Message) -> tuple[Part, ...]:
-    return () if isinstance(message.content, str) else message.content
+def _carries(message: Message) -> bool:
+    return not isinstance(message.content, str) and any(map(_carried, message.content))
 
 
 def _carried(part: Part) -> Carry | None:

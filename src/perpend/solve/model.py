@@ -71,6 +71,10 @@ class ServedModel:
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
     lengths: Lengths = field(default_factory=Lengths, init=False, repr=False, compare=False)
 
+    _most_thinking: list[int | None] = field(
+        default_factory=list[int | None], init=False, repr=False, compare=False
+    )
+    """What is known of `most_thinking`."""
     _tells_apart: dict[bool, bool] = field(
         default_factory=dict[bool, bool], init=False, repr=False, compare=False
     )
@@ -81,9 +85,17 @@ class ServedModel:
 
     @property
     def bounds(self) -> Bounds:
-        known = [most for most in (self.max_output, self.told_output()) if most is not None]
-        never = not any(self.effort_tokens.values())
-        return Bounds(min(known, default=None), 0 if never else self.family.most_thinking)
+        told, most = self.told_output(), self.max_output
+        known = most if told is None or (most is not None and most < told) else told
+        return Bounds(known, self.most_thinking)
+
+    @property
+    def most_thinking(self) -> int | None:
+        """The largest budget that means anything to it, 0 where it never thinks; None: none is known."""
+        if not self._most_thinking:
+            never = not any(self.effort_tokens.values())
+            self._most_thinking.append(0 if never else self.family.most_thinking)
+        return self._most_thinking[0]
 
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:
@@ -98,7 +110,7 @@ class ServedModel:
 
     def taken(self, effort: Effort) -> Effort:
         """The effort that it has, nearest to this one; one that can't but think has no `none`."""
-        if self.bounds.thinking == 0:
+        if self.most_thinking == 0:
             return "none"
         family = self.family
         words = (*family.efforts, *family.effort_words)
@@ -111,7 +123,7 @@ class ServedModel:
     @property
     def stops(self) -> bool:
         """It can be made to answer without a thought, or never has one."""
-        if self.backend.continues or self.bounds.thinking == 0:
+        if self.backend.continues or self.most_thinking == 0:
             return True
         return self.family.can_disable and (bool(self.family.soft_switch) or self.tells())
 

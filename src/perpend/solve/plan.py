@@ -28,7 +28,7 @@ def plan_for(request: Request, model: ServedModel, default_effort: Effort) -> Pl
             effort = effort_for(tokens, usual)
             said.append(f"which {effort} effort keeps to")
     taken = "none" if unasked else model.taken(effort)
-    if model.bounds.thinking == 0:
+    if model.most_thinking == 0:
         said.append("which the model has no use for: it doesn't think")
     elif unasked:
         said.append("nobody knows that the model thinks, so it isn't asked to")

@@ -126,7 +126,10 @@ async def solve(
 
 async def _written(recorder: Recorder, rows: list[LedgerRow]) -> None:
     """In one commit."""
-    await asyncio.gather(*map(recorder.write, rows))
+    if len(rows) == 1:
+        await recorder.write(rows[0])
+    else:
+        await asyncio.gather(*map(recorder.write, rows))
 
 
 class _Prepared(Struct, frozen=True):
@@ -276,7 +279,8 @@ class _Solving:
         return [*(field for field in asked if field in self._account.left_out), *self._refused()]
 
     def _refused(self) -> list[str]:
-        return sorted(self._account.left_out - {*Sampling.__struct_fields__})
+        left_out = self._account.left_out
+        return sorted(left_out.difference(Sampling.__struct_fields__)) if left_out else []
 
     def _plan(self) -> Plan:
         """What was decided, before and on the way."""
