@@ -98,7 +98,8 @@ def patterns(port: int, seconds: float, key: str) -> Told:
             told.opened += 1
             with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
                 connection.request("POST", "/v1/chat/completions", msgspec.json.encode(body), headers)
-                told.answered += connection.getresponse().status == 200
+                answered = connection.getresponse().status == 200
+                told.answered += answered
 
     threads = [threading.Thread(target=ask) for _ in range(AT_ONCE)]
     for thread in threads:
