@@ -6,6 +6,18 @@ from typing import Any
 
 Pieces = list[tuple[str, str]]
 """`thought` or `text`, and what is said."""
+URLS = {
+    "openai_chat": "/chat/completions",
+    "openai_responses": "/responses",
+    "anthropic": "/messages",
+    "gemini": ":generateContent",
+    "cohere": "/v2/chat",
+    "dashscope": "/text-generation/generation",
+    "ollama": "/api/chat",
+    "raw_completion": "/v1/completions",
+    "llama_completion": "/completion",
+}
+"""Of each wire, as a recording has them."""
 
 
 def chat(pieces: Pieces, *, whole: bool) -> list[Any]:

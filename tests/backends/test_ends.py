@@ -8,24 +8,13 @@ from typing import Any
 
 import pytest
 from replaying import Wire, answer, call, ended
-from spoken import WIRES, stream_of
+from spoken import URLS, WIRES, stream_of
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.http import HTTPClient
 from perpend.backends.recording import Recording, Replayed, replay
 from perpend.errors import UpstreamError
 
-URLS = {
-    "openai_chat": "/chat/completions",
-    "openai_responses": "/responses",
-    "anthropic": "/messages",
-    "gemini": ":generateContent",
-    "cohere": "/v2/chat",
-    "dashscope": "/text-generation/generation",
-    "ollama": "/api/chat",
-    "raw_completion": "/v1/completions",
-    "llama_completion": "/completion",
-}
 LATE = {
     "type": "error",
     "error": {"message": "late"},

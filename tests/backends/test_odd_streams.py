@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import fields, replace
 from shared_data import FOLDER
+from spoken import URLS
 
 from perpend.backends import (
     anthropic,
@@ -40,17 +41,6 @@ MODULES = {
     "llama_completion": llama_completion,
 }
 """Where the events of each wire are."""
-URLS = {
-    "openai_chat": "/chat/completions",
-    "openai_responses": "/responses",
-    "anthropic": "/messages",
-    "gemini": ":generateContent",
-    "cohere": "/v2/chat",
-    "dashscope": "/text-generation/generation",
-    "ollama": "/api/chat",
-    "raw_completion": "/v1/completions",
-    "llama_completion": "/completion",
-}
 
 
 def recordings() -> dict[str, Recording]:

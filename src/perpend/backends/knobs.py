@@ -28,10 +28,7 @@ def put_asks(body: dict[str, Any], asks: Asks, call: Call) -> None:
 
 
 def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
-    """A budget in tokens goes before an effort word where both could be sent.
-
-    `effort_field` is the wire's own place for the word, in place of the family's.
-    """
+    """`effort_field` is the wire's own place for the effort's word, in place of the family's."""
     family, effort, tokens = call.family, call.effort, call.thinking_tokens
     return {**_asks(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
 
@@ -46,6 +43,7 @@ def _asks(
     tokens: int,
     may_ask: bool,
 ) -> Mapping[str, Any]:
+    """A budget in tokens goes before an effort word where both could be sent."""
     thinks = tokens > 0
     every = _knobs(provider, family, model, effort_field)
     knobs = {field: knob for field, knob in every.items() if _may_ask(knob, family, may_ask)}

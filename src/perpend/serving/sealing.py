@@ -207,10 +207,9 @@ def _with(message: Message, change: Callable[[Carry], Carry | None]) -> Message:
 
 
 def _part(part: Part, change: Callable[[Carry], Carry | None]) -> Part:
-    carry = _carried(part)
-    if carry is None or not isinstance(part, Text | Thought | ToolUse):
+    if not isinstance(part, Text | Thought | ToolUse) or part.carry is None:
         return part
-    return replace(part, carry=change(carry))
+    return replace(part, carry=change(part.carry))
 
 
 _EMPTY = (Text(""), Thought(""))
