@@ -131,8 +131,7 @@ def append_text(
     batch: list[CallEvent], kind: type[ThinkingDelta] | type[AnswerDelta], text: str, tokens: int
 ) -> None:
     """What came in one read leaves in one piece: text of the same kind is joined."""
-    last = batch[-1] if batch else None
-    if isinstance(last, kind):
+    if batch and isinstance(last := batch[-1], kind):
         last.text += text
         last.tokens += tokens
     else:

@@ -65,11 +65,11 @@ class Learned(NamedTuple):
         known = [most for most in (self.max_output, other.max_output) if most is not None]
         return Learned(self.refused | other.refused, min(known, default=None))
 
-    def fitted(self, call: Call) -> Call:
-        """The call as it is taken there: thinking gives way to an answer's half."""
+    def fitted(self, call: Call, model: str) -> Call:
+        """The call as it is taken there, under its name for the model: thinking gives way to an answer's half."""
         most = call.max_tokens if self.max_output is None else min(call.max_tokens, self.max_output)
         thinking = call.thinking_tokens if most == call.max_tokens else min(call.thinking_tokens, most // 2)
-        return replace(call, max_tokens=most, thinking_tokens=thinking, refused=self.refused)
+        return replace(call, model=model, max_tokens=most, thinking_tokens=thinking, refused=self.refused)
 
 
 class Deployment:
@@ -123,19 +123,22 @@ class Deployment:
 class _Attempt:
     """A call at one place, which learns how it ended. What it raises says whether anything came."""
 
-    __slots__ = ("asked", "begun", "learned", "place")
+    __slots__ = ("_wanted", "asked", "begun", "learned", "place")
 
     def __init__(self, place: Deployment, call: Call, learned: Learned | None) -> None:
         self.place = place
         self.learned = learned or place.learned
-        self.asked = replace(self.learned.fitted(call), model=place.model)
+        self.asked = self.learned.fitted(call, place.model)
         self.begun = False
+        self._wanted = call.max_tokens
 
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
         """The first batch says who serves it, and that nothing more had to be left out."""
         self.begun = True
         self.place.learned = self.place.learned.joined(self.learned)
-        return [Served(self.place.provider, self.place.backend.steers(self.asked)), *batch]
+        place, asked = self.place, self.asked
+        left_out = _left_out(place, asked, self._wanted)
+        return [Served(place.provider, place.backend.steers(asked), left_out), *batch]
 
     def __enter__(self) -> Self:
         self.place.in_flight += 1
@@ -221,11 +224,9 @@ class Deployments:
         return self.places[0].backend.whole(body, call)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        """What one of the places leaves out. Stop sequences are kept by us then."""
-        each = [place.backend.left_out(_to(place, call)) for place in self.places]
-        if (most := self.max_output) is not None and most < call.max_tokens:
-            each.append((f"max_tokens>{most}",))
-        return tuple(dict.fromkeys(name for names in each for name in names if name != "stop"))
+        """What one of the places leaves out."""
+        each = [_left_out(place, _to(place, call), call.max_tokens) for place in self.places]
+        return tuple(dict.fromkeys(name for names in each for name in names))
 
     @property
     def max_output(self) -> int | None:
@@ -239,7 +240,7 @@ class Deployments:
 
     def steers(self, call: Call) -> dict[str, Any]:
         """What is sent to the place that is asked first."""
-        place = self._order(call)[0]
+        place = self.places[0] if len(self.places) == 1 else self._order(call)[0]
         return place.backend.steers(_to(place, call))
 
     async def count_input(self, call: Call) -> int | None:
@@ -295,7 +296,15 @@ def _taken(call: Call) -> Call:
 
 
 def _to(place: Deployment, call: Call) -> Call:
-    return replace(place.learned.fitted(call), model=place.model)
+    return place.learned.fitted(call, place.model)
+
+
+def _left_out(place: Deployment, asked: Call, wanted: int) -> tuple[str, ...]:
+    """Of a call that wanted so many tokens. Stop sequences are kept by us."""
+    left_out = place.backend.left_out(asked)
+    if "stop" in left_out:
+        left_out = tuple(name for name in left_out if name != "stop")
+    return left_out if asked.max_tokens == wanted else (*left_out, f"max_tokens>{asked.max_tokens}")
 
 
 def _asking(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], None]:

@@ -65,8 +65,23 @@ def _asks(
 
 def steered(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
     """What is sent that steers thinking; not what goes with every call."""
-    knobs = _knobs(provider, call.family, call.model, effort_field)
-    asks = granted(asks_of(call, provider, effort_field=effort_field), call)
+    family, effort, tokens = call.family, call.effort, call.thinking_tokens
+    asks = {**_steered(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
+    return granted(asks, call)
+
+
+@lru_cache(maxsize=4096)
+def _steered(
+    provider: Provider,
+    family: Family,
+    model: str,
+    effort_field: str,
+    effort: Effort,
+    tokens: int,
+    may_ask: bool,
+) -> Mapping[str, Any]:
+    knobs = _knobs(provider, family, model, effort_field)
+    asks = _asks(provider, family, model, effort_field, effort, tokens, may_ask)
     return {field: value for field, value in asks.items() if not _constant(knobs[field])}
 
 

@@ -96,6 +96,30 @@ class ChatReading(Reading[Event]):
         self._details = Details()
 
     def take(self, event: Event, batch: list[CallEvent]) -> None:
+        choices = event.choices
+        self._step = 0
+        if event.usage is not None or event.timings is not None or event.x_groq is not None:
+            self._count(event)
+        if event.model:
+            self._model = event.model
+        if choices:
+            choice = choices[0]
+            delta = choice.delta
+            self._begun = True
+            if delta is not None:
+                self._pieces = True
+                self._take(delta, batch)
+            elif choice.message is not None and not self._pieces:  # else it repeats them
+                self._take(choice.message, batch)
+            if self._weighs and choice.logprobs:
+                self._weigh(choice.logprobs, delta, batch)
+            if (choice.finish_reason or choice.finish) and (word := choice.ended):
+                self._end(word, choice)
+        if event.error or choices is None:
+            self.failure = failure_of(event, streamed=True) or self.failure
+
+    def _count(self, event: Event) -> None:
+        """What the server counted so far."""
         so_far = None
         if event.usage is not None:
             self._usage = merged(self._usage, event.usage)
@@ -104,27 +128,11 @@ class ChatReading(Reading[Event]):
             so_far = event.timings.predicted_n
         elif event.x_groq is not None and event.x_groq.usage is not None:
             self._usage = merged(self._usage, event.x_groq.usage)
-        self._step = 0
         if so_far:
             # a count beside the end is the whole stream's, and says nothing of the text beside it
             if event.choices and event.choices[0].ended is None:
                 self._step = max(0, so_far - self._counted)
             self._counted = so_far
-        self._model = event.model or self._model
-        if event.choices:
-            choice = event.choices[0]
-            self._begun = True
-            if choice.delta is not None:
-                self._pieces = True
-                self._take(choice.delta, batch)
-            elif choice.message is not None and not self._pieces:  # else it repeats them
-                self._take(choice.message, batch)
-            if self._weighs and choice.logprobs:
-                self._weigh(choice.logprobs, choice.delta, batch)
-            if (choice.finish_reason or choice.finish) and (word := choice.ended):
-                self._end(word, choice)
-        if event.error or event.choices is None:
-            self.failure = failure_of(event, streamed=True) or self.failure
 
     def one(self, body: bytes) -> list[CallEvent]:
         """What a response says that is one object. Raises UpstreamError."""
@@ -194,7 +202,13 @@ class ChatReading(Reading[Event]):
 
     def _take(self, delta: Delta, batch: list[CallEvent], *, whole: bool = False) -> None:
         speech = self.speech
-        thinking = delta.reasoning_content or delta.reasoning or delta.other_thought
+        thinking = (
+            delta.reasoning_content
+            or delta.reasoning
+            or delta.reasoning_text
+            or delta.thinking
+            or ((delta.summary or delta.thinking_blocks) and delta.parts_of_thought)
+        )
         if delta.reasoning_details:
             said = self._details.take(delta.reasoning_details)
             thinking = thinking or said
@@ -202,8 +216,7 @@ class ChatReading(Reading[Event]):
             if speech.thinks:  # nearly always
                 append_text(batch, ThinkingDelta, thinking, self._step)
             else:
-                beside = _text(delta.content) if whole else ""
-                speech.thought(thinking, batch, self._step, beside=beside)
+                speech.thought(thinking, batch, self._step, beside=_text(delta.content) if whole else "")
             self._thought += self._step
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             self.carried(data, batch)

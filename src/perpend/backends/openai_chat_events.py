@@ -113,17 +113,8 @@ class Delta(Struct, gc=False):
     refusal: str | None = None
 
     @property
-    def other_thought(self) -> str | None:
-        """In the rarer fields."""
-        return (
-            self.reasoning_text
-            or self.thinking
-            or (
-                text_in(self.summary or self.thinking_blocks)
-                if self.summary or self.thinking_blocks
-                else None
-            )
-        )
+    def parts_of_thought(self) -> str:
+        return text_in(self.summary or self.thinking_blocks)
 
 
 class Position(Struct):

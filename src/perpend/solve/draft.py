@@ -182,8 +182,7 @@ class Draft:
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
                     self.weighed = stream.end.weighed
-                # known only now: a refusal on the way may have taught it
-                self.left_out.update(model.backend.left_out(call))
+                self.left_out.update(stream.left_out)
                 stream.learn()
 
     def _paid_once(self, used: Usage) -> Usage:

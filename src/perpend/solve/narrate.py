@@ -56,10 +56,8 @@ class Narrator:
 
     @asynccontextmanager
     async def going_on(self) -> AsyncGenerator[None, None]:
-        """Progress is told meanwhile, though nothing is heard."""
-        if self.pace is None:
-            yield
-            return
+        """Progress is told meanwhile, though nothing is heard. There must be a `pace`."""
+        assert self.pace is not None
         beat = asyncio.create_task(self.pace.beat(self.tell))
         try:
             yield

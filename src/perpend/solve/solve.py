@@ -219,17 +219,25 @@ class _Solving:
         )
         await self._narrator.tell([started])
         await self._session.means.note(started)
-        summariser = self._narrator.summariser
-        async with self._narrator.going_on():
-            try:
-                chosen = await self._session.verified(await self._chosen())
-                if summariser is not None:
-                    await summariser.end()
-            finally:
-                if summariser is not None:
-                    await summariser.stop()
+        if self._narrator.pace is None:
+            chosen = await self._told()
+        else:
+            async with self._narrator.going_on():
+                chosen = await self._told()
         self._account.written_by(chosen)
         return self._answer(chosen)
+
+    async def _told(self) -> Candidate:
+        """The chosen one, verified; what is to be summed up is."""
+        summariser = self._narrator.summariser
+        try:
+            chosen = await self._session.verified(await self._chosen())
+            if summariser is not None:
+                await summariser.end()
+        finally:
+            if summariser is not None:
+                await summariser.stop()
+        return chosen
 
     async def _chosen(self) -> Candidate:
         """What the strategy chooses, or had by the time it was cut."""

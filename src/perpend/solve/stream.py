@@ -47,6 +47,8 @@ class CallStream:
         """Who serves it, where that isn't the model's only provider."""
         self.sent: dict[str, Any] | None = None
         """What that one was told about thinking, where it says so."""
+        self.left_out: tuple[str, ...] = ()
+        """What that one wasn't asked for."""
         self._means = means
         self._clock = means.clock
         self._speed = means.model.speed
@@ -113,7 +115,7 @@ class CallStream:
                 self.end = event
                 continue
             if isinstance(event, Served):
-                self.provider, self.sent = event.provider, event.sent
+                self.provider, self.sent, self.left_out = event.provider, event.sent, event.left_out
                 continue
             if isinstance(event, ThinkingDelta):
                 event.tokens = event.tokens or estimate(event.text)

@@ -106,6 +106,8 @@ class Served(Struct, tag="served", gc=False):
     provider: str
     sent: dict[str, Any] = field(default_factory=dict[str, Any])
     """What it was told about thinking, in its own words."""
+    left_out: tuple[str, ...] = ()
+    """What it was asked without: fields of the sampling, and what it refuses."""
     candidate: int = 0
 
 
