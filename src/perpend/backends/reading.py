@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
 from perpend.backends.lenient import Halves, Lenient
+from perpend.backends.lines import objects
 from perpend.backends.refusals import failure, malformed, refusal, told_in
 from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
-from perpend.backends.sse import SSEParser, objects
+from perpend.backends.sse import SSEParser
 from perpend.errors import UpstreamError
 from perpend.types import CallEnded, Carried, Carry
 
