@@ -6,7 +6,7 @@ from msgspec import Raw, Struct
 
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent
-from perpend.backends.lenient import Lenient
+from perpend.backends.lenient import Lenient, type_of
 from perpend.backends.openai_chat_events import THOUGHTS, Chunk, logprobs_in
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, merged
@@ -45,6 +45,10 @@ class _Response(Struct):
 class _Part(Chunk):
     refusal: str | None = None
     logprobs: Any = None
+
+    @property
+    def refuses(self) -> bool:
+        return self.type == "refusal" or bool(self.refusal)
 
 
 class _Item(Struct):
@@ -95,6 +99,12 @@ class Event(Struct):
 
 _EVENTS = Decoders(Event)
 _ITEM = Lenient(_Item)
+_ITEM_SIGNS = {
+    "custom_tool_call": ("input",),
+    "function_call": ("arguments",),
+    "reasoning": ("summary", "encrypted_content", "reasoning_content", "reasoning", "thinking"),
+    "message": ("content",),
+}
 _RESPONSE = Lenient(_Response)
 _NOT_YET = ("queued", "in_progress")
 _MOST_LIKELY = 20
@@ -155,6 +165,7 @@ class ResponsesReading(Reading[Event]):
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         name, at = event.type, event.output_index
         if event.response is not None:
+            name = name or f"response.{event.response.status}"
             self._usage = merged(self._usage, event.response.usage)
         what, _, how = name.rpartition(".")
         if event.part is not None:
@@ -192,7 +203,7 @@ class ResponsesReading(Reading[Event]):
         self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
         if kind == "message":
             self._said[at] = kind
-            part_refuses = event.part is not None and event.part.type == "refusal"
+            part_refuses = event.part is not None and event.part.refuses
             self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
             self.speech.answer(text, batch)
             _weigh(event.logprobs, batch)
@@ -254,7 +265,7 @@ class ResponsesReading(Reading[Event]):
                 self.carried(bytes(raw).decode(), batch)
         elif item.type == "message" and at not in self._said:
             for part in parts:
-                self._refused = self._refused or part.type == "refusal"
+                self._refused = self._refused or part.refuses
                 thought, text = part.said
                 if thought:
                     self.speech.thought(thought, batch)
@@ -305,9 +316,11 @@ def _weigh(logprobs: Any, batch: list[CallEvent]) -> None:
 def _item(raw: Raw) -> _Item:
     """One of a kind that isn't read here may have any shape."""
     try:
-        return _ITEM.decode(raw)
+        item = _ITEM.decode(raw)
     except ValueError:
         return _Item()
+    item.type = type_of(item, _ITEM_SIGNS)
+    return item
 
 
 def _counts(usage: _Usage | None) -> Usage | None:
