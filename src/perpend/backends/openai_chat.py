@@ -208,9 +208,7 @@ class ChatReading(Reading[Event]):
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             self.carried(data, batch)
         if content := delta.content:
-            if speech.plain and isinstance(content, str):  # nearly always
-                append_text(batch, AnswerDelta, content, self._step)
-            elif isinstance(content, str):
+            if isinstance(content, str):
                 speech.answer(content, batch, self._step)
             else:
                 self._content(content, batch)

@@ -107,7 +107,8 @@ class Reading(ABC, Generic[E]):
     def rest(self) -> list[CallEvent]:
         """What was held back until the end."""
         batch: list[CallEvent] = []
-        self.speech.close(batch, ended=self.failure is None and self.end() is not None)
+        end = None if self.failure is not None else self.end()
+        self.speech.close(batch, ended=end is not None, cut=end is not None and end.reason == "length")
         return batch
 
     def ended(self, where: str) -> CallEnded:
@@ -117,8 +118,8 @@ class Reading(ABC, Generic[E]):
             raise UpstreamError(
                 f"{where} ended the stream in the middle{said}", hint="the answer so far is kept"
             )
-        if self.speech.turned and end.usage is not None:
-            end.usage = replace(end.usage, thinking=0, answer=end.usage.output)
+        if end.usage is not None:
+            end.usage = self.speech.counted(end.usage)
         return end
 
     def carry(self, data: str) -> Carry:

@@ -1,10 +1,14 @@
 """What one response says, as events, on any wire: thoughts told apart from answers, tool calls put together.
 
 Text is answer, unless it begins with the markers of a thought that no server took out, or inside of one. Where a
-thought came in a field of its own, text is answer; a close tag that was left at its beginning goes.
+thought came in a field of its own, text is answer; a close tag that was left at its beginning goes. Once the answer
+has begun, a thought between its markers is one wherever it comes (see `think`), but in an answer that is held to a
+format.
 """
 
 from collections.abc import Callable
+
+from msgspec.structs import replace
 
 from perpend.backends.call_pieces import CallPieces
 from perpend.backends.contract import Call, CallEvent, append_text
@@ -13,17 +17,26 @@ from perpend.backends.knobs import can_disable
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.think import (
     PerhapsInside,
+    TagParser,
     ThinkParser,
     ThinkRules,
     Unmarked,
     think_parser,
     thought_leaked,
 )
-from perpend.types import AnswerDelta, Carried, Carry, ThinkingDelta, new_id
+from perpend.types import AnswerDelta, Carried, Carry, ThinkingDelta, Usage, new_id
 
 
 def _forget(splits: Splits) -> None:
     pass
+
+
+def _not_yet(text: str) -> bool:
+    return False
+
+
+def _always(text: str) -> bool:
+    return True
 
 
 class Speech:
@@ -44,8 +57,6 @@ class Speech:
         thought precedes may be inside one, whatever the family's row says.
         """
         self.calls = CallPieces()
-        self.plain = False
-        """Text is answer, as it is."""
         self.thinks = False
         """A thought in a field of its own is one, as it is."""
         self.turned = False
@@ -54,7 +65,7 @@ class Speech:
         rules = call.family.think or ThinkRules()
         self._harmony = rules.format == "harmony"
         self._rules = ThinkRules() if self._harmony else rules
-        self._asked, self._provider, self._off = call, provider, off
+        self._asked, self._provider, self._off, self._held = call, provider, off, held
         self._unasked = False
         self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
         self._waiting: list[CallEvent] = []  # what is to be sent back of them
@@ -62,6 +73,8 @@ class Speech:
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
+        self._passes = _not_yet
+        self._thought = self._said = 0  # characters of thoughts and of answers, before the parser's
         self._may_be_inside = False
         self._call = ""  # the id of one that is written in the text
         if provider.splits == "never" and self._rules.begins == "thinking":
@@ -69,6 +82,23 @@ class Speech:
             self._parser = think_parser(self._rules, thinking=False if held or self._is_off() else None)
         elif thinks_first or (provider.splits == "if_told" and self._rules.begins == "thinking"):
             self._may_be_inside = not self._harmony and not self._rules.prose and not self._is_off()
+
+    @property
+    def within(self) -> tuple[int, int]:
+        """Characters of thoughts that came within the text, and of the answer."""
+        if not isinstance(self._parser, TagParser):
+            return self._thought, self._said
+        return self._thought + self._parser.thought, self._said + self._parser.answered
+
+    def counted(self, usage: Usage) -> Usage:
+        """What a server that splits off thoughts counts as such, with those that it left in the answer."""
+        if self.turned:
+            return replace(usage, thinking=0, answer=usage.output)
+        thought, said = self.within
+        if not (thought and usage.thinking and self._reasoned):
+            return usage
+        left = usage.answer * thought // (thought + said)
+        return replace(usage, thinking=usage.thinking + left, answer=usage.answer - left)
 
     def _is_off(self) -> bool:
         call = self._asked
@@ -92,7 +122,7 @@ class Speech:
         else:
             self._learn("always")
             self._settle(batch)
-            self._head, self.plain = "", False
+            self._head, self._parser, self._passes = "", None, _not_yet
         self._reasoned, call = True, self._asked
         may_be_off = call.may_ask and call.family.can_disable
         wanted = call.thinking_tokens or call.effort != "none" or not may_be_off
@@ -100,28 +130,36 @@ class Speech:
         self.thinks = not self._unasked
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
-        if self.plain:  # nearly always
+        if self._passes(text):  # nearly always
             append_text(batch, AnswerDelta, text, tokens)
         elif not (self._aside and text.isspace()):
             self._answered = True
             self._release(batch)
             self._begun(text, batch)
-            self.plain = self._head is None and self._parser is None
 
     def _begun(self, text: str, batch: list[CallEvent]) -> None:
-        if self._parser is not None:
-            self._parsed(self._parser.feed(text), batch)
-            return
-        self._head = (self._head or "") + text
-        start = self._head.lstrip()
-        if self._undecided(start):
-            return
-        text, self._head = self._head, None
-        self._parser = self._parser_of(start)
         if self._parser is None:
+            self._head = (self._head or "") + text
+            start = self._head.lstrip()
+            if self._undecided(start):
+                return
+            text, self._head = self._head, None
+            self._go_on(self._parser_of(start))
+        if self._passes(text):
             append_text(batch, AnswerDelta, text, 0)
         else:
+            assert self._parser is not None, "what has none passes"
             self._parsed(self._parser.feed(text), batch)
+
+    def _go_on(self, parser: ThinkParser | None) -> None:
+        """None: the answer has begun."""
+        self._thought, self._said = self.within
+        if parser is None and not self._held:
+            parser = TagParser(self._rules, begun=True)
+        self._parser = parser
+        self._passes = (
+            _always if parser is None else parser.passes if isinstance(parser, TagParser) else _not_yet
+        )
 
     def call(
         self,
@@ -141,17 +179,17 @@ class Speech:
         """What a vendor wants back is of a thought, or a text, that is one."""
         if carried.part == "text":
             self._release(batch)
-            self._settle(batch)
+            self._settle(batch, over=False)
         (self._waiting if self._aside else batch).append(carried)
 
-    def close(self, batch: list[CallEvent], *, ended: bool) -> None:
-        """What was held back. `ended`: the response is whole."""
+    def close(self, batch: list[CallEvent], *, ended: bool, cut: bool = False) -> None:
+        """What was held back. `ended`: the server said all that it wanted to; `cut`: not all that it had to say."""
         if self._aside and ended and not self._answered and not self.calls.count:
             self.turned = True
             batch.append(AnswerDelta("".join(self._aside), 0))
             self._aside, self._waiting = [], []
         self._release(batch)
-        self._settle(batch)
+        self._settle(batch, cut=cut or not ended)
         batch += self.calls.rest(ended=ended)
 
     def _undecided(self, start: str) -> bool:
@@ -182,16 +220,19 @@ class Speech:
             batch += self._waiting
             self._aside, self._waiting = [], []
 
-    def _settle(self, batch: list[CallEvent]) -> None:
-        """What was held back comes before what follows."""
+    def _settle(self, batch: list[CallEvent], *, cut: bool = True, over: bool = True) -> None:
+        """What was held back comes before what follows. `over`: a thought in the text is, whether it says so or not."""
         if self._head:
             append_text(batch, AnswerDelta, self._head, 0)
-        if self._parser is not None:
-            self._parsed(self._parser.close(), batch)
-            if isinstance(self._parser, PerhapsInside) and self._parser.was_inside:
+        self._head, parser = None, self._parser
+        if isinstance(parser, TagParser) and parser.idle:
+            return
+        if parser is not None:
+            self._parsed(parser.close(cut=cut), batch)
+            if isinstance(parser, PerhapsInside) and parser.was_inside:
                 self._learn("never")
-            self._parser = None
-        self._head, self.plain = None, True
+        if over or not isinstance(parser, TagParser):
+            self._go_on(None)
 
     def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
         for kind, text in pieces:
