@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from replaying import Wire, answer, call, ended, joined, thinking
 from spoken import WIRES, Pieces, stream_of
 
-from perpend.backends.contract import Call, CallEvent
-from perpend.backends.families import family_of
+from perpend.backends.contract import CallEvent
+from perpend.backends.families import family_named, family_of
 from perpend.backends.providers import Provider
 from perpend.backends.speech import Speech
+from perpend.types import ThinkingDelta, Usage
 
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")
 HERE = Provider(name="here")
@@ -162,6 +163,32 @@ async def test_on_every_wire(wire: str, whole: bool, pieces: Pieces) -> None:
     else:
         said = joined(await Wire(wire, stream_of(wire, bodies)).stream(THINKS))
     assert (thinking(said).replace("a", ""), answer(said)) == ("b", "answermore")
+
+
+@pytest.mark.parametrize("wire", ["raw_completion", "llama_completion"])
+async def test_in_an_answer_that_goes_on_from_a_prompt(wire: str) -> None:
+    texts = ["answer", "<thi", "nk>", "b", "</think>", "more"]
+    if wire == "raw_completion":
+        rows: list[Any] = [{"choices": [{"text": text}]} for text in texts]
+        counts = {"prompt_tokens": 9, "completion_tokens": 6}
+        rows.append({"choices": [{"text": "", "finish_reason": "stop"}], "usage": counts})
+    else:
+        rows = [{"content": text, "tokens_predicted": at + 1} for at, text in enumerate(texts)]
+        rows.append({"content": "", "stop": True, "tokens_predicted": 6, "tokens_evaluated": 9})
+    asked = call(family_named("tiny"), phase="answering")
+    said = await Wire(wire, stream_of(wire, rows)).stream(asked)
+    assert (thinking(said), answer(said)) == ("b", "answermore")
+    assert [event.tokens for event in joined(said) if isinstance(event, ThinkingDelta)] == [3]
+
+
+async def test_a_server_that_counts_only_the_thoughts_that_it_split_off_is_corrected() -> None:
+    counts = {"completion_tokens": 30, "completion_tokens_details": {"reasoning_tokens": 10}}
+    rows = [
+        *WIRES["openai_chat"]([("thought", "aaaa"), ("text", "answer<think>bbbb</think>more")], whole=False)
+    ]
+    rows.append({"choices": [], "usage": counts})
+    said = await Wire("openai_chat", stream_of("openai_chat", rows)).stream(THINKS)
+    assert ended(said).usage == Usage(0, 0, 10 + 5, 15)
 
 
 WORDS = [

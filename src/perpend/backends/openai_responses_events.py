@@ -13,7 +13,7 @@ from perpend.backends.reading import Decoders, Reading, merged
 from perpend.backends.reasons import Reason
 from perpend.backends.refusals import failure, malformed, refusal, says
 from perpend.backends.speech import Speech
-from perpend.types import CallEnded, Usage, Weighed, Wrapping
+from perpend.types import CallEnded, Usage, Wrapping
 
 
 class _Details(Struct):
@@ -206,7 +206,7 @@ class ResponsesReading(Reading[Event]):
             part_refuses = event.part is not None and event.part.refuses
             self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
             self.speech.answer(text, batch)
-            _weigh(event.logprobs, batch)
+            self._weigh(event.logprobs, batch)
         elif kind in ("reasoning_text", "summary"):
             if self._said.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
                 self.speech.thought(text, batch)
@@ -272,7 +272,7 @@ class ResponsesReading(Reading[Event]):
                 if text := text or part.refusal or "":
                     self._said[at] = item.type
                     self.speech.answer(text, batch)
-                _weigh(part.logprobs, batch)
+                self._weigh(part.logprobs, batch)
 
     def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
         """`how` it ended, where it doesn't say that itself."""
@@ -299,18 +299,17 @@ class ResponsesReading(Reading[Event]):
             fresh = index if index not in taken else max(taken) + 1 + index
             self._done(places.pop(0) if places else fresh, raw, batch)
 
+    def _weigh(self, logprobs: Any, batch: list[CallEvent]) -> None:
+        """There are some where they were asked for."""
+        if logprobs:
+            self.speech.weigh(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
+
     def _ended(self, reason: Reason, model: str | None) -> CallEnded:
         if reason == "stop":
             reason = (
                 "tool_calls" if self.speech.calls.count else "content_filter" if self._refused else "stop"
             )
         return CallEnded(reason, _counts(self._usage), model)
-
-
-def _weigh(logprobs: Any, batch: list[CallEvent]) -> None:
-    """There are some where they were asked for."""
-    if logprobs:
-        batch.append(Weighed(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY)))
 
 
 def _item(raw: Raw) -> _Item:

@@ -2,8 +2,8 @@
 
 import re
 
+MOST_UNREAD = 128
 _HEAD = 24
-_UNREAD = 64
 _FENCE = re.compile(r"(?:>\s?|[-*+]\s+|\d{1,3}[.)]\s+)*(`{3,}|~{3,})\s*")
 _RUNS = re.compile(r"`+|[^`]+")
 _INDENT = 4
@@ -13,8 +13,9 @@ _LEAST_FENCE = 3
 class Place:
     """Advanced by what was said, which is read when somebody asks: costs next to nothing for each chunk."""
 
-    def __init__(self) -> None:
-        self._unread: list[str] = []
+    def __init__(self, unread: list[str] | None = None) -> None:
+        """`unread`: where it is said."""
+        self._unread = [] if unread is None else unread
         self._tail = self._head = ""
         self._length = self._indent = self._quotes = self._run = self._span = 0
         self._fence = ""
@@ -64,7 +65,7 @@ class Place:
 
     def advance(self, text: str) -> None:
         self._unread.append(text)
-        if len(self._unread) > _UNREAD:
+        if len(self._unread) > MOST_UNREAD:
             self._read()
 
     def _read(self) -> None:

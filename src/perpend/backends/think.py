@@ -104,8 +104,8 @@ def thought_leaked(rules: ThinkRules, text: str) -> bool:
 class TagParser:
     """Blocks may be repeated or nested. Tags that are quoted, or in the answer's code, are text.
 
-    White space beside a tag is the template's, not the model's, and goes with it; after a thought within the answer, where
-    there is some before it too.
+    White space beside a tag is the template's, not the model's, and goes with it; after a thought within the answer,
+    where there is some before it too.
     """
 
     def __init__(self, rules: ThinkRules, *, thinking: bool = False, begun: bool = False) -> None:
@@ -120,12 +120,15 @@ class TagParser:
         self._wraps = dict(rules.wraps)
         self._held = ""
         self._depth = 1 if thinking else 0
-        self._place = Place()
+        self.unread: list[str] = []
+        """Where text is put that has none of the letters that markers begin with, while nothing is held."""
+        self._place = Place(self.unread)
         self._strip = thinking  # white space at the beginning of an answer that no thought precedes is kept
         self._space = ""  # white space that is the tag's if one follows
         self._said: Literal["thinking", "answer"] | None = "answer" if begun else None
         self._begun = begun
-        self._letters = _letters(rules, begun)
+        self.letters = _letters(rules, begun)
+        """With one of these begins each marker."""
         self._longest = max(map(len, _all(rules, begun)))
         self._late = False  # the thought came once the answer had begun,
         self._spaced = True  # after white space in it
@@ -141,16 +144,6 @@ class TagParser:
     def answered(self) -> int:
         """Characters of the answer so far."""
         return self._answered + (0 if self._depth else self._place.length)
-
-    def passes(self, text: str) -> bool:
-        """It is answer as it is, and read."""
-        if not self.idle:
-            return False
-        for letter in self._letters:
-            if letter in text:
-                return False
-        self._place.advance(text)
-        return True
 
     def feed(self, text: str) -> list[Piece]:
         if self._channels is not None:
@@ -278,8 +271,8 @@ class TagParser:
         self._looked = max(len(marker), len(self._held) - self._longest)
         return not self._cut if last else None
 
-    def _told_beside(self, marker: str, *, last: bool) -> bool | None | Literal["perhaps"]:
-        """What stands beside an open tag in the answer tells that it is text, or that it isn't; None: more has to come."""
+    def _told_beside(self, marker: str, *, last: bool) -> bool | Literal["perhaps"] | None:
+        """What stands beside an open tag in the answer tells whether it is text. None: more has to come first."""
         place, rest = self._place, self._held[len(marker) :]
         if place.in_code:
             return True
@@ -356,7 +349,7 @@ class TagParser:
         self._space = ""
         self._strip = True
         self._opened = True
-        self._place = Place()
+        self._place = Place(self.unread)
 
 
 class PerhapsInside:
@@ -402,7 +395,6 @@ def _all(rules: ThinkRules, begun: bool = False) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def _letters(rules: ThinkRules, begun: bool) -> tuple[str, ...]:
-    """With one of these begins each marker."""
     return tuple({marker[0] for marker in _all(rules, begun)})
 
 
