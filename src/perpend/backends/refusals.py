@@ -115,7 +115,7 @@ _STATUS: dict[int, type[UpstreamError]] = {
 _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
     (
         re.compile(
-            r"context (length|window|size)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
+            r"context (length|window|size|limit)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
             r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count|exceeded model token limit"
             r"|prompt exceeds max|longer than the (maximum )?model|range of input length"
             r"|reduce the length of the (messages|prompt|input)|tokens`? \+ `?max_(new_)?tokens",
