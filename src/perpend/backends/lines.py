@@ -5,6 +5,8 @@ import re
 import msgspec
 from msgspec import Raw
 
+from perpend.errors import UNREADABLE
+
 MOST_BYTES = 1 << 23
 """Bytes of one event. The largest real ones repeat a whole response, or carry a picture."""
 MOST_BODY = 1 << 26
@@ -63,7 +65,7 @@ def objects(body: bytes) -> list[bytes]:
     if body.startswith(b"["):
         try:
             return [bytes(one) for one in msgspec.json.decode(body, type=list[Raw])]
-        except (ValueError, RecursionError):
+        except UNREADABLE:
             pass
     return [body]
 

@@ -17,7 +17,7 @@ from perpend.backends.refusals import failure, malformed, refusal, told_in
 from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
 from perpend.backends.sse import SSEParser
-from perpend.errors import UpstreamError
+from perpend.errors import UNREADABLE, UpstreamError
 from perpend.types import CallEnded, Carried, Carry
 
 E = TypeVar("E")
@@ -65,7 +65,7 @@ class Reading(ABC, Generic[E]):
         damage = None
         try:
             events = self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
-        except (ValueError, RecursionError):
+        except UNREADABLE:
             events, odd, damage = self._one_by_one(payloads)
             over = over or odd
         for event in events:

@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from perpend.backends.retry_after import retry_after, retry_delay
 from perpend.errors import (
+    UNREADABLE,
     AccountRefused,
     ContentFiltered,
     ContextTooLong,
@@ -248,7 +249,7 @@ def _error_in(body: bytes) -> _Error:
     """The error object of a body in any known shape; empty where there is none."""
     try:
         whole = _LIST.decode(body)[0] if body.lstrip()[:1] == b"[" else _BODY.decode(body)
-    except (ValueError, IndexError):
+    except (*UNREADABLE, IndexError):
         return _Error()
     inner = whole.error
     if isinstance(inner, dict):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 from perpend.evals.places import numbered
 from perpend.evals.problems import Problem
 from perpend.registry import choices_hint
@@ -153,7 +153,7 @@ def _read(value: object) -> object:
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             return msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return value
     return value
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from perpend.engine.catalogue import HubSource
-from perpend.errors import BadRequest, ConfigError
+from perpend.errors import UNREADABLE, BadRequest, ConfigError
 from perpend.extras import install
 
 Row = dict[str, Any]
@@ -125,7 +125,7 @@ def numbered(path: Path, key: str | None = None) -> list[tuple[int, Row]]:
         if kind == "jsonl":
             return _lines(path, data)
         return [*enumerate(_rows(json.loads(data), key), 1)]
-    except (ValueError, RecursionError, csv.Error) as error:
+    except (*UNREADABLE, csv.Error) as error:
         raise BadRequest(f"{path}: {error}", field="SUITE") from None
 
 
@@ -135,7 +135,7 @@ def _lines(path: Path, data: bytes) -> list[tuple[int, Row]]:
         if line.strip():
             try:
                 rows.append((number, _object(json.loads(line))))
-            except (ValueError, RecursionError) as error:
+            except UNREADABLE as error:
                 raise BadRequest(f"{path}:{number}: {error}", field="SUITE") from None
     return rows
 
