@@ -45,12 +45,20 @@ def test_an_answer_of_a_server() -> None:
         told.read("mine", DEEP.encode())
 
 
+def by_name(file: Path) -> object:
+    return named(file.read_text(), "--strategy")
+
+
+def by_another_harness(file: Path) -> object:
+    return decoded(file.read_bytes(), dict[str, Any], "file")
+
+
 @pytest.mark.parametrize(
     "read",
     [
-        lambda file: named(DEEP, "--strategy"),
-        lambda file: decoded(DEEP.encode(), dict[str, Any], "file"),
-        lambda file: read_rows(file),
+        by_name,
+        by_another_harness,
+        read_rows,
     ],
 )
 def test_a_file_or_an_option(read: Callable[[Path], object], tmp_path: Path) -> None:
