@@ -13,7 +13,7 @@ from perpend.backends.contract import CallEvent
 from perpend.backends.families import family_named, family_of
 from perpend.backends.providers import Provider
 from perpend.backends.speech import Speech
-from perpend.types import ThinkingDelta, Usage
+from perpend.types import Carried, Carry, ThinkingDelta, Usage
 
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")
 HERE = Provider(name="here")
@@ -129,6 +129,20 @@ def test_a_call_ends_a_thought() -> None:
     speech.answer("more<think>c</think>!", batch)
     speech.close(batch, ended=True)
     assert (thinking(batch), answer(batch)) == ("bc", "Wellmore!")
+
+
+def test_what_a_vendor_wants_back_of_a_text_ends_nothing_and_repeats_nothing() -> None:
+    carried = Carried(Carry("google", "c2lnbmVk"), "text")
+    speech, batch = Speech(THINKS, HERE), list[CallEvent]()
+    for text in ("\n", "Well<think>b", "c</think>", "more"):
+        speech.answer(text, batch)
+        speech.carried(carried, batch)
+    speech.thought("T", batch)
+    for text in ("\n", "end"):
+        speech.answer(text, batch)
+        speech.carried(carried, batch)
+    speech.close(batch, ended=True)
+    assert (thinking(batch), answer(batch)) == ("bcT", "\nWellmore\nend")
 
 
 def test_it_comes_as_it_is_said_where_no_sentence_could_hold_its_tag() -> None:

@@ -248,15 +248,13 @@ class Speech:
         parser = self._parser
         if self._head is not None:
             self._parsed([("answer", self._head)] if self._head else [], batch)
-        elif parser is None or (isinstance(parser, TagParser) and parser.idle):
-            return
-        else:
+            self._go_on(None)
+        elif parser is not None and not (isinstance(parser, TagParser) and parser.idle):
             self._parsed(parser.close(cut=cut), batch)
             if isinstance(parser, PerhapsInside) and parser.was_inside:
                 self._learn("never")
-        if over or not isinstance(parser, TagParser):
-            self._go_on(None)
-        self._look()
+            if over or not isinstance(parser, TagParser):
+                self._go_on(None)
 
     def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
         for kind, text in pieces:

@@ -148,6 +148,9 @@ class TagParser:
     def feed(self, text: str) -> list[Piece]:
         if self._channels is not None:
             return self._told(self._channels.feed(text))
+        if self.idle and not any(letter in text for letter in self.letters):
+            self._place.advance(text)
+            return [("answer", text)] if text else []
         self._held += text
         pieces = self._drain(last=False)
         busy = self._held or self._depth or self._strip or self._space or self._channels
