@@ -1,6 +1,7 @@
 """A thought that comes once the answer has begun is one, on every wire; a tag that the answer speaks of is text."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from replaying import Wire, answer, call, ended, joined, thinking
 from spoken import WIRES, Pieces, stream_of
 
 from perpend.backends.contract import CallEvent
-from perpend.backends.families import family_named, family_of
+from perpend.backends.families import families, family_named, family_of
 from perpend.backends.providers import Provider
 from perpend.backends.speech import Speech
 from perpend.types import Carried, Carry, ThinkingDelta, Usage
@@ -108,6 +109,32 @@ def test_a_tag_that_the_answer_speaks_of_is_text(before: str, text: str) -> None
     a = "a" if before else ""
     assert told(before + text) == told(*(before + text)) == (a, text)
     assert answer(speak(("thought", "T"), ("text", text))) == text
+
+
+TAGGED = {
+    name: row
+    for name, row in families().items()
+    if row.think is not None and row.think.format == "tags" and not row.think.prose
+}
+
+
+@pytest.mark.parametrize("family", TAGGED)
+def test_whatever_the_familys_tags(family: str) -> None:
+    rules = TAGGED[family].think
+    assert rules is not None
+    asked = call(TAGGED[family], thinking_tokens=99, effort="medium")
+    for opens, closes in product(rules.opens, rules.closes):
+        for text, told in (
+            (f"answer{opens}SECRET{closes}more", ("TSECRET", "answermore")),
+            (f"answer `{opens}x{closes}` more", ("T", f"answer `{opens}x{closes}` more")),
+        ):
+            for pieces in ([text], [*text]):
+                speech, batch = Speech(asked, HERE), list[CallEvent]()
+                speech.thought("T", batch)
+                for piece in pieces:
+                    speech.answer(piece, batch)
+                speech.close(batch, ended=True)
+                assert (thinking(batch), answer(batch)) == told
 
 
 @pytest.mark.parametrize("cut", [{"ended": False}, {"cut": True}])
