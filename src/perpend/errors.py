@@ -36,6 +36,9 @@
 
 from typing import ClassVar
 
+UNREADABLE = (ValueError, RecursionError)
+"""What reading raises that somebody else wrote: no JSON, or of another shape, not UTF-8, or nested too deep."""
+
 
 class PerpendError(Exception):
     """Base of the tree; `status` and `code` belong to the class, the words to the instance."""

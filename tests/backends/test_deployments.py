@@ -299,6 +299,18 @@ async def test_what_a_model_writes_at_most_is_learned_and_kept_to() -> None:
     assert fleet.all.left_out(call()) == ()
 
 
+async def test_less_is_asked_for_where_the_window_has_no_room_and_only_this_once() -> None:
+    full = ContextTooLong("no", billed=False)
+    full.said = "the context length is only 9000, with 2000 input tokens and 8192 output tokens requested"
+    fleet = Fleet([[full], ANSWER, ANSWER])
+    asked = replace(call(), max_tokens=8192, thinking_tokens=6000)
+    await fleet.ask(asked)
+    await fleet.ask(asked)
+    limits = [(one.max_tokens, one.thinking_tokens) for one in fleet.backends[0].calls]
+    assert limits == [(8192, 6000), (6999, 3499), (8192, 6000)]
+    assert fleet.all.max_output is None
+
+
 async def test_a_place_that_refuses_whatever_is_sent_is_given_up() -> None:
     def refuses_less(most: int) -> Recording:
         error = Rejected(f"max_tokens must be at most {most}", billed=False)

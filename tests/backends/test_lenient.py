@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import Raw, Struct
 
-from perpend.backends.lenient import Lenient
+from perpend.backends.lenient import Lenient, type_of
 
 
 class Part(Struct):
@@ -86,3 +86,29 @@ def test_a_field_that_is_needed_is_needed() -> None:
     for body in (b"{}", b'{"number": null}'):
         with pytest.raises(ValueError, match=r"number|int"):
             Lenient(Needed).decode(body)
+
+
+class Typed(Struct):
+    type: str = ""
+    text: str = ""
+    parts: list[Part] | None = None
+    raw: Raw = Raw()
+
+
+SIGNS = {"list": ("parts",), "words": ("text", "raw")}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('{"type": "new", "text": "a"}', "new"),
+        ('{"type": ["words"], "parts": []}', "words"),
+        ('{"type": null, "text": "a"}', "words"),
+        ('{"type": 7, "text": "", "raw": {}}', "words"),
+        ('{"parts": [], "text": "a"}', "list"),
+        ('{"type": "", "text": "", "parts": null, "raw": null}', ""),
+        ("{}", ""),
+    ],
+)
+def test_what_has_no_type_is_told_by_what_it_has(said: str, told: str) -> None:
+    assert type_of(Lenient(Typed).decode(said.encode()), SIGNS) == told

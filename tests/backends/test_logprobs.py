@@ -102,3 +102,52 @@ async def test_those_of_a_thought_in_the_text_are_told_to_nobody() -> None:
     )
     asked = call(family_named("tagged"), sampling=Sampling(logprobs=0), thinking_tokens=100)
     assert len(weighed(await Wire("openai_chat", body).stream(asked))) == 1
+
+
+def position(token: str) -> dict[str, Any]:
+    return {**POSITION, "token": token}
+
+
+def texts(wire: str, pieces: list[str]) -> bytes:
+    """Each with its one token."""
+    if wire == "openai_chat":
+        events = [chunk({"content": one}, None, {"content": [position(one)]}) for one in pieces]
+        return sse(*events, chunk({}, "stop", None))
+    if wire == "llama_completion":
+        events = [{"content": one, "completion_probabilities": [position(one)]} for one in pieces]
+        return sse(*events, {"content": "", "stop": True})
+    if wire == "raw_completion":
+        rows: list[Any] = [
+            {"tokens": [one], "token_logprobs": [-0.1], "top_logprobs": [{}]} for one in pieces
+        ]
+        events = [
+            {"choices": [{"text": one, "logprobs": row}]} for one, row in zip(pieces, rows, strict=True)
+        ]
+        return sse(*events, {"choices": [{"text": "", "finish_reason": "stop"}]})
+    kind = "response.output_text.delta"
+    events = [{"type": kind, "delta": one, "logprobs": [position(one)]} for one in pieces]
+    return sse(*events, {"type": "response.completed", "response": {"status": "completed"}})
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        ["4", "<think>", "SECRET", " SECRET", "</think>", "2"],
+        ["4", " ", "<think>", " SECRET", " </think>", " 2"],
+        ["4", " <think> SECRET", " </think> two"],
+        ["4", " <think>SECRET</think> Two"],
+    ],
+)
+@pytest.mark.parametrize("wire", BODIES)
+async def test_those_of_a_thought_within_the_answer_are_told_to_nobody(wire: str, pieces: list[str]) -> None:
+    asked = call(family_named("tiny"), phase="answering", sampling=Sampling(logprobs=0))
+    told = weighed(await Wire(wire, texts(wire, pieces)).stream(asked))
+    assert not any("SECRET" in token.token for token in told)
+    assert told[0].token == "4"
+
+
+@pytest.mark.parametrize("wire", BODIES)
+async def test_those_of_a_tag_that_was_text_follow_it(wire: str) -> None:
+    asked = call(family_named("tiny"), phase="answering", sampling=Sampling(logprobs=0))
+    pieces = ["Hi", " <think>", " is", " a", " <", "tag"]
+    assert [token.token for token in weighed(await Wire(wire, texts(wire, pieces)).stream(asked))] == pieces

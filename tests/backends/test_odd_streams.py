@@ -173,9 +173,9 @@ def known(value: Any, kind: Any, path: str = "") -> Iterator[tuple[str, Place]]:
 
 def inside(value: Any, key: Any, kind: Any, path: str) -> Iterator[tuple[str, Place]]:
     yield path, (value, key, kind)
-    if path in (".item", ".response.output[]"):
+    if path in (".item", ".response.output[]", ".output[]"):
         kind = ITEM
-    elif path == ".response.output":
+    elif path in (".response.output", ".output"):
         kind = list[Any]
     yield from known(value[key], kind, path)
 
@@ -266,6 +266,33 @@ def test_a_known_field_of_a_near_type_says_the_same(name: str) -> None:
             for container, key, value in before:
                 container[key] = value
             assert told == right, (path, way)
+
+
+TYPED = {
+    "openai_responses": (".item.type", ".response.output[].type", ".output[].type"),
+    "anthropic": (".type", ".content_block.type", ".content[].type"),
+}
+"""Where the types of what is said are, apart from those that nothing else tells."""
+OF_THE_VENDOR = ("server_tool_use", "error", "ping", "message_stop")
+
+
+@pytest.mark.parametrize("given", [None, "", 7, {}, "missing"])
+@pytest.mark.parametrize("name", [name for name in WHOLE if provider_of(ALL[name]).wire in TYPED])
+def test_what_an_item_is_shows_in_its_fields_where_its_type_is_lost(name: str, given: Any) -> None:
+    recording, said_, found = changes(name)
+    right = said(written(recording, said_))
+    for path in TYPED[provider_of(recording).wire]:
+        for container, key, _ in found.get(path, ()):
+            if container[key] in OF_THE_VENDOR:
+                continue
+            kept = container[key]
+            if given == "missing":
+                del container[key]
+            else:
+                container[key] = given
+            told = said(written(recording, said_))
+            container[key] = kept
+            assert told == right, (path, kept)
 
 
 COUNTS: dict[str, Callable[[Any], Any]] = {

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from vendor_errors import anthropic, gemini, openai
 
 from perpend.backends.refusals import refusal
-from perpend.backends.refused import refused_asks, refuses_system, told_output
+from perpend.backends.refused import refused_asks, refuses_system, told_output, told_room
+from perpend.errors import ContextTooLong
 
 SAID = Path(__file__).parents[1] / "fixtures" / "sent" / "refusals.jsonl"
 
@@ -176,6 +177,11 @@ def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
             32_768,
         ),
         ("max_tokens should be < 8192", 8191),
+        (
+            "max_completion_tokens is too large: 100000.This model supports at most 16384 completion tokens.",
+            16_384,
+        ),
+        ("max_tokens=100000 cannot be greater than max_model_len=max_total_tokens=32768.", 32_768),
         ("body -> max_tokens: Input should be less than or equal to 4096", 4096),
         # Not about what it writes, or not a limit.
         ("`inputs` tokens + `max_new_tokens` must be <= 32769. Given: 25 `inputs` tokens", None),
@@ -191,6 +197,79 @@ def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
 def test_a_refusal_tells_what_a_model_writes_at_most(message: str, most: int | None) -> None:
     refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
     assert told_output(refused, 100_000) == most
+
+
+VLLM = "This model's maximum context length is {} tokens. However, you requested {} "
+
+
+@pytest.mark.parametrize(
+    ("message", "room"),
+    [
+        # vLLM, and the hosts that run it
+        (VLLM.format(8192, "9000 tokens (1000 in the messages, 8000 in the completion)."), 7191),
+        (VLLM.format(4096, "8040 tokens (40 in the messages, 8000 in the completion)."), 4055),
+        (
+            "'max_tokens' or 'max_completion_tokens' is too large: 8000. This model's maximum context length is 8000 "
+            "tokens and your request has 15 input tokens (8000 > 8000 - 15).",
+            7984,
+        ),
+        (
+            "You passed 60 input tokens and requested 8000 output tokens. However, the model's context length is only "
+            "8048 tokens, resulting in a maximum input length of 48 tokens. Please reduce the length of the input.",
+            7987,
+        ),
+        (
+            VLLM.format(
+                51_200, "8000 output tokens and your prompt contains at least 50000 input tokens, for a "
+            )
+            + "total of at least 58000 tokens.",
+            1199,
+        ),
+        # SGLang
+        (
+            "Requested token count exceeds the model's maximum context length of 1000 tokens. You requested a total "
+            "of 8006 tokens: 6 tokens from the input messages and 8000 tokens for the completion.",
+            993,
+        ),
+        # OpenRouter
+        (VLLM.format("131,072", "about 138,000 tokens (130,000 of text input, 8,000 in the output)."), 1071),
+        (
+            VLLM.format(
+                40_000, "about 44000 tokens (30000 of text input, 6000 of tool input, 8000 in the output)."
+            ),
+            3999,
+        ),
+        # Anthropic, TGI and Together
+        (
+            "input length and `max_tokens` exceed context limit: 198240 + 8000 > 200000, decrease input length or "
+            "`max_tokens` and try again",
+            1759,
+        ),
+        (
+            "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 500 `inputs` tokens and 8000 `max_new_tokens`",
+            3595,
+        ),
+        # The prompt is what is too long.
+        (VLLM.format(4096, "13000 tokens (5000 in the messages, 8000 in the completion)."), None),
+        (
+            "You passed 140000 input tokens and requested 8000 output tokens. However, the model's context length is "
+            "only 131072 tokens, resulting in a maximum input length of 123072 tokens.",
+            None,
+        ),
+        ("You passed 9000 input tokens and requested 0 output tokens. The context length is only 8192", None),
+        ("exceed context limit: 205000 + 8000 > 200000", None),
+        ("request (9000 tokens) exceeds the available context size (8192 tokens), try increasing it", None),
+        ("prompt is too long: 205000 tokens > 200000 maximum", None),
+        (VLLM.format(8192, "16190 tokens (8190 in the messages, 8000 in the completion)."), None),
+        ("This model's maximum context length is 4096 tokens, max_tokens is too large", None),
+        ("the context length is exceeded, 8000", None),
+    ],
+)
+def test_a_refusal_tells_what_there_is_room_for_beside_the_prompt(message: str, room: int | None) -> None:
+    refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
+    assert isinstance(refused, ContextTooLong)
+    assert told_room(refused, 8000) == room
+    assert told_output(refused, 8000) is None
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,15 @@ async def test_one_body_in_the_place_of_a_stream_is_read(wire: str) -> None:
         assert (thinking(told), answer(told), ended(told).reason) == ("T", "Hi", "stop")
 
 
+@pytest.mark.parametrize("cuts", [0, 7])
+@pytest.mark.parametrize("wire", WIRES)
+async def test_lines_of_json_in_the_place_of_events_are_read(wire: str, cuts: int) -> None:
+    rows = WIRES[wire]([("thought", "T"), ("text", "Hi "), ("text", "you")], whole=False)
+    body = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+    told = joined(await Wire(wire, body, cuts=cuts).stream(THINKS))
+    assert (thinking(told), answer(told), ended(told).reason) == ("T", "Hi you", "stop")
+
+
 @pytest.mark.parametrize("wire", WIRES)
 @pytest.mark.parametrize("body", [{"detail": "no such adapter"}, {"message": "no such adapter"}])
 async def test_an_error_in_the_place_of_a_stream_is_told(wire: str, body: Any) -> None:

@@ -63,3 +63,30 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_event(size: int) -> None:
 def test_an_event_without_data_is_none() -> None:
     assert parse([b"data: a\n\ndata: \n\ndata: b\n\n"]) == [b"a", b"b"]
     assert parse([b"data:\n\ndata\n\nevent: x\n\n"]) == []
+
+
+LINES = [b'{"a": 1}', b'{"data": "data: x"}', b'{"b": {"c": "}"}}', b"{}"]
+
+
+@given(st.sampled_from([b"\n", b"\r\n", b"\n\n", b" \n"]), st.booleans(), st.data())
+def test_a_stream_of_json_lines_is_given_line_by_line(end: bytes, last: bool, data: st.DataObject) -> None:
+    body = end.join(LINES) + (end if last else b"")
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(body)))))
+    pieces = [body[a:b] for a, b in zip([0, *cuts], [*cuts, len(body)], strict=True)]
+    parser = SSEParser()
+    assert [line.strip() for piece in pieces for line in parser.feed(piece)] == LINES[: None if last else -1]
+    assert [line.strip() for line in parser.close()] == LINES[4 if last else -1 :]
+    assert not parser.whole
+
+
+def test_a_line_comes_once_it_is_whole_and_the_first_once_another_follows() -> None:
+    parser = SSEParser()
+    given = [parser.feed(piece) for piece in (b'{"a": 1}\n', b" ", b'{"b"', b": 2}", b"\n", b'{"c": 3}\n')]
+    assert given == [[], [], [b'{"a": 1}'], [], [b' {"b": 2}'], [b'{"c": 3}']]
+
+
+@pytest.mark.parametrize("rest", [b"\n", b'\n, "b": 2}', b"\n}", b"\n\n\r\n"])
+def test_an_object_that_goes_on_over_its_lines_is_one(rest: bytes) -> None:
+    parser = SSEParser()
+    assert not any(parser.feed(bytes([byte])) for byte in b'{"a": {}' + rest)
+    assert (len(parser.close()), parser.whole) == (1, True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,13 @@ class TestShow:
         facts = json.loads(capsys.readouterr().out)
         assert (facts["family"], facts["price"]["output"], facts["provider"]["name"]) == ("qwen3", 3, "lab")
 
+    def test_a_provider_is_named_in_any_case(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        facts: list[Any] = []
+        for name in ("groq/llama-3.3-70b-versatile", "Groq/llama-3.3-70b-versatile"):
+            models("show", name, "--json")
+            facts.append({**json.loads(capsys.readouterr().out), "name": ""})
+        assert facts[0] == facts[1]
+
     @pytest.mark.parametrize("name", ["nowhere/x", "nowhere/deepseek-r1", "opneai/o3"])
     def test_a_provider_that_does_not_exist_is_refused_naming_those_that_do(self, name: str) -> None:
         with pytest.raises(NotFound, match="unknown provider") as refused:
@@ -219,7 +227,7 @@ class TestPrices:
         assert (row["input"], row["output"], row["batch"]) == (2, 8, 0.5)
 
     def test_what_a_host_asks(self, capsys: pytest.CaptureFixture[str]) -> None:
-        models("prices", "cerebras/gpt-oss-120b", "--json")
+        models("prices", "Cerebras/gpt-oss-120b", "--json")
         (row,) = json.loads(capsys.readouterr().out)
         assert (row["provider"], row["output"]) == ("cerebras", 0.75)
 

@@ -59,6 +59,25 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str) -> None:
         problems(file)
 
 
+ONE = '{"question": "?", "gold": "3"'
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "lines", "id_"),
+    [
+        ("jsonl", f'{ONE}, "id": "a"}}\n\n{ONE}, "id": "b"}}\n{ONE}, "id": "a"}}', "1 and 4", "a"),
+        ("jsonl", f'{ONE}, "id": "2"}}\n{ONE}}}', "1 and 2", "2"),
+        ("csv", 'id,question,gold\na,"?\n?",3\nb,?,3\na,?,3\n', "2 and 5", "a"),
+        ("csv", 'id,question,gold\na,?,3\n\nb,?,3\nb,"?\n\n?",3\n', "4 and 5", "b"),
+    ],
+)
+def test_two_rows_of_one_id_are_named(tmp_path: Path, kind: str, text: str, lines: str, id_: str) -> None:
+    file = tmp_path / f"mine.{kind}"
+    file.write_text(text)
+    with pytest.raises(BadRequest, match=f"lines {lines} have the same id, '{id_}'"):
+        problems(file)
+
+
 def test_a_row_of_csv_has_as_many_cells_as_there_are_columns(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("question,gold\n?,1\n?,1,2\n")

@@ -50,6 +50,22 @@ async def test_a_known_provider_needs_a_key_and_no_config(
         assert runtime.models.resolve("vllm/Qwen/Qwen3-8B").upstream_name == "Qwen/Qwen3-8B"
 
 
+@pytest.mark.parametrize("name", ["VLLM/Qwen/Qwen3-8B", "vLLM/Qwen/Qwen3-8B", "MINE/x", "Mine/x"])
+async def test_a_provider_is_named_in_any_case(config: Config, name: str) -> None:
+    async with await Runtime.open(config) as runtime:
+        served = runtime.models.resolve(name)
+        prefix, _, upstream = name.partition("/")
+        assert (served.provider, served.upstream_name) == (prefix.lower(), upstream)
+        assert served.name == f"{prefix.lower()}/{upstream}"
+        assert runtime.models.resolve(served.name) is served
+
+
+async def test_of_two_that_differ_in_case_the_one_that_was_named_is_meant(config: Config) -> None:
+    own = {**config.providers, "VLLM": ProviderConfig(base_url="http://127.0.0.1:1/v1")}
+    async with await Runtime.open(replace(config, providers=own)) as runtime:
+        assert [runtime.models.resolve(f"{name}/x").provider for name in ("VLLM", "vllm")] == ["VLLM", "vllm"]
+
+
 async def test_a_wire_that_is_not_there_is_told_at_the_start(config: Config) -> None:
     wrong = ProviderConfig(base_url="http://127.0.0.1:1", wire="opnai_chat")
     with pytest.raises(ConfigError, match=r"providers\.bad\.wire: unknown backend") as refused:
@@ -101,7 +117,7 @@ async def test_models_that_only_requests_name_are_forgotten_in_time(config: Conf
         kept, gone = models.resolve("fast"), models.resolve("mine/first")
         used = models.resolve("mine/often")
         for number in range(300):
-            models.resolve(f"mine/{number}")
+            models.resolve(f"{'mine' if number % 2 else 'MINE'}/{number}")
             assert models.resolve("mine/often") is used
         assert models.resolve("fast") is kept
         assert len(models.places()) <= 257

@@ -41,6 +41,20 @@ OPENROUTER = b"".join(
     )
 )
 
+WITHIN = b"".join(
+    b"data: %b\n\n" % msgspec.json.encode({"choices": [{"index": 0, **choice}]})
+    for choice in (
+        {"delta": {"reasoning_content": MARK.decode()}},
+        {"delta": {"content": f"42<think>{MARK.decode()}</think>, as <think> {MARK.decode()}"}},
+        {"delta": {"content": f"{MARK.decode()} </think> said."}, "finish_reason": "stop"},
+    )
+)
+"""Thoughts that come once the answer has begun."""
+CHAT = {
+    "openrouter": (OPENROUTER, "openrouter", "deepseek/deepseek-r1"),
+    "within": (WITHIN, "vllm", "Qwen/Qwen3-8B"),
+}
+
 
 class TestSeals:
     def test_what_is_sealed_opens_and_says_nothing_meanwhile(self) -> None:
@@ -114,8 +128,8 @@ def readable(data: bytes, depth: int = 3) -> Iterator[bytes]:
 
 def planted(wire: str, kind: str) -> list[bytes]:
     """What the wire's server says, with the mark in the place of each thought, signature and sealed item."""
-    if wire == "openrouter":
-        return [OPENROUTER + b"data: [DONE]\n\n"]
+    if wire in CHAT:
+        return [CHAT[wire][0] + b"data: [DONE]\n\n"]
     if wire == "anthropic_bedrock":
         pytest.skip("the same bodies as anthropic's, in frames with a checksum")
     each = [body.replace(b"6 times ", MARK).replace(b"c2lnbmVk", MARK) for body in bodies(wire, kind)]
@@ -152,14 +166,15 @@ async def everything(front: Gateway, dialect: str, visibility: str) -> list[Repl
 
 
 @pytest.mark.parametrize("dialect", PATHS)
-@pytest.mark.parametrize("wire", [*ROWS, "openrouter"])
+@pytest.mark.parametrize("wire", [*ROWS, *CHAT])
 async def test_a_planted_thought_leaves_nowhere(wire: str, dialect: str, tmp_path: Path) -> None:
     raw = (
         wire in ROWS and ROWS[wire].raw
     )  # whose calls come in turn: the summaries' writer would get a thought
     for kind, visibility in product(("thinking", "tools"), ("hidden",) if raw else ("hidden", "summary")):
-        if wire == "openrouter":
-            provider, model = ProviderConfig(like="openrouter"), ModelConfig(name="deepseek/deepseek-r1")
+        if wire in CHAT:
+            _, like, name = CHAT[wire]
+            provider, model = ProviderConfig(like=like), ModelConfig(name=name)
         else:
             provider = ProviderConfig(like=ROWS[wire].like, wire=wire)
             model = ModelConfig(name=ROWS[wire].model)

@@ -269,6 +269,34 @@ async def test_a_watched_stream_is_cut_at_the_budget_and_answered() -> None:
     assert second.messages[-2].content == "thought " * 30
 
 
+def thinks_within(first: int, later: int) -> list[list[CallEvent]]:
+    """A thought, a part of the answer, another thought, and the rest of it."""
+    ended = CallEnded("stop", Usage(10, 0, first + later, 4))
+    thoughts: list[list[CallEvent]] = [[ThinkingDelta("hm ", 1)] for _ in range(first + later)]
+    word: list[CallEvent] = [AnswerDelta("word", 2)]
+    return [*thoughts[:first], word, *thoughts[first:], [*word], [ended]]
+
+
+@pytest.mark.parametrize(
+    ("later", "told"), [(19, ("wordword", 29, "stop")), (100, ("word", 30, "thinking_tokens"))]
+)
+async def test_a_thought_within_an_answer_counts_against_the_budget(
+    later: int, told: tuple[str, int, str]
+) -> None:
+    spine = Spine(ReplayBackend([thinks_within(10, later)]), family="generic")
+    answer = await spine.ask(request(max_thinking_tokens=30))
+    assert (answer.text, answer.usage.thinking, answer.stop_reason) == told
+    assert answer.truncated == (later == 100)
+    assert spine.row.thinking == answer.budget.thinking_tokens_used == told[1]
+
+
+async def test_so_does_one_in_an_answer_that_goes_on_from_its_thought() -> None:
+    thought: list[list[CallEvent]] = [[ThinkingDelta("hm ", 10)], [CallEnded("stop", Usage(10, 0, 10, 0))]]
+    backend = ReplayBackend([thought, thinks_within(0, 100)], continues=True)
+    answer = await Spine(backend).ask(request(max_thinking_tokens=30))
+    assert (answer.text, answer.usage.thinking, answer.stop_reason) == ("word", 30, "thinking_tokens")
+
+
 def thinks_always(*thoughts: int, reply: int = 2) -> ReplayBackend:
     """A server that nothing keeps from thinking so much in each call, before it answers."""
 

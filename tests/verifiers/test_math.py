@@ -19,6 +19,31 @@ async def math() -> AsyncGenerator[Math, None]:
     await verifier.aclose()
 
 
+MATRIX = r"\begin{pmatrix}1&2\\3&\frac12\end{pmatrix}"
+ROWS = [
+    ("[[1,2],[3,1/2]]", True),
+    ("So A = [[1, 2], [3, 0.5]] then.", True),
+    (r"\boxed{((1,2),(3,\frac{1}{2}))}", True),
+    (r"\{\{1,2\},\{3,1/2\}\}", True),
+    ("np.array([[1,2],[3,1/2]])", True),
+    ("[1 2; 3 0.5]", True),
+    (r"$\begin{bmatrix} 1 & 2 \\ 3 & 0.5 \end{bmatrix}$", True),
+    ("[[1,3],[2,1/2]]", False),
+    ("[[1,2],[3]]", False),
+    ("[[1,2,3,1/2]]", False),
+    ("[[1,2],[3,1/2],[0,0]]", False),
+    ("[" * 90, False),
+]
+
+
+@pytest.mark.parametrize(("rows", "passed"), ROWS)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_lists_of_lists_are_a_matrix_beside_one(math: Math, rows: str, passed: bool) -> None:
+    assert (await math.verify(Task(gold=MATRIX), Candidate(answer=rows))).passed == passed
+    if not rows.startswith(("So", "$")):
+        assert (await math.verify(Task(gold=rows), Candidate(answer=rf"It is ${MATRIX}$"))).passed == passed
+
+
 @pytest.mark.parametrize(
     ("gold", "answer", "passed"),
     [
@@ -76,6 +101,22 @@ async def math() -> AsyncGenerator[Math, None]:
         (r"12\pi", "The area is 12π cm².", True),
         (r"12\pi", "The area is 11π cm².", False),
         (r"2\pi", "2*pi", True),
+        (r"(-\infty, 3]", "{x | x ≤ 3}", True),
+        (r"(-\infty, 3]", r"The answer is $\left\{x \mid x \leq 3\right\}$.", True),
+        (r"(-\infty, 3]", "{x | x < 3}", False),
+        (r"\{x \mid x \le 3\}", r"\{t : t \le 3\}", True),
+        (r"\{x \mid x \le 3\}", r"x \le 3", True),
+        (r"\{x \mid x \le 3\}", r"\{x \mid x < 3\}", False),
+        ("x - 2", "The answer is x — 2.", True),
+        ("{-1,1}", "(−1,1)", False),
+        (r"\{-1,1\}", r"\boxed{(-1,1)}", False),
+        ("(-1,1)", r"\{-1,1\}", False),
+        (r"\{1,2,3\}", "So the answer is (1,2,3).", False),
+        (r"\{1,2,3\}", "So they are (1,2,3)", False),
+        (r"\lbrace 1,2 \rbrace", "[1,2]", False),
+        (r"\{-1,1\}", "1, -1", True),
+        ("-1, 1", r"\{1, -1\}", True),
+        (r"\{(1,2),(3,4)\}", "(3,4), (1,2)", True),
         ("[2,5)", "[2;5[", True),
         ("[2,5)", "]2;5]", False),
         (r"\text{no solution}", "no solution", True),

@@ -17,6 +17,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.event_stream import EventStreamParser
 from perpend.backends.http import Framing
 from perpend.backends.knobs import granted
+from perpend.backends.lenient import type_of
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, relay
@@ -164,6 +165,19 @@ class _Event(Struct):
 
 
 _EVENTS = Decoders(_Event)
+_EVENT_SIGNS = {
+    "message": ("content", "stop_reason"),
+    "content_block_start": ("content_block",),
+    "message_start": ("message",),
+    "content_block_delta": ("index",),
+    "message_delta": ("delta", "usage"),
+}
+_BLOCK_SIGNS = {
+    "thinking": ("thinking", "signature"),
+    "redacted_thinking": ("data",),
+    "text": ("text",),
+    "tool_use": ("name", "input"),
+}
 
 
 class _MessageReading(Reading[_Event]):
@@ -179,7 +193,7 @@ class _MessageReading(Reading[_Event]):
         """Blocks that are tool calls."""
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
-        match event.type:
+        match type_of(event, _EVENT_SIGNS):
             case "content_block_delta" if event.delta is not None:
                 self._delta(self._at if event.index is None else event.index, event.delta, batch)
             case "content_block_start" if event.content_block is not None:
@@ -193,7 +207,7 @@ class _MessageReading(Reading[_Event]):
                 self._count(event.usage)
             case "message_stop":
                 self.done = True
-            case "message" | "" if event.content or event.stop_reason:
+            case "message" if event.content or event.stop_reason:
                 self._begun = True
                 for block in event.content:
                     self._block(None, block, batch)
@@ -224,7 +238,7 @@ class _MessageReading(Reading[_Event]):
     def _block(self, index: int | None, block: _Block, batch: list[CallEvent]) -> None:
         self._begun = True
         self._at = self._at + 1 if index is None else index
-        match block.type:
+        match type_of(block, _BLOCK_SIGNS):
             case "thinking":
                 if block.thinking:
                     self.speech.thought(block.thinking, batch)

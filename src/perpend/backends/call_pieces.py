@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from perpend.errors import UNREADABLE
 from perpend.types import Carry, ToolCallDelta, new_id
 
 
@@ -144,7 +145,7 @@ class _Open:
 def _object(arguments: str) -> dict[str, Any] | None:
     try:
         return msgspec.json.decode(arguments, type=dict[str, Any])
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         return None
 
 

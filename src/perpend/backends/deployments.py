@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from perpend.backends.breaker import Breaker
 from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.refusals import malformed
-from perpend.backends.refused import refuses_system, told_output
+from perpend.backends.refused import refuses_system, told_output, told_room
 from perpend.backends.stopping import stopping
 from perpend.errors import BadRequest, ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
 from perpend.types import Served
@@ -49,11 +49,15 @@ class Learned(NamedTuple):
     """Of what asks for thinking; `system`: messages in that role."""
     max_output: int | None = None
     """Tokens that its model writes at most."""
+    room: int | None = None
+    """Tokens that there is room for beside this call's prompt: nothing that is remembered."""
 
     def lesson(self, error: UpstreamError, asked: Call) -> "Learned | None":
         """With what this refusal of a call adds; None: nothing."""
         if most := told_output(error, asked.max_tokens):
             return self._replace(max_output=most)
+        if room := told_room(error, asked.max_tokens):
+            return self._replace(room=room)
         refuses = error.refuses
         if refuses_system(error) and any(message.role == "system" for message in asked.messages):
             refuses = frozenset(("system",))
@@ -67,7 +71,7 @@ class Learned(NamedTuple):
 
     def fitted(self, call: Call, model: str) -> Call:
         """The call as it is taken there, under its name for the model: thinking gives way to an answer's half."""
-        most = call.max_tokens if self.max_output is None else min(call.max_tokens, self.max_output)
+        most = min(known for known in (call.max_tokens, self.max_output, self.room) if known is not None)
         thinking = call.thinking_tokens if most == call.max_tokens else min(call.thinking_tokens, most // 2)
         return replace(call, model=model, max_tokens=most, thinking_tokens=thinking, refused=self.refused)
 

@@ -39,7 +39,7 @@ class HarmonyParser:
         self._held += text
         return self._drain(last=False)
 
-    def close(self) -> list[Piece]:
+    def close(self, *, cut: bool = False) -> list[Piece]:
         pieces = self._drain(last=True)
         if rest := _HEADER.sub("", self._header).strip():  # a message without its mark: nothing is lost
             self._begin(pieces)

@@ -13,8 +13,9 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from perpend.backends.addresses import resolved
 from perpend.backends.connection import Connection, NotHTTP
+from perpend.backends.lines import MOST_BODY
 from perpend.backends.refusals import malformed, refusal
-from perpend.backends.sse import MOST_BODY, SSEParser
+from perpend.backends.sse import SSEParser
 from perpend.backends.tunnel import tunnel
 from perpend.errors import ConfigError, UpstreamError, UpstreamMalformed, UpstreamTimeout
 

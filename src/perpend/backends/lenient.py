@@ -2,10 +2,11 @@
 
 A known field that is null where it can't be, or of a type that isn't near its own, is as if it weren't there. Near are:
 a number and its text, a whole number with a point, a word for a truth, a text and a list of its parts, one thing and
-a list of it. What isn't JSON stays an error.
+a list of it. What isn't JSON stays an error. A `type` that isn't there is told by the other fields (`type_of`).
 """
 
 import re
+from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
 
@@ -16,6 +17,7 @@ from msgspec.structs import fields
 E = TypeVar("E")
 
 _ABSENT: Final = object()
+_NULL = Raw(b"null")
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
@@ -107,6 +109,20 @@ def _text(value: Any) -> Any:
 def text_in(value: Any) -> str:
     """Of a text, or a part or a list of parts in any shape."""
     return "" if (text := _text(value)) is _ABSENT else text
+
+
+def type_of(said: Struct, signs: Mapping[str, tuple[str, ...]]) -> str:
+    """Its `type`; where that is no word, the first of `signs` that it has: a field that is there."""
+    told: str = getattr(said, "type")  # noqa: B009
+    if told[:1].isalpha():
+        return told
+    empty = type(said)()
+    for kind, names in signs.items():
+        for name in names:
+            value = getattr(said, name)
+            if value != getattr(empty, name) and value != _NULL:
+                return kind
+    return ""
 
 
 def _float(value: Any) -> Any:

@@ -1,7 +1,21 @@
 """Newline-delimited JSON from bytes that come in any pieces."""
 
-from perpend.backends.sse import BOM, MOST_BODY, MOST_BYTES, objects
+import re
 
+import msgspec
+from msgspec import Raw
+
+from perpend.errors import UNREADABLE
+
+MOST_BYTES = 1 << 23
+"""Bytes of one event. The largest real ones repeat a whole response, or carry a picture."""
+MOST_BODY = 1 << 26
+"""Bytes of a response that isn't streamed."""
+
+
+BOM = b"\xef\xbb\xbf"
+
+_NEXT_LINE = re.compile(rb"\n\s*(\S)")
 _DATA = b"data:"
 """Begins the lines of a server that sends events."""
 
@@ -41,3 +55,23 @@ class LineParser:
         if end:
             self._begun, self.whole = True, line.strip() == b"{" or line.startswith(b"[")
         return body
+
+
+def objects(body: bytes) -> list[bytes]:
+    """Those of a JSON body: it is one, or a list of them, or has one on each line."""
+    body = body.strip()
+    if body.startswith(b"{") and on_lines(body):
+        return [line for line in body.splitlines() if line.strip()]
+    if body.startswith(b"["):
+        try:
+            return [bytes(one) for one in msgspec.json.decode(body, type=list[Raw])]
+        except UNREADABLE:
+            pass
+    return [body]
+
+
+def on_lines(body: bytes | bytearray, start: int = 0) -> bool | None:
+    """What begins with an object has one on each line. None: its second line has yet to begin, not before `start`."""
+    if (found := _NEXT_LINE.search(body, start)) is None:
+        return None
+    return found[1] in (b"{", b"[") and body[: found.start()].rstrip().endswith(b"}")

@@ -32,7 +32,7 @@ from perpend.backends.reasons import REASONS, Reason
 from perpend.backends.refusals import failure, malformed, refusal
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, TokenLogprob, Weighed
+from perpend.types import CallEnded, ThinkingDelta
 
 
 class OpenAIChat:
@@ -69,8 +69,6 @@ class OpenAIChat:
 
 
 class ChatReading(Reading[Event]):
-    """Also what is held back of its log-probabilities."""
-
     def __init__(
         self,
         call: Call,
@@ -86,7 +84,6 @@ class ChatReading(Reading[Event]):
         self._model: str | None = None
         self._weighs = bool(call.weighs) or call.logprobs is not None
         self._weighed: dict[str, float] | None = None
-        self._unsaid: list[TokenLogprob] = []  # of text that is held back
         self._usage: ChatUsage | None = None
         self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
         self._step = 0  # those of the event at hand
@@ -158,12 +155,6 @@ class ChatReading(Reading[Event]):
         self._end(choice.ended or "stop", choice)
         return batch
 
-    def rest(self) -> list[CallEvent]:
-        batch = super().rest()
-        if self._unsaid:
-            batch.append(Weighed(self._unsaid))
-        return batch
-
     def end(self) -> CallEnded | None:
         reason = self._reason or ("stop" if self.done and self._begun else None)
         if reason is None:
@@ -177,7 +168,6 @@ class ChatReading(Reading[Event]):
         return CallEnded(reason, counts, self._model, weighed=self._weighed)
 
     def _weigh(self, told: Any, delta: Delta | None, batch: list[CallEvent]) -> None:
-        """Those of a thought are told to nobody, and those of held back text follow it."""
         logprobs = logprobs_in(told)
         if not logprobs.content:
             return
@@ -186,12 +176,7 @@ class ChatReading(Reading[Event]):
             self._weighed = {one.token: one.logprob for one in likeliest}
         if (most := self._call.logprobs) is None or delta is None or not delta.content:
             return
-        self._unsaid += logprobs.tokens(most)
-        if batch and isinstance(batch[-1], AnswerDelta):
-            batch.append(Weighed(self._unsaid))
-            self._unsaid = []
-        elif batch and isinstance(batch[-1], ThinkingDelta):
-            self._unsaid = []
+        self.speech.weigh(logprobs.tokens(most), batch)
 
     def _end(self, word: str, choice: Choice) -> None:
         self._reason = REASONS.get(word, "stop")
@@ -221,9 +206,7 @@ class ChatReading(Reading[Event]):
         if delta.reasoning_details and (data := self._details.carry()) is not None:
             self.carried(data, batch)
         if content := delta.content:
-            if speech.plain and isinstance(content, str):  # nearly always
-                append_text(batch, AnswerDelta, content, self._step)
-            elif isinstance(content, str):
+            if isinstance(content, str):
                 speech.answer(content, batch, self._step)
             else:
                 self._content(content, batch)

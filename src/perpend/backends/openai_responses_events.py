@@ -6,14 +6,14 @@ from msgspec import Raw, Struct
 
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent
-from perpend.backends.lenient import Lenient
+from perpend.backends.lenient import Lenient, type_of
 from perpend.backends.openai_chat_events import THOUGHTS, Chunk, logprobs_in
 from perpend.backends.providers import Provider
 from perpend.backends.reading import Decoders, Reading, merged
 from perpend.backends.reasons import Reason
 from perpend.backends.refusals import failure, malformed, refusal, says
 from perpend.backends.speech import Speech
-from perpend.types import CallEnded, Usage, Weighed, Wrapping
+from perpend.types import CallEnded, Usage, Wrapping
 
 
 class _Details(Struct):
@@ -45,6 +45,10 @@ class _Response(Struct):
 class _Part(Chunk):
     refusal: str | None = None
     logprobs: Any = None
+
+    @property
+    def refuses(self) -> bool:
+        return self.type == "refusal" or bool(self.refusal)
 
 
 class _Item(Struct):
@@ -95,6 +99,12 @@ class Event(Struct):
 
 _EVENTS = Decoders(Event)
 _ITEM = Lenient(_Item)
+_ITEM_SIGNS = {
+    "custom_tool_call": ("input",),
+    "function_call": ("arguments",),
+    "reasoning": ("summary", "encrypted_content", "reasoning_content", "reasoning", "thinking"),
+    "message": ("content",),
+}
 _RESPONSE = Lenient(_Response)
 _NOT_YET = ("queued", "in_progress")
 _MOST_LIKELY = 20
@@ -155,6 +165,7 @@ class ResponsesReading(Reading[Event]):
     def take(self, event: Event, batch: list[CallEvent]) -> None:
         name, at = event.type, event.output_index
         if event.response is not None:
+            name = name or f"response.{event.response.status}"
             self._usage = merged(self._usage, event.response.usage)
         what, _, how = name.rpartition(".")
         if event.part is not None:
@@ -192,10 +203,10 @@ class ResponsesReading(Reading[Event]):
         self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
         if kind == "message":
             self._said[at] = kind
-            part_refuses = event.part is not None and event.part.type == "refusal"
+            part_refuses = event.part is not None and event.part.refuses
             self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
             self.speech.answer(text, batch)
-            _weigh(event.logprobs, batch)
+            self._weigh(event.logprobs, batch)
         elif kind in ("reasoning_text", "summary"):
             if self._said.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
                 self.speech.thought(text, batch)
@@ -254,14 +265,14 @@ class ResponsesReading(Reading[Event]):
                 self.carried(bytes(raw).decode(), batch)
         elif item.type == "message" and at not in self._said:
             for part in parts:
-                self._refused = self._refused or part.type == "refusal"
+                self._refused = self._refused or part.refuses
                 thought, text = part.said
                 if thought:
                     self.speech.thought(thought, batch)
                 if text := text or part.refusal or "":
                     self._said[at] = item.type
                     self.speech.answer(text, batch)
-                _weigh(part.logprobs, batch)
+                self._weigh(part.logprobs, batch)
 
     def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
         """`how` it ended, where it doesn't say that itself."""
@@ -288,6 +299,11 @@ class ResponsesReading(Reading[Event]):
             fresh = index if index not in taken else max(taken) + 1 + index
             self._done(places.pop(0) if places else fresh, raw, batch)
 
+    def _weigh(self, logprobs: Any, batch: list[CallEvent]) -> None:
+        """There are some where they were asked for."""
+        if logprobs:
+            self.speech.weigh(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
+
     def _ended(self, reason: Reason, model: str | None) -> CallEnded:
         if reason == "stop":
             reason = (
@@ -296,18 +312,14 @@ class ResponsesReading(Reading[Event]):
         return CallEnded(reason, _counts(self._usage), model)
 
 
-def _weigh(logprobs: Any, batch: list[CallEvent]) -> None:
-    """There are some where they were asked for."""
-    if logprobs:
-        batch.append(Weighed(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY)))
-
-
 def _item(raw: Raw) -> _Item:
     """One of a kind that isn't read here may have any shape."""
     try:
-        return _ITEM.decode(raw)
+        item = _ITEM.decode(raw)
     except ValueError:
         return _Item()
+    item.type = type_of(item, _ITEM_SIGNS)
+    return item
 
 
 def _counts(usage: _Usage | None) -> Usage | None:

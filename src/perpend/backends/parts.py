@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from perpend.backends.contract import mine
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import Carry, Image, Message, OutputFormat, Text, ToolResult, ToolUse
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def arguments(use: ToolUse) -> msgspec.Raw:
     """A tool call's arguments as the model wrote them, where that is a JSON object."""
     try:
         msgspec.json.decode(use.arguments, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return msgspec.Raw(msgspec.json.encode({"arguments": use.arguments} if use.arguments else {}))
     return msgspec.Raw(use.arguments.encode())
 
@@ -45,7 +45,7 @@ def returned(carry: Carry | None, origin: str, shape: type[T]) -> T | None:
         return None
     try:
         return msgspec.json.decode(data, type=shape)
-    except ValueError:
+    except UNREADABLE:
         raise BadRequest(
             f"what {origin} wants back of its thinking isn't as it was given",
             hint="send the assistant's messages back unchanged, or without their thinking",

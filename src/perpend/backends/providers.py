@@ -2,6 +2,7 @@
 
 import datetime
 import tomllib
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -100,3 +101,14 @@ def providers() -> dict[str, Provider]:
     return {
         name: msgspec.convert({"name": name, **row}, Provider) for name, row in tomllib.loads(text).items()
     }
+
+
+def provider_in(name: str, own: Iterable[str] = ()) -> tuple[str, str] | None:
+    """The provider that a name begins with, `own` ones among them, and its name for the model; None: none does.
+
+    In whatever case: `OpenAI/gpt-4o` is `openai/gpt-4o`, unless there are both.
+    """
+    prefix, _, model = name.partition("/")
+    known = [*own, *providers()]
+    found = [prefix] if prefix in known else [one for one in known if one.lower() == prefix.lower()]
+    return (found[0], model) if found and model else None

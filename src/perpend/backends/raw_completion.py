@@ -23,14 +23,12 @@ from perpend.backends.tool_calls import CallReader
 from perpend.backends.tool_text import OPEN, as_text, callable_tools, forced, schema_of
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
-    AnswerDelta,
     CallEnded,
     Message,
     ThinkingDelta,
     TokenLogprob,
     ToolCallDelta,
     Usage,
-    Weighed,
 )
 
 _Reason = Literal["stop", "stop_sequence", "length"]
@@ -168,10 +166,11 @@ class _Said(Reading[Any]):
     def __init__(
         self, provider: Provider, decoders: Decoders[Any], call: Call, chunk: Callable[[Any, Call], RawChunk]
     ) -> None:
-        super().__init__(provider.name, decoders, Speech(call, provider))
+        held = answer_schema(call) is not None
+        super().__init__(provider.name, decoders, Speech(call, provider, held=held, begun=True))
         self._call, self._chunk = call, chunk
         self._last: RawChunk | None = None
-        self._delta = ThinkingDelta if call.phase == "thinking" else AnswerDelta
+        self._thinks = call.phase == "thinking"
         self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
         self._generated = self._told = 0  # tokens so far, and those that events have told of
         self._calls: CallReader | None = None
@@ -188,7 +187,7 @@ class _Said(Reading[Any]):
         if chunk.text:
             self._add(chunk, batch)
         if chunk.logprobs and self._stopper.stopped is None:
-            batch.append(Weighed([*chunk.logprobs]))
+            self.speech.weigh(chunk.logprobs, batch)
         if not (chunk.text or chunk.reason or chunk.usage):
             return
         last = self._last or RawChunk()
@@ -211,7 +210,7 @@ class _Said(Reading[Any]):
             self._say(held, batch)
         if self._calls is not None:
             self._append(self._calls.close(), batch)
-        return batch
+        return [*batch, *super().rest()]
 
     def end(self) -> CallEnded | None:
         last = self._last
@@ -227,19 +226,23 @@ class _Said(Reading[Any]):
     def _say(self, text: str, batch: list[CallEvent]) -> None:
         if self._calls is not None:
             self._append(self._calls.feed(text), batch)
+        elif self._thinks:
+            append_text(batch, ThinkingDelta, text, self._untold())
         else:
-            append_text(batch, self._delta, text, self._generated - self._told)
-            self._told = self._generated
+            self.speech.answer(text, batch, self._untold())
 
     def _append(self, said: list[str | ToolCallDelta], batch: list[CallEvent]) -> None:
-        """Texts and calls, the first of them with the tokens that weren't told yet."""
         for piece in said:
-            tokens, self._told = self._generated - self._told, self._generated
             if isinstance(piece, str):
-                append_text(batch, AnswerDelta, piece, tokens)
+                self.speech.answer(piece, batch, self._untold())
             else:
-                piece.tokens = tokens
+                piece.tokens = self._untold()
                 batch.append(piece)
+
+    def _untold(self) -> int:
+        """Tokens that weren't told yet: they go with the first of what is said now."""
+        tokens, self._told = self._generated - self._told, self._generated
+        return tokens
 
 
 def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:

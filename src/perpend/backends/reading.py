@@ -12,11 +12,12 @@ from msgspec.structs import replace
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.http import Framing
 from perpend.backends.lenient import Halves, Lenient
+from perpend.backends.lines import objects
 from perpend.backends.refusals import failure, malformed, refusal, told_in
 from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
-from perpend.backends.sse import SSEParser, objects
-from perpend.errors import UpstreamError
+from perpend.backends.sse import SSEParser
+from perpend.errors import UNREADABLE, UpstreamError
 from perpend.types import CallEnded, Carried, Carry
 
 E = TypeVar("E")
@@ -64,7 +65,7 @@ class Reading(ABC, Generic[E]):
         damage = None
         try:
             events = self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
-        except (ValueError, RecursionError):
+        except UNREADABLE:
             events, odd, damage = self._one_by_one(payloads)
             over = over or odd
         for event in events:
@@ -106,7 +107,8 @@ class Reading(ABC, Generic[E]):
     def rest(self) -> list[CallEvent]:
         """What was held back until the end."""
         batch: list[CallEvent] = []
-        self.speech.close(batch, ended=self.failure is None and self.end() is not None)
+        end = None if self.failure is not None else self.end()
+        self.speech.close(batch, ended=end is not None, cut=end is not None and end.reason == "length")
         return batch
 
     def ended(self, where: str) -> CallEnded:
@@ -116,8 +118,8 @@ class Reading(ABC, Generic[E]):
             raise UpstreamError(
                 f"{where} ended the stream in the middle{said}", hint="the answer so far is kept"
             )
-        if self.speech.turned and end.usage is not None:
-            end.usage = replace(end.usage, thinking=0, answer=end.usage.output)
+        if end.usage is not None:
+            end.usage = self.speech.counted(end.usage)
         return end
 
     def carry(self, data: str) -> Carry:

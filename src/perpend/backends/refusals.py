@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from perpend.backends.retry_after import retry_after, retry_delay
 from perpend.errors import (
+    UNREADABLE,
     AccountRefused,
     ContentFiltered,
     ContextTooLong,
@@ -115,7 +116,7 @@ _STATUS: dict[int, type[UpstreamError]] = {
 _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
     (
         re.compile(
-            r"context (length|window|size)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
+            r"context (length|window|size|limit)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
             r"|exceeds? the (maximum|max(imum)? number of) .{0,20}tokens|input token count|exceeded model token limit"
             r"|prompt exceeds max|longer than the (maximum )?model|range of input length"
             r"|reduce the length of the (messages|prompt|input)|tokens`? \+ `?max_(new_)?tokens",
@@ -248,7 +249,7 @@ def _error_in(body: bytes) -> _Error:
     """The error object of a body in any known shape; empty where there is none."""
     try:
         whole = _LIST.decode(body)[0] if body.lstrip()[:1] == b"[" else _BODY.decode(body)
-    except (ValueError, IndexError):
+    except (*UNREADABLE, IndexError):
         return _Error()
     inner = whole.error
     if isinstance(inner, dict):

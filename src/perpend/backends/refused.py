@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from perpend.errors import Rejected, UpstreamError
+from perpend.errors import ContextTooLong, Rejected, UpstreamError
 
 _REFUSES = re.compile(
     r"support|permit|unknown|unrecogni[sz]ed|unexpected|extra (input|field|param|argument)|no such|must be verified"
@@ -60,6 +60,11 @@ _NUMBER = re.compile(
 )
 _LEAST_OUTPUT = 128
 """A smaller number in what is said is another one."""
+_WINDOW = re.compile(
+    r"context (?:length|window|size)\D{0,24}(?P<number>\d[\d,]*)|[<>]=? ?(?P<bound>\d[\d,]*)", re.IGNORECASE
+)
+_LEAST_ROOM = 16
+"""With less, the prompt is what is too long."""
 _NO_SYSTEM = re.compile(
     r"(system|developer)[ _](instruction|message|prompt|role)s?.{0,20} (not|isn't|aren't) "
     r"(enabled|support|allow|permit)"
@@ -136,16 +141,38 @@ def _by_value(said: str, value: Any) -> bool:
     return sent is not None or _OF_VALUE.search(said) is not None
 
 
+def _count(number: str) -> int:
+    return int(number.replace(",", ""))
+
+
 def told_output(error: UpstreamError, asked: int) -> int | None:
     """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
     if type(error) is not Rejected or not _OUTPUT.search(error.said):
         return None
     told = {
-        (int(found["number"].replace(",", "")), bool(found["below"] or found["out"]))
+        (_count(found["number"]), bool(found["below"] or found["out"]))
         for found in _NUMBER.finditer(error.said)
     }
     most = max((number for number, _ in told if _LEAST_OUTPUT < number < asked), default=None)
     return None if most is None else most - ((most, True) in told)
+
+
+def told_room(error: UpstreamError, asked: int) -> int | None:
+    """How many tokens there is room for, where a prompt fits its window and only not with so many asked for beside it.
+
+    Servers say the window, the prompt, what was asked for, and sums of these, in any order.
+    """
+    if type(error) is not ContextTooLong or (window := _WINDOW.search(error.said)) is None:
+        return None
+    context = _count(window["number"] or window["bound"])
+    told = [_count(found["number"]) for found in _NUMBER.finditer(error.said)]
+    if asked not in told:
+        return None
+    told.remove(asked)
+    prompts = {number for number in told if number < context}
+    whole = sum(prompts) if sum(prompts) + asked in told else max(prompts, default=context)
+    room = context - whole - 1  # some take the window itself as too much
+    return room if _LEAST_ROOM <= room < asked - 1 else None
 
 
 def refuses_system(error: UpstreamError) -> bool:

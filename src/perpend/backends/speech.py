@@ -1,25 +1,34 @@
 """What one response says, as events, on any wire: thoughts told apart from answers, tool calls put together.
 
 Text is answer, unless it begins with the markers of a thought that no server took out, or inside of one. Where a
-thought came in a field of its own, text is answer; a close tag that was left at its beginning goes.
+thought came in a field of its own, text is answer; a close tag that was left at its beginning goes. Once the answer
+has begun, a thought between its markers is one wherever it comes (see `think`), but in an answer that is held to a
+format.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from msgspec.structs import replace
 
 from perpend.backends.call_pieces import CallPieces
 from perpend.backends.contract import Call, CallEvent, append_text
 from perpend.backends.harmony import CHANNELS, HarmonyParser, Piece
 from perpend.backends.knobs import can_disable
+from perpend.backends.place import MOST_UNREAD
 from perpend.backends.providers import Provider, Splits
 from perpend.backends.think import (
     PerhapsInside,
+    TagParser,
     ThinkParser,
     ThinkRules,
     Unmarked,
     think_parser,
     thought_leaked,
 )
-from perpend.types import AnswerDelta, Carried, Carry, ThinkingDelta, new_id
+from perpend.types import AnswerDelta, Carried, Carry, ThinkingDelta, TokenLogprob, Usage, Weighed, new_id
+
+_NO_LETTER = "\uffff"
+"""No text has it."""
 
 
 def _forget(splits: Splits) -> None:
@@ -35,17 +44,18 @@ class Speech:
         *,
         off: bool | None = None,
         held: bool = False,
+        begun: bool = False,
         thinks_first: bool = False,
     ) -> None:
         """`learn` is told how the server splits off thinking, where this response shows it.
 
         `off`: thinking was switched off; None: where there is a knob for it, and the call has no tokens for it.
-        `held`: the answer is held to a format, so nothing of a thought is before it. `thinks_first`: a text that no
-        thought precedes may be inside one, whatever the family's row says.
+        `held`: the answer is held to a format, so nothing of a thought is in it. `begun`: the text goes on from an
+        answer. `thinks_first`: a text that no thought precedes may be inside one, whatever the family's row says.
         """
         self.calls = CallPieces()
-        self.plain = False
-        """Text is answer, as it is."""
+        self._letter = ""  # a text without it is answer, as it is; "": any has to be looked at
+        self._unread: list[str] = []  # such texts, until there are many
         self.thinks = False
         """A thought in a field of its own is one, as it is."""
         self.turned = False
@@ -54,7 +64,7 @@ class Speech:
         rules = call.family.think or ThinkRules()
         self._harmony = rules.format == "harmony"
         self._rules = ThinkRules() if self._harmony else rules
-        self._asked, self._provider, self._off = call, provider, off
+        self._asked, self._provider, self._off, self._held = call, provider, off, held
         self._unasked = False
         self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
         self._waiting: list[CallEvent] = []  # what is to be sent back of them
@@ -62,13 +72,35 @@ class Speech:
         self._reasoned = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
+        self._unsaid: list[TokenLogprob] = []  # of text that is held back
+        self._tokens = 0  # of it
+        self._thoughts = False  # of the text came since the last of them were told
+        self._thought = self._said = 0  # characters of thoughts and of answers, before the parser's
         self._may_be_inside = False
         self._call = ""  # the id of one that is written in the text
-        if provider.splits == "never" and self._rules.begins == "thinking":
-            self._head = None
-            self._parser = think_parser(self._rules, thinking=False if held or self._is_off() else None)
+        if begun:
+            self._go_on(None)
+        elif provider.splits == "never" and self._rules.begins == "thinking":
+            self._go_on(think_parser(self._rules, thinking=False if held or self._is_off() else None))
         elif thinks_first or (provider.splits == "if_told" and self._rules.begins == "thinking"):
             self._may_be_inside = not self._harmony and not self._rules.prose and not self._is_off()
+
+    @property
+    def within(self) -> tuple[int, int]:
+        """Characters of thoughts that came within the text, and of the answer."""
+        if not isinstance(self._parser, TagParser):
+            return self._thought, self._said
+        return self._thought + self._parser.thought, self._said + self._parser.answered
+
+    def counted(self, usage: Usage) -> Usage:
+        """What a server that splits off thoughts counts as such, with those that it left in the answer."""
+        if self.turned:
+            return replace(usage, thinking=0, answer=usage.output)
+        thought, said = self.within
+        if not (thought and usage.thinking and self._reasoned):
+            return usage
+        left = usage.answer * thought // (thought + said)
+        return replace(usage, thinking=usage.thinking + left, answer=usage.answer - left)
 
     def _is_off(self) -> bool:
         call = self._asked
@@ -88,11 +120,11 @@ class Speech:
     def _reason(self, batch: list[CallEvent], beside: str) -> None:
         """The first thought in a field of its own."""
         if beside and thought_leaked(self._rules, beside):
-            self._head, self._parser = None, think_parser(self._rules, thinking=True)
+            self._go_on(think_parser(self._rules, thinking=True))
         else:
             self._learn("always")
             self._settle(batch)
-            self._head, self.plain = "", False
+            self._head, self._letter = "", ""
         self._reasoned, call = True, self._asked
         may_be_off = call.may_ask and call.family.can_disable
         wanted = call.thinking_tokens or call.effort != "none" or not may_be_off
@@ -100,28 +132,45 @@ class Speech:
         self.thinks = not self._unasked
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
-        if self.plain:  # nearly always
+        if self._letter and self._letter not in text and len(self._unread) < MOST_UNREAD:  # nearly always
+            self._unread.append(text)
             append_text(batch, AnswerDelta, text, tokens)
         elif not (self._aside and text.isspace()):
             self._answered = True
             self._release(batch)
+            self._tokens += tokens
             self._begun(text, batch)
-            self.plain = self._head is None and self._parser is None
+            self._look()
 
     def _begun(self, text: str, batch: list[CallEvent]) -> None:
-        if self._parser is not None:
-            self._parsed(self._parser.feed(text), batch)
-            return
-        self._head = (self._head or "") + text
-        start = self._head.lstrip()
-        if self._undecided(start):
-            return
-        text, self._head = self._head, None
-        self._parser = self._parser_of(start)
-        if self._parser is None:
-            append_text(batch, AnswerDelta, text, 0)
+        if self._head is not None:
+            start = (self._head + text).lstrip()
+            if self._undecided(start):
+                self._head += text
+                return
+            text = self._head + text
+            self._go_on(self._parser_of(start))
+        self._parsed([("answer", text)] if self._parser is None else self._parser.feed(text), batch)
+
+    def _go_on(self, parser: ThinkParser | None) -> None:
+        """With what follows the beginning. None: it is the answer, or goes on from it."""
+        self._thought, self._said = self.within
+        if parser is None and not self._held:
+            parser = TagParser(self._rules, begun=True)
+        self._head, self._parser = None, parser
+        self._look()
+
+    def _look(self) -> None:
+        """What the next texts have to be looked at for."""
+        parser = self._parser
+        if self._head is None and parser is None:
+            self._letter, self._unread = _NO_LETTER, []
+        elif (
+            self._head is None and isinstance(parser, TagParser) and parser.idle and len(parser.letters) == 1
+        ):
+            self._letter, self._unread = parser.letters[0], parser.unread
         else:
-            self._parsed(self._parser.feed(text), batch)
+            self._letter = ""
 
     def call(
         self,
@@ -141,18 +190,30 @@ class Speech:
         """What a vendor wants back is of a thought, or a text, that is one."""
         if carried.part == "text":
             self._release(batch)
-            self._settle(batch)
+            self._settle(batch, over=False)
         (self._waiting if self._aside else batch).append(carried)
 
-    def close(self, batch: list[CallEvent], *, ended: bool) -> None:
-        """What was held back. `ended`: the response is whole."""
+    def close(self, batch: list[CallEvent], *, ended: bool, cut: bool = False) -> None:
+        """What was held back. `ended`: the server said all that it wanted to; `cut`: not all that it had to say."""
         if self._aside and ended and not self._answered and not self.calls.count:
             self.turned = True
             batch.append(AnswerDelta("".join(self._aside), 0))
             self._aside, self._waiting = [], []
         self._release(batch)
-        self._settle(batch)
+        self._settle(batch, cut=cut or not ended)
         batch += self.calls.rest(ended=ended)
+        if self._unsaid and not self._thoughts:
+            batch.append(Weighed(self._unsaid))
+
+    def weigh(self, tokens: Iterable[TokenLogprob], batch: list[CallEvent]) -> None:
+        """Of the text that came last: those of a thought are told to nobody, and those of held back text follow it."""
+        self._unsaid += tokens
+        last = batch[-1] if batch else None
+        if self._thoughts or isinstance(last, ThinkingDelta):
+            self._unsaid, self._thoughts = [], False
+        elif isinstance(last, AnswerDelta) and (not isinstance(self._parser, TagParser) or self._parser.idle):
+            batch.append(Weighed(self._unsaid))
+            self._unsaid = []
 
     def _undecided(self, start: str) -> bool:
         """More has to come before it shows what a text begins with."""
@@ -182,21 +243,25 @@ class Speech:
             batch += self._waiting
             self._aside, self._waiting = [], []
 
-    def _settle(self, batch: list[CallEvent]) -> None:
-        """What was held back comes before what follows."""
-        if self._head:
-            append_text(batch, AnswerDelta, self._head, 0)
-        if self._parser is not None:
-            self._parsed(self._parser.close(), batch)
-            if isinstance(self._parser, PerhapsInside) and self._parser.was_inside:
+    def _settle(self, batch: list[CallEvent], *, cut: bool = True, over: bool = True) -> None:
+        """What was held back comes before what follows. `over`: a thought in the text is, whether it says so or not."""
+        parser = self._parser
+        if self._head is not None:
+            self._parsed([("answer", self._head)] if self._head else [], batch)
+            self._go_on(None)
+        elif parser is not None and not (isinstance(parser, TagParser) and parser.idle):
+            self._parsed(parser.close(cut=cut), batch)
+            if isinstance(parser, PerhapsInside) and parser.was_inside:
                 self._learn("never")
-            self._parser = None
-        self._head, self.plain = None, True
+            if over or not isinstance(parser, TagParser):
+                self._go_on(None)
 
     def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
         for kind, text in pieces:
             if kind in ("thinking", "answer"):
-                append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, 0)
+                self._thoughts = self._thoughts or kind == "thinking"
+                append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, self._tokens)
+                self._tokens = 0
                 continue
             name, arguments = (text, "") if kind == "tool" else ("", text)
             self._call = new_id("call") if name else self._call

@@ -1,7 +1,12 @@
 """Thinking that comes inside the text, between a dialect's markers: split off while it streams.
 
-For servers that leave the split to their clients (TGI, MLC-LLM, vLLM without a reasoning parser). What comes in a
-field of its own needs none of this; where that field was seen, text is answer.
+For servers that leave the split to their clients (TGI, MLC-LLM, vLLM without a reasoning parser), and for thoughts that
+come once an answer has begun, whoever split off the first one.
+
+There a tag is text where it is in code or quoted, or where the words beside it name it ("the <think> tag"). Else it
+opens a thought: at once where no sentence could hold it (`answer<think>so`, or alone on its line); where one could,
+what follows is held until a close tag makes it a thought. If none comes, it was the answer's, and is given as such at
+the end of a response that is whole; of one that was cut nobody can tell, and it is thinking.
 """
 
 import re
@@ -11,7 +16,15 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from perpend.backends.harmony import HarmonyParser, Piece
+from perpend.backends.harmony import CHANNELS, HarmonyParser, Piece
+from perpend.backends.mentions import (
+    in_sentence,
+    named,
+    quotation,
+    quoted_both_sides,
+    spoken_between,
+    word,
+)
 from perpend.backends.place import Place
 
 __all__ = [
@@ -25,10 +38,9 @@ __all__ = [
     "undecided",
 ]
 
-_TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 _AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
-_IN_A_SENTENCE = frozenset(".,;:?!)")
-_IN_A_WORD = frozenset("-'’/")
+_NEAR = 24
+"""Characters beside a tag that tell whether it is named."""
 _BETWEEN_THOUGHTS = "\n\n"
 
 
@@ -55,8 +67,8 @@ class ThinkParser(Protocol):
         """What is decided by now; the beginning of what may be a marker is held back."""
         ...
 
-    def close(self) -> list[Piece]:
-        """The rest. A thought that never closed is thinking."""
+    def close(self, *, cut: bool = False) -> list[Piece]:
+        """The rest. A thought that never closed is thinking; `cut`: so is what may be one."""
         ...
 
 
@@ -92,30 +104,64 @@ def thought_leaked(rules: ThinkRules, text: str) -> bool:
 class TagParser:
     """Blocks may be repeated or nested. Tags that are quoted, or in the answer's code, are text.
 
-    White space beside a tag is the template's, not the model's, and goes with it.
+    White space beside a tag is the template's, not the model's, and goes with it; after a thought within the answer,
+    where there is some before it too.
     """
 
-    def __init__(self, rules: ThinkRules, *, thinking: bool) -> None:
+    def __init__(self, rules: ThinkRules, *, thinking: bool = False, begun: bool = False) -> None:
+        """`begun`: the answer has, so a close tag without an open one is text, and channels may follow it."""
         self.closed = False
         """A thought has ended."""
+        self.idle = begun
+        """Nothing is held, and what comes is answer."""
+        self.thought = 0
+        """Characters of thoughts so far."""
         self._rules = rules
         self._wraps = dict(rules.wraps)
         self._held = ""
         self._depth = 1 if thinking else 0
-        self._place = Place()
+        self.unread: list[str] = []
+        """Where text is put that has none of the letters that markers begin with, while nothing is held."""
+        self._place = Place(self.unread)
         self._strip = thinking  # white space at the beginning of an answer that no thought precedes is kept
         self._space = ""  # white space that is the tag's if one follows
-        self._said: Literal["thinking", "answer"] | None = None
+        self._said: Literal["thinking", "answer"] | None = "answer" if begun else None
+        self._begun = begun
+        self.letters = _letters(rules, begun)
+        """With one of these begins each marker."""
+        self._longest = max(map(len, _all(rules, begun)))
+        self._late = False  # the thought came once the answer had begun,
+        self._spaced = True  # after white space in it
+        self._channels: HarmonyParser | None = None
+        self._answered = 0  # before `_place`
+        self._cut = False
+        self._unclosed = 0  # open tags that are text
         self._opened = False
         self._looked = 0  # so far, what is held has no marker behind its first one
         self._wrapped: str | None = None  # the marker that ends the answer's wrapping
 
-    def feed(self, text: str) -> list[Piece]:
-        self._held += text
-        return self._drain(last=False)
+    @property
+    def answered(self) -> int:
+        """Characters of the answer so far."""
+        return self._answered + (0 if self._depth else self._place.length)
 
-    def close(self) -> list[Piece]:
+    def feed(self, text: str) -> list[Piece]:
+        if self._channels is not None:
+            return self._told(self._channels.feed(text))
+        if self.idle and not any(letter in text for letter in self.letters):
+            self._place.advance(text)
+            return [("answer", text)] if text else []
+        self._held += text
+        pieces = self._drain(last=False)
+        busy = self._held or self._depth or self._strip or self._space or self._channels
+        self.idle = self._said == "answer" and not busy
+        return pieces
+
+    def close(self, *, cut: bool = False) -> list[Piece]:
+        self._cut = cut
         pieces = self._drain(last=True)
+        if self._channels is not None:
+            return pieces + self._told(self._channels.close())
         if self._space:
             pieces.append(self._piece(self._space))
             self._space = ""
@@ -123,13 +169,12 @@ class TagParser:
 
     def _drain(self, *, last: bool) -> list[Piece]:
         pieces: list[Piece] = []
-        markers = _markers(self._rules)
+        markers = _markers(self._rules, self._begun)
         while self._held:
             found = markers.search(self._held)
             if found is None:
-                self._take(
-                    len(self._held) - (0 if last else undecided(_all(self._rules), self._held)), pieces
-                )
+                held = 0 if last else undecided(_all(self._rules, self._begun), self._held)
+                self._take(len(self._held) - held, pieces)
                 break
             self._take(found.start(), pieces)
             marker = found.group()
@@ -138,6 +183,9 @@ class TagParser:
             if (text := self._is_text(marker, last=last)) is None:
                 break
             if text:
+                self._unclosed = (
+                    self._unclosed + 1 if marker in self._rules.opens else max(0, self._unclosed - 1)
+                )
                 self._take(len(marker), pieces)
             else:
                 self._turn(marker, pieces)
@@ -167,17 +215,26 @@ class TagParser:
             text = _BETWEEN_THOUGHTS + text
         self._opened = False
         self._said = kind
+        self.thought += len(text) if self._depth else 0
         return kind, text
+
+    def _told(self, pieces: list[Piece]) -> list[Piece]:
+        """By channels."""
+        self.thought += sum(len(text) for kind, text in pieces if kind == "thinking")
+        self._answered += sum(len(text) for kind, text in pieces if kind == "answer")
+        return pieces
 
     def _is_text(self, marker: str, *, last: bool) -> bool | None:
         """A marker that is spoken about, or that makes no sense where it stands. None: more has to come first."""
         rules, place = self._rules, self._place
-        before, after = place.last, self._held[len(marker) : len(marker) + 1]
         if marker in rules.ends:
             return not self._depth
-        if rules.prose:
+        if rules.prose and marker not in CHANNELS:
             return self._depth == 0 if marker in rules.closes else self._said is not None or bool(self._depth)
-        if before and _TO_ITS_END.get(before) == after:
+        if not self._depth and self._said == "answer" and (marker in rules.opens or marker in CHANNELS):
+            return self._in_answer(marker, last=last)
+        before, after = place.last, self._held[len(marker) : len(marker) + 1]
+        if quoted_both_sides(before, after):
             return True
         mentioned = before in (" ", "\t") and not place.blank and (not after or after in _AFTER_A_WORD)
         if self._depth and marker in rules.closes:
@@ -190,32 +247,67 @@ class TagParser:
             return self._said == "answer" or self._wrapped is not None
         if place.quoted:
             return True
-        if (
-            marker in rules.closes
-        ):  # once a thought has ended, one more tag that nobody speaks of is the template's
-            return not place.blank and (mentioned or not self.closed)
+        if marker in rules.closes:
+            # once a thought has ended, one more tag that nobody speaks of is the template's
+            spoken = mentioned or self._unclosed or not self.closed
+            return (not place.blank and bool(spoken)) or (self._begun and not self.closed)
         return mentioned if marker in rules.opens else True
+
+    def _in_answer(self, marker: str, *, last: bool) -> bool | None:
+        """An open tag in the answer is text; None: more has to come first. See above."""
+        rules = self._rules
+        if not self._looked and (told := self._told_beside(marker, last=last)) != "perhaps":
+            return told
+        for found in _markers(rules, self._begun).finditer(self._held, max(len(marker), self._looked)):
+            if found.group() not in rules.closes and found.group() not in rules.ends:
+                continue
+            before, after = self._held[: found.start()], self._held[found.end() :]
+            if not after and not last:
+                return None  # whether it's a quotation shows in what follows
+            if quoted_both_sides(before[-1], after[:1]):
+                continue
+            if (name := named(before[-_NEAR:], after[:_NEAR], last=last)) is not False:
+                if name is None:
+                    return None
+                continue
+            return spoken_between(self._held[len(marker) : found.start()])
+        self._looked = max(len(marker), len(self._held) - self._longest)
+        return not self._cut if last else None
+
+    def _told_beside(self, marker: str, *, last: bool) -> bool | Literal["perhaps"] | None:
+        """What stands beside an open tag in the answer tells whether it is text. None: more has to come first."""
+        place, rest = self._place, self._held[len(marker) :]
+        if place.in_code:
+            return True
+        if (quoted := quotation(place, rest, self._rules.closes, last=last)) is not False:
+            return quoted
+        if not (word_ := in_sentence(place, self._held, len(marker), last=last)):
+            return word_
+        if marker in CHANNELS or (name := named(place.tail, rest, last=last)):
+            return True
+        return None if name is None else "perhaps"
 
     def _named(self, marker: str, *, last: bool) -> bool | None:
         """A close tag inside a thought is a word of a sentence. Where it may be one, a close tag that follows tells."""
         if self._place.blank or self._place.last not in (" ", "\t", "("):
             return False
         held, rules = self._held, self._rules
-        if (word := _word(held, len(marker), last=last)) != "perhaps":
-            return None if word is None else word == "surely"
+        said = word(held, len(marker), last=last)
+        if said in (None, "no") or (said == "surely" and not self._late):
+            return None if said is None else said == "surely"
         at = max(len(marker), self._looked)
-        while (found := _markers(rules).search(held, at)) is not None:
+        while (found := _markers(rules, self._begun).search(held, at)) is not None:
             before, at = held[found.start() - 1], found.end()
-            if _TO_ITS_END.get(before) == held[at : at + 1]:
+            if quoted_both_sides(before, held[at : at + 1]):
                 continue
-            word = _word(held, at, last=last) if before in " \t(" else "no"
-            if word == "no":
+            said = word(held, at, last=last) if before in " \t(" else "no"
+            if said == "no":
                 return found.group() in rules.closes
-            if word is None or (at == len(held) and not last):
+            if said is None or (at == len(held) and not last):
                 return None
         if last:
             return False
-        self._looked = max(len(marker), len(held) - max(map(len, _all(rules))))
+        self._looked = max(len(marker), len(held) - self._longest)
         return None
 
     def _turn(self, marker: str, pieces: list[Piece]) -> None:
@@ -223,9 +315,15 @@ class TagParser:
         rules = self._rules
         self._looked = 0
         self._held = self._held[len(marker) :]
-        if marker in rules.opens:
+        if marker in CHANNELS and marker not in rules.opens:
+            self._fresh()
+            self._channels, held, self._held = HarmonyParser(), self._held, ""
+            pieces += self._told(self._channels.feed(marker + held))
+        elif marker in rules.opens:
             nested = self._depth and self._said is not None
             if not nested:
+                self._late = self._said == "answer"
+                self._spaced = not self._late or self._place.blank or self._place.last.isspace()
                 self._fresh()
             self._depth = self._depth + 1 if nested else 1
         elif marker in rules.closes:
@@ -234,6 +332,7 @@ class TagParser:
                 return
             if self._depth or self._said is None:
                 self._fresh()
+                self._strip = self._spaced
             self._depth, self.closed = 0, True
         elif marker in rules.ends:
             self._fresh()
@@ -249,10 +348,11 @@ class TagParser:
 
     def _fresh(self) -> None:
         """A thought or an answer begins."""
+        self._answered = self.answered
         self._space = ""
         self._strip = True
         self._opened = True
-        self._place = Place()
+        self._place = Place(self.unread)
 
 
 class PerhapsInside:
@@ -263,6 +363,7 @@ class PerhapsInside:
 
     def __init__(self, rules: ThinkRules) -> None:
         self.was_inside = False
+        self._rules = rules
         self._parser = TagParser(rules, thinking=True)
         self._text: list[str] = []
         self._pieces: list[Piece] = []
@@ -276,18 +377,28 @@ class PerhapsInside:
         self.was_inside = self._parser.closed
         return self._pieces if self.was_inside else []
 
-    def close(self) -> list[Piece]:
-        pieces = self._parser.close()
+    def close(self, *, cut: bool = False) -> list[Piece]:
+        pieces = self._parser.close(cut=cut)
         if self.was_inside:
             return pieces
         self.was_inside = self._parser.closed  # its tag was the last word
-        return self._pieces + pieces if self.was_inside else [("answer", "".join(self._text))]
+        if self.was_inside:
+            return self._pieces + pieces
+        parser = TagParser(self._rules, begun=True)
+        return parser.feed("".join(self._text)) + parser.close(cut=cut)
 
 
 @lru_cache(maxsize=256)
-def _all(rules: ThinkRules) -> tuple[str, ...]:
+def _all(rules: ThinkRules, begun: bool = False) -> tuple[str, ...]:
     wraps = [marker for pair in rules.wraps for marker in pair]
-    return (*rules.opens, *rules.closes, *rules.ends, *wraps)
+    own = (*rules.opens, *rules.closes, *rules.ends, *wraps)
+    channels = [mark for mark in CHANNELS if begun and not any(mark in marker for marker in own)]
+    return (*own, *channels)
+
+
+@lru_cache(maxsize=256)
+def _letters(rules: ThinkRules, begun: bool) -> tuple[str, ...]:
+    return tuple({marker[0] for marker in _all(rules, begun)})
 
 
 class Unmarked:
@@ -307,19 +418,9 @@ class Unmarked:
         return text.startswith(cls.OPEN) and first.isalnum()
 
 
-def _word(text: str, end: int, *, last: bool) -> Literal["surely", "perhaps", "no"] | None:
-    """What ends there is a word of a sentence, by what follows it. None: more has to come first."""
-    after = text[end : end + 2]
-    if not last and (not after or after == " "):
-        return None
-    if after[:1] in _IN_A_SENTENCE:
-        return "surely"
-    return "perhaps" if after[:1] in _IN_A_WORD or (after[:1] == " " and after[1:].islower()) else "no"
-
-
 @lru_cache(maxsize=256)
-def _markers(rules: ThinkRules) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(marker) for marker in _all(rules)))
+def _markers(rules: ThinkRules, begun: bool = False) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(marker) for marker in _all(rules, begun)))
 
 
 def undecided(markers: Iterable[str], text: str) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from perpend.backends.tool_text import CLOSE, OPEN
 from perpend.backends.written_calls import Written, WrittenCalls
+from perpend.errors import UNREADABLE
 from perpend.types import Tool, ToolCallDelta, new_id
 
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')
@@ -143,7 +144,7 @@ class ToolCallParser:
         """A call that isn't written the usual way, if it is one."""
         try:
             call = msgspec.json.decode(body, type=_Call)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             out.append(f"{OPEN}{body}{close}")
             return
         delta = self._named(call.name)

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from msgspec import Struct
 
+from perpend.errors import UNREADABLE
 from perpend.types import Tool
 
 _FENCE = re.compile(r"```[ \t]{0,4}(\w{0,12})[ \t]{0,4}\n")
@@ -131,6 +132,8 @@ class WrittenCalls:
         except json.JSONDecodeError as error:
             unfinished = error.msg.startswith("Unterminated") or error.pos >= len(rest) - _NEARLY
             return "open" if unfinished else "text"
+        except RecursionError:
+            return "text"
         calls = [
             self._call(one) for one in (cast("list[Any]", value) if isinstance(value, list) else [value])
         ]
@@ -158,7 +161,7 @@ class WrittenCalls:
 def _decoded(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except UNREADABLE:
         return None
 
 

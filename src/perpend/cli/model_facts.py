@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from perpend.accounting.price_list import price_list
 from perpend.backends.accounts import seller_of
 from perpend.backends.families import Family, families, family_named, family_of
-from perpend.backends.providers import providers
+from perpend.backends.providers import provider_in, providers
 from perpend.config.schema import EMBEDDED, Config, ModelConfig, PriceConfig
 from perpend.engine.catalogue import Weights, catalogue
 from perpend.engine.gguf import ModelFacts, read_facts
@@ -106,16 +106,14 @@ def _text(value: Any) -> str:
 def _configured(name: str, config: Config) -> ModelConfig | None:
     if name in config.models:
         return config.models[name]
+    if (found := provider_in(name, config.providers)) is not None:
+        return ModelConfig(provider=found[0], name=found[1])
     provider, _, upstream = name.partition("/")
     if not upstream:
         return None
-    known = (*config.providers, *providers())
-    if provider not in known:
-        alone = f"; or {name.rpartition('/')[2]!r} alone, for what its maker says"
-        raise NotFound(
-            f"unknown provider {provider!r}", hint=choices_hint(provider, known) + alone, field="name"
-        )
-    return ModelConfig(provider=provider, name=upstream)
+    alone = f"; or {name.rpartition('/')[2]!r} alone, for what its maker says"
+    hint = choices_hint(provider, (*config.providers, *providers())) + alone
+    raise NotFound(f"unknown provider {provider!r}", hint=hint, field="name")
 
 
 def _nothing_known(name: str, config: Config, home: Path) -> NotFound:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.errors import BadRequest, NotFound
+from perpend.errors import UNREADABLE, BadRequest, NotFound
 
 _LONGEST_NAME = 255
 
@@ -17,7 +17,7 @@ def named(text: str, option: str) -> Any:
         return text
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         hint = 'such as \'{"name": "best_of_n", "n": 4}\''
         raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None
 

@@ -10,7 +10,7 @@ import msgspec
 
 from perpend.accounting.guide import Beside, against_guide
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
-from perpend.backends.providers import providers
+from perpend.backends.providers import provider_in
 from perpend.cli.console import note, print_json
 from perpend.cli.options import ConfigFile, Json, Tokens
 from perpend.cli.store import print_table
@@ -85,10 +85,11 @@ def prices(
 
 def _row(listed: PriceList, name: str, today: datetime.date) -> PriceRow | None:
     """`groq/openai/gpt-oss-120b` is what groq asks for it."""
-    provider, _, model = name.partition("/")
-    if provider in providers() or any(row.provider == provider for rows in listed.lists for row in rows):
-        return listed.row(model, provider, today)
-    return listed.row(name, on=today)
+    sellers = {row.provider for rows in listed.lists for row in rows}
+    if (found := provider_in(name, sellers)) is None:
+        return listed.row(name, on=today)
+    provider, model = found
+    return listed.row(model, provider, today)
 
 
 def _update(home: Path, file: Path, today: datetime.date) -> None:

@@ -15,7 +15,7 @@ from perpend.cli.console import note, print_json, print_row, pull_progress
 from perpend.cli.named import named
 from perpend.cli.options import ConfigFile, Flag, Json
 from perpend.config import Config, load_config
-from perpend.errors import BadRequest, PerpendError, VerifierFailed
+from perpend.errors import UNREADABLE, BadRequest, PerpendError, VerifierFailed
 from perpend.types import Candidate, Verdict, VerifierSpec
 
 if TYPE_CHECKING:  # verifiers that ask no model needn't load an engine
@@ -223,7 +223,7 @@ def _rows(path: Path, *, labelled: bool) -> dict[int, _Row]:
         if line.strip():
             try:
                 rows[number] = msgspec.json.decode(line, type=_Row)
-            except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            except UNREADABLE as error:
                 hint = 'each line is an object with "pred", and "gold" where the verifier needs one'
                 raise BadRequest(f"{path}:{number}: {error}", hint=hint, field="--jsonl") from None
             if labelled and rows[number].label is None:

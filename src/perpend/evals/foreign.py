@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.problems import Problem
 from perpend.evals.samples import Sample
@@ -54,10 +54,10 @@ def decoded(data: bytes, kind: type[_T], place: str) -> _T:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise BadRequest(f"{place}: {error}", field="FILE") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         pass
     try:
         # Python's own JSON has NaN and Infinity, which harnesses write for figures that don't exist.
         return msgspec.convert(json.loads(data), kind)
-    except ValueError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{place}: {error}", field="FILE") from None

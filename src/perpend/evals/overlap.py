@@ -19,7 +19,7 @@ from typing import IO, Any, cast
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 from perpend.evals.problems import Problem
 from perpend.evals.rows import Row, accuracies, by_problem
 from perpend.evals.suites import bare
@@ -183,7 +183,7 @@ def _opened(path: Path) -> IO[str]:
 def _decoded(line: str, path: Path, number: int) -> Any:
     try:
         return msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise BadRequest(f"{path}:{number}: {error}", field="--against") from None
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest
-from perpend.evals.places import read
+from perpend.errors import UNREADABLE, BadRequest
+from perpend.evals.places import numbered
 from perpend.evals.problems import Problem
 from perpend.registry import choices_hint
 from perpend.types import Image, Message, Part, Text, Tool
@@ -112,10 +112,15 @@ def template(path: Path) -> None:
 
 def problems(path: Path) -> list[Problem]:
     """Raises BadRequest, naming the row and what is wrong with it."""
-    found = [
-        _problem(_row(held, f"{path}: row {number}"), number, path)
-        for number, held in enumerate(read(path), 1)
-    ]
+    found: list[Problem] = []
+    lines: dict[str, int] = {}
+    for number, (line, held) in enumerate(numbered(path), 1):
+        problem = _problem(_row(held, f"{path}: row {number}"), number, path)
+        if (first := lines.setdefault(problem.id, line)) != line:
+            said = f"{path}: lines {first} and {line} have the same id, {problem.id!r}"
+            hint = "give each its own; a row without one has its number"
+            raise BadRequest(said, hint=hint, field="SUITE")
+        found.append(problem)
     if not found:
         raise BadRequest(f"{path} holds no problems", hint=_HINT, field="SUITE")
     return found
@@ -148,7 +153,7 @@ def _read(value: object) -> object:
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             return msgspec.json.decode(value)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             return value
     return value
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from perpend.engine.catalogue import HubSource
-from perpend.errors import BadRequest, ConfigError
+from perpend.errors import UNREADABLE, BadRequest, ConfigError
 from perpend.extras import install
 
 Row = dict[str, Any]
@@ -107,30 +107,35 @@ def rows_of(found: Found) -> Iterator[Row]:
 
 def read(path: Path, key: str | None = None) -> list[Row]:
     """`key` names the rows where the file is one object: a list, or an object of rows by their ids."""
+    return [row for _, row in numbered(path, key)]
+
+
+def numbered(path: Path, key: str | None = None) -> list[tuple[int, Row]]:
+    """As `read`, each with the line that it begins on; with its number, where rows aren't lines."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:
         raise BadRequest(f"{path}: {error.strerror or error}", field="SUITE") from None
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
     if kind == "parquet":
-        return _parquet(data)
+        return [*enumerate(_parquet(data), 1)]
     try:
         if kind == "csv":
             return _csv(data.decode("utf-8-sig"))
         if kind == "jsonl":
             return _lines(path, data)
-        return _rows(json.loads(data), key)
-    except (ValueError, RecursionError, csv.Error) as error:
+        return [*enumerate(_rows(json.loads(data), key), 1)]
+    except (*UNREADABLE, csv.Error) as error:
         raise BadRequest(f"{path}: {error}", field="SUITE") from None
 
 
-def _lines(path: Path, data: bytes) -> list[Row]:
-    rows: list[Row] = []
+def _lines(path: Path, data: bytes) -> list[tuple[int, Row]]:
+    rows: list[tuple[int, Row]] = []
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
             try:
-                rows.append(_object(json.loads(line)))
-            except (ValueError, RecursionError) as error:
+                rows.append((number, _object(json.loads(line))))
+            except UNREADABLE as error:
                 raise BadRequest(f"{path}:{number}: {error}", field="SUITE") from None
     return rows
 
@@ -141,13 +146,14 @@ def _object(value: Any) -> Row:
     return cast("Row", value)
 
 
-def _csv(text: str) -> list[Row]:
+def _csv(text: str) -> list[tuple[int, Row]]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    rows: list[Row] = []
+    rows: list[tuple[int, Row]] = []
     for row in reader:
         if reader.restkey in row:
             raise ValueError(f"line {reader.line_num} has more cells than there are columns")
-        rows.append(dict(row))
+        further = sum(cell.count("\n") for cell in row.values() if cell)
+        rows.append((reader.line_num - further, dict(row)))
     return rows
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 
 _Count = Annotated[int, Meta(ge=0)]
 _Amount = Annotated[float, Meta(ge=0)]
@@ -68,7 +68,7 @@ def _decoded(path: Path, data: bytes, field: str) -> Iterator[Row]:
         if line.strip():
             try:
                 yield decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 raise BadRequest(f"{path}:{number}: {error}", hint=_HINT, field=field) from None
 
 

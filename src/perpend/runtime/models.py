@@ -16,7 +16,7 @@ from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
 from perpend.backends.families import Family, family_named, family_of, output_limit
 from perpend.backends.http import Account, HTTPClient, Patience, Signer
-from perpend.backends.providers import Provider, providers
+from perpend.backends.providers import Provider, provider_in, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import provider_keys
 from perpend.engine import hub
@@ -81,8 +81,9 @@ class Models:
             meant, row = self.configured(name)
             served = self._served.get(meant) or self._serve(meant, row)
             self._served[meant] = self._served[name] = served
-        if name not in self._config.models and name not in catalogue():
-            self._remember(name)
+        for known in {name, served.name}:
+            if known not in self._config.models and known not in catalogue():
+                self._remember(known)
         return served
 
     def _remember(self, name: str) -> None:
@@ -124,7 +125,7 @@ class Models:
         """The model that a name or an alias means, and how it is served. Raises NotFound naming the nearest."""
         known = name in self._config.models or self._offers(name) or name in packaged()
         meant = name if known else self._alias(name)
-        return meant, self._row(meant)
+        return self._row(meant)
 
     def _alias(self, name: str) -> str:
         """What the alias stands for whose glob says most of the name; the name itself where none does."""
@@ -132,18 +133,19 @@ class Models:
         globs = [glob for glob in aliases if glob == name or fnmatchcase(name, glob)]
         return aliases[max(globs, key=lambda glob: (glob == name, len(glob)))] if globs else name
 
-    def _row(self, name: str) -> ModelConfig:
+    def _row(self, name: str) -> tuple[str, ModelConfig]:
+        """As `configured`, of a name that is no alias; a provider's is in its own case."""
         if name in self._config.models:
-            return self._config.models[name]
+            return name, self._config.models[name]
         if name in catalogue() or name in packaged():
-            return ModelConfig()
+            return name, ModelConfig()
         if name.startswith(hub.PREFIX):
-            return ModelConfig(gguf=hub.of_hub(name).path(self._home))
+            return name, ModelConfig(gguf=hub.of_hub(name).path(self._home))
         if name.endswith(".gguf"):
-            return ModelConfig(gguf=Path(name))
+            return name, ModelConfig(gguf=Path(name))
+        if (found := provider_in(name, self._config.providers)) is not None:
+            return "/".join(found), ModelConfig(provider=found[0], name=found[1])
         provider, _, upstream = name.partition("/")
-        if upstream and (provider in self._config.providers or provider in providers()):
-            return ModelConfig(provider=provider, name=upstream)
         if upstream:
             hint = choices_hint(provider, sorted({*self._config.providers, *providers()}))
             raise NotFound(f"unknown provider {provider!r}", hint=hint, field="model")

@@ -91,6 +91,8 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     if draft.said.answering or (ending in _ENDED and not draft.said.thinking):
         if ending == "length":
             draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
+        elif ending == "budget":  # it thought once more within its answer
+            draft.stop_reason = "thinking_tokens"
         elif ending in _ENDED:
             draft.stop_reason = ending
         return
@@ -163,7 +165,10 @@ async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
         return
     call = replace(call, max_tokens=tokens + again, thinking_tokens=again)
     # one that was told not to think, and does, is cut as well
-    cut_at = None if model.backend.continues else again if not model.stops else _again(budget.thinking)
+    if model.backend.continues:
+        cut_at = max(0, budget.thinking - draft.usage.thinking) if budget.thinking else None
+    else:
+        cut_at = again if not model.stops else _again(budget.thinking)
     ending = await draft.run(call, cut_at=cut_at)
     if ending == "budget":
         draft.stop_reason = "thinking_tokens"

@@ -98,10 +98,10 @@ class CallStream:
         return "stop" if self.end is None else self.end.reason
 
     def _overran(self, cut_at: int | None) -> bool:
-        """It thinks, and has thought enough; an answer that has begun is left to end."""
-        if cut_at is None or not self.thinking or self.answer or self.end is not None:
+        """It thinks, and has thought enough; an answer that has begun is left to end, until it thinks again."""
+        if cut_at is None or not self.thinking or self.thinking_tokens < cut_at or self.end is not None:
             return False
-        return self.thinking_tokens >= cut_at
+        return not self.answer or isinstance(self.said[-1], ThinkingDelta)
 
     def _count(self, batch: list[CallEvent]) -> list[Event]:
         self._last = self._loop.time()

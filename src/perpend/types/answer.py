@@ -54,7 +54,7 @@ def ending(stop_reason: StopReason, content: tuple[Part, ...]) -> Ending:
 def _is_json(text: str) -> bool:
     try:
         msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -118,7 +118,7 @@ def _other(arguments: str) -> str:
     """An object with one string in it means that string."""
     try:
         given = msgspec.json.decode(arguments, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return arguments
     text = given.get("input", next(iter(given.values())) if len(given) == 1 else None)
     return text if isinstance(text, str) else arguments

@@ -7,7 +7,7 @@ from textwrap import dedent
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 from perpend.verifiers.contract import GOLD
 
 _FENCE = re.compile(
@@ -91,7 +91,7 @@ def _read(gold: str) -> Tests:
             return Asserts("\n".join(msgspec.json.decode(data, type=list[str])))
         if data.startswith(b"["):
             return msgspec.json.decode(data, type=tuple[Example, ...])
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise _wrong(str(error)) from None
     return Asserts(gold)
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
@@ -31,7 +31,7 @@ class Countdown(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
             goal = msgspec.json.decode(task.right, type=Goal)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise BadRequest(f"the gold is no goal: {error}", field=GOLD) from None
         said = expression(candidate.answer)
         if said is None:

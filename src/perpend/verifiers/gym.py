@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import BadRequest, ConfigError
+from perpend.errors import UNREADABLE, BadRequest, ConfigError
 from perpend.extras import install
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
@@ -60,7 +60,7 @@ class Gym(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         try:
             drawn = msgspec.json.decode(task.right, type=Drawn)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise BadRequest(f"the gold names no problem: {error}", field=GOLD) from None
         dataset, entry = problem(drawn)
         try:

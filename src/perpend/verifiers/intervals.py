@@ -15,9 +15,11 @@ _VARIABLE = re.compile(r"[a-zA-Z](?:_\{?\w\}?)?|\\(?!infty|pi)[a-z]{2,7}")
 _SIZE = re.compile(r"\|\s*(?P<name>[a-zA-Z])\s*\|")
 _OR = re.compile(r"\\text\s?\{\s?or\s?\}|\bor\b|\\(?:lor|cup|vee)(?![a-z])")
 _AND = re.compile(r"\\text\s?\{\s?and\s?\}|\band\b|\\(?:land|cap|wedge)(?![a-z])")
+_REAL = r"\\in\s*(?:\\mathbb\s?\{?R\}?|R(?![A-Za-z]))"
 _MEMBERS = re.compile(
-    r"\\?\{\s*[a-zA-Z]\s*(?:\\in\s*\\mathbb\s?\{?R\}?\s*)?(?:\||:|\\mid|\\vert)(?P<so>[^{}]*?)\\?\}"
+    rf"(?:[A-Z]\s*=\s*)?\\?\{{\s*[a-zA-Z]\s*(?:{_REAL}\s*)?(?:\||:|\\mid|\\vert)(?P<so>(?:[^{{}}]|\{{[^{{}}]*\}})*?)\\?\}}"
 )
+_IS_REAL = re.compile(rf"(?:,|{_AND.pattern})?\s*[a-zA-Z]\s*{_REAL}\s*(?:,|{_AND.pattern})?")
 _BRACKETED = re.compile(r"(?:[a-zA-Z]\s*\\in\s*)?[(\[][^\n]*,[^\n]*[)\]]")
 _BETWEEN = re.compile(
     r"(?<![^\s$)\]\[(}])([(\[\]])\s*([^\s()\[\],;{}]{1,40})\s*[,;]\s*([^\s()\[\],;{}]{1,40})\s*([)\]\[])"
@@ -57,13 +59,18 @@ def is_interval(text: str) -> bool:
     return len(text) <= _LONGEST and not _SIGN.search(text) and bool(_BRACKETED.fullmatch(text))
 
 
+def of_members(text: str) -> bool:
+    """A set by what holds of its members."""
+    return len(text) <= _LONGEST and bool(_MEMBERS.fullmatch(text.strip().strip("$").strip()))
+
+
 def interval(text: str) -> str | None:
     """What the whole text, an inequality or several, says of its variable; None where it's anything else."""
     text = text.strip().strip("$").strip()
     if len(text) > _LONGEST or not _SIGN.search(text):
         return None
     if members := _MEMBERS.fullmatch(text):
-        text = members["so"]
+        text = _IS_REAL.sub(" ", members["so"]).replace(",", " and ")
     parts = [_both(part) for part in _OR.split(text)]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or len({part.name for part in known}) > 1:

@@ -15,7 +15,7 @@ from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
 from sympy import Basic, Eq, Expr, I, MatrixBase, N, Poly, cancel
 
 from perpend.types import PASSED, Verdict
-from perpend.verifiers import bases, intervals, numbers
+from perpend.verifiers import bases, intervals, matrices, numbers
 from perpend.verifiers.choices import letter
 from perpend.verifiers.math_text import (
     affirmed,
@@ -69,7 +69,10 @@ def equal(gold: str, given: str) -> bool:
     gold, given = _gold(latex(gold)), affirmed(latex(given))
     if re.fullmatch(r"[A-J]", gold):
         return letter(given) == gold
-    answers = [(answer, _plainly_same(gold, answer)) for answer in _answers(given)]
+    found, elements = _answers(given), _split(gold)
+    if any(_of_other_kinds(elements, _split(answer)) for answer in found):
+        return False  # another reading of it would be a piece of it
+    answers = [(answer, _plainly_same(gold, answer)) for answer in found]
     # SymPy only where nothing else tells
     return any(same for _, same in answers) or any(
         _mathematically_same(gold, answer) for answer, same in answers if same is None
@@ -119,19 +122,30 @@ def _mathematically_same(gold: str, given: str) -> bool:
     gold, given = bases.in_decimals(gold), bases.in_decimals(given)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
+    if (rows := matrices.cells(gold, given)) is not None and _same_cells(*rows):
+        return True
     gold, given = _as_intervals(gold, given)
     lists = _split(gold), _split(given)
-    if _of_other_lengths(*lists) and not _WORD.search(given):
+    if _of_other_kinds(*lists) or (_of_other_lengths(*lists) and not _WORD.search(given)):
         return False
     return _verified(gold, given) or _elementwise(*lists) or _rounded(gold, given)
 
 
+def _same_cells(first: matrices.Rows, second: matrices.Rows) -> bool:
+    if list(map(len, first)) != list(map(len, second)):
+        return False
+    cells = zip(first, second, strict=True)
+    return all(_same(a, b) for row, other in cells for a, b in zip(row, other, strict=True))
+
+
 def _as_intervals(gold: str, given: str) -> tuple[str, str]:
-    """An inequality beside an interval says the same in its words."""
+    """An inequality beside an interval, or beside a set of what it holds for, says the same in its words."""
     gold, given = intervals.usual(gold), intervals.usual(given)
     if intervals.is_interval(gold):
         return gold, intervals.interval(given) or intervals.interval(intervals.said(given)) or given
-    return (intervals.interval(gold) or gold, given) if intervals.is_interval(given) else (gold, given)
+    if intervals.is_interval(given) or intervals.of_members(gold) or intervals.of_members(given):
+        return intervals.interval(gold) or gold, intervals.interval(given) or given
+    return gold, given
 
 
 def _tidy(text: str) -> str:
@@ -242,6 +256,13 @@ def _of_other_lengths(gold: _List, given: _List) -> bool:
     """Two lists of which one has more elements: bare of words, math-verify takes some for equal."""
     lengths = [{len(parts) for parts in readings} for _, readings in (gold, given)]
     return min(map(min, lengths)) > 1 and not lengths[0] & lengths[1]
+
+
+def _of_other_kinds(gold: _List, given: _List) -> bool:
+    """A set of several, and a tuple or an interval: math-verify takes them for equal."""
+    brackets = {gold[0], given[0]}
+    several = min(map(len, (*gold[1], *given[1]))) > 1
+    return several and "{" in brackets and bool(brackets & {"(", "["})
 
 
 def _elementwise(gold: _List, given: _List) -> bool:

@@ -179,6 +179,7 @@ def plain(text: str) -> str:
     text = _BARE_POWER.sub(r"^{\1}", _PYTHON_POWER.sub(r"^{\1\2}", text))
     text = text.replace(r"\$", "").replace(r"\left", "").replace(r"\right", "").replace("dfrac", "frac")
     text = text.replace("tfrac", "frac").replace("cfrac", "frac").replace("varnothing", "emptyset")
+    text = text.replace(r"\lbrace", r"\{").replace(r"\rbrace", r"\}")
     text = _SPACE.sub(" ", _THIN.sub("", _BARE_DEGREE.sub(r"\1{\2}", text)))
     if not re.search(r"[(\[{]", text):
         text = _DECIMAL_COMMA.sub(lambda m: f"{m['whole'] or 0}.{m['part'] or m['zero']}", text)

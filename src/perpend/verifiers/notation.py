@@ -113,6 +113,14 @@ _LONG_DASH = re.compile(
     r"(?:(?<=[=<>≤≥≈])\s?—\s?|(?:(?<=[(\[{,;:+*/^$])|(?<=[(\[{,;:+*/^]\s)|\A)—)(?=[\d.\\√(a-zA-Z])"
 )
 """Where a sign may stand; elsewhere a long dash is punctuation."""
+_BETWEEN_TERMS = re.compile(
+    r"(?:(?<![\w\\])(?P<term>\d*[a-z](?:\^\{?\d+\}?|[²³]|_\{?\d\}?)?)(?P<a>\s?)—(?P=a)(?=[\d.\\√(]|[a-z](?![A-Za-z])))"
+    r"|(?<=\d)(?P<b>\s)—\s(?=\d*[b-hj-z](?![A-Za-z]))"
+)
+"""One of two terms is a variable: between them it's a minus sign."""
+_MATHS = re.compile(r"\$[^$]+\$|\\boxed\s*\{(?:[^{}]|\{[^{}]*\})*\}|\A.*\Z", re.DOTALL)
+_PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_OPERANDS = re.compile(r"(?<=[\w)}\]])\s?—\s?(?=[\w.(\\√])")
 _APART = re.compile(r"(?<=[=<>(\[{,])(\s?)-\s(?=[\d.\\(])")
 """A sign that is set apart from its number: after a word it may be a dash."""
 _MINUS_APART = re.compile(r"(?<=[^\W\d_]{2}\s)−\s(?=[\d.\\√$€£¥₹])|(?<![\w)\]}])⁻(?=[\d.])")
@@ -134,7 +142,16 @@ def keyboard(text: str) -> str:
     text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
     text = _MINUS_APART.sub("-", text)
     text = _LONG_DASH.sub("-", _KEY.sub(lambda match: _KEYBOARD[match[0]], text))
+    if "—" in text:
+        text = _BETWEEN_TERMS.sub(lambda match: f"{match['term'] or ''} - ", text)
+        text = _MATHS.sub(_subtracted, text)
     return _OWED.sub(r"\g<currency>-", _APART.sub(r"\1-", text))
+
+
+def _subtracted(maths: re.Match[str]) -> str:
+    """Where there is no word, a long dash between operands is a minus sign."""
+    said = maths[0].removeprefix("\\boxed")
+    return maths[0] if _PROSE.search(said) else _OPERANDS.sub(" - ", maths[0])
 
 
 def latex(text: str) -> str:

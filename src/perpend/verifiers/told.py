@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import VerifierFailed
+from perpend.errors import UNREADABLE, VerifierFailed
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task
 
@@ -70,7 +70,7 @@ def read(name: str, body: bytes) -> Verdict:
     """From JSON. Raises VerifierFailed."""
     try:
         return verdict(name, msgspec.json.decode(body))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except UNREADABLE:
         raise _unreadable(name, body[:_EXCERPT].decode(errors="replace") or "nothing") from None
 
 

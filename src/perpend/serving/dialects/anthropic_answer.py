@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-from perpend.errors import PerpendError, ThreadNotFound
+from perpend.errors import UNREADABLE, PerpendError, ThreadNotFound
 from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_schema import (
     ErrorDetails,
@@ -91,7 +91,7 @@ def tool_input(arguments: str) -> Raw:
     """Arguments as the object that Anthropic's clients expect; what isn't one is wrapped, not lost."""
     try:
         _OBJECT.decode(arguments or "{}")
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Raw(msgspec.json.encode({"arguments": arguments}))
     return Raw((arguments or "{}").encode())
 

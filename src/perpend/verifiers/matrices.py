@@ -1,0 +1,76 @@
+"""Lists of lists as the matrices that they mean: [[1,2],[3,4]], and as other programs write it."""
+
+import re
+
+Rows = list[list[str]]
+_OPENS, _CLOSES = "[({", "])}"
+_LATEX = re.compile(
+    r"(?:[A-Za-z]\s*=\s*)?\\begin\s*\{(?P<kind>[a-zA-Z]*matrix|array)\}(?:\{[lcr|]*\})?"
+    r"(?P<body>(?:(?!\\begin).)*)\\end\s*\{(?P=kind)\}",
+    re.DOTALL,
+)
+_ROWS = re.compile(r"\[[^\[\]]*;[^\[\]]*\]")
+_LONGEST = 2000
+
+
+def cells(gold: str, given: str) -> tuple[Rows, Rows] | None:
+    """Of both, where one is a matrix in LaTeX and the other one too, or lists of lists that may stand in a sentence."""
+    first, second = _latex(gold), _latex(given)
+    if first is None and second is None:
+        return None
+    first, second = first or _listed(gold), second or _listed(given)
+    return None if first is None or second is None else (first, second)
+
+
+def _latex(text: str) -> Rows | None:
+    found = _LATEX.fullmatch(text.strip().strip("$").strip())
+    if found is None:
+        return None
+    rows = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?", found["body"]) if row.strip()]
+    return [[cell.strip() for cell in row.split("&")] for row in rows]
+
+
+def _listed(text: str) -> Rows | None:
+    """The last in the text."""
+    text = text.replace("\\{", "{").replace("\\}", "}")
+    if len(text) > _LONGEST:
+        return None
+    found: Rows | None = None
+    at = 0
+    while at < len(text):
+        if text[at] in _OPENS:
+            end = _closing(text, at)
+            found, at = _rows(text[at:end]) or found, end - 1
+        at += 1
+    return found
+
+
+def _rows(text: str) -> Rows | None:
+    if _ROWS.fullmatch(text):
+        return [row.replace(",", " ").split() for row in text[1:-1].split(";")]
+    inner = _parts(text[1:-1])
+    if len(inner) == 1 and text[0] == "(":  # of a call
+        return _rows(inner[0])
+    nested = all(part[:1] in _OPENS and part and _closing(part, 0) == len(part) for part in inner)
+    return [_parts(part[1:-1]) for part in inner] if nested else None
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between commas that are in no bracket."""
+    parts, depth, start = list[str](), 0, 0
+    for index, letter in enumerate(text):
+        depth += (letter in _OPENS) - (letter in _CLOSES)
+        if letter == "," and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+    return [*parts, text[start:].strip()]
+
+
+def _closing(text: str, start: int) -> int:
+    """After the bracket that closes the one at `start`; the end where there is none."""
+    depth = 0
+    for index in range(start, len(text)):
+        depth += (text[index] in _OPENS) - (text[index] in _CLOSES)
+        if depth == 0:
+            return index + 1
+    return len(text)

@@ -1,0 +1,68 @@
+"""What somebody else wrote may be nested as deep as they like: it is as what can't be read, wherever it is read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perpend.backends.lines import objects
+from perpend.backends.parts import arguments
+from perpend.backends.refusals import refusal
+from perpend.backends.tool_calls import ToolCallParser
+from perpend.backends.tool_text import CLOSE, OPEN
+from perpend.backends.written_calls import WrittenCalls
+from perpend.cli.named import named
+from perpend.errors import BadRequest, Rejected, VerifierFailed
+from perpend.evals.foreign import decoded
+from perpend.evals.rows import read_rows
+from perpend.serving.dialects.anthropic_answer import tool_input
+from perpend.types import Tool, ToolUse
+from perpend.types.answer import ending
+from perpend.verifiers import told
+
+LISTS = "[" * 50_000 + "]" * 50_000
+DEEP = f'{{"a": {LISTS}}}'
+
+
+def test_a_calls_arguments() -> None:
+    use = ToolUse("1", "f", DEEP)
+    assert bytes(arguments(use)) == bytes(tool_input(DEEP))
+    assert ending("thinking_tokens", (use,)) == "cut"
+
+
+def test_a_call_that_is_written_in_the_text() -> None:
+    parser, written = ToolCallParser(), WrittenCalls([Tool(name="f")])
+    text = f'{{"name": "f", "arguments": {DEEP}}}'
+    assert parser.feed(f"{OPEN}[{LISTS}]{CLOSE}") == [f"{OPEN}[{LISTS}]{CLOSE}"]
+    assert "".join(str(piece) for piece in written.feed(text, last=True)) == text
+
+
+def test_an_answer_of_a_server() -> None:
+    assert objects(LISTS.encode()) == [LISTS.encode()]
+    assert isinstance(refusal("x", DEEP.encode(), status=400), Rejected)
+    with pytest.raises(VerifierFailed):
+        told.read("mine", DEEP.encode())
+
+
+def by_name(file: Path) -> object:
+    return named(file.read_text(), "--strategy")
+
+
+def by_another_harness(file: Path) -> object:
+    return decoded(file.read_bytes(), dict[str, Any], "file")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        by_name,
+        by_another_harness,
+        read_rows,
+    ],
+)
+def test_a_file_or_an_option(read: Callable[[Path], object], tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(DEEP)
+    with pytest.raises(BadRequest, match=r"recursion|nested|deep"):
+        read(file)
