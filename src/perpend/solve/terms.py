@@ -1,16 +1,18 @@
 """What holds for a whole request: what was asked, and how models, budgets and verifiers are found."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, ConfigError
 from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
 from perpend.solve.standin import Resolve, StandIns
-from perpend.strategies import compares_by_verifier, with_options
+from perpend.strategies import Strategy, compares_by_verifier, with_options
 from perpend.types import Effort, Request, StrategySpec, VerifierSpec
-from perpend.verifiers import Verifier
+from perpend.verifiers import Task, Verifier
 
 
 class Terms(Struct, frozen=True):
@@ -44,18 +46,49 @@ def require_price(request: Request, model: ServedModel) -> None:
         )
 
 
-def check_verifiers(
-    spec: StrategySpec, asked: VerifierSpec | None, verifier: Callable[[VerifierSpec], Verifier]
+async def check_verifiers(
+    request: Request,
+    verifier: Callable[[VerifierSpec], Verifier],
+    served: Callable[[str], ServedModel],
+    until: float | None = None,
 ) -> None:
-    """Raises BadRequest where a verifier isn't known, or lacks what it verifies by; those of strategies inside too."""
+    """Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't verify
+    by it; those of strategies inside too. What can't be judged `until` then isn't held against it.
+    """
+    if asked := list(_asked(request.strategy, request.verifier)):
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                for strategy, spec in asked:
+                    await _check(request, strategy, spec, verifier, served)
+
+
+async def _check(
+    request: Request,
+    strategy: Strategy,
+    spec: VerifierSpec,
+    verifier: Callable[[VerifierSpec], Verifier],
+    served: Callable[[str], ServedModel],
+) -> None:
+    try:
+        made = verifier(spec)
+        if spec.gold is not None or not made.needs_gold:
+            await made.check(Task(gold=spec.gold))
+        elif not compares_by_verifier(strategy):
+            raise needs_gold(spec.name)
+    except ConfigError as error:
+        raise BadRequest(error.message, hint=error.hint, field="verifier") from None
+    if made.asks:
+        require_price(request, served(made.asks))
+
+
+def _asked(spec: StrategySpec, asked: VerifierSpec | None) -> Iterator[tuple[Strategy, VerifierSpec]]:
     strategy, options = with_options(spec)
     asked = spec.verifier or asked
-    lacks_gold = asked is not None and verifier(asked).needs_gold and asked.gold is None
-    if asked is not None and lacks_gold and not compares_by_verifier(strategy):
-        raise needs_gold(asked.name)
+    if asked is not None:
+        yield strategy, asked
     for inner in options.values():
         if isinstance(inner, StrategySpec):
-            check_verifiers(inner, asked, verifier)
+            yield from _asked(inner, asked)
 
 
 def needs_gold(verifier: str) -> BadRequest:
