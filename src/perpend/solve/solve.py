@@ -105,7 +105,7 @@ async def solve(
     """
     services.recorder.check()
     clock = Clock(request.limits.deadline_ms)
-    request = await readable(request, services.read_pdf)
+    request = await readable(request, services.read_pdf, clock.deadline)
     if request.shortens:
         request = await truncated(request, services.resolve(request.model))
     prepared = await _prepare(request, services, clock)

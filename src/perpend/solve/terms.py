@@ -52,8 +52,8 @@ async def check_verifiers(
     served: Callable[[str], ServedModel],
     until: float | None = None,
 ) -> None:
-    """Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't verify
-    by it; those of strategies inside too. What can't be judged `until` then isn't held against it.
+    """Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't
+    verify by it; those of strategies inside too. What can't be judged `until` then isn't held against it.
     """
     if asked := list(_asked(request.strategy, request.verifier)):
         with suppress(TimeoutError):

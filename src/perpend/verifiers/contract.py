@@ -92,8 +92,8 @@ class Verifier(Protocol):
         ...
 
     async def check(self, task: Task) -> None:
-        """Before a token is spent. Raises BadRequest where the gold, or an option, is none to verify by, and ConfigError
-        where something isn't installed.
+        """Before a token is spent. Raises BadRequest where the gold, or an option, is none to verify by, and
+        ConfigError where something isn't installed.
         """
 
     async def same(self, first: str, second: str) -> bool:
