@@ -16,6 +16,7 @@ isn't as it was afterwards. Each case is made of its seed and number alone. Exit
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="keep the gateway's log here")
     options = parser.parse_args()
     os.nice(19)  # others have work to do
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and the gateway ends too
     with TemporaryDirectory() as folder, attacked(Path(folder)) as gateway:
         if options.case is not None:
             uvloop.run(_again(options, gateway))

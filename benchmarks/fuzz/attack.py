@@ -86,11 +86,12 @@ class Line(asyncio.Protocol):
             async with asyncio.timeout(patience_s):
                 return await self._answered
         except TimeoutError:
+            self.close()
             raise Hung from None
         finally:
             if ending is not None:
                 ending.cancel()
-            if not case.whole or case.head_only or not self._answered.done():
+            if not case.whole or case.head_only:
                 self.close()
 
     def close(self) -> None:
@@ -154,6 +155,7 @@ class Attack:
                 line.close()
 
         await asyncio.gather(*[go_on() for _ in range(at_once)])
+        await asyncio.sleep(0)  # until the last connections are closed
 
     async def answer(self, case: Case, line: Line | None = None) -> tuple[Answer, Line]:
         """And the connection that it came on. Raises Hung, OSError."""

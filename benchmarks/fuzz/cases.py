@@ -186,7 +186,7 @@ def _spoiled(rng: Random, number: int, key: str) -> Case:
         return Case(
             number,
             "spoiled",
-            _posted(path, gzip.compress(sent, 1), key, "content-encoding: gzip"),
+            _posted(path, gzip.compress(sent, 1, mtime=0), key, "content-encoding: gzip"),
             whole=True,
         )
     return Case(number, "spoiled", _posted(path, sent, key), whole=True)

@@ -1,4 +1,4 @@
-"""What requests say, good and bad, in words of Perpend's own and the dialects': fields, strategies, verifiers, addresses."""
+"""What requests say, good and bad, in the dialects' words and our own: fields, strategies, verifiers, addresses."""
 
 from random import Random
 from typing import Any

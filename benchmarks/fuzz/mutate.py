@@ -48,8 +48,8 @@ ODD: tuple[JSON, ...] = (
     [{"type": "text", "text": "x"}],
     *ODD_TEXTS,
 )
-SLOWEST_COPY = 2000
-"""Times that a list's items are repeated, at most."""
+LONG = 300
+"""Characters above which nothing is repeated."""
 
 
 class Slot(NamedTuple):
@@ -122,10 +122,10 @@ def _twice(rng: Random, slot: Slot) -> None:
 
 def _many(rng: Random, slot: Slot) -> None:
     value = slot.holder[slot.at]
-    if isinstance(value, list) and value and len(json.dumps(value, default=str)) < 300:
-        slot.holder[slot.at] = value * rng.choice((2, 17, 129, SLOWEST_COPY))
-    elif isinstance(value, str):
-        slot.holder[slot.at] = value * rng.choice((2, 300))
+    if isinstance(value, list) and value and len(json.dumps(value, default=str)) < LONG:
+        slot.holder[slot.at] = value * rng.choice((2, 17, 129, 2000))
+    elif isinstance(value, str) and len(value) < LONG:
+        slot.holder[slot.at] = value * rng.choice((2, LONG))
     else:
         slot.holder[slot.at] = [value] * 3
 
