@@ -256,9 +256,10 @@ ENDPOINTS = {
     "/v1/conversations/@conversation@/items": Endpoint(ITEMS, 2, own=False),
     "/v1/responses/@response@/cancel": Endpoint(({},), 1, own=False),
 }
-PLAIN = {
-    "/v1/chat/completions": CHAT[0],
-    "/v1/responses": RESPONSES[0],
-    "/v1/messages": MESSAGES[0],
-    "/v1/completions": COMPLETIONS[0],
+ASKED = {
+    "/v1/chat/completions": "messages",
+    "/v1/responses": "input",
+    "/v1/messages": "messages",
+    "/v1/completions": "prompt",
 }
+"""Where a question stands."""

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from . import grammar
-from .bodies import ENDPOINTS, PLAIN
+from .bodies import ASKED, ENDPOINTS
 from .mutate import ODD_TEXTS, mutated, slots, spoiled, written
 
 
@@ -159,7 +159,9 @@ def _body(rng: Random, number: int, key: str) -> Case:
 
 def _verifier(rng: Random, number: int, key: str) -> Case:
     """What is right but for its verifier, perhaps."""
-    path = rng.choice(tuple(PLAIN))
+    path = rng.choice(tuple(ASKED))
+    text = rng.choice(grammar.ANSWERS)
+    asked = {ASKED[path]: [{"role": "user", "content": text}] if ASKED[path] == "messages" else text}
     own = {
         "verifier": grammar.verifier(rng),
         **({"strategy": grammar.strategy(rng)} if rng.random() < 0.5 else {}),
@@ -167,7 +169,7 @@ def _verifier(rng: Random, number: int, key: str) -> Case:
     own = deepcopy(own)
     if rng.random() < 0.3:
         mutated(rng, own, 1)
-    body = {"model": rng.choice(grammar.SERVED), **PLAIN[path], **own, "stream": rng.random() < 0.3}
+    body = {"model": rng.choice(grammar.SERVED), **asked, **own, "stream": rng.random() < 0.3}
     return Case(number, "verifier", _posted(path, _encoded(rng, body), key), whole=True)
 
 

@@ -86,6 +86,61 @@ GOLDS = (
     *("None", "\ud800", "é"),
 )
 
+ANSWERS = (
+    *(
+        *GOLDS,
+        *LITERALS,
+        *GOALS[:3],
+        "What is 6 times 7?",
+        "Say hi.",
+        "6 * 7",
+        "6*7=42",
+        "A and B",
+        '"x"',
+        "null",
+    ),
+    *(
+        "9" * 5000,
+        f"{'9' * 5000} = 1",
+        f"7 = {'9' * 5000}",
+        "1" + "+1" * 3000,
+        "(" * 2000,
+        "{" * 2000,
+        "[" * 9000,
+    ),
+    *(
+        "2**9**9**9",
+        "9^9^9^9",
+        "100000!",
+        "3!!!!!!",
+        "1e999",
+        "1e-999999",
+        "0x" + "f" * 5000,
+        "1" * 5000 + "_2",
+    ),
+    *(
+        r"\boxed{" * 500,
+        r"\frac{1}{0}",
+        r"\sqrt{" * 300,
+        r"x = \int_0^1",
+        "٣",
+        "½",
+        "二",
+        "1,2,3",
+        "-" * 3000 + "1",
+    ),
+    *(
+        "```python\nwhile True: pass\n```",
+        "```json\n{\n```",
+        "```" * 900,
+        "a" * 32 + "b",
+        "\0",
+        "\ud800",
+        "<answer>" * 900,
+    ),
+)
+"""What the fake model says again, half of the time: what a verifier is given."""
+
 VERIFIERS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
         ("answer", "exact", "choice", "math", "numbers", "judge", "self_score", "process_reward"), GOLDS

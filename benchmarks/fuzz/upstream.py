@@ -37,8 +37,16 @@ def stream(*events: Any) -> bytes:
     )
 
 
+def said(body: dict[str, Any], number: int) -> str:
+    """Half of the time what it was asked: so a case may choose what its verifier is given."""
+    asked = body["messages"][-1]["content"] if body.get("messages") else body.get("prompt")
+    if number % 2 and isinstance(asked, str):
+        return asked
+    return ANSWERS[number // 2 % len(ANSWERS)]
+
+
 def chat(body: dict[str, Any], number: int) -> bytes:
-    delta: dict[str, Any] = {"reasoning_content": "hm", "content": ANSWERS[number % len(ANSWERS)]}
+    delta: dict[str, Any] = {"reasoning_content": "hm", "content": said(body, number)}
     tools = [tool["function"]["name"] for tool in body.get("tools") or [] if tool.get("function")]
     if tools and number % 2:
         call = {
@@ -51,10 +59,10 @@ def chat(body: dict[str, Any], number: int) -> bytes:
     return stream({"choices": [{"index": 0, "delta": delta, "finish_reason": reason}], "usage": USAGE})
 
 
-def completion(_: dict[str, Any], number: int) -> bytes:
+def completion(body: dict[str, Any], number: int) -> bytes:
     return stream(
         {
-            "choices": [{"text": f"{ANSWERS[number % len(ANSWERS)]}\n\n", "finish_reason": "stop"}],
+            "choices": [{"text": f"{said(body, number)}\n\n", "finish_reason": "stop"}],
             "usage": USAGE,
         }
     )
