@@ -41,6 +41,7 @@ def test_public(address: str) -> None:
         "64:ff9b:1::7f00:1",
         "fec0::1",
         "2606:4700::1111%eth0",
+        "::ffff:8.8.8.8%eth0",
     ],
 )
 def test_not_public(address: str) -> None:
@@ -102,6 +103,7 @@ def test_private_by_its_name_however_it_is_written(url: str) -> None:
         ("https://bücher.example/ü", "xn--bcher-kva.example", "xn--bcher-kva.example", "/%C3%BC"),
         ("http://[2606:4700:0::1111]:81/", "2606:4700::1111", "[2606:4700::1111]:81", "/"),
         ("http://134744072/", "8.8.8.8", "8.8.8.8", "/"),
+        ("http://example.com:0000081/", "example.com", "example.com:81", "/"),
         ("http://a_b.example.com/\ud800", "a_b.example.com", "a_b.example.com", "/%3F"),
     ],
 )

@@ -16,7 +16,8 @@ _LOCAL_NAMES = (".localhost", ".localdomain", ".local", ".internal", ".intranet"
 ALLOW = "set serve.private_addresses, or name the verifier in perpend.toml"
 """What to do about an address of one's own network."""
 _LONGEST = 8192
-_LONGEST_NAME = 254
+_LONGEST_NAME = 253
+_LONGEST_PORT = 20
 _AUTHORITY = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<name>[^\[\]:@]+))(?::(?P<port>[0-9]*))?"
 )
@@ -68,7 +69,8 @@ def web_address(url: str) -> Address:
     if found is None:
         raise ValueError("has no host that can be read")
     usual = 443 if scheme == "https" else 80
-    port = int(found["port"][:6] or usual) if found["port"] else usual
+    said = found["port"] or str(usual)
+    port = int(said) if len(said) < _LONGEST_PORT else 0
     if not 0 < port < 65_536:
         raise ValueError("has a port that there isn't")
     host = _six(found["six"]) if found["six"] else _name(found["name"])
@@ -96,10 +98,10 @@ def _six(text: str) -> str:
 
 def _name(text: str) -> str:
     """A name as it's looked up: full-width letters, ideographic dots and the like stand for what they look like."""
+    if len(text) > _LONGEST_NAME:
+        raise ValueError(f"has a host that is no name: of {_LONGEST_NAME} letters at most")
     try:
-        name = (
-            text.encode("idna").decode("ascii").lower().removesuffix(".") if len(text) < _LONGEST_NAME else ""
-        )
+        name = text.encode("idna").decode("ascii").lower().removesuffix(".")
     except UnicodeError:
         name = ""
     if not _NAME.fullmatch(name):
@@ -116,10 +118,12 @@ def is_public(text: str) -> bool:
     """Whether an IP address is reached from everywhere, and is one machine. Raises ValueError."""
     address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id:
+            return False
         inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is None and (address not in _SIX or address.scope_id):
+        if inner is None and address not in _SIX:
             return False
         address = inner or address
     return address.is_global and not address.is_multicast

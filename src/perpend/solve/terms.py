@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 from msgspec import Struct
 
@@ -55,30 +54,24 @@ async def check_verifiers(
     """Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't
     verify by it; those of strategies inside too. What can't be judged `until` then isn't held against it.
     """
-    if asked := list(_asked(request.strategy, request.verifier)):
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                for strategy, spec in asked:
-                    await _check(request, strategy, spec, verifier, served)
-
-
-async def _check(
-    request: Request,
-    strategy: Strategy,
-    spec: VerifierSpec,
-    verifier: Callable[[VerifierSpec], Verifier],
-    served: Callable[[str], ServedModel],
-) -> None:
     try:
-        made = verifier(spec)
-        if spec.gold is not None or not made.needs_gold:
-            await made.check(Task(gold=spec.gold))
-        elif not compares_by_verifier(strategy):
-            raise needs_gold(spec.name)
+        made = [
+            (strategy, spec, verifier(spec)) for strategy, spec in _asked(request.strategy, request.verifier)
+        ]
+        for strategy, spec, one in made:
+            if one.needs_gold and spec.gold is None and not compares_by_verifier(strategy):
+                raise needs_gold(spec.name)
+            if one.asks:
+                require_price(request, served(one.asks))
+        if made:
+            async with asyncio.timeout_at(until):
+                for _, spec, one in made:
+                    if spec.gold is not None or not one.needs_gold:
+                        await one.check(Task(gold=spec.gold))
+    except TimeoutError:
+        pass
     except ConfigError as error:
         raise BadRequest(error.message, hint=error.hint, field="verifier") from None
-    if made.asks:
-        require_price(request, served(made.asks))
 
 
 def _asked(spec: StrategySpec, asked: VerifierSpec | None) -> Iterator[tuple[Strategy, VerifierSpec]]:
