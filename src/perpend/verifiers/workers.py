@@ -35,6 +35,7 @@ class Workers:
         self._extra = extra
         self._timeout_s = timeout_s
         self._free: asyncio.Queue[asyncio.Task[Process] | None] = asyncio.Queue()
+        self._ending: set[asyncio.Task[None]] = set()
         for _ in range(count or len(os.sched_getaffinity(0))):
             self._free.put_nowait(None)
 
@@ -55,11 +56,13 @@ class Workers:
         except (TimeoutError, ConnectionError):
             pass
         finally:
-            # one that gave no verdict still computes, or is dead: the next pair gets a new one
-            if slot.done() and not line:
-                await asyncio.shield(_end(slot))
-                slot = None
-            self._free.put_nowait(slot)
+            # one that gave no verdict still computes, or is dead: the next pair gets a new one, and nobody waits for that
+            if line or not slot.done():
+                self._free.put_nowait(slot)
+            else:
+                ending = asyncio.create_task(self._replace(slot))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
         if not line:
             self.killed += 1
             return None
@@ -67,6 +70,10 @@ class Workers:
         if said.refused:
             raise BadRequest(said.refused, field=GOLD)
         return said.verdict
+
+    async def _replace(self, slot: asyncio.Task[Process]) -> None:
+        await _end(slot)
+        self._free.put_nowait(None)
 
     async def _ask(self, worker: Process, pair: bytes) -> bytes:
         assert worker.stdin is not None
@@ -98,6 +105,7 @@ class Workers:
         return worker
 
     async def aclose(self) -> None:
+        await asyncio.gather(*self._ending)
         while not self._free.empty():
             slot = self._free.get_nowait()
             if slot is not None:
