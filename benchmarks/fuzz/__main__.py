@@ -14,7 +14,6 @@ isn't as it was afterwards. Each case is made of its seed and number alone. Exit
 """
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -22,6 +21,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 import uvloop
 from rich.console import Console
@@ -40,8 +40,10 @@ from .attack import Attack, Finding, Hung
 from .cases import case
 from .gateway import Attacked, attacked
 
-SHOWN = 20
-"""Findings that are shown whole."""
+SHOWN = 5
+"""Cases that are named of each kind of finding."""
+EXCERPT = 5000
+"""Bytes of a case and of its answer that are printed."""
 
 
 def main() -> None:
@@ -56,25 +58,27 @@ def main() -> None:
         "--case", type=int, help="only the one of this number; prints what is sent and what comes"
     )
     parser.add_argument("--at-once", type=int, default=64, help="cases under way at a time (default 64)")
-    parser.add_argument(
-        "--patience", type=float, default=30.0, help="seconds without an answer that are a hang (default 30)"
-    )
+    parser.add_argument("--patience", type=float, default=30.0, help="seconds that are a hang (default 30)")
     parser.add_argument("--log", type=Path, help="keep the gateway's log here")
     options = parser.parse_args()
     os.nice(19)  # others have work to do
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and the gateway ends too
+    signal.signal(signal.SIGTERM, _end)
     with TemporaryDirectory() as folder, attacked(Path(folder)) as gateway:
-        if options.case is not None:
-            uvloop.run(_again(options, gateway))
-            found = [Finding(line, case(options.seed, options.case, "KEY")) for line in gateway.problems()]
-        else:
-            found = _whole(options, gateway)
+        one = options.case is not None
+        findings = uvloop.run(_again(options, gateway)) if one else _all(options, gateway)
+        problems = gateway.problems()
         if options.log:
             options.log.write_text(gateway.log)
-    sys.exit(bool(found))
+    print("\n".join(problems) or ("" if findings else "nothing found"))
+    sys.exit(bool(findings or problems))
 
 
-def _whole(options: argparse.Namespace, gateway: Attacked) -> list[Finding]:
+def _end(number: int, _: object) -> NoReturn:
+    """The gateway ends too."""
+    sys.exit(128 + number)
+
+
+def _all(options: argparse.Namespace, gateway: Attacked) -> list[Finding]:
     began = time.perf_counter()
     attack = Attack(gateway.port, patience_s=options.patience)
     uvloop.run(_attack(options, gateway, attack))
@@ -83,29 +87,18 @@ def _whole(options: argparse.Namespace, gateway: Attacked) -> list[Finding]:
     print(
         f"{attack.done:,} cases, seed {options.seed}, in {took:.0f} s: {attack.done / took:,.0f} a second\n"
     )
-    by_kind = Counter[str]()
-    for (kind, _), count in attack.statuses.items():
-        by_kind[kind] += count
+    by_kind = Counter(kind for kind, _ in attack.statuses.elements())
     for kind, count in by_kind.most_common():
         said = sorted((status, n) for (of, status), n in attack.statuses.items() if of == kind)
         print(f"  {kind:8} {count:7,}   " + "  ".join(f"{status or 'closed'}: {n:,}" for status, n in said))
     seconds, slow = attack.slowest
-    print(f"\nthe slowest took {seconds:.1f} s: case {slow.number if slow else 0}")
-    problems = gateway.problems()
-    for what, each in _alike(attack.findings).items():
-        print(f"\n{len(each)} x {what}")
-        for finding in each[:8]:
-            print(f"  case {finding.case.number}: {finding.case.line}")
-            print(f"    again: python -m benchmarks.fuzz --seed {options.seed} --case {finding.case.number}")
-    print("\n".join(problems) if problems else "" if attack.findings else "\nnothing found")
-    return attack.findings + [Finding(line, case(options.seed, 0, "KEY")) for line in problems]
-
-
-def _alike(findings: list[Finding]) -> dict[str, list[Finding]]:
-    kinds: dict[str, list[Finding]] = {}
-    for finding in findings:
-        kinds.setdefault(finding.what, []).append(finding)
-    return dict(list(kinds.items())[:SHOWN])
+    print(f"\nthe slowest took {seconds:.1f} s: case {slow.number if slow else 0}\n")
+    for what, count in Counter(one.what for one in attack.findings).most_common():
+        print(f"{count} x {what}")
+        for one in [one for one in attack.findings if one.what == what][:SHOWN]:
+            print(f"  case {one.case.number}: {one.case.line}")
+            print(f"    again: python -m benchmarks.fuzz --seed {options.seed} --case {one.case.number}")
+    return attack.findings
 
 
 async def _attack(options: argparse.Namespace, gateway: Attacked, attack: Attack) -> None:
@@ -123,18 +116,17 @@ async def _attack(options: argparse.Namespace, gateway: Attacked, attack: Attack
         await attack.run(cases, options.at_once, lambda: progress.advance(bar))
 
 
-async def _again(options: argparse.Namespace, gateway: Attacked) -> None:
+async def _again(options: argparse.Namespace, gateway: Attacked) -> list[Finding]:
     one = case(options.seed, options.case, gateway.key)
-    sys.stdout.buffer.write(one.request[:5000] + b"\n\n")
+    attack = Attack(gateway.port, patience_s=options.patience)
+    print(one.request[:EXCERPT].decode(errors="replace"), "\n")
     try:
-        answer, _ = await Attack(gateway.port, patience_s=options.patience).answer(one)
+        answer, _ = await attack.answer(one)
     except Hung:
-        print(f"no answer within {options.patience:g} s")
-    else:
-        print(f"{answer.status or 'closed'} after {answer.seconds:.2f} s")
-        sys.stdout.buffer.write(answer.body[:5000] + b"\n")
-    print("\n".join(gateway.problems()))
-    await asyncio.sleep(0)
+        return [Finding(f"no answer within {options.patience:g} s", one)]
+    print(f"{answer.status or 'closed'} after {answer.seconds:.2f} s")
+    print(answer.body[:EXCERPT].decode(errors="replace"))
+    return [Finding(what, one)] if (what := answer.wrong) else []
 
 
 if __name__ == "__main__":

@@ -52,7 +52,6 @@ class Answer(NamedTuple):
 class Finding(NamedTuple):
     what: str
     case: Case
-    answer: Answer | None = None
 
 
 class Hung(Exception):
@@ -173,11 +172,7 @@ class Attack:
         head, empty, body = request.partition(b"\r\n\r\n")
         for name, id_ in self._ids.items():
             head, body = head.replace(name, id_), body.replace(name, id_)
-        return (
-            re.sub(rb"(?m)^content-length: \d+\r$", b"content-length: %d\r" % len(body), head + b"\r")[:-1]
-            + empty
-            + body
-        )
+        return re.sub(rb"(?m)^content-length: \d+", b"content-length: %d" % len(body), head) + empty + body
 
     async def _one(self, case: Case, line: Line | None) -> Line | None:
         try:
@@ -195,11 +190,10 @@ class Attack:
         self.slowest = max(self.slowest, (answer.seconds, case), key=lambda one: one[0])
         if answer.status == 200 and (named := _ID.search(answer.body)):
             self._ids[_NAMES[named[1][:4]]] = named[1]
-        if what := answer.wrong or (
-            "closed without an answer" if answer.status == CLOSED and case.whole else None
-        ):
-            self._find(what, case, answer)
+        unanswered = "closed without an answer" if answer.status == CLOSED and case.whole else None
+        if what := answer.wrong or unanswered:
+            self._find(what, case)
         return line
 
-    def _find(self, what: str, case: Case, answer: Answer | None = None) -> None:
-        self.findings.append(Finding(what, case, answer))
+    def _find(self, what: str, case: Case) -> None:
+        self.findings.append(Finding(what, case))

@@ -1,3 +1,5 @@
+# pyright: basic
+# what any JSON may be has no types
 """Right bodies for every endpoint. `@response@` and `@conversation@` stand for ids that the gateway gave, `@address@`
 and `@pdf@` for what the grammar makes.
 """

@@ -1,3 +1,5 @@
+# pyright: basic
+# what any JSON may be has no types
 """A right body made wrong: other types, other sizes, odd texts; and the bytes that it's sent in."""
 
 import json

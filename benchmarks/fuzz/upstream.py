@@ -1,3 +1,5 @@
+# pyright: basic
+# what any JSON may be has no types
 """A model for a fuzz: four wires, embeddings and a verifier, at full speed; it answers by what it's asked.
 
 python -m benchmarks.fuzz.upstream --port 9001

@@ -56,7 +56,7 @@ class Workers:
         except (TimeoutError, ConnectionError):
             pass
         finally:
-            # one that gave no verdict still computes, or is dead: the next pair gets a new one, and nobody waits for that
+            # one that gave no verdict still computes, or is dead: the next gets a new one, and nobody waits for that
             if line or not slot.done():
                 self._free.put_nowait(slot)
             else:
