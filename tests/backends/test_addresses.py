@@ -57,6 +57,7 @@ def test_not_public(address: str) -> None:
             "http://LOCALHOST./",
             "http://a.localhost/",
             "http://nas.local/",
+            "http://a.default.svc/",
         ),
         *(
             "http://127.0.0.1/",

@@ -12,7 +12,16 @@ import socket
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-_LOCAL_NAMES = (".localhost", ".localdomain", ".local", ".internal", ".intranet", ".lan", ".home.arpa")
+_LOCAL_NAMES = (
+    ".localhost",
+    ".localdomain",
+    ".local",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".home.arpa",
+    ".svc",
+)
 ALLOW = "set serve.private_addresses, or name the verifier in perpend.toml"
 """What to do about an address of one's own network."""
 _LONGEST = 8192
