@@ -4,10 +4,11 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -59,13 +60,23 @@ def upstream(core: int | None, home: Path, delay_ms: float) -> Generator[Gateway
 
 
 @contextmanager
-def perpend(upstream_url: str, core: int | None, home: Path, config: str = CONFIG) -> Generator[Gateway]:
-    """`perpend serve` with authentication, prices, ledger and events on, and a key of its own."""
-    port, env = free_port(), environment(home)
+def perpend(
+    upstream_url: str,
+    core: int | None,
+    home: Path,
+    config: str = CONFIG,
+    *,
+    deadline: str = "",
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Generator[Gateway]:
+    """`perpend serve` with authentication, prices, ledger and events on, and a key of its own; `deadline` is that
+    key's, `more` is in its environment.
+    """
+    port, env = free_port(), {**environment(home), **more}
     (home / "perpend.toml").write_text(config.format(port=port, upstream=upstream_url))
     program = str(Path(sys.executable).parent / "perpend")
     made = subprocess.run(
-        [program, "keys", "create", "bench", "--json"],
+        [program, "keys", "create", "bench", "--json", *(["--deadline", deadline] if deadline else [])],
         env=env,
         cwd=home,
         capture_output=True,

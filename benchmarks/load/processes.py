@@ -54,10 +54,11 @@ class Running:
         while self.process.poll() is None and monotonic() - began < timeout_s:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", path)
-                if connection.getresponse().status == 200:
-                    self.start_s = monotonic() - began
-                    return
+                with contextlib.closing(connection):
+                    connection.request("GET", path)
+                    if connection.getresponse().status == 200:
+                        self.start_s = monotonic() - began
+                        return
             sleep(0.05)
         raise SystemExit(f"{self.name} didn't get ready:\n{self.log.read_text()[-3000:]}")
 

@@ -282,9 +282,29 @@ async def test_the_key_s_id_travels_with_the_request() -> None:
         assert front.house.key_ids == ["key_1"]
 
 
-async def test_a_client_can_t_choose_a_file_to_load() -> None:
+FILE = "/etc/passwd.gguf"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"model": FILE},
+        {"verifier": {"name": "judge", "model": FILE}},
+        {"strategy": {"name": "single", "verifier": {"name": "process_reward", "model": FILE}}},
+        {"strategy": {"name": "cascade", "models": ["m", FILE]}},
+        {"strategy": {"name": "cascade", "models": [["m", FILE], "m"]}},
+        {"strategy": {"name": "best_of_n", "of": {"name": "cascade", "models": [FILE]}}},
+        {
+            "strategy": {
+                "name": "best_of_n",
+                "of": {"name": "single", "verifier": {"name": "judge", "model": FILE}},
+            }
+        },
+    ],
+)
+async def test_a_client_can_t_choose_a_file_to_load(named: dict[str, Any]) -> None:
     async with gateway(House()) as front:
-        reply = await front.post({**BODY, "model": "/etc/passwd.gguf"})
+        reply = await front.post({**BODY, **named})
         assert reply.status == 404
         assert reply.error["param"] == "model"
         assert front.house.requests == []

@@ -70,3 +70,12 @@ async def test_what_no_response_could_go_on_from_is_refused() -> None:
         both = {"conversation": talk, "previous_response_id": "resp_1", "input": "hi"}
         refused = await front.post(both, "/v1/responses")
         assert (refused.status, refused.error["param"]) == (400, "conversation")
+
+
+async def test_a_text_stands_as_it_came_in_items_that_are_no_messages() -> None:
+    async with gateway(House()) as front:
+        call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}", "content": "said"}
+        talk = await front.post({"items": [HELLO, call]}, PATH)
+        assert talk.status == 200, talk.body
+        listing = (await front.get(f"{PATH}/{talk.json['id']}/items")).json
+        assert listing["data"][0]["content"] == "said"

@@ -98,3 +98,18 @@ async def test_what_cant_be_read_is_refused(given: Any, field: str, tmp_path: Pa
     assert reply.status == 400
     assert reply.error["param"] == field
     assert server.asked == []
+
+
+@pytest.mark.parametrize("media_type", ["application/pdf", "text/plain"])
+@pytest.mark.parametrize("data", ["é", "\ufffd", "a", "日本"])
+@pytest.mark.parametrize("dialect", [chat, responses, messages])
+async def test_what_isnt_base64_is_refused(dialect: Any, data: str, media_type: str, tmp_path: Path) -> None:
+    reply, server = await asked(dialect(file(media_type, data)), tmp_path)
+    assert (reply.status, server.asked) == (400, []), reply.body
+
+
+async def test_a_deadline_holds_for_reading_too(tmp_path: Path) -> None:
+    """A document waits for a process, and for others' documents."""
+    path, body = chat(file("application/pdf", PDF))
+    reply, server = await asked((path, {**body, "deadline_ms": 1}), tmp_path)
+    assert (reply.status, reply.error["code"], server.asked) == (504, "deadline_exceeded", [])

@@ -58,6 +58,39 @@ async def test_one_that_is_given_up_is_killed() -> None:
         assert verdict.passed
 
 
+async def test_one_that_nobody_waits_for_goes_on_starting() -> None:
+    """Or a machine that takes longer to start one than clients have would never have any."""
+    before = children()
+    async with Workers(PATTERN, count=1) as workers:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await workers.read_gold("a")
+        await workers.read_gold("a")
+        (worker,) = children() - before
+        await workers.read_gold("b")
+        assert children() - before == {worker}
+        assert workers.killed == 0
+    async with Workers(PATTERN, count=1) as workers:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await workers.read_gold("a")
+    assert not children() - before
+
+
+@pytest.mark.parametrize("gold", ["(", "[", "a{99999999999}", "(" * 5000 + ")" * 5000, "(?P<é", "\\"])
+async def test_a_gold_is_read_alone(gold: str) -> None:
+    async with Workers(PATTERN, count=1) as workers:
+        with pytest.raises(BadRequest, match="can't be read") as told:
+            await workers.read_gold(gold)
+        assert told.value.field == "verifier.gold"
+
+
+async def test_a_gold_that_takes_for_ever_to_read_is_none() -> None:
+    async with Workers(PATTERN, count=1, timeout_s=0.3) as workers:
+        with pytest.raises(BadRequest, match="took too long"):
+            await workers.read_gold("(?i)" + "[\u0100-\U0010fffe]" * 100)
+
+
 async def test_what_is_wrong_with_a_gold_is_told_and_the_worker_stays() -> None:
     async with Workers(PATTERN, count=1) as workers:
         for gold in ("(", "a{99999999999}", "(" * 5000 + ")" * 5000):

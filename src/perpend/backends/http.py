@@ -8,10 +8,9 @@ from copy import copy
 from functools import cache, lru_cache
 from importlib.metadata import version
 from typing import NamedTuple, Protocol, Self
-from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-from perpend.backends.addresses import resolved
+from perpend.backends.addresses import resolved, web_address
 from perpend.backends.connection import Connection, NotHTTP
 from perpend.backends.lines import MOST_BODY
 from perpend.backends.refusals import malformed, refusal
@@ -279,7 +278,7 @@ class HTTPClient:
         return place, connection
 
     async def _connect(self, place: _Place, patience: Patience) -> Connection:
-        """Raises OSError, and BadRequest for an address that isn't public where it must be."""
+        """Raises OSError, which is NotPublic for an address that isn't public where it must be."""
         context = _tls() if place.tls else None
         try:
             async with asyncio.timeout(patience.connect_s):
@@ -339,22 +338,21 @@ def _target(url: str) -> tuple[_Place, bytes]:
 
     HTTPS_PROXY and NO_PROXY are read once for each address.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"{url!r} isn't a web address", hint="base_url begins with http:// or https://")
-    if parts.username is not None:
-        raise ConfigError("a base_url can't carry a user's name", hint="send it in the provider's headers")
-    tls = parts.scheme == "https"
-    path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+    try:
+        address = web_address(url)
+    except ValueError as error:
+        raise ConfigError(
+            f"a web address of the config {error}", hint='such as "https://HOST:PORT/v1"'
+        ) from None
     head = (
-        f" {path} HTTP/1.1\r\nhost: {parts.netloc}\r\nuser-agent: {_USER_AGENT}\r\n"
+        f" {address.target} HTTP/1.1\r\nhost: {address.authority}\r\nuser-agent: {_USER_AGENT}\r\n"
         "accept: */*\r\naccept-encoding: identity\r\n"
     )
-    host, port = parts.hostname, parts.port or (443 if tls else 80)
+    tls, host, port = address.tls, address.host, address.port
     proxy = ""  # plain HTTP is for one's own network
     if tls and not proxy_bypass(f"{host}:{port}"):
         proxy = getproxies_environment().get("https", "")
-    return _Place(host, port, tls, proxy), head.encode("ascii")
+    return _Place(host, port, tls, proxy), head.encode()
 
 
 def _failure(url: str, error: OSError, *, billed: bool = True) -> UpstreamError:

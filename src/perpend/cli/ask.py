@@ -142,7 +142,7 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
 
 async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
     async with await Runtime.open(load_config(config)) as runtime:
-        runtime.check(request)
+        await runtime.check(request)
         weights = runtime.models.weights(request.model)
         if weights is not None and not weights.pulled(runtime.home):
             note(f"first run: fetching {weights.name}, {weights.size / 1e6:.0f} MB")

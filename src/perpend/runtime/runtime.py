@@ -104,9 +104,9 @@ class Runtime:
         origin = Origin(source, key_id)
         return await solve(request, self._services, sink, log=log, control=control, origin=origin)
 
-    def check(self, request: Request) -> None:
+    async def check(self, request: Request) -> None:
         """What can be told to be wrong before a model is made ready. Raises BadRequest."""
-        check_verifiers(request.strategy, request.verifier, self.verifiers.get)
+        await check_verifiers(request, self.verifiers.get, self.models.resolve)
 
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
         """See `perpend.solve.aside.asking`."""

@@ -1,8 +1,8 @@
 """The way of one request through the house: body, request, solve, answer, whole or streamed."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Generic, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, cast
 
 import msgspec
 from msgspec import Struct
@@ -64,22 +64,23 @@ class Completions(Generic[P]):
         try:
             body = await read_body(receive, self._config.serve.max_body_bytes)
             parsed = self._dialect.parse(body, self._config, key_id)
-            self._refuse_file(parsed.request.model)
+            self._refuse_files(parsed.request)
             if key is not None:
                 parsed = replace(parsed, request=with_defaults(parsed.request, key))
             await self.answer(parsed, key_id, receive, send)
         finally:
             metrics.in_flight -= 1
 
-    def _refuse_file(self, model: str | None) -> None:
+    def _refuse_files(self, request: Request) -> None:
         """A path to a GGUF is for the command line: a client doesn't choose which files are loaded."""
-        if model is None or not model.endswith(".gguf") or model == self._config.defaults.model:
-            return
-        if model.startswith(PREFIX):  # among the weights, where it was pulled to
-            return
-        if model not in self._config.models:
-            hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
-            raise NotFound("this model isn't served here", hint=hint, field="model")
+        for model in _models_of(request):
+            if not model.endswith(".gguf") or model == self._config.defaults.model:
+                continue
+            if model.startswith(PREFIX):  # among the weights, where it was pulled to
+                continue
+            if model not in self._config.models:
+                hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
+                raise NotFound("this model isn't served here", hint=hint, field="model")
 
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
         """Solve it, and send what comes."""
@@ -110,6 +111,33 @@ class Completions(Generic[P]):
             metrics.answered(answer, out.first_token_s)
             if not parsed.stream:
                 await out.finish(dialect.whole(answer, parsed))
+
+
+def _models_of(request: Request) -> Iterator[str]:
+    """Those that answer, and those that judge or stand on a cascade's rungs."""
+    if request.model is not None:
+        yield request.model
+    for verifier in (request.verifier, request.strategy.verifier):
+        if verifier is not None and isinstance(model := verifier.options.get("model"), str):
+            yield model
+    yield from _named(request.strategy.options)
+
+
+def _named(options: dict[str, Any]) -> Iterator[str]:
+    """In the options of strategies inside too, which nest no deeper than `strategy_spec` allows."""
+    for name, value in options.items():
+        if name in ("model", "models"):
+            yield from _texts(value)
+        elif isinstance(value, dict):
+            yield from _named(cast("dict[str, Any]", value))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in cast("list[Any]", value):
+            yield from _texts(one)
 
 
 class Counting(Completions[P]):

@@ -1,5 +1,6 @@
 """Lists of items, a page at a time (OpenAI's API reference: `after`, `limit`, `order`)."""
 
+import re
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -10,6 +11,7 @@ from perpend.errors import BadRequest, NotFound
 from perpend.serving.asgi import Scope
 
 _USUAL, _MOST = 20, 100
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class ItemList(Struct, frozen=True, kw_only=True):
@@ -24,13 +26,19 @@ def query_of(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
 
+def number_of(text: str) -> int | None:
+    """None for what is no whole number, or none of a size that anything has."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
 def limit_of(asked: dict[str, str], most: int) -> int:
     """Of a list's query. Raises BadRequest."""
     limit = asked.get("limit", str(_USUAL))
-    if not limit.isdecimal() or not 1 <= int(limit) <= most:
+    number = number_of(limit)
+    if number is None or not 1 <= number <= most:
         hint = f"a number from 1 to {most}; it is {_USUAL} by default"
         raise BadRequest(f"limit is {limit[:80]!r}", hint=hint, field="limit")
-    return int(limit)
+    return number
 
 
 def page(items: list[dict[str, Any]], scope: Scope) -> bytes:

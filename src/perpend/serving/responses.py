@@ -20,7 +20,7 @@ from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
 from perpend.serving.out import SSE_HEADERS, STALLED_S, request_id_header, send_json
-from perpend.serving.pages import page, query_of
+from perpend.serving.pages import number_of, page, query_of
 from perpend.serving.watch import Watch
 from perpend.storage.tables import ResponseRow
 
@@ -83,11 +83,12 @@ class Stored:
             await send_json(send, self._body(row))
             return
         after = query.get("starting_after", "-1")
-        if not after.removeprefix("-").isdecimal():
+        number = number_of(after)
+        if number is None:
             raise BadRequest(
                 f"starting_after is {after[:80]!r}", hint="the number of an event", field="starting_after"
             )
-        await _stream(self._events(row, int(after)), receive, send)
+        await _stream(self._events(row, number), receive, send)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)

@@ -71,7 +71,7 @@ def server_for(app: App) -> Server:
         ws="none",
         access_log=False,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what a stranger sends isn't worth a line
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,

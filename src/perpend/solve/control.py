@@ -43,6 +43,10 @@ class Clock:
     def expired(self) -> bool:
         return self.deadline is not None and self.loop.time() >= self.deadline
 
+    @property
+    def halfway(self) -> float | None:
+        return None if self.limit_s is None else self.started + self.limit_s / 2
+
     def think_until(self, answer_s: float | None) -> float | None:
         """When thinking must stop to leave `answer_s` for the answer; None: no deadline.
 

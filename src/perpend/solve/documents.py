@@ -1,12 +1,12 @@
 """Documents become text before anything else is done with a request: every model reads that."""
 
+import asyncio
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 
 from msgspec.structs import replace
 
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, DeadlineTooShort
 from perpend.types import Document, Message, Part, Request, Text, ToolResult
 
 ReadPDF = Callable[[bytes], Awaitable[str]]
@@ -17,11 +17,16 @@ async def unread(pdf: bytes) -> str:
     raise BadRequest("PDFs aren't read here", hint="send the text", field="messages")
 
 
-async def readable(request: Request, read: ReadPDF) -> Request:
-    """The request with the text of each document in its place. Raises BadRequest."""
+async def readable(request: Request, read: ReadPDF, deadline: float | None = None) -> Request:
+    """The request with the text of each document in its place. Raises BadRequest, DeadlineTooShort."""
     if not any(_has_document(message) for message in request.messages):
         return request
-    return replace(request, messages=tuple([await _read(message, read) for message in request.messages]))
+    try:
+        async with asyncio.timeout_at(deadline):
+            messages = [await _read(message, read) for message in request.messages]
+    except TimeoutError:
+        raise DeadlineTooShort("its documents weren't read in time", hint="raise deadline_ms") from None
+    return replace(request, messages=tuple(messages))
 
 
 def _has_document(message: Message) -> bool:
@@ -52,7 +57,7 @@ async def _read(message: Message, read: ReadPDF) -> Message:
 async def _text(document: Document, read: ReadPDF) -> Text:
     try:
         pdf = base64.b64decode(document.data, validate=False)
-    except binascii.Error:
+    except ValueError:
         raise BadRequest("a document isn't base64", hint="encode its bytes", field="messages") from None
     return Text(told(document.name, await read(pdf)))
 

@@ -286,6 +286,8 @@ class Session(Struct, frozen=True):
             self.account.cut = self.means.over or "deadline"
         except (CapReached, DeadlineTooShort, UpstreamError, EngineError):
             pass
+        except BadRequest as error:  # what shows only now doesn't cost the answer
+            self.note(f"can't be verified: {error.message}")
         return None
 
     def _go_on(self) -> None:

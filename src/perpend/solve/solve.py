@@ -105,7 +105,7 @@ async def solve(
     """
     services.recorder.check()
     clock = Clock(request.limits.deadline_ms)
-    request = await readable(request, services.read_pdf)
+    request = await readable(request, services.read_pdf, clock.deadline)
     if request.shortens:
         request = await truncated(request, services.resolve(request.model))
     prepared = await _prepare(request, services, clock)
@@ -156,7 +156,7 @@ async def _prepare(request: Request, services: Services, clock: Clock) -> _Prepa
     effort, limits = wanted(request, plan, services.default_effort)
     strategy, options = with_options(request.strategy)
     require_price(request, model)
-    check_verifiers(request.strategy, request.verifier, services.verifier)
+    await check_verifiers(request, services.verifier, services.resolve, clock.halfway)
     most = max(model.effort_tokens[effort], limits.max_thinking_tokens or 0) + model.answer_tokens
     bound = await bounded_input(request, model, request.messages, wanted=most)
     if request.visibility == "summary" and limits.max_cost_usd is not None:

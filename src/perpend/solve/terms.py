@@ -1,16 +1,17 @@
 """What holds for a whole request: what was asked, and how models, budgets and verifiers are found."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from perpend.errors import BadRequest
+from perpend.errors import BadRequest, ConfigError
 from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
 from perpend.solve.standin import Resolve, StandIns
-from perpend.strategies import compares_by_verifier, with_options
+from perpend.strategies import Strategy, compares_by_verifier, with_options
 from perpend.types import Effort, Request, StrategySpec, VerifierSpec
-from perpend.verifiers import Verifier
+from perpend.verifiers import Task, Verifier
 
 
 class Terms(Struct, frozen=True):
@@ -44,18 +45,43 @@ def require_price(request: Request, model: ServedModel) -> None:
         )
 
 
-def check_verifiers(
-    spec: StrategySpec, asked: VerifierSpec | None, verifier: Callable[[VerifierSpec], Verifier]
+async def check_verifiers(
+    request: Request,
+    verifier: Callable[[VerifierSpec], Verifier],
+    served: Callable[[str], ServedModel],
+    until: float | None = None,
 ) -> None:
-    """Raises BadRequest where a verifier isn't known, or lacks what it verifies by; those of strategies inside too."""
+    """Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't
+    verify by it; those of strategies inside too. What can't be judged `until` then isn't held against it.
+    """
+    try:
+        made = [
+            (strategy, spec, verifier(spec)) for strategy, spec in _asked(request.strategy, request.verifier)
+        ]
+        for strategy, spec, one in made:
+            if one.needs_gold and spec.gold is None and not compares_by_verifier(strategy):
+                raise needs_gold(spec.name)
+            if one.asks:
+                require_price(request, served(one.asks))
+        if made:
+            async with asyncio.timeout_at(until):
+                for _, spec, one in made:
+                    if spec.gold is not None or not one.needs_gold:
+                        await one.check(Task(gold=spec.gold))
+    except TimeoutError:
+        pass
+    except ConfigError as error:
+        raise BadRequest(error.message, hint=error.hint, field="verifier") from None
+
+
+def _asked(spec: StrategySpec, asked: VerifierSpec | None) -> Iterator[tuple[Strategy, VerifierSpec]]:
     strategy, options = with_options(spec)
     asked = spec.verifier or asked
-    lacks_gold = asked is not None and verifier(asked).needs_gold and asked.gold is None
-    if asked is not None and lacks_gold and not compares_by_verifier(strategy):
-        raise needs_gold(asked.name)
+    if asked is not None:
+        yield strategy, asked
     for inner in options.values():
         if isinstance(inner, StrategySpec):
-            check_verifiers(inner, asked, verifier)
+            yield from _asked(inner, asked)
 
 
 def needs_gold(verifier: str) -> BadRequest:

@@ -82,6 +82,11 @@ class Code(Verifier):
         outcome = await self._sandbox.run(served, limits=self._limits, judge=judge)
         return _reported(outcome)
 
+    async def check(self, task: Task) -> None:
+        """Raises SandboxUnavailable too."""
+        read_tests(task.right)
+        await self._sandbox.rung()
+
     async def aclose(self) -> None:
         if "_sandbox" in self.__dict__:
             await self._sandbox.aclose()

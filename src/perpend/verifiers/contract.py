@@ -80,6 +80,8 @@ class Task:
 class Verifier(Protocol):
     needs_gold: bool = False
     """It checks against a gold, and is of no use without one."""
+    asks: str = ""
+    """The model that it asks, where that's another one than the candidates'."""
     needs_model: bool = False
     """It asks a model."""
     rates_thoughts: bool = False
@@ -88,6 +90,11 @@ class Verifier(Protocol):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         """Raises BadRequest where the task lacks what the verifier needs."""
         ...
+
+    async def check(self, task: Task) -> None:
+        """Before a token is spent. Raises BadRequest where the gold, or an option, is none to verify by, and
+        ConfigError where something isn't installed.
+        """
 
     async def same(self, first: str, second: str) -> bool:
         """Whether two answers count as one: votes are counted by this. By default, whether they settle on the same."""

@@ -29,10 +29,7 @@ class Countdown(Verifier):
     needs_gold = True
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        try:
-            goal = msgspec.json.decode(task.right, type=Goal)
-        except UNREADABLE as error:
-            raise BadRequest(f"the gold is no goal: {error}", field=GOLD) from None
+        goal = _goal(task.right)
         said = expression(candidate.answer)
         if said is None:
             return Verdict(0.0, False, "there is no expression: end with it alone on the last line")
@@ -46,8 +43,18 @@ class Countdown(Verifier):
             return Verdict(0.0, False, f"{said} is {result}, not {goal.target}")
         return PASSED
 
+    async def check(self, task: Task) -> None:
+        _goal(task.right)
+
     async def same(self, first: str, second: str) -> bool:
         return (expression(first) or first.strip()) == (expression(second) or second.strip())
+
+
+def _goal(gold: str) -> Goal:
+    try:
+        return msgspec.json.decode(gold, type=Goal)
+    except UNREADABLE as error:
+        raise BadRequest(f"the gold is no goal: {error}", field=GOLD) from None
 
 
 def expression(text: str) -> str | None:

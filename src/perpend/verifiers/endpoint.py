@@ -1,13 +1,14 @@
 """A verifier behind HTTP: it gets JSON in a POST and answers with a verdict as JSON. No redirect is followed."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from perpend.backends.addresses import ALLOW, is_private
+from perpend.backends.addresses import ALLOW, NotPublic, resolved, web_address
 from perpend.backends.http import Account, HTTPClient, Patience
-from perpend.errors import BadRequest, ConfigError, UpstreamError, VerifierFailed
+from perpend.errors import BadRequest, UpstreamError, VerifierFailed
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
 from perpend.verifiers.told import asked, read
@@ -31,14 +32,28 @@ class Endpoint(Verifier):
         self.needs_gold = needs_gold
         self._owns = http is None
         self._http = http or HTTPClient(public_only=True)
-        if not url.startswith(("http://", "https://")):
-            raise BadRequest("a verifier's url begins with http:// or https://", field="verifier.url")
-        if self._http.public_only and is_private(url):
-            raise BadRequest("the verifier's address isn't a public one", hint=ALLOW, field="verifier.url")
+        try:
+            self._address = web_address(url)
+        except ValueError as error:
+            hint = 'such as "https://HOST:PORT/path"'
+            raise BadRequest(f"the verifier's url {error}", hint=hint, field="verifier.url") from None
+        if self._http.public_only and self._address.is_private:
+            raise _private()
         self._name = name
         self._url = url
         patience = Patience(min(timeout_s, 10.0), timeout_s, timeout_s, timeout_s)
         self._account = Account({"content-type": "application/json"}, patience)
+
+    async def check(self, task: Task) -> None:
+        """A name that leads nowhere now may lead somewhere later; what it leads to then is looked at again."""
+        if self._http.public_only:
+            try:
+                async with asyncio.timeout(self._account.patience.connect_s):
+                    await resolved(self._address.host, self._address.port)
+            except NotPublic:
+                raise _private() from None
+            except OSError:
+                pass
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         body = msgspec.json.encode(asked(task, candidate))
@@ -47,13 +62,15 @@ class Endpoint(Verifier):
         except UpstreamError as error:
             message = f"the verifier {self._name!r} can't be asked: {error.message}"
             raise VerifierFailed(message, hint=error.hint, billed=False) from error
-        except ConfigError as error:
-            raise BadRequest(error.message, field="verifier.url") from None
         return read(self._name, said)
 
     async def aclose(self) -> None:
         if self._owns:
             await self._http.aclose()
+
+
+def _private() -> BadRequest:
+    return BadRequest("the verifier's address isn't a public one", hint=ALLOW, field="verifier.url")
 
 
 verifiers.register("http")(Endpoint)

@@ -58,11 +58,7 @@ class Gym(Verifier):
     needs_gold = True
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        try:
-            drawn = msgspec.json.decode(task.right, type=Drawn)
-        except UNREADABLE as error:
-            raise BadRequest(f"the gold names no problem: {error}", field=GOLD) from None
-        dataset, entry = problem(drawn)
+        dataset, entry = problem(_drawn(task.right))
         try:
             with _quietly():
                 score = float(dataset.score_answer(said(candidate.answer), entry))
@@ -72,8 +68,18 @@ class Gym(Verifier):
             return PASSED
         return Verdict(max(score, 0.0), False, "the answer is wrong, or in another form than was asked for")
 
+    async def check(self, task: Task) -> None:
+        problem(_drawn(task.right))
+
     async def same(self, first: str, second: str) -> bool:
         return said(first) == said(second)
+
+
+def _drawn(gold: str) -> Drawn:
+    try:
+        return msgspec.json.decode(gold, type=Drawn)
+    except UNREADABLE as error:
+        raise BadRequest(f"the gold names no problem: {error}", field=GOLD) from None
 
 
 def said(text: str) -> str:

@@ -32,7 +32,7 @@ class Judge(Verifier):
         written before the grade, and told as feedback; 0: none is.
         """
         self._rubric = rubric
-        self._model = model
+        self.asks = model
         self._threshold = threshold
         self._reason_tokens = reason_tokens
 
@@ -68,7 +68,7 @@ class Judge(Verifier):
         return weighed["A"]
 
     def _asked(self, task: Task) -> Asked:
-        return task.judge.on(self._model) if self._model else task.judge
+        return task.judge.on(self.asks) if self.asks else task.judge
 
     def _shown(self, task: Task) -> str:
         """Criteria, the task, and the right answer where there is one."""

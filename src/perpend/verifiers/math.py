@@ -9,6 +9,7 @@ class Math(InWorkers):
 
     module = "perpend.verifiers.math_equal"
     extra = "math"
+    package = "math_verify"
     late = "the answer took too long to compare: write it in simpler terms"
 
     async def same(self, first: str, second: str) -> bool:

@@ -36,7 +36,7 @@ class ProcessReward(Verifier):
         threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5,
     ) -> None:
         """`model`: who weighs, default the one that wrote."""
-        self._model = model
+        self.asks = model
         self._aggregate: Aggregate = aggregate
         self._threshold = threshold
 
@@ -55,7 +55,7 @@ class ProcessReward(Verifier):
 
     async def rewards(self, task: Task, parts: Sequence[str]) -> list[float]:
         """How likely each step is right, given those before it."""
-        judge = task.judge.on(self._model) if self._model else task.judge
+        judge = task.judge.on(self.asks) if self.asks else task.judge
         weighed = [
             await judge.weigh(_prompt(task.question, parts[: count + 1]), ("Yes", "No"))
             for count in range(len(parts))

@@ -6,6 +6,8 @@ process. No reference is fetched: a schema is whole, or it's none.
 
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -27,11 +29,14 @@ _SHOWN = 3
 _LONGEST = 300
 """Characters of what is said of each error: it may name the whole answer."""
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_BY_NAME = ("dependentSchemas", "dependencies")
+_COMBINED = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "extends", "disallow", "type", *_BY_NAME)
+"""Words whose schemas hold for the value itself, not for a part of it."""
 
 
 def check(gold: str, given: str) -> Verdict:
     """Raises BadRequest."""
-    schema = _validator(gold)
+    schema = read_gold(gold)
     try:
         value = read(given)
     except BadJSON as error:
@@ -52,12 +57,13 @@ def check(gold: str, given: str) -> Verdict:
 
 
 @lru_cache(maxsize=64)
-def _validator(gold: str) -> Any:
+def read_gold(gold: str) -> Any:
+    """Raises BadRequest."""
     try:
         schema = msgspec.json.decode(gold, type=dict[str, Any] | bool)
         kind = validator_for(schema)
         kind.check_schema(schema)
-        _resolve(Resource(schema, specification_with(kind.META_SCHEMA["$schema"])))
+        _follow(schema, kind)
     except BadRequest:
         raise
     except RecursionError:
@@ -67,19 +73,52 @@ def _validator(gold: str) -> Any:
     return kind(schema, registry=REGISTRY)
 
 
-def _resolve(root: Any) -> None:
-    """Every reference leads somewhere, whether an answer comes by it or not."""
+def _follow(schema: Any, kind: Any) -> None:
+    """Every reference leads to a schema, whether an answer comes by it or not, and never back to where it stands."""
+    dialect = specification_with(kind.META_SCHEMA["$schema"])
+    root = Resource(schema, dialect)
     place = root.id() or ""
     left = [(root, REGISTRY.with_resource(place, root).resolver(place))]
+    beside: dict[int, list[int]] = {}  # schemas that hold for the same value as one does
     while left:
         part, resolver = left.pop()
+        if id(part.contents) in beside:
+            continue
         words = part.contents if isinstance(part.contents, dict) else {}
+        beside[id(part.contents)] = same = [id(each) for each in _of_the_same_value(words)]
         for reference in (words[word] for word in _REFERENCES if word in words):
             try:
-                resolver.lookup(reference)
+                found = resolver.lookup(reference)
             except Unresolvable:
                 raise _bad(f"its reference {reference!r} leads nowhere") from None
+            kind.check_schema(found.contents)  # it may stand below a word that no dialect knows
+            same.append(id(found.contents))
+            left.append((Resource.from_contents(found.contents, dialect), found.resolver))
         left.extend((sub, resolver.in_subresource(sub)) for sub in part.subresources())
+    if _leads_back(beside):
+        raise _bad("its references lead in a circle")
+
+
+def _of_the_same_value(words: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for word in _COMBINED:
+        value = words.get(word)
+        if isinstance(value, dict) and word in _BY_NAME:
+            value = list(value.values())
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                yield one
+
+
+def _leads_back(edges: dict[int, list[int]]) -> bool:
+    """Whether some way ends where it began: what nothing leads to is taken away until nothing is left."""
+    count = Counter(to for ends in edges.values() for to in ends)
+    free = [one for one in edges if not count[one]]
+    for one in free:
+        for to in edges.get(one, ()):
+            count[to] -= 1
+            if not count[to]:
+                free.append(to)
+    return not edges.keys() <= set(free)
 
 
 def _depth(value: Any) -> int:

@@ -27,6 +27,9 @@ class Regex(InWorkers):
     module = "perpend.verifiers.pattern"
     late = "matching the answer against the pattern took too long"
 
+    async def check(self, task: Task) -> None:
+        await self._workers.read_gold(task.right)
+
     async def same(self, first: str, second: str) -> bool:
         return first.strip() == second.strip()
 
@@ -37,15 +40,23 @@ class Choice(Verifier):
     needs_gold = True
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        gold, chosen = letter(task.right), letter(candidate.answer)
-        if gold is None:
-            raise BadRequest("the gold names no letter from A to J", field=GOLD)
+        gold, chosen = _chosen(task.right), letter(candidate.answer)
         if chosen is None:
             return Verdict(0.0, False, "no choice was made: end with one letter")
         return PASSED if chosen == gold else Verdict(0.0, False, f"{chosen} is the wrong choice")
 
+    async def check(self, task: Task) -> None:
+        _chosen(task.right)
+
     async def same(self, first: str, second: str) -> bool:
         return letter(first) == letter(second)
+
+
+def _chosen(gold: str) -> str:
+    chosen = letter(gold)
+    if chosen is None:
+        raise BadRequest("the gold names no letter from A to J", field=GOLD)
+    return chosen
 
 
 verifiers.register("exact")(Exact)

@@ -1,5 +1,5 @@
 """A process that checks answers by a module's `check(gold, given)`: a pair comes in on each line of stdin, what is said
-of it goes out.
+of it goes out. A gold that comes alone is read by the module's `read_gold(gold)`.
 
 A hostile pair ends it, by the memory or the time of the processor that it takes: on a busy machine others wait longer.
 """
@@ -9,21 +9,21 @@ import resource
 import signal
 import sys
 import warnings
-from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest
-from perpend.types import Verdict
+from perpend.types import PASSED, Verdict
 
 _MEMORY = 2 << 30
 
 
 class Pair(Struct, array_like=True):
     gold: str
-    given: str
+    given: str | None
 
 
 class Said(Struct, array_like=True):
@@ -37,7 +37,7 @@ def main(module: str, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")  # nobody reads stderr
-    check = import_module(module).check
+    checks = import_module(module)
 
     decoder = msgspec.json.Decoder(Pair)
     out = sys.stdout.buffer
@@ -46,19 +46,23 @@ def main(module: str, seconds: float) -> None:
     for line in sys.stdin.buffer:
         pair = decoder.decode(line)
         signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills, whatever is being computed
-        said = _said(check, pair)
+        said = _said(checks, pair)
         signal.setitimer(signal.ITIMER_PROF, 0)
         out.write(msgspec.json.encode(said) + b"\n")
         out.flush()
 
 
-def _said(check: Callable[[str, str], Verdict], pair: Pair) -> Said:
+def _said(checks: Any, pair: Pair) -> Said:
     try:
-        return Said(check(pair.gold, pair.given))
+        if pair.given is not None:
+            return Said(checks.check(pair.gold, pair.given))
+        checks.read_gold(pair.gold)
+        return Said(PASSED)
     except BadRequest as error:
         return Said(refused=error.message)
     except Exception as error:
-        return Said(Verdict(0.0, False, f"the answer can't be checked: {type(error).__name__}"))
+        what = "gold" if pair.given is None else "answer"
+        return Said(Verdict(0.0, False, f"the {what} can't be checked: {type(error).__name__}"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from importlib.util import find_spec
 from typing import ClassVar, Self
 
 import msgspec
@@ -33,28 +34,35 @@ class Workers:
         self._module = module
         self._extra = extra
         self._timeout_s = timeout_s
-        self._free: asyncio.Queue[Process | None] = asyncio.Queue()
+        self._free: asyncio.Queue[asyncio.Task[Process] | None] = asyncio.Queue()
+        self._ending: set[asyncio.Task[None]] = set()
         for _ in range(count or len(os.sched_getaffinity(0))):
             self._free.put_nowait(None)
 
-    async def check(self, gold: str, given: str) -> Verdict | None:
+    async def read_gold(self, gold: str) -> None:
+        """Raises BadRequest where nothing can be checked by it, ConfigError where the extra isn't installed."""
+        read = await self.check(gold, None)
+        if read is None or not read.passed:
+            raise BadRequest(read.feedback if read else "reading the gold took too long", field=GOLD)
+
+    async def check(self, gold: str, given: str | None) -> Verdict | None:
         """None where it took too long. Raises BadRequest for the gold, ConfigError where the extra isn't installed."""
-        worker = await self._free.get()
+        slot = await self._free.get() or asyncio.create_task(self._started())
         line = b""
         try:
-            if worker is None:
-                worker = await self._started()
-            # half of a surrogate pair can't be sent
-            pair = Pair(*(text.encode(errors="replace").decode() for text in (gold, given)))
+            worker = await asyncio.shield(slot)  # who doesn't wait for it to start leaves it to the next one
+            pair = Pair(_sendable(gold), None if given is None else _sendable(given))
             line = await self._ask(worker, msgspec.json.encode(pair) + b"\n")
         except (TimeoutError, ConnectionError):
             pass
         finally:
-            # one that gave no verdict still computes, or is dead: the next pair gets a new one
-            if not line and worker is not None:
-                await asyncio.shield(_end(worker))
-                worker = None
-            self._free.put_nowait(worker)
+            # one that gave no verdict still computes, or is dead: the next gets a new one, and nobody waits for that
+            if line or not slot.done():
+                self._free.put_nowait(slot)
+            else:
+                ending = asyncio.create_task(self._replace(slot))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
         if not line:
             self.killed += 1
             return None
@@ -62,6 +70,10 @@ class Workers:
         if said.refused:
             raise BadRequest(said.refused, field=GOLD)
         return said.verdict
+
+    async def _replace(self, slot: asyncio.Task[Process]) -> None:
+        await _end(slot)
+        self._free.put_nowait(None)
 
     async def _ask(self, worker: Process, pair: bytes) -> bytes:
         assert worker.stdin is not None
@@ -81,7 +93,7 @@ class Workers:
             async with asyncio.timeout(_START_S):
                 ready = await worker.stdout.readline()
         except BaseException:
-            await asyncio.shield(_end(worker))
+            await asyncio.shield(_kill(worker))
             raise
         if ready != b"ready\n":
             assert worker.stderr is not None
@@ -93,10 +105,11 @@ class Workers:
         return worker
 
     async def aclose(self) -> None:
+        await asyncio.gather(*self._ending)
         while not self._free.empty():
-            worker = self._free.get_nowait()
-            if worker is not None:
-                await _end(worker)
+            slot = self._free.get_nowait()
+            if slot is not None:
+                await _end(slot)
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,7 +118,20 @@ class Workers:
         await self.aclose()
 
 
-async def _end(worker: Process) -> None:
+def _sendable(text: str) -> str:
+    """Half of a surrogate pair can't be sent."""
+    return text.encode(errors="replace").decode()
+
+
+async def _end(slot: asyncio.Task[Process]) -> None:
+    """Whether it has started, or has failed to, or not yet."""
+    slot.cancel()
+    await asyncio.wait([slot])
+    if not slot.cancelled() and slot.exception() is None:
+        await _kill(slot.result())
+
+
+async def _kill(worker: Process) -> None:
     assert worker.stdout is not None
     if worker.returncode is None and not worker.stdout.at_eof():  # else it's dead already, if not yet buried
         worker.kill()
@@ -118,6 +144,8 @@ class InWorkers(Verifier):
     needs_gold = True
     module: ClassVar[str]
     extra: ClassVar[str] = ""
+    package: ClassVar[str] = ""
+    """What of the extra is imported."""
     late: ClassVar[str]
     """The feedback of one that took too long."""
 
@@ -127,6 +155,11 @@ class InWorkers(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         verdict = await self._workers.check(task.right, candidate.answer)
         return verdict or Verdict(0.0, False, self.late)
+
+    async def check(self, task: Task) -> None:
+        if self.package and find_spec(self.package) is None:
+            hint = install(f"perpend[{self.extra}]")
+            raise ConfigError(f"{self.package} isn't installed", hint=hint)
 
     async def aclose(self) -> None:
         await self._workers.aclose()

@@ -1,7 +1,6 @@
 """Documents that a client sends inside of its messages: text as it is, PDFs to be read before anything is asked."""
 
 import base64
-import binascii
 
 from perpend.errors import BadRequest
 from perpend.serving.dialects.own import not_supported
@@ -21,7 +20,7 @@ def document(media_type: str, data: str, name: str, field: str) -> Text | Docume
     if kind.startswith("text/") or kind in _TEXTS:
         try:
             text = base64.b64decode(data).decode("utf-8", errors="replace")
-        except binascii.Error:
+        except ValueError:
             raise BadRequest("a document isn't base64", hint="encode its bytes", field=field) from None
         return Text(told(name, text))
     raise not_supported(field, f"a document of type {kind[:80]!r}", "text and application/pdf are")

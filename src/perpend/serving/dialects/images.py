@@ -6,7 +6,7 @@ name; what a public name resolves to is only known to the one who loads it.
 
 import re
 
-from perpend.backends.addresses import is_private
+from perpend.backends.addresses import web_address
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.types import Image
@@ -20,12 +20,16 @@ def image(url: str, field: str, config: Config, detail: str | None = None) -> Im
         if _DATA.match(url) is None:
             hint = "data:image/png;base64,…, or jpeg, gif, webp"
             raise BadRequest("this data URL isn't an image that models read", hint=hint, field=field)
-    elif not url.startswith(("https://", "http://")):
-        raise BadRequest("an image needs a URL", hint="https://…, or data:image/png;base64,…", field=field)
-    elif not config.serve.private_addresses and is_private(url):
-        raise BadRequest(
-            "the image's address isn't a public one",
-            hint="send it as a data URL, or set serve.private_addresses",
-            field=field,
-        )
+    else:
+        try:
+            address = web_address(url)
+        except ValueError as error:
+            hint = "https://…, or data:image/png;base64,…"
+            raise BadRequest(f"the image's URL {error}", hint=hint, field=field) from None
+        if address.is_private and not config.serve.private_addresses:
+            raise BadRequest(
+                "the image's address isn't a public one",
+                hint="send it as a data URL, or set serve.private_addresses",
+                field=field,
+            )
     return Image(url, detail)

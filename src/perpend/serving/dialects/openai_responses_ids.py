@@ -60,8 +60,8 @@ def _listed(item: InputItem, id_: str) -> dict[str, Any]:
         if isinstance(item.content, str):
             told = "output_text" if item.role == "assistant" else "input_text"
             fields["content"] = [{"type": told, "text": item.content}]
-    content: list[dict[str, Any]] = fields.get("content", [])
-    for part in content:
+    content: list[dict[str, Any]] | str = fields.get("content", [])
+    for part in content if isinstance(content, list) else []:
         if part["type"] == "output_text":
             part.setdefault("annotations", [])
     return fields
