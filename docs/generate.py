@@ -129,7 +129,9 @@ def _anchor(section: type[msgspec.Struct]) -> str:
 def _bounds(meta: msgspec.Meta) -> str:
     if meta.gt is not None:
         return f" > {meta.gt:g}"
-    return f" {meta.ge:g} to {meta.le:g}" if meta.le is not None else f" ≥ {meta.ge:g}"
+    return (
+        f" {meta.ge:g} to {meta.le:g}" if meta.le is not None and meta.le < schema.MOST else f" ≥ {meta.ge:g}"
+    )
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:
@@ -151,7 +153,8 @@ def error_tree() -> str:
     intro = (
         "Every error that is raised on purpose says what happened (`message`), what to do about it (`hint`), and\n"
         "where one input is at fault, which (`field`). The gateway answers with the status and the dialect's own\n"
-        "body; the command line prints message and hint, and exits with status 1.\n"
+        "body; the command line prints message and hint, and exits with status 1. Where they name addresses, paths\n"
+        "or what a log says, the gateway's clients read other words, and its log has them all.\n"
     )
     table = "| code | HTTP status | class |\n|---|---|---|\n" + "\n".join(rows)
     return f"# Errors\n\n{NOTE}{intro}\n```text\n{tree}\n```\n\n{table}\n"

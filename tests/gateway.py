@@ -16,13 +16,19 @@ class Gateway:
     def __init__(self, home: Path, port: int) -> None:
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "perpend", "serve", "--port", str(port)],
-            env={**os.environ, "PERPEND_HOME": str(home)},
-            cwd=home,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self._log = home / "gateway.log"
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "perpend", "serve", "--port", str(port)],
+                env={**os.environ, "PERPEND_HOME": str(home)},
+                cwd=home,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
 
     def wait_ready(self) -> None:
         for _ in range(600):

@@ -185,6 +185,8 @@ class House:
             self.cancelled.set()
             raise
 
+    async def check(self, request: Request) -> None: ...
+
     async def count_input(self, request: Request) -> int:
         return 17
 

@@ -11,6 +11,7 @@
     │   ├── HeadTooLarge        431 head_too_large          a head beyond its bounds
     │   └── HeadTimeout         408 head_timeout            a head that didn't come in time
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
+    │   └── NoAccount           404 no_account              a client names a provider where this server has no key
     ├── Unauthenticated         401 authentication_error
     ├── CapReached              402 cap_reached             no room left under a dollar cap
     ├── Overloaded              429 rate_limit_error        carries retry_after
@@ -19,22 +20,35 @@
     │   ├── UpstreamTimeout     504 upstream_timeout        no connection, no first token, silence, or no end
     │   ├── UpstreamMalformed   502 upstream_malformed      not HTTP, not SSE, not JSON, not UTF-8
     │   ├── UpstreamOverloaded  503 upstream_overloaded     too busy; may carry retry_after
-    │   │   └── RateLimited     429 upstream_rate_limit     this account's limit; may carry retry_after
+    │   │   ├── RateLimited     429 upstream_rate_limit     this account's limit; may carry retry_after
+    │   │   └── EngineDied      503 engine_error            in the middle; carries retry_after
     │   ├── VerifierFailed      502 verifier_failed         one of the user's own broke, or said nothing readable
     │   ├── AccountRefused      502 upstream_auth           wrong key, no permission, no credit, no such model
     │   └── Rejected            400 upstream_rejected       it can't take this request, here or anywhere
     │       ├── ContextTooLong  400 context_length_exceeded names messages
     │       └── ContentFiltered 400 content_filter          names messages
-    ├── EngineError             503 engine_error            can't start or keep running
+    ├── EngineError             503 engine_error            can't start or keep running; may carry retry_after
     │   └── WeightsError        503 weights_error           pull, checksum, disk space
     ├── SandboxUnavailable      503 sandbox_unavailable     nothing here contains a program; says why
     └── StorageError            500 storage_error
         └── StoreUnavailable    503 store_unavailable       nothing is begun that couldn't be recorded; retry_after
 
-`message` says what happened, `hint` what to do about it, `field` which input is meant.
+`message` says what happened, `hint` what to do about it, `field` which input is meant. They are for who runs the
+program: where they name addresses, paths or what a log says, `outside` has what clients of the gateway are told.
 """
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple, Self
+
+
+class Told(NamedTuple):
+    """An error's words for a client."""
+
+    message: str
+    hint: str | None = None
+
+
+_LATER = "send it again later; whoever runs this server finds the reason in its log"
 
 UNREADABLE = (ValueError, RecursionError)
 """What reading raises that somebody else wrote: no JSON, or of another shape, not UTF-8, or nested too deep."""
@@ -45,12 +59,48 @@ class PerpendError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
+    outside: Told | None = None
+    """None: there is nothing in its words that a client mustn't read."""
 
-    def __init__(self, message: str, *, hint: str | None = None, field: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        field: str | None = None,
+        retry_after: float | None = None,
+        outside: Told | None = None,
+    ) -> None:
+        """`retry_after`: seconds after which the same may succeed."""
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.field = field
+        self.retry_after = retry_after
+        if outside is not None:
+            self.outside = outside
+
+    @property
+    def told(self) -> Told:
+        """What a client reads."""
+        return self.outside or Told(self.message, self.hint)
+
+    @property
+    def logged(self) -> str:
+        """All of it, for a log: no line of what others said begins as one of ours."""
+        return str(self).replace("\n", "\n  ")
+
+    def after(
+        self, tried: "Iterable[tuple[str, PerpendError]]", begin: str = "", between: str = "; "
+    ) -> Self:
+        """The same, saying what was tried before it came to this."""
+        tried = list(tried)
+        inside = dict.fromkeys(f"{name}: {error.message}" for name, error in tried)
+        outside = dict.fromkeys(f"{name}: {error.told.message}" for name, error in tried)
+        self.outside = Told(begin + between.join(outside), self.told.hint)
+        self.message = begin + between.join(inside)
+        self.args = (self.message,)
+        return self
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
@@ -110,6 +160,12 @@ class HeadTimeout(BadRequest):
 
 class ConfigError(PerpendError):
     code = "config_error"
+    outside = Told("this server isn't set up for that", "whoever runs it finds the reason in its log")
+
+
+class NoAccount(ConfigError):
+    status = 404
+    code = "no_account"
 
 
 class Unauthenticated(PerpendError):
@@ -125,10 +181,6 @@ class CapReached(PerpendError):
 class Overloaded(PerpendError):
     status = 429
     code = "rate_limit_error"
-
-    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after = retry_after
 
 
 class DeadlineTooShort(PerpendError):
@@ -150,14 +202,14 @@ class UpstreamError(PerpendError):
         *,
         hint: str | None = None,
         field: str | None = None,
-        upstream_status: int | None = None,
         retry_after: float | None = None,
+        outside: Told | None = None,
+        upstream_status: int | None = None,
         billed: bool = True,
     ) -> None:
         """`billed`: the call may have been paid for, so it can't be made again as if nothing had happened."""
-        super().__init__(message, hint=hint, field=field)
+        super().__init__(message, hint=hint, field=field, retry_after=retry_after, outside=outside)
         self.upstream_status = upstream_status
-        self.retry_after = retry_after
         self.billed = billed
         self.said = message
         """In the upstream's own words."""
@@ -188,6 +240,13 @@ class RateLimited(UpstreamOverloaded):
 
 class VerifierFailed(UpstreamError):
     code = "verifier_failed"
+    outside = Told("a verifier of this server failed", "whoever runs it finds the reason in its log")
+
+
+class EngineDied(UpstreamOverloaded):
+    """It is started again by itself, and nothing that it does is paid for."""
+
+    code = "engine_error"
 
 
 class AccountRefused(UpstreamError):
@@ -212,25 +271,27 @@ class ContentFiltered(Rejected):
 class EngineError(PerpendError):
     status = 503
     code = "engine_error"
+    outside = Told("the model's engine isn't running", _LATER)
 
 
 class WeightsError(EngineError):
     code = "weights_error"
+    outside = Told("the model's weights aren't here", _LATER)
 
 
 class SandboxUnavailable(PerpendError):
     status = 503
     code = "sandbox_unavailable"
+    outside = Told(
+        "this server has nothing that contains a program", "ask without a verifier that runs programs"
+    )
 
 
 class StorageError(PerpendError):
     code = "storage_error"
+    outside = Told("this server can't record what it does", _LATER)
 
 
 class StoreUnavailable(StorageError):
     status = 503
     code = "store_unavailable"
-
-    def __init__(self, message: str, *, retry_after: float, hint: str | None = None) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_after = retry_after

@@ -19,6 +19,7 @@ from perpend.errors import (
     ContextTooLong,
     RateLimited,
     Rejected,
+    Told,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -330,3 +331,63 @@ async def test_a_call_that_began_before_a_lesson_takes_nothing_back() -> None:
     await slow
     assert not fleet.backends[0].calls[0].refused
     assert fleet.all.places[0].learned.refused == {"think"}
+
+
+@pytest.mark.parametrize("said", ["wrong key", "no credit", "no such model"])
+async def test_a_refused_account_is_told_each_time_and_no_breakers_business(
+    said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refusal: Recording = [
+        AccountRefused(f"{said} at http://inside", billed=False, outside=Told("m0 refuses it"))
+    ]
+    fleet = Fleet([refusal] * 12 + [ANSWER])
+    assert fleet.all.problem is None
+    for _ in range(12):
+        with pytest.raises(AccountRefused, match=said):
+            await fleet.ask()
+        assert fleet.all.problem == "m0 refuses it"
+    assert fleet.all.places[0].breaker.state == "closed"
+    assert caplog.text.count(said) == 1
+    await fleet.ask()
+    assert fleet.all.problem is None
+
+
+async def test_a_refused_key_of_a_pool_is_asked_last_and_takes_nobody_down() -> None:
+    refusal: Recording = [AccountRefused("wrong key", billed=False)]
+    fleet = Fleet([refusal] * 9, [ANSWER] * 9, weights=(1e9, 1.0))
+    for _ in range(9):
+        await fleet.ask()
+    assert fleet.asked == [1, 9]
+    assert fleet.all.problem is None
+
+
+async def test_where_a_refused_place_is_the_only_one_left_its_cause_is_told() -> None:
+    refusal: Recording = [AccountRefused("wrong key", billed=False)]
+    fleet = Fleet([refusal] * 9, [refused()] * 30, retries=0)
+    for _ in range(8):
+        with pytest.raises(UpstreamError, match="wrong key"):
+            await fleet.ask()
+    assert fleet.all.places[1].breaker.state == "open"
+    assert fleet.all.problem is not None
+
+
+async def test_what_opens_a_breaker_is_a_problem_until_the_next_call_may_pass() -> None:
+    fleet = Fleet([refused()] * 5, retries=0)
+    for _ in range(5):
+        assert fleet.all.problem is None
+        with pytest.raises(UpstreamError):
+            await fleet.ask()
+    assert "left alone" in (fleet.all.problem or "")
+
+
+async def test_all_that_was_tried_is_told_in_both_ways() -> None:
+    def failed(inside: str) -> Recording:
+        return [UpstreamError(inside, billed=False, outside=Told("no answer", "later"))]
+
+    fleet = Fleet([failed("http://10.0.0.1")], [failed("http://10.0.0.2")], retries=0)
+    with pytest.raises(UpstreamError) as caught:
+        await fleet.ask()
+    assert "http://10.0.0.1" in str(caught.value)
+    assert "http://10.0.0.2" in str(caught.value)
+    assert "10.0" not in caught.value.told.message
+    assert caught.value.told.message.count("no answer") == 2

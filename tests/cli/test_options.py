@@ -6,6 +6,7 @@ import pytest
 from cyclopts import App
 
 from perpend.cli.main import app
+from perpend.cli.options import milliseconds
 from perpend.errors import BadRequest, NotFound
 from perpend.serving.dialects.own import ours
 
@@ -78,3 +79,9 @@ def test_ask_takes_the_fields_of_a_request_by_their_names() -> None:
 
 def all_names(command: App) -> set[str]:
     return set[str]().union(*options(command).values())
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-1s", "0", "9" * 400, "1e300s"])
+def test_a_deadline_without_sense_or_bound_is_none(text: str) -> None:
+    with pytest.raises(BadRequest):
+        milliseconds(text)

@@ -214,3 +214,50 @@ class TestDeployments:
         assert (place.provider, place.weight) == ("a", 2)
         assert config.providers["a"].key_variables == ("K1", "K2")
         assert not config.models["m"].embedded
+
+
+NUMBERS = [
+    "[storage]\nresponses_days = {}",
+    "[engine]\nstart_timeout_s = {}",
+    "[engine]\ncontext = {}",
+    "[serve]\nmax_body_bytes = {}",
+    "[providers.p]\nbase_url = 'http://a'\nread_timeout_s = {}",
+    "[verifiers.v]\nfunction = 'a:b'\ntimeout_s = {}",
+    "[models.m]\nprovider = 'openai'\n[models.m.price]\noutput = {}",
+    "[models.m]\nprovider = 'openai'\n[models.m.price]\ncached = {}",
+    "[models.m]\nprovider = 'openai'\n[[models.m.deployments]]\nprovider = 'openai'\nweight = {}",
+    "[models.m]\ngguf = 'a.gguf'\neffort_tokens = {{ low = {} }}",
+]
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf", "-1", "1e300", "1" + "0" * 40])
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_without_sense_or_bound_are_told_with_their_line(
+    text: str, value: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "perpend.toml"
+    file.write_text(text.format(value))
+    with pytest.raises(ConfigError, match=r"perpend\.toml:\d+: "):
+        load(file, {})
+    file.write_text(text.format(1))
+    load(file, {})
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "Infinity", "1e300"])
+def test_so_are_those_of_the_environment(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "perpend.toml"
+    file.write_text("[models.m]\nprovider = 'openai'\n[models.m.price]\noutput = 1")
+    for name in ("STORAGE__RESPONSES_DAYS", "ENGINE__START_TIMEOUT_S", "MODELS__M__PRICE__OUTPUT"):
+        with pytest.raises(ConfigError, match=name):
+            load(file, {f"PERPEND_{name}": value})
+
+
+def test_a_mark_before_the_first_letter_is_no_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "perpend.toml"
+    file.write_bytes(b"\xef\xbb\xbf[serve]\nport = 9000\n")
+    loaded = load(file, {})
+    assert loaded.config.serve.port == 9000
+    assert loaded.origins["serve", "port"].endswith("perpend.toml:2")
+    file.write_bytes(b"\xef\xbb\xbf[serve]\nport = no\n")
+    with pytest.raises(ConfigError, match=r"perpend\.toml:2: not valid TOML"):
+        load(file, {})

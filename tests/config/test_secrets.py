@@ -31,6 +31,8 @@ def test_from_a_file(tmp_path: Path) -> None:
         provider_key("p", provider)
     file.write_text("s3cret\n")
     assert provider_key("p", provider) == "s3cret"
+    file.write_bytes(b"\xef\xbb\xbfs3cret\r\n")
+    assert provider_key("p", provider) == "s3cret"
     file.write_text("\n")
     with pytest.raises(ConfigError, match="is empty"):
         provider_key("p", provider)

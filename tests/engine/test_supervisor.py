@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from perpend.config import EngineConfig
+from perpend.engine import supervisor
 from perpend.engine.supervisor import Engine
 from perpend.errors import EngineError
 
@@ -35,9 +37,7 @@ async def test_it_starts_dies_comes_back_and_stops(tiny_path: Path, tmp_path: Pa
     pid = engine.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(10):
-        while engine.restarts == 0:  # noqa: ASYNC110 -- the watcher is the engine's own business
-            await asyncio.sleep(0.01)
+    await until(lambda: engine.restarts)
     await engine.ready()
     assert engine.state == "ready"
     assert engine.pid not in (None, pid)
@@ -77,6 +77,41 @@ async def test_a_start_that_takes_too_long_is_a_failure(tiny_path: Path, tmp_pat
         await engine.ready()
     assert engine.state == "failed"
     assert engine.pid is None
+
+
+async def test_one_that_keeps_dying_rests_and_comes_back_by_itself(
+    tiny_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_TRIES", 2)
+    monkeypatch.setattr(supervisor, "_COOL_DOWN_S", 1.0)
+    engine = Engine("small", tiny_path, CONFIG, home=tmp_path, context=512)
+    assert engine.problem is None  # it would be started
+    for _ in range(2):
+        await engine.ready()
+        assert engine.pid is not None
+        os.kill(engine.pid, signal.SIGKILL)
+        await until(lambda: engine.problem)
+    assert engine.state == "failed"
+    with pytest.raises(EngineError, match="failed 2 times, and is started again in 1 s") as caught:
+        await engine.ready()
+    assert 0 < (caught.value.retry_after or 0) <= 1
+    assert "small" not in caught.value.told.message
+    await until(lambda: engine.state == "ready")
+    assert (engine.problem, engine.restarts) == (None, 2)
+    await engine.stop()
+
+
+async def test_one_that_was_stopped_has_no_problem(tiny_path: Path, tmp_path: Path) -> None:
+    engine = Engine("small", tiny_path, CONFIG, home=tmp_path, context=512)
+    await engine.ready()
+    await engine.stop()
+    assert (engine.problem, engine.state) == (None, "stopped")
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110 -- the watcher is the engine's own business
+            await asyncio.sleep(0.01)
 
 
 PARENT = """

@@ -47,3 +47,9 @@ def test_a_file_without_rows_or_none_at_all(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(BadRequest, match="holds no rows"):
         read_rows(tmp_path / "empty")
+
+
+def test_a_mark_before_the_first_row_is_no_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"problem": "p", "correct": true}\n')
+    assert [row.problem for row in read_rows(file)] == ["p"]

@@ -297,6 +297,22 @@ async def test_so_does_one_in_an_answer_that_goes_on_from_its_thought() -> None:
     assert (answer.text, answer.usage.thinking, answer.stop_reason) == ("word", 30, "thinking_tokens")
 
 
+@pytest.mark.parametrize(("begins", "told"), [(1, ("word", "stop")), (9, ("", "thinking_tokens"))])
+async def test_an_answer_that_begins_with_a_thought_is_begun_again(
+    begins: int, told: tuple[str, str]
+) -> None:
+    """What it cost is the answer's: the thought was as long as it may be."""
+    thought: list[list[CallEvent]] = [[ThinkingDelta("hm ", 30)], [CallEnded("length", Usage(10, 0, 30, 0))]]
+    again: list[list[CallEvent]] = [[ThinkingDelta("oh ", 1)], [ThinkingDelta("dear ", 1)]]
+    word: list[list[CallEvent]] = [[AnswerDelta("word", 2)], [CallEnded("stop", Usage(10, 0, 0, 2))]]
+    backend = ReplayBackend([thought, *[again] * begins, word], continues=True)
+    answer = await Spine(backend).ask(request(max_thinking_tokens=30))
+    assert (answer.text, answer.stop_reason) == told
+    assert answer.usage.thinking == 30
+    assert answer.usage.answer == (3 if begins == 1 else 4)
+    assert answer.thinking.startswith("hm oh ")
+
+
 def thinks_always(*thoughts: int, reply: int = 2) -> ReplayBackend:
     """A server that nothing keeps from thinking so much in each call, before it answers."""
 

@@ -1,7 +1,9 @@
 """A row that couldn't be written is known before anything is spent."""
 
 import asyncio
+import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +32,7 @@ def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 def refused(store: Store) -> StoreUnavailable:
     with pytest.raises(StoreUnavailable) as caught:
         store.writer.check()
-    assert (caught.value.status, caught.value.retry_after > 0) == (503, True)
+    assert (caught.value.status, caught.value.retry_after) == (503, 5.0)
     with pytest.raises(StorageError):
         store.check()
     return caught.value
@@ -75,6 +77,90 @@ async def test_a_write_that_failed_counts_until_one_succeeds(store: Store) -> No
     store.connection.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.writer.check()
     await store.writer.write(ledger_row())
+
+
+async def test_what_only_a_write_tells_is_known_before_the_first_row(store: Store) -> None:
+    """Nothing was written yet, and no figure of the disk says it."""
+    pages = store.connection.execute("PRAGMA page_count").fetchone()[0]
+    store.connection.execute(f"PRAGMA max_page_count = {pages}")
+    assert "can't be written" in refused(store).message
+
+
+async def test_a_row_that_was_written_is_proof_enough(store: Store) -> None:
+    tried: list[str] = []
+    store.connection.set_trace_callback(tried.append)
+    store.writer.check()
+    assert any("CREATE TABLE" in statement for statement in tried)
+    await store.writer.write(ledger_row())
+    tried.clear()
+    store.writer.check()
+    assert not tried
+
+
+async def test_who_keeps_it_locked_for_longer_than_a_row_waits(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for now[0] in (1000.0, 1002.0, 1004.0):
+        store.writer.check()
+    now[0] = 1005.0
+    with pytest.raises(StoreUnavailable) as caught:
+        store.writer.check()
+    assert "locked" in caught.value.message
+    for now[0] in (1011.0, 1012.0):  # nobody looked meanwhile: it may be another time
+        store.writer.check()
+    other.execute("ROLLBACK")
+    other.close()
+    now[0] = 1020.0
+    store.writer.check()
+
+
+@pytest.mark.parametrize("fault", [{"input": 10**30}, {"model": "\ud800"}, {"id": "twice"}])
+async def test_a_fault_of_one_row_is_neither_the_stores_nor_its_groups(
+    store: Store, fault: dict[str, Any]
+) -> None:
+    await store.writer.write(ledger_row(id="twice"))
+    rows = (ledger_row(), ledger_row(**fault), ledger_row())
+    writes = asyncio.gather(*map(store.writer.write, rows), return_exceptions=True)
+    first, second, third = await asyncio.wait_for(writes, 5)
+    assert (first, third) == (None, None)
+    assert isinstance(second, StorageError)
+    store.writer.check()
+
+
+async def test_a_sync_that_failed_counts_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writable, "_EVERY_S", 0.0)
+
+    def fsync(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Store.open(path, "power") as store:
+        monkeypatch.setattr(os, "fsync", fsync)
+        with pytest.raises(StorageError, match="No space left"):
+            await store.writer.write(ledger_row())
+        assert "synced" in refused(store).message
+        monkeypatch.undo()
+        monkeypatch.setattr(writable, "_EVERY_S", 0.0)
+        store.writer.check()
+
+
+def test_a_file_that_was_moved_away_is_not_made_again(store: Store, path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    with pytest.raises(StorageError), store.transaction():
+        pass
+    assert not path.exists()
+    path.with_suffix(".old").rename(path)
+
+
+def test_what_clients_are_told_names_no_path(store: Store, path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    error = refused(store)
+    path.with_suffix(".old").rename(path)
+    assert str(path) in str(error)
+    assert str(path.parent) not in f"{error.told}"
 
 
 def test_looks_are_far_between(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

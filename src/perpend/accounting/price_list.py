@@ -1,6 +1,7 @@
 """Which price a model has on a day: your own list (`prices.json` in PERPEND_HOME) first, then the packaged ones."""
 
 import tomllib
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -146,7 +147,7 @@ def own_rows(home: Path) -> tuple[PriceRow, ...]:
     if not path.exists():
         return ()
     try:
-        return msgspec.json.decode(path.read_bytes(), type=tuple[PriceRow, ...])
+        return msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=tuple[PriceRow, ...])
     except (OSError, ValueError) as error:
         hint = "remove it, and make it anew with `perpend models prices --update FILE`"
         raise ConfigError(f"{path} can't be read: {error}", hint=hint) from error

@@ -43,13 +43,16 @@ class Breaker:
         left = self._open_until - self._clock()
         return max(left, 1.0) if self._probing else max(left, 0.0)
 
+    @property
+    def passes(self) -> bool:
+        """Whether a call would be let through."""
+        return self._open_until is None or not (self._probing or self._clock() < self._open_until)
+
     def let_through(self) -> bool:
         """Whether a call may pass; while it is half open, the first that asks is the probe."""
-        if self._open_until is None:
-            return True
-        if self._probing or self._clock() < self._open_until:
+        if not self.passes:
             return False
-        self._probing = True
+        self._probing = self._open_until is not None
         return True
 
     def succeeded(self) -> None:

@@ -6,6 +6,7 @@ or is tried again only while nothing came of it and nothing was paid for: after 
 
 import asyncio
 import hashlib
+import logging
 import math
 import random
 from collections import deque
@@ -22,7 +23,15 @@ from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.refusals import malformed
 from perpend.backends.refused import refuses_system, told_output, told_room
 from perpend.backends.stopping import stopping
-from perpend.errors import BadRequest, ConfigError, RateLimited, UpstreamError, UpstreamOverloaded
+from perpend.errors import (
+    AccountRefused,
+    BadRequest,
+    ConfigError,
+    EngineDied,
+    RateLimited,
+    UpstreamError,
+    UpstreamOverloaded,
+)
 from perpend.types import Served
 
 _BACKOFF_S = 0.25
@@ -40,6 +49,8 @@ _SPARE = 8
 """Calls under way that a place may always have; beyond, it may have twice its share."""
 
 Sleep = Callable[[float], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
 
 
 class Learned(NamedTuple):
@@ -104,18 +115,38 @@ class Deployment:
         self.learned = Learned()
         self.failures: dict[str, int] = {}
         """By the error's code."""
+        self.refusal = ""
+        """In clients' words: why it refuses the account, until it answers."""
+
+    @property
+    def problem(self) -> str | None:
+        """What a call would meet now, as far as it is known, in clients' words."""
+        if self.refusal and self.rests_until > monotonic():
+            return self.refusal
+        return None if self.breaker.passes else _left_alone([self]).message
 
     def failed(self, error: UpstreamError) -> None:
         self.failures[error.code] = self.failures.get(error.code, 0) + 1
-        if not error.elsewhere:  # it answered; the request was at fault
-            self.breaker.succeeded()
+        if not error.elsewhere:  # the request was at fault
+            self.answered()
             return
-        now = monotonic()
-        self.rests_until = now + min(error.retry_after or _REST_S, _LONGEST_REST_S)
-        if isinstance(error, RateLimited):  # it works, and says when it will again
+        usual_s = _REST_S if error.later else _LONGEST_REST_S
+        self.rests_until = monotonic() + min(error.retry_after or usual_s, _LONGEST_REST_S)
+        if isinstance(error, AccountRefused):  # it works, and not for this account
+            if not self.refusal:
+                _log.error("%s: %s", self.name, error.logged)
+            self.breaker.succeeded()
+            self.refusal = error.told.message
+        elif isinstance(
+            error, RateLimited | EngineDied
+        ):  # it says when it works again; an engine's supervisor does
             self.breaker.abandoned()
         else:
             self.breaker.failed()
+
+    def answered(self) -> None:
+        self.breaker.succeeded()
+        self.refusal = ""
 
     def stumbled(self, error: Exception) -> UpstreamError:
         """Its wire couldn't read what it said."""
@@ -152,14 +183,14 @@ class _Attempt:
         place = self.place
         place.in_flight -= 1
         if error is None:
-            place.breaker.succeeded()
+            place.answered()
         elif isinstance(error, UpstreamError):
             error.billed = error.billed or self.begun
             place.failed(error)
         elif isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
             raise place.stumbled(error) from error
         elif self.begun:  # cut, or gone away
-            place.breaker.succeeded()
+            place.answered()
         else:
             place.breaker.abandoned()
 
@@ -184,8 +215,7 @@ class Deployments:
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         """As the place's own, after a `Served` that says which it is. Raises BadRequest for what its model rejects."""
         call = _taken(call)
-        tried: list[str] = []
-        failures: list[UpstreamError] = []
+        tried: list[tuple[str, UpstreamError]] = []
         waiting = deque(self._order(call))
         again: list[tuple[float, int, Deployment]] = []  # how long to wait at least, and in which order
         retry, retries = 0, max(place.retries for place in waiting)
@@ -194,7 +224,7 @@ class Deployments:
             while waiting:
                 place = waiting.popleft()
                 if place.breaker.let_through():
-                    place.retried += bool(failures)
+                    place.retried += bool(tried)
                     attempt = _Attempt(place, call, learned)
                     try:
                         with attempt:
@@ -203,8 +233,7 @@ class Deployments:
                                     yield batch if attempt.begun else attempt.begin(batch)
                         return
                     except UpstreamError as error:
-                        failures.append(error)
-                        tried.append(f"{place.name}: {error.message}")
+                        tried.append((place.name, error))
                         learned = None if attempt.begun else attempt.learned.lesson(error, attempt.asked)
                         if learned is not None and len(tried) < _MOST_LESSONS:
                             waiting.appendleft(place)
@@ -213,16 +242,22 @@ class Deployments:
                             break
                         least_s = error.retry_after or 0.0
                         if error.later and least_s <= _LONGEST_WAIT_S:
-                            again.append((least_s, len(failures), place))
+                            again.append((least_s, len(tried), place))
                 if not waiting and again and retry < retries:
                     soonest = min(again)
                     again.remove(soonest)
                     await self._sleep(soonest[0] + _backoff_s(retry))
                     retry += 1
                     waiting.append(soonest[2])
-            raise self._exhausted(failures, tried)
+            raise self._exhausted(tried)
         finally:
-            failures.clear()  # else they and this frame would hold each other until a collection
+            tried.clear()  # else they and this frame would hold each other until a collection
+
+    @property
+    def problem(self) -> str | None:
+        """What a call would meet now, where none of the places would answer it."""
+        problems = [place.problem for place in self.places]
+        return problems[0] if all(problems) else None
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self.places[0].backend.whole(body, call)
@@ -269,24 +304,27 @@ class Deployments:
 
         return sorted(self.places, key=key)
 
-    def _exhausted(self, failures: list[UpstreamError], tried: list[str]) -> UpstreamError:
+    def _exhausted(self, tried: list[tuple[str, UpstreamError]]) -> UpstreamError:
         """The last failure, saying what was tried."""
-        if not failures:
-            wait = min(place.breaker.wait_s for place in self.places)
-            names = ", ".join(place.name for place in self.places)
-            return UpstreamOverloaded(
-                f"{names}: failed too often just now, and is left alone for a moment",
-                hint="retry later; perpend doctor says whether it can be reached",
-                retry_after=max(wait, 1.0),
-                billed=False,
-            )
-        last = failures[-1]
+        if not tried:
+            return _left_alone(self.places)
+        last = tried[-1][1]
         if len(tried) > 1:
-            last.message = f"tried {len(tried)} times; " + "; ".join(dict.fromkeys(tried))
-            last.args = (last.message,)
+            last.after(tried, f"tried {len(tried)} times; ")
         if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
             last.retry_after = _REST_S
         return last
+
+
+def _left_alone(places: Sequence[Deployment]) -> UpstreamOverloaded:
+    wait = min(place.breaker.wait_s for place in places)
+    names = ", ".join(place.name for place in places)
+    return UpstreamOverloaded(
+        f"{names}: failed too often just now, and is left alone for a moment",
+        hint="retry later; perpend doctor says whether it can be reached",
+        retry_after=max(wait, 1.0),
+        billed=False,
+    )
 
 
 def _taken(call: Call) -> Call:

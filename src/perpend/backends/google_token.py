@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.http import Account, HTTPClient, Patience
-from perpend.errors import AccountRefused, ConfigError, Rejected, UpstreamError, UpstreamMalformed
+from perpend.errors import AccountRefused, ConfigError, Rejected, Told, UpstreamError, UpstreamMalformed
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -182,6 +182,7 @@ def _no_token(failure: UpstreamError) -> UpstreamError:
     return kind(
         f"no access token of Google Cloud: {failure.message}",
         hint=_HINT,
+        outside=Told(f"no access token of Google Cloud: {failure.told.message}", failure.told.hint),
         upstream_status=failure.upstream_status,
         retry_after=failure.retry_after,
         billed=False,

@@ -1,6 +1,8 @@
 """The client of upstreams: pooled connections, streamed bodies, failures as UpstreamError."""
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import suppress
@@ -16,7 +18,15 @@ from perpend.backends.lines import MOST_BODY
 from perpend.backends.refusals import malformed, refusal
 from perpend.backends.sse import SSEParser
 from perpend.backends.tunnel import tunnel
-from perpend.errors import ConfigError, UpstreamError, UpstreamMalformed, UpstreamTimeout
+from perpend.errors import (
+    AccountRefused,
+    ConfigError,
+    EngineDied,
+    Told,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+)
 
 _USER_AGENT = f"perpend/{version('perpend')}"
 _EXCERPT_BYTES = 4096
@@ -25,6 +35,8 @@ _LAST_S = 5.0
 """For which the client's end waits for what was still to be sent."""
 _IDLE_S = 30.0
 """A connection that idled longer may have been closed at the other end: it isn't used again."""
+NOTICED_S = 0.2
+"""In which the end of an engine that died is noticed: who asks after that waits for the next one."""
 
 
 class Patience(NamedTuple):
@@ -53,7 +65,7 @@ class Signer(Protocol):
 class Account:
     """What every request to one provider carries. Raises ConfigError for a header that isn't one."""
 
-    __slots__ = ("_secrets", "head", "patience", "proxy", "signer")
+    __slots__ = ("_secrets", "head", "key", "name", "own", "patience", "proxy", "signer")
 
     def __init__(
         self,
@@ -61,11 +73,19 @@ class Account:
         patience: Patience | None = None,
         proxy: str | None = None,
         signer: Signer | None = None,
+        *,
+        name: str = "the server",
+        key: str = "",
+        own: bool = False,
     ) -> None:
         """`proxy`: the address of an HTTP proxy; None: HTTPS_PROXY, where the address begins with https.
 
-        `signer`: asked for more headers before each request; None: these are all.
+        `signer`: asked for more headers before each request; None: these are all. `name`: what clients know the place
+        by. `key`: where its key is from. `own`: an engine of this house, where nothing is paid for.
         """
+        self.name = name
+        self.key = key
+        self.own = own
         self.head = b""
         self.patience = patience or Patience()
         self.proxy = proxy
@@ -187,9 +207,9 @@ class HTTPClient:
             if events := parser.close():
                 yield events
         except OSError as error:
-            raise _failure(url, error) from error
+            raise _failure(url, error, account) from error
         except ValueError as error:
-            raise malformed(url, error) from error
+            raise malformed(url, error, account.name) from error
         finally:
             self._release(place, connection)
 
@@ -273,7 +293,7 @@ class HTTPClient:
             if connection is not None:
                 connection.close()
             if isinstance(error, OSError):
-                raise _failure(url, error, billed=connection is not None) from error
+                raise _failure(url, error, account, billed=connection is not None) from error
             raise
         return place, connection
 
@@ -355,14 +375,34 @@ def _target(url: str) -> tuple[_Place, bytes]:
     return _Place(host, port, tls, proxy), head.encode()
 
 
-def _failure(url: str, error: OSError, *, billed: bool = True) -> UpstreamError:
+def _failure(url: str, error: OSError, account: Account, *, billed: bool = True) -> UpstreamError:
+    what, told = str(error) or type(error).__name__, f"{account.name}: {_outside(error)}"
+    kind, hint = UpstreamError, "is the server running and reachable?"
     if isinstance(error, TimeoutError):
+        kind = UpstreamTimeout
         hint = "see whether it is overloaded, or raise the provider's time-outs (…_timeout_s)"
-        return UpstreamTimeout(f"{url}: {error}", hint=hint, billed=billed)
-    what = str(error) or type(error).__name__
-    if isinstance(error, NotHTTP):
-        return UpstreamMalformed(f"{url}: {what}", hint="does base_url name an HTTP server?")
-    return UpstreamError(f"{url}: {what}", hint="is the server running and reachable?", billed=billed)
+    elif account.own:
+        kind, hint = EngineDied, "it is started again; see its log when that goes on"
+    elif isinstance(error, NotHTTP):
+        kind, hint = UpstreamMalformed, "does base_url name an HTTP server?"
+    return kind(
+        f"{url}: {what}",
+        hint=hint,
+        retry_after=NOTICED_S if account.own else None,
+        outside=Told(told, "send it again, or ask another model"),
+        billed=billed and not account.own,
+    )
+
+
+def _outside(error: OSError) -> str:
+    """What happened, without where: the system's words may hold addresses, ours don't."""
+    if isinstance(error, socket.gaierror):
+        return "its name isn't known"
+    if isinstance(error, ssl.SSLError):
+        return "no secure connection"
+    if error.errno is not None:
+        return os.strerror(error.errno)
+    return str(error) if isinstance(error, TimeoutError | NotHTTP) else "the connection broke off"
 
 
 async def _refused(url: str, connection: Connection, account: Account) -> UpstreamError:
@@ -371,4 +411,9 @@ async def _refused(url: str, connection: Connection, account: Account) -> Upstre
         while len(excerpt) < _EXCERPT_BYTES and (data := await connection.read()):
             excerpt += data
     said = account.conceal(excerpt)
-    return refusal(url, said, status=connection.status, headers=connection.headers)
+    refused = refusal(url, said, status=connection.status, headers=connection.headers, outside=account.name)
+    if isinstance(refused, AccountRefused) and account.key:
+        refused.hint = (
+            f"{account.name}: is {account.key} right? If so, see its credit, base_url and the model's name"
+        )
+    return refused

@@ -17,7 +17,7 @@ from perpend.backends.refusals import failure, malformed, refusal, told_in
 from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
 from perpend.backends.sse import SSEParser
-from perpend.errors import UNREADABLE, UpstreamError
+from perpend.errors import UNREADABLE, Told, UpstreamError
 from perpend.types import CallEnded, Carried, Carry
 
 E = TypeVar("E")
@@ -115,9 +115,8 @@ class Reading(ABC, Generic[E]):
         """Raises UpstreamError where a response stopped in the middle."""
         if (end := self.end()) is None:
             said = f": {said}" if (said := told_in(self._latest)) else ""
-            raise UpstreamError(
-                f"{where} ended the stream in the middle{said}", hint="the answer so far is kept"
-            )
+            what, hint = f"{where} ended the stream in the middle", "the answer so far is kept"
+            raise UpstreamError(f"{what}{said}", hint=hint, outside=Told(what, hint))
         if end.usage is not None:
             end.usage = self.speech.counted(end.usage)
         return end
@@ -214,7 +213,7 @@ async def relay(
             raise
     if rest := reading.rest():
         yield rest
-    yield [reading.ended(url)]
+    yield [reading.ended(upstream.provider.name)]
 
 
 async def _drain(reads: AsyncGenerator[Any, float | None]) -> None:

@@ -8,12 +8,13 @@ Sources (November 2026): openai 3.54, anthropic 2.12, google-genai 3.4, google.r
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
 
+from perpend.backends.addresses import web_address
 from perpend.backends.retry_after import retry_after, retry_delay
 from perpend.errors import (
     UNREADABLE,
@@ -22,6 +23,7 @@ from perpend.errors import (
     ContextTooLong,
     RateLimited,
     Rejected,
+    Told,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -32,6 +34,7 @@ _EXCERPT = 300
 _TOO_LONG = "prompt is too long"
 """What clients look for, whoever refuses it, before they shorten a conversation: see `errors.PromptTooLong`."""
 
+_NO_MODEL = ("model_not_found", "not_found_error", "not_found", "deploymentnotfound")
 _WORDS: dict[str, type[UpstreamError]] = {
     **dict.fromkeys(
         (
@@ -80,9 +83,7 @@ _WORDS: dict[str, type[UpstreamError]] = {
         ),
         AccountRefused,
     ),
-    **dict.fromkeys(
-        ("model_not_found", "not_found_error", "not_found", "deploymentnotfound"), AccountRefused
-    ),
+    **dict.fromkeys(_NO_MODEL, AccountRefused),
     **dict.fromkeys(
         ("rate_limit_exceeded", "rate_limit_error", "rate_limit_reached_error", "resource_exhausted"),
         RateLimited,
@@ -158,6 +159,20 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = (
 """What helps against a rejection, by what it's about; the first that fits."""
 
 
+_ACCOUNT = {
+    401: "it refuses this server's key",
+    402: "it has no credit left for this server",
+    403: "it doesn't let this server do that",
+}
+_INSIDE = re.compile(
+    r"(?P<url>[a-z]+://[^\s'\"`<>)\]]+)"
+    r"|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b"
+    r"|(?<![\w.:/])/(home|root|usr|opt|srv|var|tmp|etc|mnt|app|data|workspace|Users|private|models|proc|run)/[^\s'\"`,;)\]]+"
+    r"|\b[A-Za-z]:\\[^\s'\"`,;)\]]+",
+)
+"""Of a server's words, what is of its own machine: addresses of its network, paths."""
+
+
 class _Error(Struct):
     """An error object: fields of any shape, of any type."""
 
@@ -186,13 +201,22 @@ _LIST = msgspec.json.Decoder(list[_Body])
 
 
 def refusal(
-    where: str, body: bytes, *, status: int, headers: Mapping[bytes, bytes] | None = None
+    where: str,
+    body: bytes,
+    *,
+    status: int,
+    headers: Mapping[bytes, bytes] | None = None,
+    outside: str | None = None,
 ) -> UpstreamError:
-    """The error that a refused request means. `headers` are the response's, in lower case."""
+    """The error that a refused request means. `headers` are the response's, in lower case.
+
+    `outside`: what clients know the place by, where that isn't `where`.
+    """
     error = _error_in(body)
     said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
     wait = retry_after(headers or {})
-    refused = _error(error, said, status, f"{where} answered {status}: {said[:_EXCERPT]}")
+    name, answered = outside or where, f"answered {status}"
+    refused = _error(error, said, status, f"{where} {answered}", f"{name} {answered}")
     refused.retry_after = retry_delay(error.details) if wait is None else wait
     refused.billed = isinstance(refused, UpstreamTimeout)  # what was refused can't have been paid for
     return refused
@@ -203,7 +227,7 @@ def failure(where: str, error: Any) -> UpstreamError:
     told = _Error(message=error) if isinstance(error, str) else _converted(error)
     said = str(told.message or told.type or told.code or "unknown error")
     status = told.code if isinstance(told.code, int) else None
-    return _error(told, said, status, f"{where}: {said[:_EXCERPT]}")
+    return _error(told, said, status, where, where)
 
 
 def says(error: Any) -> bool:
@@ -212,16 +236,42 @@ def says(error: Any) -> bool:
     return any(map(says, inside)) if isinstance(error, dict | list) else bool(error)
 
 
-def _error(told: _Error, said: str, status: int | None, message: str) -> UpstreamError:
+def _error(told: _Error, said: str, status: int | None, where: str, outside: str) -> UpstreamError:
     kind = _kind(told, said, status)
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
-    if kind is ContextTooLong and _TOO_LONG not in message.lower():
-        message = f"{_TOO_LONG}: {message}"
+    excerpt = said[:_EXCERPT]
+    begin = f"{_TOO_LONG}: " if kind is ContextTooLong and _TOO_LONG not in excerpt.lower() else ""
     names = told.param if isinstance(told.param, str) else ""
     hint = _advice(said, names) if kind is Rejected else _HINTS.get(kind)
-    error = kind(message, hint=hint, field=field, upstream_status=status)
+    error = kind(f"{begin}{where}: {excerpt}", hint=hint, field=field, upstream_status=status)
+    error.outside = _outside(error, f"{begin}{outside}", excerpt, told)
     error.said, error.names = said, names
     return error
+
+
+def _outside(error: UpstreamError, begin: str, excerpt: str, told: _Error) -> Told:
+    """Clients read what is said of their request; of a fault of the server's, or of an account that isn't theirs, they
+    read that there is one.
+    """
+    status = error.upstream_status
+    if (
+        isinstance(error, AccountRefused)
+        and status != 404
+        and not any(word in _NO_MODEL for word in _words(told))
+    ):
+        said = f": {_ACCOUNT.get(status or 0, 'it refuses the account of this server')}"
+        return Told(f"{begin}{said}", "ask another model, or whoever runs this server")
+    if (status or 0) >= 500:
+        return Told(begin, error.hint or "send it again, or ask another model")
+    return Told(f"{begin}: {_INSIDE.sub(_hidden, excerpt)}", error.hint)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    """But for an address that everybody may know."""
+    try:
+        return found[0] if found["url"] and not web_address(found["url"]).is_private else "(hidden)"
+    except ValueError:
+        return "(hidden)"
 
 
 def _advice(said: str, names: str) -> str:
@@ -271,8 +321,8 @@ def _behind(error: _Error) -> _Error:
 
 
 def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
-    for word in (error.code, error.type, error.status):
-        if isinstance(word, str) and (kind := _WORDS.get(word.rpartition("#")[2].lower())) is not None:
+    for word in _words(error):
+        if (kind := _WORDS.get(word)) is not None:
             # "server error" may be all that a server has to say, and its status more.
             return _STATUS.get(status or 0, kind) if kind is UpstreamError else kind
     kind = UpstreamError if status is None else _STATUS.get(status, UpstreamError)
@@ -281,7 +331,15 @@ def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
     return ContextTooLong if kind is Rejected and status == 413 else kind
 
 
-def malformed(where: str, error: Exception) -> UpstreamMalformed:
+def _words(error: _Error) -> Iterator[str]:
+    for word in (error.code, error.type, error.status):
+        if isinstance(word, str):
+            yield word.rpartition("#")[2].lower()
+
+
+def malformed(where: str, error: Exception, outside: str | None = None) -> UpstreamMalformed:
     """An event that can't be read: damaged JSON, or what isn't UTF-8."""
     what = "it isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-    return UpstreamMalformed(f"{where} sent an event that can't be read: {what}", hint="see the server's log")
+    sent = f"sent an event that can't be read: {what}"
+    told = Told(f"{outside or where} {sent}", "send it again, or ask another model")
+    return UpstreamMalformed(f"{where} {sent}", hint="see the server's log", outside=told)

@@ -175,7 +175,7 @@ def _cap(served: ServedModel, budget: int | None) -> int:
 def _prompts(file: Path | None, family: str) -> list[str]:
     if file is not None:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise BadRequest(f"{file} can't be read: {error}", field="--prompts") from error
     elif family == _TINY:

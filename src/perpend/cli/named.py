@@ -25,7 +25,7 @@ def named(text: str, option: str) -> Any:
 def text_of(given: str) -> str:
     """What a file of this name holds, else the text itself. Raises NotFound for what can only be a file's name."""
     if (file := file_of(given)) is not None:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     if given.strip() and not re.search(r"\s", given) and Path(given).suffix:
         raise NotFound(f"{given}: no such file", hint="a text of several words is taken as it is")
     return given

@@ -89,7 +89,7 @@ def milliseconds(text: str | None) -> int | None:
     """What `--deadline` says, such as 5s, 500ms or 2m. Raises BadRequest."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text.strip())
+    match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)(ms|s|m|)", text.strip())
     duration = int(float(match[1]) * _UNITS_MS[match[2]]) if match else 0
     if duration < 1:
         raise BadRequest(f"--deadline {text!r} isn't a time", hint="such as 5s or 500ms", field="--deadline")

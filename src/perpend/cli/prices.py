@@ -1,6 +1,7 @@
 """`perpend models prices`: what tokens cost, how old that is, and LiteLLM's list into your own."""
 
 import datetime
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
@@ -96,7 +97,7 @@ def _update(home: Path, file: Path, today: datetime.date) -> None:
     from perpend.accounting.litellm import merged, rows_from
 
     try:
-        text = file.read_bytes()
+        text = file.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise BadRequest(f"{file} can't be read: {error.strerror}", field="update") from error
     own = own_rows(home)

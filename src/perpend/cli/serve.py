@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import logging
 import sys
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -84,7 +85,10 @@ async def _serve(config: Config, *, json: bool) -> None:
         seals = seals_of(listen.seal_keys_env, runtime.home)
         metrics = Metrics()
         metrics.watch_upstreams(runtime.models.places)
-        readiness = Readiness(runtime.store.check, f"{config.defaults.model} is being made ready")
+        default = config.defaults.model
+        readiness = Readiness(
+            runtime.store.check, f"{default} is being made ready", partial(runtime.models.problem, default)
+        )
         listener = server.bind(listen.host, listen.port)
         url = server.url_of(listen.host, listener.getsockname()[1])
         if json:
@@ -115,7 +119,7 @@ async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
             readiness.waiting_for = None
             _say(f"{name} is ready")
             return
-        readiness.waiting_for = problem.message
+        readiness.waiting_for = problem.told.message
         _say(f"{name} isn't ready: {problem}\n  trying again in {wait} s")
         await asyncio.sleep(wait)
 

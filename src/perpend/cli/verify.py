@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -219,7 +220,7 @@ def _rows(path: Path, *, labelled: bool) -> dict[int, _Row]:
     except OSError as error:
         raise BadRequest(f"{path}: {error.strerror}", field="--jsonl") from None
     rows: dict[int, _Row] = {}
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.removeprefix(BOM_UTF8).splitlines(), 1):
         if line.strip():
             try:
                 rows[number] = msgspec.json.decode(line, type=_Row)

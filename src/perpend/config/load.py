@@ -102,19 +102,19 @@ def home_dir(config: Config | None = None, environ: Mapping[str, str] = os.envir
 def _read(file: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     """Values, and the lines that they stand on."""
     try:
-        text = file.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at line (\d+)", str(error))
-        line = int(found[1]) if found else file.read_text(encoding="utf-8").count("\n") + 1
-        message = f"{_shown(file)}:{line}: not valid TOML: {error}"
-        raise ConfigError(message, hint="strings need quotes, tables are [name]") from None
+        text = file.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
     except UnicodeDecodeError:
         raise ConfigError(f"{_shown(file)}: not UTF-8 text", hint="save the file as UTF-8") from None
     except OSError as error:
         message = f"{_shown(file)}: {error.strerror}"
         raise ConfigError(message, hint="make the file readable, or name another in PERPEND_CONFIG") from None
-    return values, key_lines(text)
+    try:
+        return tomllib.loads(text), key_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at line (\d+)", str(error))
+        line = int(found[1]) if found else text.count("\n") + 1
+        message = f"{_shown(file)}:{line}: not valid TOML: {error}"
+        raise ConfigError(message, hint="strings need quotes, tables are [name]") from None
 
 
 def _leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -10,11 +10,16 @@ from msgspec.structs import replace
 
 from perpend.types import Effort, Visibility
 
-Positive = Annotated[int, Meta(ge=1)]
-NonNegative = Annotated[int, Meta(ge=0)]
+# Every number has an upper bound, too: TOML knows inf, and integers of any length.
+MOST = 10**12
+Positive = Annotated[int, Meta(ge=1, le=MOST)]
+NonNegative = Annotated[int, Meta(ge=0, le=MOST)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
+Weight = Annotated[float, Meta(gt=0, le=1e9)]
+Days = Annotated[float, Meta(gt=0, le=36_500)]
 Money = Decimal
+_DEAREST = 1_000_000
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "google"]
 """The header that carries a key. `sigv4` and `google`: where there is none, credentials of AWS or Google Cloud."""
 EMBEDDED = "embedded"
@@ -56,7 +61,10 @@ class PriceConfig(Section, frozen=True):
 
     def __post_init__(self) -> None:
         # Bounds on decimals aren't msgspec's to check.
-        if min(self.input, self.output, self.cached or 0) < 0:
+        prices = [price for price in (self.input, self.cached, self.output) if price is not None]
+        if not all(price.is_finite() and price <= _DEAREST for price in prices):
+            raise ValueError(f"a price is a number, and at most {_DEAREST}")
+        if min(prices) < 0:
             raise ValueError("a price can't be negative")
 
 
@@ -116,7 +124,7 @@ class DeploymentConfig(Section, frozen=True):
     """A name under `providers`."""
     name: str | None = None
     """The name that this provider knows it by; default: as the model's own."""
-    weight: Annotated[float, Meta(gt=0)] = 1.0
+    weight: Weight = 1.0
     """Its share of the conversations, against the other deployments' weights."""
 
 
@@ -220,7 +228,7 @@ class StorageConfig(Section, frozen=True):
     """SQLite file; default: `perpend.db` in PERPEND_HOME."""
     durability: Literal["process", "power"] = "process"
     """`process`: rows survive any crash of the process; `power`: of the machine too (an fsync per group)."""
-    responses_days: Annotated[float, Meta(gt=0)] = 30.0
+    responses_days: Days = 30.0
     """Days that `/v1/responses` keeps an answer, unless its request says `"store": false`."""
 
 

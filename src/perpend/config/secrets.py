@@ -27,6 +27,12 @@ def provider_keys(name: str, provider: ProviderConfig) -> tuple[str | None, ...]
     return (_file_key(name, provider),)
 
 
+def key_origins(provider: ProviderConfig) -> tuple[str, ...]:
+    """Where each of those is from, for people; "" where it needs none."""
+    named = provider.key_variables or (provider.api_key_file,)
+    return tuple("" if one is None else f"the key in {one}" for one in named)
+
+
 def _variable(name: str, variable: str) -> str:
     key = os.environ.get(variable)
     if not key:
@@ -40,7 +46,7 @@ def _variable(name: str, variable: str) -> str:
 def _file_key(name: str, provider: ProviderConfig) -> str | None:
     if provider.api_key_file is not None:
         try:
-            key = provider.api_key_file.read_text(encoding="utf-8").strip()
+            key = provider.api_key_file.read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"providers.{name}.api_key_file: {error}", hint="check the path") from error
         if not key:

@@ -30,6 +30,11 @@ class EnginePool:
         engine = self._engines.get(name)
         return 1 if engine is None else engine.slots
 
+    def problem(self, name: str) -> str | None:
+        """Why the model's engine answers nobody now, in clients' words; None: it does, or it is started for them."""
+        engine = self._engines.get(name)
+        return None if engine is None else engine.problem
+
     async def ready(self, name: str, path: Path, context: int) -> str:
         """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
         engine = self.get(name, path, context)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Literal
@@ -13,9 +15,11 @@ import msgspec
 from perpend.config.schema import EngineConfig
 from perpend.engine.child import CANT_START, Launch, Listening
 from perpend.engine.gguf import read_facts
+from perpend.engine.log import EngineLog
 from perpend.engine.machine import settings, this_machine
-from perpend.errors import EngineError
-from perpend.private import private_file, private_folder
+from perpend.errors import EngineError, Told
+
+_log = logging.getLogger(__name__)
 
 State = Literal["stopped", "starting", "ready", "failed"]
 
@@ -26,9 +30,19 @@ _HEALTHY_S = 60.0
 _TRIES = 5
 _COOL_DOWN_S = 30.0
 _POLL_S = 0.05
+_LAST_WORDS_S = 1.0
+"""For which what an engine said before it ended is waited for."""
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other sleep soon: spinning for long, they starve on a busy machine (decision 0005)."""
-_TAIL = 12
+
+
+class _Ended(Exception):
+    """It did while it started."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
 
 
 class Engine:
@@ -42,22 +56,34 @@ class Engine:
         """Calls that it takes at once, as far as it has told."""
         self._config = config
         self._context = context
-        self._log = home / "logs" / f"engine-{name.replace(os.sep, '_')}.log"
+        self._log = EngineLog(home / "logs" / f"engine-{name.replace(os.sep, '_')}.log")
+        self._saying: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._url: str | None = None
         self._starting: asyncio.Task[str] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._failures = 0
-        self._failed_at = 0.0
+        self._again_at = 0.0
+        """When it is started again, after it failed."""
         self._error: EngineError | None = None
 
     @property
     def state(self) -> State:
         if self._url is not None:
             return "ready"
-        if self._starting is not None and not self._starting.done():
+        if self._starting is not None and not self._starting.done() and not self._rests:
             return "starting"
         return "stopped" if self._error is None else "failed"
+
+    @property
+    def problem(self) -> str | None:
+        """Why nobody is answered now, in clients' words; None: they are, or it is started for them."""
+        return None if self._url is not None or self._error is None else self._error.told.message
+
+    @property
+    def _rests(self) -> bool:
+        """It failed too often: nobody waits until it is started again."""
+        return self._failures >= _TRIES and asyncio.get_running_loop().time() < self._again_at
 
     @property
     def pid(self) -> int | None:
@@ -70,10 +96,9 @@ class Engine:
         """
         if self._url is not None:
             return self._url
+        if self._error is not None and self._rests:
+            raise self._resting()
         if self._starting is None or self._starting.done():
-            cooling = asyncio.get_running_loop().time() - self._failed_at < _COOL_DOWN_S
-            if self._error is not None and self._failures >= _TRIES and cooling:
-                raise self._error
             self._starting = asyncio.create_task(self._start(0.0))
         return await asyncio.shield(self._starting)
 
@@ -112,6 +137,10 @@ class Engine:
             if isinstance(error, TimeoutError):
                 limit = f"{self._config.start_timeout_s:g} s"
                 error = self._failed(f"did not start within {limit}", "raise engine.start_timeout_s")
+            elif isinstance(error, OSError):
+                error = self._failed(f"could not start: {error}", "see the log")
+            elif isinstance(error, _Ended):
+                error = self._failed(error.what, error.hint)
             if isinstance(error, EngineError):
                 self._note(error)
             raise error from None
@@ -132,23 +161,22 @@ class Engine:
             binary=None if self._config.binary is None else str(self._config.binary),
         )
         self.slots = chosen.slots
-        private_folder(self._log.parent)
-        private_file(self._log)
-        with self._log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *[sys.executable, "-m", "perpend.engine.child", msgspec.json.encode(launch).decode()],
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-                env=_SHORT_SPIN | os.environ,
-            )
+        self._process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "perpend.engine.child", msgspec.json.encode(launch).decode()],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            env=_SHORT_SPIN | os.environ,
+        )
         assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._saying = asyncio.create_task(self._log.keep(self._process.stderr))
         line = await self._process.stdout.readline()
         if not line:
             status = await self._process.wait()
             hint = "are the weights whole? perpend models rm and pull them again"
-            raise self._failed("could not start", hint if status == CANT_START else "see the log")
+            raise _Ended("could not start", hint if status == CANT_START else "see the log")
         return msgspec.json.decode(line, type=Listening).url
 
     async def _healthy(self, url: str) -> None:
@@ -156,7 +184,7 @@ class Engine:
         async with aiohttp.ClientSession() as session:
             while True:
                 if self._process.returncode is not None:
-                    raise self._failed("ended while it started", "see the log")
+                    raise _Ended("ended while it started", "see the log")
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{url}/health") as response:
                         if response.status == 200:
@@ -168,45 +196,68 @@ class Engine:
         assert self._process is not None
         loop = asyncio.get_running_loop()
         born = loop.time()
-        await self._process.wait()
+        status = await self._process.wait()
         self._url = None
         if loop.time() - born >= _HEALTHY_S:
             self._failures = 0
-        self._note(self._failed("died", "it was restarted; see the log when that goes on"))
-        if self._failures < _TRIES:
-            self.restarts += 1
-            delay_s = min(_FIRST_DELAY_S * 2 ** (self._failures - 1), _LONGEST_DELAY_S)
-            self._starting = asyncio.create_task(self._start(delay_s))
-            self._starting.add_done_callback(_seen)
+        what, hint = f"died: {_ending(status)}", "it is started again"
+        self._note(self._failed(what, hint))
+        self._restart()
+        await self._heard()
+        _log.error("%s", self._failed(what, hint).logged)
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        self._starting = asyncio.create_task(self._start(self._again_at - asyncio.get_running_loop().time()))
+        self._starting.add_done_callback(self._restarted)
+
+    def _restarted(self, task: "asyncio.Task[str]") -> None:
+        if not task.cancelled() and isinstance(task.exception(), EngineError):
+            self._restart()
 
     def _note(self, error: EngineError) -> None:
         self._failures += 1
-        self._failed_at = asyncio.get_running_loop().time()
+        delay_s = min(_FIRST_DELAY_S * 2 ** (self._failures - 1), _LONGEST_DELAY_S)
+        if self._failures >= _TRIES:
+            delay_s = _COOL_DOWN_S
+        self._again_at = asyncio.get_running_loop().time() + delay_s
+        error.retry_after = delay_s
         self._error = error
 
     def _failed(self, what: str, hint: str) -> EngineError:
-        try:
-            lines = self._log.read_text(errors="replace").splitlines()[-_TAIL:]
-        except OSError:
-            lines = []
-        said = "".join(f"\n  | {line}" for line in lines)
-        return EngineError(f"the engine of {self.name!r} {what}{said}", hint=f"{hint} ({self._log})")
+        """With what it said last, which is for who runs it."""
+        said = "".join(f"\n  | {line}" for line in self._log.tail)
+        told = Told(f"the model's engine {what.partition(':')[0]}", "it is started again: retry later")
+        return EngineError(
+            f"the engine of {self.name!r} {what}{said}", hint=f"{hint} ({self._log.path})", outside=told
+        )
+
+    def _resting(self) -> EngineError:
+        """It failed again and again."""
+        left_s = self._again_at - asyncio.get_running_loop().time()
+        what = f"failed {self._failures} times, and is started again in {left_s:.0f} s"
+        error = self._failed(what, "its log says why")
+        error.retry_after = left_s
+        return error
+
+    async def _heard(self) -> None:
+        """What it said before it ended."""
+        if self._saying is not None:
+            await asyncio.wait([self._saying], timeout=_LAST_WORDS_S)
 
     async def _end_process(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(3):
+        if process is not None and process.returncode is None:
+            if process.stdin is not None:
+                process.stdin.close()
+            try:
+                async with asyncio.timeout(3):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
                 await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        await self._heard()
 
 
-def _seen(task: "asyncio.Task[str]") -> None:
-    """A failed restart is told by the next `ready()`."""
-    if not task.cancelled():
-        task.exception()
+def _ending(status: int) -> str:
+    return f"killed by {signal.Signals(-status).name}" if status < 0 else f"it ended with status {status}"

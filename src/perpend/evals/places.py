@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
@@ -116,12 +117,13 @@ def numbered(path: Path, key: str | None = None) -> list[tuple[int, Row]]:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:
         raise BadRequest(f"{path}: {error.strerror or error}", field="SUITE") from None
+    data = data.removeprefix(BOM_UTF8)
     kind = path.name.removesuffix(".gz").rpartition(".")[2]
     if kind == "parquet":
         return [*enumerate(_parquet(data), 1)]
     try:
         if kind == "csv":
-            return _csv(data.decode("utf-8-sig"))
+            return _csv(data.decode())
         if kind == "jsonl":
             return _lines(path, data)
         return [*enumerate(_rows(json.loads(data), key), 1)]

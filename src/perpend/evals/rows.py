@@ -1,6 +1,7 @@
 """Graded answers from anywhere, a line of JSON each, by problem."""
 
 import sys
+from codecs import BOM_UTF8
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ _HINT = (
 
 def _decoded(path: Path, data: bytes, field: str) -> Iterator[Row]:
     decoder = msgspec.json.Decoder(Row)
-    for number, line in enumerate(data.splitlines(), 1):
+    for number, line in enumerate(data.removeprefix(BOM_UTF8).splitlines(), 1):
         if line.strip():
             try:
                 yield decoder.decode(line)

@@ -10,7 +10,7 @@ from perpend.accounting.calibration import calibration_of, room_for
 from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
-from perpend.backends import Backend, Upstream, backends
+from perpend.backends import Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header, seller_of, signer_of
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
@@ -18,14 +18,14 @@ from perpend.backends.families import Family, family_named, family_of, output_li
 from perpend.backends.http import Account, HTTPClient, Patience, Signer
 from perpend.backends.providers import Provider, provider_in, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
-from perpend.config.secrets import provider_keys
+from perpend.config.secrets import key_origins, provider_keys
 from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
 from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
-from perpend.errors import BadRequest, ConfigError, NotFound, WeightsError
+from perpend.errors import BadRequest, ConfigError, NoAccount, NotFound, PerpendError, Told, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
 from perpend.solve.embed import Place
@@ -73,8 +73,22 @@ class Models:
         row = catalogue().get(name)
         return row is not None and (not row.rounded or row.pulled(self._home))
 
+    def problem(self, name: str) -> str | None:
+        """What a request for it would meet now, in clients' words; None: it would be answered, as far as is known."""
+        others = (other for other in self.resolve(name).fallbacks if other != name)
+        problem = self._problem(name)
+        return problem if problem is None or all(map(self._problem, others)) else None
+
+    def _problem(self, name: str) -> str | None:
+        try:
+            served = self.resolve(name)
+        except PerpendError as error:
+            return error.told.message
+        upstream = self._upstreams.get(served.name)  # what nobody asked for lately is forgotten
+        return self._engines.problem(served.name) or (upstream and upstream.problem)
+
     def resolve(self, name: str | None) -> ServedModel:
-        """Raises NotFound naming the nearest model."""
+        """Raises NotFound naming the nearest model, or the provider where nobody here has an account."""
         name = name or self._config.defaults.model
         served = self._served.get(name)
         if served is None:
@@ -174,9 +188,8 @@ class Models:
         fallbacks = row.fallbacks
         for fallback in fallbacks:
             self.configured(fallback)  # one that isn't there is told now, not when it is needed
-        if isinstance(backend, Deployments):
-            self._upstreams[name] = backend
-            fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
+        self._upstreams[name] = backend
+        fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
         prices = self._prices(name, row)
         calibration = calibration_of(self._home, name)
         ladder, kept = family.effort, family.budget in ("exact", "native_hard")
@@ -189,7 +202,7 @@ class Models:
             price=dearest(prices.values()),
             prices=prices,
             fallbacks=fallbacks,
-            told_output=lambda: backend.max_output if isinstance(backend, Deployments) else None,
+            told_output=lambda: backend.max_output,
             speed=Speed(),
             effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
@@ -245,7 +258,7 @@ class Models:
         seller = seller_of(provider, self._config.providers.get(provider))
         return self._list.price(upstream_name, seller) or UNKNOWN
 
-    def _embedded(self, name: str, context: int) -> Backend:
+    def _embedded(self, name: str, context: int) -> Deployments:
         path = self.path(name)
 
         async def url() -> str:
@@ -253,10 +266,13 @@ class Models:
                 raise WeightsError(f"the weights of {name!r} aren't here", hint=f"perpend models pull {name}")
             return await self._engines.ready(name, path, context)
 
-        account = Account({"content-type": "application/json"}, _ENGINES_PACE)
-        return backends.get(_ENGINES_WIRE)(
+        account = Account(
+            {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", own=True
+        )
+        wire = backends.get(_ENGINES_WIRE)(
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
         )
+        return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1)])
 
     def embedding_places(self, name: str) -> list[Place]:
         """Where a model of a provider makes embeddings. Raises NotFound and BadRequest."""
@@ -277,7 +293,15 @@ class Models:
 
     def _remote(self, name: str, row: ModelConfig) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""
-        return Deployments([one for place in row.places for one in self._deployments(name, place)])
+        try:
+            return Deployments([one for place in row.places for one in self._deployments(name, place)])
+        except ConfigError as error:
+            if name in self._config.models:
+                raise
+            told = Told(
+                f"this server has no account at {row.provider}", "GET /v1/models lists what it serves"
+            )
+            raise NoAccount(error.message, hint=error.hint, field="model", outside=told) from error
 
     def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
         """One for each of the provider's keys."""
@@ -307,12 +331,12 @@ class Models:
         async def url() -> str:
             return row.base_url
 
-        def account(key: str | None) -> Account:
+        def account(key: str | None, origin: str) -> Account:
             signer = None if key else self._signer(row)
-            return _account(row, provider, key, signer)
+            return _account(row, provider, signer, key, origin)
 
-        keys = provider_keys(place.provider, provider)
-        return [(Upstream(row, self._http, url, account(key)), provider) for key in keys]
+        keys = zip(provider_keys(place.provider, provider), key_origins(provider), strict=True)
+        return [(Upstream(row, self._http, url, account(*key)), provider) for key in keys]
 
     def _signer(self, row: Provider) -> Signer | None:
         """One for all models of a provider: they share its token."""
@@ -321,7 +345,9 @@ class Models:
         return self._signers[row.name]
 
 
-def _account(row: Provider, provider: ProviderConfig, key: str | None, signer: Signer | None) -> Account:
+def _account(
+    row: Provider, provider: ProviderConfig, signer: Signer | None, key: str | None, origin: str
+) -> Account:
     headers = {"content-type": "application/json", **provider.headers}
     if key:
         headers |= key_header(row.auth, key)
@@ -331,4 +357,4 @@ def _account(row: Provider, provider: ProviderConfig, key: str | None, signer: S
         between_s=provider.read_timeout_s,
         total_s=provider.total_timeout_s,
     )
-    return Account(headers, patience, provider.proxy, signer)
+    return Account(headers, patience, provider.proxy, signer, name=row.name, key=origin)

@@ -105,7 +105,9 @@ class Runtime:
         return await solve(request, self._services, sink, log=log, control=control, origin=origin)
 
     async def check(self, request: Request) -> None:
-        """What can be told to be wrong before a model is made ready. Raises BadRequest."""
+        """What can be told to be wrong before anything is begun. Raises BadRequest, NoAccount and StoreUnavailable."""
+        self.store.writer.check()
+        self.models.resolve(request.model)
         await check_verifiers(request, self.verifiers.get, self.models.resolve)
 
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:

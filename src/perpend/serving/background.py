@@ -99,7 +99,8 @@ class Background:
         self._running: dict[str, _Run] = {}
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
-        """Raises StorageError; it is then not under way."""
+        """Raises PerpendError; it is then not under way."""
+        await self._solver.check(parsed.request)
         queued = unfinished(parsed, "queued")
         await self._dialect.store(queued, parsed)
         run = self._running[parsed.id] = _Run(parsed, self._dialect)
@@ -152,6 +153,7 @@ class Background:
             if not run.cancelled:
                 await self._finish(run, failed(STOPPED, parsed))
         except PerpendError as error:
+            errors.report(error)
             metrics.failed(error.code)
             await self._finish(run, failed(error, parsed))
         except Exception as error:

@@ -27,6 +27,10 @@ from perpend.types import Answer, Request
 class Solver(Protocol):
     """What of the runtime answers requests."""
 
+    async def check(self, request: Request) -> None:
+        """Of one that is answered later: raises what would keep it from being begun."""
+        ...
+
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer: ...

@@ -1,4 +1,5 @@
 """What a connection may take before its request is known: bounds on heads, their time, and on connections that idle.
+And how its client's end is taken: that may be the end of what it sends, or nobody waits any more.
 
 uvicorn's protocol on httptools keeps headers without any bound, and half a head for ever.
 """
@@ -11,13 +12,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from perpend.errors import BadRequest, HeadTimeout, HeadTooLarge
-from perpend.serving import errors
+from perpend.serving import errors, waiting
 
 HEAD_BYTES = 65_536
 """Of a request's line and headers; also of what is kept of a body's framing, such as trailers."""
 HEADERS = 100
 HEAD_S = 10.0
 """From the first byte of a head to its last."""
+WITH_S = 0.2
+"""The end of what a client sends is taken for the end of its request where it comes so soon after it."""
 
 
 class Idle:
@@ -72,6 +75,9 @@ class Connection(HttpToolsProtocol):
         """Bytes that came since something was last told of: of a head, or of a body's framing."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: HeadTooLarge | HeadTimeout | None = None
+        self._asked_at = 0.0
+        """When the request that is answered was whole, and nothing kept from reading on."""
+        self._look_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- as uvicorn's
         super().connection_made(transport)
@@ -84,7 +90,23 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._idle.discard(self)
         self._unset_head_timer()
+        if self._look_timer is not None:
+            self._look_timer.cancel()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride] -- as asyncio's
+        """True: answers are still waited for."""
+        if not self._answering or self.cycle.more_body:
+            return False
+        client = self.transport.get_extra_info("socket")
+        waits = waiting.waits(client)
+        if waits is None:
+            waits = self.loop.time() - self._asked_at < WITH_S
+        if waits:
+            self.cycle.keep_alive = False
+            waiting.ask(client)
+            self._look_timer = self.loop.call_later(WITH_S, self._look)
+        return waits
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), HEAD_BYTES):
@@ -119,9 +141,11 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._untold = 0
+        self._asked_at = self.loop.time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._asked_at = self.loop.time()
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
             self._idle.add(self)
@@ -141,6 +165,13 @@ class Connection(HttpToolsProtocol):
     def _answering(self) -> bool:
         """The answer to an earlier request is being written."""
         return bool(self.cycle) and not self.cycle.response_complete
+
+    def _look(self) -> None:
+        """Whether who sends nothing more has gone by now."""
+        if waiting.waits(self.transport.get_extra_info("socket")) is False:
+            self.transport.abort()
+        else:
+            self._look_timer = self.loop.call_later(waiting.EVERY_S, self._look)
 
     def _late(self) -> None:
         self._head_timer = None

@@ -2,6 +2,8 @@
 
 import logging
 import math
+import re
+import time
 import traceback
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,9 +11,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.errors import Overloaded, PerpendError
+from perpend.errors import Overloaded, PerpendError, Rejected
 
 _log = logging.getLogger("perpend.serving")
+_AGAIN_S = 60.0
+_MOST_REPORTED = 512
+_NUMBER = re.compile(r"\d+")
+_reported: dict[str, float] = {}
+"""When it was last said, whatever the numbers in it."""
 
 _TYPES = {
     401: "authentication_error",
@@ -44,13 +51,13 @@ RetryAfter = Annotated[int, Meta(ge=1)]
 def body_of(error: PerpendError) -> ErrorBody:
     """The error's words; the same in an HTTP answer and in the middle of a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
-    return ErrorBody(ErrorDetail(error.message, kind, error.code, error.field, error.hint or UNSET))
+    message, hint = error.told
+    return ErrorBody(ErrorDetail(message, kind, error.code, error.field, hint or UNSET))
 
 
 def retry_after(error: PerpendError) -> RetryAfter | None:
     """Whole seconds that a client should wait, where the error knows."""
-    seconds: float | None = getattr(error, "retry_after", None)
-    return None if seconds is None else max(1, math.ceil(seconds))
+    return None if error.retry_after is None else max(1, math.ceil(error.retry_after))
 
 
 def encoded(error: PerpendError, body: Any = None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -67,6 +74,22 @@ def overloaded(limit: int) -> Overloaded:
         retry_after=1,
         hint="retry after a moment, or raise serve.max_concurrent",
     )
+
+
+def report(error: PerpendError) -> None:
+    """Who runs the server reads in full what clients aren't told; the same again once a minute has passed.
+
+    What is said of a request stays out: it may quote a prompt.
+    """
+    if error.outside is None or isinstance(error, Rejected):
+        return
+    same, now = _NUMBER.sub("", error.message), time.monotonic()
+    if now - _reported.get(same, -_AGAIN_S) < _AGAIN_S:
+        return
+    if len(_reported) >= _MOST_REPORTED:
+        _reported.clear()
+    _reported[same] = now
+    _log.error("%s: %s", error.code, error.logged)
 
 
 def unexpected(error: Exception) -> PerpendError:

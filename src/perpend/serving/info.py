@@ -69,19 +69,27 @@ class Status(Struct, frozen=True):
 
 
 class Readiness:
-    """Whether requests can be answered; `waiting_for` says in words what is still missing."""
+    """What the next request would meet; `waiting_for` says in words what is still missing at the start."""
 
-    def __init__(self, check_store: Callable[[], None], waiting_for: str | None = None) -> None:
-        """`check_store` raises PerpendError when no ledger row could be written."""
+    def __init__(
+        self,
+        check_store: Callable[[], None],
+        waiting_for: str | None = None,
+        model: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        """`check_store` raises PerpendError when no ledger row could be written; `model` says why the default model
+        answers nobody.
+        """
         self.waiting_for = waiting_for
         self._check_store = check_store
+        self._model = model
 
     def problem(self) -> str | None:
         try:
             self._check_store()
         except PerpendError as error:
-            return error.message
-        return self.waiting_for
+            return error.told.message
+        return self.waiting_for or self._model()
 
 
 class Info:

@@ -44,6 +44,7 @@ async def refuse(
     send: Send, error: PerpendError, request_id: str | None = None, failure: Failure = errors.body_of
 ) -> None:
     """The error as a whole HTTP answer."""
+    errors.report(error)
     status, headers, body = errors.encoded(error, failure(error))
     await respond(send, status, body, [JSON, request_id_header(request_id), *headers])
 
@@ -116,6 +117,7 @@ class Streamed(Whole):
         if not self._head_sent and error.code not in self._stream.tells:
             await super().fail(error)
         elif not self._stream.done:
+            errors.report(error)
             await self._write(self._stream.fail(error))
 
     async def keep_alive(self) -> bool:

@@ -126,6 +126,9 @@ class Sealing:
         answer = await self._solver.solve(self._opened(request), heard, key_id=key_id, source=source)
         return sealed.answer(answer)
 
+    async def check(self, request: Request) -> None:
+        await self._solver.check(request)
+
     async def count_input(self, request: Request) -> int:
         return await self._solver.count_input(self._opened(request))
 

@@ -139,9 +139,10 @@ class Draft:
                 thinking=used.thinking, budget=budget.thinking, answer=used.answer
             )
 
-    async def run(self, call: Call, *, cut_at: int | None = None) -> Ending:
+    async def run(self, call: Call, *, cut_at: int | None = None, thinking_left: int | None = None) -> Ending:
         """One call, whose text is appended. What it used is settled, however it ends.
 
+        Tokens of a thought beyond `thinking_left` are the answer's, whose budget pays for them.
         Raises CapReached before anything is spent, and UpstreamError with what came kept.
         """
         model = self.means.model
@@ -165,6 +166,8 @@ class Draft:
                 raise
             finally:
                 used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()
+                if thinking_left is not None and used.thinking > thinking_left:
+                    used = replace(used, thinking=thinking_left, answer=used.output - thinking_left)
                 if not stream.counted:  # an estimate is never more than what was reserved
                     used = replace(used, input=min(used.input, bound))
                 self._calls -= not billed

@@ -29,6 +29,7 @@ async def embed(
 ) -> Embedded:
     """The row is durable before this returns. Raises BadRequest, EngineError and UpstreamError: of the last place, if
     all fail."""
+    recorder.check()
     row = _Row(model, origin)
     try:
         place, made = await _made(asked, places)

@@ -14,6 +14,8 @@ from perpend.types import Message, StopReason
 _ENDED: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls", "content_filter"))
 """Ends that are the model's or its vendor's doing."""
 _AGAIN = 512
+_TRIES = 4
+"""Of an answer on raw completion that begins with another thought, which is cut."""
 _ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
 
 
@@ -118,20 +120,32 @@ def _again(thinking: int) -> int:
 
 async def answered(draft: Draft, base: Call, budget: TokenBudget) -> None:
     """The answer alone, from the thought so far: the thought is closed for it, or it is asked for."""
-    thinking, family = draft.said.thinking, base.family
-    if draft.means.model.backend.continues:
-        continuation = family.skip
-        if not draft.said.empty or budget.thinking:
-            # a prefix that begins an answer would leave no room for a tool call
-            may_call = base.form.tools and base.form.tool_choice != "none"
-            prefix = "\n\n" if may_call else family.answer_prefix
-            continuation = f"{family.open}{thinking.rstrip()}\n{family.close}{prefix}"
-        call = replace(base, phase="answering", continuation=continuation)
-    else:
+    if not draft.means.model.backend.continues:
+        thinking = draft.said.thinking
         so_far = (Message("assistant", thinking),) if thinking else ()
         messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
-        call = replace(base, phase="answering", effort="none", messages=messages)
-    await _answer(draft, call, budget)
+        await _answer(draft, replace(base, phase="answering", effort="none", messages=messages), budget)
+        return
+    before = draft.stop_reason
+    for _ in range(_TRIES):
+        draft.stop_reason, used = before, draft.usage.answer
+        call = replace(base, phase="answering", continuation=_closed(draft, base, budget))
+        ending = await _answer(draft, call, budget)
+        if draft.said.answering or ending != "budget":
+            break
+        lost = draft.usage.answer - used
+        budget = replace(budget, max_answer=budget.max_answer - lost, output=budget.output - lost)
+
+
+def _closed(draft: Draft, base: Call, budget: TokenBudget) -> str:
+    """What an answer goes on from: the thought so far, closed."""
+    family = base.family
+    if draft.said.empty and not budget.thinking:
+        return family.skip
+    # a prefix that begins an answer would leave no room for a tool call
+    may_call = base.form.tools and base.form.tool_choice != "none"
+    prefix = "\n\n" if may_call else family.answer_prefix
+    return f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{prefix}"
 
 
 async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Ending:
@@ -142,7 +156,8 @@ async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Endi
     return ending
 
 
-async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
+async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> Ending | None:
+    """None: no budget is left for one."""
     draft.let_go()
     model, left = draft.means.model, draft.means.scope.left
     again = 0 if model.stops else max(0, budget.thinking - draft.usage.thinking)
@@ -162,14 +177,16 @@ async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
         if draft.silent:
             field = "max_cost_usd" if dear else "max_completion_tokens"
             raise CapReached("no budget is left for an answer", hint=f"raise {field}", field=field)
-        return
+        return None
     call = replace(call, max_tokens=tokens + again, thinking_tokens=again)
     # one that was told not to think, and does, is cut as well
+    thinking_left = None
     if model.backend.continues:
-        cut_at = max(0, budget.thinking - draft.usage.thinking) if budget.thinking else None
+        thinking_left = max(0, budget.thinking - draft.usage.thinking)
+        cut_at = thinking_left if budget.thinking else None
     else:
         cut_at = again if not model.stops else _again(budget.thinking)
-    ending = await draft.run(call, cut_at=cut_at)
+    ending = await draft.run(call, cut_at=cut_at, thinking_left=thinking_left)
     if ending == "budget":
         draft.stop_reason = "thinking_tokens"
     elif ending == "interrupted":
@@ -181,3 +198,4 @@ async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> None:
         draft.stop_reason = "cost_cap" if tokens < room else "answer_tokens"
     elif draft.stop_reason == "stop" and ending in _ENDED:
         draft.stop_reason = ending
+    return ending

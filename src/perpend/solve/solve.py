@@ -104,6 +104,7 @@ async def solve(
     nothing to answer with; what was spent by then is in the ledger too.
     """
     services.recorder.check()
+    services.resolve(request.model)  # who isn't served is told before a document is read
     clock = Clock(request.limits.deadline_ms)
     request = await readable(request, services.read_pdf, clock.deadline)
     if request.shortens:

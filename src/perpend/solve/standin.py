@@ -11,15 +11,15 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
-from perpend.errors import ContextTooLong, EngineError, PerpendError, UpstreamError
+from perpend.backends.http import NOTICED_S
+from perpend.errors import CapReached, ContextTooLong, EngineError, PerpendError, UpstreamError
 from perpend.solve import phases
 from perpend.solve.draft import Draft
 from perpend.solve.model import ServedModel
 from perpend.types import Limits, Request
 
-_NOTICED_S = 0.2
-"""In which a dead engine's end is noticed: who asks after that waits for the next one."""
-
+Tried = list[tuple[str, PerpendError]]
+"""Models by name, and why each wrote nothing."""
 Resolve = Callable[[ServedModel, int, Limits], TokenBudget]
 """The budget of a model whose prompt has so many tokens at most, under these limits."""
 
@@ -35,7 +35,7 @@ class StandIns:
         self._served = served
         self._resolve = resolve
 
-    def turn(self, draft: Draft, tried: list[str]) -> TokenBudget | None:
+    def turn(self, draft: Draft, tried: Tried) -> TokenBudget | None:
         """Hand `draft` to the next one that the limits allow; its budget, or None where nobody is left.
 
         Who was passed over, and why, is noted in `tried`.
@@ -48,11 +48,11 @@ class StandIns:
                 model = self._served(name)
                 budget = self._budget(draft, model)
             except PerpendError as error:  # its window is too small for the prompt, or its price for the cap
-                tried.append(f"{name}: {error.message}")
+                tried.append((name, error))
                 continue
             if budget is not None:
                 return budget
-            tried.append(f"{name}: its price isn't known, and max_cost_usd has to hold")
+            tried.append((name, CapReached("its price isn't known, and max_cost_usd has to hold")))
         return None
 
     def _budget(self, draft: Draft, model: ServedModel) -> TokenBudget | None:
@@ -77,7 +77,7 @@ async def write(draft: Draft, base: Call, budget: TokenBudget, waits: int, stand
 
     Who died while it thought, and has nobody to stand in, is asked once more: to answer from the thought so far.
     """
-    tried: list[str] = []
+    tried: Tried = []
     while True:
         model = draft.means.model
         base = replace(base, model=model.upstream_name, family=model.family)
@@ -88,27 +88,22 @@ async def write(draft: Draft, base: Call, budget: TokenBudget, waits: int, stand
                 await phases.watched(draft, base, budget)
             return
         except (UpstreamError, EngineError) as error:
-            tried.append(f"{model.name}: {error.message}")
+            tried.append((model.name, error))
             if draft.said.answering or not _helped(error):
                 raise
             turned = stand_ins.turn(draft, tried)
             if turned is None:
                 if not draft.said.thinking or draft.stop_reason == "upstream_error":
-                    raise _telling(error, tried) from error.__cause__
+                    if len(tried) > 1:
+                        error.after(tried, between="; then ")
+                    raise
                 draft.stop_reason = "upstream_error"
                 break
             budget = turned
-    await asyncio.sleep(_NOTICED_S)
+    await asyncio.sleep(NOTICED_S)
     await phases.answered(draft, base, budget)
 
 
 def _helped(error: PerpendError) -> bool:
     """Somebody else may do better; one with a longer window may, where the prompt was too long."""
     return not isinstance(error, UpstreamError) or error.elsewhere or isinstance(error, ContextTooLong)
-
-
-def _telling(error: PerpendError, tried: list[str]) -> PerpendError:
-    if len(tried) > 1:
-        error.message = "; then ".join(tried)
-        error.args = (error.message,)
-    return error

@@ -42,6 +42,7 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
+        trouble = ""
         while not self._stopping.wait(_EVERY_S):
             if not self._written:
                 continue
@@ -49,9 +50,12 @@ class Checkpointer:
             try:
                 connection = connection or connect(self._path, busy_timeout_s=_PATIENCE_S)
                 checkpoint(connection)
+                trouble = ""
             except sqlite3.Error as error:
                 self._written = True
-                _log.warning("checkpoint of %s failed, will try again: %s", self._path, error)
+                if str(error) != trouble:  # once, and not each second of a full disk
+                    trouble = str(error)
+                    _log.warning("checkpoint of %s failed, will try again: %s", self._path, error)
         if connection is not None:
             connection.close()
 

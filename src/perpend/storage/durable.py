@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,8 +15,10 @@ Waiter = asyncio.Future[None]
 class Syncer:
     """fsyncs the write-ahead log; whoever comes while one is under way waits for the next, together."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, failed: Callable[[StorageError], None]) -> None:
+        """`failed` hears of a sync that did."""
         self._path = path
+        self._failed = failed
         self._file = os.open(f"{path}-wal", os.O_RDWR)
         _sync_folder(path.parent)  # a new file's name must survive too
         self._executor = ThreadPoolExecutor(1, "perpend-fsync")
@@ -58,16 +61,17 @@ class Syncer:
         if error is None:
             resolve(waiters)
         elif isinstance(error, OSError):
-            fail(waiters, self._problem(error))
+            failure = self._problem(error)
+            self._failed(failure)
+            fail(waiters, failure)
         else:
             fail(waiters, StorageError(f"the ledger could not be synced: {error}"))
         if self._waiting:
             self._start()
 
     def _problem(self, error: OSError) -> StorageError:
-        return StorageError(
-            f"the ledger could not be synced to disk: {error}", hint=f"check the disk of {self._path}"
-        )
+        what = f"the store could not be synced to disk: {error.strerror}"
+        return StorageError(what, hint=f"check the disk of {self._path}")
 
 
 def resolve(waiters: list[Waiter]) -> None:

@@ -14,7 +14,9 @@ _PRIMARY = 0xFF  # extended error codes keep the primary one in their low byte
 
 def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
     """A connection in autocommit mode to a file in WAL mode, which never checkpoints by itself."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout_s, check_same_thread=False)
+    connection = sqlite3.connect(
+        there(path), isolation_level=None, timeout=busy_timeout_s, check_same_thread=False, uri=True
+    )
     try:
         _enter_wal(connection)
         connection.execute("PRAGMA synchronous=NORMAL")
@@ -23,6 +25,11 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
         connection.close()
         raise
     return connection
+
+
+def there(path: Path) -> str:
+    """A file that is there already, for SQLite: it would make one in the place of a file that was moved away."""
+    return f"{path.absolute().as_uri()}?mode=rw"
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
@@ -38,14 +45,15 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def problem(what: str, error: sqlite3.Error | OSError, path: Path) -> StorageError:
+def problem(what: str, error: Exception, path: Path) -> StorageError:
     """The error that `what` failed with, and what to do about it."""
     hints = {
         sqlite3.SQLITE_BUSY: f"another process keeps {path} locked: end it, or set storage.path",
+        sqlite3.SQLITE_IOERR: f"see the disk of {path}: it is broken, gone, or at a quota",
         sqlite3.SQLITE_FULL: f"free some space on the disk of {path}",
         sqlite3.SQLITE_READONLY: f"make {path} and its folder writable, or set storage.path",
         sqlite3.SQLITE_CANTOPEN: f"make {path} and its folder writable, or set storage.path",
@@ -56,5 +64,5 @@ def problem(what: str, error: sqlite3.Error | OSError, path: Path) -> StorageErr
     return StorageError(f"{what}: {error}", hint=hints.get(code, "perpend doctor checks the store"))
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY

@@ -4,12 +4,12 @@ import sqlite3
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from perpend.private import private_file, private_folder
-from perpend.storage.sqlite import connect, is_busy, problem
+from perpend.storage.sqlite import connect, is_busy, problem, there
 from perpend.storage.tables import REVISION
 from perpend.storage.writer import Durability, Writer
 
@@ -99,9 +99,10 @@ class Store:
 
 
 def _engine(path: Path) -> "Engine":
-    from sqlalchemy import URL, NullPool, create_engine
+    from sqlalchemy import NullPool, create_engine
 
-    return create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool)
+    connect = partial(sqlite3.connect, there(path), uri=True)
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 
 def _revision(connection: sqlite3.Connection) -> str | None:

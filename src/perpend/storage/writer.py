@@ -28,6 +28,14 @@ _FIELDS = LedgerRow.__struct_fields__
 # Written out here so that opening a store doesn't load SQLAlchemy; a test compares it with the table's own.
 INSERT = f"INSERT INTO requests ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608 - names from our own struct
 _RETRY_S = 0.005
+_OF_THE_ROW = (
+    sqlite3.IntegrityError,
+    sqlite3.DataError,
+    sqlite3.InterfaceError,
+    OverflowError,
+    UnicodeEncodeError,
+)
+"""What a row is refused for that the next one needn't be."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +59,8 @@ class Writer:
         self._scheduled = False
         self._busy_since: float | None = None
         self._checkpointer = Checkpointer(path)
-        self._writable = Writable(path, connection)
-        self._syncer = Syncer(path) if durability == "power" else None
+        self._writable = Writable(path, connection, self._checkpointer.wrote, self._sync)
+        self._syncer = Syncer(path, self._writable.failed) if durability == "power" else None
 
     def check(self) -> None:
         """Raises StoreUnavailable where the next row couldn't be written."""
@@ -81,9 +89,11 @@ class Writer:
                 break
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() > deadline:
-                    raise problem("the store could not be written", error, self._path) from error
+                    raise self._problem(error) from error
+            except _OF_THE_ROW as error:
+                raise self._problem(error) from error
             await asyncio.sleep(_RETRY_S)
-        self._checkpointer.wrote()
+        self._wrote()
         if self._syncer is not None:
             waiter = asyncio.get_running_loop().create_future()
             self._syncer.resolve_when_synced([waiter])
@@ -95,8 +105,7 @@ class Writer:
         Blocks the event loop where the file is locked or, with `power`, for the fsync. Raises StorageError.
         """
         self._insert_patiently([ledger_params(row) for row in rows])
-        if self._syncer is not None:
-            self._syncer.sync_now()
+        self._sync()
 
     def close(self) -> None:
         """Write what waits, and fold the log into the database file. The connection is the caller's."""
@@ -121,7 +130,7 @@ class Writer:
             return  # closed meanwhile
         try:
             self._insert(rows)
-        except sqlite3.IntegrityError as error:
+        except _OF_THE_ROW as error:
             self._apart(rows, waiters, error)
         except sqlite3.Error as error:
             if not self._try_again(error, rows, waiters):
@@ -146,10 +155,8 @@ class Writer:
         asyncio.get_running_loop().call_later(_RETRY_S, self._flush)
         return True
 
-    def _apart(
-        self, rows: list[tuple[Param, ...]], waiters: list[Waiter], error: sqlite3.IntegrityError
-    ) -> None:
-        """A row that breaks a rule (an id used twice) fails alone, not the group that it came in."""
+    def _apart(self, rows: list[tuple[Param, ...]], waiters: list[Waiter], error: Exception) -> None:
+        """A row that breaks a rule (an id used twice, a number without bounds) fails alone, not its group."""
         if len(rows) == 1:
             fail(waiters, self._problem(error))
             return
@@ -175,13 +182,15 @@ class Writer:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        self._checkpointer.wrote()
+        self._wrote()
 
     def _insert_patiently(self, rows: list[tuple[Param, ...]]) -> None:
         deadline = time.monotonic() + self._busy_timeout_s
         while True:
             try:
                 return self._insert(rows)
+            except _OF_THE_ROW as error:
+                raise self._problem(error) from error
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() > deadline:
                     raise self._problem(error) from error
@@ -193,8 +202,17 @@ class Writer:
         else:
             self._syncer.resolve_when_synced(waiters)
 
-    def _problem(self, error: sqlite3.Error) -> StorageError:
-        failure = problem("the ledger could not be written", error, self._path)
-        if not isinstance(error, sqlite3.IntegrityError) and not is_busy(error):
+    def _sync(self) -> None:
+        if self._syncer is not None:
+            self._syncer.sync_now()
+
+    def _wrote(self) -> None:
+        self._writable.proven()
+        self._checkpointer.wrote()
+
+    def _problem(self, error: Exception) -> StorageError:
+        """What isn't the row's own fault, or another process's, will keep the next one from being written too."""
+        failure = problem("the store could not be written", error, self._path)
+        if not isinstance(error, _OF_THE_ROW) and not is_busy(error):
             self._writable.failed(failure)
         return failure

@@ -81,9 +81,8 @@ def failure(error: PerpendError) -> MessageError:
     usual = "invalid_request_error" if error.status < 500 else "api_error"
     kind = _TYPES.get(error.status, usual)
     details = ErrorDetails(error.code) if isinstance(error, ThreadNotFound) else UNSET
-    detail = MessageErrorDetail(
-        kind, error.message, error.code, error.field or UNSET, error.hint or UNSET, details
-    )
+    message, hint = error.told
+    detail = MessageErrorDetail(kind, message, error.code, error.field or UNSET, hint or UNSET, details)
     return MessageError(detail)
 
 

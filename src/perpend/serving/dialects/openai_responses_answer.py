@@ -77,9 +77,8 @@ def failed(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
 def failure_of(error: PerpendError) -> ResponseFailure:
     usual = "invalid_prompt" if error.status < 500 else "server_error"
     code = _FAILURES.get(error.code) or ("rate_limit_exceeded" if error.status == 429 else usual)
-    return ResponseFailure(
-        code=code, message=error.message, type=error.code, param=error.field, hint=error.hint
-    )
+    message, hint = error.told
+    return ResponseFailure(code=code, message=message, type=error.code, param=error.field, hint=hint)
 
 
 def _output(answer: Answer, parsed: ResponsesParsed) -> tuple[OutputItem, ...]:
