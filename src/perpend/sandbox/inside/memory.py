@@ -25,7 +25,7 @@ class Memory:
         self._proc = proc
         self._folder = folder
         self._looks = 0
-        self._kernels = 0
+        self._kernels_each = 0.0
         ours, theirs = socket.socketpair()
         with ours, theirs:  # a last message may go beyond its bound by half
             self._socket = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) * 3 // 2
@@ -34,18 +34,14 @@ class Memory:
         """Looks closer only where a rough sum, in which what is shared counts for each, is too much."""
         self._looks += 1
         if self._looks % _SELDOM == 0:
-            self._kernels = self._kept(stats, limit)
+            self._kernels_each = self._kernels(stats, limit) / len(stats) if stats else 0
         resident = sum(int(fields[21]) for fields in stats.values()) * _PAGE
         descriptors = sum(map(self._descriptors, stats)) * self._socket
-        if self._files() + self._kernels + resident + descriptors <= limit:
+        if self._files() + self._kernels_each * len(stats) + resident + descriptors <= limit:
             return False
+        left = limit - self._files() - self._kernels(stats, limit)
         # who forks or ends while we read changes what others share: two looks that agree
-        return all(self._held(stats, limit) > limit for _ in range(2))
-
-    def _held(self, stats: Stats, limit: int) -> int:
-        self._kernels = self._kept(stats, limit)
-        held = self._files() + self._kernels
-        return held if held > limit else held + sum(map(self._pages, stats))
+        return left < 0 or all(sum(map(self._pages, stats)) > left for _ in range(2))
 
     def _files(self) -> int:
         if self._folder is None:
@@ -62,7 +58,7 @@ class Memory:
         fields = _stat(self._proc, str(pid))
         return said.get("Pss", int(fields[21]) * _PAGE if fields else 0)
 
-    def _kept(self, pids: Iterable[int], limit: int) -> int:
+    def _kernels(self, pids: Iterable[int], limit: int) -> int:
         """The kernel's: tables of pages, records of mappings, pipes and sockets (each once, and full). Reading how many
         mappings there are takes as long as there are many: it stops where they're too much.
         """
