@@ -88,11 +88,15 @@ class TestRun:
     )
 
     @pytest.mark.parametrize("program", UNSPEAKABLE)
-    async def test_an_exception_that_cant_be_told_is_still_the_programs(self, rung: Rung, program: str) -> None:
+    async def test_an_exception_that_cant_be_told_is_still_the_programs(
+        self, rung: Rung, program: str
+    ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program)
         assert (outcome.exit_code, outcome.killed_by, outcome.stdout) == (1, None, "")
-        assert not {"inside", "_execute", "_status", "_show", "_finish"} & set(re.findall(r"\w+", outcome.stderr))
+        assert not {"inside", "_execute", "_status", "_show", "_finish"} & set(
+            re.findall(r"\w+", outcome.stderr)
+        )
 
     @pytest.mark.parametrize(
         ("program", "status"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.sandbox import Limits, Outcome, Sandbox
+from perpend.sandbox import LIMITED, Limits, Outcome, Sandbox
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers import code_inside
 from perpend.verifiers.code_text import Asserts, Example, program_in, read_tests
@@ -17,6 +17,7 @@ from perpend.verifiers.contract import Task, Verifier, verifiers
 _INSIDE = Path(code_inside.__file__).read_bytes()
 _SHOWN = 3
 _LONG = 300
+_UNTOLD: dict[str, Any] = {"count": 0, "passed": 0, "failed": 0, "slow": None}
 
 
 class Code(Verifier):
@@ -92,20 +93,24 @@ def _reported(outcome: Outcome) -> Verdict:
 
     The judge sees only that a solution answers no more: how it ended, the sandbox knows.
     """
-    lines = [msgspec.json.decode(line, type=dict[str, Any]) for line in _whole_lines(outcome.report)]
-    count = next((line["count"] for line in lines if "count" in line), 0)
-    passed = [line for line in lines if line.get("passed")]
-    wrong = [line.get("said", "") for line in lines if line.get("passed") is False]
-    stopped = [line["wrong"] for line in lines if "wrong" in line]
-    gone = next((line["gone"] for line in lines if "gone" in line), None)
-    if gone or not (stopped or any("done" in line for line in lines)):
-        where = gone or next((line["slow"] for line in reversed(lines) if "slow" in line), None)
-        how = _ended(outcome) or ("it answers no more" if gone else "the tests didn't come to their end")
+    head, *lines = [
+        msgspec.json.decode(line, type=dict[str, Any]) for line in _whole_lines(outcome.report)
+    ] or [_UNTOLD]
+    first = {name: text for line in reversed(lines) for name, text in line.items()}
+    wrong = [line["said"] for line in lines if "said" in line]
+    stopped = [first["wrong"]] if "wrong" in first else []
+    reached = outcome.killed_by in LIMITED
+    if "gone" in first or reached or not (stopped or "done" in first):
+        where = first.get("gone") or head["slow"]
+        how = _ended(outcome) or (
+            "it answers no more" if "gone" in first else "the tests didn't come to their end"
+        )
         stopped.insert(0, f"{where}: {how}" if where else how)
-    total = max(count, len(passed) + len(wrong) + len(stopped))
-    if total == 0 or (not passed and not wrong and not stopped):
+    total = max(head["count"], head["passed"] + head["failed"] + len(stopped))
+    if total == 0 or not (head["passed"] or head["failed"] or stopped):
         return Verdict(0.0, False, "no test was run")
-    return _verdict([*stopped, *wrong], total, len(passed))
+    untold = [""] * (head["failed"] - len(wrong))
+    return _verdict([*stopped, *wrong, *untold], total, head["passed"])
 
 
 def _whole_lines(report: bytes) -> list[bytes]:
