@@ -81,8 +81,11 @@ class Memory:
             return 0
 
     def _buffers(self, pid: int) -> set[str]:
+        names = _names(self._proc, f"{pid}/fd")
+        if not names:  # who isn't root may not look
+            return {f"socket of {pid}: {number}" for number in range(self._descriptors(pid))}
         found: set[str] = set()
-        for name in _names(self._proc, f"{pid}/fd"):
+        for name in names:
             with suppress(OSError):
                 found.add(os.readlink(f"{pid}/fd/{name}", dir_fd=self._proc))
         return {name for name in found if name.startswith(("socket:", "pipe:"))}
