@@ -4,6 +4,7 @@ What can't be counted from outside is refused: `seccomp.UNCOUNTED`.
 """
 
 import os
+import re
 import resource
 import socket
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ _PAGE = resource.getpagesize()
 _PIPE = 16 * _PAGE
 _MAPPING = 512
 """What the kernel's record of a mapping takes at most."""
+_BESIDE = re.compile(r"^Vm(?:PTE|Swap):\s+(\d+) kB$", re.MULTILINE)
 _SELDOM = 8
 
 Stats = dict[int, list[str]]
@@ -25,7 +27,7 @@ class Memory:
         self._proc = proc
         self._folder = folder
         self._looks = 0
-        self._kernels_each = 0.0
+        self._beside_each = 0.0
         ours, theirs = socket.socketpair()
         with ours, theirs:  # a last message may go beyond its bound by half
             self._socket = ours.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) * 3 // 2
@@ -34,12 +36,12 @@ class Memory:
         """Looks closer only where a rough sum, in which what is shared counts for each, is too much."""
         self._looks += 1
         if self._looks % _SELDOM == 0:
-            self._kernels_each = self._kernels(stats, limit) / len(stats) if stats else 0
+            self._beside_each = self._beside(stats, limit) / len(stats) if stats else 0
         resident = sum(int(fields[21]) for fields in stats.values()) * _PAGE
         descriptors = sum(map(self._descriptors, stats)) * self._socket
-        if self._files() + self._kernels_each * len(stats) + resident + descriptors <= limit:
+        if self._files() + self._beside_each * len(stats) + resident + descriptors <= limit:
             return False
-        left = limit - self._files() - self._kernels(stats, limit)
+        left = limit - self._files() - self._beside(stats, limit)
         # who forks or ends while we read changes what others share: two looks that agree
         return left < 0 or all(sum(map(self._pages, stats)) > left for _ in range(2))
 
@@ -54,21 +56,22 @@ class Memory:
         lines = _text(self._proc, f"{pid}/smaps_rollup").splitlines()[1:]
         said = {kind: int(size.split()[0]) << 10 for kind, _, size in (line.partition(":") for line in lines)}
         if "Pss_Anon" in said:
-            return said["Pss_Anon"] + said["Pss_File"] + said["SwapPss"]
+            return said["Pss_Anon"] + said["Pss_File"]
         fields = _stat(self._proc, str(pid))
         return said.get("Pss", int(fields[21]) * _PAGE if fields else 0)
 
-    def _kernels(self, pids: Iterable[int], limit: int) -> int:
-        """The kernel's: tables of pages, records of mappings, pipes and sockets (each once, and full). Reading how many
-        mappings there are takes as long as there are many: it stops where they're too much.
+    def _beside(self, pids: Iterable[int], limit: int) -> int:
+        """Beside pages: swap, tables of pages, records of mappings, pipes and sockets (each once, and full).
+
+        Reading how many mappings there are takes as long as there are many: it stops where they're too much.
         """
         buffers: set[str] = set()
         total = 0
         for pid in pids:
             if total > limit:
                 break
-            tables = _text(self._proc, f"{pid}/status").partition("VmPTE:")[2].partition("kB")[0]
-            total += int(tables or 0) << 10
+            status = _text(self._proc, f"{pid}/status")
+            total += sum(int(size) << 10 for size in _BESIDE.findall(status))
             total += _text(self._proc, f"{pid}/maps").count("\n") * _MAPPING
             buffers |= self._buffers(pid)
         return total + sum(self._socket if name.startswith("socket") else _PIPE for name in buffers)
@@ -87,8 +90,10 @@ class Memory:
         found: set[str] = set()
         for name in names:
             with suppress(OSError):
-                found.add(os.readlink(f"{pid}/fd/{name}", dir_fd=self._proc))
-        return {name for name in found if name.startswith(("socket:", "pipe:"))}
+                link = os.readlink(f"{pid}/fd/{name}", dir_fd=self._proc)
+                # all epolls have one name; what one may watch takes about as much as a socket's buffer
+                found.add(f"socket of {pid}: {name}" if link.endswith("[eventpoll]") else link)
+        return {name for name in found if name.startswith(("socket", "pipe:"))}
 
 
 def stats_of(proc: int, pids: Iterable[int]) -> Stats:
