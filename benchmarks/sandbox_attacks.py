@@ -54,7 +54,7 @@ def in_each_of(count, hold):
     except OSError:
         pass
     kept = hold()
-    time.sleep(1)
+    time.sleep(0.4)
 
 def filled(make, write):
     kept = []
@@ -86,7 +86,7 @@ ATTACKS = {
         "in_each_of(3, lambda: advised_away(SHARED | ANONYMOUS))",
     "pages of /dev/zero": "advised_away(SHARED, os.open('/dev/zero', os.O_RDWR))",
     "huge pages, of which one part in 512 is kept": """
-for _ in range(1000):
+for _ in range(500):
     start = mapped(4 * MB, PRIVATE | ANONYMOUS)
     huge = (start + 2 * MB - 1) & -(2 * MB)
     libc.madvise(address(huge), ctypes.c_size_t(2 * MB), 14)

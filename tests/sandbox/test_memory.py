@@ -6,19 +6,22 @@ from sandbox.rungs import NAMES, rung_named
 
 from perpend.sandbox import Limits, Sandbox
 
-MARGIN = 192 << 20
-"""What is had until it's counted, and what the sandbox itself takes. Unbounded, these hold 250 MiB to 3 GiB."""
+MARGIN = 384 << 20
+"""What is had until it's counted on a busy machine, and what the sandbox itself takes. What was worst held 1 to 3 GiB."""
+REFUSED = ("shared pages", "pages of /dev/zero", "huge pages")
+"""Beginnings of those that end by themselves, with nothing; the others are counted."""
 
 
 @pytest.mark.parametrize("rung", NAMES)
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "nothing"])
 async def test_an_attack_holds_little_more_than_the_limit(name: str, rung: str) -> None:
     found = rung_named(rung)
     try:
         outcome, held = await attack(found, ATTACKS[name])
     except OSError as error:
         pytest.skip(f"what is held can't be measured here: {error}")
-    assert outcome.killed_by in (None, "memory"), outcome
+    if rung == "bubblewrap":  # the other has neither processes nor files for most of them
+        assert outcome.killed_by == (None if name.startswith(REFUSED) else "memory"), outcome
     assert held < LIMITS.memory_bytes + MARGIN
 
 
