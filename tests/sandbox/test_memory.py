@@ -7,7 +7,7 @@ from sandbox.rungs import NAMES, rung_named
 from perpend.sandbox import Limits, Sandbox
 
 MARGIN = 384 << 20
-"""What is had until it's counted on a busy machine, and what the sandbox itself takes. What was worst held 1 to 3 GiB."""
+"""What is had until it's counted, and what the sandbox itself takes. The worst of these held 1 to 3 GiB."""
 REFUSED = ("shared pages", "pages of /dev/zero", "huge pages")
 """Beginnings of those that end by themselves, with nothing; the others are counted."""
 

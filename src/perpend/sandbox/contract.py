@@ -35,8 +35,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     timed_out: bool
     """It ran into `wall_s` or `cpu_s`."""
     killed_by: str | None = None
-    """One of LIMITED: the limit that it reached; `judge`: none, and it was
-    still there when its judge ended; else the signal that ended it, such as `SIGSEGV`."""
+    """One of LIMITED: the limit that it reached; `judge`: none, and it was still there when its judge ended; else the
+    signal that ended it, such as `SIGSEGV`."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     report: bytes = b""
