@@ -164,6 +164,28 @@ class TestAsserts:
             "0 of 3 tests passed\nassert square(2) == 4: square(2) raised Exception: one that can't be told\n"
         )
 
+    async def test_half_of_a_surrogate_pair_is_told(self, code: Code) -> None:
+        found = await verdict(code, "assert square(2) == 4", "def square(n): raise ValueError('\\ud800')")
+        assert "square(2) raised ValueError: \\ud800" in found.feedback
+
+    @pytest.mark.parametrize(
+        "writes",
+        [
+            "os.pwrite(4, b'nonsense\\n', 0)",
+            "os.pwrite(4, b'[]\\n' * 9, 0)",
+            "os.pwrite(4, b'{\"count\": \"x\"}\\n' + b' ' * 4000, 0)",
+            "os.pwrite(4, b'{\"passed\": -5, \"failed\": 1e99}\\n' + b' ' * 4000, 0)",
+            "os.pwrite(4, b'[' * 90_000 + b'\\n', 0)",
+            "os.pwrite(4, bytes(4096), 0)",
+            "os.ftruncate(4, 0)",
+        ],
+    )
+    async def test_tests_that_write_over_their_report_pass_nothing(self, code: Code, writes: str) -> None:
+        found = await verdict(
+            code, f"import os\nassert square(2) == 4\n{writes}\nos._exit(0)", "def square(n): return 4"
+        )
+        assert (found.passed, found.score <= 0.5) == (False, True)
+
     async def test_an_answer_that_cant_be_sent_is_told(self, code: Code) -> None:
         found = await verdict(code, "assert square(2) == 4", "x = []\nx.append(x)\ndef square(n): return x")
         assert "square(2) raised RecursionError" in found.feedback

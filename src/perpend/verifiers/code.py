@@ -4,9 +4,10 @@ import asyncio
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, Struct
 
 from perpend.sandbox import LIMITED, Limits, Outcome, Sandbox
 from perpend.types import PASSED, Candidate, Verdict
@@ -17,7 +18,16 @@ from perpend.verifiers.contract import Task, Verifier, verifiers
 _INSIDE = Path(code_inside.__file__).read_bytes()
 _SHOWN = 3
 _LONG = 300
-_UNTOLD: dict[str, Any] = {"count": 0, "passed": 0, "failed": 0, "slow": None}
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class _Tested(Struct, frozen=True):
+    """The first line of a judge's report."""
+
+    count: _Count = 0
+    passed: _Count = 0
+    failed: _Count = 0
+    slow: str | None = None
 
 
 class Code(Verifier):
@@ -93,36 +103,38 @@ def _reported(outcome: Outcome) -> Verdict:
 
     The judge sees only that a solution answers no more: how it ended, the sandbox knows.
     """
-    head, *lines = [
-        msgspec.json.decode(line, type=dict[str, Any]) for line in _whole_lines(outcome.report)
-    ] or [_UNTOLD]
+    tested, lines = _read(outcome.report)
     first = {name: text for line in reversed(lines) for name, text in line.items()}
     wrong = [line["said"] for line in lines if "said" in line]
     stopped = [first["wrong"]] if "wrong" in first else []
-    reached = outcome.killed_by in LIMITED
-    if "gone" in first or reached or not (stopped or "done" in first):
-        where = first.get("gone") or head["slow"]
-        how = _ended(outcome) or (
-            "it answers no more" if "gone" in first else "the tests didn't come to their end"
-        )
+    if "gone" in first or outcome.killed_by in LIMITED or not (stopped or "done" in first):
+        where = first.get("gone") or tested.slow
+        unknown = "it answers no more" if "gone" in first else "the tests didn't come to their end"
+        how = _ended(outcome) or unknown
         stopped.insert(0, f"{where}: {how}" if where else how)
-    total = max(head["count"], head["passed"] + head["failed"] + len(stopped))
-    if total == 0 or not (head["passed"] or head["failed"] or stopped):
+    total = max(tested.count, tested.passed + tested.failed + len(stopped))
+    if total == 0 or not (tested.passed or tested.failed or stopped):
         return Verdict(0.0, False, "no test was run")
-    untold = [""] * (head["failed"] - len(wrong))
-    return _verdict([*stopped, *wrong, *untold], total, head["passed"])
+    return _verdict([*stopped, *wrong], total, tested.passed, tested.failed - len(wrong))
 
 
-def _whole_lines(report: bytes) -> list[bytes]:
-    return report[: report.rfind(b"\n") + 1].splitlines()
+def _read(report: bytes) -> tuple[_Tested, list[dict[str, str]]]:
+    """Tests may write there too: what can't be read says nothing."""
+    head, *lines = report[: report.rfind(b"\n") + 1].splitlines() or [b"{}"]
+    try:
+        return msgspec.json.decode(head, type=_Tested), [
+            msgspec.json.decode(line, type=dict[str, str]) for line in lines
+        ]
+    except (ValueError, RecursionError):
+        return _Tested(), []
 
 
-def _verdict(wrong: list[str], total: int, passed: int | None = None) -> Verdict:
+def _verdict(wrong: list[str], total: int, passed: int | None = None, untold: int = 0) -> Verdict:
     passed = total - len(wrong) if passed is None else passed
     if not wrong:
         return PASSED
-    more = f"\nand {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    told = "\n".join(wrong[:_SHOWN]) + more
+    more = max(len(wrong) - _SHOWN, 0) + untold
+    told = "\n".join(wrong[:_SHOWN]) + (f"\nand {more} more" if more else "")
     return Verdict(min(passed, total - 1) / total, False, f"{passed} of {total} tests passed\n{told}")
 
 

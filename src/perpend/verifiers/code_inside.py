@@ -45,6 +45,11 @@ def short(value: object) -> str:
         return f"some {type(value).__name__}"
 
 
+def plain(text: str) -> str:
+    """Half of a surrogate pair is no text for whoever reads it."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 class Unlike:
     """A value that can't be sent: it may be true or false, and that is all that can be asked of it."""
 
@@ -187,11 +192,11 @@ class Report:
             self.say(said=said)
 
     def slow(self, call: str | None) -> None:
-        self._counts["slow"] = call and call[:300]
+        self._counts["slow"] = call and plain(call[:300])
         self._count()
 
     def say(self, **fields: str) -> None:
-        line = json.dumps({name: text[:LONG] for name, text in fields.items()}).encode() + b"\n"
+        line = json.dumps({name: plain(text[:LONG]) for name, text in fields.items()}).encode() + b"\n"
         self._end += os.pwrite(REPORT, line, self._end)
 
     def gone(self, call: str) -> NoReturn:
