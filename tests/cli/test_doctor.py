@@ -404,12 +404,24 @@ class TestSandbox:
         finding = await probe.sandbox()
         assert finding.said.startswith(("bubblewrap: ", "landlock: ")) == finding.ok
 
-    async def test_says_why_a_higher_one_doesnt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(
+        ("group", "memory"),
+        [(True, "kept by a cgroup"), (False, "counted, since no cgroup can be written here")],
+    )
+    async def test_says_why_a_higher_one_doesnt(
+        self, monkeypatch: pytest.MonkeyPatch, group: bool, memory: str
+    ) -> None:
+        async def writable() -> bool:
+            return group
+
         high, low = RUNGS
+        monkeypatch.setattr(probe, "writable", writable)
         monkeypatch.setattr(probe, "find_rung", tried(Tried(high, "it isn't installed"), Tried(low, None)))
         finding = await probe.sandbox()
         assert finding.ok
-        assert finding.said == f"landlock: {low.promises}\nbubblewrap doesn't work: it isn't installed"
+        assert finding.said == (
+            f"landlock: {low.promises}\nmemory is {memory}\nbubblewrap doesn't work: it isn't installed"
+        )
 
     async def test_says_what_to_do_where_none_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(probe, "find_rung", tried(*(Tried(rung, "no") for rung in RUNGS)))

@@ -96,7 +96,7 @@ NETWORK = [
         """
 import ctypes, mmap
 code = bytes.fromhex("53b867010000bb02000000b901000000ba00000000cd805bc3")
-page = mmap.mmap(-1, 4096, prot=7)
+page = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=7)
 page.write(code)
 run = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
 print("reached" if run() >= 0 else "refused")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sandbox.rungs import rung_named
 
-from perpend.sandbox import Limits, Sandbox
+from perpend.sandbox import Limits, Sandbox, cgroups
 from perpend.sandbox.cgroups import Cgroup
 
 
@@ -32,6 +32,13 @@ async def test_limits_are_written_and_the_group_goes_away() -> None:
         await group.remove()
     again = made()
     await again.remove()
+
+
+async def test_says_whether_it_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    await made().remove()
+    assert await cgroups.writable()
+    monkeypatch.setattr(cgroups, "_parents", list)
+    assert not await cgroups.writable()
 
 
 async def test_memory_that_no_process_has_is_counted() -> None:

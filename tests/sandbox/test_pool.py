@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Callable
 
@@ -69,6 +70,46 @@ class TestRun:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program)
         assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (status, out, err)
+
+    UNSPEAKABLE = (
+        "class E:\n    def __str__(self): raise ValueError\nraise SystemExit(E())",
+        "class E:\n    def __str__(self): raise SystemExit(0)\nraise SystemExit(E())",
+        "class E(SystemExit):\n    code = property(lambda self: 1 / 0)\nraise E",
+        "class E(SystemExit):\n    def __getattribute__(self, name): raise KeyboardInterrupt\nraise E",
+        "class E:\n    __class__ = property(lambda self: 1 / 0)\nraise SystemExit(E())",
+        "class E(Exception):\n    __str__ = __repr__ = lambda self: 1 / 0\nraise E",
+        "class E(BaseException):\n    def __getattribute__(self, name): raise SystemExit(0)\nraise E",
+        "class E(SyntaxError):\n    lineno = property(lambda self: 1 / 0)\nraise E",
+        "class E(Exception):\n    with_traceback = lambda *_: 3\n    __cause__ = __notes__ = 3\nraise E",
+        "import traceback\ntraceback.print_exception = lambda _: 1 / 0\nraise ValueError",
+        "import sys\nclass E:\n    def write(self, text): raise SystemExit(0)\nsys.stderr = E()\nraise ValueError",
+        "import sys\nclass E(Exception):\n    __getattribute__ = lambda *_: 1 / 0\n"
+        "def f(*_): raise E\nsys.excepthook = f\nraise E",
+    )
+
+    @pytest.mark.parametrize("program", UNSPEAKABLE)
+    async def test_an_exception_that_cant_be_told_is_still_the_programs(
+        self, rung: Rung, program: str
+    ) -> None:
+        async with Sandbox(1, rungs=(rung,)) as box:
+            outcome = await box.run(program)
+        assert (outcome.exit_code, outcome.killed_by, outcome.stdout) == (1, None, "")
+        assert not {"inside", "_execute", "_status", "_show", "_finish"} & set(
+            re.findall(r"\w+", outcome.stderr)
+        )
+
+    @pytest.mark.parametrize(
+        ("program", "status"),
+        [
+            ("class I(int):\n    __and__ = __int__ = lambda *_: 'x'\nraise SystemExit(I(3))", 3),
+            ("import sys\nsys.stdout = sys.stderr = None", 0),
+            ("import sys\nsys.stderr = None\nraise ValueError", 1),
+        ],
+    )
+    async def test_a_status_is_the_interpreters(self, rung: Rung, program: str, status: int) -> None:
+        async with Sandbox(1, rungs=(rung,)) as box:
+            outcome = await box.run(program)
+        assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (status, "", "")
 
     async def test_what_was_printed_before_a_time_out_is_kept(self, rung: Rung) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:

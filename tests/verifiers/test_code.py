@@ -100,6 +100,134 @@ class TestAsserts:
         found = await verdict(code, gold, "def square(n):\n    import os\n    os._exit(0)")
         assert (found.passed, found.score) == (False, 0)
 
+    @pytest.mark.parametrize(
+        "test", ["except:\n    ended = True", "finally:\n    raise SystemExit", "finally:\n    pass"]
+    )
+    async def test_no_test_outlives_its_solution(self, code: Code, test: str) -> None:
+        gold = f"ended = True\ntry:\n    square(2)\n{test}\nassert ended"
+        found = await verdict(code, gold, "def square(n):\n    import os\n    os._exit(0)")
+        assert (found.passed, found.feedback) == (False, "0 of 1 tests passed\nsquare(2): it answers no more")
+
+    STOPS = ("StopIteration", "StopAsyncIteration", "GeneratorExit", "SystemExit", "KeyboardInterrupt")
+    LOOPS = (
+        "assert all(map(square, [1, 2]))",
+        "assert not any(map(square, [1, 2]))",
+        "assert sum(map(square, [1, 2])) == 0",
+        "assert list(filter(square, [1, 2])) == []",
+        "assert [*iter(lambda: square(1), 2)] == []",
+        "assert next(map(square, [1, 2]), 3) == 3",
+        "for number in map(square, [1, 2]):\n    assert number",
+        "async def run():\n    async for number in numbers():\n        assert number\n"
+        "class numbers:\n    __aiter__ = lambda self: self\n    async def __anext__(self): return square(1)\n"
+        "import asyncio\nasyncio.run(run())",
+    )
+    HANDLERS = ("{kind}", "(ValueError, {kind})", "Exception", "({kind},)", "BaseException")
+
+    @pytest.mark.parametrize("kind", STOPS)
+    async def test_no_exception_of_a_solution_ends_a_loop_of_the_tests(self, code: Code, kind: str) -> None:
+        answer = f"def square(n):\n    if n: raise {kind}\n    return 0"
+        golds = [f"assert square(0) == 0\n{test}" for test in self.LOOPS]
+        for found in await asyncio.gather(*(verdict(code, gold, answer) for gold in golds)):
+            assert (found.passed, found.score) == (False, 0.5), found
+            assert f"square(1) raised {kind}" in (found.feedback or "")
+
+    @pytest.mark.parametrize("kind", STOPS)
+    async def test_a_test_may_expect_each(self, code: Code, kind: str) -> None:
+        setup = f"def raises(f):\n    try:\n        f(1)\n    except {kind}:\n        return True"
+        golds = [
+            {"setup": setup, "test": f"try:\n    square(1)\nexcept {handler.format(kind=kind)}:\n    assert True\n"
+             "assert raises(square)"}
+            for handler in self.HANDLERS
+        ]  # fmt: skip
+        answer = f"def square(n): raise {kind}"
+        for found in await asyncio.gather(*(verdict(code, gold, answer) for gold in golds)):
+            assert found.passed, found
+
+    async def test_a_handler_of_another_kind_catches_none(self, code: Code) -> None:
+        gold = "try:\n    square(1)\nexcept ValueError:\n    pass\nassert True"
+        found = await verdict(code, gold, "def square(n): raise StopIteration")
+        assert not found.passed
+
+    @pytest.mark.parametrize(
+        "raised",
+        [
+            "class E(Exception):\n    def __str__(self): raise SystemExit(0)",
+            "class E(Exception):\n    __str__ = lambda self: 3",
+            "class E(BaseException):\n    def __getattribute__(self, name): raise KeyboardInterrupt",
+            "class M(type):\n    __name__ = property(lambda self: 1 / 0)\nclass E(Exception, metaclass=M): pass",
+            "class S(str):\n    __getitem__ = lambda *_: {1}\nclass E(Exception):\n    __str__ = lambda self: S('x')",
+        ],
+    )
+    async def test_an_exception_that_cant_be_told(self, code: Code, raised: str) -> None:
+        found = await verdict(code, SQUARES, f"{raised}\ndef square(n): raise E")
+        assert found.feedback.startswith(
+            "0 of 3 tests passed\nassert square(2) == 4: square(2) raised Exception: one that can't be told\n"
+        )
+
+    async def test_half_of_a_surrogate_pair_is_told(self, code: Code) -> None:
+        found = await verdict(code, "assert square(2) == 4", "def square(n): raise ValueError('\\ud800')")
+        assert "square(2) raised ValueError: \\ud800" in found.feedback
+
+    @pytest.mark.parametrize(
+        "writes",
+        [
+            "os.pwrite(4, b'nonsense\\n', 0)",
+            "os.pwrite(4, b'[]\\n' * 9, 0)",
+            "os.pwrite(4, b'{\"count\": \"x\"}\\n' + b' ' * 4000, 0)",
+            "os.pwrite(4, b'{\"passed\": -5, \"failed\": 1e99}\\n' + b' ' * 4000, 0)",
+            "os.pwrite(4, b'[' * 90_000 + b'\\n', 0)",
+            "os.pwrite(4, bytes(4096), 0)",
+            "os.ftruncate(4, 0)",
+        ],
+    )
+    async def test_tests_that_write_over_their_report_pass_nothing(self, code: Code, writes: str) -> None:
+        found = await verdict(
+            code, f"import os\nassert square(2) == 4\n{writes}\nos._exit(0)", "def square(n): return 4"
+        )
+        assert (found.passed, found.score <= 0.5) == (False, True)
+
+    async def test_an_answer_that_cant_be_sent_is_told(self, code: Code) -> None:
+        found = await verdict(code, "assert square(2) == 4", "x = []\nx.append(x)\ndef square(n): return x")
+        assert "square(2) raised RecursionError" in found.feedback
+
+    async def test_any_number_of_tests_may_pass(self, code: Code) -> None:
+        gold = {
+            "test": "def check(candidate):\n    for n in range(150_000): assert n < 149_999\n"
+            "    assert candidate(3) == 9",
+            "entry_point": "square",
+        }
+        found = await verdict(code, gold, "def square(n): return n * n")
+        assert found.feedback == "150000 of 150001 tests passed\nassert n < 149999"
+
+    async def test_any_number_of_tests_may_fail(self, code: Code) -> None:
+        gold = {
+            "test": "def check(candidate):\n    for n in range(100_000): assert n == -1, '\U0001f600' * 5000",
+            "entry_point": "square",
+        }
+        found = await verdict(code, gold, "def square(n): return n * n")
+        assert found.feedback.startswith("0 of 100000 tests passed\nassert n == -1")
+        assert found.feedback.endswith("and 99997 more")
+
+    async def test_what_was_tested_before_a_limit_counts(self) -> None:
+        code = Code(timeout_s=3)
+        try:
+            gold = {
+                "test": "def check(candidate):\n    for n in range(70_001): assert n or candidate(1) == 1\n"
+                "    assert candidate(2) == 4",
+                "entry_point": "square",
+            }
+            found = await verdict(code, gold, "def square(n):\n    while n == 2: pass\n    return n")
+        finally:
+            await code.aclose()
+        assert found.feedback == "70001 of 70002 tests passed\nsquare(2): it ran out of time after 3.0 s"
+
+    async def test_a_limit_goes_before_what_the_judge_says(self, code: Code) -> None:
+        answer = "def square(n):\n    print('x' * 2_000_000)\n    return n * n"
+        for _ in range(5):
+            found = await verdict(code, "assert square(2) == 4", answer)
+            assert not found.passed
+            assert "it was ended by output" in found.feedback
+
     async def test_check_with_a_candidate_and_a_setup(self, code: Code) -> None:
         gold = {
             "setup": "def naive(n):\n    return sum(range(n + 1))",

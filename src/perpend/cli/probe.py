@@ -21,6 +21,7 @@ from perpend.engine.catalogue import catalogue
 from perpend.errors import PerpendError, UpstreamError
 from perpend.runtime import Runtime
 from perpend.sandbox import find_rung
+from perpend.sandbox.cgroups import writable
 from perpend.solve import Origin, ServedModel, Services, solve
 from perpend.types import Answer, AnswerDelta, CallEnded, Event, Limits, Message, Request, ThinkingDelta
 
@@ -43,7 +44,8 @@ async def sandbox() -> Finding:
     *higher, last = await find_rung()
     why = [f"{one.rung.name} doesn't work: {one.wrong}" for one in higher]
     if last.wrong is None:
-        said = "\n".join([f"{last.rung.name}: {last.rung.promises}", *why])
+        memory = "kept by a cgroup" if await writable() else "counted, since no cgroup can be written here"
+        said = "\n".join([f"{last.rung.name}: {last.rung.promises}", f"memory is {memory}", *why])
         return Finding(what="sandbox", ok=True, said=said)
     said = "\n".join([*why, f"{last.rung.name} doesn't work: {last.wrong}", "models' programs aren't run"])
     fix = (

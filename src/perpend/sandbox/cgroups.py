@@ -81,6 +81,15 @@ class Cgroup:
         return 0
 
 
+async def writable() -> bool:
+    """Whether limits of memory are kept by the kernel here; else Perpend counts."""
+    group = Cgroup.make("probe")
+    if group is None:
+        return False
+    await group.remove()
+    return True
+
+
 def _parents() -> list[tuple[Path, Path]]:
     """Folders for memory and pids in which a group of ours could be made."""
     places: dict[str, Path] = {}

@@ -11,16 +11,18 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cpu_s: float = 10.0
     """Seconds of all cores together."""
     memory_bytes: int = 512 << 20
-    """What is in memory; an address space may be a GiB larger."""
+    """What is in memory, files in /tmp too; an address space may be a GiB larger."""
     processes: int = 64
     """Processes and threads."""
     disk_bytes: int = 64 << 20
     """Files in /tmp, all together; without namespaces there are none."""
     output_bytes: int = 1 << 20
-    """Of stdout, of stderr and of a report, each."""
+    """Of stdout and of stderr, each; what a report has room for."""
 
 
 USUAL = Limits()
+LIMITED = ("wall", "cpu", "memory", "processes", "output", "disk")
+"""What ends a run that reaches a limit."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -33,9 +35,9 @@ class Outcome(Struct, frozen=True, kw_only=True):
     timed_out: bool
     """It ran into `wall_s` or `cpu_s`."""
     killed_by: str | None = None
-    """`wall`, `cpu`, `memory`, `processes`, `output` or `disk`: the limit that it reached; `judge`: none, and it was
-    still there when its judge ended; else the signal that ended it, such as `SIGSEGV`."""
+    """One of LIMITED: the limit that it reached; `judge`: none, and it was still there when its judge ended; else the
+    signal that ended it, such as `SIGSEGV`."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     report: bytes = b""
-    """What the judge said, where there was one."""
+    """What the judge left on descriptor 4, a file that it may write over: up to its first NUL."""

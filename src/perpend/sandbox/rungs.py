@@ -22,7 +22,8 @@ _INSIDE = Path(inside.__file__).parent
 _PLACE = Path("/run/perpend")
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
 _FROM_ETC = ("ld.so.cache", "localtime", "alternatives")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICES = {name: name for name in ("null", "full", "random", "urandom")} | {"zero": "full"}
+"""Name inside -> ours. What can be mapped from /dev/zero is memory that nobody counts; /dev/full reads the same."""
 _UIDS = range(61184, 65520)
 """Users that systemd, too, gives to services for as long as they run: no file belongs to one."""
 _ROOTS_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
@@ -109,8 +110,8 @@ def _files() -> list[str]:
     for prefix in _prefixes():
         arguments += ["--ro-bind", prefix, prefix]
     arguments += ["--ro-bind", str(_INSIDE), str(_PLACE / "inside"), "--proc", "/proc", "--dir", "/tmp"]  # noqa: S108
-    for device in _DEVICES:
-        arguments += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    for device, ours in _DEVICES.items():
+        arguments += ["--dev-bind", f"/dev/{ours}", f"/dev/{device}"]
     return [*arguments, "--symlink", "/tmp", "/dev/shm"]  # noqa: S108 -- semaphores are files there
 
 

@@ -110,15 +110,17 @@ class Slot:
             with contextlib.suppress(OSError):
                 ours.shutdown(socket.SHUT_WR)  # not a message: an unread one would reset the connection
 
-        outputs = [_Output(limits.output_bytes, stop) for _ in range(2 if judge is None else 3)]
+        outputs = [_Output(limits.output_bytes, stop) for _ in range(2)]
+        sheet = _sheet(limits.output_bytes)
         with ours:
             try:
-                self._ask(theirs, [program, stdin], outputs, judge, limits)
-                report = await self._finish(ours, limits, stop)
+                self._ask(theirs, [program, stdin], outputs, judge, sheet, limits)
+                told = await self._finish(ours, limits, stop)
             finally:
                 for output in outputs:
                     output.finish()
-        return self._outcome(report, outputs)
+                report = _taken(sheet)
+        return self._outcome(told, outputs, report)
 
     def _ask(
         self,
@@ -126,6 +128,7 @@ class Slot:
         texts: list[bytes],
         outputs: list["_Output"],
         judge: bytes | None,
+        sheet: int,
         limits: Limits,
     ) -> None:
         files = [_sealed(text) for text in texts]
@@ -140,7 +143,7 @@ class Slot:
         given = [*files, outputs[0].theirs, outputs[1].theirs]
         if judge is not None:
             files.append(_sealed(judge))
-            given += [files[-1], outputs[2].theirs]
+            given += [files[-1], sheet]
         try:
             socket.send_fds(self._channel, [msgspec.json.encode(asdict(bounds))], [control.fileno(), *given])
         except OSError as error:
@@ -180,11 +183,11 @@ class Slot:
             raise SandboxUnavailable(f"the sandbox can't start a program: {report['failed']}")
         return report
 
-    def _outcome(self, report: dict[str, Any], outputs: list["_Output"]) -> Outcome:
-        exit_code = os.waitstatus_to_exitcode(report["status"])
-        stdout, stderr = (bytes(output.data).decode(errors="replace") for output in outputs[:2])
+    def _outcome(self, told: dict[str, Any], outputs: list["_Output"], report: bytes) -> Outcome:
+        exit_code = os.waitstatus_to_exitcode(told["status"])
+        stdout, stderr = (bytes(output.data).decode(errors="replace") for output in outputs)
         out_of_memory = self._cgroup is not None and self._cgroup.out_of_memory()
-        killed_by = report["killed_by"]
+        killed_by = told["killed_by"]
         if killed_by not in _WATCHED:
             if out_of_memory:
                 killed_by = "memory"
@@ -198,9 +201,9 @@ class Slot:
             exit_code=exit_code if exit_code >= 0 else 128 - exit_code,
             timed_out=killed_by in _TIMES,
             killed_by=killed_by,
-            wall_s=report["wall_s"],
-            cpu_s=report["cpu_s"],
-            report=bytes(outputs[2].data) if len(outputs) == 3 else b"",
+            wall_s=told["wall_s"],
+            cpu_s=told["cpu_s"],
+            report=report,
         )
 
     async def aclose(self) -> None:
@@ -270,6 +273,21 @@ def _sealed(data: bytes) -> int:
     os.lseek(fd, 0, os.SEEK_SET)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
     return fd
+
+
+def _sheet(size: int) -> int:
+    """A file in memory of that size, which none of its readers and writers can make larger."""
+    fd = os.memfd_create("perpend", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.truncate(fd, size)
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    return fd
+
+
+def _taken(sheet: int) -> bytes:
+    """What was written from its beginning on; the sheet is gone then."""
+    data = os.pread(sheet, os.lseek(sheet, 0, os.SEEK_HOLE), 0)
+    os.close(sheet)
+    return data.partition(b"\0")[0]
 
 
 def _close(descriptors: list[int]) -> None:

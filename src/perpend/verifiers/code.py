@@ -4,11 +4,12 @@ import asyncio
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta, Struct
 
-from perpend.sandbox import Limits, Outcome, Sandbox
+from perpend.sandbox import LIMITED, Limits, Outcome, Sandbox
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers import code_inside
 from perpend.verifiers.code_text import Asserts, Example, program_in, read_tests
@@ -17,6 +18,16 @@ from perpend.verifiers.contract import Task, Verifier, verifiers
 _INSIDE = Path(code_inside.__file__).read_bytes()
 _SHOWN = 3
 _LONG = 300
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class _Tested(Struct, frozen=True):
+    """The first line of a judge's report."""
+
+    count: _Count = 0
+    passed: _Count = 0
+    failed: _Count = 0
+    slow: str | None = None
 
 
 class Code(Verifier):
@@ -97,32 +108,38 @@ def _reported(outcome: Outcome) -> Verdict:
 
     The judge sees only that a solution answers no more: how it ended, the sandbox knows.
     """
-    lines = [msgspec.json.decode(line, type=dict[str, Any]) for line in _whole_lines(outcome.report)]
-    count = next((line["count"] for line in lines if "count" in line), 0)
-    passed = [line for line in lines if line.get("passed")]
-    wrong = [line.get("said", "") for line in lines if line.get("passed") is False]
-    stopped = [line["wrong"] for line in lines if "wrong" in line]
-    gone = next((line["gone"] for line in lines if "gone" in line), None)
-    if gone or not (stopped or any("done" in line for line in lines)):
-        where = gone or next((line["slow"] for line in reversed(lines) if "slow" in line), None)
-        how = _ended(outcome) or ("it answers no more" if gone else "the tests didn't come to their end")
+    tested, lines = _read(outcome.report)
+    first = {name: text for line in reversed(lines) for name, text in line.items()}
+    wrong = [line["said"] for line in lines if "said" in line]
+    stopped = [first["wrong"]] if "wrong" in first else []
+    if "gone" in first or outcome.killed_by in LIMITED or not (stopped or "done" in first):
+        where = first.get("gone") or tested.slow
+        unknown = "it answers no more" if "gone" in first else "the tests didn't come to their end"
+        how = _ended(outcome) or unknown
         stopped.insert(0, f"{where}: {how}" if where else how)
-    total = max(count, len(passed) + len(wrong) + len(stopped))
-    if total == 0 or (not passed and not wrong and not stopped):
+    total = max(tested.count, tested.passed + tested.failed + len(stopped))
+    if total == 0 or not (tested.passed or tested.failed or stopped):
         return Verdict(0.0, False, "no test was run")
-    return _verdict([*stopped, *wrong], total, len(passed))
+    return _verdict([*stopped, *wrong], total, tested.passed, tested.failed - len(wrong))
 
 
-def _whole_lines(report: bytes) -> list[bytes]:
-    return report[: report.rfind(b"\n") + 1].splitlines()
+def _read(report: bytes) -> tuple[_Tested, list[dict[str, str]]]:
+    """Tests may write there too: what can't be read says nothing."""
+    head, *lines = report[: report.rfind(b"\n") + 1].splitlines() or [b"{}"]
+    try:
+        return msgspec.json.decode(head, type=_Tested), [
+            msgspec.json.decode(line, type=dict[str, str]) for line in lines
+        ]
+    except (ValueError, RecursionError):
+        return _Tested(), []
 
 
-def _verdict(wrong: list[str], total: int, passed: int | None = None) -> Verdict:
+def _verdict(wrong: list[str], total: int, passed: int | None = None, untold: int = 0) -> Verdict:
     passed = total - len(wrong) if passed is None else passed
     if not wrong:
         return PASSED
-    more = f"\nand {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-    told = "\n".join(wrong[:_SHOWN]) + more
+    more = max(len(wrong) - _SHOWN, 0) + untold
+    told = "\n".join(wrong[:_SHOWN]) + (f"\nand {more} more" if more else "")
     return Verdict(min(passed, total - 1) / total, False, f"{passed} of {total} tests passed\n{told}")
 
 

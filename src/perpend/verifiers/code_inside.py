@@ -11,12 +11,15 @@ import importlib
 import json
 import linecache
 import math
+import os
 import reprlib
 import select
 import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import Any, NoReturn, cast
 
@@ -27,6 +30,9 @@ MOST = 100_000
 SLOW_S = 1.0
 TOLD = 20
 """Failures that are told; the others are counted."""
+HEAD = 4096
+"""Bytes of a report's first line."""
+LONG = 1000
 SHOWN = reprlib.Repr()
 SHOWN.maxstring = SHOWN.maxother = 160
 SHOWN.maxlist = SHOWN.maxtuple = SHOWN.maxset = SHOWN.maxdict = 12
@@ -37,6 +43,11 @@ def short(value: object) -> str:
         return SHOWN.repr(value)
     except Exception:  # such as a number of too many digits
         return f"some {type(value).__name__}"
+
+
+def plain(text: str) -> str:
+    """Half of a surrogate pair is no text for whoever reads it."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Unlike:
@@ -121,13 +132,16 @@ def decode(sent: Any) -> Any:
     return Unlike(str(rest[0]), rest[-1])
 
 
-def told(error: BaseException) -> list[str]:
-    """Kind, message, and the last line of the solution that it came through."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == NAME]
-    where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
-    if isinstance(error, SyntaxError) and error.filename == NAME:
-        where = f" (line {error.lineno}: {(error.text or '').strip()})"
-    return [type(error).__name__, str(error)[:500], where]
+def told(error: BaseException) -> str:
+    """Kind, message, and the last line of the solution that it came through. It may be one that can't be told."""
+    try:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == NAME]
+        where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+        if isinstance(error, SyntaxError) and error.filename == NAME:
+            where = f" (line {error.lineno}: {(error.text or '').strip()})"
+        return json.dumps({"error": [part[:500] for part in (type(error).__name__, str(error), where)]})
+    except BaseException:
+        return '{"error": ["Exception", "one that can\'t be told", ""]}'
 
 
 def serve(code: str) -> None:
@@ -137,32 +151,72 @@ def serve(code: str) -> None:
     space: dict[str, Any] = {"__name__": "solution"}  # what is under `if __name__ == "__main__"` isn't run
     linecache.cache[NAME] = (len(code), None, code.splitlines(keepends=True), NAME)
 
-    def say(answer: Any) -> None:
-        data = json.dumps(answer).encode() + b"\n"
+    def say(answer: Callable[[], Any]) -> None:
+        try:
+            text = json.dumps(answer())
+        except BaseException as error:
+            text = told(error)
+        data = text.encode() + b"\n"
         while data:
             data = data[stream.write(data) :]
 
-    try:
+    def define() -> Any:
         exec(compile(code, NAME, "exec"), space)  # noqa: S102 -- what a sandbox is for
-        say({"defined": True})
-    except BaseException as error:
-        say({"error": told(error)})
-    for line in lines:
+        return {"defined": True}
+
+    def call(line: bytes) -> Any:
         name, arguments, named = json.loads(line)
-        try:
-            result = space[name](*decode(arguments), **decode(named))
-            answer = {"returned": encode(result)}
-        except BaseException as error:
-            answer = {"error": told(error)}
-        say(answer)
+        return {"returned": encode(space[name](*decode(arguments), **decode(named)))}
+
+    say(define)
+    for line in lines:
+        say(partial(call, line))
+
+
+class Report:
+    """A line that is written anew as tests are done, whatever ends the run and however many they are; below it, what is
+    to be told, line by line.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._counts: dict[str, Any] = {"count": count, "passed": 0, "failed": 0, "slow": None}
+        self._end = HEAD
+        self.testing = ""
+        """The test that is being done."""
+        self._count()
+
+    def test(self, passed: bool, said: str) -> None:
+        self._counts["passed" if passed else "failed"] += 1
+        self._count()
+        if said and self._counts["failed"] <= TOLD:
+            self.say(said=said)
+
+    def slow(self, call: str | None) -> None:
+        self._counts["slow"] = call and plain(call[:300])
+        self._count()
+
+    def say(self, **fields: str) -> None:
+        line = json.dumps({name: plain(text[:LONG]) for name, text in fields.items()}).encode() + b"\n"
+        self._end += os.pwrite(REPORT, line, self._end)
+
+    def gone(self, call: str) -> NoReturn:
+        """The solution answers no more; why is for others to say. No test may catch that: it's the end."""
+        self.say(gone=f"{self.testing}: {call}" if self.testing else call)
+        os._exit(0)
+
+    def _count(self) -> None:
+        os.pwrite(REPORT, json.dumps(self._counts).encode().ljust(HEAD - 1) + b"\n", 0)
 
 
 class Raised(Exception):
     """What the solution raised, where it's no exception that Python has by itself."""
 
 
-class Gone(BaseException):
-    """The solution answers no more. Not an Exception, since a test may expect one; why is for others to say."""
+STAND_INS: dict[Any, type[Raised]] = {
+    kind: type(kind.__name__, (Raised,), {})
+    for kind in (StopIteration, StopAsyncIteration, GeneratorExit, SystemExit, KeyboardInterrupt)
+}
+"""What ends a loop of the tests, or the judge, where a solution raises it. Who expects it catches what stands in."""
 
 
 class Remote:
@@ -171,7 +225,7 @@ class Remote:
     last = ""
     """The last call of any, and what came of it."""
 
-    def __init__(self, name: str, stream: Any, lines: Any, report: Callable[..., None]) -> None:
+    def __init__(self, name: str, stream: Any, lines: Any, report: Report) -> None:
         self.name = name
         self._stream = stream
         self._lines = lines
@@ -184,11 +238,14 @@ class Remote:
         request = json.dumps([self.name, encode(list(arguments)), encode(named)]).encode() + b"\n"
         try:
             self._stream.sendall(request)
-            if not select.select([self._stream], [], [], SLOW_S)[0]:
-                self._report(slow=call)  # in case there is no answer at all
-            answer = answer_in(self._lines)
-        except (OSError, Gone):
-            raise Gone(call) from None
+        except OSError:
+            self._report.gone(call)
+        slow = not select.select([self._stream], [], [], SLOW_S)[0]
+        if slow:
+            self._report.slow(call)  # in case there is no answer at all
+        answer = answer_in(self._lines, self._report, call)
+        if slow:
+            self._report.slow(None)
         if "error" in answer:
             kind, message, where = answer["error"]
             Remote.last = f"{call} raised {kind}: {message}{where}"
@@ -198,26 +255,41 @@ class Remote:
         return result
 
 
-def answer_in(lines: Any) -> Any:
-    """The next of the solution's. Raises Gone where none comes, or not all of it."""
-    line = lines.readline()
-    if not line.endswith(b"\n"):
-        raise Gone
-    return json.loads(line)
+def answer_in(lines: Any, report: Report, call: str) -> Any:
+    """The next of the solution's; where none comes, or not all of it, it's gone."""
+    try:
+        line = lines.readline()
+    except OSError:
+        line = b""
+    return json.loads(line) if line.endswith(b"\n") else report.gone(call)
 
 
 def _exception(kind: str, message: str) -> Exception:
-    """Of the same class, so that a test may expect it."""
-    found = getattr(builtins, str(kind), None)
-    if isinstance(found, type) and issubclass(found, Exception):
-        try:
+    """Of the same class, or of the one that stands in for it, so that a test may expect it."""
+    found: Any = getattr(builtins, str(kind), None)
+    found = STAND_INS.get(found, found) if isinstance(found, type) else Raised
+    if issubclass(found, Exception):
+        with suppress(Exception):
             return found(message)
-        except Exception:
-            return Raised(f"{kind}: {message}")
     return Raised(f"{kind}: {message}")
 
 
-class Asserts(ast.NodeTransformer):
+def expected(kinds: Any) -> tuple[Any, ...]:
+    """What a handler of the tests catches."""
+    each = cast("tuple[Any, ...]", kinds if isinstance(kinds, tuple) else (kinds,))
+    return (*each, *(STAND_INS[kind] for kind in each if kind in STAND_INS))
+
+
+class Handlers(ast.NodeTransformer):
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.ExceptHandler:
+        self.generic_visit(node)
+        if node.type is not None:
+            call = ast.Call(ast.Name("__expected__", ast.Load()), [node.type], [])
+            node.type = ast.copy_location(call, node.type)
+        return ast.fix_missing_locations(node)
+
+
+class Asserts(Handlers):
     """Turns each assert into a call, so that one that fails doesn't end the others."""
 
     def __init__(self) -> None:
@@ -236,64 +308,50 @@ class Asserts(ast.NodeTransformer):
 
 def judge(setup: str, tests: str, entry_point: str) -> None:
     """The tests' end: reports a line of JSON for the number of tests, then one for each."""
-    report = open(REPORT, "wb", buffering=0)  # noqa: SIM115 -- for as long as the process lives
     stream = socket.socket(fileno=CHANNEL)
     lines = stream.makefile("rb")
-
-    def say(**fields: Any) -> None:
-        report.write(json.dumps(fields).encode() + b"\n")
-
-    tree = ast.parse(tests, "tests.py")
     asserts = Asserts()
-    tree = asserts.visit(tree)
-    say(count=asserts.count)
-    try:
-        greeting = answer_in(lines)
-    except (OSError, Gone):
-        say(gone="before it was tested")
-        return
+    tree = asserts.visit(ast.parse(tests, "tests.py"))
+    report = Report(asserts.count)
+    greeting = answer_in(lines, report, "before it was tested")
     if "error" in greeting:
         kind, message, where = greeting["error"]
-        say(wrong=f"{kind}: {message}{where}")
+        report.say(wrong=f"{kind}: {message}{where}")
         return
 
-    failures = 0
-
     def check(holds: Callable[[], Any], source: str) -> None:
-        nonlocal failures
         Remote.last = ""
+        report.testing = source
         try:
             passed = bool(holds())
-            said = "" if passed else f"{source}: {Remote.last}" if Remote.last else source
-        except Gone as gone:
-            say(gone=f"{source}: {gone}")
-            raise
+            said = f"{source}: {Remote.last}" if Remote.last else source
         except Exception as error:
             passed, said = False, f"{source}: {Remote.last or error}"
             if " returned " in Remote.last:
                 said += f", and then {type(error).__name__}: {error}"
-        failures += not passed
-        say(passed=passed, **({"said": said} if said and failures <= TOLD else {}))
+        report.testing = ""
+        report.test(passed, "" if passed else said)
 
-    given: dict[str, Any] = {"__name__": "tests", "__assert__": check}
+    def remote(name: str) -> Remote:
+        return Remote(name, stream, lines, report)
+
+    given: dict[str, Any] = {"__name__": "tests", "__assert__": check, "__expected__": expected}
     try:
-        exec(compile(setup, "setup.py", "exec"), given)  # noqa: S102
+        exec(compile(Handlers().visit(ast.parse(setup, "setup.py")), "setup.py", "exec"), given)  # noqa: S102
         for name in sorted(({entry_point} | _unknown(tree) - set(dir(builtins))) - {"", *given}):
             module = name in sys.stdlib_module_names and name != entry_point  # tests often lack their imports
-            given[name] = importlib.import_module(name) if module else Remote(name, stream, lines, say)
+            given[name] = importlib.import_module(name) if module else remote(name)
         # a reference of that name in the setup goes on calling itself; the tests call the solution
-        space = {**given, entry_point: Remote(entry_point, stream, lines, say)} if entry_point else given
+        space = {**given, entry_point: remote(entry_point)} if entry_point else given
         exec(compile(tree, "tests.py", "exec"), space)  # noqa: S102
         if (
             any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
             and entry_point
         ):
-            space["check"](Remote(entry_point, stream, lines, say))
-        say(done=True)
-    except Gone as gone:
-        say(gone=str(gone))
+            space["check"](remote(entry_point))
+        report.say(done="")
     except BaseException as error:
-        say(wrong=f"the tests stopped: {Remote.last or ''} {type(error).__name__}: {error}")
+        report.say(wrong=f"the tests stopped: {Remote.last or ''} {type(error).__name__}: {error}")
 
 
 def _unknown(tree: ast.AST) -> set[str]:

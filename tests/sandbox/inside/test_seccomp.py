@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from perpend.sandbox.inside.seccomp import ALWAYS, NEW_NAMESPACES, alone, assemble, whole
+from perpend.sandbox.inside.seccomp import ALWAYS, NEW_NAMESPACES, UNCOUNTED, alone, assemble, whole
 from perpend.sandbox.inside.syscalls import KNOWN_UP_TO, NUMBERS
 
 pytestmark = pytest.mark.skipif(not NUMBERS, reason=f"no filter for {platform.machine()}")
@@ -71,6 +71,36 @@ def verdict(number: int, *arguments: int, arch: int = ARCH, program: bytes | Non
 )
 def test_rules(name: str, arguments: tuple[int, ...], said: str) -> None:
     assert verdict(NUMBERS[name], *arguments) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("mmap", (0, 4096, 3, 0x22), ALLOWED),
+        ("mmap", (0, 4096, 3, 0x01), ALLOWED),
+        ("mmap", (0, 4096, 3, 0x21), "EPERM"),
+        ("mmap", (0, 4096, 3, 0x23), "EPERM"),
+        ("mmap", (0, 4096, 3, 0xFFFFFFFF_00008021), "EPERM"),
+        ("fcntl", (0, 1031), "EPERM"),
+        ("fcntl", (0, 1032), ALLOWED),
+        ("setsockopt", (0, 1, 7), "EPERM"),
+        ("setsockopt", (0, 1, 8), ALLOWED),
+        ("clone", (0x3D0F00,), ALLOWED),
+        ("clone", (0x3D0B00,), "EPERM"),
+        ("clone", (17,), ALLOWED),
+        ("prctl", (41, 0), "EPERM"),
+        ("splice", (), "EPERM"),
+        ("sendfile", (), "EPERM"),
+    ],
+)
+def test_where_no_cgroup_counts(name: str, arguments: tuple[int, ...], said: str) -> None:
+    program = whole([assemble(ALWAYS), assemble(UNCOUNTED)])
+    assert verdict(NUMBERS[name], *arguments, program=program) == said
+
+
+def test_pages_that_are_set_aside_are_nobodys() -> None:
+    assert verdict(NUMBERS["mmap"], 0, 1 << 21, 3, 0x40022) == "EPERM"
+    assert verdict(NUMBERS["mmap"], 0, 4096, 3, 0x21) == ALLOWED
 
 
 def test_every_call_that_has_no_condition_is_refused() -> None:

@@ -12,6 +12,7 @@ from .libc import (
     PR_SET_KEEPCAPS,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
+    PR_SET_THP_DISABLE,
     keep_capabilities,
     prctl,
 )
@@ -20,9 +21,14 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 _ROOM_FOR_ADDRESSES = 1 << 30
 """Threads' stacks and allocators reserve far more addresses than they use memory."""
 _FILES = 64
+_SIGNALS = 1024
 _SIGKILL = 9
 _ALWAYS = seccomp.assemble(seccomp.ALWAYS)
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_UNCOUNTED = seccomp.assemble(seccomp.UNCOUNTED)
+_DEVICES = {
+    **dict.fromkeys(("/dev/null", "/dev/full", "/dev/random", "/dev/urandom"), DEVICE),
+    "/dev/zero": READ,  # who may write it can map pages that belong to no file and no process
+}
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,8 @@ def rules_of(setup: Setup) -> Ruleset | None:
     rules = Ruleset()
     for path in setup.readable:
         rules.allow(path, READ)
-    for device in _DEVICES:
-        rules.allow(device, DEVICE)
+    for device, rights in _DEVICES.items():
+        rules.allow(device, rights)
     return rules
 
 
@@ -77,6 +83,9 @@ def confine(setup: Setup, bounds: Bounds, rules: Ruleset | None, groups: list[in
     keep_capabilities(kept)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     parts = [_ALWAYS]
+    if not groups:
+        prctl(PR_SET_THP_DISABLE, 1)
+        parts.append(_UNCOUNTED)
     if not setup.namespaces:
         prctl(PR_SET_PDEATHSIG, _SIGKILL)  # after the change of user, which clears it
         parts.append(seccomp.assemble(seccomp.alone(os.getpid())))
@@ -96,6 +105,7 @@ def _limit(setup: Setup, bounds: Bounds) -> None:
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_SIGPENDING: _SIGNALS,
     }
     if setup.uid is not None or setup.namespaces:
         # only where nobody else is counted. The zygote and its like may be, so it's a little more

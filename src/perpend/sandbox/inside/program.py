@@ -1,6 +1,7 @@
 """A fork that becomes the program: its descriptors, its confinement, and then `__main__`."""
 
 import atexit
+import contextlib
 import fcntl
 import linecache
 import os
@@ -18,6 +19,7 @@ REPORT = 4
 """Descriptor that a judge, and only a judge, reports on."""
 NAME = "program.py"
 _SOURCE = 5
+_UNSEEN = "an exception that can't be shown"
 HOME = "/tmp"  # noqa: S108 -- in a namespace of its own
 
 
@@ -36,7 +38,11 @@ def become(source: int, places: dict[int, int], confine: Callable[[], None]) -> 
     except BaseException as error:
         os.write(places[2], f"the sandbox failed: {error!r}\n".encode())
         os._exit(70)
-    os._exit(_finish(_execute(text)))
+    status = 1
+    try:
+        status = _finish(_execute(text))
+    finally:
+        os._exit(status)
 
 
 def _place(places: dict[int, int]) -> None:
@@ -77,33 +83,40 @@ def _execute(text: bytes) -> int:
         linecache.cache[NAME] = (len(text), None, source.splitlines(keepends=True), NAME)
         exec(compile(source, NAME, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 -- what it's here for
     except SystemExit as error:
-        return _status(error.code)
+        return _status(error)
     except BaseException as error:
         _show(error)
-        return 130 if isinstance(error, KeyboardInterrupt) else 1
+        return 130 if issubclass(type(error), KeyboardInterrupt) else 1
     return 0
 
 
-def _status(code: object) -> int:
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    print(code, file=sys.stderr)
+def _status(error: SystemExit) -> int:
+    # as an interpreter does, it says nothing of what can't be said
+    with contextlib.suppress(BaseException):
+        code = error.code
+        if code is None:
+            return 0
+        if isinstance(code, int):
+            return int.__and__(code, 0xFF)
+        print(code, file=sys.stderr)
     return 1
 
 
 def _show(error: BaseException) -> None:
-    trace = error.__traceback__
-    ours = trace.tb_next if trace else None  # the frame of `_execute` is no concern of the program's
-    error = error.with_traceback(ours)
-    if sys.excepthook is sys.__excepthook__:
-        traceback.print_exception(error)  # the interpreter's own looks for lines in files only
-        return
+    """What an interpreter says of it; an exception may be made so that it can't be looked at."""
     try:
-        sys.excepthook(type(error), error, ours)
+        trace = sys.exc_info()[2]
+        ours = trace.tb_next if trace else None  # the frame of `_execute` is no concern of the program's
+        BaseException.with_traceback(error, ours)
+        if sys.excepthook is not sys.__excepthook__:
+            with contextlib.suppress(BaseException):
+                sys.excepthook(type(error), error, ours)
+                return
+        if sys.stderr is not None:
+            traceback.print_exception(error)  # the interpreter's own looks for lines in files only
     except BaseException:
-        traceback.print_exception(error)
+        with contextlib.suppress(BaseException):
+            print(_UNSEEN, file=sys.stderr)
 
 
 def _finish(status: int) -> int:
@@ -111,8 +124,9 @@ def _finish(status: int) -> int:
     try:
         threading._shutdown()  # type: ignore[attr-defined] -- waits for its threads
         atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
     except BaseException as error:
         _show(error)
         status = status or 120

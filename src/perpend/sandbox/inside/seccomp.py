@@ -9,7 +9,7 @@ import errno
 import struct
 from typing import NamedTuple
 
-from .libc import MACHINE, PR_SET_SECCOMP, prctl
+from .libc import MACHINE, PR_SET_SECCOMP, PR_SET_THP_DISABLE, prctl
 from .syscalls import KNOWN_UP_TO, NUMBERS
 
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
@@ -26,6 +26,10 @@ _THREAD = 0x00010000
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into the terminal of whoever started us
 _SET_OWNER = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP: signals without kill
 _FCNTL_SET_OWNER = (8, 15)
+_SET_PIPE_SIZE = 1031
+_SET_SEND_BUFFER = (7, 32)
+_SHARED, _ANONYMOUS, _HUGE = 0x01, 0x20, 0x40000
+_SHARED_FILES = 0x0400
 
 
 class Rule(NamedTuple):
@@ -66,11 +70,26 @@ ALWAYS = [
     *_all("move_pages migrate_pages mbind set_mempolicy set_mempolicy_home_node vmsplice"),
     *_all("setpriority ioprio_set sched_setattr sched_setscheduler sched_setparam"),
     *_all("landlock_create_ruleset landlock_add_rule landlock_restrict_self"),
+    Rule("mmap", 3, (_HUGE,), mask=_HUGE),  # pages that the machine's owner has set aside
     Rule("sched_setaffinity", 0, (0,), unless=True),
     Rule("prlimit64", 0, (0,), unless=True),
     Rule("ioctl", 1, (*_TERMINAL_INPUT, *_SET_OWNER)),
     Rule("clone", 0, (0,), mask=NEW_NAMESPACES, unless=True),
     Rule("clone3", error=errno.ENOSYS),  # its flags lie in memory, where no filter sees them; libc falls back
+]
+
+
+UNCOUNTED = [
+    # where no cgroup does it, memory that a process, a file or a descriptor doesn't show is counted by nobody
+    Rule("mmap", 3, (_SHARED | _ANONYMOUS,), mask=_SHARED | _ANONYMOUS),
+    *_all("splice tee sendfile"),  # pages that are in a pipe or a socket, and in no file any more
+    Rule("fcntl", 1, (_SET_PIPE_SIZE,)),
+    Rule("setsockopt", 2, _SET_SEND_BUFFER),
+    Rule("clone", 0, (_THREAD,), mask=_THREAD | _SHARED_FILES),  # descriptors of one thread alone
+    Rule(
+        "prctl", 0, (PR_SET_THP_DISABLE,)
+    ),  # of a huge page, the part that is mapped is counted, and all of it is held
+    *_all("inotify_init inotify_init1"),  # what happened to files waits in there
 ]
 
 

@@ -16,10 +16,10 @@ from typing import NoReturn
 from .confine import Bounds, Setup, confine
 from .landlock import Ruleset
 from .libc import PR_SET_DUMPABLE, mount, prctl
+from .memory import Memory, stats_of
 from .program import CHANNEL, HOME, REPORT, become
 
 _TICK_S = 0.01
-_PAGE = resource.getpagesize()
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_PROGRAMS = 1, 2, 4, 8
 _INODES_PER_MB = 64
@@ -29,14 +29,23 @@ Descriptors = dict[str, int]
 
 class Supervisor:
     def __init__(
-        self, setup: Setup, bounds: Bounds, rules: Ruleset | None, proc: int, strangers: set[int]
+        self,
+        setup: Setup,
+        bounds: Bounds,
+        rules: Ruleset | None,
+        proc: int,
+        strangers: set[int],
+        memory: Memory | None,
     ) -> None:
-        """`proc`: /proc as the zygote sees it; `strangers`: the processes there that aren't of this run."""
+        """`proc`: /proc as the zygote sees it; `strangers`: the processes there that aren't of this run; `memory`: None
+        where a cgroup counts it.
+        """
         self._setup = setup
         self._bounds = bounds
         self._rules = rules
         self._proc = proc
         self._strangers = strangers
+        self._memory = memory
         self._program = 0
         self._judge: int | None = None
         self._channel: socket.socket | None = None
@@ -128,23 +137,14 @@ class Supervisor:
             self._ended[pid] = status
 
     def _reached(self) -> str | None:
-        resident = tasks = 0
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = reaped.ru_utime + reaped.ru_stime
-        members = self._members()
-        for pid in members:
-            fields = _fields(self._proc, pid)
-            if fields:
-                cpu += sum(map(int, fields[11:15])) / _TICKS_PER_S
-                tasks += int(fields[17])
-                resident += int(fields[21]) * _PAGE
-        if cpu > self._bounds.cpu_s:
+        stats = stats_of(self._proc, self._members())
+        ticks = sum(int(field) for fields in stats.values() for field in fields[11:15])
+        if reaped.ru_utime + reaped.ru_stime + ticks / _TICKS_PER_S > self._bounds.cpu_s:
             return "cpu"
-        if tasks > self._bounds.processes:
+        if sum(int(fields[17]) for fields in stats.values()) > self._bounds.processes:
             return "processes"
-        # what forks share counts for each of them: look closer only where the rough sum is too much
-        limit = self._bounds.memory_bytes
-        if resident > limit and sum(_proportional(self._proc, pid) for pid in members) > limit:
+        if self._memory and self._memory.exceeds(self._bounds.memory_bytes, stats):
             return "memory"
         return None
 
@@ -182,31 +182,3 @@ def _mount(bounds: Bounds) -> None:
     room = f"size={bounds.disk_bytes},nr_inodes={max(256, megabytes * _INODES_PER_MB)},mode=1777"
     mount("tmpfs", HOME, _NO_SUID | _NO_DEVICES, room)
     mount("tmpfs", "/proc", _READ_ONLY | _NO_SUID | _NO_DEVICES | _NO_PROGRAMS, "size=4k")
-
-
-def _fields(proc: int, pid: int) -> list[str]:
-    """Of /proc/PID/stat, from the state on: state is 0, utime 11, threads 17, pages 21 (proc(5) counts from 3)."""
-    return _text(proc, f"{pid}/stat").rpartition(")")[2].split()
-
-
-def _proportional(proc: int, pid: int) -> int:
-    """Bytes of memory, each page divided by those who share it."""
-    for line in _text(proc, f"{pid}/smaps_rollup").splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    fields = _fields(proc, pid)
-    return int(fields[21]) * _PAGE if fields else 0
-
-
-def _text(proc: int, path: str) -> str:
-    """Empty where the process has gone."""
-    try:
-        fd = os.open(path, os.O_RDONLY, dir_fd=proc)
-    except OSError:
-        return ""
-    try:
-        return os.read(fd, 4096).decode(errors="replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(fd)

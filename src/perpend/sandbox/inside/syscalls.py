@@ -24,6 +24,7 @@ fanotify_init 300 262; fanotify_mark 301 263; name_to_handle_at 303 264; open_by
 memfd_create 319 279; memfd_secret 447 447; shmget 29 194; shmat 30 196; shmctl 31 195; msgget 68 186
 semget 64 190; mq_open 240 180; move_pages 279 239; migrate_pages 256 238; mbind 237 235; set_mempolicy 238 237
 set_mempolicy_home_node 450 450; vmsplice 278 75
+mmap 9 222; splice 275 76; tee 276 77; sendfile 40 71; setsockopt 54 208
 setpriority 141 140; ioprio_set 251 30; sched_setattr 314 274; sched_setscheduler 144 119; sched_setparam 142 118
 sched_setaffinity 203 122; prlimit64 302 261; ioctl 16 29; prctl 157 167; fcntl 72 25
 chmod 90 -; fchmod 91 52; fchmodat 268 53; chown 92 -; fchown 93 55; lchown 94 -; fchownat 260 54

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from .confine import Bounds, Setup, rules_of
 from .libc import syscall
+from .memory import Memory
 from .program import HOME
 from .supervisor import Supervisor
 from .syscalls import NUMBERS
@@ -71,13 +72,16 @@ def main(descriptor: str) -> None:
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     strangers = {int(name) for name in os.listdir(proc) if name.isdigit()} if setup.namespaces else set[int]()
     rules = rules_of(setup)
+    memory = None if groups else Memory(proc, HOME if setup.namespaces else None)
     gc.collect()
     gc.freeze()  # a collection in a fork would copy every page that it only looks at
     channel.send(READY)
     while True:
         pid = _fork(setup)  # before there is a run for it: it has one less to wait for
         if pid == 0:
-            _run_next(channel, lambda bounds: Supervisor(setup, bounds, rules, proc, strangers), groups)
+            _run_next(
+                channel, lambda bounds: Supervisor(setup, bounds, rules, proc, strangers, memory), groups
+            )
         _, status = os.waitpid(pid, 0)  # nothing of a run is left when the next begins
         if os.waitstatus_to_exitcode(status) == _NO_MORE:
             return
