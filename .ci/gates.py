@@ -1,4 +1,6 @@
-"""House gates: file ≤ 500 lines, function ≤ 60, ≤ 8 parameters (options of a command apart), folders ≤ 2 deep."""
+"""House gates: file ≤ 500 lines, function ≤ 60, ≤ 8 parameters (options of a command apart), folders ≤ 2 deep, one
+public class of a name.
+"""
 
 import ast
 import subprocess
@@ -12,6 +14,26 @@ FORBIDDEN = (
     "deb.debian." + "org",
     "/work" + "/",
 )
+
+TWICE = {
+    "Limits": "of a request, and of a program in the sandbox: each package's own public word",
+}
+"""Names that two public classes may have, and why."""
+
+
+def twice(paths: list[Path]) -> list[str]:
+    """Public classes of the package that share a name."""
+    where: dict[str, list[Path]] = {}
+    for path in paths:
+        if path.suffix == ".py" and path.is_relative_to("src/perpend"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    where.setdefault(node.name, []).append(path)
+    return [
+        f"{' and '.join(map(str, found))} both have a class {name}"
+        for name, found in where.items()
+        if len(found) > 1 and name not in TWICE
+    ]
 
 
 def problems(path: Path) -> list[str]:
@@ -46,7 +68,7 @@ def function_problems(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) 
 def main() -> None:
     tracked = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.split()
     files = [Path(name) for name in tracked if Path(name).is_file()]
-    found = [problem for path in files if path.suffix != ".lock" for problem in problems(path)]
+    found = [problem for path in files if path.suffix != ".lock" for problem in problems(path)] + twice(files)
     print("\n".join(found) or f"gates: {len(files)} files hold")
     sys.exit(bool(found))
 

@@ -28,18 +28,18 @@ from benchmarks import machine
 from benchmarks.engines import ENGINES, Engine, serving, weights
 from benchmarks.load.processes import Running
 from perpend.config.schema import Config, ModelConfig, PriceConfig, ProviderConfig
-from perpend.data.tasks import Problem, fresh, kinds
+from perpend.data.tasks import TaskProblem, fresh, kinds
 from perpend.errors import PerpendError
 from perpend.runtime import Runtime
 from perpend.types import (
     Answer,
     AnswerDelta,
     Event,
-    Form,
+    ForcedTool,
     Limits,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Request,
     Sampling,
     ThinkingDelta,
@@ -50,7 +50,7 @@ CHAT, RAW = "chat", "raw"
 BUDGETS = (0, 1, 16, 64)
 
 
-def request(problem: Problem, model: str, budget: int) -> Request:
+def request(problem: TaskProblem, model: str, budget: int) -> Request:
     return Request(
         messages=(Message("user", problem.text),),
         model=model,
@@ -59,7 +59,7 @@ def request(problem: Problem, model: str, budget: int) -> Request:
     )
 
 
-async def budgets(runtime: Runtime, problems: list[Problem]) -> None:
+async def budgets(runtime: Runtime, problems: list[TaskProblem]) -> None:
     print("\nwire     budget  accuracy  thinking mean / most   overshot   s/problem")
     for model in runtime.config.models:
         for budget in BUDGETS:
@@ -75,10 +75,10 @@ async def budgets(runtime: Runtime, problems: list[Problem]) -> None:
             )
 
 
-async def streams(runtime: Runtime, problems: list[Problem]) -> None:
+async def streams(runtime: Runtime, problems: list[TaskProblem]) -> None:
     """Several at once: each says piece by piece what its answer says."""
 
-    async def ask(problem: Problem) -> tuple[Answer, list[str], str]:
+    async def ask(problem: TaskProblem) -> tuple[Answer, list[str], str]:
         thoughts: list[str] = []
         texts: list[str] = []
 
@@ -103,7 +103,7 @@ async def streams(runtime: Runtime, problems: list[Problem]) -> None:
     )
 
 
-async def forms(runtime: Runtime, problem: Problem) -> None:
+async def forms(runtime: Runtime, problem: TaskProblem) -> None:
     """A schema and a forced call, bound only once the thought is closed."""
     schema = {
         "type": "object",
@@ -113,9 +113,9 @@ async def forms(runtime: Runtime, problem: Problem) -> None:
     }
     add = Tool(name="add", description="Adds.", parameters=schema)
     for model, form in (
-        (CHAT, Form(output=OutputFormat(schema=schema))),
-        (RAW, Form(output=OutputFormat(schema=schema))),
-        (CHAT, Form(tools=(add,), tool_choice=NamedTool("add"))),
+        (CHAT, OutputSpec(output=OutputFormat(schema=schema))),
+        (RAW, OutputSpec(output=OutputFormat(schema=schema))),
+        (CHAT, OutputSpec(tools=(add,), tool_choice=ForcedTool("add"))),
     ):
         if model not in runtime.config.models:
             continue
@@ -129,7 +129,7 @@ async def forms(runtime: Runtime, problem: Problem) -> None:
         print(f"{model}: {answer.usage.thinking} thinking tokens, then {said} ({answer.stop_reason})")
 
 
-async def counts(port: int, model: str, problem: Problem) -> None:
+async def counts(port: int, model: str, problem: TaskProblem) -> None:
     """What the engine itself says of its thinking, and of its load."""
     body = {"model": model, "messages": [{"role": "user", "content": problem.text}], "max_tokens": 200}
     async with aiohttp.ClientSession() as http:
@@ -149,7 +149,7 @@ async def counts(port: int, model: str, problem: Problem) -> None:
         print(name)
 
 
-async def death(runtime: Runtime, server: Running, problem: Problem) -> Answer:
+async def death(runtime: Runtime, server: Running, problem: TaskProblem) -> Answer:
     async def sink(batch: list[Event]) -> None:
         if any(isinstance(event, ThinkingDelta) for event in batch) and server.process.poll() is None:
             os.killpg(server.process.pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ import time
 from statistics import fmean
 
 from benchmarks import machine
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.evals.summary import summary
 from perpend.statistics import share, standard_error
 
@@ -40,13 +40,13 @@ def coverage(problems: int, samples: int, beta: tuple[float, float], seed: int =
 
 def cpu_s(problems: int, samples: int) -> float:
     rng = random.Random(1)
-    rows: list[Row] = []
+    rows: list[SampleRow] = []
     for problem in range(problems):
         easy = rng.random()
         for _ in range(samples):
             right = rng.random() < easy
             rows.append(
-                Row(
+                SampleRow(
                     problem=problem,
                     correct=right,
                     answer="0" if right else str(rng.randrange(1, 9)),

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import machine
 from perpend.config import load_config
 from perpend.runtime import Runtime
-from perpend.solve.asking import Asking
+from perpend.solve.asking import AuxiliaryCalls
 from perpend.verifiers import Task
 from perpend.verifiers.agreement import auc
 from perpend.verifiers.process_reward import ProcessReward, aggregated
@@ -38,7 +38,7 @@ def problems(limit: int, seed: int) -> list[Row]:
     return random.Random(seed).sample(usable, limit)
 
 
-async def scored(verifier: ProcessReward, model: Asking, problem: Row) -> Row:
+async def scored(verifier: ProcessReward, model: AuxiliaryCalls, problem: Row) -> Row:
     task = Task(question=problem["question"], model=model)
     before, began = model.account.usage, time.monotonic()
     rewards = await verifier.rewards(task, problem["steps"])

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from benchmarks import machine
 from perpend.config.schema import Config
-from perpend.evals.log import Log, Moment, Moments
+from perpend.evals.log import Moment, Moments, SampleLog
 from perpend.runtime import Runtime
 from perpend.types import AnswerDelta, Event, Limits, Message, Request, Sampling, StrategySpec, ThinkingDelta
 
@@ -33,7 +33,7 @@ async def cpu_s() -> float:
     for _ in range(_ROUNDS):
         batches: list[list[Event]] = [[ThinkingDelta(" word")] for _ in range(_TOKENS)]
         began = time.process_time()
-        log = Log()
+        log = SampleLog()
         for batch in batches:
             await log(batch)
         line(log.moments)
@@ -47,7 +47,7 @@ async def bytes_beside_text(strategy: StrategySpec) -> float:
     with TemporaryDirectory() as home:
         async with await Runtime.open(replace(Config(), home=Path(home))) as runtime:
             for number in range(_SAMPLES):
-                log = Log()
+                log = SampleLog()
                 request = Request(
                     messages=(Message("user", f"Add {number} and {3 * number + 11}."),),
                     model="tiny",

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks import machine
-from perpend.sandbox import RUNGS, Limits, Outcome, Rung, Sandbox, find_rung
+from perpend.sandbox import RUNGS, IsolationLevel, Limits, Outcome, Sandbox, find_rung
 from perpend.sandbox.cgroups import Cgroup
 
 LIMITS = Limits(wall_s=10.0, memory_bytes=64 << 20)
@@ -212,7 +212,7 @@ def _own() -> Path:
     return Path("/sys/fs/cgroup", kinds, places[kinds].lstrip("/"))
 
 
-async def attack(rung: Rung, program: str) -> tuple[Outcome, int]:
+async def attack(rung: IsolationLevel, program: str) -> tuple[Outcome, int]:
     """How it ended, and what was held at most. Raises OSError where that can't be measured."""
     with uncounted(), Held() as held:
         async with Sandbox(1, rungs=(rung,)) as box:
@@ -220,7 +220,7 @@ async def attack(rung: Rung, program: str) -> tuple[Outcome, int]:
         return outcome, held.most()
 
 
-async def endings(rung: Rung, name: str, runs: int, judge: str | None) -> Counter[str | None]:
+async def endings(rung: IsolationLevel, name: str, runs: int, judge: str | None) -> Counter[str | None]:
     program, limits, _ = ENDINGS[name]
     with uncounted():
         async with Sandbox(2, rungs=(rung,)) as box:

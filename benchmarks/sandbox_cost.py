@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from benchmarks import machine
-from perpend.sandbox import RUNGS, Rung, Sandbox, find_rung
+from perpend.sandbox import RUNGS, IsolationLevel, Sandbox, find_rung
 
 PROGRAM = "print(sum(map(int, input().split())))"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -45,7 +45,7 @@ def warm(box: Sandbox) -> Run:
     return run
 
 
-def cold(rung: Rung) -> Run:
+def cold(rung: IsolationLevel) -> Run:
     async def run() -> None:
         slot = await rung.start()
         try:

@@ -21,7 +21,7 @@ import msgspec
 from benchmarks import machine
 from benchmarks.tiny_figures import Answers, Ask, Row, report
 from perpend.config.schema import Config, EngineConfig, ModelConfig
-from perpend.data.tasks import Problem, fresh, kinds
+from perpend.data.tasks import TaskProblem, fresh, kinds
 from perpend.runtime import Runtime
 from perpend.types import Limits, Message, Request, Sampling, StrategySpec
 
@@ -34,11 +34,11 @@ TOKENS = 128
 
 
 class Todo(NamedTuple):
-    problem: Problem
+    problem: TaskProblem
     ask: Ask
 
 
-def wanted(problems: list[Problem], voted: list[Problem]) -> list[Todo]:
+def wanted(problems: list[TaskProblem], voted: list[TaskProblem]) -> list[Todo]:
     """Every answer that the figures need, each once."""
     asks: dict[Todo, None] = {}
     for problem in problems:
@@ -106,11 +106,11 @@ async def gather(runtime: Runtime, todo: list[Todo], log: Path, seed: int, at_on
     return answers
 
 
-async def speed(runtime: Runtime, problems: list[Problem], at_once: int) -> float:
+async def speed(runtime: Runtime, problems: list[TaskProblem], at_once: int) -> float:
     """Output tokens a second over whole requests, thinking and answer, `at_once` in flight."""
     gate = asyncio.Semaphore(at_once)
 
-    async def one(problem: Problem) -> int:
+    async def one(problem: TaskProblem) -> int:
         async with gate:
             row = await answer(runtime, Todo(problem, Ask(MOST, 0, 0)), seed=5)
         return row.thinking + row.answer_tokens

@@ -16,13 +16,13 @@ import torch
 
 from benchmarks import machine
 from perpend.data.curriculum import Curriculum
-from perpend.data.tasks import Problem, kinds
+from perpend.data.tasks import TaskProblem, kinds
 from perpend.data.thoughts import CHECK
 from perpend.statistics import proportion
 from perpend.training.grpo import reward
 from perpend.training.model import Llama
 from perpend.training.sampling import sample
-from perpend.training.shape import Shape
+from perpend.training.shape import ModelShape
 from perpend.training.tokenizer import SIZE, encode, prompt_of, read_reply
 
 MOST = 224
@@ -37,7 +37,7 @@ def replies(model: Llama, prompts: list[list[int]], seed: int) -> list[list[int]
     return found
 
 
-def examine(model: Llama, problems: list[Problem]) -> None:
+def examine(model: Llama, problems: list[TaskProblem]) -> None:
     drafts = []
     for problem, reply in zip(
         problems, replies(model, [prompt_of(p.text) for p in problems], 1), strict=True
@@ -66,13 +66,13 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=100, help="of each kind")
     options = parser.parse_args()
     print(machine.one_line())
-    problems: list[Problem] = []
+    problems: list[TaskProblem] = []
     for kind in kinds.names():
         taught = kinds.get(kind).taught
         some = [p for p in Curriculum().fresh(9, kind, 4 * options.problems) if p.difficulty in taught]
         problems += some[: options.problems]
     for path in options.weights:
-        model = Llama(Shape(SIZE))
+        model = Llama(ModelShape(SIZE))
         model.load_state_dict(torch.load(path, weights_only=True))
         print(f"\n{path}")
         examine(model, problems)

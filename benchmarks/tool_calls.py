@@ -21,7 +21,7 @@ from benchmarks import machine
 from perpend.config import load_config
 from perpend.runtime import Runtime
 from perpend.statistics import proportion
-from perpend.types import Answer, Form, Limits, Message, Request, Sampling, Tool
+from perpend.types import Answer, Limits, Message, OutputSpec, Request, Sampling, Tool
 
 QUESTIONS = Path(__file__).with_name("tool_questions.toml")
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ async def run(options: argparse.Namespace) -> list[Row]:
                 messages=(Message("user", question),),
                 model=options.model,
                 effort=options.effort,
-                form=Form(tools=tuple(tools.values())),
+                form=OutputSpec(tools=tuple(tools.values())),
                 limits=Limits(max_output_tokens=_CALL if needed else _REPLY),
                 sampling=Sampling(seed=options.seed),
             )

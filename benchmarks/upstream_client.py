@@ -16,7 +16,7 @@ import uvloop
 
 from benchmarks import machine
 from benchmarks.load import gateways
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 
 BODY = (
     b'{"model": "fake-reasoner", "messages": [], "stream": true, "stream_options": {"include_usage": true}}'
@@ -42,7 +42,7 @@ async def cpu_us(once: Once, clients: int) -> float:
 
 
 async def compare(url: str, clients: int) -> tuple[list[float], list[float]]:
-    own, account = HTTPClient(), Account(HEADERS)
+    own, account = HTTPClient(), UpstreamAccount(HEADERS)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(
         connector=connector, headers=HEADERS, cookie_jar=aiohttp.DummyCookieJar()

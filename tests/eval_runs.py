@@ -5,7 +5,7 @@ from pathlib import Path
 
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Attempt, Sample, Settings
+from perpend.evals.samples import Attempt, RunSettings, Sample
 from perpend.types import Message, Usage, Verdict, VerifierSpec
 
 EVIL = "<script>alert(1)</script>"
@@ -26,7 +26,7 @@ def a_run(path: Path, right: set[int], budget: int, candidates: Sequence[str] = 
         Attempt(answer=answer, thinking=EVIL, usage=Usage(5, 0, 7, 1), stop_reason="stop", score=n / 10)
         for n, answer in enumerate(candidates)
     )
-    settings = Settings(
+    settings = RunSettings(
         suite="mine.jsonl",
         problems=tuple(p.id for p in PROBLEMS),
         fingerprint="f",

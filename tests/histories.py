@@ -3,14 +3,14 @@
 from hypothesis import strategies as st
 from scripted import STARTED, answer
 
-from perpend.solve.transcript import Said, Transcript
+from perpend.solve.transcript import MessageBuilder, Said
 from perpend.types import (
     AnswerDelta,
     Carried,
-    Carry,
     Event,
     Finished,
     Progress,
+    ProviderState,
     StopReason,
     SummaryDelta,
     ThinkingDelta,
@@ -18,7 +18,7 @@ from perpend.types import (
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-CARRY = st.builds(Carry, st.sampled_from(["anthropic", "google"]), TEXT)
+CARRY = st.builds(ProviderState, st.sampled_from(["anthropic", "google"]), TEXT)
 STOPS: list[StopReason] = [
     "stop",
     "answer_tokens",
@@ -57,7 +57,7 @@ def said(draw: st.DrawFn) -> list[Said]:
 def histories(draw: st.DrawFn) -> list[list[Event]]:
     """Batches of a request. Some of its end may not have been streamed."""
     whole = draw(said())
-    transcript = Transcript()
+    transcript = MessageBuilder()
     transcript.add(whole)
     events: list[Event] = [*whole[: draw(st.integers(0, len(whole)))]]
     lines = draw(st.lists(TEXT, max_size=3))

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from perpend.backends.http import Account, Framing, HTTPClient
+from perpend.backends.http import Framing, HTTPClient, UpstreamAccount
 from perpend.errors import Rejected
 
 
@@ -16,7 +16,7 @@ class Listening(HTTPClient):
         self.body: dict[str, Any] = {}
 
     async def stream(
-        self, url: str, body: bytes | None, account: Account, parser: Framing
+        self, url: str, body: bytes | None, account: UpstreamAccount, parser: Framing
     ) -> AsyncGenerator[list[bytes], float | None]:
         self.body = json.loads(body or b"{}")
         raise Rejected("nothing more is wanted", billed=False)

@@ -12,9 +12,9 @@ from fake_server import serving
 
 from perpend.backends import Backend, Call, CallEvent, Upstream, backends
 from perpend.backends.families import Family, family_named
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.backends.providers import Provider
-from perpend.solve.transcript import Transcript
+from perpend.solve.transcript import MessageBuilder
 from perpend.types import (
     AnswerDelta,
     CallEnded,
@@ -81,7 +81,7 @@ class Wire:
         async def base() -> str:
             return url
 
-        upstream = Upstream(self._provider, http, base, Account({"content-type": "application/json"}))
+        upstream = Upstream(self._provider, http, base, UpstreamAccount({"content-type": "application/json"}))
         return backends.get(self._name)(upstream)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -129,7 +129,7 @@ def joined(events: list[CallEvent]) -> list[CallEvent]:
 
 def content(events: list[CallEvent]) -> tuple[Part, ...]:
     """The parts of a message that they make, as the spine puts them together."""
-    transcript = Transcript()
+    transcript = MessageBuilder()
     transcript.add(event for event in events if not isinstance(event, CallEnded | Served | Weighed))
     return transcript.content
 

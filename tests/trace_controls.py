@@ -13,11 +13,11 @@ from pathlib import Path
 from aiohttp import web
 from fake_server import serving
 
-from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.eval_run import RunOptions, finish_run
 from perpend.config.schema import Config, DefaultsConfig, ModelConfig, ProviderConfig
 from perpend.evals.problems import Problem
 from perpend.evals.run import fingerprint
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.types import Message, VerifierSpec
 
 ASKED = re.compile(r"has (\d+) apples, then gets (\d+), then (\d+)")
@@ -74,12 +74,12 @@ async def control(home: Path, *, heeds: bool) -> AsyncGenerator[Config, None]:
 async def a_run(config: Config, path: Path, n: int) -> Path:
     """A run of the control over `n` sums."""
     of = problems(n)
-    settings = Settings(
+    settings = RunSettings(
         suite="sums",
         problems=tuple(problem.id for problem in of),
         fingerprint=fingerprint(of),
         target="local",
         max_thinking_tokens=200,
     )
-    await finish_run(settings, of, config, path, Asking(8))
+    await finish_run(settings, of, config, path, RunOptions(8))
     return path

@@ -16,9 +16,9 @@ from perpend.config import load_config
 from perpend.evals import own
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.grading import Grader
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.evals.run import Run, fingerprint
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.runtime import Runtime
 from perpend.solve import Origin, Services, solve
 from perpend.types import Answer, AnswerDelta, Request, ThinkingDelta, Usage
@@ -45,13 +45,13 @@ class Replayed:
             summary_every_tokens=256,
         )
 
-    async def answer(self, request: Request, log: Log) -> Answer:
+    async def answer(self, request: Request, log: SampleLog) -> Answer:
         return await solve(request, self._services, log=log, origin=Origin("eval"))
 
 
 async def main(suite: Path, config: Path, out: Path, at_once: int) -> None:
     problems = own.problems(suite)
-    settings = Settings(
+    settings = RunSettings(
         suite=suite.name,
         problems=tuple(problem.id for problem in problems),
         fingerprint=fingerprint(problems),

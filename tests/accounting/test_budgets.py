@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.accounting.budgets import Bounds, Costs, token_budget
+from perpend.accounting.budgets import Costs, ModelBounds, token_budget
 from perpend.errors import CapReached, PromptTooLong
 from perpend.types import EFFORTS, Effort, Limits
 
@@ -99,7 +99,7 @@ def test_no_model_is_asked_for_more_than_it_does(
     most_thinking: int | None,
 ) -> None:
     limits = Limits(max_thinking_tokens=thinking, max_output_tokens=output)
-    budget = token_budget(limits, effort, TOKENS, answer, model=Bounds(most, most_thinking))
+    budget = token_budget(limits, effort, TOKENS, answer, model=ModelBounds(most, most_thinking))
     assert budget.answer >= 1
     assert budget.thinking + budget.answer <= budget.output
     assert budget.output <= min(most or budget.output, output or budget.output)
@@ -108,12 +108,14 @@ def test_no_model_is_asked_for_more_than_it_does(
 
 
 def test_thinking_gives_way_first_to_what_a_model_writes() -> None:
-    budget = token_budget(Limits(max_thinking_tokens=100_000), "high", TOKENS, 4096, model=Bounds(32_000))
+    budget = token_budget(
+        Limits(max_thinking_tokens=100_000), "high", TOKENS, 4096, model=ModelBounds(32_000)
+    )
     assert (budget.thinking, budget.answer, budget.output) == (27_904, 4096, 32_000)
     assert budget.lowered_by == "model"
 
 
 def test_a_client_that_allows_more_than_a_model_writes_gets_what_it_writes() -> None:
-    budget = token_budget(Limits(max_output_tokens=100_000), "low", TOKENS, 4096, model=Bounds(16_384))
+    budget = token_budget(Limits(max_output_tokens=100_000), "low", TOKENS, 4096, model=ModelBounds(16_384))
     assert (budget.thinking, budget.output, budget.max_answer) == (128, 16_384, 16_384)
     assert budget.lowered_by is None

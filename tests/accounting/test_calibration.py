@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perpend.accounting.calibration import (
     Calibration,
-    Point,
+    CalibrationPoint,
     calibration_of,
     calibration_path,
     effort_for,
@@ -31,7 +31,7 @@ LADDER: dict[Effort, int] = {
 USUAL: dict[Effort, int] = {"low": 400, "medium": 1900, "high": 9000}
 
 
-def calibration(*points: Point) -> Calibration:
+def calibration(*points: CalibrationPoint) -> Calibration:
     when = datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)
     return Calibration(model="o3-mini", family="o3-mini", measured=when, prompts=3, points=points)
 
@@ -52,7 +52,7 @@ def test_none_is_never_chosen_for_a_budget() -> None:
     st.dictionaries(st.sampled_from(EFFORTS[1:]), st.integers(1, 10**5), min_size=1), st.integers(1, 10**5)
 )
 def test_more_budget_never_means_less_effort(usual: dict[Effort, int], tokens: int) -> None:
-    rising = calibration(*[Point(effort=e, used=(n,)) for e, n in usual.items()]).usual
+    rising = calibration(*[CalibrationPoint(effort=e, used=(n,)) for e, n in usual.items()]).usual
     less, more = effort_for(tokens, rising), effort_for(tokens + 1, rising)
     assert EFFORTS.index(less) <= EFFORTS.index(more)
     if any(rising[effort] <= tokens for effort in rising):
@@ -60,10 +60,10 @@ def test_more_budget_never_means_less_effort(usual: dict[Effort, int], tokens: i
 
 
 def test_a_point_sums_up_its_prompts() -> None:
-    point = Point(effort="low", budget=100, used=(10, 20, 120, 40))
+    point = CalibrationPoint(effort="low", budget=100, used=(10, 20, 120, 40))
     assert (point.usual, point.nearly_all, point.overshoot) == (30, 120, 20)
-    assert Point(used=(1, 2)).usual == 2, "rounded up"
-    assert Point(effort="low", used=(500,)).overshoot == 0
+    assert CalibrationPoint(used=(1, 2)).usual == 2, "rounded up"
+    assert CalibrationPoint(effort="low", used=(500,)).overshoot == 0
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=30), st.sampled_from([0.5, 0.9, 1.0]))
@@ -74,18 +74,25 @@ def test_a_quantile_bounds_its_share(counts: list[int], share: float) -> None:
 
 
 def test_a_higher_effort_that_took_less_counts_as_much() -> None:
-    measured = calibration(Point(effort="low", used=(500,)), Point(effort="high", used=(400,)))
+    measured = calibration(
+        CalibrationPoint(effort="low", used=(500,)), CalibrationPoint(effort="high", used=(400,))
+    )
     assert measured.usual == {"low": 500, "high": 500}
 
 
 def test_an_effort_has_room_for_nearly_all_thoughts_and_never_less_than_the_rows() -> None:
-    measured = calibration(Point(effort="low", used=(5000,) * 9 + (9000,)), Point(effort="high", used=(10,)))
+    measured = calibration(
+        CalibrationPoint(effort="low", used=(5000,) * 9 + (9000,)),
+        CalibrationPoint(effort="high", used=(10,)),
+    )
     assert room_for(LADDER, measured) == {**LADDER, "low": 5000, "medium": 5000}
     assert room_for(LADDER, None) is LADDER
 
 
 def test_it_is_kept_for_its_model(tmp_path: Path) -> None:
-    measured = calibration(Point(effort="low", used=(1, 2), ended=2), Point(budget=8, used=(8,)))
+    measured = calibration(
+        CalibrationPoint(effort="low", used=(1, 2), ended=2), CalibrationPoint(budget=8, used=(8,))
+    )
     assert calibration_of(tmp_path, "o3-mini") is None
     save(tmp_path, measured)
     assert calibration_of(tmp_path, "o3-mini") == measured

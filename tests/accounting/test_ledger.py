@@ -16,12 +16,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from perpend.accounting.ledger import NOTHING, Amount, Left, Reservation, Scope
+from perpend.accounting.ledger import NOTHING, Left, Reservation, Scope, Spend
 from perpend.errors import CapReached
 
 TOKENS = st.integers(0, 200)
 DOLLARS = st.integers(0, 2_000_000).map(lambda micro: Decimal(micro).scaleb(-6))
-AMOUNTS = st.builds(Amount, TOKENS, TOKENS, DOLLARS)
+AMOUNTS = st.builds(Spend, TOKENS, TOKENS, DOLLARS)
 LIMITS = st.fixed_dictionaries(
     {
         "thinking": st.none() | st.integers(0, 400),
@@ -33,9 +33,9 @@ LIMITS = st.fixed_dictionaries(
 Limits = dict[str, int | Decimal | None]
 
 
-def less_or_equal(amount: Amount, share: tuple[float, float, float]) -> Amount:
+def less_or_equal(amount: Spend, share: tuple[float, float, float]) -> Spend:
     """A part of `amount`, as an honest upstream uses it."""
-    return Amount(
+    return Spend(
         int(amount.thinking * share[0]),
         int(amount.answer * share[1]),
         (amount.usd * Decimal(share[2])).quantize(Decimal("0.000001"), rounding="ROUND_DOWN"),
@@ -49,61 +49,61 @@ def make(name: str, limits: Limits, parent: Scope | None = None) -> Scope:
 class TestOneScope:
     def test_a_reservation_is_held_until_it_is_settled(self) -> None:
         scope = Scope("request", thinking=100)
-        held = scope.reserve(Amount(thinking=60))
-        assert scope.reserved == Amount(thinking=60)
+        held = scope.reserve(Spend(thinking=60))
+        assert scope.reserved == Spend(thinking=60)
         assert scope.left.thinking == 40
-        held.settle(Amount(thinking=25))
+        held.settle(Spend(thinking=25))
         assert scope.reserved == NOTHING
-        assert scope.spent == Amount(thinking=25)
+        assert scope.spent == Spend(thinking=25)
         assert scope.left.thinking == 75
 
     def test_reservations_that_together_exceed_the_limit_are_refused_before_anything_is_spent(self) -> None:
         scope = Scope("request", thinking=100)
-        scope.reserve(Amount(thinking=60))
+        scope.reserve(Spend(thinking=60))
         with pytest.raises(CapReached, match=r"request: 60 thinking tokens wanted, 40 left") as refused:
-            scope.reserve(Amount(thinking=60))
+            scope.reserve(Spend(thinking=60))
         assert refused.value.field == "max_thinking_tokens"
         assert refused.value.hint
-        assert scope.reserved == Amount(thinking=60)
+        assert scope.reserved == Spend(thinking=60)
 
     def test_output_bounds_thinking_and_answer_together(self) -> None:
         scope = Scope("request", thinking=100, answer=100, output=150)
-        scope.reserve(Amount(thinking=100))
+        scope.reserve(Spend(thinking=100))
         assert scope.left == Left(thinking=0, answer=50, output=50, usd=None)
         with pytest.raises(CapReached, match="51 output tokens wanted, 50 left"):
-            scope.reserve(Amount(answer=51))
-        scope.reserve(Amount(answer=50))
+            scope.reserve(Spend(answer=51))
+        scope.reserve(Spend(answer=50))
 
     def test_a_dollar_cap_names_itself_and_what_is_left(self) -> None:
         scope = Scope("request", usd=Decimal("0.01"))
-        scope.reserve(Amount(usd=Decimal("0.0075")))
+        scope.reserve(Spend(usd=Decimal("0.0075")))
         with pytest.raises(CapReached, match=r"\$0\.003 wanted, \$0\.0025 left") as refused:
-            scope.reserve(Amount(usd=Decimal("0.003")))
+            scope.reserve(Spend(usd=Decimal("0.003")))
         assert refused.value.field == "max_cost_usd"
 
     def test_without_limits_anything_fits(self) -> None:
         scope = Scope("request")
-        scope.reserve(Amount(10**9, 10**9, Decimal(10**6)))
+        scope.reserve(Spend(10**9, 10**9, Decimal(10**6)))
         assert scope.left == Left(None, None, None, None)
 
     def test_it_settles_exactly_once(self) -> None:
-        held = Scope("request").reserve(Amount(thinking=1))
+        held = Scope("request").reserve(Spend(thinking=1))
         held.settle(NOTHING)
         with pytest.raises(RuntimeError, match="settled twice"):
             held.settle(NOTHING)
 
     def test_releasing_spends_nothing(self) -> None:
         scope = Scope("request", thinking=10)
-        scope.reserve(Amount(thinking=10)).release()
+        scope.reserve(Spend(thinking=10)).release()
         assert (scope.spent, scope.reserved, scope.left.thinking) == (NOTHING, NOTHING, 10)
 
-    @pytest.mark.parametrize("amount", [Amount(thinking=-1), Amount(answer=-1), Amount(usd=Decimal(-1))])
-    def test_negative_amounts_are_bugs(self, amount: Amount) -> None:
+    @pytest.mark.parametrize("amount", [Spend(thinking=-1), Spend(answer=-1), Spend(usd=Decimal(-1))])
+    def test_negative_amounts_are_bugs(self, amount: Spend) -> None:
         scope = Scope("request")
         with pytest.raises(ValueError, match="negative"):
             scope.reserve(amount)
         with pytest.raises(ValueError, match="negative"):
-            scope.reserve(Amount(10, 10)).settle(amount)
+            scope.reserve(Spend(10, 10)).settle(amount)
 
 
 class TestMoreThanWasReserved:
@@ -112,20 +112,20 @@ class TestMoreThanWasReserved:
     def test_it_is_booked_and_flagged_all_the_way_up(self) -> None:
         request = Scope("request", thinking=100)
         candidate = request.child("candidate 0")
-        held = candidate.reserve(Amount(thinking=100, usd=Decimal("0.1")))
-        held.settle(Amount(thinking=103, usd=Decimal("0.1")))
-        assert held.excess == candidate.excess == request.excess == Amount(thinking=3)
-        assert request.spent == Amount(thinking=103, usd=Decimal("0.1"))
+        held = candidate.reserve(Spend(thinking=100, usd=Decimal("0.1")))
+        held.settle(Spend(thinking=103, usd=Decimal("0.1")))
+        assert held.excess == candidate.excess == request.excess == Spend(thinking=3)
+        assert request.spent == Spend(thinking=103, usd=Decimal("0.1"))
         assert request.overdrawn
         assert not candidate.overdrawn
         assert request.left.thinking == 0
 
     def test_overdrawn_thinking_leaves_the_answer_its_own_room(self) -> None:
         scope = Scope("request", thinking=100, output=150)
-        scope.reserve(Amount(thinking=100)).settle(Amount(thinking=103))
-        scope.reserve(Amount(answer=47))
+        scope.reserve(Spend(thinking=100)).settle(Spend(thinking=103))
+        scope.reserve(Spend(answer=47))
         with pytest.raises(CapReached):
-            scope.reserve(Amount(thinking=1))
+            scope.reserve(Spend(thinking=1))
 
 
 class TestLeavingEarly:
@@ -133,32 +133,32 @@ class TestLeavingEarly:
         scope = Scope("request", thinking=100)
 
         def call() -> None:
-            with scope.reserve(Amount(thinking=100)) as held:
-                held.observed = Amount(thinking=17)
+            with scope.reserve(Spend(thinking=100)) as held:
+                held.observed = Spend(thinking=17)
                 raise ConnectionError
 
         with pytest.raises(ConnectionError):
             call()
-        assert scope.spent == Amount(thinking=17)
+        assert scope.spent == Spend(thinking=17)
         assert scope.reserved == NOTHING
 
     def test_a_settled_reservation_is_left_alone(self) -> None:
         scope = Scope("request")
-        with scope.reserve(Amount(thinking=100)) as held:
-            held.observed = Amount(thinking=17)
-            held.settle(Amount(thinking=20))
-        assert scope.spent == Amount(thinking=20)
+        with scope.reserve(Spend(thinking=100)) as held:
+            held.observed = Spend(thinking=17)
+            held.settle(Spend(thinking=20))
+        assert scope.spent == Spend(thinking=20)
 
     @settings(max_examples=50, deadline=None)
     @given(
         st.lists(st.tuples(AMOUNTS, st.integers(0, 5), st.sampled_from(["ends", "fails", "hangs"]))), LIMITS
     )
     async def test_parallel_candidates_cancelled_at_any_point(
-        self, calls: list[tuple[Amount, int, str]], limits: Limits
+        self, calls: list[tuple[Spend, int, str]], limits: Limits
     ) -> None:
         request = make("request", limits)
 
-        async def call(scope: Scope, want: Amount, steps: int, fate: str) -> None:
+        async def call(scope: Scope, want: Spend, steps: int, fate: str) -> None:
             with scope.reserve(want) as held:
                 for step in range(steps):
                     held.observed = less_or_equal(want, (step / 5, step / 4, step / 5))
@@ -195,7 +195,7 @@ class LedgerMachine(RuleBasedStateMachine):
         super().__init__()
         self.all: list[tuple[Scope, Limits]] = []
         self.open: list[Reservation] = []
-        self.direct: dict[int, Amount] = {}
+        self.direct: dict[int, Spend] = {}
         self.broken_word = False
 
     def _add(self, scope: Scope, limits: Limits) -> Scope:
@@ -203,7 +203,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.direct[id(scope)] = NOTHING
         return scope
 
-    def _settled(self, held: Reservation, actual: Amount) -> None:
+    def _settled(self, held: Reservation, actual: Spend) -> None:
         self.open.remove(held)
         self.direct[id(held.scope)] += actual
 
@@ -216,7 +216,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return self._add(make(f"scope {len(self.all)}", limits, parent), limits)
 
     @rule(target=held, scope=scopes, want=AMOUNTS)
-    def reserve(self, scope: Scope, want: Amount) -> Reservation | MultipleResults[Reservation]:
+    def reserve(self, scope: Scope, want: Spend) -> Reservation | MultipleResults[Reservation]:
         before = [(s.spent, s.reserved) for s, _ in self.all]
         left = scope.left
         fits = (
@@ -246,7 +246,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._settled(reservation, actual)
 
     @rule(reservation=consumes(held), extra=AMOUNTS)
-    def settle_above(self, reservation: Reservation, extra: Amount) -> None:
+    def settle_above(self, reservation: Reservation, extra: Spend) -> None:
         actual = reservation.amount + extra
         reservation.settle(actual)
         assert reservation.excess == extra

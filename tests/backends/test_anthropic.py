@@ -18,12 +18,12 @@ from perpend.errors import UpstreamError
 from perpend.runtime import Runtime
 from perpend.types import (
     CallEnded,
-    Carry,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
+    ProviderState,
     Request,
     Sampling,
     Text,
@@ -118,8 +118,8 @@ async def test_a_refusal_is_an_upstream_error_streamed_or_not(name: str) -> None
 
 
 SAID = (
-    Thought("Two cities: ask for both. 🌦", Carry("here", "c2lnbmVk")),
-    Thought("", Carry("here", '{"type":"redacted_thinking","data":"aGlkZGVu"}')),
+    Thought("Two cities: ask for both. 🌦", ProviderState("here", "c2lnbmVk")),
+    Thought("", ProviderState("here", '{"type":"redacted_thinking","data":"aGlkZGVu"}')),
     Text("I'll look."),
     ToolUse("toolu_1", "weather", '{"city": "Bonn"}'),
     ToolUse("toolu_2", "clock", "{}"),
@@ -288,14 +288,14 @@ async def test_sampling_goes_along_only_while_nothing_is_thought() -> None:
         ("none", False, {"type": "none"}, True),
         ("auto", False, {"type": "auto", "disable_parallel_tool_use": True}, True),
         ("required", None, {"type": "any"}, False),
-        (NamedTool("weather"), None, {"type": "tool", "name": "weather"}, False),
+        (ForcedTool("weather"), None, {"type": "tool", "name": "weather"}, False),
     ],
 )
 @pytest.mark.parametrize("family", [BUDGET, ADAPTIVE])
 async def test_a_tool_that_must_be_called_excludes_thinking(
     choice: Any, parallel: bool | None, sent_as: dict[str, Any], thinks: bool, family: Any
 ) -> None:
-    form = Form(tools=(WEATHER,), tool_choice=choice, parallel_tools=parallel)
+    form = OutputSpec(tools=(WEATHER,), tool_choice=choice, parallel_tools=parallel)
     body = await sent(call(family, effort="high", thinking_tokens=2000, form=form))
     assert body["tools"] == [
         {"name": "weather", "description": "Today's", "input_schema": {"type": "object", "properties": {}}}
@@ -306,7 +306,7 @@ async def test_a_tool_that_must_be_called_excludes_thinking(
 
 async def test_an_output_schema_is_closed_and_any_object_is_asked_for_in_words() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object"}}}}
-    body = await sent(call(ADAPTIVE, effort="low", form=Form(output=OutputFormat(schema=schema))))
+    body = await sent(call(ADAPTIVE, effort="low", form=OutputSpec(output=OutputFormat(schema=schema))))
     closed = {"type": "object", "additionalProperties": False}
     assert body["output_config"] == {
         "effort": "low",
@@ -316,10 +316,10 @@ async def test_an_output_schema_is_closed_and_any_object_is_asked_for_in_words()
         },
     }
     open_ended = {"type": "object", "additionalProperties": {"type": "integer"}}
-    body = await sent(call(ADAPTIVE, form=Form(output=OutputFormat(schema=open_ended))))
+    body = await sent(call(ADAPTIVE, form=OutputSpec(output=OutputFormat(schema=open_ended))))
     assert body["output_config"]["format"]["schema"] == open_ended
     messages = (Message("system", "Be brief."), Message("user", "Hi"))
-    body = await sent(call(ADAPTIVE, messages=messages, form=Form(output=OutputFormat())))
+    body = await sent(call(ADAPTIVE, messages=messages, form=OutputSpec(output=OutputFormat())))
     assert body["system"].startswith("Be brief.\n\nAnswer with one JSON object")
 
 
@@ -445,7 +445,9 @@ async def test_a_known_vendor_is_asked_with_its_headers_and_its_answer_comes_bac
             answered = await runtime.solve(asked)
     assert answered.stop_reason == "tool_calls"
     assert [use.name for use in answered.tool_calls] == ["weather", "clock"]
-    assert answered.content[0] == Thought("Two cities: ask for both. 🌦", Carry("anthropic", "c2lnbmVk"))
+    assert answered.content[0] == Thought(
+        "Two cities: ask for both. 🌦", ProviderState("anthropic", "c2lnbmVk")
+    )
     assert answered.usage == Usage(127, 100, 25, 35)
     headers = {name.lower(): value for name, value in wire.asked[0].headers.items()}
     assert (headers["x-api-key"], headers["anthropic-version"]) == ("sk-ant-of-a-test", "2023-06-01")

@@ -9,7 +9,7 @@ from replaying import Wire, call, content, ended
 from perpend.backends.cohere import CohereReading
 from perpend.backends.families import family_of
 from perpend.backends.providers import providers
-from perpend.types import Form, Message, OutputFormat, Sampling, Text, Thought, Tool, ToolUse, Usage
+from perpend.types import Message, OutputFormat, OutputSpec, Sampling, Text, Thought, Tool, ToolUse, Usage
 
 
 def test_a_stream_of_thinking_a_tool_and_counts() -> None:
@@ -55,7 +55,7 @@ async def test_what_cohere_is_sent() -> None:
     wire = Wire(
         "cohere", b'data: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n', provider="cohere"
     )
-    form = Form(
+    form = OutputSpec(
         tools=(Tool(name="add"),), tool_choice="required", output=OutputFormat(schema={"type": "object"})
     )
     await wire.stream(replace(call(family_of("command-a-reasoning")), form=form))

@@ -9,10 +9,10 @@ from replaying import Wire, call
 
 from perpend.backends.tool_text import as_text, schema_of
 from perpend.errors import UpstreamError
-from perpend.types import Custom, Form, Message, ToolResult, ToolUse, custom_tool, wrapped
+from perpend.types import Custom, Message, OutputSpec, ToolResult, ToolUse, custom_tool, wrapped
 
 PATCH = custom_tool("apply_patch", Custom(description="Edits.", syntax="regex", definition="a+"))
-FORM = Form(tools=(PATCH,))
+FORM = OutputSpec(tools=(PATCH,))
 MESSAGES = (
     Message("user", "Edit it."),
     Message("assistant", (ToolUse("call_1", "apply_patch", wrapped("aa")),)),
@@ -36,6 +36,6 @@ def test_it_is_told_in_words_where_a_model_only_reads_text() -> None:
     system, _, said, _ = as_text(MESSAGES, FORM)
     assert "fit this regex grammar" in system.text
     assert '{"name": "apply_patch", "arguments": {"input":"aa"}}' in said.text
-    forced = schema_of(Form(tools=(PATCH,), tool_choice="required"))
+    forced = schema_of(OutputSpec(tools=(PATCH,), tool_choice="required"))
     assert forced is not None
     assert forced["properties"]["arguments"] == PATCH.parameters

@@ -24,7 +24,7 @@ from perpend.errors import (
     UpstreamMalformed,
     UpstreamOverloaded,
 )
-from perpend.types import AnswerDelta, CallEnded, Form, Message, Served, Tool
+from perpend.types import AnswerDelta, CallEnded, Message, OutputSpec, Served, Tool
 
 ANSWER: Recording = [[AnswerDelta("four")], [CallEnded("stop")]]
 
@@ -277,7 +277,7 @@ async def test_a_refusal_of_what_was_not_sent_is_the_end() -> None:
 
 async def test_tools_that_a_model_rejects_are_refused_and_not_sent() -> None:
     fleet = Fleet([ANSWER])
-    form = Form(tools=(Tool(name="look"),))
+    form = OutputSpec(tools=(Tool(name="look"),))
     asked = replace(call(), family=family_named("o1-preview"), form=form)
     with pytest.raises(BadRequest, match="takes no tools") as caught:
         await fleet.ask(asked)

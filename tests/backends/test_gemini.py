@@ -13,12 +13,12 @@ from perpend.backends.families import family_named
 from perpend.errors import UpstreamError
 from perpend.types import (
     CallEnded,
-    Carry,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
+    ProviderState,
     Sampling,
     Text,
     Thought,
@@ -91,9 +91,9 @@ async def test_a_refusal_is_an_upstream_error_streamed_or_not() -> None:
 
 SAID = (
     Thought("**Looking** for both 🌦"),
-    Text("I'll look", Carry("here", "dGV4dA==")),
+    Text("I'll look", ProviderState("here", "dGV4dA==")),
     Text("."),
-    ToolUse("c1", "weather", '{"city": "Bonn"}', Carry("here", "Y2FsbA==")),
+    ToolUse("c1", "weather", '{"city": "Bonn"}', ProviderState("here", "Y2FsbA==")),
     ToolUse("c2", "clock", "{}"),
 )
 END = CallEnded("tool_calls", Usage(35, 12, 21, 14), "gemini-x-1")
@@ -116,7 +116,7 @@ def test_a_signature_on_an_empty_last_part_belongs_to_the_text_before_it() -> No
     parts = [{"text": "Four."}, {"text": "", "thoughtSignature": "c2ln"}]
     body = json.dumps({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]}).encode()
     events = Wire("gemini", body).whole(call())
-    assert content(events) == (Text("Four.", Carry("here", "c2ln")),)
+    assert content(events) == (Text("Four.", ProviderState("here", "c2ln")),)
     assert ended(events) == CallEnded("stop")
 
 
@@ -201,7 +201,7 @@ async def test_a_level_is_the_nearest_and_a_family_without_thinking_is_sent_none
 async def test_sampling_and_output_format() -> None:
     sampling = Sampling(temperature=0.5, top_p=0.9, seed=3, stop=("x",))
     output = OutputFormat(schema={"type": "object", "properties": {}})
-    config = (await sent(call(FLASH, sampling=sampling, form=Form(output=output))))["generationConfig"]
+    config = (await sent(call(FLASH, sampling=sampling, form=OutputSpec(output=output))))["generationConfig"]
     del config["thinkingConfig"]
     assert config == {
         "maxOutputTokens": 4096,
@@ -215,7 +215,7 @@ async def test_sampling_and_output_format() -> None:
 
 
 async def test_a_format_beside_tools_is_told_in_words_to_models_that_refuse_both() -> None:
-    form = Form(tools=(WEATHER,), output=OutputFormat(schema={"type": "object"}))
+    form = OutputSpec(tools=(WEATHER,), output=OutputFormat(schema={"type": "object"}))
     body = await sent(call(FLASH, form=form))
     assert "responseMimeType" not in body["generationConfig"]
     assert body["systemInstruction"]["parts"][0]["text"].endswith('fits this JSON schema: {"type":"object"}')
@@ -230,11 +230,11 @@ async def test_a_format_beside_tools_is_told_in_words_to_models_that_refuse_both
         ("auto", {"mode": "AUTO"}),
         ("none", {"mode": "NONE"}),
         ("required", {"mode": "ANY"}),
-        (NamedTool("weather"), {"mode": "ANY", "allowedFunctionNames": ["weather"]}),
+        (ForcedTool("weather"), {"mode": "ANY", "allowedFunctionNames": ["weather"]}),
     ],
 )
 async def test_tools(choice: Any, sent_as: dict[str, Any]) -> None:
-    body = await sent(call(FLASH, form=Form(tools=(WEATHER, Tool(name="clock")), tool_choice=choice)))
+    body = await sent(call(FLASH, form=OutputSpec(tools=(WEATHER, Tool(name="clock")), tool_choice=choice)))
     assert body["tools"] == [
         {
             "functionDeclarations": [

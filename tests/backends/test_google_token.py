@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from fake_server import serving
 
 from perpend.backends.google_token import GoogleToken, credentials
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.config import Config, ModelConfig, ProviderConfig
 from perpend.errors import AccountRefused, ConfigError, UpstreamError
 from perpend.runtime import Runtime
@@ -117,7 +117,7 @@ class Asking:
         self.http = HTTPClient()
         self.url = f"{url}/x"
         self.token = GoogleToken(self.http, credentials())
-        self.account = Account({}, signer=self.token)
+        self.account = UpstreamAccount({}, signer=self.token)
 
     async def ask(self) -> None:
         assert await self.http.post_json(self.url, b"{}", self.account) == b"{}"

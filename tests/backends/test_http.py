@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perpend.backends import http
-from perpend.backends.http import Account, HTTPClient, Patience
+from perpend.backends.http import HTTPClient, Timeouts, UpstreamAccount
 from perpend.errors import AccountRefused, ConfigError, UpstreamError, UpstreamMalformed, UpstreamTimeout
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
@@ -90,8 +90,8 @@ async def serving(
         listener.close()
 
 
-async def events(client: HTTPClient, url: str, account: Account | None = None) -> list[bytes]:
-    reads = client.stream_sse(url, b"{}", account or Account({}))
+async def events(client: HTTPClient, url: str, account: UpstreamAccount | None = None) -> list[bytes]:
+    reads = client.stream_sse(url, b"{}", account or UpstreamAccount({}))
     async with aclosing(reads):
         return [event async for read in reads for event in read]
 
@@ -140,7 +140,7 @@ async def test_what_is_sent_is_one_whole_request() -> None:
         writer.write(OK + b"content-length: 2\r\n\r\n{}")
 
     async with serving(peer) as (url, _, client):
-        account = Account({"authorization": "Bearer k", "content-type": "application/json"})
+        account = UpstreamAccount({"authorization": "Bearer k", "content-type": "application/json"})
         assert await client.post_json(url + "?a=b", b'{"q": 1}', account) == b"{}"
     head, _, body = seen[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /v1/x?a=b HTTP/1.1\r\nhost: 127.0.0.1:")
@@ -176,7 +176,7 @@ async def test_a_connection_that_went_stale_is_replaced_unseen() -> None:
 
 async def test_a_request_that_was_answered_in_part_is_never_sent_again() -> None:
     async with serving(saying(CHUNKED + chunk(b"data: 1\n\n"), then_close=True)) as (url, server, client):
-        async with aclosing(client.stream_sse(url, b"{}", Account({}))) as reads:
+        async with aclosing(client.stream_sse(url, b"{}", UpstreamAccount({}))) as reads:
             assert await anext(reads) == [b"1"]
             with pytest.raises(UpstreamError, match="closed the connection"):
                 await anext(reads)
@@ -198,7 +198,7 @@ async def test_leaving_a_stream_early_drops_its_connection_at_once() -> None:
             gone.set()
 
     async with serving(endless) as (url, _, client):
-        async with aclosing(client.stream_sse(url, b"{}", Account({}))) as reads:
+        async with aclosing(client.stream_sse(url, b"{}", UpstreamAccount({}))) as reads:
             assert await anext(reads)
         await asyncio.wait_for(gone.wait(), timeout=1)
 
@@ -218,7 +218,7 @@ async def test_an_upstream_faster_than_its_reader_is_paused() -> None:
 
     async with (
         serving(flood) as (url, _, client),
-        aclosing(client.stream_sse(url, b"{}", Account({}))) as reads,
+        aclosing(client.stream_sse(url, b"{}", UpstreamAccount({}))) as reads,
     ):
         await anext(reads)
         await asyncio.sleep(0.3)
@@ -237,20 +237,20 @@ FIRST = CHUNKED + chunk(b"data: 1\n\n")
 @pytest.mark.parametrize(
     ("said", "again", "patience", "expected"),
     [
-        (b"", b"", Patience(first_token_s=0.1), r"first token didn't come within 0\.1 s"),
+        (b"", b"", Timeouts(first_token_s=0.1), r"first token didn't come within 0\.1 s"),
         (
             LIFE,
             chunk(b": still here\n\n"),
-            Patience(first_token_s=0.1),
+            Timeouts(first_token_s=0.1),
             r"first token didn't come within 0\.1 s",
         ),
-        (FIRST, b"", Patience(between_s=0.1), r"nothing came for 0\.1 s"),
-        (FIRST, chunk(b"data: 1\n\n"), Patience(total_s=0.1), r"no end came within 0\.1 s"),
+        (FIRST, b"", Timeouts(between_s=0.1), r"nothing came for 0\.1 s"),
+        (FIRST, chunk(b"data: 1\n\n"), Timeouts(total_s=0.1), r"no end came within 0\.1 s"),
     ],
     ids=["silence", "signs of life", "between tokens", "no end"],
 )
 async def test_each_phase_has_its_patience(
-    said: bytes, again: bytes, patience: Patience, expected: str
+    said: bytes, again: bytes, patience: Timeouts, expected: str
 ) -> None:
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)
@@ -261,7 +261,7 @@ async def test_each_phase_has_its_patience(
 
     async with serving(peer) as (url, _, client):
         with pytest.raises(UpstreamTimeout, match=expected) as caught:
-            await events(client, url, Account({}, patience))
+            await events(client, url, UpstreamAccount({}, patience))
         assert caught.value.billed
 
 
@@ -286,7 +286,7 @@ async def test_a_key_that_an_upstream_repeats_is_not_shown() -> None:
     refusal = b"HTTP/1.1 401 No\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
     async with serving(saying(refusal)) as (url, _, client):
         with pytest.raises(AccountRefused, match=r"provided: \(hidden\)") as caught:
-            await events(client, url, Account({"authorization": "Bearer sk-0123456789abcdef"}))
+            await events(client, url, UpstreamAccount({"authorization": "Bearer sk-0123456789abcdef"}))
     assert "sk-0123" not in str(caught.value)
     assert not caught.value.billed
 
@@ -302,7 +302,7 @@ async def test_a_slow_stream_that_goes_on_is_no_timeout() -> None:
         await asyncio.sleep(1)
 
     async with serving(slow) as (url, _, client):
-        assert await events(client, url, Account({}, Patience(between_s=0.2))) == [b"1"] * 5
+        assert await events(client, url, UpstreamAccount({}, Timeouts(between_s=0.2))) == [b"1"] * 5
 
 
 async def test_an_error_carries_status_excerpt_and_when_to_come_back() -> None:
@@ -312,7 +312,7 @@ async def test_an_error_carries_status_excerpt_and_when_to_come_back() -> None:
             await events(client, url)
         assert (caught.value.upstream_status, caught.value.retry_after) == (429, 7)
         with pytest.raises(UpstreamError):
-            await client.post_json(url, b"{}", Account({}))
+            await client.post_json(url, b"{}", UpstreamAccount({}))
 
 
 async def test_what_is_not_http_is_an_upstream_error() -> None:
@@ -337,7 +337,7 @@ async def test_an_address_that_cannot_be_used_is_a_config_error(url: str) -> Non
 @pytest.mark.parametrize("value", ["k\r\nx-evil: 1", "k\n", "schlüssel"])
 def test_a_header_that_cannot_be_sent_is_refused_without_showing_it(value: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Account({"authorization": value})
+        UpstreamAccount({"authorization": value})
     assert value not in str(caught.value)
 
 
@@ -412,7 +412,7 @@ async def proxying(proxy: Proxy) -> AsyncGenerator[str, None]:
 async def test_a_provider_is_reached_through_its_proxy() -> None:
     proxy = Proxy()
     async with serving(saying(WHOLE)) as (url, server, client), proxying(proxy) as address:
-        account = Account({}, proxy=f"http://me:p%40ss@{address}")
+        account = UpstreamAccount({}, proxy=f"http://me:p%40ss@{address}")
         assert await events(client, url, account) == await events(client, url, account) == EVENTS
         assert server.connections == 1
         await client.aclose()
@@ -448,5 +448,5 @@ async def test_tls_goes_through_the_proxy_of_the_environment(
 async def test_a_proxy_that_refuses_is_an_upstream_error_that_cost_nothing(answer: bytes) -> None:
     async with serving(saying(WHOLE)) as (url, _, client), proxying(Proxy(answer)) as address:
         with pytest.raises(UpstreamError, match="proxy") as caught:
-            await events(client, url, Account({}, proxy=f"http://{address}"))
+            await events(client, url, UpstreamAccount({}, proxy=f"http://{address}"))
         assert not caught.value.billed

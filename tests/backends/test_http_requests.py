@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from fake_server import serving
 
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.errors import AccountRefused
 
 
@@ -41,7 +41,7 @@ async def test_a_get_has_no_body_and_leaves_its_connection_for_the_next() -> Non
     server = Server()
     async with server.serving() as (url, client):
         for _ in range(2):
-            assert await client.get_json(f"{url}?a=b", Account({"x-key": "k"})) == b"{}"
+            assert await client.get_json(f"{url}?a=b", UpstreamAccount({"x-key": "k"})) == b"{}"
         first, second = server.asked
         assert first.transport is second.transport
     assert (first.method, first.path_qs, first.headers["x-key"]) == ("GET", "/x?a=b", "k")
@@ -67,7 +67,7 @@ class Numbered:
 async def test_a_signer_is_asked_before_each_request() -> None:
     server, signer = Server(), Numbered(renews=True)
     async with server.serving() as (url, client):
-        account = Account({}, signer=signer)
+        account = UpstreamAccount({}, signer=signer)
         await client.post_json(url, b"[]", account)
         await client.get_json(url, account)
     assert signer.asked == [("POST", url, b"[]"), ("GET", url, b"")]
@@ -79,7 +79,7 @@ async def test_and_once_more_after_a_401_if_that_may_help(renews: bool, times: i
     server, signer = Server(refuses=True), Numbered(renews=renews)
     async with server.serving() as (url, client):
         with pytest.raises(AccountRefused, match=r"answered 401: \(hidden\)"):
-            await client.post_json(url, b"{}", Account({}, signer=signer))
+            await client.post_json(url, b"{}", UpstreamAccount({}, signer=signer))
     assert signer.asked == [("POST", url, b"{}")] * times
     assert len(server.asked) == times
 
@@ -90,7 +90,7 @@ async def test_what_is_left_for_later_is_done_before_the_end_and_may_fail_unhear
     async with server.serving() as (url, client):
 
         async def ask(address: str) -> None:
-            done.append(await client.post_json(address, b"", Account({})))
+            done.append(await client.post_json(address, b"", UpstreamAccount({})))
 
         client.later(ask(url))
         client.later(ask("http://127.0.0.1:9/nobody"))

@@ -13,7 +13,7 @@ from replaying import Wire, call
 
 from perpend.backends import Upstream, backends
 from perpend.backends.families import Family, family_named, family_of
-from perpend.backends.http import Account
+from perpend.backends.http import UpstreamAccount
 from perpend.backends.knobs import asks_of, can_disable, put_asks, soft_switched
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Knob, Provider, providers
@@ -212,7 +212,7 @@ async def names_sent(provider: Provider, *every: Asked) -> dict[Asked, set[str]]
     async def url() -> str:
         return "http://nowhere"
 
-    upstream = Upstream(provider, http, url, Account({"content-type": "application/json"}))
+    upstream = Upstream(provider, http, url, UpstreamAccount({"content-type": "application/json"}))
     backend = backends.get(provider.wire)(upstream)
     found: dict[Asked, set[str]] = {}
     for model, tokens, by_default in every:

@@ -14,7 +14,7 @@ from perpend.backends.contract import CallEvent
 from perpend.backends.families import families, family_named, family_of
 from perpend.backends.providers import Provider
 from perpend.backends.speech import Speech
-from perpend.types import Carried, Carry, ThinkingDelta, Usage
+from perpend.types import Carried, ProviderState, ThinkingDelta, Usage
 
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")
 HERE = Provider(name="here")
@@ -159,7 +159,7 @@ def test_a_call_ends_a_thought() -> None:
 
 
 def test_what_a_vendor_wants_back_of_a_text_ends_nothing_and_repeats_nothing() -> None:
-    carried = Carried(Carry("google", "c2lnbmVk"), "text")
+    carried = Carried(ProviderState("google", "c2lnbmVk"), "text")
     speech, batch = Speech(THINKS, HERE), list[CallEvent]()
     for text in ("\n", "Well<think>b", "c</think>", "more"):
         speech.answer(text, batch)

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import Family, family_named
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.backends.llama_completion import LlamaCompletion
 from perpend.backends.providers import Provider
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, TokenLogprob, Weighed
 
 TINY = family_named("tiny")
-ACCOUNT = Account({"content-type": "application/json"})
+ACCOUNT = UpstreamAccount({"content-type": "application/json"})
 QUESTION = (Message("user", "Start at 7: +5 *3 -4 +2 *7. Last digit?"),)
 
 

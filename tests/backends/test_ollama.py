@@ -13,10 +13,10 @@ from perpend.backends.families import family_named
 from perpend.errors import BadRequest, UpstreamError
 from perpend.types import (
     CallEnded,
-    Form,
     Image,
     Message,
     OutputFormat,
+    OutputSpec,
     Sampling,
     Text,
     Thought,
@@ -118,7 +118,7 @@ async def test_thinking_is_a_level_or_a_yes(family: Any, effort: Any, tokens: in
 
 async def test_options_tools_and_format() -> None:
     weather = Tool(name="weather", description="Today's", parameters={"type": "object"})
-    form = Form(tools=(weather,), output=OutputFormat(schema={"type": "object"}))
+    form = OutputSpec(tools=(weather,), output=OutputFormat(schema={"type": "object"}))
     body = await sent(call(form=form, sampling=Sampling(temperature=0.5, top_p=0.9, seed=3, stop=("x",))))
     assert body["options"] == {
         "num_predict": 4096,
@@ -134,7 +134,7 @@ async def test_options_tools_and_format() -> None:
             "function": {"name": "weather", "description": "Today's", "parameters": {"type": "object"}},
         }
     ]
-    body = await sent(call(form=Form(tools=(weather,), tool_choice="none", output=OutputFormat())))
+    body = await sent(call(form=OutputSpec(tools=(weather,), tool_choice="none", output=OutputFormat())))
     assert body["format"] == "json"
     assert "tools" not in body
 

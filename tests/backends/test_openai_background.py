@@ -16,7 +16,7 @@ from shared_data import shared
 
 from perpend.backends import Backend, CallEvent, Upstream, backends, openai_background
 from perpend.backends.families import family_of
-from perpend.backends.http import Account, HTTPClient, Patience
+from perpend.backends.http import HTTPClient, Timeouts, UpstreamAccount
 from perpend.backends.providers import providers
 from perpend.backends.sse import SSEParser
 from perpend.config import Config, ModelConfig, ProviderConfig
@@ -104,7 +104,7 @@ class Server:
             yield url
 
     @asynccontextmanager
-    async def behind(self, patience: Patience | None = None) -> AsyncGenerator[Backend, None]:
+    async def behind(self, patience: Timeouts | None = None) -> AsyncGenerator[Backend, None]:
         """The backend that speaks to it."""
         http = HTTPClient()
         async with self.serving() as url:
@@ -113,13 +113,13 @@ class Server:
                 return url
 
             row = replace(providers()["openai"], background=("high",))
-            account = Account({"content-type": "application/json"}, patience)
+            account = UpstreamAccount({"content-type": "application/json"}, patience)
             try:
                 yield backends.get("openai_responses")(Upstream(row, http, base, account))
             finally:
                 await http.aclose()
 
-    async def said(self, patience: Patience | None = None) -> list[CallEvent]:
+    async def said(self, patience: Timeouts | None = None) -> list[CallEvent]:
         events: list[CallEvent] = []
         async with self.behind(patience) as backend, aclosing(backend.stream(CALL)) as batches:
             async for batch in batches:
@@ -236,7 +236,7 @@ async def test_all_its_connections_share_one_time_limit() -> None:
     server = Server(5, refuses=web.json_response(TOO_OLD, status=400))
     server.unfinished_polls = 1_000_000
     with pytest.raises(UpstreamTimeout, match=r"no end came within 0\.2 s"):
-        await server.said(Patience(total_s=0.2))
+        await server.said(Timeouts(total_s=0.2))
     assert server.cancelled.is_set()
 
 

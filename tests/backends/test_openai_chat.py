@@ -11,8 +11,8 @@ from shared_data import shared
 
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.families import family_named
-from perpend.backends.http import Account, HTTPClient, Patience
-from perpend.backends.openai_chat import OpenAIChat
+from perpend.backends.http import HTTPClient, Timeouts, UpstreamAccount
+from perpend.backends.openai_chat import OpenAIChatBackend
 from perpend.backends.providers import Provider
 from perpend.errors import UpstreamError, UpstreamTimeout
 from perpend.types import AnswerDelta, CallEnded, Effort, Message, Sampling, ThinkingDelta, Usage
@@ -23,7 +23,7 @@ def call(family: str = "generic", effort: Effort = "medium", **changes: Any) -> 
     return Call(model="m", family=family_named(family), effort=effort, **{**fields, **changes})
 
 
-def upstream(http: HTTPClient, url: str, account: Account) -> Upstream:
+def upstream(http: HTTPClient, url: str, account: UpstreamAccount) -> Upstream:
     async def base() -> str:
         return f"{url}/v1"
 
@@ -45,10 +45,10 @@ async def collect(app: web.Application, asked: Call, read_s: float = 5) -> list[
     http = HTTPClient()
     try:
         async with serving(app) as url:
-            account = Account(
-                {"content-type": "application/json"}, Patience(first_token_s=read_s, between_s=read_s)
+            account = UpstreamAccount(
+                {"content-type": "application/json"}, Timeouts(first_token_s=read_s, between_s=read_s)
             )
-            backend = OpenAIChat(upstream(http, url, account))
+            backend = OpenAIChatBackend(upstream(http, url, account))
             async with aclosing(backend.stream(asked)) as batches:
                 return [event async for batch in batches for event in batch]
     finally:
@@ -124,7 +124,7 @@ async def test_what_came_before_a_failure_in_the_same_read_is_kept(last: bytes, 
     got: list[CallEvent] = []
     http = HTTPClient()
     async with serving(streaming(b"data: " + good + b"\n\ndata: " + last + b"\n\n")) as url:
-        backend = OpenAIChat(upstream(http, url, Account({})))
+        backend = OpenAIChatBackend(upstream(http, url, UpstreamAccount({})))
         async with aclosing(backend.stream(call())) as batches:
             got += await anext(batches)
             with pytest.raises(UpstreamError, match=said):

@@ -15,14 +15,14 @@ from shared_data import shared
 from perpend.backends.contract import Call
 from perpend.backends.families import family_named
 from perpend.backends.openai_chat import ChatReading
-from perpend.backends.openai_chat_events import EVENTS, ChatUsage, TokenDetails
+from perpend.backends.openai_chat_events import EVENTS, TokenDetails, UpstreamUsage
 from perpend.backends.providers import Provider, Splits, providers
 from perpend.errors import UpstreamError
 from perpend.types import (
     AnswerDelta,
     CallEnded,
-    Form,
     OutputFormat,
+    OutputSpec,
     Text,
     ThinkingDelta,
     Thought,
@@ -92,7 +92,7 @@ def test_a_stray_close_tag_splits_streamed_and_whole_alike(data: st.DataObject) 
 
 
 def test_a_text_that_was_held_to_a_format_holds_no_thought() -> None:
-    form = Form(output=OutputFormat(schema={"type": "object"}))
+    form = OutputSpec(output=OutputFormat(schema={"type": "object"}))
     asked = call(family_named("qwq"), phase="answering", form=form)
     assert answer(read({"content": '{"a": 1}'}, provider=providers()["tgi"], asked=asked)) == '{"a": 1}'
 
@@ -300,15 +300,19 @@ def test_what_a_server_said_beside_its_events_is_told_where_it_broke_off() -> No
 @pytest.mark.parametrize(
     ("usage", "inside", "counts"),
     [
-        (ChatUsage(9, 10, TokenDetails(11)), True, Usage(9, 0, 10, 0)),
-        (ChatUsage(12, 2, TokenDetails(340), TokenDetails(cached_tokens=11)), False, Usage(12, 11, 340, 2)),
-        (ChatUsage(15, 33, reasoning_tokens=21), True, Usage(15, 0, 21, 12)),
-        (ChatUsage(20, 30, cached_tokens=10), True, Usage(20, 10, 0, 30)),
-        (ChatUsage(20, 30, prompt_cache_hit_tokens=10), True, Usage(20, 10, 0, 30)),
-        (ChatUsage(), True, Usage()),
+        (UpstreamUsage(9, 10, TokenDetails(11)), True, Usage(9, 0, 10, 0)),
+        (
+            UpstreamUsage(12, 2, TokenDetails(340), TokenDetails(cached_tokens=11)),
+            False,
+            Usage(12, 11, 340, 2),
+        ),
+        (UpstreamUsage(15, 33, reasoning_tokens=21), True, Usage(15, 0, 21, 12)),
+        (UpstreamUsage(20, 30, cached_tokens=10), True, Usage(20, 10, 0, 30)),
+        (UpstreamUsage(20, 30, prompt_cache_hit_tokens=10), True, Usage(20, 10, 0, 30)),
+        (UpstreamUsage(), True, Usage()),
     ],
 )
-def test_counts(usage: ChatUsage, inside: bool, counts: Usage) -> None:
+def test_counts(usage: UpstreamUsage, inside: bool, counts: Usage) -> None:
     assert usage.counts(inside) == counts
 
 

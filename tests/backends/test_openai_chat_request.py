@@ -12,13 +12,13 @@ from perpend.backends.families import family_of
 from perpend.backends.openai_chat_request import chat_body
 from perpend.backends.providers import Provider, providers
 from perpend.types import (
-    Carry,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Part,
+    ProviderState,
     Sampling,
     Text,
     Thought,
@@ -78,7 +78,7 @@ def test_pictures_of_a_result_follow_as_the_users() -> None:
 
 
 def test_tools_and_how_they_are_chosen() -> None:
-    form = Form(tools=(ADD,), tool_choice=NamedTool("add"), parallel_tools=False)
+    form = OutputSpec(tools=(ADD,), tool_choice=ForcedTool("add"), parallel_tools=False)
     sent = body(form=form)
     assert sent["tools"][0]["function"] == {
         "name": "add",
@@ -91,7 +91,7 @@ def test_tools_and_how_they_are_chosen() -> None:
 
 
 def test_a_schema_is_sent_or_where_it_is_not_taken_told() -> None:
-    form = Form(output=OutputFormat(schema={"type": "object"}, strict=True))
+    form = OutputSpec(output=OutputFormat(schema={"type": "object"}, strict=True))
     assert body(form=form)["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
@@ -99,12 +99,12 @@ def test_a_schema_is_sent_or_where_it_is_not_taken_told() -> None:
     told = body(providers()["deepseek"], "deepseek-v4-flash", form=form)
     assert told["response_format"] == {"type": "json_object"}
     assert '{"type":"object"}' in told["messages"][-1]["content"]
-    assert body(form=Form(output=OutputFormat()))["response_format"] == {"type": "json_object"}
+    assert body(form=OutputSpec(output=OutputFormat()))["response_format"] == {"type": "json_object"}
 
 
 def test_a_format_never_binds_a_thought_that_stands_in_the_text() -> None:
     """TGI holds all of the text to it: it is told in words until the thought is over."""
-    tgi, form = providers()["tgi"], Form(output=OutputFormat(schema={"type": "object"}))
+    tgi, form = providers()["tgi"], OutputSpec(output=OutputFormat(schema={"type": "object"}))
     thinks = body(tgi, "deepseek-r1", form=form, thinking_tokens=9)
     assert "response_format" not in thinks
     assert '{"type":"object"}' in thinks["messages"][-1]["content"]
@@ -116,7 +116,9 @@ def test_a_format_never_binds_a_thought_that_stands_in_the_text() -> None:
 @pytest.mark.parametrize("name", [row.name for row in providers().values() if row.wire == "openai_chat"])
 def test_what_goes_to_any_provider_is_well_formed(name: str, model: str) -> None:
     """By OpenAI's own types, the row's own fields apart."""
-    form = Form(tools=(ADD,), tool_choice=NamedTool("add"), output=OutputFormat(schema={"type": "object"}))
+    form = OutputSpec(
+        tools=(ADD,), tool_choice=ForcedTool("add"), output=OutputFormat(schema={"type": "object"})
+    )
     asked = {"form": form, "sampling": Sampling(temperature=0.5, top_p=0.9, seed=1, stop=(".",))}
     for tokens in (0, 2048):
         sent = body(providers()[name], model, messages=turn(USE), thinking_tokens=tokens, **asked)
@@ -169,7 +171,7 @@ class TestThoughts:
 
     def test_of_openrouter_go_back_whole_and_only_there(self) -> None:
         details = [{"type": "reasoning.text", "text": "Hm.", "signature": "s"}]
-        carry = Carry("openrouter", msgspec.json.encode(details).decode())
+        carry = ProviderState("openrouter", msgspec.json.encode(details).decode())
         messages = turn(Thought("Hm.", carry), USE)
         sent = body(providers()["openrouter"], "anthropic/claude-sonnet-4.5", messages=messages)["messages"][
             1

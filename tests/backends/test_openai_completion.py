@@ -6,7 +6,7 @@ from replaying import Wire, call
 from perpend.backends.families import family_named
 from perpend.backends.providers import Provider, providers
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Form, OutputFormat, Sampling, ThinkingDelta, Usage
+from perpend.types import AnswerDelta, CallEnded, OutputFormat, OutputSpec, Sampling, ThinkingDelta, Usage
 
 VLLM = [
     '{"model":"m","choices":[{"text":"a","finish_reason":null}],"usage":{"prompt_tokens":5,"completion_tokens":1}}',
@@ -81,7 +81,7 @@ async def test_no_stop_sequence_is_none_at_all() -> None:
 
 
 async def test_a_row_leaves_out_what_its_server_refuses() -> None:
-    form = Form(output=OutputFormat(schema={"type": "object"}))
+    form = OutputSpec(output=OutputFormat(schema={"type": "object"}))
     asked = call(family_named("qwen2.5-coder"), phase="answering", form=form)
     for row, names in (("vllm", {"structured_outputs", "json_schema"}), ("transformers", set[str]())):
         wire = completions(*VLLM, provider=providers()[row])

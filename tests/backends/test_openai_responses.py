@@ -17,13 +17,13 @@ from perpend.errors import BadRequest, UpstreamError
 from perpend.runtime import Runtime
 from perpend.types import (
     AnswerDelta,
-    Carry,
     Custom,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
+    ProviderState,
     Request,
     Text,
     Thought,
@@ -66,7 +66,7 @@ async def test_an_item_of_reasoning_goes_back_as_it_came() -> None:
 
 
 def test_an_item_that_a_client_changed_is_refused() -> None:
-    changed = Message("assistant", (Thought("Hm.", Carry("openai", "{damaged")),))
+    changed = Message("assistant", (Thought("Hm.", ProviderState("openai", "{damaged")),))
     with pytest.raises(BadRequest, match="isn't as it was given") as refused:
         sent(messages=(Message("user", "?"), changed))
     assert refused.value.field == "messages"
@@ -101,7 +101,7 @@ def test_the_background_is_for_the_efforts_of_its_row_where_there_is_thinking(
 def test_parts_become_items_in_their_order() -> None:
     question = Message("user", (Text("What?"), Image("https://x/y.png")))
     said = Message(
-        "assistant", (Thought("Hm.", Carry("other", "{}")), Text("So."), ToolUse("c", "add", "{}"))
+        "assistant", (Thought("Hm.", ProviderState("other", "{}")), Text("So."), ToolUse("c", "add", "{}"))
     )
     result = Message("tool", (ToolResult("c", "5"),))
     assert sent(messages=(Message("system", "Be brief."), question, said, result))["input"] == [
@@ -120,9 +120,9 @@ def test_parts_become_items_in_their_order() -> None:
 
 
 def test_tools_and_formats() -> None:
-    form = Form(
+    form = OutputSpec(
         tools=(Tool(name="add"),),
-        tool_choice=NamedTool("add"),
+        tool_choice=ForcedTool("add"),
         output=OutputFormat(schema={"type": "object"}),
     )
     body = sent(form=form)
@@ -137,7 +137,7 @@ def test_a_custom_tool_goes_as_it_is_with_its_calls_and_their_results() -> None:
     calls = (ToolUse("c1", "patch", wrapped('*** "a"\n')), ToolUse("c2", "add", "{}"))
     results = Message("tool", (ToolResult("c1", "done"), ToolResult("c2", "5")))
     body = sent(
-        form=Form(tools=tools, tool_choice=NamedTool("patch")),
+        form=OutputSpec(tools=tools, tool_choice=ForcedTool("patch")),
         messages=(Message("user", "?"), Message("assistant", calls), results),
     )
     assert body["tools"][:2] == [
@@ -392,7 +392,7 @@ async def test_through_the_whole_spine_a_tool_call_goes_out_and_its_thought_come
             asked = Request(
                 messages=(Message("user", "2 + 3?"),),
                 model="openai/gpt-5",
-                form=Form(tools=(Tool(name="add"),)),
+                form=OutputSpec(tools=(Tool(name="add"),)),
             )
             first = await runtime.solve(asked)
             result = Message("tool", (ToolResult("call_1", "5"),))

@@ -9,11 +9,11 @@ from jsonschema import validate
 from spine import Spine, request
 
 from perpend.backends.contract import Upstream
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.backends.llama_completion import LlamaCompletion
 from perpend.backends.providers import Provider
 from perpend.errors import BadRequest
-from perpend.types import Form, Message, NamedTool, OutputFormat, Sampling, Tool
+from perpend.types import ForcedTool, Message, OutputFormat, OutputSpec, Sampling, Tool
 
 SCHEMA = {
     "type": "object",
@@ -42,7 +42,7 @@ def spine(http: HTTPClient, engine: str, family: str) -> Spine:
     async def url() -> str:
         return engine
 
-    account = Account({"content-type": "application/json"})
+    account = UpstreamAccount({"content-type": "application/json"})
     backend = LlamaCompletion(Upstream(Provider(name="embedded"), http, url, account))
     return Spine(backend, family=family, context=2048)
 
@@ -52,7 +52,7 @@ async def test_json_fits_its_schema_after_free_thinking(http: HTTPClient, engine
         request(
             messages=ASKED,
             max_thinking_tokens=12,
-            form=Form(output=OutputFormat(schema=SCHEMA)),
+            form=OutputSpec(output=OutputFormat(schema=SCHEMA)),
             sampling=Sampling(temperature=0.0, seed=1),
         )
     )
@@ -64,14 +64,14 @@ async def test_json_fits_its_schema_after_free_thinking(http: HTTPClient, engine
 
 async def test_a_model_that_never_learnt_tools_says_so(http: HTTPClient, engine_url: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        await spine(http, engine_url, "tiny").ask(request(messages=ASKED, form=Form(tools=(PICK,))))
+        await spine(http, engine_url, "tiny").ask(request(messages=ASKED, form=OutputSpec(tools=(PICK,))))
     assert caught.value.field == "tools"
 
 
 async def test_tools_that_are_not_to_be_called_need_no_model_that_calls_any(
     http: HTTPClient, engine_url: str
 ) -> None:
-    form = Form(tools=(PICK,), tool_choice="none")
+    form = OutputSpec(tools=(PICK,), tool_choice="none")
     answer = await spine(http, engine_url, "tiny").ask(
         request(messages=ASKED, form=form, max_thinking_tokens=4, max_output_tokens=12)
     )
@@ -86,7 +86,7 @@ async def test_a_tool_that_has_to_be_called_is_called(http: HTTPClient, engine_u
             messages=(Message("user", "Pick."),),
             max_thinking_tokens=4,
             max_output_tokens=120,
-            form=Form(tools=(PICK,), tool_choice=NamedTool("f")),
+            form=OutputSpec(tools=(PICK,), tool_choice=ForcedTool("f")),
             sampling=Sampling(temperature=0.0, seed=1),
         )
     )

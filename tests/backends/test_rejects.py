@@ -12,11 +12,11 @@ from perpend.backends import backends
 from perpend.backends.families import family_named
 from perpend.backends.providers import Provider
 from perpend.errors import UpstreamError
-from perpend.types import Form, Message, OutputFormat
+from perpend.types import Message, OutputFormat, OutputSpec
 
 WIRES = [name for name in backends.names() if not name.endswith("_completion")]
 SAID = (Message("system", "Be brief."), Message("user", "Hi"))
-IN_JSON = Form(output=OutputFormat())
+IN_JSON = OutputSpec(output=OutputFormat())
 
 
 async def sent(wire: str, *rejects: str, refused: str = "") -> Any:

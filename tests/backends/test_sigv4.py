@@ -8,8 +8,8 @@ from aiohttp import web
 from event_streams import chunk
 from fake_server import serving
 
-from perpend.backends.http import Account, HTTPClient
-from perpend.backends.sigv4 import Credentials, Scope, SigV4, credentials, scope_of
+from perpend.backends.http import HTTPClient, UpstreamAccount
+from perpend.backends.sigv4 import AWSCredentials, SigningScope, SigV4, credentials, scope_of
 from perpend.backends.sse import SSEParser
 from perpend.config import Config, ModelConfig, ProviderConfig
 from perpend.errors import ConfigError
@@ -89,8 +89,8 @@ BOTOCORE = [
 """As botocore 1.44.8 signs them at noon of 2026-11-25."""
 
 
-async def signature(scope: Scope, token: str, now: datetime, request: tuple[str, str, bytes]) -> str:
-    signer = SigV4(scope, lambda: Credentials("AKIDEXAMPLE", SECRET, token), lambda: now)
+async def signature(scope: SigningScope, token: str, now: datetime, request: tuple[str, str, bytes]) -> str:
+    signer = SigV4(scope, lambda: AWSCredentials("AKIDEXAMPLE", SECRET, token), lambda: now)
     headers = await signer.headers(*request)
     assert headers.get("x-amz-security-token", "") == token
     assert SECRET not in str(headers)
@@ -101,7 +101,7 @@ async def signature(scope: Scope, token: str, now: datetime, request: tuple[str,
 async def test_as_published(method: str, path: str, token: str, expected: str) -> None:
     then = datetime(2015, 8, 30, 12, 36, tzinfo=UTC)
     request = (method, f"https://example.amazonaws.com{path}", b"")
-    assert await signature(Scope("us-east-1", "service"), token, then, request) == expected
+    assert await signature(SigningScope("us-east-1", "service"), token, then, request) == expected
 
 
 @pytest.mark.parametrize(("method", "url", "body", "token", "expected"), BOTOCORE)
@@ -113,21 +113,26 @@ async def test_as_botocore(method: str, url: str, body: bytes, token: str, expec
 @pytest.mark.parametrize(
     ("url", "scope"),
     [
-        ("https://bedrock-runtime.us-east-1.amazonaws.com", Scope("us-east-1", "bedrock")),
-        ("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", Scope("us-gov-west-1", "bedrock")),
-        ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", Scope("cn-north-1", "bedrock")),
+        ("https://bedrock-runtime.us-east-1.amazonaws.com", SigningScope("us-east-1", "bedrock")),
+        (
+            "https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
+            SigningScope("us-gov-west-1", "bedrock"),
+        ),
+        ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", SigningScope("cn-north-1", "bedrock")),
         (
             "https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com",
-            Scope("eu-west-1", "bedrock"),
+            SigningScope("eu-west-1", "bedrock"),
         ),
         (
             "https://bedrock-mantle.us-east-1.api.aws/anthropic/v1",
-            Scope("us-east-1", "bedrock-mantle"),
+            SigningScope("us-east-1", "bedrock-mantle"),
         ),
-        ("http://proxy:8080/bedrock", Scope("ap-south-1", "bedrock")),
+        ("http://proxy:8080/bedrock", SigningScope("ap-south-1", "bedrock")),
     ],
 )
-def test_region_and_service_are_the_addresss(url: str, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_region_and_service_are_the_addresss(
+    url: str, scope: SigningScope, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_REGION", "ap-south-1")
     assert scope_of(url) == scope
 
@@ -150,11 +155,11 @@ class TestCredentials:
 
     def test_the_environments_go_first(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = s%x\n", encoding="utf-8")
-        assert credentials() == Credentials("a", "s%x")
+        assert credentials() == AWSCredentials("a", "s%x")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "S")
         monkeypatch.setenv("AWS_SESSION_TOKEN", "T")
-        assert credentials() == Credentials("A", "S", "T")
+        assert credentials() == AWSCredentials("A", "S", "T")
 
     def test_a_profile_is_read_anew_when_a_tool_renewed_it(
         self, file: Path, monkeypatch: pytest.MonkeyPatch
@@ -163,7 +168,7 @@ class TestCredentials:
         for key in ("first", "second"):
             rows = f"aws_access_key_id={key}\naws_secret_access_key=s\naws_session_token=t"
             file.write_text(f"[default]\n[work]\n{rows}\n", encoding="utf-8")
-            assert credentials() == Credentials(key, "s", "t")
+            assert credentials() == AWSCredentials(key, "s", "t")
 
     @pytest.mark.parametrize("text", ["", "[default]\naws_access_key_id = a\n", "aws_access_key_id = k3y\n"])
     def test_none_are_told_without_what_the_file_says(self, text: str, file: Path) -> None:
@@ -211,7 +216,7 @@ async def test_what_arrives_is_what_was_signed(
     path, headers, body = server.asked[0]
     then = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     request = ("POST", f"http://{headers['host']}{path}", body)
-    expected = await signature(Scope("eu-west-1", "bedrock"), "", then, request)
+    expected = await signature(SigningScope("eu-west-1", "bedrock"), "", then, request)
     assert headers["authorization"].endswith(f"SignedHeaders=host;x-amz-date, Signature={expected}")
 
 
@@ -226,8 +231,8 @@ async def test_a_signature_that_was_refused_is_not_made_again() -> None:
     app.router.add_post("/x", refuse)
     http = HTTPClient()
     async with serving(app) as url:
-        signer = SigV4(Scope("x", "bedrock"), lambda: Credentials("AKIDEXAMPLE", SECRET))
+        signer = SigV4(SigningScope("x", "bedrock"), lambda: AWSCredentials("AKIDEXAMPLE", SECRET))
         with pytest.raises(Exception, match="security token included is invalid"):
-            await http.post_json(f"{url}/x", b"{}", Account({}, signer=signer))
+            await http.post_json(f"{url}/x", b"{}", UpstreamAccount({}, signer=signer))
         await http.aclose()
     assert len(asked) == 1

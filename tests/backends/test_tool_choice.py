@@ -9,11 +9,11 @@ from perpend.backends.contract import Call
 from perpend.backends.families import family_named
 from perpend.backends.tool_choice import choosing, decided, undecided
 from perpend.backends.tool_text import as_text
-from perpend.types import Form, Message, NamedTool, Sampling, Tool, ToolResult, ToolUse
+from perpend.types import ForcedTool, Message, OutputSpec, Sampling, Tool, ToolResult, ToolUse
 
 WEATHER = Tool(name="get_weather")
 READ = Tool(name="read_file", description="Reads.")
-FORM = Form(tools=(WEATHER, READ))
+FORM = OutputSpec(tools=(WEATHER, READ))
 CALL = Call(
     model="m",
     family=family_named("qwen2.5-coder"),
@@ -26,7 +26,7 @@ CALL = Call(
 
 def test_who_is_asked() -> None:
     assert undecided(CALL)
-    assert not undecided(replace(CALL, form=Form()))
+    assert not undecided(replace(CALL, form=OutputSpec()))
     assert not undecided(replace(CALL, form=replace(FORM, tool_choice="none")))
     assert not undecided(replace(CALL, form=replace(FORM, tool_choice="required")))
     assert not undecided(replace(CALL, family=family_named("tagged")))
@@ -42,9 +42,9 @@ def test_the_question_is_one_token_whatever_was_asked_of_the_answer() -> None:
 @pytest.mark.parametrize(
     ("weighed", "choice"),
     [
-        ({"get": -0.1, "reply": -2.5}, NamedTool("get_weather")),
+        ({"get": -0.1, "reply": -2.5}, ForcedTool("get_weather")),
         ({"get": -2.5, "reply": -0.1}, "none"),
-        ({"read": -0.2, "re": -3.0, "reply": -2.0}, NamedTool("read_file")),
+        ({"read": -0.2, "re": -3.0, "reply": -2.0}, ForcedTool("read_file")),
         ({"re": -0.2, "get": -3.0}, "none"),  # it may become `reply`: a tool needs more weight than that
         ({"send": -0.1}, "none"),  # no tool of ours
         ({"": -0.1, "get": -inf}, "none"),
@@ -56,7 +56,7 @@ def test_the_likelier_name_decides(weighed: dict[str, float], choice: object) ->
 
 
 def test_tools_that_begin_alike_are_told_apart_by_the_call_itself() -> None:
-    alike = Form(tools=(Tool(name="get_time"), WEATHER))
+    alike = OutputSpec(tools=(Tool(name="get_time"), WEATHER))
     assert decided(alike, {"get": -0.1, "reply": -2.0}).tool_choice == "required"
 
 
@@ -70,10 +70,10 @@ def test_a_reply_stands_among_the_tools_and_an_example_shows_it() -> None:
 
 
 def test_a_tool_called_reply_keeps_its_name() -> None:
-    form = Form(tools=(Tool(name="reply"),))
+    form = OutputSpec(tools=(Tool(name="reply"),))
     system, *_ = as_text(CALL.messages, form, "chosen")
     assert '"name":"answer_in_words"' in system.text
-    assert decided(form, {"reply": -0.1}).tool_choice == NamedTool("reply")
+    assert decided(form, {"reply": -0.1}).tool_choice == ForcedTool("reply")
     assert decided(form, {"reply": -2.0, "answer": -0.1}).tool_choice == "none"
 
 

@@ -6,11 +6,11 @@ import pytest
 from perpend.backends.tool_text import as_text, schema_of
 from perpend.errors import BadRequest
 from perpend.types import (
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Text,
     Thought,
     Tool,
@@ -30,7 +30,7 @@ def test_a_conversation_as_plain_messages() -> None:
         Message("assistant", (Thought("hm"), Text("So:"), ToolUse("c", "add", '{"a": 1}'))),
         Message("tool", (ToolResult("c", "3"), ToolResult("d", (Text("4"),)))),
     )
-    system, user, assistant, results = as_text(messages, Form(tools=(ADD,)))
+    system, user, assistant, results = as_text(messages, OutputSpec(tools=(ADD,)))
     assert system.text.startswith("Be brief.\n\n# Tools")
     assert msgspec.json.decode(system.text.split("<tools>\n")[-1].split("\n</tools>")[0])["function"] == {
         "name": "add",
@@ -41,24 +41,24 @@ def test_a_conversation_as_plain_messages() -> None:
     assert assistant.text == 'So:\n<tool_call>\n{"name": "add", "arguments": {"a": 1}}\n</tool_call>'
     assert results.role == "user"
     assert results.text == ("<tool_response>\n3\n</tool_response>\n<tool_response>\n4\n</tool_response>")
-    assert as_text(messages[:2], Form(tools=(ADD,), tool_choice="none")) == messages[:2]
+    assert as_text(messages[:2], OutputSpec(tools=(ADD,), tool_choice="none")) == messages[:2]
 
 
 def test_an_image_is_refused() -> None:
     with pytest.raises(BadRequest):
-        as_text((Message("user", (Image("https://example.com/a.png"),)),), Form())
+        as_text((Message("user", (Image("https://example.com/a.png"),)),), OutputSpec())
 
 
 def test_what_the_answer_has_to_be() -> None:
     output = OutputFormat(schema=SCHEMA)
-    assert schema_of(Form()) is None
-    assert schema_of(Form(output=output)) == SCHEMA
-    assert schema_of(Form(output=OutputFormat())) == {"type": "object"}
-    assert schema_of(Form(tools=(ADD,), output=output)) is None
-    assert schema_of(Form(tools=(ADD,), tool_choice="none", output=output)) == SCHEMA
-    one = schema_of(Form(tools=(ADD, MUL), tool_choice=NamedTool("mul")))
+    assert schema_of(OutputSpec()) is None
+    assert schema_of(OutputSpec(output=output)) == SCHEMA
+    assert schema_of(OutputSpec(output=OutputFormat())) == {"type": "object"}
+    assert schema_of(OutputSpec(tools=(ADD,), output=output)) is None
+    assert schema_of(OutputSpec(tools=(ADD,), tool_choice="none", output=output)) == SCHEMA
+    one = schema_of(OutputSpec(tools=(ADD, MUL), tool_choice=ForcedTool("mul")))
     assert one is not None
     assert one["properties"] == {"name": {"const": "mul"}, "arguments": SCHEMA}
-    any_of = schema_of(Form(tools=(ADD, MUL), tool_choice="required"))
+    any_of = schema_of(OutputSpec(tools=(ADD, MUL), tool_choice="required"))
     assert any_of is not None
     assert len(any_of["anyOf"]) == 2

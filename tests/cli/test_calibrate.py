@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from fake_server import serving
 
-from perpend.accounting.calibration import Calibration, Point, calibration_of
+from perpend.accounting.calibration import Calibration, CalibrationPoint, calibration_of
 from perpend.cli.calibrate import Measuring, calibrate
 from perpend.config import load_config
 from perpend.errors import BadRequest
@@ -69,7 +69,10 @@ def test_the_plot_is_a_picture(home: Path) -> None:
 
     from perpend.cli.calibrate_plot import draw  # pyright: ignore[reportUnknownVariableType]
 
-    points = Point(effort="low", budget=16, used=(3, 9)), Point(budget=32, used=(30, 40))
+    points = (
+        CalibrationPoint(effort="low", budget=16, used=(3, 9)),
+        CalibrationPoint(budget=32, used=(30, 40)),
+    )
     when = datetime.datetime.now(datetime.UTC)
     draw(Calibration(model="m", family="f", measured=when, prompts=2, points=points), home / "plot.png")
     assert (home / "plot.png").read_bytes().startswith(b"\x89PNG")

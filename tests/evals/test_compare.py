@@ -4,13 +4,13 @@ import pytest
 
 from perpend.errors import BadRequest
 from perpend.evals.compare import compare
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.statistics import mcnemar
 
 
-def run(right: str, cost: float | None = None) -> list[Row]:
+def run(right: str, cost: float | None = None) -> list[SampleRow]:
     """One sample of each problem: `1` is right."""
-    return [Row(problem=i, correct=one == "1", cost_usd=cost) for i, one in enumerate(right)]
+    return [SampleRow(problem=i, correct=one == "1", cost_usd=cost) for i, one in enumerate(right)]
 
 
 def test_a_better_run() -> None:
@@ -31,8 +31,8 @@ def test_several_baselines_are_adjusted_for() -> None:
 
 def test_samples_of_a_problem_are_one_unit() -> None:
     """Ten samples of two problems can't show more than two problems can."""
-    good = [Row(problem=p, correct=True) for p in "ab" for _ in range(10)]
-    (found,) = compare(good, {"bad": [Row(problem=p, correct=False) for p in "ab" for _ in range(10)]})
+    good = [SampleRow(problem=p, correct=True) for p in "ab" for _ in range(10)]
+    (found,) = compare(good, {"bad": [SampleRow(problem=p, correct=False) for p in "ab" for _ in range(10)]})
     assert found.p == pytest.approx(0.5)
     assert found.p_mcnemar is None
 
@@ -41,4 +41,4 @@ def test_only_shared_problems_count_and_there_must_be_some() -> None:
     (found,) = compare(run("11"), {"more": run("00000")})
     assert found.difference.n == 2
     with pytest.raises(BadRequest, match="none of the run's problems"):
-        compare(run("1"), {"other": [Row(problem="x", correct=True)]})
+        compare(run("1"), {"other": [SampleRow(problem="x", correct=True)]})

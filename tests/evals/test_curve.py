@@ -5,7 +5,7 @@ import random
 import pytest
 
 from perpend.evals.curve import Curve, Regime, curve
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 
 BUDGETS = (0, 64, 128, 256, 512)
 
@@ -13,13 +13,13 @@ BUDGETS = (0, 64, 128, 256, 512)
 def planted(accuracies: tuple[float, ...], problems: int = 200, seed: int = 1) -> Curve:
     """Problems are as hard at every budget: one is solved where it is easier than the accuracy, but for noise."""
     rng = random.Random(seed)
-    rows: list[Row] = []
+    rows: list[SampleRow] = []
     for problem in range(problems):
         difficulty = rng.random()
         for budget, accuracy in zip(BUDGETS, accuracies, strict=True):
             right = (difficulty + rng.gauss(0, 0.05)) < accuracy
             rows.append(
-                Row(problem=problem, correct=right, budget=budget, thinking_tokens=budget, cost_usd=0.1)
+                SampleRow(problem=problem, correct=right, budget=budget, thinking_tokens=budget, cost_usd=0.1)
             )
     found = curve(rows)
     assert found is not None
@@ -53,7 +53,9 @@ def test_noise_alone_is_called_flat() -> None:
     others = 0
     for seed in range(100):
         rng = random.Random(seed)
-        rows = [Row(problem=i, correct=rng.random() < 0.5, budget=b) for i in range(40) for b in BUDGETS]
+        rows = [
+            SampleRow(problem=i, correct=rng.random() < 0.5, budget=b) for i in range(40) for b in BUDGETS
+        ]
         found = curve(rows)
         others += found is not None and found.regime != "flat"
     assert others <= 10
@@ -70,13 +72,18 @@ def test_points_tell_what_was_used() -> None:
 
 
 def test_only_problems_that_were_tried_everywhere_count() -> None:
-    rows = [Row(problem=p, correct=True, budget=b) for p, b in (("a", 1), ("a", 2), ("b", 1))]
+    rows = [SampleRow(problem=p, correct=True, budget=b) for p, b in (("a", 1), ("a", 2), ("b", 1))]
     found = curve(rows)
     assert found is not None
     assert [point.accuracy.n for point in found.points] == [1, 1]
 
 
 def test_no_curve_without_two_budgets() -> None:
-    assert curve([Row(problem="a", correct=True, budget=1)]) is None
-    assert curve([Row(problem="a", correct=True), Row(problem="a", correct=False)]) is None
-    assert curve([Row(problem="a", correct=True, budget=1), Row(problem="b", correct=True, budget=2)]) is None
+    assert curve([SampleRow(problem="a", correct=True, budget=1)]) is None
+    assert curve([SampleRow(problem="a", correct=True), SampleRow(problem="a", correct=False)]) is None
+    assert (
+        curve(
+            [SampleRow(problem="a", correct=True, budget=1), SampleRow(problem="b", correct=True, budget=2)]
+        )
+        is None
+    )

@@ -16,7 +16,7 @@ from scripted import STARTED, answer
 
 from perpend.errors import EngineError
 from perpend.evals.fleet import Fleet
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.types import Answer, CallFailed, Event, Request, Started
 
 PROBLEMS, SAMPLES, PARALLEL = 20, 40, 6
@@ -160,7 +160,7 @@ class Starting:
 
 
 async def test_a_sample_is_asked_again_where_its_engine_died() -> None:
-    engines, log = Engines(dies=2), Log()
+    engines, log = Engines(dies=2), SampleLog()
     found = Fleet([engines])
     assert (await found.answer(Request(messages=()), log)).text == answer().text
     assert (engines.asked, engines.started) == (3, 3)
@@ -170,5 +170,5 @@ async def test_a_sample_is_asked_again_where_its_engine_died() -> None:
 async def test_a_sample_that_engines_die_of_is_given_up() -> None:
     engines = Engines(dies=99)
     with pytest.raises(EngineError, match="3 engines died"):
-        await Fleet([engines]).answer(Request(messages=()), Log())
+        await Fleet([engines]).answer(Request(messages=()), SampleLog())
     assert engines.asked == 3

@@ -8,10 +8,10 @@ import pytest
 from perpend.errors import BadRequest
 from perpend.evals.folder import Header, RunFolder, read_events, read_header, read_problems, read_samples
 from perpend.evals.log import Moment
-from perpend.evals.samples import Sample, Settings
+from perpend.evals.samples import RunSettings, Sample
 from perpend.types import CallEnded, ThinkingDelta
 
-SETTINGS = Settings(suite="s", problems=("a", "b"), fingerprint="0", target="local")
+SETTINGS = RunSettings(suite="s", problems=("a", "b"), fingerprint="0", target="local")
 HEADER = Header(settings=SETTINGS, started="2026-01-01T00:00:00+00:00", versions={}, machine={})
 
 
@@ -56,7 +56,7 @@ def test_a_sample_that_is_there_has_its_events(tmp_path: Path, cut: int) -> None
 
 def test_another_runs_folder_is_refused_and_says_what_differs(tmp_path: Path) -> None:
     RunFolder.open(tmp_path, HEADER, ()).close()
-    other = Settings(suite="s", problems=("a", "b"), fingerprint="0", target="local", seed=1)
+    other = RunSettings(suite="s", problems=("a", "b"), fingerprint="0", target="local", seed=1)
     with pytest.raises(BadRequest, match="seed"):
         RunFolder.open(tmp_path, Header(settings=other, started="", versions={}, machine={}), ())
 

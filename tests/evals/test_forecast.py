@@ -11,7 +11,7 @@ from words import WordBackend
 from perpend.evals.forecast import Forecast, Taken, forecast, of_gateway, pace_of
 from perpend.evals.problems import Problem
 from perpend.evals.run import request_of
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.storage.history import Past
 from perpend.types import Message, VerifierSpec
 
@@ -19,7 +19,7 @@ PROBLEMS = [
     Problem(id=name, messages=(Message("user", f"what is {name}"),), verifier=VerifierSpec("exact", "1"))
     for name in "ab"
 ]
-SETTINGS = Settings(
+SETTINGS = RunSettings(
     suite="s", problems=("a", "b"), fingerprint="", target="local", samples=5, max_thinking_tokens=100
 )
 SECOND = 1000
@@ -29,7 +29,7 @@ def past(begun: int, ended: int, *, output: int = 50, thinking: int = 100, strat
     return Past(strategy, thinking, output - 10, 10, begun, ended, Decimal("0.02"))
 
 
-def foretold(history: list[Past], settings: Settings = SETTINGS, parallel: int = 2) -> Forecast:
+def foretold(history: list[Past], settings: RunSettings = SETTINGS, parallel: int = 2) -> Forecast:
     model = Spine(WordBackend(thought=1, reply=1), price=PRICED).model
     return forecast(PROBLEMS, settings, model, "medium", history, parallel)
 

@@ -4,7 +4,7 @@ from letters import LetterBackend, Right
 from spine import Spine, request
 from words import MortalWords, WordBackend
 
-from perpend.evals.log import Log, Moment
+from perpend.evals.log import Moment, SampleLog
 from perpend.types import (
     AnswerDelta,
     Called,
@@ -20,7 +20,7 @@ from perpend.types import (
 
 
 async def heard(spine: Spine, **fields: object) -> tuple[Moment, ...]:
-    log = Log()
+    log = SampleLog()
     await spine.ask(request(**fields), log=log)
     return log.moments
 
@@ -59,7 +59,7 @@ async def test_a_call_that_died_is_told_and_the_one_after_it() -> None:
 
 
 async def test_pieces_are_joined_where_nothing_of_their_candidate_came_between() -> None:
-    log = Log()
+    log = SampleLog()
     pieces: list[Event] = [
         ThinkingDelta("a", 1, 0),
         ThinkingDelta("x", 1, 1),

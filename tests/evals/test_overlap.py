@@ -12,7 +12,7 @@ from shared_data import shared
 from perpend.errors import BadRequest
 from perpend.evals.overlap import FEWEST, Index, Overlap, Shared, gain, overlaps
 from perpend.evals.problems import Problem
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.types import Message, VerifierSpec
 
 QUESTION = "A farmer has twelve hens and each of them lays five eggs in a week so how many eggs are there"
@@ -88,7 +88,7 @@ def test_the_longest_run_is_the_longest_common_one(text: list[str], training: li
 def test_a_run_is_scored_on_flagged_and_on_clean_problems() -> None:
     seen, unseen = Shared(1.0, 20, "x:1"), Shared(0.0, 0, None)
     of = [Overlap(problem=f"p{n}", question=seen if n < 20 else unseen, solution=None) for n in range(60)]
-    rows = [Row(problem=f"p{n}", correct=n < 18 or 20 <= n < 40) for n in range(50)]
+    rows = [SampleRow(problem=f"p{n}", correct=n < 18 or 20 <= n < 40) for n in range(50)]
     told = gain(of, rows)
     assert told.flagged is not None
     assert told.clean is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from perpend.errors import BadRequest
-from perpend.evals.places import Found, Source, find, read, rows_of
+from perpend.evals.places import LocatedSource, SuiteSource, find, read, rows_of
 
 COLUMNS = {"question": "problem", "category": "part"}
 ROW = {"id": 1, "problem": "1 + 1?", "answer": "2"}
@@ -32,21 +32,21 @@ def written(path: Path, text: str) -> Path:
 def test_the_users_folder_then_a_package_then_what_was_pulled(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = Source(file="a.jsonl", package="suite_package", member="data/a.jsonl")
+    source = SuiteSource(file="a.jsonl", package="suite_package", member="data/a.jsonl")
     assert find((source,), tmp_path) is None
     pulled = written(tmp_path / "evals" / "a.jsonl", "")
-    assert find((source,), tmp_path) == Found(source, (pulled,), "pulled")
+    assert find((source,), tmp_path) == LocatedSource(source, (pulled,), "pulled")
     packages = tmp_path / "packages"
     written(packages / "suite_package" / "__init__.py", "")
     carried = written(packages / "suite_package" / "data" / "a.jsonl", "")
     monkeypatch.setattr(sys, "path", [str(packages), *sys.path])
-    assert find((source,), tmp_path) == Found(source, (carried,), "suite_package")
+    assert find((source,), tmp_path) == LocatedSource(source, (carried,), "suite_package")
     own = written(mine / "a.jsonl", "")
-    assert find((source,), tmp_path) == Found(source, (own,), "PERPEND_DATA")
+    assert find((source,), tmp_path) == LocatedSource(source, (own,), "PERPEND_DATA")
 
 
 def test_a_suite_in_parts_needs_all_of_them(mine: Path, tmp_path: Path) -> None:
-    source = Source(file="s/{part}.json", parts=("x", "y"), rows="examples", columns=COLUMNS)
+    source = SuiteSource(file="s/{part}.json", parts=("x", "y"), rows="examples", columns=COLUMNS)
     written(mine / "s" / "y.json", json.dumps({"examples": [ROW]}))
     assert find((source,), tmp_path) is None
     written(mine / "s" / "x.json", json.dumps({"examples": [ROW]}))

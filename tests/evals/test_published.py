@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from shared_data import shared
 
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.evals.summary import summary
 
 
@@ -17,16 +17,16 @@ def records(name: str) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def rewarded() -> list[Row]:
+def rewarded() -> list[SampleRow]:
     """Qwen2.5-Math-7B on 100 MATH problems, 8 samples each, with its reward model's scores."""
     return [
-        Row(problem=record["id"], answer=answer, correct=right, reward=reward)
+        SampleRow(problem=record["id"], answer=answer, correct=right, reward=reward)
         for record in records("bon_math100_x8_rm.jsonl")
         for answer, right, reward in zip(record["preds"], record["correct"], record["rm_scores"], strict=True)
     ]
 
 
-def test_eight_samples_with_a_reward_model(rewarded: list[Row]) -> None:
+def test_eight_samples_with_a_reward_model(rewarded: list[SampleRow]) -> None:
     at_k = summary(rewarded).at_k
     assert at_k["pass@1"].estimate == pytest.approx(0.910)
     assert at_k["pass@8"].estimate == pytest.approx(0.960)
@@ -34,9 +34,9 @@ def test_eight_samples_with_a_reward_model(rewarded: list[Row]) -> None:
     assert at_k["weighted@8"].estimate == pytest.approx(0.940)
 
 
-def test_their_majority_gives_a_tie_to_the_answer_that_came_first(rewarded: list[Row]) -> None:
+def test_their_majority_gives_a_tie_to_the_answer_that_came_first(rewarded: list[SampleRow]) -> None:
     """That is published as .930; split, ties are worth half a problem less."""
-    answers: dict[str, list[Row]] = {}
+    answers: dict[str, list[SampleRow]] = {}
     for row in rewarded:
         answers.setdefault(str(row.problem), []).append(row)
     first = [
@@ -55,7 +55,7 @@ def test_fifty_samples_of_competition_problems(
     dataset: str, n: int, pass_1: float, pass_50: float, maj_32: float | None
 ) -> None:
     rows = [
-        Row(problem=record["id"], answer=answer, correct=right)
+        SampleRow(problem=record["id"], answer=answer, correct=right)
         for record in records("samples50_llama3b_aime_amc.jsonl")
         if record["dataset"] == dataset and "step400" in record["source"]
         for answer, right in zip(record["preds"], record["correct"], strict=True)
@@ -71,7 +71,7 @@ def test_fifty_samples_of_competition_problems(
 def test_a_hundred_samples_of_the_game_of_24() -> None:
     """GPT-4 by chain of thought, as in the tree of thoughts paper: 4.0 % and 49 %."""
     rows = [
-        Row(problem=record["id"], correct=right)
+        SampleRow(problem=record["id"], correct=right)
         for record in records("game24_gpt4_samples100.jsonl")
         if "cot" in record["id"]
         for right in record["scores"]

@@ -9,7 +9,7 @@ from aiohttp import web
 from fake_server import serving
 
 from perpend.errors import BadRequest, NotFound, UpstreamError
-from perpend.evals.places import Source, find
+from perpend.evals.places import SuiteSource, find
 from perpend.evals.pull import pull
 from perpend.evals.suites import Suite, catalogue
 
@@ -63,7 +63,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def suite(url: str, sha256: str | None = None) -> Suite:
-    source = Source(file="suite/{part}.jsonl", url=url, parts=("one", "two"), sha256=sha256)
+    source = SuiteSource(file="suite/{part}.jsonl", url=url, parts=("one", "two"), sha256=sha256)
     return Suite(
         name="s", title="", licence="", home="", n=1, prompt="plain", verifier="exact", sources=(source,)
     )

@@ -13,10 +13,10 @@ from words import WordBackend
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError
 from perpend.evals.folder import Header, RunFolder, read_events, read_samples
 from perpend.evals.grading import Grader
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.evals.problems import Problem
-from perpend.evals.run import Progress, Run, fingerprint, request_of
-from perpend.evals.samples import Settings
+from perpend.evals.run import Run, RunProgress, fingerprint, request_of
+from perpend.evals.samples import RunSettings
 from perpend.types import Answer, Message, Request, VerifierSpec
 from perpend.verifiers import made
 
@@ -28,7 +28,7 @@ PROBLEMS = [
     )
     for number in range(6)
 ]
-SETTINGS = Settings(
+SETTINGS = RunSettings(
     suite="s",
     problems=tuple(p.id for p in PROBLEMS),
     fingerprint=fingerprint(PROBLEMS),
@@ -46,7 +46,7 @@ class Asked:
         self._price = price
         self._fails = fails or {}
 
-    async def answer(self, request: Request, log: Log) -> Answer:
+    async def answer(self, request: Request, log: SampleLog) -> Answer:
         self.requests.append(request)
         if (error := self._fails.get(request.messages[0].text)) is not None:
             raise error
@@ -57,10 +57,10 @@ class Asked:
 async def finish(
     path: Path,
     target: Asked,
-    settings: Settings = SETTINGS,
+    settings: RunSettings = SETTINGS,
     at_once: int = 3,
     max_cost_usd: Decimal | None = None,
-) -> Progress:
+) -> RunProgress:
     header = Header(settings=settings, started="", versions={}, machine={})
     with RunFolder.open(path, header, PROBLEMS) as folder:
         run = Run(PROBLEMS, folder, target, Grader(made), at_once=at_once, max_cost_usd=max_cost_usd)

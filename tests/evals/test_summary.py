@@ -4,14 +4,22 @@ import math
 
 import pytest
 
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.evals.summary import Detectable, ladder, summary
 
 ROWS = [
-    Row(problem="a", answer="1", correct=True, thinking_tokens=10, cost_usd=0.1, seconds=1, truncated=False),
-    Row(problem="a", answer="1", correct=True, thinking_tokens=30, cost_usd=0.3, seconds=3, truncated=False),
-    Row(problem="b", answer="2", correct=False, thinking_tokens=50, cost_usd=0.5, seconds=5, truncated=True),
-    Row(problem="b", answer="3", correct=True, thinking_tokens=70, cost_usd=0.7, seconds=7, truncated=False),
+    SampleRow(
+        problem="a", answer="1", correct=True, thinking_tokens=10, cost_usd=0.1, seconds=1, truncated=False
+    ),
+    SampleRow(
+        problem="a", answer="1", correct=True, thinking_tokens=30, cost_usd=0.3, seconds=3, truncated=False
+    ),
+    SampleRow(
+        problem="b", answer="2", correct=False, thinking_tokens=50, cost_usd=0.5, seconds=5, truncated=True
+    ),
+    SampleRow(
+        problem="b", answer="3", correct=True, thinking_tokens=70, cost_usd=0.7, seconds=7, truncated=False
+    ),
 ]
 
 
@@ -44,9 +52,9 @@ def test_how_thoughts_about_the_same_problem_differ() -> None:
 
 def test_thoughts_that_came_once_or_never_dont_differ() -> None:
     assert summary(ROWS[:1]).thinking_again is None
-    silent = [Row(problem="a", correct=True, thinking_tokens=0) for _ in range(2)]
+    silent = [SampleRow(problem="a", correct=True, thinking_tokens=0) for _ in range(2)]
     assert summary(silent).thinking_again is None
-    found = summary([*silent, Row(problem="a", correct=True, thinking_tokens=9)]).thinking_again
+    found = summary([*silent, SampleRow(problem="a", correct=True, thinking_tokens=9)]).thinking_again
     assert found is not None
     assert found.longest is None
 
@@ -61,18 +69,21 @@ def test_what_a_run_of_this_size_would_show() -> None:
     # a's samples agree, b's don't: its mean has the variance 0.5 * 0.5 / (2 - 1)
     assert found.paired == pytest.approx((1.959964 + 0.841621) * math.sqrt(2 * 0.125) / math.sqrt(2))
     assert (
-        summary([Row(problem="a", correct=True), Row(problem="b", correct=False)]).detectable.paired is None
+        summary(
+            [SampleRow(problem="a", correct=True), SampleRow(problem="b", correct=False)]
+        ).detectable.paired
+        is None
     )
 
 
 @pytest.mark.parametrize("correct", [True, False])
 def test_answers_that_are_all_alike_cant_tell_what_would_show(correct: bool) -> None:
-    rows = [Row(problem=name, answer="1", correct=correct) for name in "aabbcc"]
+    rows = [SampleRow(problem=name, answer="1", correct=correct) for name in "aabbcc"]
     assert summary(rows).detectable == Detectable(None, None)
 
 
 def test_a_field_that_some_rows_lack_is_left_out_and_named() -> None:
-    found = summary([*ROWS, Row(problem="b", answer="3", correct=True, thinking_tokens=1)])
+    found = summary([*ROWS, SampleRow(problem="b", answer="3", correct=True, thinking_tokens=1)])
     assert found.cost_per_correct_usd is None
     assert found.left_out == (
         "cost_usd: 1 of 5 rows lack it",
@@ -82,20 +93,22 @@ def test_a_field_that_some_rows_lack_is_left_out_and_named() -> None:
 
 
 def test_nothing_right_costs_without_bound() -> None:
-    found = summary([Row(problem="a", correct=False, cost_usd=1.0)])
+    found = summary([SampleRow(problem="a", correct=False, cost_usd=1.0)])
     assert found.cost_per_correct_usd is not None
     assert found.cost_per_correct_usd.estimate == math.inf
     assert found.standard_error is None
 
 
 def test_answers_may_be_classed_otherwise() -> None:
-    rows = [Row(problem="a", answer=text, correct=text != "3") for text in ("1/2", "0.5", "3", "3", ".5")]
+    rows = [
+        SampleRow(problem="a", answer=text, correct=text != "3") for text in ("1/2", "0.5", "3", "3", ".5")
+    ]
     assert summary(rows).at_k["maj@5"].estimate == 0.0
     assert summary(rows, {"a": [0, 0, 1, 1, 0]}).at_k["maj@5"].estimate == 1.0
 
 
 def test_without_answers_there_are_no_votes() -> None:
-    assert list(summary([Row(problem="a", correct=True)]).at_k) == ["pass@1"]
+    assert list(summary([SampleRow(problem="a", correct=True)]).at_k) == ["pass@1"]
 
 
 def test_the_ladder_ends_with_what_every_problem_has() -> None:

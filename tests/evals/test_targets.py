@@ -6,7 +6,7 @@ import pytest
 from scripted import House, Keys, answer, gateway
 
 from perpend.errors import Unauthenticated, UpstreamError, UpstreamOverloaded
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.evals.targets import Gateway, refused
 from perpend.types import Limits, Message, Request, Sampling, StrategySpec, VerifierSpec
 
@@ -25,7 +25,7 @@ async def test_the_gateway_is_asked_the_same_request() -> None:
     async with gateway(house) as front:
         target = Gateway(f"http://127.0.0.1:{front.port}/v1")
         try:
-            found = await target.answer(REQUEST, Log())
+            found = await target.answer(REQUEST, SampleLog())
         finally:
             await target.aclose()
     assert house.requests == [REQUEST]
@@ -39,14 +39,14 @@ async def test_a_key_that_is_missing_is_told() -> None:
     async with gateway(House(), Keys(secret="k")) as front:
         target = Gateway(f"http://127.0.0.1:{front.port}/v1")
         with pytest.raises(Unauthenticated):
-            await target.answer(REQUEST, Log())
+            await target.answer(REQUEST, SampleLog())
         await target.aclose()
 
 
 async def test_nobody_there_is_told() -> None:
     target = Gateway("http://127.0.0.1:9/v1")
     with pytest.raises(UpstreamError, match=r"127\.0\.0\.1:9"):
-        await target.answer(REQUEST, Log())
+        await target.answer(REQUEST, SampleLog())
     await target.aclose()
 
 

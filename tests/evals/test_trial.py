@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from perpend.evals.problems import Problem
-from perpend.evals.trial import Finding, trial
+from perpend.evals.trial import TrialFinding, trial
 from perpend.types import Message, VerifierSpec
 
 
@@ -13,7 +13,7 @@ def problem(question: str, gold: str, verifier: str = "exact", id_: str | None =
     )
 
 
-async def found(*problems: Problem) -> dict[str, Finding]:
+async def found(*problems: Problem) -> dict[str, TrialFinding]:
     return {finding.what: finding for finding in (await trial(problems)).findings}
 
 
@@ -35,10 +35,10 @@ async def test_golds_at_odds_and_repeats() -> None:
         problem("And this?", "3", id_="c"),
         problem("And this?", "3", id_="d"),
     )
-    assert findings["the same question has different golds"] == Finding(
+    assert findings["the same question has different golds"] == TrialFinding(
         True, "the same question has different golds", ("a", "b")
     )
-    assert findings["the same question is there twice"] == Finding(
+    assert findings["the same question is there twice"] == TrialFinding(
         False, "the same question is there twice", ("c", "d")
     )
 

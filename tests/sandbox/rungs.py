@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from perpend.sandbox import RUNGS, USUAL, Limits, Outcome, Rung, Sandbox, find_rung
+from perpend.sandbox import RUNGS, USUAL, IsolationLevel, Limits, Outcome, Sandbox, find_rung
 from perpend.sandbox.inside.libc import prctl
 
 _CHILD_SUBREAPER = 36
@@ -26,14 +26,14 @@ def wrong(name: str) -> str | None:
         return aside.submit(asyncio.run, find_rung((_named(name),))).result()[-1].wrong
 
 
-def rung_named(name: str) -> Rung:
+def rung_named(name: str) -> IsolationLevel:
     """Skips the test where it doesn't work."""
     if reason := wrong(name):
         pytest.skip(f"{name}: {reason}")
     return _named(name)
 
 
-def _named(name: str) -> Rung:
+def _named(name: str) -> IsolationLevel:
     return next(rung for rung in RUNGS if rung.name == name)
 
 

@@ -12,24 +12,24 @@ import uvloop
 from sandbox.rungs import NAMES, children, rung_named
 
 from perpend.errors import SandboxUnavailable
-from perpend.sandbox import Limits, Rung, Sandbox
-from perpend.sandbox.slot import Launch
+from perpend.sandbox import IsolationLevel, Limits, Sandbox
+from perpend.sandbox.slot import SlotLaunch
 
 
 @pytest.fixture(params=NAMES)
-def rung(request: pytest.FixtureRequest) -> Rung:
+def rung(request: pytest.FixtureRequest) -> IsolationLevel:
     return rung_named(request.param)
 
 
 class TestRun:
-    async def test_streams_and_status(self, rung: Rung) -> None:
+    async def test_streams_and_status(self, rung: IsolationLevel) -> None:
         program = "import sys\nprint(input().upper())\nprint('oops', file=sys.stderr)\nsys.exit(3)"
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program, "shout\n")
         assert (outcome.stdout, outcome.stderr, outcome.exit_code) == ("SHOUT\n", "oops\n", 3)
         assert (outcome.timed_out, outcome.killed_by) == (False, None)
 
-    async def test_a_traceback_shows_the_programs_lines_alone(self, rung: Rung) -> None:
+    async def test_a_traceback_shows_the_programs_lines_alone(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run("def half(n):\n    return n / 0\nhalf(1)")
         assert outcome.exit_code == 1
@@ -65,7 +65,7 @@ class TestRun:
         ],
     )
     async def test_ends_as_an_interpreter_does(
-        self, rung: Rung, program: str, status: int, out: str, err: str
+        self, rung: IsolationLevel, program: str, status: int, out: str, err: str
     ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program)
@@ -89,7 +89,7 @@ class TestRun:
 
     @pytest.mark.parametrize("program", UNSPEAKABLE)
     async def test_an_exception_that_cant_be_told_is_still_the_programs(
-        self, rung: Rung, program: str
+        self, rung: IsolationLevel, program: str
     ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program)
@@ -106,40 +106,42 @@ class TestRun:
             ("import sys\nsys.stderr = None\nraise ValueError", 1),
         ],
     )
-    async def test_a_status_is_the_interpreters(self, rung: Rung, program: str, status: int) -> None:
+    async def test_a_status_is_the_interpreters(
+        self, rung: IsolationLevel, program: str, status: int
+    ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program)
         assert (outcome.exit_code, outcome.stdout, outcome.stderr) == (status, "", "")
 
-    async def test_what_was_printed_before_a_time_out_is_kept(self, rung: Rung) -> None:
+    async def test_what_was_printed_before_a_time_out_is_kept(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run("print('begun')\nwhile True: pass", limits=Limits(wall_s=0.3))
         assert (outcome.stdout, outcome.timed_out, outcome.exit_code) == ("begun\n", True, 137)
 
-    async def test_output_is_cut_at_its_limit(self, rung: Rung) -> None:
+    async def test_output_is_cut_at_its_limit(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run("while True: print('x' * 99)", limits=Limits(output_bytes=1000))
         assert (len(outcome.stdout), outcome.killed_by) == (1000, "output")
 
-    async def test_a_large_input_that_nobody_reads(self, rung: Rung) -> None:
+    async def test_a_large_input_that_nobody_reads(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             assert (await box.run("print('done')", "x" * 20_000_000)).stdout == "done\n"
             assert (await box.run("print(len(input()))", "x" * 20_000_000)).stdout == "20000000\n"
 
-    async def test_sets_have_the_same_order_each_time(self, rung: Rung) -> None:
+    async def test_sets_have_the_same_order_each_time(self, rung: IsolationLevel) -> None:
         async with Sandbox(2, rungs=(rung,)) as box:
             program = "print({str(n) for n in range(50)})"
             runs = await asyncio.gather(*(box.run(program) for _ in range(6)))
         assert len({run.stdout for run in runs}) == 1
 
-    async def test_random_numbers_differ(self, rung: Rung) -> None:
+    async def test_random_numbers_differ(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             runs = [await box.run("import random; print(random.random())") for _ in range(3)]
         assert len({run.stdout for run in runs}) == 3
 
 
 class TestBetweenRuns:
-    async def test_no_run_sees_an_earlier_ones_memory(self, rung: Rung) -> None:
+    async def test_no_run_sees_an_earlier_ones_memory(self, rung: IsolationLevel) -> None:
         leave = (
             "import builtins, sys, math, os\n"
             "builtins.secret = math.secret = sys.secret = os.environ['S'] = 'secret'"
@@ -170,14 +172,14 @@ print(os.listdir('/tmp'))
             runs = await asyncio.gather(box.run(program, "a"), box.run(program, "b"))
         assert sorted(run.stdout for run in runs) == ["['a']\n", "['b']\n"]
 
-    async def test_more_runs_than_slots_wait(self, rung: Rung) -> None:
+    async def test_more_runs_than_slots_wait(self, rung: IsolationLevel) -> None:
         async with Sandbox(2, rungs=(rung,)) as box:
             runs = await asyncio.gather(*(box.run(f"print({number})") for number in range(20)))
         assert [run.stdout for run in runs] == [f"{number}\n" for number in range(20)]
 
 
 class TestEnds:
-    async def test_a_cancelled_run_is_gone(self, rung: Rung) -> None:
+    async def test_a_cancelled_run_is_gone(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             await box.run("")
             rest = await at_rest()
@@ -189,7 +191,7 @@ class TestEnds:
             await until(lambda: len(children()) <= rest)
             assert (await box.run("print('next')")).stdout == "next\n"
 
-    async def test_a_slot_that_broke_is_replaced(self, rung: Rung) -> None:
+    async def test_a_slot_that_broke_is_replaced(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             await box.run("")
             rest = await at_rest()
@@ -207,7 +209,7 @@ class TestEnds:
                 await task
             assert (await box.run("print('next')")).stdout == "next\n"
 
-    async def test_nothing_is_left_when_it_is_closed(self, rung: Rung) -> None:
+    async def test_nothing_is_left_when_it_is_closed(self, rung: IsolationLevel) -> None:
         before = children()
         async with Sandbox(2, rungs=(rung,)) as box:
             await asyncio.gather(*(box.run("") for _ in range(4)))
@@ -216,14 +218,14 @@ class TestEnds:
 
 
 class TestJudge:
-    async def test_talks_to_the_program_and_reports(self, rung: Rung) -> None:
+    async def test_talks_to_the_program_and_reports(self, rung: IsolationLevel) -> None:
         program = "import os\nwhile word := os.read(3, 100): os.write(3, word.upper())"
         judge = "import os\nos.write(3, b'abc')\nos.write(4, os.read(3, 100) + b'!')"
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program, judge=judge)
         assert outcome.report == b"ABC!"
 
-    async def test_the_program_can_neither_report_nor_reach_the_judge(self, rung: Rung) -> None:
+    async def test_the_program_can_neither_report_nor_reach_the_judge(self, rung: IsolationLevel) -> None:
         program = """
 import os
 for fd in range(4, 64):
@@ -251,7 +253,7 @@ os.write(3, b"done")
             outcome = await box.run(program, judge=judge)
         assert outcome.report == b"False"
 
-    async def test_hears_that_the_program_is_gone(self, rung: Rung) -> None:
+    async def test_hears_that_the_program_is_gone(self, rung: IsolationLevel) -> None:
         judge = "import os\nos.write(4, repr(os.read(3, 100)).encode())"
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run("import os; os._exit(0)", judge=judge)
@@ -274,7 +276,7 @@ os.write(3, b"done")
         ],
     )
     async def test_says_nothing_of_a_program_that_reached_a_limit(
-        self, rung: Rung, program: str, limits: Limits, killed_by: str
+        self, rung: IsolationLevel, program: str, limits: Limits, killed_by: str
     ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program, judge=self.TELLTALE, limits=limits)
@@ -293,25 +295,25 @@ os.write(3, b"done")
         ],
     )
     async def test_hears_of_an_end_once_it_is_known(
-        self, rung: Rung, program: str, exit_code: int, killed_by: str | None
+        self, rung: IsolationLevel, program: str, exit_code: int, killed_by: str | None
     ) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program, judge=self.TELLTALE)
         assert (outcome.report, outcome.exit_code, outcome.killed_by) == (b"it left", exit_code, killed_by)
 
-    async def test_memory_is_told_whoever_ends_it(self, rung: Rung) -> None:
+    async def test_memory_is_told_whoever_ends_it(self, rung: IsolationLevel) -> None:
         program = "kept = []\nwhile True: kept.append(b'x' * 100_000)"
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run(program, judge=self.TELLTALE, limits=Limits(memory_bytes=96 << 20))
         assert outcome.killed_by == "memory"  # by us, or by the kernel, which says nothing and may be faster
 
-    async def test_what_is_left_ends_with_its_judge(self, rung: Rung) -> None:
+    async def test_what_is_left_ends_with_its_judge(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             outcome = await box.run("import time; time.sleep(1000)", judge="")
         assert outcome.killed_by == "judge"
 
 
-def test_runs_on_uvloop(rung: Rung) -> None:
+def test_runs_on_uvloop(rung: IsolationLevel) -> None:
     async def run() -> str:
         async with Sandbox(2, rungs=(rung,)) as box:
             runs = await asyncio.gather(*(box.run("print(input())", f"{number}\n") for number in range(6)))
@@ -322,10 +324,12 @@ def test_runs_on_uvloop(rung: Rung) -> None:
 
 
 async def test_where_nothing_works_it_says_why() -> None:
-    def broken(_: int) -> Launch:
+    def broken(_: int) -> SlotLaunch:
         raise SandboxUnavailable("it isn't installed", hint="apt install it")
 
-    async with Sandbox(1, rungs=(Rung("good", "all", broken), Rung("bad", "less", broken))) as box:
+    async with Sandbox(
+        1, rungs=(IsolationLevel("good", "all", broken), IsolationLevel("bad", "less", broken))
+    ) as box:
         with pytest.raises(SandboxUnavailable, match=r"good: it isn't installed .*; bad: it isn't installed"):
             await box.run("print(1)")
 

@@ -12,7 +12,7 @@ from scripted import BODY, DELTAS, STARTED, House, Keys, answer, gateway
 from perpend.config.schema import Config, ServeConfig
 from perpend.errors import BadRequest
 from perpend.serving.dialects import anthropic_request, openai_chat_request
-from perpend.serving.dialects.openai_responses import OpenAIResponses
+from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.fields import meant, slips_between
 from perpend.types import Finished, Request
 
@@ -30,7 +30,7 @@ def messages(config: Config, **fields: Any) -> Request:
 
 def responses(config: Config, **fields: Any) -> Request:
     body = msgspec.json.encode({"input": [USER], "store": False, **fields})
-    return OpenAIResponses(House().responses, House().conversations).parse(body, config, None).request
+    return OpenAIResponsesDialect(House().responses, House().conversations).parse(body, config, None).request
 
 
 DIALECTS = (chat, messages, responses)

@@ -20,11 +20,11 @@ from perpend.types import (
     AnswerDelta,
     CallEnded,
     Carried,
-    Carry,
-    Form,
+    ForcedTool,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
+    ProviderState,
     Request,
     Text,
     ThinkingDelta,
@@ -37,7 +37,7 @@ from perpend.types import (
 )
 
 USED = Usage(input=20, cached=8, thinking=2, answer=3)
-SIGNED = Carry("test", "signature")
+SIGNED = ProviderState("test", "signature")
 THINKING: list[CallEvent] = [ThinkingDelta("6 times "), ThinkingDelta("7")]
 KINDS: dict[str, list[CallEvent]] = {
     "text": [AnswerDelta("4"), AnswerDelta("2"), CallEnded("stop", USED)],
@@ -60,8 +60,8 @@ KINDS: dict[str, list[CallEvent]] = {
 }
 ADD = Tool(name="add", description="Adds.", parameters=SCHEMA, strict=None)
 FORMS = {
-    "tools": Form(tools=(ADD,), tool_choice=NamedTool("add"), parallel_tools=True),
-    "structured": Form(output=OutputFormat(schema=SCHEMA)),
+    "tools": OutputSpec(tools=(ADD,), tool_choice=ForcedTool("add"), parallel_tools=True),
+    "structured": OutputSpec(output=OutputFormat(schema=SCHEMA)),
 }
 THOUGHT = Thought("6 times 7", SIGNED)
 SAID = {
@@ -109,7 +109,7 @@ async def test_any_dialect(front: Gateway, dialect: str, kind: str) -> None:
         await ask(False, kind, USER + next_turn(dialect, kind, streamed))
     house: Any = front.house
     calls = house.spine.model.backend.calls
-    assert calls[0].form == FORMS.get(kind, Form())
+    assert calls[0].form == FORMS.get(kind, OutputSpec())
     assert calls[0].messages == (Message("user", "What is 6 × 7?"),)
 
     thinking = "" if kind == "text" else "6 times 7"

@@ -8,7 +8,7 @@ from scripted import DELTAS, STARTED, House, Keys, answer, gateway, named_events
 
 from perpend.errors import StorageError, UpstreamError
 from perpend.storage.tables import ResponseRow
-from perpend.types import Carry, Finished, Message, Text, Thought
+from perpend.types import Finished, Message, ProviderState, Text, Thought
 
 PATH = "/v1/responses"
 BODY: dict[str, Any] = {"model": "small", "input": "What is 6 × 7?"}
@@ -29,7 +29,7 @@ async def test_a_whole_response() -> None:
 
 
 async def test_it_can_be_gone_on_from_by_its_owner_alone() -> None:
-    said = (Thought("6 × 7", Carry("v", "signature")), Text("42"))
+    said = (Thought("6 × 7", ProviderState("v", "signature")), Text("42"))
     house = House([STARTED], DELTAS, [Finished(answer(content=said))])
     async with gateway(house, Keys(mine="key_1", yours="key_2")) as front:
         mine, yours = ({"authorization": f"Bearer {name}"} for name in ("mine", "yours"))

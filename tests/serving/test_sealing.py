@@ -19,10 +19,10 @@ from wire_server import Server, fronted
 from perpend.config.schema import Config, ModelConfig, ProviderConfig, ServeConfig
 from perpend.errors import ConfigError
 from perpend.serving.sealing import KEY_FILE, ORIGIN, Seals, seals_of
-from perpend.types import Carry, Message, Text, Thought
+from perpend.types import Message, ProviderState, Text, Thought
 
 OLD, NEW = "the key of last year is long enough", "the key of this year is long enough"
-CARRY = Carry("anthropic", "c2lnbmVk")
+CARRY = ProviderState("anthropic", "c2lnbmVk")
 MARK = b"PLANTEDthought"
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 OPENROUTER = b"".join(
@@ -71,8 +71,8 @@ class TestSeals:
 
     @pytest.mark.parametrize("data", ["", "nonsense", "gAAAAA", "é", "x" * 100_000])
     def test_anything_else_opens_to_nothing(self, data: str) -> None:
-        assert Seals([OLD]).open(Carry(ORIGIN, data)) is None
-        assert Seals([OLD]).open(Carry("anthropic", data)) is None
+        assert Seals([OLD]).open(ProviderState(ORIGIN, data)) is None
+        assert Seals([OLD]).open(ProviderState("anthropic", data)) is None
 
     def test_one_that_was_changed_on_its_way_opens_to_nothing(self) -> None:
         seals = Seals([OLD])
@@ -80,7 +80,10 @@ class TestSeals:
         for at in range(0, len(sealed), 7):
             other = "A" if sealed[at] != "A" else "B"
             changed = sealed[:at] + other + sealed[at + 1 :]
-            assert seals.open(Carry(ORIGIN, changed)) in (None, CARRY)  # the last bits of base64 say nothing
+            assert seals.open(ProviderState(ORIGIN, changed)) in (
+                None,
+                CARRY,
+            )  # the last bits of base64 say nothing
 
     @pytest.mark.parametrize("keys", [[], ["short"], [OLD, "short"]])
     def test_a_key_that_could_be_guessed_is_refused(self, keys: list[str]) -> None:

@@ -7,10 +7,10 @@ import pytest
 from anthropic import AsyncAnthropic, beta_async_tool
 from scripted import STARTED, House, Step, answer, gateway
 
-from perpend.types import Answer, Carry, Event, Finished, Message, Text, Thought, ToolResult, ToolUse
+from perpend.types import Answer, Event, Finished, Message, ProviderState, Text, Thought, ToolResult, ToolUse
 
 ASKED = {"role": "user", "content": "What is 6 × 7, and then plus 1?"}
-THOUGHT = Thought("hm", Carry("vendor", "signature"))
+THOUGHT = Thought("hm", ProviderState("vendor", "signature"))
 
 
 class Turns(House):

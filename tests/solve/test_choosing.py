@@ -9,9 +9,9 @@ from words import WordBackend
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import UpstreamError
-from perpend.types import AnswerDelta, CallEnded, Form, NamedTool, ThinkingDelta, Tool, Usage
+from perpend.types import AnswerDelta, CallEnded, ForcedTool, OutputSpec, ThinkingDelta, Tool, Usage
 
-FORM = Form(tools=(Tool(name="get_weather"), Tool(name="read_file")))
+FORM = OutputSpec(tools=(Tool(name="get_weather"), Tool(name="read_file")))
 
 
 class Choosing(WordBackend):
@@ -34,7 +34,7 @@ class Choosing(WordBackend):
         yield [CallEnded("length", Usage(9, 0, 0, 1), weighed=self.weighed)]
 
 
-def asked(form: Form = FORM, **changes: int):
+def asked(form: OutputSpec = FORM, **changes: int):
     return replace(request(effort="low", **changes), form=form)
 
 
@@ -44,7 +44,11 @@ async def test_a_call_is_written_without_a_thought() -> None:
     answer = await spine.ask(asked(max_output_tokens=30))
     choice, call = backend.calls
     assert choice.max_tokens == 1
-    assert (call.phase, call.form.tool_choice, call.max_tokens) == ("answering", NamedTool("get_weather"), 29)
+    assert (call.phase, call.form.tool_choice, call.max_tokens) == (
+        "answering",
+        ForcedTool("get_weather"),
+        29,
+    )
     assert (answer.usage.thinking, answer.usage.answer) == (0, 30)
 
 
@@ -74,9 +78,9 @@ async def test_a_server_that_tells_no_weights_may_still_call() -> None:
 
 
 @pytest.mark.parametrize(
-    "form", [Form(), replace(FORM, tool_choice="none"), replace(FORM, tool_choice="required")]
+    "form", [OutputSpec(), replace(FORM, tool_choice="none"), replace(FORM, tool_choice="required")]
 )
-async def test_nothing_is_asked_where_nothing_is_open(form: Form) -> None:
+async def test_nothing_is_asked_where_nothing_is_open(form: OutputSpec) -> None:
     backend = Choosing({"get": -0.1})
     await Spine(backend).ask(asked(form))
     assert not any(call.weighs for call in backend.calls)

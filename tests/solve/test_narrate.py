@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from spine import Spine, request
 from tries import ROOM, Try, tries
 
-from perpend.solve.transcript import Transcript
+from perpend.solve.transcript import MessageBuilder
 from perpend.strategies import strategy_spec
 from perpend.types import (
     Answer,
@@ -35,8 +35,8 @@ def played(*each: Try, shows: str = "first", name: str = "best_of_n") -> tuple[l
     return spine.events, answer
 
 
-def seen(events: list[Event]) -> Transcript:
-    said = Transcript()
+def seen(events: list[Event]) -> MessageBuilder:
+    said = MessageBuilder()
     said.add(event for event in events if isinstance(event, ThinkingDelta | AnswerDelta | Carried))
     return said
 

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from spine import Spine, request
 
-from perpend.accounting.calibration import Calibration, Point
+from perpend.accounting.calibration import Calibration, CalibrationPoint
 from perpend.backends.contract import Call
 from perpend.backends.replay import ReplayBackend
-from perpend.types import AnswerDelta, CallEnded, Effort, Form, SummaryDelta, ThinkingDelta, Tool
+from perpend.types import AnswerDelta, CallEnded, Effort, OutputSpec, SummaryDelta, ThinkingDelta, Tool
 
 POINTS = (
-    Point(effort="low", used=(300, 400, 500)),
-    Point(effort="medium", used=(2000, 2500)),
-    Point(effort="high", used=(9000, 20_000)),
+    CalibrationPoint(effort="low", used=(300, 400, 500)),
+    CalibrationPoint(effort="medium", used=(2000, 2500)),
+    CalibrationPoint(effort="high", used=(9000, 20_000)),
 )
 
 
@@ -102,7 +102,7 @@ async def test_thinking_that_a_vendor_takes_nothing_of_is_no_budget() -> None:
     made = Spine(Forced([[[AnswerDelta("ok")], [CallEnded("stop")]]]), family="claude-extended")
     tool = Tool(name="f")
     answer = await made.ask(
-        request(max_thinking_tokens=2048, form=Form(tools=(tool,), tool_choice="required"))
+        request(max_thinking_tokens=2048, form=OutputSpec(tools=(tool,), tool_choice="required"))
     )
     budget = answer.budget
     assert budget.sent == {"thinking": {"type": "disabled"}}

@@ -1,11 +1,11 @@
 """What was said becomes parts, in order, with what vendors want back in its place."""
 
-from perpend.solve.transcript import Said, Transcript
+from perpend.solve.transcript import MessageBuilder, Said
 from perpend.types import (
     AnswerDelta,
     Carried,
-    Carry,
     Part,
+    ProviderState,
     Text,
     ThinkingDelta,
     Thought,
@@ -13,11 +13,11 @@ from perpend.types import (
     ToolUse,
 )
 
-SIGNED = Carry("anthropic", "signature")
+SIGNED = ProviderState("anthropic", "signature")
 
 
 def content(*said: Said) -> tuple[Part, ...]:
-    transcript = Transcript()
+    transcript = MessageBuilder()
     transcript.add(said)
     return transcript.content
 
@@ -54,7 +54,7 @@ def test_tool_calls_are_put_together_where_they_began() -> None:
 
 
 def test_a_tool_call_is_an_answer() -> None:
-    transcript = Transcript()
+    transcript = MessageBuilder()
     assert transcript.empty
     transcript.add([ThinkingDelta("hm")])
     assert not transcript.answering

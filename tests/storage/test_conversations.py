@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from perpend.storage.conversations import Conversations
+from perpend.storage.conversations import ConversationStore
 from perpend.storage.store import Store
 from perpend.storage.tables import ConversationRow, ItemRow
 
@@ -13,7 +13,7 @@ def items(conversation: str, *ids: str) -> list[ItemRow]:
 
 async def test_one_comes_back_to_its_owner_alone_and_changes(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db") as store:
-        conversations = Conversations(store)
+        conversations = ConversationStore(store)
         row = ConversationRow("conv_1", "key_1", 7, b"{}")
         await conversations.put(row)
         assert conversations.get("conv_1", "key_1") == row
@@ -25,7 +25,7 @@ async def test_one_comes_back_to_its_owner_alone_and_changes(tmp_path: Path) -> 
 
 async def test_items_stand_in_the_order_in_which_they_were_added(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db", durability="power") as store:
-        conversations = Conversations(store)
+        conversations = ConversationStore(store)
         many = items("conv_1", *(f"msg_{at}" for at in range(1200)))
         await conversations.add(many)
         await conversations.add(items("conv_2", "msg_a", "msg_b"))
@@ -37,7 +37,7 @@ async def test_items_stand_in_the_order_in_which_they_were_added(tmp_path: Path)
 
 async def test_one_goes_with_its_items(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db") as store:
-        conversations = Conversations(store)
+        conversations = ConversationStore(store)
         await conversations.put(ConversationRow("conv_1", None, 7, b"{}"))
         await conversations.add(items("conv_1", "msg_a"))
         await conversations.delete("conv_1")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from perpend.storage.responses import Responses
+from perpend.storage.responses import ResponseStore
 from perpend.storage.store import Store
 from perpend.storage.tables import ResponseRow
 from perpend.types import new_id
@@ -14,7 +14,7 @@ def row(id_: str, key_id: str | None = None, body: bytes = b"{}") -> ResponseRow
 
 async def test_one_comes_back_to_its_owner_alone(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db") as store:
-        responses = Responses(store, 1)
+        responses = ResponseStore(store, 1)
         nobodys, mine = row(new_id("resp")), row(new_id("resp"), "key_1")
         await responses.put(nobodys)
         await responses.put(mine)
@@ -28,14 +28,14 @@ async def test_one_comes_back_to_its_owner_alone(tmp_path: Path) -> None:
 async def test_a_newer_one_takes_its_place_and_another_process_finds_it(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db") as store, Store.open(tmp_path / "perpend.db") as other:
         id_ = new_id("resp")
-        await Responses(store, 1).put(row(id_))
-        await Responses(store, 1).put(row(id_, body=b'{"status": "completed"}'))
-        assert Responses(other, 1).get(id_, None) == row(id_, body=b'{"status": "completed"}')
+        await ResponseStore(store, 1).put(row(id_))
+        await ResponseStore(store, 1).put(row(id_, body=b'{"status": "completed"}'))
+        assert ResponseStore(other, 1).get(id_, None) == row(id_, body=b'{"status": "completed"}')
 
 
 async def test_one_is_deleted_by_its_owner_alone(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db") as store:
-        responses, mine = Responses(store, 1), row(new_id("resp"), "key_1")
+        responses, mine = ResponseStore(store, 1), row(new_id("resp"), "key_1")
         await responses.put(mine)
         await responses.delete(mine.id, "key_2")
         assert responses.get(mine.id, "key_1") == mine
@@ -46,8 +46,8 @@ async def test_one_is_deleted_by_its_owner_alone(tmp_path: Path) -> None:
 async def test_what_has_expired_is_gone(tmp_path: Path) -> None:
     with Store.open(tmp_path / "perpend.db", durability="power") as store:
         old = row("resp_000000000001abcdef")
-        await Responses(store, 40_000).put(old)
-        assert Responses(store, 40_000).get(old.id, None) == old
-        assert Responses(store, 30).get(old.id, None) is None
-        await Responses(store, 30).put(row(new_id("resp")))
+        await ResponseStore(store, 40_000).put(old)
+        assert ResponseStore(store, 40_000).get(old.id, None) == old
+        assert ResponseStore(store, 30).get(old.id, None) is None
+        await ResponseStore(store, 30).put(row(new_id("resp")))
         assert store.connection.execute("SELECT count(*) FROM responses").fetchone() == (1,)

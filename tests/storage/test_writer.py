@@ -25,7 +25,7 @@ from perpend.storage.schema import requests
 from perpend.storage.sqlite import connect
 from perpend.storage.store import Store
 from perpend.storage.tables import LedgerRow
-from perpend.storage.writer import INSERT, Durability, Writer
+from perpend.storage.writer import INSERT, Durability, LedgerWriter
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ class TestFailing:
     async def test_a_file_locked_for_too_long(self, path: Path, durability: Durability) -> None:
         with Store.open(path) as store:
             connection = connect(path, busy_timeout_s=0)
-            writer = Writer(connection, path, durability, busy_timeout_s=0.05)
+            writer = LedgerWriter(connection, path, durability, busy_timeout_s=0.05)
             store.connection.execute("BEGIN IMMEDIATE")
             results = await asyncio.gather(
                 *(writer.write(ledger_row()) for _ in range(3)), return_exceptions=True

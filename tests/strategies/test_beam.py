@@ -8,7 +8,7 @@ from spine import Spine, request
 
 from perpend.errors import BadRequest
 from perpend.strategies.beam import best_of
-from perpend.strategies.thoughts import Thought
+from perpend.strategies.thoughts import ThoughtNode
 from perpend.types import Answer, StrategySpec, VerifierSpec
 
 
@@ -44,9 +44,9 @@ async def test_diverse_thoughts_do_not_compete() -> None:
     _, _, right = await searched("cabc", width=2, expand=3, diverse=True)
     assert sorted(right.rated[:6]) == ["a", "a", "b", "b", "c", "c"]
     trees = [
-        Thought("x", score=0.9, tree=0),
-        Thought("y", score=0.8, tree=0),
-        Thought("z", score=0.1, tree=1),
+        ThoughtNode("x", score=0.9, tree=0),
+        ThoughtNode("y", score=0.8, tree=0),
+        ThoughtNode("z", score=0.1, tree=1),
     ]
     assert [thought.text for thought in best_of(trees, 2, diverse=True)] == ["x", "z"]
     assert [thought.text for thought in best_of(trees, 2, diverse=False)] == ["x", "y"]

@@ -10,11 +10,11 @@ import torch
 
 from perpend.training.model import Cache, Llama, reply_logprobs
 from perpend.training.sampling import sample
-from perpend.training.shape import Shape
+from perpend.training.shape import ModelShape
 from perpend.training.tokenizer import END, SIZE, encode
 
 torch.set_num_threads(1)  # such small sums are slower on several
-SHAPE = Shape(SIZE, layers=2, width=32, heads=4, hidden=48)
+SHAPE = ModelShape(SIZE, layers=2, width=32, heads=4, hidden=48)
 
 
 @pytest.fixture

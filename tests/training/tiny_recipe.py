@@ -11,12 +11,12 @@ from perpend.training import recipe as recipes
 from perpend.training.cold_start import ColdStartConfig
 from perpend.training.grpo import GRPOConfig
 from perpend.training.model import Llama
-from perpend.training.shape import Shape
+from perpend.training.shape import ModelShape
 from perpend.training.tokenizer import SIZE
 
 RECIPE = recipes.Recipe(
     seed=3,
-    shape=Shape(SIZE, layers=1, width=16, heads=2, hidden=32),
+    shape=ModelShape(SIZE, layers=1, width=16, heads=2, hidden=32),
     cold_start=ColdStartConfig(steps=5, batch=4),
     grpo=GRPOConfig(steps=3, problems=2, group=4, most=12),
     problems=3,
@@ -26,7 +26,7 @@ RECIPE = recipes.Recipe(
 def run(folder: Path, killed_after: int | None = None) -> Llama:
     done = 0
 
-    def listen(progress: recipes.Progress) -> None:
+    def listen(progress: recipes.TrainingProgress) -> None:
         nonlocal done
         done += progress.stage in ("cold_start", "grpo")
         if done == killed_after:

@@ -8,7 +8,7 @@ import pytest
 from perpend.errors import ConfigError, VerifierFailed
 from perpend.types import Candidate, Verdict
 from perpend.verifiers import Task
-from perpend.verifiers.function import Function
+from perpend.verifiers.function import PythonFunction
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def verdict(path: str, answer: str, gold: str | None = None, timeout_s: float = 5.0) -> Verdict:
-    verifier = Function("mine", path, timeout_s=timeout_s)
+    verifier = PythonFunction("mine", path, timeout_s=timeout_s)
     return await verifier.verify(Task(question="q", gold=gold), Candidate(answer=answer, thinking="t"))
 
 
@@ -61,5 +61,5 @@ async def test_one_that_fails_says_how(path: str, said: str) -> None:
 )
 def test_one_that_cannot_be_called_is_refused(path: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as refused:
-        Function("mine", path, timeout_s=1.0)
+        PythonFunction("mine", path, timeout_s=1.0)
     assert refused.value.field == "verifiers.mine.function"

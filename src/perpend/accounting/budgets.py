@@ -25,7 +25,7 @@ class Costs(Struct, frozen=True, kw_only=True):
     answer: Decimal = Decimal(0)
 
 
-class Bounds(Struct, frozen=True):
+class ModelBounds(Struct, frozen=True):
     """What a model does at most, whoever asks; None: not known."""
 
     output: int | None = None
@@ -33,7 +33,7 @@ class Bounds(Struct, frozen=True):
     thinking: int | None = None
 
 
-_ANYTHING = Bounds()
+_ANYTHING = ModelBounds()
 
 
 class TokenBudget(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ def token_budget(
     context: int | None = None,
     prompt: int = 0,
     costs: Costs | None = None,
-    model: Bounds = _ANYTHING,
+    model: ModelBounds = _ANYTHING,
 ) -> TokenBudget:
     """Resolve a request's budget.
 

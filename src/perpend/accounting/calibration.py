@@ -15,7 +15,7 @@ FOLDER = "calibration"
 _NEARLY_ALL = 0.9
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class CalibrationPoint(Struct, frozen=True, kw_only=True):
     """One setting, tried on each prompt."""
 
     effort: Effort | None = None
@@ -50,7 +50,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     family: str
     measured: datetime.datetime
     prompts: int
-    points: tuple[Point, ...] = field(default_factory=tuple)
+    points: tuple[CalibrationPoint, ...] = field(default_factory=tuple)
 
     @property
     def usual(self) -> dict[Effort, int]:

@@ -32,7 +32,7 @@ _FIELDS: dict[Resource, str] = {
 }
 
 
-class Amount(Struct, frozen=True, gc=False):
+class Spend(Struct, frozen=True, gc=False):
     """What is wanted or was used: tokens, and US dollars exactly."""
 
     thinking: int = 0
@@ -43,11 +43,11 @@ class Amount(Struct, frozen=True, gc=False):
     def output(self) -> int:
         return self.thinking + self.answer
 
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.thinking + other.thinking, self.answer + other.answer, self.usd + other.usd)
+    def __add__(self, other: "Spend") -> "Spend":
+        return Spend(self.thinking + other.thinking, self.answer + other.answer, self.usd + other.usd)
 
 
-NOTHING = Amount()
+NOTHING = Spend()
 
 
 class Left(Struct, frozen=True, gc=False):
@@ -116,7 +116,7 @@ class Scope:
         """A scope inside this one: its own limits hold as well as all those above it."""
         return Scope(name, thinking=thinking, answer=answer, output=output, usd=usd, parent=self)
 
-    def reserve(self, want: Amount) -> "Reservation":
+    def reserve(self, want: Spend) -> "Reservation":
         """Hold `want` here and in every ancestor, or raise CapReached and hold nothing anywhere."""
         thinking, answer, usd = want.thinking, want.answer, want.usd
         if thinking < 0 or answer < 0 or usd < 0:
@@ -143,8 +143,8 @@ class Scope:
         return Reservation(self, want)
 
     @property
-    def spent(self) -> Amount:
-        return Amount(self._thinking_spent, self._answer_spent, self._usd_spent)
+    def spent(self) -> Spend:
+        return Spend(self._thinking_spent, self._answer_spent, self._usd_spent)
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -152,9 +152,9 @@ class Scope:
         return self._usd_spent if self.priced else None
 
     @property
-    def reserved(self) -> Amount:
+    def reserved(self) -> Spend:
         """Held for calls under way, here and in all scopes below."""
-        return Amount(
+        return Spend(
             self._thinking - self._thinking_spent,
             self._answer - self._answer_spent,
             self._usd - self._usd_spent,
@@ -193,7 +193,7 @@ class Scope:
             None if usd is _NO_USD_LIMIT else max(usd, NOTHING.usd),
         )
 
-    def book(self, held: Amount, actual: Amount, excess: Amount, *, priced: bool) -> None:
+    def book(self, held: Spend, actual: Spend, excess: Spend, *, priced: bool) -> None:
         """A hold ends here and in every ancestor; called by `Reservation.settle` alone."""
         thinking, answer, usd = actual.thinking, actual.answer, actual.usd
         unused_thinking, unused_answer = held.thinking - thinking, held.answer - answer
@@ -214,7 +214,7 @@ class Scope:
                 scope.excess += excess
             scope = scope.parent
 
-    def _refusal(self, want: Amount) -> CapReached:
+    def _refusal(self, want: Spend) -> CapReached:
         tokens: tuple[tuple[Resource, int, int], ...] = (
             ("thinking", want.thinking, self._thinking_limit - self._thinking),
             ("answer", want.answer, self._answer_limit - self._answer),
@@ -239,7 +239,7 @@ class Reservation:
 
     __slots__ = ("amount", "excess", "observed", "scope", "settled")
 
-    def __init__(self, scope: Scope, amount: Amount) -> None:
+    def __init__(self, scope: Scope, amount: Spend) -> None:
         self.scope = scope
         self.amount = amount
         self.observed = NOTHING
@@ -247,7 +247,7 @@ class Reservation:
         self.settled = False
         self.excess = NOTHING
 
-    def settle(self, actual: Amount, *, priced: bool = True) -> None:
+    def settle(self, actual: Spend, *, priced: bool = True) -> None:
         """Give back the hold and book what was really used.
 
         `priced`: `actual` says all that it cost.
@@ -262,7 +262,7 @@ class Reservation:
             raise ValueError(f"cannot settle a negative amount: {actual}")
         self.settled = True
         if actual.thinking > held.thinking or actual.answer > held.answer or actual.usd > held.usd:
-            self.excess = Amount(
+            self.excess = Spend(
                 max(actual.thinking - held.thinking, 0),
                 max(actual.answer - held.answer, 0),
                 max(actual.usd - held.usd, NOTHING.usd),

@@ -20,7 +20,7 @@ from perpend.backends.knobs import granted
 from perpend.backends.lenient import type_of
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.reading import Decoders, StreamDecoder, relay
 from perpend.backends.reasons import REASONS, Reason, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
@@ -31,7 +31,7 @@ _VERSION = "2023-06-01"
 _NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k")
 
 
-class Anthropic:
+class AnthropicBackend:
     continues = False
     resumes = False
 
@@ -79,7 +79,7 @@ class Anthropic:
         return None
 
 
-class AnthropicVertex(Anthropic):
+class AnthropicVertex(AnthropicBackend):
     """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`."""
 
     def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -92,7 +92,7 @@ class AnthropicVertex(Anthropic):
         return None
 
 
-class AnthropicBedrock(Anthropic):
+class AnthropicBedrock(AnthropicBackend):
     """InvokeModelWithResponseStream, authorised by an API key; requests aren't signed."""
 
     def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -180,7 +180,7 @@ _BLOCK_SIGNS = {
 }
 
 
-class _MessageReading(Reading[_Event]):
+class _MessageReading(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False
@@ -291,6 +291,6 @@ class _MessageReading(Reading[_Event]):
         return Usage(count("input", 0) + cached + count("written", 0), cached, thinking, output - thinking)
 
 
-backends.register("anthropic")(Anthropic)
+backends.register("anthropic")(AnthropicBackend)
 backends.register("anthropic_vertex")(AnthropicVertex)
 backends.register("anthropic_bedrock")(AnthropicBedrock)

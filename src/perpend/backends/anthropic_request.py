@@ -17,10 +17,10 @@ from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.types import (
     Document,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
+    OutputSpec,
     Part,
     Text,
     Thought,
@@ -139,10 +139,12 @@ def _tool(tool: Any) -> dict[str, Any]:
     return row
 
 
-def _choice(form: Form) -> dict[str, Any]:
+def _choice(form: OutputSpec) -> dict[str, Any]:
     wanted: ToolChoice = form.tool_choice
     choice: dict[str, Any] = (
-        {"type": "tool", "name": wanted.name} if isinstance(wanted, NamedTool) else {"type": _CHOICES[wanted]}
+        {"type": "tool", "name": wanted.name}
+        if isinstance(wanted, ForcedTool)
+        else {"type": _CHOICES[wanted]}
     )
     if form.parallel_tools is False and wanted != "none":
         choice["disable_parallel_tool_use"] = True

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from perpend.errors import UNREADABLE
-from perpend.types import Carry, ToolCallDelta, new_id
+from perpend.types import ProviderState, ToolCallDelta, new_id
 
 
 class CallPieces:
@@ -25,7 +25,7 @@ class CallPieces:
         return len(self._calls)
 
     def add(
-        self, index: int | None, call_id: str, name: str, arguments: str, carry: Carry | None = None
+        self, index: int | None, call_id: str, name: str, arguments: str, carry: ProviderState | None = None
     ) -> list[ToolCallDelta]:
         """What came with a piece: servers leave out its index, id or name, change it, or say it again."""
         call = self._belongs(index, call_id, name)
@@ -85,7 +85,7 @@ class _Open:
         self._length = 0
         self._empty = False  # `{}` came, which may only stand for what is to come
         self._named_again = self._repeats = False
-        self._carry: Carry | None = None
+        self._carry: ProviderState | None = None
         self._told = -1  # pieces of its arguments that were handed on; -1: nothing was
 
     def over(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
@@ -104,7 +104,7 @@ class _Open:
             return another or name != self.name or arguments not in ("", self._said)
         return (another and not numbered) or (name != self.name and (another or not call_id))
 
-    def take(self, call_id: str, name: str, arguments: str, carry: Carry | None) -> None:
+    def take(self, call_id: str, name: str, arguments: str, carry: ProviderState | None) -> None:
         self._named_again = self.whole and bool(name) and not call_id
         self._id = self._id or call_id
         self.name = self.name or name

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.knobs import asks_of, steered
-from perpend.backends.openai_chat_events import CallPiece, Chunk, Function
+from perpend.backends.openai_chat_events import CalledFunction, CallPiece, Chunk
 from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reading import Decoders, StreamDecoder, merged, relay
 from perpend.backends.reasons import REASONS, Reason, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
@@ -83,7 +83,7 @@ class _Event(Struct):
 _EVENTS = Decoders(_Event)
 
 
-class CohereReading(Reading[_Event]):
+class CohereReading(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False
@@ -124,7 +124,7 @@ class CohereReading(Reading[_Event]):
                 self.speech.answer(text, batch)
         calls = message.tool_calls
         for at, call in enumerate(calls if isinstance(calls, list) else [calls] if calls else []):
-            function = call.function or Function()
+            function = call.function or CalledFunction()
             self.speech.call(batch, index + at, call.id or "", function.name or "", function.json)
 
 

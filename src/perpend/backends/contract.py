@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from msgspec import Struct, field
 
 from perpend.backends.families import Family
-from perpend.backends.http import Account, HTTPClient
+from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.backends.providers import Provider
 from perpend.registry import Registry
 from perpend.types import (
@@ -14,10 +14,10 @@ from perpend.types import (
     CallEnded,
     CallPhase,
     Carried,
-    Carry,
     Effort,
-    Form,
     Message,
+    OutputSpec,
+    ProviderState,
     Sampling,
     Served,
     ThinkingDelta,
@@ -48,7 +48,7 @@ class Call(Struct, frozen=True, kw_only=True):
     """What the place refused before, and isn't sent: `reasoning_effort`, `reasoning_effort=none` alone, or the role
     `system`."""
     sampling: Sampling = Sampling()
-    form: Form = Form()
+    form: OutputSpec = OutputSpec()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What a client sends through, by the names of providers and wires."""
@@ -115,14 +115,14 @@ class Upstream(NamedTuple):
     http: HTTPClient
     url: Callable[[], Awaitable[str]]
     """Asked before each call: an engine's address changes when it restarts. Without a slash at its end."""
-    account: Account
+    account: UpstreamAccount
 
 
 backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 """By the name of the wire protocol. `backends.register("name")(Class)` stands at the end of the class's file."""
 
 
-def mine(carry: Carry | None, origin: str) -> str | None:
+def mine(carry: ProviderState | None, origin: str) -> str | None:
     """What a vendor wants back, if it is this one that wants it."""
     return carry.data if carry is not None and carry.origin == origin else None
 

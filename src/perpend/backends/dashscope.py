@@ -12,11 +12,17 @@ from msgspec import Struct
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.knobs import asks_of, steered
 from perpend.backends.openai_chat import ChatReading
-from perpend.backends.openai_chat_events import ChatUsage, Choice, Delta, Event, TokenDetails
+from perpend.backends.openai_chat_events import (
+    TokenDetails,
+    UpstreamChoice,
+    UpstreamChunk,
+    UpstreamDelta,
+    UpstreamUsage,
+)
 from perpend.backends.openai_chat_request import chat_body, chat_left_out
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, relay
+from perpend.backends.reading import Decoders, StreamDecoder, relay
 from perpend.types import CallEnded
 
 _PATH = "/services/aigc/text-generation/generation"
@@ -52,7 +58,7 @@ class DashScope:
 
 
 class _Choice(Struct):
-    message: Delta | None = None
+    message: UpstreamDelta | None = None
     finish_reason: str | None = None
     logprobs: Any = None
 
@@ -79,16 +85,16 @@ class _Event(Struct):
 _EVENTS = Decoders(_Event)
 
 
-class DashScopeReading(Reading[_Event]):
+class DashScopeReading(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         self._chat = ChatReading(call, provider)
         super().__init__(provider.name, _EVENTS, self._chat.speech)
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
-        chat = Event(choices=[])
+        chat = UpstreamChunk(choices=[])
         if event.usage is not None:
             usage = event.usage
-            chat.usage = ChatUsage(
+            chat.usage = UpstreamUsage(
                 usage.input_tokens,
                 usage.output_tokens,
                 usage.output_tokens_details,
@@ -97,7 +103,7 @@ class DashScopeReading(Reading[_Event]):
         if event.output is not None and event.output.choices:
             choice = event.output.choices[0]
             chat.choices = [
-                Choice(choice.message, finish_reason=choice.finish_reason, logprobs=choice.logprobs)
+                UpstreamChoice(choice.message, finish_reason=choice.finish_reason, logprobs=choice.logprobs)
             ]
         elif event.code:
             chat.error = {"message": event.message, "code": event.code}

@@ -17,7 +17,7 @@ from perpend.backends.gemini_request import gemini_asks, gemini_left_out, reques
 from perpend.backends.knobs import granted
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reading import Decoders, StreamDecoder, merged, relay
 from perpend.backends.reasons import REASONS, Reason, why
 from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
@@ -119,7 +119,7 @@ class _Response(Struct, rename="camel"):
 _RESPONSES = Decoders(_Response)
 
 
-class _ResponseReading(Reading[_Response]):
+class _ResponseReading(StreamDecoder[_Response]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _RESPONSES, Speech(call, provider))
         self._begun = False

@@ -20,7 +20,18 @@ from perpend.backends.parts import (
     tool_names,
 )
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
-from perpend.types import Document, Form, Image, Message, NamedTool, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types import (
+    Document,
+    ForcedTool,
+    Image,
+    Message,
+    OutputSpec,
+    Part,
+    Text,
+    Thought,
+    ToolResult,
+    ToolUse,
+)
 
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _WORDS: Words = {
@@ -102,9 +113,9 @@ def _declaration(tool: Any) -> dict[str, Any]:
     return row
 
 
-def _calling(form: Form) -> dict[str, Any]:
+def _calling(form: OutputSpec) -> dict[str, Any]:
     """The wire can't forbid several calls at a time."""
-    if isinstance(form.tool_choice, NamedTool):
+    if isinstance(form.tool_choice, ForcedTool):
         return {"mode": "ANY", "allowedFunctionNames": [form.tool_choice.name]}
     return {"mode": _MODES[form.tool_choice]}
 

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from perpend.backends.http import Account, HTTPClient, Patience
+from perpend.backends.http import HTTPClient, Timeouts, UpstreamAccount
 from perpend.errors import AccountRefused, ConfigError, Rejected, Told, UpstreamError, UpstreamMalformed
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
@@ -27,14 +27,14 @@ _LASTS_S = 3600
 """Of an assertion: the longest that Google takes."""
 _AHEAD_S = 225.0
 """A token is renewed so long before its end, while it is still good. A machine's own has no new one much earlier."""
-_PATIENCE = Patience(connect_s=5.0, first_token_s=20.0, between_s=20.0, total_s=30.0)
+_PATIENCE = Timeouts(connect_s=5.0, first_token_s=20.0, between_s=20.0, total_s=30.0)
 _HINT = (
     f"set {_FILE} to a service account's key file, run `gcloud auth application-default login`, or give a token "
     "(api_key_env)"
 )
 
 
-class Credentials(Struct, frozen=True):
+class GoogleCredentials(Struct, frozen=True):
     """A key file: of a service account, or of a user who logged in."""
 
     type: Literal["service_account", "authorized_user"]
@@ -56,7 +56,7 @@ class _Token(Struct):
 class GoogleToken:
     """Implements `Signer`. Whoever needs a token while it is being renewed shares the renewal."""
 
-    def __init__(self, http: HTTPClient, credentials: Credentials | None) -> None:
+    def __init__(self, http: HTTPClient, credentials: GoogleCredentials | None) -> None:
         """None: the machine's own account. Raises ConfigError for a key that can't be used."""
         self._http = http
         self._credentials = credentials
@@ -102,7 +102,7 @@ class GoogleToken:
         own = self._credentials
         if own is None:
             host = os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
-            account = Account({"metadata-flavor": "Google"}, _PATIENCE)
+            account = UpstreamAccount({"metadata-flavor": "Google"}, _PATIENCE)
             return await self._http.get_json(f"http://{host}/{_MACHINE}", account)
         if self._sign is not None:
             grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -114,11 +114,11 @@ class GoogleToken:
                 "client_secret": own.client_secret,
                 "refresh_token": own.refresh_token,
             }
-        account = Account({"content-type": "application/x-www-form-urlencoded"}, _PATIENCE)
+        account = UpstreamAccount({"content-type": "application/x-www-form-urlencoded"}, _PATIENCE)
         return await self._http.post_json(own.token_uri, urlencode(form).encode(), account)
 
 
-def credentials() -> Credentials | None:
+def credentials() -> GoogleCredentials | None:
     """The key file of this environment, or None where there is none. Raises ConfigError for one that can't be read."""
     if named := os.environ.get(_FILE):
         file = Path(named)
@@ -129,7 +129,7 @@ def credentials() -> Credentials | None:
         if not file.is_file():
             return None
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Credentials)
+        return msgspec.json.decode(file.read_bytes(), type=GoogleCredentials)
     except OSError as error:
         raise ConfigError(f"{_FILE}: {file}: {error.strerror}", hint="check the path") from None
     except ValueError:  # what it says isn't repeated: it holds a secret
@@ -138,7 +138,7 @@ def credentials() -> Credentials | None:
         ) from None
 
 
-def _signer(own: Credentials) -> Callable[[bytes], bytes]:
+def _signer(own: GoogleCredentials) -> Callable[[bytes], bytes]:
     """RS256 with the account's private key."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -154,7 +154,7 @@ def _signer(own: Credentials) -> Callable[[bytes], bytes]:
     return lambda said: key.sign(said, PKCS1v15(), hashes.SHA256())
 
 
-def _assertion(own: Credentials, sign: Callable[[bytes], bytes], now: int) -> str:
+def _assertion(own: GoogleCredentials, sign: Callable[[bytes], bytes], now: int) -> str:
     """A signed claim to be the account (RFC 7523)."""
     header = {"alg": "RS256", "typ": "JWT", "kid": own.private_key_id}
     claims = {

@@ -39,7 +39,7 @@ NOTICED_S = 0.2
 """In which the end of an engine that died is noticed: who asks after that waits for the next one."""
 
 
-class Patience(NamedTuple):
+class Timeouts(NamedTuple):
     """Seconds that each phase of a call may take."""
 
     connect_s: float = 10.0
@@ -62,7 +62,7 @@ class Signer(Protocol):
         ...
 
 
-class Account:
+class UpstreamAccount:
     """What every request to one provider carries. Raises ConfigError for a header that isn't one."""
 
     __slots__ = ("_secrets", "head", "key", "name", "own", "patience", "proxy", "signer")
@@ -70,7 +70,7 @@ class Account:
     def __init__(
         self,
         headers: Mapping[str, str],
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         proxy: str | None = None,
         signer: Signer | None = None,
         *,
@@ -87,7 +87,7 @@ class Account:
         self.key = key
         self.own = own
         self.head = b""
-        self.patience = patience or Patience()
+        self.patience = patience or Timeouts()
         self.proxy = proxy
         self.signer = signer
         self._secrets: tuple[bytes, ...] = ()
@@ -177,7 +177,9 @@ class HTTPClient:
         self._idle: dict[_Place, list[Connection]] = {}
         self._later: set[asyncio.Task[None]] = set()
 
-    def stream_sse(self, url: str, body: bytes | None, account: Account) -> AsyncGenerator[list[bytes], None]:
+    def stream_sse(
+        self, url: str, body: bytes | None, account: UpstreamAccount
+    ) -> AsyncGenerator[list[bytes], None]:
         """POST `body`, or GET where it is None; yields the `data` of the events of each read.
 
         Closing it drops the connection.
@@ -185,7 +187,7 @@ class HTTPClient:
         return self.stream(url, body, account, SSEParser())
 
     async def stream(
-        self, url: str, body: bytes | None, account: Account, parser: Framing
+        self, url: str, body: bytes | None, account: UpstreamAccount, parser: Framing
     ) -> AsyncGenerator[list[bytes], float | None]:
         """As `stream_sse`, of events in any framing. The connection is kept if it was read to its end.
 
@@ -213,15 +215,15 @@ class HTTPClient:
         finally:
             self._release(place, connection)
 
-    async def post_json(self, url: str, body: bytes, account: Account) -> bytes:
+    async def post_json(self, url: str, body: bytes, account: UpstreamAccount) -> bytes:
         """POST `body`; the whole response."""
         return await self._whole(url, body, account)
 
-    async def get_json(self, url: str, account: Account) -> bytes:
+    async def get_json(self, url: str, account: UpstreamAccount) -> bytes:
         """GET; the whole response."""
         return await self._whole(url, None, account)
 
-    async def _whole(self, url: str, body: bytes | None, account: Account) -> bytes:
+    async def _whole(self, url: str, body: bytes | None, account: UpstreamAccount) -> bytes:
         (whole,) = [one async for read in self.stream(url, body, account, _Whole()) for one in read]
         return whole
 
@@ -247,8 +249,8 @@ class HTTPClient:
         self._idle.clear()
 
     async def _send_signed(
-        self, url: str, body: bytes | None, account: Account, signer: Signer
-    ) -> tuple[_Place, Connection, Account]:
+        self, url: str, body: bytes | None, account: UpstreamAccount, signer: Signer
+    ) -> tuple[_Place, Connection, UpstreamAccount]:
         """As `_send`, and the account as it signed; once more where that was refused and may be renewed."""
         method, content = "GET" if body is None else "POST", body or b""
         headers = await signer.headers(method, url, content)
@@ -260,7 +262,9 @@ class HTTPClient:
             place, connection = await self._send(url, body, signed)
         return place, connection, signed
 
-    async def _send(self, url: str, body: bytes | None, account: Account) -> tuple[_Place, Connection]:
+    async def _send(
+        self, url: str, body: bytes | None, account: UpstreamAccount
+    ) -> tuple[_Place, Connection]:
         """The connection once the response's headers are there.
 
         A pooled one that the server closed before it said anything is tried once more, on a new connection.
@@ -297,7 +301,7 @@ class HTTPClient:
             raise
         return place, connection
 
-    async def _connect(self, place: _Place, patience: Patience) -> Connection:
+    async def _connect(self, place: _Place, patience: Timeouts) -> Connection:
         """Raises OSError, which is NotPublic for an address that isn't public where it must be."""
         context = _tls() if place.tls else None
         try:
@@ -375,7 +379,7 @@ def _target(url: str) -> tuple[_Place, bytes]:
     return _Place(host, port, tls, proxy), head.encode()
 
 
-def _failure(url: str, error: OSError, account: Account, *, billed: bool = True) -> UpstreamError:
+def _failure(url: str, error: OSError, account: UpstreamAccount, *, billed: bool = True) -> UpstreamError:
     what, told = str(error) or type(error).__name__, f"{account.name}: {_outside(error)}"
     kind, hint = UpstreamError, "is the server running and reachable?"
     if isinstance(error, TimeoutError):
@@ -405,7 +409,7 @@ def _outside(error: OSError) -> str:
     return str(error) if isinstance(error, TimeoutError | NotHTTP) else "the connection broke off"
 
 
-async def _refused(url: str, connection: Connection, account: Account) -> UpstreamError:
+async def _refused(url: str, connection: Connection, account: UpstreamAccount) -> UpstreamError:
     excerpt = b""
     with suppress(OSError):  # what it said before it broke off is enough
         while len(excerpt) < _EXCERPT_BYTES and (data := await connection.read()):

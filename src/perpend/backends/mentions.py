@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from perpend.backends.place import Place
+from perpend.backends.place import TextPosition
 
 _TO_ITS_END = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "*": "*", "_": "_"}
 _IN_A_SENTENCE = frozenset(".,;:?!)")
@@ -23,7 +23,7 @@ def quoted_both_sides(before: str, after: str) -> bool:
     return bool(before) and _TO_ITS_END.get(before) == after
 
 
-def quotation(place: Place, rest: str, closes: tuple[str, ...], *, last: bool) -> bool | None:
+def quotation(place: TextPosition, rest: str, closes: tuple[str, ...], *, last: bool) -> bool | None:
     """A tag at this place, with `rest` after it, is quoted. None: the end of its line has to come first.
 
     A sign that stays alone on its line quotes nothing.
@@ -50,7 +50,7 @@ def word(text: str, end: int, *, last: bool) -> Literal["surely", "perhaps", "no
     return "perhaps" if after[:1] in _IN_A_WORD or (after[:1] == " " and after[1:].islower()) else "no"
 
 
-def in_sentence(place: Place, text: str, end: int, *, last: bool) -> bool | None:
+def in_sentence(place: TextPosition, text: str, end: int, *, last: bool) -> bool | None:
     """It may be a word there, by what stands on both sides. None: more has to come first."""
     if not place.blank and place.last not in _BEFORE_A_WORD:
         return False

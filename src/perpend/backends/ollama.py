@@ -15,7 +15,7 @@ from perpend.backends.lines import LineParser
 from perpend.backends.options import with_options
 from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reading import Decoders, StreamDecoder, merged, relay
 from perpend.backends.reasons import REASONS, why
 from perpend.backends.refusals import says
 from perpend.backends.sampling import Words, drawing
@@ -193,7 +193,7 @@ class _Line(Struct):
 _LINES = Decoders(_Line)
 
 
-class _LineReading(Reading[_Line]):
+class _LineReading(StreamDecoder[_Line]):
     def __init__(self, call: Call, provider: Provider, think: bool | str | None) -> None:
         """`think` is what it was asked for."""
         speech = Speech(call, provider, off=think is False, thinks_first=bool(think))

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from perpend.backends.contract import Call, CallEvent, Upstream
-from perpend.backends.openai_responses_events import Event, ResponsesReading
+from perpend.backends.openai_responses_events import ResponsesEvent, ResponsesReading
 from perpend.backends.providers import Provider
 from perpend.backends.reading import relay
 from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
@@ -40,7 +40,7 @@ class BackgroundReading(ResponsesReading):
         """Number of the last event."""
         self.over = False
 
-    def take(self, event: Event, batch: list[CallEvent]) -> None:
+    def take(self, event: ResponsesEvent, batch: list[CallEvent]) -> None:
         if 0 <= event.sequence_number <= self.last:
             return
         self.last = max(self.last, event.sequence_number)
@@ -52,7 +52,7 @@ class BackgroundReading(ResponsesReading):
         super().take(event, batch)
 
 
-class Background:
+class BackgroundResponse:
     """One response that is made in the background; cancelled there if `events` is closed before its end."""
 
     def __init__(

@@ -14,20 +14,20 @@ from perpend.backends.contract import Call, CallEvent, Upstream, append_text, ba
 from perpend.backends.knobs import asks_of, steered
 from perpend.backends.openai_chat_events import (
     EVENTS,
-    ChatUsage,
-    Choice,
+    CalledFunction,
     Chunk,
-    Delta,
     Details,
-    Event,
-    Function,
+    UpstreamChoice,
+    UpstreamChunk,
+    UpstreamDelta,
+    UpstreamUsage,
     failure_of,
     logprobs_in,
 )
 from perpend.backends.openai_chat_request import chat_body, chat_left_out, enforced_format
 from perpend.backends.options import with_options
 from perpend.backends.providers import Provider, Splits
-from perpend.backends.reading import Reading, merged, relay
+from perpend.backends.reading import StreamDecoder, merged, relay
 from perpend.backends.reasons import REASONS, Reason
 from perpend.backends.refusals import failure, malformed, refusal
 from perpend.backends.speech import Speech
@@ -35,7 +35,7 @@ from perpend.errors import UpstreamError
 from perpend.types import CallEnded, ThinkingDelta
 
 
-class OpenAIChat:
+class OpenAIChatBackend:
     continues = False
     resumes = False
 
@@ -68,7 +68,7 @@ class OpenAIChat:
             self._provider = replace(self._provider, splits=splits)
 
 
-class ChatReading(Reading[Event]):
+class ChatReading(StreamDecoder[UpstreamChunk]):
     def __init__(
         self,
         call: Call,
@@ -84,7 +84,7 @@ class ChatReading(Reading[Event]):
         self._model: str | None = None
         self._weighs = bool(call.weighs) or call.logprobs is not None
         self._weighed: dict[str, float] | None = None
-        self._usage: ChatUsage | None = None
+        self._usage: UpstreamUsage | None = None
         self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
         self._step = 0  # those of the event at hand
         self._refused = False
@@ -92,7 +92,7 @@ class ChatReading(Reading[Event]):
         self._pieces = False
         self._details = Details()
 
-    def take(self, event: Event, batch: list[CallEvent]) -> None:
+    def take(self, event: UpstreamChunk, batch: list[CallEvent]) -> None:
         choices = event.choices
         self._step = 0
         if event.usage is not None or event.timings is not None or event.x_groq is not None:
@@ -115,7 +115,7 @@ class ChatReading(Reading[Event]):
         if event.error or choices is None:
             self.failure = failure_of(event, streamed=True) or self.failure
 
-    def _count(self, event: Event) -> None:
+    def _count(self, event: UpstreamChunk) -> None:
         """What the server counted so far."""
         so_far = None
         if event.usage is not None:
@@ -148,7 +148,7 @@ class ChatReading(Reading[Event]):
         choice = choices[0]
         self.done = self._begun = True
         self._usage, self._model = event.usage, event.model
-        message = choice.message or choice.delta or Delta()
+        message = choice.message or choice.delta or UpstreamDelta()
         self._take(message, batch, whole=True)
         if self._weighs and choice.logprobs:
             self._weigh(choice.logprobs, message, batch)
@@ -167,7 +167,7 @@ class ChatReading(Reading[Event]):
             reason = "tool_calls" if calls else "content_filter" if self._refused else "stop"
         return CallEnded(reason, counts, self._model, weighed=self._weighed)
 
-    def _weigh(self, told: Any, delta: Delta | None, batch: list[CallEvent]) -> None:
+    def _weigh(self, told: Any, delta: UpstreamDelta | None, batch: list[CallEvent]) -> None:
         logprobs = logprobs_in(told)
         if not logprobs.content:
             return
@@ -178,14 +178,14 @@ class ChatReading(Reading[Event]):
             return
         self.speech.weigh(logprobs.tokens(most), batch)
 
-    def _end(self, word: str, choice: Choice) -> None:
+    def _end(self, word: str, choice: UpstreamChoice) -> None:
         self._reason = REASONS.get(word, "stop")
         if self._reason is None:
             self.failure = self.failure or failure("the server failed in the middle", word)
         if self._reason == "stop" and choice.stop_reason in self._call.sampling.stop:
             self._reason = "stop_sequence"
 
-    def _take(self, delta: Delta, batch: list[CallEvent], *, whole: bool = False) -> None:
+    def _take(self, delta: UpstreamDelta, batch: list[CallEvent], *, whole: bool = False) -> None:
         speech = self.speech
         thinking = (
             delta.reasoning_content
@@ -215,7 +215,7 @@ class ChatReading(Reading[Event]):
             speech.answer(delta.refusal, batch)
         if delta.tool_calls:
             for piece in delta.tool_calls:
-                function = piece.function or Function()
+                function = piece.function or CalledFunction()
                 speech.call(batch, piece.index, piece.id or "", function.name or "", function.json)
         if (function := delta.function_call) is not None:
             speech.call(batch, None, "", function.name or "", function.json)
@@ -233,4 +233,4 @@ def _text(content: str | list[Chunk] | None) -> str:
     return "".join([chunk.said[1] for chunk in content]) if isinstance(content, list) else content or ""
 
 
-backends.register("openai_chat")(OpenAIChat)
+backends.register("openai_chat")(OpenAIChatBackend)

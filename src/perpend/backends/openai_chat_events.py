@@ -21,7 +21,7 @@ class TokenDetails(Struct):
     cached_tokens: int | None = None
 
 
-class ChatUsage(Struct):
+class UpstreamUsage(Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     completion_tokens_details: TokenDetails | None = None
@@ -47,7 +47,7 @@ class ChatUsage(Struct):
         return Usage(self.prompt_tokens or 0, cached, thinking, answer)
 
 
-class Said(Struct):
+class TextPiece(Struct):
     """A piece of text inside a chunk of content."""
 
     text: str = ""
@@ -58,11 +58,11 @@ class Chunk(Struct):
 
     type: str = "text"
     text: str | None = None
-    thinking: list[Said] | str | None = None
-    summary: list[Said] | str | None = None
-    reasoning: list[Said] | str | None = None
-    reasoning_content: list[Said] | str | None = None
-    content: list[Said] | str | None = None
+    thinking: list[TextPiece] | str | None = None
+    summary: list[TextPiece] | str | None = None
+    reasoning: list[TextPiece] | str | None = None
+    reasoning_content: list[TextPiece] | str | None = None
+    content: list[TextPiece] | str | None = None
 
     @property
     def said(self) -> tuple[str, str]:
@@ -74,11 +74,11 @@ class Chunk(Struct):
         return thought, text
 
 
-def _joined(said: list[Said] | str | None) -> str:
+def _joined(said: list[TextPiece] | str | None) -> str:
     return "".join([piece.text for piece in said]) if isinstance(said, list) else said or ""
 
 
-class Function(Struct):
+class CalledFunction(Struct):
     name: str | None = None
     arguments: str | dict[str, Any] | None = None
 
@@ -92,10 +92,10 @@ class Function(Struct):
 class CallPiece(Struct):
     index: int | None = None
     id: str | None = None
-    function: Function | None = None
+    function: CalledFunction | None = None
 
 
-class Delta(Struct, gc=False):
+class UpstreamDelta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
     """Thinking, in whatever field a server puts it; so are the next five."""
@@ -108,7 +108,7 @@ class Delta(Struct, gc=False):
     """LiteLLM, beside one of the others."""
     reasoning_details: list[dict[str, Any]] | None = None
     tool_calls: list[CallPiece] | None = None
-    function_call: Function | None = None
+    function_call: CalledFunction | None = None
     """Of servers that know no other calls."""
     refusal: str | None = None
 
@@ -140,9 +140,9 @@ class Logprobs(Struct):
         ]
 
 
-class Choice(Struct, gc=False):
-    delta: Delta | None = None
-    message: Delta | None = None
+class UpstreamChoice(Struct, gc=False):
+    delta: UpstreamDelta | None = None
+    message: UpstreamDelta | None = None
     """Of a response that wasn't streamed."""
     finish_reason: str | None = None
     finish: str | None = msgspec.field(default=None, name="finishReason")
@@ -165,14 +165,14 @@ class Timings(Struct):
 
 
 class Groq(Struct):
-    usage: ChatUsage | None = None
+    usage: UpstreamUsage | None = None
 
 
-class Event(Struct, gc=False):
-    choices: list[Choice] | None = None
-    outputs: list[Choice] | None = None
+class UpstreamChunk(Struct, gc=False):
+    choices: list[UpstreamChoice] | None = None
+    outputs: list[UpstreamChoice] | None = None
     """xAI's gRPC, where its messages are written as JSON."""
-    usage: ChatUsage | None = None
+    usage: UpstreamUsage | None = None
     model: str | None = None
     error: Any = None
     x_groq: Groq | None = None
@@ -211,7 +211,7 @@ class Details:
         return msgspec.json.encode(items).decode()
 
 
-EVENTS = Decoders(Event)
+EVENTS = Decoders(UpstreamChunk)
 _LOGPROBS = Lenient(Logprobs)
 
 
@@ -220,7 +220,7 @@ def logprobs_in(told: Any) -> Logprobs:
     return _LOGPROBS.decode(msgspec.json.encode(told)) if isinstance(told, dict) else Logprobs()
 
 
-def failure_of(event: Event, *, streamed: bool) -> UpstreamError | None:
+def failure_of(event: UpstreamChunk, *, streamed: bool) -> UpstreamError | None:
     where = "the server failed in the middle" if streamed else "the server refused"
     if says(error := event.error):
         return failure(where, {"message": error, "code": event.code} if isinstance(error, str) else error)

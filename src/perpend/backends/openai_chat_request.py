@@ -13,11 +13,11 @@ from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
 from perpend.backends.think import ThinkRules
 from perpend.types import (
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Text,
     Thought,
     Tool,
@@ -118,12 +118,12 @@ def _weighs(call: Call) -> dict[str, Any]:
     return {"logprobs": True, "top_logprobs": call.weighs}
 
 
-def _form(form: Form) -> dict[str, Any]:
+def _form(form: OutputSpec) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if form.tools:
         fields["tools"] = [{"type": "function", "function": _function(tool)} for tool in form.tools]
         choice = form.tool_choice
-        if isinstance(choice, NamedTool):
+        if isinstance(choice, ForcedTool):
             fields["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
         elif choice != "auto":
             fields["tool_choice"] = choice

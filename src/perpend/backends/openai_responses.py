@@ -6,14 +6,14 @@ from typing import Any
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.knobs import steered
-from perpend.backends.openai_background import Background
+from perpend.backends.openai_background import BackgroundResponse
 from perpend.backends.openai_responses_events import ResponsesReading
 from perpend.backends.openai_responses_request import responses_asks, responses_body, responses_left_out
 from perpend.backends.options import with_options
 from perpend.backends.reading import relay
 
 
-class OpenAIResponses:
+class OpenAIResponsesBackend:
     continues = False
     resumes = False
 
@@ -25,7 +25,7 @@ class OpenAIResponses:
         body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
         asks = partial(responses_asks, call, upstream.provider)
         if "background" in body:
-            return Background(upstream, body, call, asks).events()
+            return BackgroundResponse(upstream, body, call, asks).events()
         return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
@@ -42,4 +42,4 @@ class OpenAIResponses:
         return None
 
 
-backends.register("openai_responses")(OpenAIResponses)
+backends.register("openai_responses")(OpenAIResponsesBackend)

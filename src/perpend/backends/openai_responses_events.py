@@ -9,7 +9,7 @@ from perpend.backends.contract import Call, CallEvent
 from perpend.backends.lenient import Lenient, type_of
 from perpend.backends.openai_chat_events import THOUGHTS, Chunk, logprobs_in
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged
+from perpend.backends.reading import Decoders, StreamDecoder, merged
 from perpend.backends.reasons import Reason
 from perpend.backends.refusals import failure, malformed, refusal, says
 from perpend.backends.speech import Speech
@@ -76,7 +76,7 @@ class _Item(Struct):
         return next(filter(None, (*joined, *own)), "")
 
 
-class Event(Struct):
+class ResponsesEvent(Struct):
     type: str = ""
     sequence_number: int = -1
     delta: str | None = None
@@ -97,7 +97,7 @@ class Event(Struct):
     code: str | int | None = None
 
 
-_EVENTS = Decoders(Event)
+_EVENTS = Decoders(ResponsesEvent)
 _ITEM = Lenient(_Item)
 _ITEM_SIGNS = {
     "custom_tool_call": ("input",),
@@ -128,7 +128,7 @@ def _thought(name: str) -> str | None:
     return "reasoning_text" if any(word in name for word in THOUGHTS) else None
 
 
-class ResponsesReading(Reading[Event]):
+class ResponsesReading(StreamDecoder[ResponsesEvent]):
     """What didn't come in pieces is read from the end of its part, of its item, or of the response."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
@@ -162,7 +162,7 @@ class ResponsesReading(Reading[Event]):
             return self._ended("stop", None)
         return self._end
 
-    def take(self, event: Event, batch: list[CallEvent]) -> None:
+    def take(self, event: ResponsesEvent, batch: list[CallEvent]) -> None:
         name, at = event.type, event.output_index
         if event.response is not None:
             name = name or f"response.{event.response.status}"
@@ -187,7 +187,7 @@ class ResponsesReading(Reading[Event]):
             told = {"message": event.message, "code": event.code}
             self.failure = failure("the server failed in the middle", event.error or told)
 
-    def _part(self, at: int, how: str, event: Event, part: _Part, batch: list[CallEvent]) -> None:
+    def _part(self, at: int, how: str, event: ResponsesEvent, part: _Part, batch: list[CallEvent]) -> None:
         """A part of an item begins or ends."""
         kind = _thought(part.type) or (
             "reasoning_text" if at in self._items.get("reasoning", ()) else "message"
@@ -197,7 +197,7 @@ class ResponsesReading(Reading[Event]):
         elif kind == "summary" and event.summary_index and self._said.get(at) == kind:
             self.speech.thought(_BETWEEN, batch)
 
-    def _text(self, at: int, kind: str, event: Event, text: str, batch: list[CallEvent]) -> None:
+    def _text(self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]) -> None:
         part = event.summary_index if kind == "summary" else event.content_index
         self._parts.add((at, kind, part))
         self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
@@ -216,7 +216,9 @@ class ResponsesReading(Reading[Event]):
             self._said[at] = kind
             self.speech.call(batch, at, "", "", text)
 
-    def _text_done(self, at: int, kind: str, event: Event, text: str, batch: list[CallEvent]) -> None:
+    def _text_done(
+        self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]
+    ) -> None:
         """What came in pieces comes once more; so may what didn't."""
         part = event.summary_index if kind == "summary" else event.content_index
         if not text or (at, kind, part) in self._parts or at in self._over:

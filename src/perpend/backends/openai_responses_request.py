@@ -13,10 +13,10 @@ from perpend.backends.parts import returned
 from perpend.backends.providers import Provider
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
 from perpend.types import (
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
+    OutputSpec,
     Part,
     Text,
     Thought,
@@ -128,7 +128,7 @@ def _content(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
     return content
 
 
-def _form(form: Form) -> dict[str, Any]:
+def _form(form: OutputSpec) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if form.tools:
         fields["tools"] = [_tool(tool) for tool in form.tools]
@@ -161,9 +161,9 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return row
 
 
-def _choice(form: Form) -> Any:
+def _choice(form: OutputSpec) -> Any:
     choice = form.tool_choice
-    if not isinstance(choice, NamedTool):
+    if not isinstance(choice, ForcedTool):
         return choice
     custom = any(tool.custom is not None for tool in form.tools if tool.name == choice.name)
     return {"type": "custom" if custom else "function", "name": choice.name}

@@ -7,7 +7,7 @@ import msgspec
 
 from perpend.backends.contract import mine
 from perpend.errors import UNREADABLE, BadRequest
-from perpend.types import Carry, Image, Message, OutputFormat, Text, ToolResult, ToolUse
+from perpend.types import Image, Message, OutputFormat, ProviderState, Text, ToolResult, ToolUse
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def arguments(use: ToolUse) -> msgspec.Raw:
     return msgspec.Raw(use.arguments.encode())
 
 
-def returned(carry: Carry | None, origin: str, shape: type[T]) -> T | None:
+def returned(carry: ProviderState | None, origin: str, shape: type[T]) -> T | None:
     """The JSON value that a vendor wants back, if it is this one. Raises BadRequest where a client changed it."""
     if (data := mine(carry, origin)) is None:
         return None

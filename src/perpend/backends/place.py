@@ -10,7 +10,7 @@ _INDENT = 4
 _LEAST_FENCE = 3
 
 
-class Place:
+class TextPosition:
     """Advanced by what was said, which is read when somebody asks: costs next to nothing for each chunk."""
 
     def __init__(self, unread: list[str] | None = None) -> None:

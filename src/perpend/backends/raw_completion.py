@@ -15,7 +15,7 @@ from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.options import with_options
 from perpend.backends.prompts import begin_answer, chatml, system_first, with_family_prompt
 from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, Reading, merged, relay
+from perpend.backends.reading import Decoders, StreamDecoder, merged, relay
 from perpend.backends.sampling import Drawing, Words, drawing
 from perpend.backends.speech import Speech
 from perpend.backends.stopping import Stopper
@@ -160,7 +160,7 @@ def answer_schema(call: Call) -> dict[str, Any] | None:
     return schema_of(call.form) if call.phase == "answering" else None
 
 
-class _Said(Reading[Any]):
+class _Said(StreamDecoder[Any]):
     """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
 
     def __init__(

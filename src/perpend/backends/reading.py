@@ -18,7 +18,7 @@ from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
 from perpend.backends.sse import SSEParser
 from perpend.errors import UNREADABLE, Told, UpstreamError
-from perpend.types import CallEnded, Carried, Carry
+from perpend.types import CallEnded, Carried, ProviderState
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Decoders(Generic[E]):
         self.many = msgspec.json.Decoder(list[kind])
 
 
-class Reading(ABC, Generic[E]):
+class StreamDecoder(ABC, Generic[E]):
     """What one response has said so far."""
 
     def __init__(self, origin: str, decoders: Decoders[E], speech: Speech) -> None:
@@ -121,8 +121,8 @@ class Reading(ABC, Generic[E]):
             end.usage = self.speech.counted(end.usage)
         return end
 
-    def carry(self, data: str) -> Carry:
-        return Carry(self._origin, data)
+    def carry(self, data: str) -> ProviderState:
+        return ProviderState(self._origin, data)
 
     def carried(self, data: str, batch: list[CallEvent]) -> None:
         """What the vendor wants back of the thought before it."""
@@ -179,7 +179,7 @@ async def relay(
     upstream: Upstream,
     path: str,
     body: Any,
-    reading: Reading[Any],
+    reading: StreamDecoder[Any],
     framing: Framing | None = None,
     *,
     asks: Callable[[], Mapping[str, Any]] = dict,

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from perpend.accounting.estimates import Speed, split
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 from perpend.backends.families import family_of
-from perpend.backends.http import Account, Framing, HTTPClient
+from perpend.backends.http import Framing, HTTPClient, UpstreamAccount
 from perpend.backends.providers import Provider, providers
 from perpend.errors import ConfigError, UpstreamError
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, ToolCallDelta, Usage
@@ -62,7 +62,7 @@ class Recording(Struct, frozen=True):
     status: int = 200
 
 
-class ToolCall(Struct, frozen=True):
+class ReplayedToolCall(Struct, frozen=True):
     id: str
     name: str
     arguments: str
@@ -73,7 +73,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
 
     thinking: str
     answer: str
-    tool_calls: list[ToolCall]
+    tool_calls: list[ReplayedToolCall]
     usage: Usage | None
     """The server's own count; thinking that it didn't tell apart is split off by the length of the texts."""
     stop_reason: str | None
@@ -180,7 +180,7 @@ class _Played(HTTPClient):
         self._reads = reads
 
     async def stream(
-        self, url: str, body: bytes | None, account: Account, parser: Framing
+        self, url: str, body: bytes | None, account: UpstreamAccount, parser: Framing
     ) -> AsyncGenerator[list[bytes], float | None]:
         for read in self._reads:
             if events := parser.feed(read):
@@ -193,7 +193,7 @@ def _upstream(provider: Provider, recording: Recording, reads: Iterable[bytes]) 
     async def url() -> str:
         return recording.url or "the recording"
 
-    return Upstream(provider, _Played(reads), url, Account({}))
+    return Upstream(provider, _Played(reads), url, UpstreamAccount({}))
 
 
 async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> None:
@@ -205,11 +205,11 @@ async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> Non
 def _told(events: list[CallEvent], error: dict[str, Any] | None) -> Replayed:
     thinking = "".join([event.text for event in events if isinstance(event, ThinkingDelta)])
     answer = "".join([event.text for event in events if isinstance(event, AnswerDelta)])
-    calls: dict[int, ToolCall] = {}
+    calls: dict[int, ReplayedToolCall] = {}
     for event in events:
         if isinstance(event, ToolCallDelta):
-            so_far = calls.get(event.index, ToolCall("", "", ""))
-            calls[event.index] = ToolCall(
+            so_far = calls.get(event.index, ReplayedToolCall("", "", ""))
+            calls[event.index] = ReplayedToolCall(
                 event.id or so_far.id, so_far.name + event.name, so_far.arguments + event.arguments
             )
     end = events[-1] if events and isinstance(events[-1], CallEnded) else None

@@ -25,13 +25,13 @@ _SERVICES = (
 _HINT = "export AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…, or AWS_PROFILE=…, or an API key of Bedrock"
 
 
-class Credentials(NamedTuple):
+class AWSCredentials(NamedTuple):
     access_key: str
     secret_key: str
     session_token: str = ""
 
 
-class Scope(NamedTuple):
+class SigningScope(NamedTuple):
     """What a signature is good for."""
 
     region: str
@@ -43,8 +43,8 @@ class SigV4:
 
     def __init__(
         self,
-        scope: Scope,
-        credentials: Callable[[], Credentials],
+        scope: SigningScope,
+        credentials: Callable[[], AWSCredentials],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._scope = scope
@@ -60,7 +60,7 @@ class SigV4:
         return False
 
 
-def scope_of(url: str) -> Scope:
+def scope_of(url: str) -> SigningScope:
     """By the address; where a host of another name stands before Bedrock, the environment has the region.
 
     Raises ConfigError where neither has.
@@ -68,18 +68,18 @@ def scope_of(url: str) -> Scope:
     host = urlsplit(url).hostname or ""
     for pattern, service in _SERVICES:
         if found := pattern.search(host):
-            return Scope(found[1], service)
+            return SigningScope(found[1], service)
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
         raise ConfigError(f"{host or url}: the region of AWS isn't known", hint="export AWS_REGION=…")
-    return Scope(region, "bedrock")
+    return SigningScope(region, "bedrock")
 
 
-def credentials() -> Credentials:
+def credentials() -> AWSCredentials:
     """From the environment, else from the profile in AWS's shared file. Raises ConfigError."""
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
-        return Credentials(key, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
+        return AWSCredentials(key, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
     named = os.environ.get("AWS_SHARED_CREDENTIALS_FILE")
     file = Path(named) if named else Path.home() / ".aws" / "credentials"
     profile = os.environ.get("AWS_PROFILE") or "default"
@@ -93,13 +93,13 @@ def credentials() -> Credentials:
         raise ConfigError(
             f"no credentials of AWS: neither in the environment nor as [{profile}] in {file}", hint=_HINT
         )
-    return Credentials(
+    return AWSCredentials(
         row["aws_access_key_id"], row["aws_secret_access_key"], row.get("aws_session_token", "")
     )
 
 
 def _signed(
-    method: str, url: str, body: bytes, stamp: str, scope: Scope, credentials: Credentials
+    method: str, url: str, body: bytes, stamp: str, scope: SigningScope, credentials: AWSCredentials
 ) -> dict[str, str]:
     """The headers that sign a request as it is sent: path and query of `url` are already encoded for the wire."""
     parts = urlsplit(url)

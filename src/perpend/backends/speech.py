@@ -25,7 +25,16 @@ from perpend.backends.think import (
     think_parser,
     thought_leaked,
 )
-from perpend.types import AnswerDelta, Carried, Carry, ThinkingDelta, TokenLogprob, Usage, Weighed, new_id
+from perpend.types import (
+    AnswerDelta,
+    Carried,
+    ProviderState,
+    ThinkingDelta,
+    TokenLogprob,
+    Usage,
+    Weighed,
+    new_id,
+)
 
 _NO_LETTER = "\uffff"
 """No text has it."""
@@ -179,7 +188,7 @@ class Speech:
         call_id: str,
         name: str,
         arguments: str,
-        carry: Carry | None = None,
+        carry: ProviderState | None = None,
     ) -> None:
         """A piece of a tool call."""
         self._release(batch)

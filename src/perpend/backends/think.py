@@ -25,7 +25,7 @@ from perpend.backends.mentions import (
     spoken_between,
     word,
 )
-from perpend.backends.place import Place
+from perpend.backends.place import TextPosition
 
 __all__ = [
     "PerhapsInside",
@@ -87,7 +87,7 @@ def thought_leaked(rules: ThinkRules, text: str) -> bool:
 
     It has a close tag before any open one, and text after it. The tag stands at an end of its line and isn't quoted.
     """
-    place, at = Place(), 0
+    place, at = TextPosition(), 0
     for found in _markers(rules).finditer(text):
         if found.group() in rules.opens:
             return False
@@ -122,7 +122,7 @@ class TagParser:
         self._depth = 1 if thinking else 0
         self.unread: list[str] = []
         """Where text is put that has none of the letters that markers begin with, while nothing is held."""
-        self._place = Place(self.unread)
+        self._place = TextPosition(self.unread)
         self._strip = thinking  # white space at the beginning of an answer that no thought precedes is kept
         self._space = ""  # white space that is the tag's if one follows
         self._said: Literal["thinking", "answer"] | None = "answer" if begun else None
@@ -352,7 +352,7 @@ class TagParser:
         self._space = ""
         self._strip = True
         self._opened = True
-        self._place = Place(self.unread)
+        self._place = TextPosition(self.unread)
 
 
 class PerhapsInside:

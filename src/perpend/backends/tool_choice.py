@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from perpend.backends.contract import Call
 from perpend.backends.tool_text import CALL_BEGUN, callable_tools, reply_name
-from perpend.types import Form, NamedTool, Sampling
+from perpend.types import ForcedTool, OutputSpec, Sampling
 
 _LIKELIEST = 20
 """First tokens that are weighed: as many as servers tell by default."""
@@ -37,14 +37,14 @@ def choosing(call: Call) -> Call:
     )
 
 
-def decided(form: Form, weighed: Mapping[str, float]) -> Form:
+def decided(form: OutputSpec, weighed: Mapping[str, float]) -> OutputSpec:
     """The form with its choice made: a call has to come, or none may."""
     weights = {tool.name: _weight(tool.name, weighed) for tool in form.tools}
     most = max(weights.values())
     if most <= _weight(reply_name(form.tools), weighed):
         return replace(form, tool_choice="none")
     likeliest = [name for name, weight in weights.items() if weight == most]
-    return replace(form, tool_choice=NamedTool(likeliest[0]) if len(likeliest) == 1 else "required")
+    return replace(form, tool_choice=ForcedTool(likeliest[0]) if len(likeliest) == 1 else "required")
 
 
 def _weight(name: str, weighed: Mapping[str, float]) -> float:

@@ -11,11 +11,11 @@ import msgspec
 from perpend.backends.families import ToolStyle
 from perpend.errors import BadRequest
 from perpend.types import (
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Text,
     Tool,
     ToolResult,
@@ -73,24 +73,24 @@ _FORMAT = "Give the final answer as JSON that fits this schema: {schema}"
 _json = msgspec.json.encode
 
 
-def callable_tools(form: Form) -> tuple[Tool, ...]:
+def callable_tools(form: OutputSpec) -> tuple[Tool, ...]:
     """Those that the model may call this time."""
     return () if form.tool_choice == "none" else form.tools
 
 
-def forced(form: Form) -> bool:
+def forced(form: OutputSpec) -> bool:
     """The answer has to be a tool call."""
     return bool(form.tools) and form.tool_choice not in ("auto", "none")
 
 
-def schema_of(form: Form) -> dict[str, Any] | None:
+def schema_of(form: OutputSpec) -> dict[str, Any] | None:
     """What the answer's text has to be; None where it is free, as it must be where it may become a call."""
     if forced(form):
         choice = form.tool_choice
         calls = [
             _call_schema(tool)
             for tool in form.tools
-            if not isinstance(choice, NamedTool) or tool.name == choice.name
+            if not isinstance(choice, ForcedTool) or tool.name == choice.name
         ]
         return calls[0] if len(calls) == 1 else {"anyOf": calls}
     if form.output is None or callable_tools(form):
@@ -103,7 +103,9 @@ def reply_name(tools: tuple[Tool, ...]) -> str:
     return "answer_in_words" if any(tool.name == "reply" for tool in tools) else "reply"
 
 
-def as_text(messages: tuple[Message, ...], form: Form, style: ToolStyle = "hermes") -> tuple[Message, ...]:
+def as_text(
+    messages: tuple[Message, ...], form: OutputSpec, style: ToolStyle = "hermes"
+) -> tuple[Message, ...]:
     """The conversation in plain messages, tools and format in its system prompt. Raises BadRequest for images."""
     plain = [_plain(message, _MARKS[style]) for message in messages]
     system = [plain.pop(0).text] if plain and plain[0].role == "system" else []

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from perpend.accounting.calibration import Calibration, Point, save
+from perpend.accounting.calibration import Calibration, CalibrationPoint, save
 from perpend.cli.console import note, print_json
 from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json
 from perpend.cli.store import print_table
@@ -112,7 +112,7 @@ class Measuring:
                     field="--efforts",
                 )
             await runtime.prepare(self._model)
-            points: list[Point] = []
+            points: list[CalibrationPoint] = []
             for effort, budget in settings:
                 points.append(await self._point(runtime, prompts, effort, budget, _cap(served, budget)))
                 note(_line(points[-1]))
@@ -127,7 +127,7 @@ class Measuring:
 
     async def _point(
         self, runtime: Runtime, prompts: list[str], effort: Effort | None, budget: int | None, cap: int
-    ) -> Point:
+    ) -> CalibrationPoint:
         async def ask(index: int, prompt: str) -> int:
             request = Request(
                 messages=(Message("user", prompt),),
@@ -141,7 +141,9 @@ class Measuring:
             return answer.budget.thinking_tokens_used
 
         used = await asyncio.gather(*[ask(index, prompt) for index, prompt in enumerate(prompts)])
-        return Point(effort=effort, budget=budget, used=tuple(used), ended=sum(count < cap for count in used))
+        return CalibrationPoint(
+            effort=effort, budget=budget, used=tuple(used), ended=sum(count < cap for count in used)
+        )
 
 
 def _settings(
@@ -212,7 +214,7 @@ def facts(calibration: Calibration, path: Path) -> dict[str, object]:
     }
 
 
-def _line(point: Point) -> str:
+def _line(point: CalibrationPoint) -> str:
     asked = point.effort or f"{point.budget} tokens"
     return f"{asked}: {point.usual} usually, {max(point.used)} at most"
 

@@ -5,7 +5,7 @@
 from pathlib import Path
 from typing import Any
 
-from perpend.accounting.calibration import Calibration, Point
+from perpend.accounting.calibration import Calibration, CalibrationPoint
 from perpend.errors import ConfigError
 from perpend.extras import install
 from perpend.types import EFFORTS
@@ -79,12 +79,12 @@ def spec(calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def _order(point: Point) -> tuple[bool, int, int]:
+def _order(point: CalibrationPoint) -> tuple[bool, int, int]:
     """Efforts as they rise, then budgets as they do."""
     return point.effort is None, EFFORTS.index(point.effort or "none"), point.budget or 0
 
 
-def _asked(point: Point) -> str:
+def _asked(point: CalibrationPoint) -> str:
     words = [point.effort or "", "" if point.budget is None else f"{point.budget:,}"]
     return " ".join(word for word in words if word)
 

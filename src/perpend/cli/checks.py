@@ -34,20 +34,20 @@ _ROOM = 1_000_000_000
 _OVERHEAD = GIB // 2
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class CheckFinding(Struct, frozen=True, kw_only=True):
     what: str
     ok: bool
     said: str
     fix: str | None = None
 
 
-def python() -> Finding:
+def python() -> CheckFinding:
     ok = sys.version_info >= (3, 11)
     fix = None if ok else "install Python 3.11 or newer"
-    return Finding(what="Python", ok=ok, said=platform.python_version(), fix=fix)
+    return CheckFinding(what="Python", ok=ok, said=platform.python_version(), fix=fix)
 
 
-def packages() -> Finding:
+def packages() -> CheckFinding:
     missing: list[str] = []
     for name in _PACKAGES:
         try:
@@ -56,72 +56,76 @@ def packages() -> Finding:
             missing.append(name)
     fix = install("--force-reinstall", *missing) if missing else None
     said = f"can't import {', '.join(missing)}" if missing else "all import"
-    return Finding(what="packages", ok=not missing, said=said, fix=fix)
+    return CheckFinding(what="packages", ok=not missing, said=said, fix=fix)
 
 
-def wheel() -> Finding:
+def wheel() -> CheckFinding:
     """In a process of its own: a wheel built for another CPU ends the one that imports it."""
     done = subprocess.run(
         [sys.executable, "-c", "import xllamacpp"], capture_output=True, text=True, timeout=120, check=False
     )
     if done.returncode == 0:
-        return Finding(what="engine wheel", ok=True, said="xllamacpp imports")
+        return CheckFinding(what="engine wheel", ok=True, said="xllamacpp imports")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         fix = "set engine.binary to a llama-server that was built for this CPU"
-        return Finding(what="engine wheel", ok=False, said=f"xllamacpp dies of {name}", fix=fix)
+        return CheckFinding(what="engine wheel", ok=False, said=f"xllamacpp dies of {name}", fix=fix)
     said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
     fix = f"{install('--force-reinstall', 'xllamacpp')}, or set engine.binary to a llama-server"
-    return Finding(what="engine wheel", ok=False, said=said, fix=fix)
+    return CheckFinding(what="engine wheel", ok=False, said=said, fix=fix)
 
 
-def cpu() -> Finding:
+def cpu() -> CheckFinding:
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
         flags = []
     if platform.machine() not in ("x86_64", "AMD64") or not flags:
-        return Finding(what="CPU features", ok=True, said=platform.machine())
+        return CheckFinding(what="CPU features", ok=True, said=platform.machine())
     missing = [name.upper() for name in ("avx2", "fma", "f16c") if name not in flags]
     said = f"no {', '.join(missing)}" if missing else "AVX2, FMA, F16C"
     fix = "the embedded engine will be slow: set engine.binary to a build for this CPU" if missing else None
-    return Finding(what="CPU features", ok=not missing, said=said, fix=fix)
+    return CheckFinding(what="CPU features", ok=not missing, said=said, fix=fix)
 
 
-def config_file(path: Path | None) -> tuple[Finding, Config | None]:
+def config_file(path: Path | None) -> tuple[CheckFinding, Config | None]:
     try:
         loaded = load(path)
     except ConfigError as error:
-        return Finding(what="config", ok=False, said=error.message, fix=error.hint), None
+        return CheckFinding(what="config", ok=False, said=error.message, fix=error.hint), None
     said = f"{loaded.file} is valid" if loaded.file else "no file: the defaults hold"
-    return Finding(what="config", ok=True, said=said), loaded.config
+    return CheckFinding(what="config", ok=True, said=said), loaded.config
 
 
-def home(config: Config) -> Finding:
+def home(config: Config) -> CheckFinding:
     folder = home_dir(config)
     try:
         private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             others = " (others on this machine may look in: chmod 700)" if open_to_others(folder) else ""
-            return Finding(what="home", ok=True, said=f"{folder}{others}")
+            return CheckFinding(what="home", ok=True, said=f"{folder}{others}")
     except OSError as error:
         fix = "make it writable, or set PERPEND_HOME to a folder of your own"
-        return Finding(what="home", ok=False, said=f"{folder} can't be written: {error.strerror}", fix=fix)
+        return CheckFinding(
+            what="home", ok=False, said=f"{folder} can't be written: {error.strerror}", fix=fix
+        )
 
 
-def memory(config: Config) -> Finding:
+def memory(config: Config) -> CheckFinding:
     machine = this_machine()
     weights = weights_of(config, config.defaults.model)
     need = weights.size * 3 // 2 + _OVERHEAD if weights else GIB
     ok = machine.ram >= need
     said = f"{machine.ram / GIB:.1f} GiB for {machine.cores} cores"
     if ok:
-        return Finding(what="RAM", ok=True, said=said)
+        return CheckFinding(what="RAM", ok=True, said=said)
     fix = "set defaults.model to a smaller one: perpend models list"
-    return Finding(what="RAM", ok=False, said=f"{said}; the default model needs {need / GIB:.1f}", fix=fix)
+    return CheckFinding(
+        what="RAM", ok=False, said=f"{said}; the default model needs {need / GIB:.1f}", fix=fix
+    )
 
 
-def disk(config: Config) -> Finding:
+def disk(config: Config) -> CheckFinding:
     folder = home_dir(config)
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free
@@ -129,12 +133,12 @@ def disk(config: Config) -> Finding:
     need = _ROOM + (weights.size if weights and not weights.pulled(folder) else 0)
     said = f"{free / 1e9:.1f} GB free in {there}"
     if free >= need:
-        return Finding(what="disk", ok=True, said=said)
+        return CheckFinding(what="disk", ok=True, said=said)
     fix = f"free {(need - free) / 1e9:.1f} GB, or set PERPEND_HOME to a larger disk"
-    return Finding(what="disk", ok=False, said=said, fix=fix)
+    return CheckFinding(what="disk", ok=False, said=said, fix=fix)
 
 
-def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
+def weights(config: Config, *, deep: bool) -> Iterator[CheckFinding]:
     """The default model's, those that were pulled, and the GGUF files that the config names."""
     folder, default = home_dir(config), weights_of(config, config.defaults.model)
     for row in catalogue().values():
@@ -142,7 +146,9 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
         if row.path(folder).exists():
             yield _pulled(row, row.path(folder), deep=deep)
         elif row is default:
-            yield Finding(what=what, ok=False, said="not here; the first question would fetch them", fix=fix)
+            yield CheckFinding(
+                what=what, ok=False, said="not here; the first question would fetch them", fix=fix
+            )
     files = {name: row.gguf for name, row in config.models.items() if row.embedded and row.gguf}
     default_file = config.defaults.model
     if default_file.endswith(".gguf") and not default_file.startswith(hub.PREFIX):
@@ -153,31 +159,33 @@ def weights(config: Config, *, deep: bool) -> Iterator[Finding]:
     for name, row in config.models.items():
         if row.embedded and row.gguf is None and weights_of(config, name) is None:
             said, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
-            yield Finding(what=f"weights of {name}", ok=False, said=said, fix=fix)
+            yield CheckFinding(what=f"weights of {name}", ok=False, said=said, fix=fix)
 
 
-def _pulled(row: Weights, path: Path, *, deep: bool) -> Finding:
+def _pulled(row: Weights, path: Path, *, deep: bool) -> CheckFinding:
     again = f"perpend models rm {row.name}, then perpend models pull {row.name}"
     what, fix = f"weights of {row.name}", "install Perpend again" if row.bundled else again
     size = path.stat().st_size
     if size != row.size and not row.rounded:
         said = f"{path} has {size:,} of {row.size:,} bytes"
-        return Finding(what=what, ok=False, said=said, fix=fix)
+        return CheckFinding(what=what, ok=False, said=said, fix=fix)
     if not deep:
-        return Finding(what=what, ok=True, said=f"{size / 1e6:.0f} MB; --deep verifies the checksum")
+        return CheckFinding(what=what, ok=True, said=f"{size / 1e6:.0f} MB; --deep verifies the checksum")
     if _sha256(path) != row.sha256:
-        return Finding(what=what, ok=False, said=f"{path} has another checksum than was published", fix=fix)
-    return Finding(what=what, ok=True, said=f"{size / 1e6:.0f} MB, checksum verified")
+        return CheckFinding(
+            what=what, ok=False, said=f"{path} has another checksum than was published", fix=fix
+        )
+    return CheckFinding(what=what, ok=True, said=f"{size / 1e6:.0f} MB, checksum verified")
 
 
-def _gguf(name: str, path: Path) -> Finding:
+def _gguf(name: str, path: Path) -> CheckFinding:
     what = f"weights of {name}"
     try:
         facts = read_facts(path)
     except PerpendError as error:
-        return Finding(what=what, ok=False, said=error.message, fix=error.hint)
+        return CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
     said = f"{path}: {facts.architecture}, {facts.layers} layers, context {facts.context:,}"
-    return Finding(what=what, ok=True, said=said)
+    return CheckFinding(what=what, ok=True, said=said)
 
 
 def _sha256(path: Path) -> str:
@@ -185,37 +193,37 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def binary(config: Config) -> Finding | None:
+def binary(config: Config) -> CheckFinding | None:
     path = config.engine.binary
     if path is None:
         return None
     ok = path.is_file() and os.access(path, os.X_OK)
     said = str(path) if ok else f"{path} is no program that can be run"
     fix = None if ok else "correct engine.binary, or leave it out: the wheel is used then"
-    return Finding(what="engine.binary", ok=ok, said=said, fix=fix)
+    return CheckFinding(what="engine.binary", ok=ok, said=said, fix=fix)
 
 
-def store(config: Config) -> Finding:
+def store(config: Config) -> CheckFinding:
     path = config.storage.path or home_dir(config) / "perpend.db"
     try:
         with Store.open(path, config.storage.durability) as opened:
             opened.check()
     except PerpendError as error:
-        return Finding(what="store", ok=False, said=error.message, fix=error.hint)
-    return Finding(what="store", ok=True, said=f"{path} can be written")
+        return CheckFinding(what="store", ok=False, said=error.message, fix=error.hint)
+    return CheckFinding(what="store", ok=True, said=f"{path} can be written")
 
 
-async def port(config: Config) -> Finding:
+async def port(config: Config) -> CheckFinding:
     host, number = config.serve.host, config.serve.port
     what = "port"
     try:
         server.bind(host, number).close()
-        return Finding(what=what, ok=True, said=f"{host} port {number} is free")
+        return CheckFinding(what=what, ok=True, said=f"{host} port {number} is free")
     except ConfigError as error:
         if await _serves_perpend(host, number):
-            return Finding(what=what, ok=True, said=f"perpend serves on {host} port {number} already")
+            return CheckFinding(what=what, ok=True, said=f"perpend serves on {host} port {number} already")
         fix = "end what uses it, or choose another: serve.host, serve.port"
-        return Finding(what=what, ok=False, said=error.message, fix=fix)
+        return CheckFinding(what=what, ok=False, said=error.message, fix=fix)
 
 
 async def _serves_perpend(host: str, number: int) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:  # the store's commands needn't load an HTTP client
-    from perpend.engine.pull import Progress
+    from perpend.engine.pull import PullProgress
 
 _PLAIN_EVERY_S = 5.0
 
@@ -49,7 +49,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def pull_progress() -> Generator["Callable[[Progress], None]", None, None]:
+def pull_progress() -> Generator["Callable[[PullProgress], None]", None, None]:
     """A listener that shows a bar with its ETA on a terminal, and a line now and then elsewhere."""
     if not sys.stderr.isatty():
         yield _plain()
@@ -62,7 +62,7 @@ def pull_progress() -> Generator["Callable[[Progress], None]", None, None]:
     bar = Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True))
     task = bar.add_task("fetching", total=None)
 
-    def show(progress: "Progress") -> None:
+    def show(progress: "PullProgress") -> None:
         bar.start()  # nothing is drawn until something is fetched
         if progress.notice:
             bar.console.print(progress.notice)
@@ -74,10 +74,10 @@ def pull_progress() -> Generator["Callable[[Progress], None]", None, None]:
         bar.stop()
 
 
-def _plain() -> "Callable[[Progress], None]":
+def _plain() -> "Callable[[PullProgress], None]":
     told = 0.0
 
-    def show(progress: "Progress") -> None:
+    def show(progress: "PullProgress") -> None:
         nonlocal told
         if progress.notice:
             note(progress.notice)

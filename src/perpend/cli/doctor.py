@@ -6,14 +6,20 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from pathlib import Path
 
 from perpend.cli import checks, probe
-from perpend.cli.checks import Finding
+from perpend.cli.checks import CheckFinding
 from perpend.cli.console import print_json
 from perpend.cli.options import ConfigFile, Flag, Json
 from perpend.config import Config
 from perpend.errors import PerpendError
 from perpend.runtime import Runtime
 
-Found = Finding | None | Iterable[Finding] | AsyncIterable[Finding] | Awaitable[Finding | None]
+Found = (
+    CheckFinding
+    | None
+    | Iterable[CheckFinding]
+    | AsyncIterable[CheckFinding]
+    | Awaitable[CheckFinding | None]
+)
 
 
 def doctor(
@@ -48,8 +54,8 @@ def doctor(
         raise SystemExit(1)
 
 
-async def _examine(file: Path | None, *, deep: bool, show: bool) -> list[Finding]:
-    findings: list[Finding] = []
+async def _examine(file: Path | None, *, deep: bool, show: bool) -> list[CheckFinding]:
+    findings: list[CheckFinding] = []
     async for finding in _all(file, deep=deep):
         findings.append(finding)
         if show:
@@ -57,13 +63,13 @@ async def _examine(file: Path | None, *, deep: bool, show: bool) -> list[Finding
     return findings
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: CheckFinding) -> str:
     said = finding.said.replace("\n", "\n    ")
     fix = f"\n    fix: {finding.fix}" if finding.fix else ""
     return f"{'✓' if finding.ok else '✗'} {finding.what}: {said}{fix}"
 
 
-async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[Finding, None]:
+async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFinding, None]:
     for what, check in (
         ("Python", checks.python),
         ("packages", checks.packages),
@@ -106,7 +112,7 @@ def _of_config(config: Config, *, deep: bool) -> list[tuple[str, Callable[[], Fo
     ]
 
 
-async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[Finding, None]:
+async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[CheckFinding, None]:
     reached = await probe.reachable(name, runtime.config.providers[name])
     yield reached
     if not reached.ok:
@@ -117,7 +123,7 @@ async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[F
             yield finding
 
 
-async def guarded(what: str, check: Callable[[], Found]) -> AsyncGenerator[Finding, None]:
+async def guarded(what: str, check: Callable[[], Found]) -> AsyncGenerator[CheckFinding, None]:
     """The findings of a check; one that raises is a finding too."""
     try:
         found = check()
@@ -132,7 +138,7 @@ async def guarded(what: str, check: Callable[[], Found]) -> AsyncGenerator[Findi
         elif found is not None:
             yield found
     except PerpendError as error:
-        yield Finding(what=what, ok=False, said=error.message, fix=error.hint)
+        yield CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
     except Exception as error:
         said = f"the check itself failed: {type(error).__name__}: {error}"
-        yield Finding(what=what, ok=False, said=said, fix="a fault of Perpend's: please report it")
+        yield CheckFinding(what=what, ok=False, said=said, fix="a fault of Perpend's: please report it")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from perpend.cli.console import note, print_json, pull_progress
-from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.eval_run import RunOptions, finish_run
 from perpend.cli.options import THINKING, ConfigFile, Count, Degree, Flag, Json, Tokens, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
@@ -21,7 +21,7 @@ from perpend.evals.faithfulness import Audit
 from perpend.evals.faithfulness import audit as audit_of
 from perpend.evals.folder import copied
 from perpend.evals.run import fingerprint
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.evals.suites import load
 from perpend.runtime import Runtime
 from perpend.verifiers import Task
@@ -94,7 +94,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
     if run is None:
         assert suite is not None
         problems = load(suite, home_dir(loaded), limit=limit, seed=seed)
-        settings = Settings(
+        settings = RunSettings(
             suite=suite,
             problems=tuple(problem.id for problem in problems),
             fingerprint=fingerprint(problems),
@@ -111,7 +111,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
             / f"audit-{settings.fingerprint}-{model or 'default'}-{max_thinking_tokens}"
         )
         asyncio.run(_refuse_chat(loaded, model))
-        asyncio.run(finish_run(settings, problems, loaded, run, Asking(parallel)))
+        asyncio.run(finish_run(settings, problems, loaded, run, RunOptions(parallel)))
     elif out is not None:
         run = copied(run, out)
     with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:

@@ -7,13 +7,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from perpend.cli.console import note, print_json
-from perpend.cli.eval_grid import Amount, Axes, Grid, Setting
-from perpend.cli.eval_run import Asking
+from perpend.cli.eval_grid import Axes, Grid, Setting, ThinkingAmount
+from perpend.cli.eval_run import RunOptions
 from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
-from perpend.evals.decide import Choice, choose
+from perpend.evals.decide import Decision, choose
 from perpend.evals.report import Reported, beside, lines
 from perpend.evals.run import fingerprint
 from perpend.evals.suites import load
@@ -92,13 +92,13 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     """
     loaded = load_config(config)
     problems = load(str(questions), home_dir(loaded), limit=limit, seed=seed)
-    by_effort = [Amount(effort) for effort in efforts or (() if max_thinking_tokens else _EFFORTS)]
-    amounts = (*by_effort, *[Amount(tokens=tokens) for tokens in max_thinking_tokens])
+    by_effort = [ThinkingAmount(effort) for effort in efforts or (() if max_thinking_tokens else _EFFORTS)]
+    amounts = (*by_effort, *[ThinkingAmount(tokens=tokens) for tokens in max_thinking_tokens])
     axes = Axes(models, systems, strategies, amounts)
     folder = out or home_dir(loaded) / "runs" / f"decide-{fingerprint(problems)}"
     grid = Grid(str(questions), problems, axes, folder, seed)
     groups = [*_cheap(cheap, systems), *axes.groups()]
-    asking = Asking(parallel, max_cost)
+    asking = RunOptions(parallel, max_cost)
     runs = asyncio.run(grid.runs(groups, loaded, asking))
     every = [run for group in runs for run in group]
     choice = choose(every, [(group[0], group[-1]) for group in runs])
@@ -115,11 +115,11 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
 def _cheap(model: str | None, systems: tuple[str, ...]) -> list[list[Setting]]:
     if model is None:
         return []
-    amounts = Amount("none"), Amount("medium")
+    amounts = ThinkingAmount("none"), ThinkingAmount("medium")
     return Axes((model,), systems, ("single",), amounts).groups()
 
 
-def _facts(choice: Choice, runs: list[Reported]) -> dict[str, object]:
+def _facts(choice: Decision, runs: list[Reported]) -> dict[str, object]:
     settings = {run.name: {"n": run.summary.problems, "accuracy": run.accuracy, **_cost(run)} for run in runs}
     return {
         "recommended": choice.recommended,
@@ -140,7 +140,7 @@ def _cost(run: Reported) -> dict[str, object]:
     }
 
 
-def _print(choice: Choice, runs: list[Reported]) -> None:
+def _print(choice: Decision, runs: list[Reported]) -> None:
     from rich.table import Table
 
     table = Table(

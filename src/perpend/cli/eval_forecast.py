@@ -3,12 +3,12 @@
 from perpend.config.schema import Config
 from perpend.evals.forecast import Forecast, Taken, forecast, of_gateway
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.runtime import Runtime
 from perpend.storage.history import latest
 
 
-async def foreseen(settings: Settings, problems: list[Problem], config: Config, parallel: int) -> Forecast:
+async def foreseen(settings: RunSettings, problems: list[Problem], config: Config, parallel: int) -> Forecast:
     if settings.target != "local":
         return of_gateway(problems, settings)
     async with await Runtime.open(config) as runtime:

@@ -6,7 +6,7 @@ from perpend.cli.console import print_json
 from perpend.cli.options import Degree, Json
 from perpend.errors import BadRequest
 from perpend.evals.compare import Comparison, compare
-from perpend.evals.gate import Bounds, judged, missed
+from perpend.evals.gate import GateBounds, judged, missed
 from perpend.evals.report import Reported, read
 
 
@@ -51,8 +51,8 @@ def gate(
     """
     if not 0 <= max_drop < 1:
         raise BadRequest(f"--max-drop {max_drop:g} isn't a share", hint="such as 0.02", field="--max-drop")
-    bounds = Bounds(min_accuracy, max_seconds, max_cost_each)
-    if baseline is None and bounds == Bounds():
+    bounds = GateBounds(min_accuracy, max_seconds, max_cost_each)
+    if baseline is None and bounds == GateBounds():
         hint = "--baseline RUN, --min-accuracy, --max-seconds or --max-cost-each"
         raise BadRequest("there is nothing to hold the run against", hint=hint, field="--baseline")
     held = read(run, run.name)
@@ -64,7 +64,7 @@ def gate(
     else:
         if compared is not None:
             print(f"{verdict}: {_said(compared)}")
-        if bounds != Bounds():
+        if bounds != GateBounds():
             print("\n".join(failing) or "every bound is kept")
     if verdict == "worse" or failing:
         raise SystemExit(1)

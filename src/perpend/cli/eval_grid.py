@@ -7,20 +7,20 @@ from pathlib import Path
 from msgspec import Struct
 
 from perpend.cli.console import note
-from perpend.cli.eval_run import Asking, finish_run
+from perpend.cli.eval_run import RunOptions, finish_run
 from perpend.cli.named import file_of, named, text_of
 from perpend.config import Config
 from perpend.errors import CapReached, ConfigError
 from perpend.evals.problems import Problem, asked_otherwise
 from perpend.evals.report import Report, Reported, beside, markdown, read
 from perpend.evals.run import fingerprint
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.runtime import Runtime
 from perpend.strategies import strategy_spec, with_options
 from perpend.types import Effort
 
 
-class Amount(Struct, frozen=True):
+class ThinkingAmount(Struct, frozen=True):
     """How much is thought: an effort, or so many tokens."""
 
     effort: Effort | None = None
@@ -32,7 +32,7 @@ class Setting(Struct, frozen=True):
     system: str | None
     """A text, or a file that holds it."""
     strategy: str
-    amount: Amount
+    amount: ThinkingAmount
 
 
 class Axes(Struct, frozen=True):
@@ -41,7 +41,7 @@ class Axes(Struct, frozen=True):
     models: tuple[str, ...]
     systems: tuple[str, ...]
     strategies: tuple[str, ...]
-    amounts: tuple[Amount, ...]
+    amounts: tuple[ThinkingAmount, ...]
 
     def groups(self) -> list[list[Setting]]:
         """Those that differ in how much is thought alone, from little to much. Raises BadRequest."""
@@ -75,17 +75,19 @@ class Grid(Struct, frozen=True):
     folder: Path
     seed: int
 
-    async def runs(self, groups: list[list[Setting]], config: Config, asking: Asking) -> list[list[Reported]]:
+    async def runs(
+        self, groups: list[list[Setting]], config: Config, asking: RunOptions
+    ) -> list[list[Reported]]:
         """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
             return [[await self._run(one, config, asking, runtime) for one in group] for group in groups]
 
-    async def _run(self, setting: Setting, config: Config, asking: Asking, runtime: Runtime) -> Reported:
+    async def _run(self, setting: Setting, config: Config, asking: RunOptions, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
         problems = [asked_otherwise(problem, system=system) for problem in self.problems]
-        settings = Settings(
+        settings = RunSettings(
             suite=self.suite,
             problems=tuple(problem.id for problem in problems),
             fingerprint=fingerprint(problems),

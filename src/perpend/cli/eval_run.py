@@ -26,8 +26,8 @@ from perpend.evals.fleet import fleet
 from perpend.evals.folder import Header, RunFolder
 from perpend.evals.grading import Grader, Judging
 from perpend.evals.problems import Problem, asked_otherwise
-from perpend.evals.run import Heard, Progress, Run, fingerprint
-from perpend.evals.samples import Settings, row_of
+from perpend.evals.run import Heard, Run, RunProgress, fingerprint
+from perpend.evals.samples import RunSettings, row_of
 from perpend.evals.suites import load
 from perpend.evals.summary import Summary, summary
 from perpend.evals.targets import Gateway, Local, Target
@@ -133,7 +133,7 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     system = None if system is None else text_of(system)
     checked = None if verifier is None else named(verifier, "--verifier")
     problems = _otherwise(problems, system, checked)
-    settings = Settings(
+    settings = RunSettings(
         suite=suite,
         problems=tuple(problem.id for problem in problems),
         fingerprint=fingerprint(problems),
@@ -155,14 +155,14 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         print_json(found) if json else print_forecast(found, gateway=target != "local")
         return
     folder = out or home_dir(loaded) / "runs" / _name(settings)
-    asking = Asking(parallel, max_cost, key_env, on, engines)
+    asking = RunOptions(parallel, max_cost, key_env, on, engines)
     progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
     _tell(found, progress, folder, json)
     if progress.stopped or 0 < progress.wanted <= progress.failed:
         raise SystemExit(1)
 
 
-def _refuse(settings: Settings, on: str) -> None:
+def _refuse(settings: RunSettings, on: str) -> None:
     with_options(strategy_spec(settings.strategy, "--strategy"))
     if settings.target != "local" and not settings.target.startswith(("http://", "https://")):
         raise BadRequest(f"--target {settings.target!r} is neither local nor a web address", field="--target")
@@ -175,7 +175,7 @@ def _otherwise(problems: list[Problem], system: str | None, verifier: Any) -> li
     return [asked_otherwise(problem, system=system, verifier=spec) for problem in problems]
 
 
-class Asking(Struct, frozen=True):
+class RunOptions(Struct, frozen=True):
     """How a run is made: nothing that decides its answers."""
 
     parallel: int
@@ -187,13 +187,13 @@ class Asking(Struct, frozen=True):
 
 
 async def finish_run(
-    settings: Settings,
+    settings: RunSettings,
     problems: list[Problem],
     config: Config,
     path: Path,
-    asking: Asking,
+    asking: RunOptions,
     runtime: Runtime | None = None,
-) -> tuple[Progress, Summary]:
+) -> tuple[RunProgress, Summary]:
     """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to.
 
     `runtime` is one that is open already, for several runs.
@@ -223,7 +223,7 @@ async def finish_run(
 
 @asynccontextmanager
 async def _target(
-    settings: Settings, config: Config, asking: Asking, runtime: Runtime | None
+    settings: RunSettings, config: Config, asking: RunOptions, runtime: Runtime | None
 ) -> AsyncGenerator[Target, None]:
     if settings.target != "local":
         gateway = Gateway(settings.target, _key(asking.key_env))
@@ -258,7 +258,7 @@ def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
 
 @asynccontextmanager
 async def _judging(
-    needed: bool, target: Target, settings: Settings, config: Config
+    needed: bool, target: Target, settings: RunSettings, config: Config
 ) -> AsyncGenerator[Judging | None, None]:
     """Judges are models of this process, whoever answers."""
     model = settings.model if settings.target == "local" else None
@@ -284,7 +284,7 @@ def _shown() -> Generator[Heard, None, None]:
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
 
-        def heard(progress: Progress) -> None:
+        def heard(progress: RunProgress) -> None:
             cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
             said = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
             failed = f", {progress.failed} failed" if progress.failed else ""
@@ -293,7 +293,7 @@ def _shown() -> Generator[Heard, None, None]:
         yield heard
 
 
-def _tell(found: Summary, progress: Progress, folder: Path, json: bool) -> None:
+def _tell(found: Summary, progress: RunProgress, folder: Path, json: bool) -> None:
     from perpend.cli.eval_stats import print_summary
 
     if json:
@@ -308,7 +308,7 @@ def _tell(found: Summary, progress: Progress, folder: Path, json: bool) -> None:
     note(f"kept in {folder}")
 
 
-def _name(settings: Settings) -> str:
+def _name(settings: RunSettings) -> str:
     """Says what is in it, and differs where any setting does."""
     import hashlib
 

@@ -14,7 +14,7 @@ from perpend.evals.candidates import candidate_rows
 from perpend.evals.compare import Comparison, compare
 from perpend.evals.curve import Curve
 from perpend.evals.report import read as read_run
-from perpend.evals.rows import Groups, Row, by_problem, read_rows
+from perpend.evals.rows import Groups, SampleRow, by_problem, read_rows
 from perpend.evals.summary import Classes, Spread, Summary, summary
 from perpend.statistics import Estimate
 
@@ -72,11 +72,11 @@ def stats(
         _print_compared(compared)
 
 
-def _rows(path: Path, *, field: str = "FILE") -> list[Row]:
+def _rows(path: Path, *, field: str = "FILE") -> list[SampleRow]:
     return read_run(path, path.name).rows if path.is_dir() else read_rows(path, field=field)
 
 
-async def _candidates(path: Path, config: Config) -> list[Row]:
+async def _candidates(path: Path, config: Config) -> list[SampleRow]:
     from perpend.runtime import Verifiers
 
     async with aclosing(Verifiers(config)) as verifiers:

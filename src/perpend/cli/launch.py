@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from perpend.cli.console import note, pull_progress
-from perpend.cli.launch_agents import Agent, Told, agent, configured
+from perpend.cli.launch_agents import Agent, AgentSettings, agent, configured
 from perpend.cli.launch_gateway import gateway
 from perpend.cli.launch_words import account, account_json, fitting
 from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
@@ -114,7 +114,7 @@ async def _launch(run: _Run, command: list[str], own: tuple[str, ...], config: C
             async with gateway(runtime, secret, key) as url:
                 with tempfile.TemporaryDirectory(prefix="perpend-") as folder:
                     shown = Path(served.name).stem if served.name.endswith(".gguf") else served.name
-                    told = Told(
+                    told = AgentSettings(
                         url, secret, shown, served.context, defaults.effort, defaults.max_thinking_tokens
                     )
                     arguments, environment = configured(row, told, Path(folder))

@@ -37,7 +37,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
 
-class Told(Struct, frozen=True):
+class AgentSettings(Struct, frozen=True):
     """What an agent is told; None where it isn't known."""
 
     url: str
@@ -76,7 +76,7 @@ def agent(name: str) -> Agent:
     return found
 
 
-def configured(row: Agent, told: Told, folder: Path) -> tuple[list[str], dict[str, str]]:
+def configured(row: Agent, told: AgentSettings, folder: Path) -> tuple[list[str], dict[str, str]]:
     """The agent's arguments and its environment; its files are written into `folder`."""
     names = ("url", "key", "model", "context", "output", "effort", "how_much")
     known = {name: value for name in names if (value := getattr(told, name)) is not None}

@@ -12,7 +12,7 @@ from perpend.backends.accounts import account_of, key_header, signer_of
 from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.http import HTTPClient
 from perpend.backends.providers import Provider
-from perpend.cli.checks import Finding
+from perpend.cli.checks import CheckFinding
 from perpend.cli.launch_agents import agents
 from perpend.config import Config, ProviderConfig
 from perpend.config.schema import EMBEDDED
@@ -39,22 +39,22 @@ _HOW = {
 }
 
 
-async def sandbox() -> Finding:
+async def sandbox() -> CheckFinding:
     """Which rung of the ladder holds a program here, and why a higher one doesn't."""
     *higher, last = await find_rung()
     why = [f"{one.rung.name} doesn't work: {one.wrong}" for one in higher]
     if last.wrong is None:
         memory = "kept by a cgroup" if await writable() else "counted, since no cgroup can be written here"
         said = "\n".join([f"{last.rung.name}: {last.rung.promises}", f"memory is {memory}", *why])
-        return Finding(what="sandbox", ok=True, said=said)
+        return CheckFinding(what="sandbox", ok=True, said=said)
     said = "\n".join([*why, f"{last.rung.name} doesn't work: {last.wrong}", "models' programs aren't run"])
     fix = (
         "install bubblewrap 0.8 or newer, or allow user namespaces or Landlock here (docs/guides/sandbox.md)"
     )
-    return Finding(what="sandbox", ok=False, said=said, fix=fix)
+    return CheckFinding(what="sandbox", ok=False, said=said, fix=fix)
 
 
-def models(runtime: Runtime) -> Finding:
+def models(runtime: Runtime) -> CheckFinding:
     """Whether each name of the config means a model that can be asked."""
     names = [runtime.config.defaults.model, runtime.config.defaults.cheap_model, *runtime.config.models]
     wrong: list[PerpendError] = []
@@ -64,12 +64,12 @@ def models(runtime: Runtime) -> Finding:
         except PerpendError as error:
             wrong.append(error)
     if not wrong:
-        return Finding(what="models", ok=True, said=f"the default is {runtime.config.defaults.model}")
+        return CheckFinding(what="models", ok=True, said=f"the default is {runtime.config.defaults.model}")
     said = "\n".join(error.message for error in wrong)
-    return Finding(what="models", ok=False, said=said, fix=wrong[0].hint)
+    return CheckFinding(what="models", ok=False, said=said, fix=wrong[0].hint)
 
 
-def contexts(runtime: Runtime) -> Iterator[Finding]:
+def contexts(runtime: Runtime) -> Iterator[CheckFinding]:
     """How long the context of each embedded model is that is here, and whose first prompts it has room for."""
     config = runtime.config
     named = [config.defaults.model, *config.models, *catalogue()]
@@ -84,22 +84,24 @@ def contexts(runtime: Runtime) -> Iterator[Finding]:
         said = f"{model.context:,} tokens, room for the first prompt of {', '.join(fit) or 'no agent'}"
         if short:
             said += f"; too short for {', '.join(short)}"
-        yield Finding(what=f"context of {name}", ok=True, said=said)
+        yield CheckFinding(what=f"context of {name}", ok=True, said=said)
 
 
-async def embedded(runtime: Runtime) -> AsyncGenerator[Finding, None]:
+async def embedded(runtime: Runtime) -> AsyncGenerator[CheckFinding, None]:
     """The engine starts and answers: with the default model, else with any whose weights are here."""
     name = _startable(runtime)
     if name is None:
         if runtime.models.resolve(None).provider != EMBEDDED:
-            yield Finding(what="engine", ok=True, said="not needed: the default model is a provider's")
+            yield CheckFinding(what="engine", ok=True, said="not needed: the default model is a provider's")
             return
         fix = f"perpend models pull {runtime.config.defaults.model}"
-        yield Finding(what="engine starts", ok=False, said="there are no weights to start it with", fix=fix)
+        yield CheckFinding(
+            what="engine starts", ok=False, said="there are no weights to start it with", fix=fix
+        )
         return
     began = time.monotonic()
     await runtime.prepare(name)
-    yield Finding(what="engine starts", ok=True, said=f"{name}, in {time.monotonic() - began:.1f} s")
+    yield CheckFinding(what="engine starts", ok=True, said=f"{name}, in {time.monotonic() - began:.1f} s")
     async for finding in asked(runtime, name):
         yield finding
 
@@ -117,7 +119,7 @@ def _startable(runtime: Runtime) -> str | None:
     return min(here, key=lambda row: row.size).name if here else None
 
 
-async def reachable(name: str, provider: ProviderConfig) -> Finding:
+async def reachable(name: str, provider: ProviderConfig) -> CheckFinding:
     """Whether anything answers at its address, and takes the key. Costs nothing."""
     what = f"provider {name}: reachable"
     found = account_of(name, provider)
@@ -138,11 +140,11 @@ async def reachable(name: str, provider: ProviderConfig) -> Finding:
     except (aiohttp.ClientError, TimeoutError) as error:
         said = f"{url}: {str(error) or f'no answer in {provider.connect_timeout_s:g} s'}"
         fix = f"is the server running? correct providers.{name}.base_url"
-        return Finding(what=what, ok=False, said=said, fix=fix)
+        return CheckFinding(what=what, ok=False, said=said, fix=fix)
     if status in _REFUSED:
         fix = f"check providers.{name}.api_key_env or api_key_file, or what auth stands for"
-        return Finding(what=what, ok=False, said=f"{url} answered {status}: it refuses the key", fix=fix)
-    return Finding(what=what, ok=True, said=f"{url} answered {status}")
+        return CheckFinding(what=what, ok=False, said=f"{url} answered {status}: it refuses the key", fix=fix)
+    return CheckFinding(what=what, ok=True, said=f"{url} answered {status}")
 
 
 async def _authorised(name: str, row: Provider, provider: ProviderConfig, url: str) -> dict[str, str]:
@@ -157,7 +159,7 @@ async def _authorised(name: str, row: Provider, provider: ProviderConfig, url: s
         await http.aclose()
 
 
-async def asked(runtime: Runtime, name: str) -> AsyncGenerator[Finding, None]:
+async def asked(runtime: Runtime, name: str) -> AsyncGenerator[CheckFinding, None]:
     """One small request, booked in the ledger like any other, tells four things apart."""
     served = runtime.models.resolve(name)
     heard = Heard(served.backend)
@@ -181,7 +183,7 @@ async def asked(runtime: Runtime, name: str) -> AsyncGenerator[Finding, None]:
     except PerpendError as error:
         refused = isinstance(error, UpstreamError) and error.upstream_status is not None
         what = f"{name}: {'answers' if refused else 'streams'}"
-        yield Finding(what=what, ok=False, said=error.message, fix=error.hint)
+        yield CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
         return
     yield _streams(name, pieces, answer)
     yield _thinks(name, pieces, answer)
@@ -226,47 +228,47 @@ class Heard:
         return await self._backend.count_input(call)
 
 
-def _streams(name: str, pieces: list[list[Event]], answer: Answer) -> Finding:
+def _streams(name: str, pieces: list[list[Event]], answer: Answer) -> CheckFinding:
     what = f"{name}: streams"
     if len(pieces) > 1:
-        return Finding(what=what, ok=True, said=f"{len(pieces)} pieces in {answer.elapsed_s:.1f} s")
+        return CheckFinding(what=what, ok=True, said=f"{len(pieces)} pieces in {answer.elapsed_s:.1f} s")
     said = "the whole answer came at once" if pieces else "nothing came"
     fix = "let the server stream, and whatever stands before it: budgets are held by watching the stream"
-    return Finding(what=what, ok=False, said=said, fix=fix)
+    return CheckFinding(what=what, ok=False, said=said, fix=fix)
 
 
-def _thinks(name: str, pieces: list[list[Event]], answer: Answer) -> Finding:
+def _thinks(name: str, pieces: list[list[Event]], answer: Answer) -> CheckFinding:
     what = f"{name}: emits thinking"
     if any(isinstance(event, ThinkingDelta) for batch in pieces for event in batch):
-        return Finding(what=what, ok=True, said=f"{answer.usage.thinking} tokens")
+        return CheckFinding(what=what, ok=True, said=f"{answer.usage.thinking} tokens")
     if answer.usage.thinking:
-        return Finding(what=what, ok=True, said=f"{answer.usage.thinking} tokens, counted but not shown")
+        return CheckFinding(what=what, ok=True, said=f"{answer.usage.thinking} tokens, counted but not shown")
     fix = (
         "start the server with its reasoning parser. A model that doesn't reason: set its `family`, or ask "
         "with effort none"
     )
-    return Finding(what=what, ok=False, said="none came", fix=fix)
+    return CheckFinding(what=what, ok=False, said="none came", fix=fix)
 
 
-def _holds(name: str, served: ServedModel, answer: Answer) -> Finding:
+def _holds(name: str, served: ServedModel, answer: Answer) -> CheckFinding:
     what = f"{name}: honours a budget"
     used, how = answer.usage.thinking, _HOW[served.family.budget]
     if used <= THINKING:
-        return Finding(what=what, ok=True, said=f"thought {used} of {THINKING} tokens; {how}")
+        return CheckFinding(what=what, ok=True, said=f"thought {used} of {THINKING} tokens; {how}")
     said = f"thought {used} tokens, {THINKING} were allowed"
     fix = (
         f"its family is {served.family.name}: set `family` to one with a budget field, or cap with max_tokens"
     )
-    return Finding(what=what, ok=False, said=said, fix=fix)
+    return CheckFinding(what=what, ok=False, said=said, fix=fix)
 
 
-def _reports(name: str, heard: Heard) -> Finding:
+def _reports(name: str, heard: Heard) -> CheckFinding:
     what = f"{name}: reports usage"
     usage = next((end.usage for end in reversed(heard.ends) if end.usage is not None), None)
     if usage is not None and usage.input:
-        return Finding(what=what, ok=True, said=f"input {usage.input}, output {usage.output} tokens")
+        return CheckFinding(what=what, ok=True, said=f"input {usage.input}, output {usage.output} tokens")
     fix = "let the server send usage in its stream (stream_options.include_usage)"
-    return Finding(what=what, ok=False, said="none came: what it costs is estimated", fix=fix)
+    return CheckFinding(what=what, ok=False, said="none came: what it costs is estimated", fix=fix)
 
 
 def models_of(config: Config, provider: str) -> list[str]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from perpend.cli.console import print_row
 from perpend.cli.options import ConfigFile, Json, Port
 from perpend.config import Config, load_config
-from perpend.engine.pull import Progress
+from perpend.engine.pull import PullProgress
 from perpend.errors import ConfigError, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.runtime import Runtime
@@ -131,7 +131,7 @@ class _Lines:
         self._name = name
         self._tenths = -1
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: PullProgress) -> None:
         if progress.notice:
             _say(progress.notice)
         tenths = 10 * progress.done // max(1, progress.total)

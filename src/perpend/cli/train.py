@@ -15,7 +15,7 @@ from perpend.extras import install
 
 if TYPE_CHECKING:
     from perpend.training.model import Llama
-    from perpend.training.recipe import Listener, Progress, Recipe
+    from perpend.training.recipe import Listener, Recipe, TrainingProgress
 
 app = App(name="train", help="Train models. Needs the extra `training` (torch).")
 _SAY_EVERY_S = 5.0
@@ -74,7 +74,7 @@ def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
 
     export.write_gguf(model, out / "tiny.gguf", "perpend-tiny")
     export.write_safetensors(model, out)
-    report = msgspec.json.decode((out / "measured.json").read_bytes(), type=figures.Report)
+    report = msgspec.json.decode((out / "measured.json").read_bytes(), type=figures.TrainingReport)
     text = card.model_card(
         recipe.shape,
         report,
@@ -89,7 +89,7 @@ def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
 def _teller() -> "Listener":
     said = 0.0
 
-    def tell(progress: "Progress") -> None:
+    def tell(progress: "TrainingProgress") -> None:
         nonlocal said
         now = time.monotonic()
         ends = progress.done == progress.steps

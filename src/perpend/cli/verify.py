@@ -20,7 +20,7 @@ from perpend.errors import UNREADABLE, BadRequest, PerpendError, VerifierFailed
 from perpend.types import Candidate, Verdict, VerifierSpec
 
 if TYPE_CHECKING:  # verifiers that ask no model needn't load an engine
-    from perpend.solve.asking import Asking
+    from perpend.solve.asking import AuxiliaryCalls
     from perpend.verifiers import Verifier
 
 _AT_ONCE = 64
@@ -187,7 +187,7 @@ async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> As
     from perpend.runtime import Verifiers
     from perpend.verifiers import Task
 
-    def checking(verifier: "Verifier", judge: "Asking | None") -> _Checking:
+    def checking(verifier: "Verifier", judge: "AuxiliaryCalls | None") -> _Checking:
         async def check(row: _Row) -> Verdict:
             gold = spec.gold if row.gold is None else row.gold
             task = Task(question=row.question, gold=gold, model=judge)
@@ -204,7 +204,7 @@ async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> As
 
 
 @asynccontextmanager
-async def _asking(model: str | None, config: Config) -> AsyncGenerator["Asking", None]:
+async def _asking(model: str | None, config: Config) -> AsyncGenerator["AuxiliaryCalls", None]:
     from perpend.runtime import Runtime
 
     async with await Runtime.open(config) as runtime:

@@ -16,17 +16,17 @@ from perpend.registry import nearest
 DecodeHook = Callable[[type, Any], Any]
 
 
-class Problem(Struct, frozen=True):
+class ConfigProblem(Struct, frozen=True):
     path: KeyPath
     message: str
 
 
-def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> Iterator[Problem]:
+def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> Iterator[ConfigProblem]:
     """What keeps `value` from being a `shape`; nothing when it fits."""
     section = section_of(shape)
     of_dict = dict_of(shape)
     if (section or of_dict) and not is_table(value):
-        yield Problem(path, f"expected a table, got `{type(value).__name__}`")
+        yield ConfigProblem(path, f"expected a table, got `{type(value).__name__}`")
     elif section:
         yield from _in_section(value, section, hook, path)
     elif of_dict:
@@ -42,16 +42,16 @@ def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> It
 
 def _in_section(
     value: dict[str, Any], section: type[Struct], hook: DecodeHook, path: KeyPath
-) -> Iterator[Problem]:
+) -> Iterator[ConfigProblem]:
     fields = {field.name: field for field in msgspec.structs.fields(section)}
-    found: list[Problem] = []
+    found: list[ConfigProblem] = []
     for name, item in value.items():
         if name in fields:
             found += problems(item, fields[name].type, hook, (*path, name))
         else:
-            found.append(Problem((*path, name), f"unknown key{_meant(name, section, path)}"))
+            found.append(ConfigProblem((*path, name), f"unknown key{_meant(name, section, path)}"))
     found += [
-        Problem(path, f"{name!r} is missing")
+        ConfigProblem(path, f"{name!r} is missing")
         for name, field in fields.items()
         if field.required and name not in value
     ]
@@ -60,11 +60,11 @@ def _in_section(
     yield from found
 
 
-def _leaf(value: Any, shape: Any, hook: DecodeHook, path: KeyPath) -> Iterator[Problem]:
+def _leaf(value: Any, shape: Any, hook: DecodeHook, path: KeyPath) -> Iterator[ConfigProblem]:
     try:
         msgspec.convert(value, shape, dec_hook=hook)
     except msgspec.ValidationError as error:
-        yield Problem(path, explain(value, shape, error))
+        yield ConfigProblem(path, explain(value, shape, error))
 
 
 def explain(value: Any, shape: Any, error: msgspec.ValidationError) -> str:
@@ -118,23 +118,23 @@ def dict_of(shape: Any) -> tuple[Any, Any] | None:
     return get_args(shape) if get_origin(shape) is dict else None
 
 
-def dangling(config: Config) -> Iterator[Problem]:
+def dangling(config: Config) -> Iterator[ConfigProblem]:
     """Models whose provider isn't there, and providers of which nobody knows where they are."""
     listed = listed_providers()
     for name, own in config.providers.items():
         if own.like is not None and own.like not in listed:
-            yield Problem(
+            yield ConfigProblem(
                 ("providers", name, "like"), f"no known provider {own.like!r}; {_one_of(own.like, listed)}"
             )
         elif own.base_url is None and (own.like or name) not in listed:
-            yield Problem(("providers", name), "'base_url' is missing")
+            yield ConfigProblem(("providers", name), "'base_url' is missing")
     known = [EMBEDDED, *config.providers, *listed]
     for name, row in config.models.items():
         at: list[tuple[KeyPath, str, list[str]]] = [(("models", name, "provider"), row.provider, known)]
         at += [(("models", name, "deployments"), place.provider, known[1:]) for place in row.deployments]
         for path, provider, allowed in at:
             if provider not in allowed:
-                yield Problem(path, f"no provider {provider!r}; {_one_of(provider, allowed)}")
+                yield ConfigProblem(path, f"no provider {provider!r}; {_one_of(provider, allowed)}")
 
 
 @cache

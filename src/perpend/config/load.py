@@ -15,7 +15,7 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from perpend.config.check import Problem, dangling, dict_of, explain, known_keys, problems, section_of
+from perpend.config.check import ConfigProblem, dangling, dict_of, explain, known_keys, problems, section_of
 from perpend.config.locate import KeyPath, is_table, key_lines, line_of
 from perpend.config.schema import Config
 from perpend.errors import ConfigError
@@ -200,7 +200,7 @@ def _path_hook(base: Path) -> Any:
     return hook
 
 
-def _error(found: list[Problem], where: Callable[[KeyPath], str]) -> ConfigError:
+def _error(found: list[ConfigProblem], where: Callable[[KeyPath], str]) -> ConfigError:
     rows = [": ".join(filter(None, (where(p.path), ".".join(p.path), p.message))) for p in found]
     return ConfigError("\n".join(rows), hint=_LIST_HINT, field=".".join(found[0].path))
 

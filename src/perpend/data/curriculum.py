@@ -2,8 +2,8 @@
 
 import random
 
-from perpend.data.tasks import Problem, draw, fresh, kinds
-from perpend.data.thoughts import IMPERFECT, Mixture, Thought, think
+from perpend.data.tasks import TaskProblem, draw, fresh, kinds
+from perpend.data.thoughts import IMPERFECT, Mixture, WrittenThought, think
 
 
 class Curriculum:
@@ -13,17 +13,17 @@ class Curriculum:
         self.kinds = kinds.names()
         self._mixture = mixture
 
-    def shown(self, rng: random.Random) -> tuple[Problem, Thought]:
+    def shown(self, rng: random.Random) -> tuple[TaskProblem, WrittenThought]:
         """A worked example, no harder than what is taught."""
         name = rng.choice(self.kinds)
         problem = draw(rng, name, rng.choice(kinds.get(name).taught), "train")
         return problem, think(rng, problem, self._mixture)
 
-    def tried(self, rng: random.Random) -> Problem:
+    def tried(self, rng: random.Random) -> TaskProblem:
         """A problem to try, of any level."""
         name = rng.choice(self.kinds)
         return draw(rng, name, rng.choice(kinds.get(name).levels), "train")
 
-    def fresh(self, seed: int, kind: str, n: int) -> list[Problem]:
+    def fresh(self, seed: int, kind: str, n: int) -> list[TaskProblem]:
         """Problems whose texts never occur in training."""
         return fresh(seed, kind, n)

@@ -8,7 +8,7 @@ import random
 from typing import NamedTuple
 
 from perpend.data.hand import STEADY, Hand
-from perpend.data.tasks.contract import Problem, kinds
+from perpend.data.tasks.contract import TaskProblem, kinds
 
 CHECK = "check"
 """The line after which the work is done once more, with care."""
@@ -32,12 +32,12 @@ class Mixture(NamedTuple):
 IMPERFECT = Mixture()
 
 
-class Thought(NamedTuple):
+class WrittenThought(NamedTuple):
     text: str
     answer: str
 
 
-def think(rng: random.Random, problem: Problem, mixture: Mixture) -> Thought:
+def think(rng: random.Random, problem: TaskProblem, mixture: Mixture) -> WrittenThought:
     """A thought drawn from the mixture."""
     parts, answer = _draft(rng, problem, mixture)
     for _ in range(_MOST_CHECKS):
@@ -45,10 +45,10 @@ def think(rng: random.Random, problem: Problem, mixture: Mixture) -> Thought:
             break
         lines, answer = kinds.get(problem.kind).work(problem.text, Hand(rng, mixture.careful_slips))
         parts += [CHECK, *lines]
-    return Thought("\n".join(parts), answer)
+    return WrittenThought("\n".join(parts), answer)
 
 
-def _draft(rng: random.Random, problem: Problem, mixture: Mixture) -> tuple[list[str], str]:
+def _draft(rng: random.Random, problem: TaskProblem, mixture: Mixture) -> tuple[list[str], str]:
     work = kinds.get(problem.kind).work
     style = rng.random()
     if style < mixture.direct:

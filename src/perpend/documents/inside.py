@@ -17,7 +17,7 @@ _MOST_TEXT = 4_000_000
 _MOST_PAGES = 2_000
 
 
-class Found(Struct, omit_defaults=True):
+class ExtractedText(Struct, omit_defaults=True):
     text: str = ""
     wrong: str = ""
     """Why there is none."""
@@ -31,27 +31,27 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(_found(sys.stdin.buffer.read())))
 
 
-def _found(pdf: bytes) -> Found:
+def _found(pdf: bytes) -> ExtractedText:
     try:
         from pypdf import PdfReader
     except ImportError:
-        return Found(missing=True)
+        return ExtractedText(missing=True)
     try:
         pages = PdfReader(io.BytesIO(pdf)).pages
         if len(pages) > _MOST_PAGES:
-            return Found(wrong=f"it has more than {_MOST_PAGES} pages")
+            return ExtractedText(wrong=f"it has more than {_MOST_PAGES} pages")
         texts: list[str] = []
         left = _MOST_TEXT
         for page in pages:
             texts.append(page.extract_text())
             left -= len(texts[-1])
             if left < 0:
-                return Found(wrong=f"it has more than {_MOST_TEXT} characters")
-        return Found(text="\n\n".join(texts))
+                return ExtractedText(wrong=f"it has more than {_MOST_TEXT} characters")
+        return ExtractedText(text="\n\n".join(texts))
     except MemoryError:
-        return Found(wrong="it takes too much memory")
+        return ExtractedText(wrong="it takes too much memory")
     except Exception as error:  # whatever a parser makes of what isn't a PDF
-        return Found(wrong=str(error)[:200] or type(error).__name__)
+        return ExtractedText(wrong=str(error)[:200] or type(error).__name__)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 import msgspec
 
-from perpend.documents.inside import Found
+from perpend.documents.inside import ExtractedText
 from perpend.errors import BadRequest
 from perpend.extras import install
 
@@ -24,7 +24,11 @@ class PDFReader:
         """Raises BadRequest where there is no text to be had, and says why."""
         async with self._free:
             said = await self._read(pdf)
-        found = msgspec.json.decode(said, type=Found) if said else Found(wrong="it took too much memory")
+        found = (
+            msgspec.json.decode(said, type=ExtractedText)
+            if said
+            else ExtractedText(wrong="it took too much memory")
+        )
         if found.missing:
             hint = f"send the text; who runs this gateway gets the extra `documents` by {install('perpend[documents]')}"
             raise BadRequest("PDFs aren't read here", hint=hint, field=_FIELD)
@@ -44,7 +48,7 @@ class PDFReader:
             async with asyncio.timeout(self._timeout_s):
                 said, _ = await reader.communicate(pdf)
         except TimeoutError:
-            return msgspec.json.encode(Found(wrong=f"it takes more than {self._timeout_s:g} s"))
+            return msgspec.json.encode(ExtractedText(wrong=f"it takes more than {self._timeout_s:g} s"))
         finally:
             if reader.returncode is None:
                 reader.kill()

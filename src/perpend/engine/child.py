@@ -25,7 +25,7 @@ _QUIET = 2
 _PR_SET_PDEATHSIG = 1
 
 
-class Launch(Struct, frozen=True):
+class EngineLaunch(Struct, frozen=True):
     model: str
     """Path of the GGUF file."""
     slots: int
@@ -44,7 +44,7 @@ class Listening(Struct, frozen=True):
 
 
 def main(argument: str) -> NoReturn:
-    launch = msgspec.json.decode(argument, type=Launch)
+    launch = msgspec.json.decode(argument, type=EngineLaunch)
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints goes to the log
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -63,7 +63,7 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _start_wheel(launch: Launch) -> Any:
+def _start_wheel(launch: EngineLaunch) -> Any:
     llama: Any = importlib.import_module("xllamacpp")  # a C extension without types
     params = llama.CommonParams()
     params.model.path = launch.model
@@ -86,7 +86,7 @@ def _start_wheel(launch: Launch) -> Any:
         os._exit(CANT_START)
 
 
-def binary_command(launch: Launch, port: int) -> list[str]:
+def binary_command(launch: EngineLaunch, port: int) -> list[str]:
     """The same settings as flags of `llama-server`."""
     return [
         *[str(launch.binary), "--model", launch.model, "--host", "127.0.0.1", "--port", str(port)],
@@ -96,7 +96,7 @@ def binary_command(launch: Launch, port: int) -> list[str]:
     ]
 
 
-def _run_binary(launch: Launch, answers: int) -> NoReturn:
+def _run_binary(launch: EngineLaunch, answers: int) -> NoReturn:
     port = _free_port()
     try:
         # by environment: older builds ignore an unknown variable, but refuse an unknown flag

@@ -27,7 +27,7 @@ class Machine(Struct, frozen=True):
     """Bytes that it may use."""
 
 
-class Settings(Struct, frozen=True):
+class EngineSettings(Struct, frozen=True):
     """How one engine runs."""
 
     threads: int
@@ -69,11 +69,11 @@ def context_for(config: EngineConfig, machine: Machine, facts: ModelFacts | None
     return context
 
 
-def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> Settings:
+def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> EngineSettings:
     """The config with its zeros filled in: as many slots as fit beside the weights in a share of RAM."""
     fitting = min(_most_slots(machine), _fitting(config, machine, context, facts))
     cache_mib = max(128, min(4096, machine.ram // 16 // (1 << 20)))
-    return Settings(
+    return EngineSettings(
         threads=config.threads or (1 if facts.weights < SMALL_WEIGHTS else machine.cores),
         slots=config.slots or max(1, fitting),
         context=context,

@@ -20,7 +20,7 @@ from perpend.private import private_folder
 _POLL_S = 0.2
 
 
-class Progress(Struct, frozen=True):
+class PullProgress(Struct, frozen=True):
     """How far a pull is. `done` and `total` are bytes of the finished file."""
 
     done: int
@@ -31,10 +31,10 @@ class Progress(Struct, frozen=True):
     """Something that the person waiting should read."""
 
 
-Listener = Callable[[Progress], None]
+Listener = Callable[[PullProgress], None]
 
 
-def _unheard(_: Progress) -> None: ...
+def _unheard(_: PullProgress) -> None: ...
 
 
 async def pull(weights: Weights, home: Path, progress: Listener | None = None) -> Path:
@@ -50,7 +50,7 @@ async def pull(weights: Weights, home: Path, progress: Listener | None = None) -
         return target
     try:
         private_folder(target.parent)
-        async with _alone(target, lambda text: listener(Progress(0, weights.size, "", text))):
+        async with _alone(target, lambda text: listener(PullProgress(0, weights.size, "", text))):
             if not weights.pulled(home):
                 exact = await stated(weights) if weights.rounded else weights
                 await _fetch_first(exact, Partial(exact, target), listener)
@@ -68,9 +68,9 @@ async def _fetch_first(weights: Weights, partial: Partial, listener: Listener) -
         try:
             _require_room(weights, source, partial)
             await asyncio.to_thread(partial.begin, source)
-            listener(Progress(partial.size, weights.size, source.label, notice))
+            listener(PullProgress(partial.size, weights.size, source.label, notice))
             await fetch(
-                source, partial, lambda done, of=source.label: listener(Progress(done, weights.size, of))
+                source, partial, lambda done, of=source.label: listener(PullProgress(done, weights.size, of))
             )
             partial.finish()
             return

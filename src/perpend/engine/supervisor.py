@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 
 from perpend.config.schema import EngineConfig
-from perpend.engine.child import CANT_START, Launch, Listening
+from perpend.engine.child import CANT_START, EngineLaunch, Listening
 from perpend.engine.gguf import read_facts
 from perpend.engine.log import EngineLog
 from perpend.engine.machine import settings, this_machine
@@ -152,7 +152,7 @@ class Engine:
     async def _launch(self) -> str:
         facts = await asyncio.to_thread(read_facts, self.path)
         chosen = settings(self._config, this_machine(), self._context, facts)
-        launch = Launch(
+        launch = EngineLaunch(
             model=str(self.path),
             slots=chosen.slots,
             context=chosen.context,

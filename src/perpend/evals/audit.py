@@ -23,7 +23,7 @@ from perpend.evals.grading import grade
 from perpend.evals.lines import Lines
 from perpend.evals.perturb import CONTROL, PERTURBATIONS, Given, Perturbed, Trace
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Sample, Settings
+from perpend.evals.samples import RunSettings, Sample
 from perpend.evals.workers import ALL_WOULD, side_by_side
 from perpend.types import Answer, Candidate, Limits, Request, Sampling, StrategySpec, VerifierSpec
 from perpend.verifiers import Verifier
@@ -52,7 +52,7 @@ class Audited:
     def __init__(self, path: Path, settings: AuditSettings) -> None:
         """Raises BadRequest where it's no run's folder, or holds an audit with other settings; StorageError."""
         self.settings = _kept(path / "audit.json", settings)
-        self.run: Settings = read_header(path).settings
+        self.run: RunSettings = read_header(path).settings
         self.problems: Mapping[str, Problem] = read_problems(path)
         first = {sample.problem: sample for sample in read_samples(path) if not sample.number}
         self.samples = {

@@ -7,12 +7,12 @@ from pathlib import Path
 from perpend.errors import BadRequest
 from perpend.evals.folder import read_problems, read_samples
 from perpend.evals.grading import grade
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.types import COMPLETE, Candidate, VerifierSpec
 from perpend.verifiers import Verifier
 
 
-async def candidate_rows(path: Path, verifier: Callable[[VerifierSpec], Verifier]) -> list[Row]:
+async def candidate_rows(path: Path, verifier: Callable[[VerifierSpec], Verifier]) -> list[SampleRow]:
     """Graded as the run was; a candidate's reward is its score. Raises BadRequest where no sample has several."""
     problems = read_problems(path)
     each = [(sample.problem, one) for sample in read_samples(path) for one in sample.candidates]
@@ -25,7 +25,7 @@ async def candidate_rows(path: Path, verifier: Callable[[VerifierSpec], Verifier
         )
     )
     return [
-        Row(
+        SampleRow(
             problem=name,
             correct=verdict.passed,
             answer=one.answer or None,

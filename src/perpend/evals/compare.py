@@ -6,7 +6,7 @@ from statistics import fmean
 from msgspec import Struct
 
 from perpend.errors import BadRequest
-from perpend.evals.rows import Groups, Row, accuracies, by_problem
+from perpend.evals.rows import Groups, SampleRow, accuracies, by_problem
 from perpend.statistics import Estimate, holm, mcnemar, ratio, sign_flip
 
 
@@ -31,7 +31,7 @@ class Comparison(Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    rows: Sequence[Row], baselines: Mapping[str, Sequence[Row]], *, seed: int = 0
+    rows: Sequence[SampleRow], baselines: Mapping[str, Sequence[SampleRow]], *, seed: int = 0
 ) -> tuple[Comparison, ...]:
     """Raises BadRequest where a baseline shares no problem with the run."""
     run = by_problem(rows)

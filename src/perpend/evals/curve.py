@@ -18,7 +18,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from perpend.evals.rows import Row, accuracies, by_problem
+from perpend.evals.rows import SampleRow, accuracies, by_problem
 from perpend.statistics import Estimate, holm, share, sign_flip
 
 Regime = Literal["rising", "knee", "flat", "falling"]
@@ -28,7 +28,7 @@ _ALPHA = 0.05
 _RESAMPLES = 1000
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class CurvePoint(Struct, frozen=True, kw_only=True):
     budget: int
     accuracy: Estimate
     p_first: float | None
@@ -48,10 +48,10 @@ class Curve(Struct, frozen=True, kw_only=True):
     knee_low: int | None
     knee_high: int | None
     """The 95 % interval of the budget that reaches 95 % of the gain, by a seeded bootstrap over problems."""
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
 
 
-def curve(rows: Sequence[Row], *, seed: int = 0) -> Curve | None:
+def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> Curve | None:
     """None where fewer than two budgets, or no problem that was tried at all of them, are there."""
     budgets = sorted({row.budget for row in rows if row.budget is not None})
     of = {budget: by_problem([row for row in rows if row.budget == budget]) for budget in budgets}
@@ -61,11 +61,11 @@ def curve(rows: Sequence[Row], *, seed: int = 0) -> Curve | None:
     columns = [[accuracies(of[budget])[problem] for problem in shared] for budget in budgets]
     first, last = _adjusted(columns, 0, seed), _adjusted(columns, len(columns) - 1, seed)
     regime = _regime([fmean(column) for column in columns], first, last)
-    points: list[Point] = []
+    points: list[CurvePoint] = []
     for index, budget in enumerate(budgets):
         used = [row for problem in shared for row in of[budget][problem]]
         points.append(
-            Point(
+            CurvePoint(
                 budget=budget,
                 accuracy=share(columns[index], len(used)),
                 p_first=first[index],

@@ -8,7 +8,7 @@ from perpend.evals.compare import Comparison, compare
 from perpend.evals.report import Difference, Reported, differences
 
 
-class Choice(Struct, frozen=True, kw_only=True):
+class Decision(Struct, frozen=True, kw_only=True):
     best: str
     """The setting with the highest accuracy."""
     recommended: str | None
@@ -20,13 +20,13 @@ class Choice(Struct, frozen=True, kw_only=True):
     """Problems that were right without thinking and wrong with the most of it."""
 
 
-def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) -> Choice:
+def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) -> Decision:
     """`runs`: settings of one set of problems; `ends`: those that differ in thinking alone, the least and the most."""
     harmed = [one for least, most in ends for one in hurt(least, most)]
     best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
     if not best.accuracy.estimate:
         reason = "can't tell: none of them got anything right"
-        return Choice(best=best.name, recommended=None, against_best=None, reason=reason, hurt=harmed)
+        return Decision(best=best.name, recommended=None, against_best=None, reason=reason, hurt=harmed)
     priced = all(run.summary.cost_usd is not None for run in runs)
     cheapest_first = sorted(runs, key=_expense if priced else _tokens)
     for run in cheapest_first:
@@ -34,14 +34,14 @@ def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) 
             break
         against = compare(run.rows, {best.name: best.rows})[0]
         if against.difference.high >= 0:
-            return Choice(
+            return Decision(
                 best=best.name,
                 recommended=run.name,
                 against_best=against,
                 reason=_same(run, best, against),
                 hurt=harmed,
             )
-    return Choice(
+    return Decision(
         best=best.name,
         recommended=best.name,
         against_best=None,

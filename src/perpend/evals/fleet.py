@@ -15,7 +15,7 @@ from typing import Any
 
 from perpend.config.schema import Config
 from perpend.errors import ConfigError, EngineError, PerpendError
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.evals.targets import Local
 from perpend.extras import install
 from perpend.runtime import Runtime
@@ -25,7 +25,7 @@ _TRIES = 3
 """Engines that may die of one sample."""
 
 
-class Engine:
+class FleetActor:
     """The actor: opens when it's first asked, in every process that it's started in."""
 
     def __init__(self, config: Config, model: str | None) -> None:
@@ -43,7 +43,7 @@ class Engine:
 
     async def answer(self, request: Request) -> tuple[Answer | PerpendError, list[tuple[float, Event]]]:
         """With what was heard. A failure is returned, so that it arrives as what it is."""
-        log = Log()
+        log = SampleLog()
         try:
             return await Local(await self._runtime()).answer(request, log), log.heard
         except PerpendError as error:
@@ -86,7 +86,7 @@ class Fleet:
         self._changed = asyncio.Condition()
         self._starting = {asyncio.ensure_future(self._start(actor)) for actor in actors}
 
-    async def answer(self, request: Request, log: Log) -> Answer:
+    async def answer(self, request: Request, log: SampleLog) -> Answer:
         from ray.exceptions import OutOfMemoryError, RayActorError
 
         for _ in range(_TRIES):
@@ -176,7 +176,7 @@ async def fleet(config: Config, model: str | None, engines: int | None = None) -
         raise ConfigError(f"no Ray cluster: {error}", hint="is RAY_ADDRESS right?") from error
     try:
         nodes = sum(bool(node["Alive"] and node["Resources"].get("CPU")) for node in ray.nodes())
-        actor = ray.remote(Engine).options(
+        actor = ray.remote(FleetActor).options(
             num_cpus=config.engine.threads or 1, scheduling_strategy="SPREAD", max_restarts=-1
         )
         made = Fleet([actor.remote(config, model) for _ in range(engines or nodes)])

@@ -17,14 +17,14 @@ from perpend.errors import BadRequest, StorageError
 from perpend.evals.lines import LINE, Growing, Lines, read_lines
 from perpend.evals.log import Moment, Moments
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Sample, Settings
+from perpend.evals.samples import RunSettings, Sample
 from perpend.private import private_folder
 
 
 class Header(Struct, frozen=True, kw_only=True):
     """run.json."""
 
-    settings: Settings
+    settings: RunSettings
     started: str
     """When, in ISO 8601."""
     versions: dict[str, str]
@@ -137,6 +137,6 @@ def _write(place: Path, data: bytes) -> None:
     beside.replace(place)
 
 
-def _difference(one: Settings, other: Settings) -> str:
-    fields = [name for name in Settings.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+def _difference(one: RunSettings, other: RunSettings) -> str:
+    fields = [name for name in RunSettings.__struct_fields__ if getattr(one, name) != getattr(other, name)]
     return ", ".join(fields)

@@ -9,7 +9,7 @@ from msgspec import Struct
 from perpend.accounting.prices import together
 from perpend.config.schema import EMBEDDED
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Settings
+from perpend.evals.samples import RunSettings
 from perpend.solve import ServedModel
 from perpend.solve.model import messages_bound
 from perpend.statistics import detectable
@@ -26,7 +26,7 @@ class Taken(Struct, frozen=True, kw_only=True):
     seconds: float | None = None
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class ModelPace(Struct, frozen=True, kw_only=True):
     """Of a model, from the ledger."""
 
     requests: int
@@ -35,9 +35,9 @@ class Pace(Struct, frozen=True, kw_only=True):
     tokens_per_s: float
     """Output of all that were under way."""
 
-    def scaled(self, parallel: int) -> "Pace":
+    def scaled(self, parallel: int) -> "ModelPace":
         """Where each request has a server to itself."""
-        return Pace(
+        return ModelPace(
             requests=self.requests,
             at_once=parallel,
             tokens_per_s=self.tokens_per_s * parallel / self.at_once,
@@ -54,14 +54,14 @@ class Forecast(Struct, frozen=True, kw_only=True):
     expected: Taken
     alike: int
     """Requests with the same model, strategy and thinking budget, which the expected figures are the means of."""
-    pace: Pace | None
+    pace: ModelPace | None
     detectable: float
     """The smallest difference in accuracy to another run of this size that is found at p < 0.05 with a power of 0.8."""
 
 
 def forecast(
     problems: Sequence[Problem],
-    settings: Settings,
+    settings: RunSettings,
     served: ServedModel,
     effort: Effort,
     history: Sequence[Past],
@@ -100,7 +100,7 @@ def forecast(
     )
 
 
-def of_gateway(problems: Sequence[Problem], settings: Settings) -> Forecast:
+def of_gateway(problems: Sequence[Problem], settings: RunSettings) -> Forecast:
     """What can be said without asking it: it has the prices, and the ledger."""
     samples, most = len(problems) * settings.samples, settings.max_output_tokens
     return Forecast(
@@ -115,7 +115,7 @@ def of_gateway(problems: Sequence[Problem], settings: Settings) -> Forecast:
     )
 
 
-def pace_of(history: Sequence[Past]) -> Pace | None:
+def pace_of(history: Sequence[Past]) -> ModelPace | None:
     """Idle times between requests don't count. None where nothing was generated."""
     busy = until = asked = 0
     for one in sorted(history, key=lambda one: one.created_at):
@@ -125,7 +125,7 @@ def pace_of(history: Sequence[Past]) -> Pace | None:
     output = sum(one.output for one in history)
     if not (busy and output):
         return None
-    return Pace(requests=len(history), at_once=asked / busy, tokens_per_s=1000 * output / busy)
+    return ModelPace(requests=len(history), at_once=asked / busy, tokens_per_s=1000 * output / busy)
 
 
 def _detectable(problems: Sequence[Problem]) -> float:
@@ -133,7 +133,7 @@ def _detectable(problems: Sequence[Problem]) -> float:
     return detectable(0.5, len(problems))
 
 
-def _taken(output_tokens: int | None, cost_usd: Decimal | None, pace: Pace | None) -> Taken:
+def _taken(output_tokens: int | None, cost_usd: Decimal | None, pace: ModelPace | None) -> Taken:
     seconds = None if output_tokens is None or pace is None else output_tokens / pace.tokens_per_s
     return Taken(output_tokens=output_tokens, cost_usd=cost_usd, seconds=seconds)
 

@@ -19,7 +19,7 @@ def judged(difference: Estimate, max_drop: float) -> Verdict:
     return "too few problems to tell"
 
 
-class Bounds(Struct, frozen=True):
+class GateBounds(Struct, frozen=True):
     """None: any."""
 
     min_accuracy: float | None = None
@@ -29,7 +29,7 @@ class Bounds(Struct, frozen=True):
     """US dollars, mean."""
 
 
-def missed(found: Summary, bounds: Bounds) -> list[str]:
+def missed(found: Summary, bounds: GateBounds) -> list[str]:
     """Each bound that the run doesn't keep, with what it has. A figure that isn't known keeps none."""
     accuracy = found.at_k["pass@1"].estimate
     seconds = found.seconds["all"].p95 if "all" in found.seconds else None

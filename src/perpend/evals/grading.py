@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
-from perpend.solve.asking import Asking
+from perpend.solve.asking import AuxiliaryCalls
 from perpend.types import Answer, Candidate, ToolUse, Verdict, VerifierSpec
-from perpend.verifiers import GOLD, Asked, Task, Verifier
+from perpend.verifiers import GOLD, AuxiliaryModel, Task, Verifier
 
-Judging = Callable[[], AbstractAsyncContextManager[Asking]]
+Judging = Callable[[], AbstractAsyncContextManager[AuxiliaryCalls]]
 
 
 class Graded(Struct, frozen=True):
@@ -26,7 +26,7 @@ async def grade(
     verifier: Callable[[VerifierSpec], Verifier],
     problem: Problem,
     candidate: Candidate,
-    model: Asked | None = None,
+    model: AuxiliaryModel | None = None,
 ) -> Verdict:
     """A problem whose gold can't be read is failed, and says why: the others go on. Raises BadRequest where it's graded
     elsewhere.

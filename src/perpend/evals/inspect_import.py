@@ -18,7 +18,7 @@ from perpend.evals.folder import Header
 from perpend.evals.foreign import FAILED, GRADED_BY, Foreign, decoded, judged
 from perpend.evals.problems import Problem
 from perpend.evals.run import fingerprint
-from perpend.evals.samples import Sample, Settings
+from perpend.evals.samples import RunSettings, Sample
 from perpend.extras import install
 from perpend.types import Effort, Message, Role, StopReason, Usage, Verdict, VerifierSpec
 
@@ -205,10 +205,10 @@ def _zipfile() -> Any:
         return zipfile
 
 
-def _settings(log: _Log, problems: Sequence[Problem]) -> Settings:
+def _settings(log: _Log, problems: Sequence[Problem]) -> RunSettings:
     made, planned = log.eval.model_generate_config, log.plan.config
     effort = planned.reasoning_effort or made.reasoning_effort
-    return Settings(
+    return RunSettings(
         suite=log.eval.task,
         problems=tuple(problem.id for problem in problems),
         fingerprint=fingerprint(problems),

@@ -14,7 +14,7 @@ from perpend.evals.folder import Header
 from perpend.evals.foreign import GRADED_BY, Foreign, decoded, judged
 from perpend.evals.problems import Problem
 from perpend.evals.run import fingerprint
-from perpend.evals.samples import Attempt, Sample, Settings
+from perpend.evals.samples import Attempt, RunSettings, Sample
 from perpend.types import Effort, Message, Role, Usage, VerifierSpec
 
 _SAMPLES = re.compile(r"samples_(.+)_(\d{4}-\d\d-\d\dT.+)\.jsonl")
@@ -207,11 +207,13 @@ def _sample(id_: str, one: _Marked) -> Sample:
     )
 
 
-def _settings(task: str, results: _Results, problems: Sequence[Problem], given: dict[str, Any]) -> Settings:
+def _settings(
+    task: str, results: _Results, problems: Sequence[Problem], given: dict[str, Any]
+) -> RunSettings:
     asked = _pairs(results.config.model_args)
     effort = given.get("reasoning_effort")
     limits = [given[name] for name in _LIMITS if isinstance(given.get(name), int)]
-    return Settings(
+    return RunSettings(
         suite=task,
         problems=tuple(problem.id for problem in problems),
         fingerprint=fingerprint(problems),

@@ -24,7 +24,7 @@ class Moments(Struct, frozen=True, kw_only=True):
     events: tuple[Moment, ...]
 
 
-class Log:
+class SampleLog:
     """Hears a sample's events; a sink."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.evals.problems import Problem
-from perpend.evals.rows import Row, accuracies, by_problem
+from perpend.evals.rows import SampleRow, accuracies, by_problem
 from perpend.evals.suites import bare
 from perpend.statistics import Estimate, difference, share
 
@@ -148,7 +148,7 @@ def overlaps(problems: Sequence[Problem], files: Sequence[Path], *, n: int = N) 
     ]
 
 
-def gain(found: Sequence[Overlap], rows: Sequence[Row]) -> Gain:
+def gain(found: Sequence[Overlap], rows: Sequence[SampleRow]) -> Gain:
     """`rows`: a run's. Problems that it didn't ask don't count."""
     right = accuracies(by_problem(rows))
     shares: list[Estimate | None] = []

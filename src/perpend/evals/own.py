@@ -25,7 +25,7 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
     content: str
 
 
-class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class QuestionRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Columns of CSV have the same names; an empty cell is as none at all, and what isn't text is written as JSON."""
 
     question: str | None = None
@@ -57,20 +57,22 @@ NAMES = {
 _JSON = ("verifier", "messages", "images", "tools")
 
 EXAMPLES = (
-    Row(question="A train leaves at 9:40 and arrives at 13:05. How many minutes does it take?", gold="205"),
-    Row(
+    QuestionRow(
+        question="A train leaves at 9:40 and arrives at 13:05. How many minutes does it take?", gold="205"
+    ),
+    QuestionRow(
         question="Factor x^2 - 5x + 6. Put the answer within \\boxed{}.",
         gold="(x-2)(x-3)",
         verifier="math",
         category="algebra",
     ),
-    Row(
+    QuestionRow(
         question="Which is the largest?\n\nA. 2/3\nB. 0.66\nC. 65 %\n\nEnd with one letter.",
         gold="A",
         verifier="choice",
         category="numbers",
     ),
-    Row(
+    QuestionRow(
         question="Write the date of the 3rd of May 2024 in ISO 8601, and nothing else.",
         gold=r"2024-05-03",
         verifier="exact",
@@ -92,7 +94,7 @@ def template(path: Path) -> None:
     rows = [{name: value for name, value in msgspec.to_builtins(row).items() if value} for row in EXAMPLES]
     if path.suffix == ".csv":
         text = io.StringIO()
-        columns = [name for name in Row.__struct_fields__ if any(name in row for row in rows)]
+        columns = [name for name in QuestionRow.__struct_fields__ if any(name in row for row in rows)]
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
@@ -126,20 +128,20 @@ def problems(path: Path) -> list[Problem]:
     return found
 
 
-def _row(held: dict[str, object], place: str) -> Row:
+def _row(held: dict[str, object], place: str) -> QuestionRow:
     kept: dict[str, object] = {}
     for called, value in held.items():
         name = NAMES.get(called, called)
         if value in ("", None):
             continue
-        if name not in Row.__struct_fields__:
-            known = choices_hint(called, [*Row.__struct_fields__, *NAMES])
+        if name not in QuestionRow.__struct_fields__:
+            known = choices_hint(called, [*QuestionRow.__struct_fields__, *NAMES])
             raise BadRequest(f"{place}: unknown column `{called}`", hint=known, field="SUITE")
         if name in kept:
             raise BadRequest(f"{place}: `{called}` says what `{name}` says already", field="SUITE")
         kept[name] = _read(value) if name in _JSON else value
     try:
-        row = msgspec.convert(kept, Row)
+        row = msgspec.convert(kept, QuestionRow)
         msgspec.json.encode(row)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half a surrogate pair can't be sent
         raise BadRequest(f"{place}: {error}", hint=_HINT, field="SUITE") from None
@@ -158,7 +160,7 @@ def _read(value: object) -> object:
     return value
 
 
-def _problem(row: Row, number: int, file: Path) -> Problem:
+def _problem(row: QuestionRow, number: int, file: Path) -> Problem:
     place = f"{file}: row {number}"
     try:
         spec = verifier_spec(row.verifier)
@@ -185,7 +187,7 @@ def _problem(row: Row, number: int, file: Path) -> Problem:
     )
 
 
-def _messages(row: Row, file: Path, place: str) -> tuple[Message, ...]:
+def _messages(row: QuestionRow, file: Path, place: str) -> tuple[Message, ...]:
     system = () if row.system is None else (Message("system", row.system),)
     if row.question is None:
         return system + tuple(Message(turn.role, turn.content) for turn in row.messages)

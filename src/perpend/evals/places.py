@@ -25,7 +25,7 @@ from perpend.extras import install
 Row = dict[str, Any]
 
 
-class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SuiteSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One form in which a suite comes."""
 
     file: str
@@ -52,10 +52,10 @@ class Source(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [(self.file.format(part=part), _address(self.url.format(part=part))) for part in parts]
 
 
-class Found(Struct, frozen=True):
+class LocatedSource(Struct, frozen=True):
     """Files that are here."""
 
-    source: Source
+    source: SuiteSource
     paths: tuple[Path, ...]
     where: str
     """`PERPEND_DATA`, the package's name, or `pulled`."""
@@ -65,28 +65,28 @@ def pulled_folder(home: Path) -> Path:
     return home / "evals"
 
 
-def find(sources: tuple[Source, ...], home: Path) -> Found | None:
+def find(sources: tuple[SuiteSource, ...], home: Path) -> LocatedSource | None:
     """In the user's folder, else in a package, else among the pulled files."""
-    places: list[Callable[[Source], Found | None]] = [_in_package]
+    places: list[Callable[[SuiteSource], LocatedSource | None]] = [_in_package]
     if named := os.environ.get("PERPEND_DATA"):
         places.insert(0, partial(_in_folder, folder=Path(named), where="PERPEND_DATA"))
     places.append(partial(_in_folder, folder=pulled_folder(home), where="pulled"))
     return next((found for place in places for source in sources if (found := place(source))), None)
 
 
-def _in_folder(source: Source, folder: Path, where: str) -> Found | None:
+def _in_folder(source: SuiteSource, folder: Path, where: str) -> LocatedSource | None:
     names = [source.file.format(part=part) for part in source.parts] or [source.file]
     paths = tuple(path for name in names for path in sorted(folder.glob(name)))
     whole = len(paths) >= len(names)
-    return Found(source, paths, where) if paths and whole else None
+    return LocatedSource(source, paths, where) if paths and whole else None
 
 
-def _in_package(source: Source) -> Found | None:
+def _in_package(source: SuiteSource) -> LocatedSource | None:
     if source.package is None or source.member is None or (spec := find_spec(source.package)) is None:
         return None
     for folder in spec.submodule_search_locations or ():
         if (path := Path(folder) / source.member).exists():
-            return Found(source, (path,), source.package)
+            return LocatedSource(source, (path,), source.package)
     return None
 
 
@@ -97,7 +97,7 @@ def _address(url: str) -> str:
     return HubSource(f"datasets/{owner}/{name}", file).url
 
 
-def rows_of(found: Found) -> Iterator[Row]:
+def rows_of(found: LocatedSource) -> Iterator[Row]:
     """Each row under our names of its columns, with `part`: the name of its file. Raises BadRequest, ConfigError."""
     columns = {"gold": "answer", **found.source.columns}
     for path in found.paths:

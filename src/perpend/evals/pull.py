@@ -9,7 +9,7 @@ from typing import Protocol
 import aiohttp
 
 from perpend.errors import BadRequest, NotFound, UpstreamError
-from perpend.evals.places import Source, pulled_folder
+from perpend.evals.places import SuiteSource, pulled_folder
 from perpend.evals.suites import Suite
 from perpend.private import private_folder
 
@@ -61,7 +61,7 @@ async def _fetch(
     url: str,
     draft: Path,
     digest: _Digest,
-    source: Source,
+    source: SuiteSource,
 ) -> None:
     token = os.environ.get("HF_TOKEN") if source.url and source.url.startswith("hub:") else None
     headers = {"authorization": f"Bearer {token}"} if token else {}

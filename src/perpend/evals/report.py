@@ -20,7 +20,7 @@ from perpend.evals.faithfulness import audit as audited
 from perpend.evals.folder import Header, read_header, read_problems, read_samples
 from perpend.evals.lines import read_lines
 from perpend.evals.problems import Problem
-from perpend.evals.rows import Row, by_problem
+from perpend.evals.rows import SampleRow, by_problem
 from perpend.evals.samples import Sample, row_of
 from perpend.evals.summary import Summary, summary
 from perpend.statistics import Estimate, share
@@ -33,7 +33,7 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
     header: Header
     problems: dict[str, Problem]
     samples: list[Sample]
-    rows: list[Row]
+    rows: list[SampleRow]
     """The samples, as statistics read them."""
     probes: list[Probe]
     rewards: list[Rewards]

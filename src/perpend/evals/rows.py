@@ -17,7 +17,7 @@ _Count = Annotated[int, Meta(ge=0)]
 _Amount = Annotated[float, Meta(ge=0)]
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class SampleRow(Struct, frozen=True, kw_only=True):
     """One sample. Whatever else a line holds is let be."""
 
     problem: str | int
@@ -41,11 +41,11 @@ class Row(Struct, frozen=True, kw_only=True):
         return None if self.answer is None else text.strip() or None
 
 
-Groups = Mapping[str, Sequence[Row]]
+Groups = Mapping[str, Sequence[SampleRow]]
 """The samples of each problem, in the order of the file."""
 
 
-def read_rows(path: Path, *, field: str = "FILE") -> list[Row]:
+def read_rows(path: Path, *, field: str = "FILE") -> list[SampleRow]:
     """`-` is stdin. Raises BadRequest, naming the line and what is wrong with which field."""
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
@@ -63,8 +63,8 @@ _HINT = (
 )
 
 
-def _decoded(path: Path, data: bytes, field: str) -> Iterator[Row]:
-    decoder = msgspec.json.Decoder(Row)
+def _decoded(path: Path, data: bytes, field: str) -> Iterator[SampleRow]:
+    decoder = msgspec.json.Decoder(SampleRow)
     for number, line in enumerate(data.removeprefix(BOM_UTF8).splitlines(), 1):
         if line.strip():
             try:
@@ -73,8 +73,8 @@ def _decoded(path: Path, data: bytes, field: str) -> Iterator[Row]:
                 raise BadRequest(f"{path}:{number}: {error}", hint=_HINT, field=field) from None
 
 
-def by_problem(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = defaultdict(list)
+def by_problem(rows: Sequence[SampleRow]) -> dict[str, list[SampleRow]]:
+    groups: dict[str, list[SampleRow]] = defaultdict(list)
     for row in rows:
         groups[str(row.problem)].append(row)
     return dict(groups)

@@ -7,28 +7,28 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from perpend.accounting.ledger import Amount, Scope
+from perpend.accounting.ledger import Scope, Spend
 from perpend.accounting.prices import together
 from perpend.errors import CapReached, PerpendError
 from perpend.evals.folder import RunFolder
 from perpend.evals.grading import Graded
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Sample, Settings, sample_of
+from perpend.evals.samples import RunSettings, Sample, sample_of
 from perpend.evals.targets import Target
 from perpend.evals.workers import ALL_WOULD, side_by_side
 from perpend.strategies import strategy_spec
-from perpend.types import Answer, Form, Limits, Request, Sampling
+from perpend.types import Answer, Limits, OutputSpec, Request, Sampling
 
 Grade = Callable[[Problem, Answer], Awaitable[Graded]]
-Heard = Callable[["Progress"], None]
+Heard = Callable[["RunProgress"], None]
 
 _SHARES = 4
 """One sample may cost so manyth of what is left of the run's cap: those beside it have their parts reserved already."""
 
 
 @dataclass(slots=True)
-class Progress:
+class RunProgress:
     """How far a run is; figures of this process's own samples and of those from before."""
 
     wanted: int
@@ -50,7 +50,7 @@ def fingerprint(problems: Sequence[Problem]) -> str:
     return digest.hexdigest()[:16]
 
 
-def request_of(problem: Problem, number: int, settings: Settings) -> Request:
+def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
     """A sample's own seed comes from the run's, the problem and the number: a run that goes on draws the same."""
     digest = hashlib.sha256(f"{settings.seed} {problem.id} {number}".encode()).digest()
     return Request(
@@ -63,7 +63,7 @@ def request_of(problem: Problem, number: int, settings: Settings) -> Request:
         ),
         sampling=Sampling(temperature=settings.temperature, seed=int.from_bytes(digest[:3])),
         strategy=strategy_spec(settings.strategy),
-        form=Form(tools=problem.tools),
+        form=OutputSpec(tools=problem.tools),
     )
 
 
@@ -89,13 +89,13 @@ class Run:
         self._at_once = at_once
         self._scope = Scope("run", usd=max_cost_usd)
 
-    async def finish(self, heard: Heard) -> Progress:
+    async def finish(self, heard: Heard) -> RunProgress:
         """Answer what isn't answered yet. Raises PerpendError that every sample would meet."""
         samples = self._folder.samples
-        progress = Progress(wanted=len(self._problems) * self._settings.samples)
+        progress = RunProgress(wanted=len(self._problems) * self._settings.samples)
         for sample in samples:
             self._note(progress, sample)
-            self._scope.reserve(Amount()).settle(Amount(usd=sample.spent_usd or Decimal(0)))
+            self._scope.reserve(Spend()).settle(Spend(usd=sample.spent_usd or Decimal(0)))
         known = {(sample.problem, sample.number) for sample in samples}
         todo = iter(
             (problem, number)
@@ -106,9 +106,9 @@ class Run:
         await side_by_side(self._at_once, lambda: self._work(todo, progress, heard))
         return progress
 
-    async def _work(self, todo: Iterator[tuple[Problem, int]], progress: Progress, heard: Heard) -> None:
+    async def _work(self, todo: Iterator[tuple[Problem, int]], progress: RunProgress, heard: Heard) -> None:
         for problem, number in todo:
-            log = Log()
+            log = SampleLog()
             try:
                 sample = await self._sample(problem, number, log)
             except CapReached:
@@ -118,13 +118,13 @@ class Run:
             self._note(progress, sample)
             heard(progress)
 
-    async def _sample(self, problem: Problem, number: int, log: Log) -> Sample:
+    async def _sample(self, problem: Problem, number: int, log: SampleLog) -> Sample:
         request = request_of(problem, number, self._settings)
         left = self._scope.left.usd
         share = None if left is None else left / _SHARES
         if share is not None:
             request = replace(request, limits=replace(request.limits, max_cost_usd=share))
-        with self._scope.reserve(Amount(usd=share or Decimal(0))) as held:
+        with self._scope.reserve(Spend(usd=share or Decimal(0))) as held:
             try:
                 answer = await self._target.answer(request, log)
             except ALL_WOULD:
@@ -135,13 +135,13 @@ class Run:
                 return Sample(problem=problem.id, number=number, error="cap_reached")
             except PerpendError as error:
                 return Sample(problem=problem.id, number=number, error=error.code)
-            held.settle(Amount(usd=answer.cost_usd or Decimal(0)))
+            held.settle(Spend(usd=answer.cost_usd or Decimal(0)))
         graded = await self._grade(problem, answer)
-        self._scope.reserve(Amount()).settle(Amount(usd=graded.cost_usd or Decimal(0)))
+        self._scope.reserve(Spend()).settle(Spend(usd=graded.cost_usd or Decimal(0)))
         return sample_of(problem.id, number, answer, graded)
 
     @staticmethod
-    def _note(progress: Progress, sample: Sample) -> None:
+    def _note(progress: RunProgress, sample: Sample) -> None:
         progress.done += 1
         progress.right += sample.correct
         progress.failed += sample.error is not None

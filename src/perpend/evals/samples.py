@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from perpend.accounting.prices import together
 from perpend.evals.grading import Graded, said
-from perpend.evals.rows import Row
+from perpend.evals.rows import SampleRow
 from perpend.types import Answer, Effort, StopReason, Usage, Verdict
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class RunSettings(Struct, frozen=True, kw_only=True):
     """What decides the answers: two runs with equal settings are the same run."""
 
     suite: str
@@ -101,9 +101,9 @@ def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Samp
     )
 
 
-def row_of(sample: Sample, settings: Settings) -> Row:
+def row_of(sample: Sample, settings: RunSettings) -> SampleRow:
     """As `perpend eval stats` reads it."""
-    return Row(
+    return SampleRow(
         problem=sample.problem,
         correct=sample.correct,
         answer=sample.answer or None,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest, NotFound
 from perpend.evals import gym, own, tasks, variants
 from perpend.evals.adapters import ADAPTERS
-from perpend.evals.places import Found, Source, find, rows_of
+from perpend.evals.places import LocatedSource, SuiteSource, find, rows_of
 from perpend.evals.problems import Problem
 from perpend.extras import install
 from perpend.registry import choices_hint
@@ -40,9 +40,9 @@ class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When it was published, for problems that have no date of their own."""
     needs: str | None = None
     """What a person must do or know before it's of use."""
-    sources: tuple[Source, ...]
+    sources: tuple[SuiteSource, ...]
 
-    def found(self, home: Path) -> Found | None:
+    def found(self, home: Path) -> LocatedSource | None:
         return find(self.sources, home)
 
     @property

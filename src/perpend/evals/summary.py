@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from perpend.evals.at_k import best_at, majority_at, pass_at, weighted_at
 from perpend.evals.curve import Curve, curve
-from perpend.evals.rows import Groups, Row, accuracies, by_problem
+from perpend.evals.rows import Groups, SampleRow, accuracies, by_problem
 from perpend.statistics import Estimate, detectable, quantile, ratio, share, standard_error
 
 Classes = dict[str, list[int | None]]
@@ -85,7 +85,7 @@ class Summary(Struct, frozen=True, kw_only=True):
         return {**self.at_k, **named}
 
 
-def summary(rows: Sequence[Row], classes: Classes | None = None, *, seed: int = 0) -> Summary:
+def summary(rows: Sequence[SampleRow], classes: Classes | None = None, *, seed: int = 0) -> Summary:
     """Answers are classed by their text where no `classes` are given."""
     groups = by_problem(rows)
     means = list(accuracies(groups).values())
@@ -126,11 +126,11 @@ def summary(rows: Sequence[Row], classes: Classes | None = None, *, seed: int = 
 _OPTIONAL = ("thinking_tokens", "cost_usd", "seconds", "truncated", "refused", "reward", "budget")
 
 
-def _told(rows: Sequence[Row], field: str) -> bool:
+def _told(rows: Sequence[SampleRow], field: str) -> bool:
     return all(getattr(row, field) is not None for row in rows)
 
 
-def _left_out(rows: Sequence[Row]) -> list[str]:
+def _left_out(rows: Sequence[SampleRow]) -> list[str]:
     lacking = {name: sum(getattr(row, name) is None for row in rows) for name in _OPTIONAL}
     return [
         f"{name}: {count} of {len(rows)} rows lack it"
@@ -165,7 +165,7 @@ def _at_k(groups: Groups, classes: Classes, *, rewarded: bool, seed: int) -> dic
     samples = sum(map(len, groups.values()))
     found: dict[str, Estimate] = {}
 
-    def put(name: str, value: Callable[[str, Sequence[Row], list[bool]], float]) -> None:
+    def put(name: str, value: Callable[[str, Sequence[SampleRow], list[bool]], float]) -> None:
         values = [value(problem, of, [bool(row.correct) for row in of]) for problem, of in groups.items()]
         found[name] = share(values, samples)
 
@@ -185,11 +185,11 @@ def _at_k(groups: Groups, classes: Classes, *, rewarded: bool, seed: int) -> dic
     return found
 
 
-def _rewards(rows: Sequence[Row]) -> list[float]:
+def _rewards(rows: Sequence[SampleRow]) -> list[float]:
     return [row.reward for row in rows if row.reward is not None]
 
 
-def _spreads(rows: Sequence[Row], field: str) -> dict[str, Spread]:
+def _spreads(rows: Sequence[SampleRow], field: str) -> dict[str, Spread]:
     kinds = {
         "all": rows,
         "right": [r for r in rows if r.correct],
@@ -213,7 +213,7 @@ def _again(groups: Groups) -> Again | None:
     return Again(len(several), deviation, median(longest) if longest else None)
 
 
-def _within(rows: Sequence[Row], groups: Groups) -> list[Within]:
+def _within(rows: Sequence[SampleRow], groups: Groups) -> list[Within]:
     """At each power of two between the shortest thoughts and the longest."""
     lengths = sorted(row.thinking_tokens or 0 for row in rows)
     shortest, longest = int(quantile(lengths, 0.05)), lengths[-1]

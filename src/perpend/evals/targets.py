@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError, UpstreamOverloaded
-from perpend.evals.log import Log
+from perpend.evals.log import SampleLog
 from perpend.runtime import Runtime
 from perpend.types import (
     Answer,
@@ -26,7 +26,7 @@ from perpend.types import (
 
 
 class Target(Protocol):
-    async def answer(self, request: Request, log: Log) -> Answer:
+    async def answer(self, request: Request, log: SampleLog) -> Answer:
         """What happens on the way goes to `log`, where it's known. Raises PerpendError."""
         ...
 
@@ -37,7 +37,7 @@ class Local:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
 
-    async def answer(self, request: Request, log: Log) -> Answer:
+    async def answer(self, request: Request, log: SampleLog) -> Answer:
         return await self.runtime.solve(request, log=log, source="eval")
 
 
@@ -81,7 +81,7 @@ class Gateway:
         timeout = aiohttp.ClientTimeout(total=None)
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout)
 
-    async def answer(self, request: Request, log: Log) -> Answer:
+    async def answer(self, request: Request, log: SampleLog) -> Answer:
         began = time.perf_counter()
         try:
             async with self._session.post(self._url, data=msgspec.json.encode(body_of(request))) as reply:

@@ -5,7 +5,7 @@
 
 from itertools import chain
 
-from perpend.data.tasks import Problem as Task
+from perpend.data.tasks import TaskProblem as Task
 from perpend.data.tasks import fresh, kinds
 from perpend.errors import NotFound
 from perpend.evals.problems import Problem

@@ -22,7 +22,7 @@ _FEW = 100
 _NONSENSE = "I can't say."
 
 
-class Finding(Struct, frozen=True):
+class TrialFinding(Struct, frozen=True):
     """Something to look at."""
 
     serious: bool
@@ -34,7 +34,7 @@ class Finding(Struct, frozen=True):
 class Trial(Struct, frozen=True):
     tried: int
     """Problems whose gold was put to its verifier."""
-    findings: tuple[Finding, ...]
+    findings: tuple[TrialFinding, ...]
 
     @property
     def sound(self) -> bool:
@@ -58,8 +58,8 @@ async def trial(problems: Sequence[Problem]) -> Trial:
     ]
     refused, passed = await _verified(known)
     findings = [
-        Finding(True, "its own gold doesn't pass", tuple(refused)) if refused else None,
-        Finding(True, "a wrong answer passes", tuple(passed)) if passed else None,
+        TrialFinding(True, "its own gold doesn't pass", tuple(refused)) if refused else None,
+        TrialFinding(True, "a wrong answer passes", tuple(passed)) if passed else None,
         *_labels(problems),
     ]
     return Trial(len(known), tuple(finding for finding in findings if finding is not None))
@@ -150,32 +150,32 @@ def _made(terms: list[tuple[Fraction, str]]) -> list[tuple[Fraction, str]]:
     return found
 
 
-def _labels(problems: Sequence[Problem]) -> list[Finding]:
+def _labels(problems: Sequence[Problem]) -> list[TrialFinding]:
     """What people get wrong when they label."""
-    findings: list[Finding] = []
+    findings: list[TrialFinding] = []
     asked: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
         asked[" ".join(problem.messages[-1].text.split()).casefold()].append(problem)
     twice = [of for of in asked.values() if len(of) > 1]
     at_odds = [p.id for of in twice if len({p.gold for p in of}) > 1 for p in of]
     if at_odds:
-        findings.append(Finding(True, "the same question has different golds", tuple(at_odds)))
+        findings.append(TrialFinding(True, "the same question has different golds", tuple(at_odds)))
     if again := [p.id for of in twice for p in of if p.id not in at_odds]:
-        findings.append(Finding(False, "the same question is there twice", tuple(again)))
+        findings.append(TrialFinding(False, "the same question is there twice", tuple(again)))
     ids = Counter(problem.id for problem in problems)
     if shared := [one for one, count in ids.items() if count > 1]:
-        findings.append(Finding(True, "an id is used twice", tuple(shared)))
+        findings.append(TrialFinding(True, "an id is used twice", tuple(shared)))
     if told := [problem.id for problem in problems if _told(problem)]:
-        findings.append(Finding(False, "the question contains its gold", tuple(told)))
+        findings.append(TrialFinding(False, "the question contains its gold", tuple(told)))
     gold, count = Counter(problem.gold for problem in problems).most_common(1)[0]
     if len(problems) >= 20 and count > _LOPSIDED * len(problems):
         findings.append(
-            Finding(False, f"{count} of {len(problems)} golds are {gold!r}: guessing it looks good")
+            TrialFinding(False, f"{count} of {len(problems)} golds are {gold!r}: guessing it looks good")
         )
     if len(problems) < _FEW:
         least = detectable(0.5, len(problems))
         said = f"{len(problems)} questions show a difference only from about {least:.2f} on: 100 to 500 are better"
-        findings.append(Finding(False, said))
+        findings.append(TrialFinding(False, said))
     return findings
 
 

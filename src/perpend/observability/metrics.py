@@ -39,7 +39,7 @@ _MOST_SERIES = 512
 _OTHERS = "(others)"
 
 
-class Breaker(Protocol):
+class ObservedBreaker(Protocol):
     """What of a circuit breaker is told."""
 
     @property
@@ -49,7 +49,7 @@ class Breaker(Protocol):
     def openings(self) -> int: ...
 
 
-class Place(Protocol):
+class ObservedDeployment(Protocol):
     """A deployment of a model, and what has happened to it."""
 
     @property
@@ -65,10 +65,10 @@ class Place(Protocol):
     def failures(self) -> Mapping[str, int]: ...
 
     @property
-    def breaker(self) -> Breaker: ...
+    def breaker(self) -> ObservedBreaker: ...
 
 
-Places = Callable[[], Mapping[str, Sequence[Place]]]
+Places = Callable[[], Mapping[str, Sequence[ObservedDeployment]]]
 """By the model that they serve."""
 
 

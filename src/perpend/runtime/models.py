@@ -15,7 +15,7 @@ from perpend.backends.accounts import account_of, check_wire, key_header, seller
 from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
 from perpend.backends.families import Family, family_named, family_of, output_limit
-from perpend.backends.http import Account, HTTPClient, Patience, Signer
+from perpend.backends.http import HTTPClient, Signer, Timeouts, UpstreamAccount
 from perpend.backends.providers import Provider, provider_in, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import key_origins, provider_keys
@@ -28,10 +28,10 @@ from perpend.engine.pool import EnginePool
 from perpend.errors import BadRequest, ConfigError, NoAccount, NotFound, PerpendError, Told, WeightsError
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
-from perpend.solve.embed import Place
+from perpend.solve.embed import EmbeddingDeployment
 
 _ENGINES_WIRE = "llama_completion"
-_ENGINES_PACE = Patience(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)
+_ENGINES_PACE = Timeouts(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)
 """An engine of ours that is silent reads a long prompt, or answers others first; one that died closes connections."""
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
@@ -266,7 +266,7 @@ class Models:
                 raise WeightsError(f"the weights of {name!r} aren't here", hint=f"perpend models pull {name}")
             return await self._engines.ready(name, path, context)
 
-        account = Account(
+        account = UpstreamAccount(
             {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", own=True
         )
         wire = backends.get(_ENGINES_WIRE)(
@@ -274,7 +274,7 @@ class Models:
         )
         return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1)])
 
-    def embedding_places(self, name: str) -> list[Place]:
+    def embedding_places(self, name: str) -> list[EmbeddingDeployment]:
         """Where a model of a provider makes embeddings. Raises NotFound and BadRequest."""
         meant, row = self.configured(name)
         if row.embedded:
@@ -286,7 +286,9 @@ class Models:
             )
         price_at = self.resolve(name).price_at
         return [
-            Place(place.provider, price_at(place.provider), partial(embed, upstream, place.name or meant))
+            EmbeddingDeployment(
+                place.provider, price_at(place.provider), partial(embed, upstream, place.name or meant)
+            )
             for place in row.places
             for upstream, _ in self._accounts(meant, place)
         ]
@@ -331,7 +333,7 @@ class Models:
         async def url() -> str:
             return row.base_url
 
-        def account(key: str | None, origin: str) -> Account:
+        def account(key: str | None, origin: str) -> UpstreamAccount:
             signer = None if key else self._signer(row)
             return _account(row, provider, signer, key, origin)
 
@@ -347,14 +349,14 @@ class Models:
 
 def _account(
     row: Provider, provider: ProviderConfig, signer: Signer | None, key: str | None, origin: str
-) -> Account:
+) -> UpstreamAccount:
     headers = {"content-type": "application/json", **provider.headers}
     if key:
         headers |= key_header(row.auth, key)
-    patience = Patience(
+    patience = Timeouts(
         connect_s=provider.connect_timeout_s,
         first_token_s=provider.first_token_timeout_s,
         between_s=provider.read_timeout_s,
         total_s=provider.total_timeout_s,
     )
-    return Account(headers, patience, provider.proxy, signer, name=row.name, key=origin)
+    return UpstreamAccount(headers, patience, provider.proxy, signer, name=row.name, key=origin)

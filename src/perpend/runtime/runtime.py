@@ -15,20 +15,20 @@ from perpend.documents import PDFReader
 from perpend.engine.embedders import Embedders
 from perpend.engine.hub import PREFIX, of_hub
 from perpend.engine.pool import EnginePool
-from perpend.engine.pull import Progress, pull
+from perpend.engine.pull import PullProgress, pull
 from perpend.errors import WeightsError
 from perpend.private import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
 from perpend.solve import Control, Origin, Services, Sink, solve
 from perpend.solve.aside import asking
-from perpend.solve.asking import Asking
+from perpend.solve.asking import AuxiliaryCalls
 from perpend.solve.count import count_input
 from perpend.solve.documents import readable
-from perpend.solve.embed import Place, embed
+from perpend.solve.embed import EmbeddingDeployment, embed
 from perpend.solve.terms import check_verifiers
-from perpend.storage.conversations import Conversations
-from perpend.storage.responses import Responses
+from perpend.storage.conversations import ConversationStore
+from perpend.storage.responses import ResponseStore
 from perpend.storage.store import Store
 from perpend.types import Answer, Embedded, EmbeddingRequest, Request
 
@@ -40,8 +40,8 @@ class Runtime:
         self.config = config
         self.home = home
         self.store = store
-        self.responses = Responses(store, config.storage.responses_days)
-        self.conversations = Conversations(store)
+        self.responses = ResponseStore(store, config.storage.responses_days)
+        self.conversations = ConversationStore(store)
         self.engines = EnginePool(config.engine, home)
         self._embedders = Embedders()
         self._http = HTTPClient()
@@ -65,7 +65,7 @@ class Runtime:
         return cls(config, home, Store.open(path, config.storage.durability))
 
     async def fetch(
-        self, model: str | None = None, progress: Callable[[Progress], None] | None = None
+        self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
     ) -> None:
         """Pull an embedded model's weights if they aren't here. Raises WeightsError."""
         served = self.models.resolve(model)
@@ -81,7 +81,7 @@ class Runtime:
             raise WeightsError(f"{path} doesn't exist", hint="name a GGUF file or a model of the catalogue")
 
     async def prepare(
-        self, model: str | None = None, progress: Callable[[Progress], None] | None = None
+        self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
     ) -> None:
         """Make an embedded model ready: its weights are here, and its engine runs."""
         await self.fetch(model, progress)
@@ -110,7 +110,7 @@ class Runtime:
         self.models.resolve(request.model)
         await check_verifiers(request, self.verifiers.get, self.models.resolve)
 
-    def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[Asking]:
+    def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[AuxiliaryCalls]:
         """See `perpend.solve.aside.asking`."""
         return asking(model, self._services, Origin(source))
 
@@ -120,7 +120,7 @@ class Runtime:
         if packaged is None:
             places = self.models.embedding_places(request.model)
         else:
-            places = [Place(EMBEDDED, Price(), partial(self._embedders.embed, packaged))]
+            places = [EmbeddingDeployment(EMBEDDED, Price(), partial(self._embedders.embed, packaged))]
         name, _ = self.models.configured(request.model)
         return await embed(request, name, places, self.store.writer, Origin("embeddings", key_id))
 

@@ -10,7 +10,7 @@ from perpend.types import VerifierSpec
 from perpend.verifiers import Verifier, made
 from perpend.verifiers.command import Command
 from perpend.verifiers.endpoint import Endpoint
-from perpend.verifiers.function import Function
+from perpend.verifiers.function import PythonFunction
 
 _MOST = 64
 """Verifiers with options that are kept."""
@@ -48,7 +48,7 @@ class Verifiers:
         if spec.options:
             raise BadRequest(f"the verifier {name!r} takes no options", field="verifier")
         if row.function is not None:
-            return Function(name, row.function, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
+            return PythonFunction(name, row.function, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
         if row.command is not None:
             return Command(name, row.command, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
         assert row.url is not None

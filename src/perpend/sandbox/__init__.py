@@ -2,6 +2,16 @@
 
 from perpend.sandbox.contract import LIMITED, USUAL, Limits, Outcome
 from perpend.sandbox.pool import Sandbox
-from perpend.sandbox.rungs import RUNGS, Rung, Tried, find_rung
+from perpend.sandbox.rungs import RUNGS, IsolationLevel, Tried, find_rung
 
-__all__ = ["LIMITED", "RUNGS", "USUAL", "Limits", "Outcome", "Rung", "Sandbox", "Tried", "find_rung"]
+__all__ = [
+    "LIMITED",
+    "RUNGS",
+    "USUAL",
+    "IsolationLevel",
+    "Limits",
+    "Outcome",
+    "Sandbox",
+    "Tried",
+    "find_rung",
+]

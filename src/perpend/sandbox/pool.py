@@ -6,24 +6,24 @@ from typing import Self
 
 from perpend.errors import SandboxUnavailable
 from perpend.sandbox.contract import USUAL, Limits, Outcome
-from perpend.sandbox.rungs import RUNGS, Rung, find_rung
+from perpend.sandbox.rungs import RUNGS, IsolationLevel, find_rung
 from perpend.sandbox.slot import Slot
 
 
 class Sandbox:
     """As many programs at once as there are slots; more wait."""
 
-    def __init__(self, slots: int = 0, *, rungs: tuple[Rung, ...] = RUNGS) -> None:
+    def __init__(self, slots: int = 0, *, rungs: tuple[IsolationLevel, ...] = RUNGS) -> None:
         """`slots` 0: one for each core that this process may use. `rungs`: the ladder, the best first."""
         self._rungs = rungs
-        self._rung: Rung | None = None
+        self._rung: IsolationLevel | None = None
         self._finding = asyncio.Lock()
         self._free: asyncio.Queue[Slot | None] = asyncio.Queue()
         self._count = slots or len(os.sched_getaffinity(0))
         for _ in range(self._count):
             self._free.put_nowait(None)
 
-    async def rung(self) -> Rung:
+    async def rung(self) -> IsolationLevel:
         """The best that works here. Raises SandboxUnavailable with what is wrong with each."""
         async with self._finding:
             if self._rung is None:

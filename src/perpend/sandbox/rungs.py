@@ -16,7 +16,7 @@ from perpend.sandbox.inside.confine import Setup
 from perpend.sandbox.inside.landlock import abi
 from perpend.sandbox.inside.libc import MACHINE
 from perpend.sandbox.inside.syscalls import NUMBERS
-from perpend.sandbox.slot import Launch, Slot
+from perpend.sandbox.slot import Slot, SlotLaunch
 
 _INSIDE = Path(inside.__file__).parent
 _PLACE = Path("/run/perpend")
@@ -38,10 +38,10 @@ except PermissionError:
 """
 
 
-class Rung(Struct, frozen=True):
+class IsolationLevel(Struct, frozen=True):
     name: str
     promises: str
-    launch: Callable[[int], Launch]
+    launch: Callable[[int], SlotLaunch]
     """How a slot of that number starts. Raises SandboxUnavailable."""
 
     async def start(self) -> Slot:
@@ -51,7 +51,7 @@ class Rung(Struct, frozen=True):
 
 
 class Tried(Struct, frozen=True):
-    rung: Rung
+    rung: IsolationLevel
     wrong: str | None
     """Why it doesn't work here; None: it does."""
 
@@ -70,7 +70,7 @@ def _prefixes() -> list[str]:
     return list(dict.fromkeys((sys.base_prefix, sys.prefix)))
 
 
-def _bubblewrap(number: int) -> Launch:
+def _bubblewrap(number: int) -> SlotLaunch:
     program = shutil.which("bwrap")
     if program is None:
         raise SandboxUnavailable("bubblewrap isn't installed", hint="apt install bubblewrap")
@@ -87,7 +87,7 @@ def _bubblewrap(number: int) -> Launch:
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
     command += [*_files(), "--remount-ro", "/", "--chdir", "/", "--", *_start(_PLACE)]
-    return Launch(command, Setup(namespaces=True, uid=_user(number) if root else None))
+    return SlotLaunch(command, Setup(namespaces=True, uid=_user(number) if root else None))
 
 
 def _files() -> list[str]:
@@ -115,7 +115,7 @@ def _files() -> list[str]:
     return [*arguments, "--symlink", "/tmp", "/dev/shm"]  # noqa: S108 -- semaphores are files there
 
 
-def _landlock(number: int) -> Launch:
+def _landlock(number: int) -> SlotLaunch:
     if abi() == 0:
         raise SandboxUnavailable("the kernel has no Landlock, or has it switched off")
     readable = [
@@ -127,7 +127,7 @@ def _landlock(number: int) -> Launch:
     root = os.geteuid() == 0
     override = root and not all(_open_to_all(Path(prefix)) for prefix in _prefixes())
     setup = Setup(namespaces=False, uid=_user(number) if root else None, readable=readable, override=override)
-    return Launch(_start(_INSIDE.parent), setup, _ENVIRONMENT)
+    return SlotLaunch(_start(_INSIDE.parent), setup, _ENVIRONMENT)
 
 
 def _open_to_all(folder: Path) -> bool:
@@ -139,12 +139,14 @@ def _user(number: int) -> int:
 
 
 RUNGS = (
-    Rung("bubblewrap", "namespaces of its own for every run, a scratch folder, processes", _bubblewrap),
-    Rung("landlock", "one process that reads the interpreter and writes nothing", _landlock),
+    IsolationLevel(
+        "bubblewrap", "namespaces of its own for every run, a scratch folder, processes", _bubblewrap
+    ),
+    IsolationLevel("landlock", "one process that reads the interpreter and writes nothing", _landlock),
 )
 
 
-async def find_rung(rungs: tuple[Rung, ...] = RUNGS) -> list[Tried]:
+async def find_rung(rungs: tuple[IsolationLevel, ...] = RUNGS) -> list[Tried]:
     """The rungs from the top down to the first that works, each tried with a program."""
     tried: list[Tried] = []
     for rung in rungs:
@@ -154,7 +156,7 @@ async def find_rung(rungs: tuple[Rung, ...] = RUNGS) -> list[Tried]:
     return tried
 
 
-async def _wrong(rung: Rung) -> str | None:
+async def _wrong(rung: IsolationLevel) -> str | None:
     if not sys.platform.startswith("linux"):
         return f"it needs Linux, and this is {sys.platform}"
     if not NUMBERS:

@@ -16,7 +16,7 @@ import msgspec
 from perpend.errors import SandboxUnavailable
 from perpend.sandbox.cgroups import Cgroup
 from perpend.sandbox.contract import USUAL, Limits, Outcome
-from perpend.sandbox.inside.confine import Bounds, Setup
+from perpend.sandbox.inside.confine import RunBounds, Setup
 
 _START_S = 30.0
 _GRACE_S = 3.0
@@ -34,7 +34,7 @@ _WATCHED = (*_TIMES, "memory", "processes")
 
 
 @dataclass(frozen=True)
-class Launch:
+class SlotLaunch:
     command: list[str]
     """The channel's descriptor is added as its last argument."""
     setup: Setup
@@ -53,7 +53,7 @@ class Slot:
         return not self._closed and self._process.returncode is None
 
     @classmethod
-    async def start(cls, launch: Launch, name: str) -> Self:
+    async def start(cls, launch: SlotLaunch, name: str) -> Self:
         """Raises SandboxUnavailable with what it said."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -132,7 +132,7 @@ class Slot:
         limits: Limits,
     ) -> None:
         files = [_sealed(text) for text in texts]
-        bounds = Bounds(
+        bounds = RunBounds(
             wall_s=limits.wall_s,
             cpu_s=limits.cpu_s,
             memory_bytes=limits.memory_bytes,

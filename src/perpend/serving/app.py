@@ -13,12 +13,12 @@ from perpend.serving.auth import Auth
 from perpend.serving.completions import Completions, Counting, Solver
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
-from perpend.serving.dialects.anthropic import Anthropic
-from perpend.serving.dialects.openai_chat import OpenAIChat
+from perpend.serving.dialects.anthropic import AnthropicDialect
+from perpend.serving.dialects.openai_chat import OpenAIChatDialect
 from perpend.serving.dialects.openai_completions import OpenAICompletions
-from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponses, Talks
+from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponsesDialect, Talks
 from perpend.serving.embeddings import Embedder, Embeddings
-from perpend.serving.info import MODELS_PATH, Info, Models, Readiness
+from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
 from perpend.serving.out import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
 from perpend.serving.sealing import Sealing, Seals
@@ -34,7 +34,7 @@ class House(Solver, Embedder, Protocol):
     def config(self) -> Config: ...
 
     @property
-    def models(self) -> Models: ...
+    def models(self) -> ListedModels: ...
 
     @property
     def responses(self) -> Kept: ...
@@ -52,10 +52,10 @@ class App:
         self._metrics = metrics
         config, solver = house.config, Sealing(house, seals)
         info = Info(config, house.models, auth, metrics, readiness)
-        chat = Completions(OpenAIChat(), solver, config, auth, metrics)
-        messages = Completions(Anthropic(), solver, config, auth, metrics)
-        count_tokens = Counting(Anthropic(), solver, config, auth, metrics)
-        dialect = OpenAIResponses(house.responses, house.conversations)
+        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
+        messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
+        count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
+        dialect = OpenAIResponsesDialect(house.responses, house.conversations)
         compacting = Compacting(house.responses, house.conversations)
         responses = Responses(dialect, solver, config, auth, metrics)
         self._background = responses.background

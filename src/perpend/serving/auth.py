@@ -36,7 +36,7 @@ class Key(Protocol):
     def deadline_ms(self) -> int | None: ...
 
 
-class KeyRing(Protocol):
+class KeyLookup(Protocol):
     """The keys as they are now; secrets are compared by their hash."""
 
     @property
@@ -58,7 +58,7 @@ class Auth:
 
     def __init__(
         self,
-        keys: KeyRing,
+        keys: KeyLookup,
         require: Literal["auto", "always", "never"],
         host: str,
         origins: tuple[str, ...] = (),

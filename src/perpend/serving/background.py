@@ -9,7 +9,7 @@ from perpend.errors import PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.completions import Solver
-from perpend.serving.dialects.openai_responses import OpenAIResponses
+from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.dialects.openai_responses_answer import failed, unfinished
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseBody
@@ -29,7 +29,7 @@ def events_after(number: int, events: bytes) -> bytes:
     return b"".join(kept)
 
 
-class Log:
+class EventLog:
     """What a stream has said so far, for readers that come when they like."""
 
     def __init__(self) -> None:
@@ -64,10 +64,10 @@ class Log:
 class _Run:
     """One response under way."""
 
-    def __init__(self, parsed: ResponsesParsed, dialect: OpenAIResponses) -> None:
+    def __init__(self, parsed: ResponsesParsed, dialect: OpenAIResponsesDialect) -> None:
         self.parsed = parsed
         self.task: asyncio.Task[None] | None = None
-        self.log = Log() if parsed.stream else None
+        self.log = EventLog() if parsed.stream else None
         self.cancelled = False
         self._stream = dialect.stream(parsed)
         self._last = b""
@@ -87,12 +87,12 @@ class _Run:
         return b"" if self.log is None else zlib.compress(self.log.said + end, 1)
 
 
-class Background:
+class BackgroundRequests:
     """Requests that nobody waits for: they count among those that are answered at a time, and live as long as
     this process. What is stored says how they ended.
     """
 
-    def __init__(self, dialect: OpenAIResponses, solver: Solver, metrics: Metrics) -> None:
+    def __init__(self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics) -> None:
         self._dialect = dialect
         self._solver = solver
         self._metrics = metrics
@@ -111,7 +111,7 @@ class Background:
     def runs(self, id_: str) -> bool:
         return id_ in self._running
 
-    def log(self, id_: str) -> Log | None:
+    def log(self, id_: str) -> EventLog | None:
         """Of one that is under way and streamed."""
         run = self._running.get(id_)
         return None if run is None else run.log

@@ -19,7 +19,7 @@ from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
 from perpend.serving.out import Streamed, Whole, refuse, send_json
-from perpend.serving.watch import Watch
+from perpend.serving.watch import DisconnectWatch
 from perpend.solve import Sink
 from perpend.types import Answer, Request
 
@@ -93,7 +93,7 @@ class Completions(Generic[P]):
             out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
         else:
             out = Whole(send, dialect.failure)
-        watch = Watch(receive, out.keep_alive)
+        watch = DisconnectWatch(receive, out.keep_alive)
         try:
             with watch:
                 answer = await self._solver.solve(

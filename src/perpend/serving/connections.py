@@ -29,10 +29,10 @@ class Idle:
     def __init__(self, most: int, most_of_address: int) -> None:
         self._most = most
         self._most_of_address = most_of_address
-        self._all: dict[Connection, None] = {}
-        self._by_address: dict[str, dict[Connection, None]] = {}
+        self._all: dict[ServerConnection, None] = {}
+        self._by_address: dict[str, dict[ServerConnection, None]] = {}
 
-    def add(self, connection: "Connection") -> None:
+    def add(self, connection: "ServerConnection") -> None:
         """One more waits. Where that are too many, who waits longest is closed: of its address, or of all."""
         own = self._by_address.setdefault(connection.address, {})
         own[connection] = self._all[connection] = None
@@ -41,7 +41,7 @@ class Idle:
         elif len(self._all) > self._most:
             next(iter(self._all)).close()
 
-    def discard(self, connection: "Connection") -> None:
+    def discard(self, connection: "ServerConnection") -> None:
         self._all.pop(connection, None)
         own = self._by_address.get(connection.address)
         if own is not None:
@@ -54,7 +54,7 @@ class _Refused(Exception):
     """Ends the parsing of what isn't taken."""
 
 
-class Connection(HttpToolsProtocol):
+class ServerConnection(HttpToolsProtocol):
     """One, whose request is refused before it is known where its head has no end, in bytes or in time."""
 
     def __init__(

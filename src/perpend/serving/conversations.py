@@ -11,7 +11,7 @@ from perpend.errors import NotFound
 from perpend.serving.asgi import Handler, Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.decode import decode
-from perpend.serving.dialects.openai_responses import OpenAIResponses
+from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.dialects.openai_responses_ids import listed
 from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_schema import InputItem
@@ -58,7 +58,7 @@ _items = msgspec.json.Decoder(ItemsRequest)
 
 
 class Conversations:
-    def __init__(self, dialect: OpenAIResponses, config: Config, auth: Auth) -> None:
+    def __init__(self, dialect: OpenAIResponsesDialect, config: Config, auth: Auth) -> None:
         self._dialect = dialect
         self._config = config
         self._auth = auth

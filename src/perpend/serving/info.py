@@ -53,7 +53,7 @@ class ModelPage(Struct, frozen=True, kw_only=True):
     last_id: str | None
 
 
-class Models(Protocol):
+class ListedModels(Protocol):
     """What of the runtime's models is told."""
 
     def names(self) -> list[str]: ...
@@ -98,7 +98,7 @@ class Info:
     def __init__(
         self,
         config: Config,
-        models: Models,
+        models: ListedModels,
         auth: Auth,
         metrics: Metrics,
         readiness: Readiness,

@@ -12,16 +12,16 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import sse
 from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.background import STOPPED, Background, events_after
+from perpend.serving.background import STOPPED, BackgroundRequests, events_after
 from perpend.serving.completions import Completions, Counting, Solver
-from perpend.serving.dialects.openai_responses import OpenAIResponses
+from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
 from perpend.serving.out import SSE_HEADERS, STALLED_S, request_id_header, send_json
 from perpend.serving.pages import number_of, page, query_of
-from perpend.serving.watch import Watch
+from perpend.serving.watch import DisconnectWatch
 from perpend.storage.tables import ResponseRow
 
 RESPONSES_PATH = "/v1/responses"
@@ -32,14 +32,14 @@ class Responses(Completions[ResponsesParsed]):
 
     def __init__(
         self,
-        dialect: OpenAIResponses,
+        dialect: OpenAIResponsesDialect,
         solver: Solver,
         config: Config,
         auth: Auth,
         metrics: Metrics,
     ) -> None:
         super().__init__(dialect, solver, config, auth, metrics)
-        self.background = Background(dialect, solver, metrics)
+        self.background = BackgroundRequests(dialect, solver, metrics)
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:
         if not parsed.echo.background:
@@ -62,7 +62,7 @@ class InputTokens(Counting[ResponsesParsed]):
 class Stored:
     """Responses that were stored, by id."""
 
-    def __init__(self, dialect: OpenAIResponses, background: Background, auth: Auth) -> None:
+    def __init__(self, dialect: OpenAIResponsesDialect, background: BackgroundRequests, auth: Auth) -> None:
         self._dialect = dialect
         self._background = background
         self._auth = auth
@@ -147,7 +147,7 @@ async def _stream(chunks: AsyncIterator[bytes], receive: Receive, send: Send) ->
 
     headers = [*SSE_HEADERS, request_id_header(None)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    with Watch(receive, lambda: write(sse.KEEP_ALIVE)) as watch:
+    with DisconnectWatch(receive, lambda: write(sse.KEEP_ALIVE)) as watch:
         try:
             async for chunk in chunks:
                 await write(chunk)

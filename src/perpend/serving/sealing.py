@@ -24,11 +24,11 @@ from perpend.solve import Sink
 from perpend.types import (
     Answer,
     Carried,
-    Carry,
     Event,
     Finished,
     Message,
     Part,
+    ProviderState,
     Request,
     Text,
     Thought,
@@ -46,7 +46,7 @@ _LEAST = 32
 """Characters of a key."""
 _UNOPENED = "reasoning that was sealed with another key"
 
-_decoder = msgspec.json.Decoder(Carry)
+_decoder = msgspec.json.Decoder(ProviderState)
 
 
 class Seals:
@@ -59,10 +59,10 @@ class Seals:
             )
         self._keys = tuple(keys)
 
-    def seal(self, carry: Carry) -> Carry:
-        return Carry(ORIGIN, self._fernet.encrypt(msgspec.json.encode(carry)).decode())
+    def seal(self, carry: ProviderState) -> ProviderState:
+        return ProviderState(ORIGIN, self._fernet.encrypt(msgspec.json.encode(carry)).decode())
 
-    def open(self, carry: Carry) -> Carry | None:
+    def open(self, carry: ProviderState) -> ProviderState | None:
         """None for what wasn't sealed with one of the keys, or was changed on its way."""
         from cryptography.fernet import InvalidToken
 
@@ -136,9 +136,9 @@ class Sealing:
         """With what its vendor gets back. What can't be opened is left out, which the answer says."""
         if not any(map(_carries, request.messages)):
             return request
-        lost: list[Carry] = []
+        lost: list[ProviderState] = []
 
-        def opened(carry: Carry) -> Carry | None:
+        def opened(carry: ProviderState) -> ProviderState | None:
             found = self._seals.open(carry)
             if found is None:
                 lost.append(carry)
@@ -155,7 +155,7 @@ class _Sealed:
 
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
-        self._known: dict[Carry, Carry] = {}
+        self._known: dict[ProviderState, ProviderState] = {}
 
     def before(self, sink: Sink) -> Sink:
         async def sealing(batch: list[Event]) -> None:
@@ -185,7 +185,7 @@ class _Sealed:
     def _parts(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         return tuple(_part(part, self._carry) for part in parts)
 
-    def _carry(self, carry: Carry) -> Carry:
+    def _carry(self, carry: ProviderState) -> ProviderState:
         known = self._known.get(carry)
         if known is None:
             known = self._known[carry] = self._seals.seal(carry)
@@ -196,11 +196,11 @@ def _carries(message: Message) -> bool:
     return not isinstance(message.content, str) and any(map(_carried, message.content))
 
 
-def _carried(part: Part) -> Carry | None:
+def _carried(part: Part) -> ProviderState | None:
     return part.carry if isinstance(part, Text | Thought | ToolUse) else None
 
 
-def _with(message: Message, change: Callable[[Carry], Carry | None]) -> Message:
+def _with(message: Message, change: Callable[[ProviderState], ProviderState | None]) -> Message:
     """A thought or a text that is nothing but what it carries goes with it."""
     if isinstance(message.content, str):
         return message
@@ -209,7 +209,7 @@ def _with(message: Message, change: Callable[[Carry], Carry | None]) -> Message:
     return Message(message.role, kept)
 
 
-def _part(part: Part, change: Callable[[Carry], Carry | None]) -> Part:
+def _part(part: Part, change: Callable[[ProviderState], ProviderState | None]) -> Part:
     if not isinstance(part, Text | Thought | ToolUse) or part.carry is None:
         return part
     return replace(part, carry=change(part.carry))

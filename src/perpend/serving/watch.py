@@ -11,7 +11,7 @@ LISTEN_AFTER_S = 0.2
 IDLE_S = 10.0
 
 
-class Watch:
+class DisconnectWatch:
     """Cancels the task that made it when its client goes away; `gone` tells that from other cancels."""
 
     __slots__ = ("_listener", "_on_idle", "_receive", "_task", "_timer", "gone")

@@ -5,20 +5,20 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from perpend.accounting.prices import together
-from perpend.solve.draft import Draft, Told
+from perpend.solve.draft import CandidateRun, SentThinking
 from perpend.solve.model import ServedModel
 from perpend.storage.tables import LedgerRow
 from perpend.types import Candidate, StopReason, Thought, Usage, new_id
 
 
-class Writer(NamedTuple):
+class CandidateAuthor(NamedTuple):
     model: ServedModel
     provider: str
     version: str | None
-    told: Told
+    told: SentThinking
 
 
-class Account:
+class Tally:
     def __init__(self, model: ServedModel) -> None:
         self.candidates: list[Candidate] = []
         self.notes: list[str] = []
@@ -30,7 +30,7 @@ class Account:
         self.model = model
         """Who wrote the last candidate that says something."""
         self.provider = model.provider
-        self.told = Told()
+        self.told = SentThinking()
         """What that one's server was told about thinking."""
         self.cut: StopReason | None = None
         """What ended the strategy before it was through: the clock, a person, a cap."""
@@ -44,7 +44,7 @@ class Account:
         """The candidate that clients saw being written, the last one."""
         self._begun = 0
         self._asides = 0
-        self._writers: dict[int, Writer] = {}
+        self._writers: dict[int, CandidateAuthor] = {}
 
     def begin(self) -> int:
         """The number of the next candidate."""
@@ -60,12 +60,12 @@ class Account:
     def untouched(self) -> bool:
         return not self._begun and not self.usage.total
 
-    def pay(self, draft: Draft) -> None:
+    def pay(self, draft: CandidateRun) -> None:
         self.usage += draft.usage
         self.cost_usd = together((self.cost_usd, draft.cost_usd))
         self.left_out |= draft.left_out
 
-    def close(self, draft: Draft, *, shown: bool) -> Candidate:
+    def close(self, draft: CandidateRun, *, shown: bool) -> Candidate:
         """A candidate is written, however it ended. One that clients saw is the answer."""
         self.pay(draft)
         candidate = draft.candidate()
@@ -82,7 +82,9 @@ class Account:
             model = draft.means.model
             known = self.model_version if model is self.model else None
             provider = draft.provider or model.provider
-            self._writers[candidate.index] = Writer(model, provider, draft.model_version or known, draft.told)
+            self._writers[candidate.index] = CandidateAuthor(
+                model, provider, draft.model_version or known, draft.told
+            )
             self.written_by(candidate)
             if shown or self.best is None or not self.best.answer:
                 self.best = candidate

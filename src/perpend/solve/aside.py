@@ -5,25 +5,29 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from perpend.accounting.ledger import Scope
-from perpend.solve.account import Account
-from perpend.solve.asking import Asking
+from perpend.solve.account import Tally
+from perpend.solve.asking import AuxiliaryCalls
 from perpend.solve.control import Clock
-from perpend.solve.means import Means, silent
+from perpend.solve.means import CallContext, silent
 from perpend.solve.plan import resolved
 from perpend.solve.solve import Origin, Services
-from perpend.solve.terms import Terms
+from perpend.solve.terms import RequestContext
 from perpend.types import Request
 
 
 @asynccontextmanager
-async def asking(model: str | None, services: Services, origin: Origin) -> AsyncGenerator[Asking, None]:
+async def asking(
+    model: str | None, services: Services, origin: Origin
+) -> AsyncGenerator[AuxiliaryCalls, None]:
     """Raises NotFound. The row is written in the end, unless nothing was asked."""
     served = services.resolve(model)
-    account, began = Account(served), datetime.datetime.now(datetime.UTC)
-    terms = Terms(Request(messages=()), "none", resolved("none"), services.resolve, services.verifier, silent)
-    means = Means(Scope("aside"), served, Clock(None), None, silent, 0)
+    account, began = Tally(served), datetime.datetime.now(datetime.UTC)
+    terms = RequestContext(
+        Request(messages=()), "none", resolved("none"), services.resolve, services.verifier, silent
+    )
+    means = CallContext(Scope("aside"), served, Clock(None), None, silent, 0)
     try:
-        yield Asking(terms, account, means)
+        yield AuxiliaryCalls(terms, account, means)
     finally:
         if account.usage.total:
             await services.recorder.write(account.row("aside", origin.source, origin.key_id, began))

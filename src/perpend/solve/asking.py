@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
 from perpend.errors import Rejected
-from perpend.solve.account import Account
-from perpend.solve.draft import Draft
-from perpend.solve.means import Means, silent
+from perpend.solve.account import Tally
+from perpend.solve.draft import CandidateRun
+from perpend.solve.means import CallContext, silent
 from perpend.solve.model import ServedModel
 from perpend.solve.standin import write
-from perpend.solve.terms import Terms
+from perpend.solve.terms import RequestContext
 from perpend.types import Message, Sampling
 
 _LIKELIEST = 20
@@ -28,14 +28,14 @@ _THOUGHT = 256
 """Thinking tokens before that answer, of a model that can't be made not to think."""
 
 
-class Asking(Struct, frozen=True):
+class AuxiliaryCalls(Struct, frozen=True):
     """Implements `verifiers.Asked`: the answers' tokens are in the request's ledger, and in nobody's stream."""
 
-    terms: Terms
-    account: Account
-    means: Means
+    terms: RequestContext
+    account: Tally
+    means: CallContext
 
-    def on(self, model: str) -> "Asking":
+    def on(self, model: str) -> "AuxiliaryCalls":
         return replace(self, means=replace(self.means, model=self.terms.other(model)))
 
     async def ask(
@@ -111,9 +111,11 @@ class Asking(Struct, frozen=True):
             self.account.pay(draft)
         return draft.weighed or {draft.said.answer: 0.0}
 
-    def _draft(self, call: Call) -> Draft:
+    def _draft(self, call: Call) -> CandidateRun:
         bound = self.means.model.input_bound(call.messages) + len(call.continuation.encode())
-        return Draft(self.account.aside(), replace(self.means, input_bound=bound, emit=silent, control=None))
+        return CandidateRun(
+            self.account.aside(), replace(self.means, input_bound=bound, emit=silent, control=None)
+        )
 
 
 def _may_weigh(model: ServedModel) -> bool:

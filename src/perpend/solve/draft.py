@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
-from perpend.accounting.ledger import Amount, Reservation
+from perpend.accounting.ledger import Reservation, Spend
 from perpend.accounting.prices import together
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest, EngineError, UpstreamError
-from perpend.solve.means import Means, silent
+from perpend.solve.means import CallContext, silent
 from perpend.solve.model import ServedModel
 from perpend.solve.stream import CallStream, Ending
-from perpend.solve.transcript import Transcript
+from perpend.solve.transcript import MessageBuilder
 from perpend.types import (
     COMPLETE,
     Called,
@@ -27,7 +27,7 @@ from perpend.types import (
 )
 
 
-class Told(NamedTuple):
+class SentThinking(NamedTuple):
     """What a server was told about thinking."""
 
     sent: dict[str, Any] = {}  # noqa: RUF012 -- nobody writes into it
@@ -35,21 +35,21 @@ class Told(NamedTuple):
     """Not to think, though there was a budget for it: its vendor takes none together with something else."""
 
 
-class Draft:
+class CandidateRun:
     """Thinking and answer so far, what they used and cost. One call at a time streams into it."""
 
-    def __init__(self, index: int, means: Means) -> None:
+    def __init__(self, index: int, means: CallContext) -> None:
         self.index = index
-        self.means: Means = means
+        self.means: CallContext = means
         self.usage = Usage()
         self.cost_usd: Decimal | None = Decimal(0)
         self.stop_reason: StopReason = "stop"
         self.model_version: str | None = None
         self.provider: str | None = None
         """Who served the last call that said something."""
-        self.told = Told()
+        self.told = SentThinking()
         """What its model was told at first: a second call only asks for the answer."""
-        self.said = Transcript()
+        self.said = MessageBuilder()
         self.logprobs: list[TokenLogprob] = []
         self.left_out: set[str] = set()
         """What some call was made without: fields of the sampling, and what its server refuses."""
@@ -84,11 +84,11 @@ class Draft:
         first = self.means.input_bound
         return self.means.model.next_input_bound(first, self.usage.thinking) if self._calls else first
 
-    def turn_to(self, means: Means) -> None:
+    def turn_to(self, means: CallContext) -> None:
         """Another model writes on. What was said stays, and what was paid."""
         self.let_go()
         self.means = means
-        self.told = Told()
+        self.told = SentThinking()
         self._calls = self._sequence = 0
 
     def hold_answer(self, thinking: int, answer: int) -> None:
@@ -99,7 +99,7 @@ class Draft:
         model = self.means.model
         again = model.next_input_bound(self.means.input_bound, thinking)
         usd = model.price.worst_case(again, answer)
-        self._held = self.means.scope.reserve(Amount(answer=answer, usd=usd))
+        self._held = self.means.scope.reserve(Spend(answer=answer, usd=usd))
 
     def let_go(self) -> None:
         """What was held is the answer's to take now, or nobody's."""
@@ -123,7 +123,7 @@ class Draft:
     async def weigh(self, call: Call) -> Mapping[str, float] | None:
         """How likely a call's first tokens are, where its server tells. It's paid for, and nothing of it is said."""
         said, means, used = self.said, self.means, self.usage.output
-        self.said, self.means = Transcript(), replace(means, emit=silent)
+        self.said, self.means = MessageBuilder(), replace(means, emit=silent)
         try:
             await self.run(call)
         finally:
@@ -153,7 +153,7 @@ class Draft:
         self._calls += 1
         stream = CallStream(self.means, call, self.index)
         billed = True
-        with self.means.scope.reserve(Amount(thinking, call.max_tokens - thinking, worst)) as held:
+        with self.means.scope.reserve(Spend(thinking, call.max_tokens - thinking, worst)) as held:
             try:
                 await self.means.note(Called(model.name, call.phase, self.index))
                 return await stream.drain(cut_at)
@@ -175,7 +175,7 @@ class Draft:
                     self.told = _told(model, call, stream.sent)
                 written = 0 if stream.end is None else stream.end.written
                 cost = model.price_at(stream.provider).cost(used, written=written)
-                held.settle(Amount(used.thinking, used.answer, cost or Decimal(0)), priced=cost is not None)
+                held.settle(Spend(used.thinking, used.answer, cost or Decimal(0)), priced=cost is not None)
                 self.usage += used
                 self.cost_usd = together((self.cost_usd, cost))
                 self.said.add(stream.said)
@@ -198,8 +198,8 @@ class Draft:
         return Usage(max(0, used.input - known), 0, used.thinking, used.answer)
 
 
-def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> Told:
+def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> SentThinking:
     sent = model.backend.steers(call) if sent is None else sent
     if not call.thinking_tokens or model.backend.continues or not (model.stops and model.tells()):
-        return Told(sent)
-    return Told(sent, sent == model.backend.steers(replace(call, thinking_tokens=0, effort="none")))
+        return SentThinking(sent)
+    return SentThinking(sent, sent == model.backend.steers(replace(call, thinking_tokens=0, effort="none")))

@@ -16,7 +16,7 @@ from perpend.types import Embedded, EmbeddingRequest, Usage, new_id
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EmbeddingDeployment:
     """Where a model makes embeddings."""
 
     provider: str
@@ -25,7 +25,11 @@ class Place:
 
 
 async def embed(
-    asked: EmbeddingRequest, model: str, places: Sequence[Place], recorder: Recorder, origin: Origin
+    asked: EmbeddingRequest,
+    model: str,
+    places: Sequence[EmbeddingDeployment],
+    recorder: Recorder,
+    origin: Origin,
 ) -> Embedded:
     """The row is durable before this returns. Raises BadRequest, EngineError and UpstreamError: of the last place, if
     all fail."""
@@ -41,7 +45,9 @@ async def embed(
     return made
 
 
-async def _made(asked: EmbeddingRequest, places: Sequence[Place]) -> tuple[Place, Embedded]:
+async def _made(
+    asked: EmbeddingRequest, places: Sequence[EmbeddingDeployment]
+) -> tuple[EmbeddingDeployment, Embedded]:
     for left, place in zip(reversed(range(len(places))), places, strict=True):
         try:
             return place, await place.embed(asked)

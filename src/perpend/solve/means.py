@@ -19,7 +19,7 @@ async def silent(batch: list[Event]) -> None:
     """What is asked aside is in nobody's stream."""
 
 
-class Means(Struct, frozen=True):
+class CallContext(Struct, frozen=True):
     scope: Scope
     model: ServedModel
     clock: Clock

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.accounting.budgets import Bounds, Costs
+from perpend.accounting.budgets import Costs, ModelBounds
 from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Lengths, Speed
 from perpend.accounting.prices import Price
@@ -18,9 +18,9 @@ from perpend.types import (
     EFFORTS,
     Document,
     Effort,
-    Form,
     Image,
     Message,
+    OutputSpec,
     Part,
     Text,
     Thought,
@@ -84,10 +84,10 @@ class ServedModel:
         return self.price if provider is None else self.prices.get(provider, self.price)
 
     @property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> ModelBounds:
         told, most = self.told_output(), self.max_output
         known = most if told is None or (most is not None and most < told) else told
-        return Bounds(known, self.most_thinking)
+        return ModelBounds(known, self.most_thinking)
 
     @property
     def most_thinking(self) -> int | None:
@@ -168,12 +168,14 @@ class ServedModel:
         )
         return self.backend.steers(call)
 
-    def input_bound(self, messages: tuple[Message, ...], form: Form | None = None) -> int:
+    def input_bound(self, messages: tuple[Message, ...], form: OutputSpec | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""
         bound = _bytes(self.family.system) + _PER_MESSAGE + messages_bound(messages)
         return bound if form is None else bound + _form_bound(form)
 
-    def expected_input(self, messages: tuple[Message, ...], form: Form, *, wanted: int, costs: bool) -> int:
+    def expected_input(
+        self, messages: tuple[Message, ...], form: OutputSpec, *, wanted: int, costs: bool
+    ) -> int:
         """For a call that can't wait for a count: its bound, or what is usual where only the context would bind."""
         bound = self.input_bound(messages, form)
         if costs or self.context is None or bound + wanted <= self.context:
@@ -244,7 +246,7 @@ def _result_bound(result: ToolResult) -> int:
     return sum(map(_part_bound, result.content))
 
 
-def _form_bound(form: Form) -> int:
+def _form_bound(form: OutputSpec) -> int:
     bound = 0
     if form.tools:
         bound += _PER_TOOL * (1 + len(form.tools)) + len(msgspec.json.encode(form.tools))

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from typing import TypeGuard
 
 from perpend.solve.means import Sink
-from perpend.solve.progress import Pace
+from perpend.solve.progress import ProgressReporter
 from perpend.solve.summarise import Summariser
 from perpend.types import Carried, Event, ThinkingDelta
 
 
-class Narrator:
+class ClientEvents:
     """Tells a request's listener what happens, with progress and summaries beside it.
 
     It knows nothing of who makes the events, so a request is no cycle of references and ends with its task.
@@ -19,7 +19,7 @@ class Narrator:
 
     def __init__(self, sink: Sink | None, *, first: bool) -> None:
         """`first`: the first candidate's thinking is shown, whoever is chosen."""
-        self.pace: Pace | None = None
+        self.pace: ProgressReporter | None = None
         self.summariser: Summariser | None = None
         self.thinker: int | None = None
         """The first candidate whose thinking was shown, where that was asked for."""

@@ -7,7 +7,7 @@ from perpend.backends.contract import Call
 from perpend.backends.families import Family
 from perpend.backends.tool_choice import choosing, decided, undecided
 from perpend.errors import CapReached, DeadlineTooShort
-from perpend.solve.draft import Draft
+from perpend.solve.draft import CandidateRun
 from perpend.solve.stream import Ending
 from perpend.types import Message, StopReason
 
@@ -19,7 +19,7 @@ _TRIES = 4
 _ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
 
 
-async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -> None:
+async def continued(draft: CandidateRun, base: Call, budget: TokenBudget, waits: int) -> None:
     """Exact budgets on raw completion: the thought is generated from its open tag, and closed for it.
 
     The server stops at the very token, so `budget.thinking` can't be overshot. A thought that ends by itself
@@ -51,7 +51,7 @@ async def continued(draft: Draft, base: Call, budget: TokenBudget, waits: int) -
     await answered(draft, base, budget)
 
 
-async def _chosen(draft: Draft, base: Call, budget: TokenBudget) -> tuple[Call, TokenBudget]:
+async def _chosen(draft: CandidateRun, base: Call, budget: TokenBudget) -> tuple[Call, TokenBudget]:
     """Whether a tool is called is settled before anything is thought, and a call is written without a thought."""
     weighed = await draft.weigh(choosing(base))
     budget = replace(
@@ -63,7 +63,7 @@ async def _chosen(draft: Draft, base: Call, budget: TokenBudget) -> tuple[Call, 
     return base, budget if base.form.tool_choice == "none" else replace(budget, thinking=0)
 
 
-async def step(draft: Draft, base: Call, thought: str, budget: TokenBudget, pause: str) -> Ending:
+async def step(draft: CandidateRun, base: Call, thought: str, budget: TokenBudget, pause: str) -> Ending:
     """A piece of a thought that goes on from `thought`, up to `pause`; the room of its answer stays held meanwhile."""
     draft.hold_answer(budget.thinking, budget.answer)
     thinking = replace(
@@ -77,7 +77,7 @@ async def step(draft: Draft, base: Call, thought: str, budget: TokenBudget, paus
     return await draft.run(thinking)
 
 
-async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
+async def watched(draft: CandidateRun, base: Call, budget: TokenBudget) -> None:
     """Budgets on a chat wire: one call under the server's own limits, watched, and cut where it overruns.
 
     A cut, or an end without any answer, is followed by a second call that asks for the answer.
@@ -101,7 +101,7 @@ async def watched(draft: Draft, base: Call, budget: TokenBudget) -> None:
     await answered(draft, base, budget)
 
 
-def _cut_at(draft: Draft, family: Family, thinking: int) -> int | None:
+def _cut_at(draft: CandidateRun, family: Family, thinking: int) -> int | None:
     """Where a first call's thought is cut; None: its server keeps to the budget, or was told not to think.
 
     A model that can't but think does so again before it answers: part of the budget is kept for that.
@@ -118,7 +118,7 @@ def _again(thinking: int) -> int:
     return min(thinking // 4, _AGAIN)
 
 
-async def answered(draft: Draft, base: Call, budget: TokenBudget) -> None:
+async def answered(draft: CandidateRun, base: Call, budget: TokenBudget) -> None:
     """The answer alone, from the thought so far: the thought is closed for it, or it is asked for."""
     if not draft.means.model.backend.continues:
         thinking = draft.said.thinking
@@ -137,7 +137,7 @@ async def answered(draft: Draft, base: Call, budget: TokenBudget) -> None:
         budget = replace(budget, max_answer=budget.max_answer - lost, output=budget.output - lost)
 
 
-def _closed(draft: Draft, base: Call, budget: TokenBudget) -> str:
+def _closed(draft: CandidateRun, base: Call, budget: TokenBudget) -> str:
     """What an answer goes on from: the thought so far, closed."""
     family = base.family
     if draft.said.empty and not budget.thinking:
@@ -148,7 +148,7 @@ def _closed(draft: Draft, base: Call, budget: TokenBudget) -> str:
     return f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{prefix}"
 
 
-async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Ending:
+async def _think(draft: CandidateRun, call: Call, *, cut_at: int | None = None) -> Ending:
     """A call that begins with thinking. What cuts it short is kept as the reason."""
     ending = await draft.run(call, cut_at=cut_at)
     if ending == "interrupted":
@@ -156,7 +156,7 @@ async def _think(draft: Draft, call: Call, *, cut_at: int | None = None) -> Endi
     return ending
 
 
-async def _answer(draft: Draft, call: Call, budget: TokenBudget) -> Ending | None:
+async def _answer(draft: CandidateRun, call: Call, budget: TokenBudget) -> Ending | None:
     """None: no budget is left for one."""
     draft.let_go()
     model, left = draft.means.model, draft.means.scope.left

@@ -17,7 +17,7 @@ _OWN_PACE = 16
 """Tokens after which the request's own pace is believed more than the model's."""
 
 
-class Pace:
+class ProgressReporter:
     """Tells a `Progress` at each new phase and twice a second, in silence too."""
 
     def __init__(

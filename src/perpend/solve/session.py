@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.calibration import effort_for
-from perpend.accounting.ledger import NOTHING, Amount
+from perpend.accounting.ledger import NOTHING, Spend
 from perpend.backends.contract import Call
 from perpend.errors import (
     BadRequest,
@@ -21,13 +21,13 @@ from perpend.errors import (
     UpstreamError,
 )
 from perpend.solve import phases
-from perpend.solve.account import Account
-from perpend.solve.asking import Asking
+from perpend.solve.account import Tally
+from perpend.solve.asking import AuxiliaryCalls
 from perpend.solve.count import bounded_input
-from perpend.solve.draft import Draft
-from perpend.solve.means import Means
+from perpend.solve.draft import CandidateRun
+from perpend.solve.means import CallContext
 from perpend.solve.standin import write
-from perpend.solve.terms import Terms, needs_gold
+from perpend.solve.terms import RequestContext, needs_gold
 from perpend.strategies import Feedback, Step, with_options
 from perpend.types import (
     Candidate,
@@ -50,12 +50,12 @@ _FINAL = VerifierSpec("answer")
 """How answers are compared where the request names no verifier."""
 
 
-class Session(Struct, frozen=True):
+class RequestSession(Struct, frozen=True):
     """Implements `strategies.Session` in one scope of the budget."""
 
-    terms: Terms
-    account: Account
-    means: Means
+    terms: RequestContext
+    account: Tally
+    means: CallContext
     verifier: VerifierSpec | None = None
     whole: TokenBudget | None = None
     """The request's budget, for a first candidate that may have all of it."""
@@ -89,7 +89,7 @@ class Session(Struct, frozen=True):
     def note(self, said: str) -> None:
         self.account.notes.append(said)
 
-    def part(self, of: int, *, may_show: bool = False) -> "Session":
+    def part(self, of: int, *, may_show: bool = False) -> "RequestSession":
         left = self.means.scope.left
         scope = self.means.scope.child(
             f"one of {of} parts",
@@ -101,18 +101,18 @@ class Session(Struct, frozen=True):
             self, means=replace(self.means, scope=scope), whole=None, may_show=may_show and self.may_show
         )
 
-    def fitting(self, count: int, like: Sequence["Session"], room: float) -> int:
+    def fitting(self, count: int, like: Sequence["RequestSession"], room: float) -> int:
         if not like:
             medium = self.means.model.effort_tokens["medium"] if self.thinking_budget else 0
-            wanted = Amount(thinking=medium)
+            wanted = Spend(thinking=medium)
         else:
             spent = sum((part.means.scope.spent for part in like), NOTHING)
             thinking, answer = (int(room * each / len(like)) for each in (spent.thinking, spent.answer))
-            wanted = Amount(thinking, answer)
+            wanted = Spend(thinking, answer)
         parts = range(1, count + 1)
         return bisect_left(parts, True, key=lambda of: not self.part(of)._holds(wanted))
 
-    def on(self, model: str) -> "Session":
+    def on(self, model: str) -> "RequestSession":
         served = self.terms.other(model)
         bound = served.expected_input(
             self.request.messages,
@@ -154,7 +154,9 @@ class Session(Struct, frozen=True):
         number = self.account.begin()
         scope = means.scope.child(f"candidate {number}", thinking=budget.thinking, output=budget.output)
         shown = shown and self.may_show
-        draft = Draft(number, replace(means, scope=scope, emit=means.emit if shown else self.terms.unseen))
+        draft = CandidateRun(
+            number, replace(means, scope=scope, emit=means.emit if shown else self.terms.unseen)
+        )
         call = self._call(budget, sampling, messages)
         try:
             if thought:
@@ -193,7 +195,7 @@ class Session(Struct, frozen=True):
             raise CapReached(
                 "no thinking tokens are left", hint="raise max_thinking_tokens", field="max_thinking_tokens"
             )
-        draft = Draft(self.account.aside(), replace(means, emit=self.terms.unseen))
+        draft = CandidateRun(self.account.aside(), replace(means, emit=self.terms.unseen))
         try:
             ending = await phases.step(draft, self._call(budget, sampling), thought, budget, stop)
         finally:
@@ -274,7 +276,7 @@ class Session(Struct, frozen=True):
         return await self._in_time(verifier.verify(task, candidate))
 
     def _at_hand(self, spec: VerifierSpec) -> tuple[Verifier, Task]:
-        asking = Asking(self.terms, self.account, self.means)
+        asking = AuxiliaryCalls(self.terms, self.account, self.means)
         return self.terms.verifier(spec), Task(question=_question(self.request), gold=spec.gold, model=asking)
 
     async def _in_time(self, checking: Awaitable[Checked]) -> Checked | None:
@@ -296,7 +298,7 @@ class Session(Struct, frozen=True):
             self.account.cut = over
             raise DeadlineTooShort("no time is left to go on", hint="raise deadline_ms")
 
-    async def _begun(self, thought: str, messages: tuple[Message, ...]) -> Means:
+    async def _begun(self, thought: str, messages: tuple[Message, ...]) -> CallContext:
         """The means of a call that goes on from so much."""
         if not thought and messages is self.request.messages:
             return self.means
@@ -305,7 +307,7 @@ class Session(Struct, frozen=True):
         bound = await bounded_input(self.request, model, messages, wanted=wanted, thought=thought)
         return replace(self.means, input_bound=bound)
 
-    def _budget(self, means: Means, thinking_tokens: int | None) -> TokenBudget:
+    def _budget(self, means: CallContext, thinking_tokens: int | None) -> TokenBudget:
         """The request's budget, resolved again where only a part is meant, or less is left."""
         if thinking_tokens is None and self.whole is not None and self.account.untouched:
             return self.whole
@@ -329,7 +331,7 @@ class Session(Struct, frozen=True):
                 raise
             raise CapReached(full.message, hint="think less, or use a model with a longer context") from full
 
-    def _holds(self, wanted: Amount) -> bool:
+    def _holds(self, wanted: Spend) -> bool:
         try:
             budget = self._budget(self.means, None)
         except CapReached:

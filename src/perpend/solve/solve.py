@@ -15,19 +15,19 @@ from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.ledger import Scope
 from perpend.accounting.prices import together
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, PerpendError
-from perpend.solve.account import Account
+from perpend.solve.account import Tally
 from perpend.solve.control import Clock, Control
 from perpend.solve.count import bounded_input
 from perpend.solve.documents import ReadPDF, readable, unread
-from perpend.solve.means import Means, Sink
+from perpend.solve.means import CallContext, Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.narrate import Narrator
+from perpend.solve.narrate import ClientEvents
 from perpend.solve.plan import asked, plan_for, resolved, wanted
-from perpend.solve.progress import Pace
-from perpend.solve.session import Session
+from perpend.solve.progress import ProgressReporter
+from perpend.solve.session import RequestSession
 from perpend.solve.standin import Resolve
 from perpend.solve.summarise import Summariser
-from perpend.solve.terms import Terms, check_verifiers, require_price
+from perpend.solve.terms import RequestContext, check_verifiers, require_price
 from perpend.solve.truncate import truncated
 from perpend.storage.tables import LedgerRow, Status
 from perpend.strategies import Strategy, with_options
@@ -193,9 +193,9 @@ class _Solving:
         money = Scope("request", usd=request.limits.max_cost_usd)
         limit = request.limits.max_output_tokens
         tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
-        self._account = Account(model)
-        self._narrator = narrator = Narrator(sink, first=request.strategy.stream_candidate == "first")
-        terms = Terms(
+        self._account = Tally(model)
+        self._narrator = narrator = ClientEvents(sink, first=request.strategy.stream_candidate == "first")
+        terms = RequestContext(
             request,
             prepared.effort,
             prepared.resolve,
@@ -203,11 +203,13 @@ class _Solving:
             services.verifier,
             narrator.unseen,
         )
-        means = Means(tokens, model, clock, control, narrator.emit, prepared.input_bound, log)
+        means = CallContext(tokens, model, clock, control, narrator.emit, prepared.input_bound, log)
         verifier = request.strategy.verifier or request.verifier
-        self._session = Session(terms, self._account, means, verifier, whole=budget)
+        self._session = RequestSession(terms, self._account, means, verifier, whole=budget)
         if request.progress:
-            narrator.pace = Pace(model, budget, clock, lambda: money.cost_usd if model.price.known else None)
+            narrator.pace = ProgressReporter(
+                model, budget, clock, lambda: money.cost_usd if model.price.known else None
+            )
         if request.visibility == "summary":
             cap = request.limits.max_cost_usd
             share = money.child("summaries", usd=None if cap is None else cap * _SUMMARY_SHARE)

@@ -14,7 +14,7 @@ from perpend.backends.contract import Call
 from perpend.backends.http import NOTICED_S
 from perpend.errors import CapReached, ContextTooLong, EngineError, PerpendError, UpstreamError
 from perpend.solve import phases
-from perpend.solve.draft import Draft
+from perpend.solve.draft import CandidateRun
 from perpend.solve.model import ServedModel
 from perpend.types import Limits, Request
 
@@ -24,7 +24,7 @@ Resolve = Callable[[ServedModel, int, Limits], TokenBudget]
 """The budget of a model whose prompt has so many tokens at most, under these limits."""
 
 
-class StandIns:
+class Fallbacks:
     """The fallbacks of one candidate; each is turned to once."""
 
     def __init__(
@@ -35,7 +35,7 @@ class StandIns:
         self._served = served
         self._resolve = resolve
 
-    def turn(self, draft: Draft, tried: Tried) -> TokenBudget | None:
+    def turn(self, draft: CandidateRun, tried: Tried) -> TokenBudget | None:
         """Hand `draft` to the next one that the limits allow; its budget, or None where nobody is left.
 
         Who was passed over, and why, is noted in `tried`.
@@ -55,7 +55,7 @@ class StandIns:
             tried.append((name, CapReached("its price isn't known, and max_cost_usd has to hold")))
         return None
 
-    def _budget(self, draft: Draft, model: ServedModel) -> TokenBudget | None:
+    def _budget(self, draft: CandidateRun, model: ServedModel) -> TokenBudget | None:
         thought, left, said = draft.usage.thinking, draft.means.scope.left, draft.said.thinking
         if left.usd is not None and not model.price.known:
             return None
@@ -72,7 +72,9 @@ class StandIns:
         return replace(budget, thinking=budget.thinking + thought, output=budget.output + thought)
 
 
-async def write(draft: Draft, base: Call, budget: TokenBudget, waits: int, stand_ins: StandIns) -> None:
+async def write(
+    draft: CandidateRun, base: Call, budget: TokenBudget, waits: int, stand_ins: Fallbacks
+) -> None:
     """Think and answer. Raises the last failure, which names all that was tried.
 
     Who died while it thought, and has nobody to stand in, is asked once more: to answer from the thought so far.

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
-from perpend.solve.means import ANSWER_KEPT, Means
+from perpend.solve.means import ANSWER_KEPT, CallContext
 from perpend.solve.transcript import Said, text_of
 from perpend.types import (
     AnswerDelta,
@@ -33,7 +33,7 @@ _OWN_PACE = 8
 class CallStream:
     """`said` holds what came, in order; the counts are the server's where it counts."""
 
-    def __init__(self, means: Means, call: Call, candidate: int) -> None:
+    def __init__(self, means: CallContext, call: Call, candidate: int) -> None:
         self.said: list[Said] = []
         self.logprobs: list[TokenLogprob] = []
         self.thinking = False

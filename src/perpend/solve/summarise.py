@@ -8,11 +8,11 @@ import re
 
 from perpend.accounting.ledger import Scope
 from perpend.errors import CapReached, PerpendError
-from perpend.solve.account import Account
-from perpend.solve.asking import Asking
-from perpend.solve.means import Means, Sink
+from perpend.solve.account import Tally
+from perpend.solve.asking import AuxiliaryCalls
+from perpend.solve.means import CallContext, Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.terms import Terms
+from perpend.solve.terms import RequestContext
 from perpend.types import AnswerDelta, Event, Message, SummaryDelta, SummaryReport, ThinkingDelta
 
 _TOKENS = 48
@@ -33,17 +33,17 @@ class Summariser:
     """One line at a time, by the cheap tier."""
 
     def __init__(
-        self, writer: ServedModel, terms: Terms, means: Means, share: Scope, every_tokens: int
+        self, writer: ServedModel, terms: RequestContext, means: CallContext, share: Scope, every_tokens: int
     ) -> None:
         """`share`: the dollars that it may spend; `means` are the request's."""
         self.lines: list[str] = []
-        self.account = Account(writer)
+        self.account = Tally(writer)
         self._wrong = False
         """A line told numbers that nobody thought of, so nobody saw it."""
         self._off = _unable(writer, share)
         scope = share.child("lines", answer=_LINES * _TOKENS)
-        self._asking = Asking(
-            terms, self.account, Means(scope, writer, means.clock, None, means.emit, 0, means.log)
+        self._asking = AuxiliaryCalls(
+            terms, self.account, CallContext(scope, writer, means.clock, None, means.emit, 0, means.log)
         )
         self._every = every_tokens
         self._heard: list[str] = []

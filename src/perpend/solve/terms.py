@@ -8,13 +8,13 @@ from msgspec import Struct
 from perpend.errors import BadRequest, ConfigError
 from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.standin import Resolve, StandIns
+from perpend.solve.standin import Fallbacks, Resolve
 from perpend.strategies import Strategy, compares_by_verifier, with_options
 from perpend.types import Effort, Request, StrategySpec, VerifierSpec
 from perpend.verifiers import Task, Verifier
 
 
-class Terms(Struct, frozen=True):
+class RequestContext(Struct, frozen=True):
     request: Request
     effort: Effort
     resolve: Resolve
@@ -25,8 +25,8 @@ class Terms(Struct, frozen=True):
     unseen: Sink
     """Hears the events of candidates that clients don't see being written."""
 
-    def stand_ins(self, model: ServedModel) -> StandIns:
-        return StandIns(self.request, model.fallbacks, self.served, self.resolve)
+    def stand_ins(self, model: ServedModel) -> Fallbacks:
+        return Fallbacks(self.request, model.fallbacks, self.served, self.resolve)
 
     def other(self, name: str) -> ServedModel:
         """A second model for the same request. Raises NotFound, and BadRequest where its price isn't known."""

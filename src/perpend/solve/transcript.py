@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from perpend.types import (
     AnswerDelta,
     Carried,
-    Carry,
     Part,
+    ProviderState,
     Text,
     ThinkingDelta,
     Thought,
@@ -24,7 +24,7 @@ def text_of(event: Said) -> str:
     return "" if isinstance(event, Carried) else event.text
 
 
-class Transcript:
+class MessageBuilder:
     def __init__(self) -> None:
         self._said: list[Said] = []
 
@@ -63,7 +63,7 @@ class _Call:
     def __init__(self) -> None:
         self._id = self._name = ""
         self._arguments: list[str] = []
-        self._carry: Carry | None = None
+        self._carry: ProviderState | None = None
 
     def take(self, event: ToolCallDelta) -> None:
         self._id = event.id or self._id
@@ -103,7 +103,7 @@ class _Parts:
                 self._open = kind
             self._texts.append(event.text)
 
-    def close(self, carry: Carry | None = None) -> None:
+    def close(self, carry: ProviderState | None = None) -> None:
         if self._texts or carry is not None:
             self.closed.append(self._open("".join(self._texts), carry))
         self._texts = []

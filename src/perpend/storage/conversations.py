@@ -20,7 +20,7 @@ _CLEAR = "DELETE FROM conversation_items WHERE conversation_id = ?"
 _AT_ONCE = 1000
 
 
-class Conversations:
+class ConversationStore:
     """Read and written on the hot connection, in the event loop's thread. Everything raises StorageError."""
 
     def __init__(self, store: Store) -> None:

@@ -20,7 +20,7 @@ _DELETE = "DELETE FROM responses WHERE id = ? AND key_id IS ?"
 _SWEEP = "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE id < ? LIMIT 20)"
 
 
-class Responses:
+class ResponseStore:
     """Read and written on the hot connection, in the event loop's thread."""
 
     def __init__(self, store: Store, days: float) -> None:

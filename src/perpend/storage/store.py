@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from perpend.private import private_file, private_folder
 from perpend.storage.sqlite import connect, is_busy, problem, there
 from perpend.storage.tables import REVISION
-from perpend.storage.writer import Durability, Writer
+from perpend.storage.writer import Durability, LedgerWriter
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -29,7 +29,7 @@ class Store:
         self.path = path
         self.connection = connection
         """The hot connection: the event loop's thread only, short statements only."""
-        self.writer = Writer(connection, path, durability)
+        self.writer = LedgerWriter(connection, path, durability)
 
     @classmethod
     def open(cls, path: Path, durability: Durability = "process") -> Self:

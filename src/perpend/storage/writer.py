@@ -40,7 +40,7 @@ _OF_THE_ROW = (
 _log = logging.getLogger(__name__)
 
 
-class Writer:
+class LedgerWriter:
     """Writes ledger rows through one connection, which must not wait when the file is locked."""
 
     def __init__(

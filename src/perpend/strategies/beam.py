@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, strategies
-from perpend.strategies.thoughts import Search, Thought
+from perpend.strategies.thoughts import Search, ThoughtNode
 from perpend.types import Candidate
 
 
@@ -30,7 +30,7 @@ async def beam(
     """
     session.need_verifier("beam")
     search = Search(session, step=step, step_tokens=step_tokens)
-    kept = [Thought(tree=number if diverse else 0) for number in range(width)]
+    kept = [ThoughtNode(tree=number if diverse else 0) for number in range(width)]
     for _ in range(depth):
         ended = [thought for thought in kept if thought.ended]
         grown = await search.grow([thought for thought in kept if not thought.ended], expand)
@@ -40,12 +40,12 @@ async def beam(
     return await search.finish(kept)
 
 
-def best_of(thoughts: list[Thought], width: int, *, diverse: bool) -> list[Thought]:
+def best_of(thoughts: list[ThoughtNode], width: int, *, diverse: bool) -> list[ThoughtNode]:
     """The best `width`, the best first; or the best of each tree."""
     ranked = sorted(thoughts, key=lambda thought: -thought.score)
     if not diverse:
         return ranked[:width]
-    firsts: dict[int, Thought] = {}
+    firsts: dict[int, ThoughtNode] = {}
     for thought in ranked:
         firsts.setdefault(thought.tree, thought)
     return list(firsts.values())

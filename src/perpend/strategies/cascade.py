@@ -43,7 +43,7 @@ async def cascade(
     *cheap, (strongest,) = rungs
     best: Candidate | None = None
     for number, names in enumerate(cheap):
-        rung = Rung(session.part(len(rungs) - number), names, samples, signal, threshold)
+        rung = CascadeRung(session.part(len(rungs) - number), names, samples, signal, threshold)
         with suppress(*CUT):  # one more reason to go up
             await rung.climb()
         best = rung.best or best or _begun(session)
@@ -72,7 +72,7 @@ def _begun(session: Session) -> Candidate | None:
     return session.best if session.best is not None and session.best.answer else None
 
 
-class Rung:
+class CascadeRung:
     """Samples of the models of one rung, until it's clear how sure they are."""
 
     def __init__(

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class Thought:
+class ThoughtNode:
     text: str = ""
     ended: bool = False
     """The model closed it."""
@@ -40,14 +40,14 @@ class Search:
         self.best: Candidate | None = None
         self.over = False
         """An answer has full marks, or there's no budget or time for more steps."""
-        self.grown: list[Thought] = []
+        self.grown: list[ThoughtNode] = []
         self._session = session
         self._step = step
         self._step_tokens = step_tokens
         self._kept = session.thinking_budget // 2 if session.rates_thoughts else 0
         self._draws = 0
 
-    async def grow(self, thoughts: Sequence[Thought], each: int) -> list[Thought]:
+    async def grow(self, thoughts: Sequence[ThoughtNode], each: int) -> list[ThoughtNode]:
         """`each` next steps of each thought, side by side and rated; of equal ones, one.
 
         None are begun where they couldn't all be whole.
@@ -59,11 +59,13 @@ class Search:
             return []
         first = self._numbers(len(parents))
 
-        async def step(part: Session, number: int) -> Thought:
+        async def step(part: Session, number: int) -> ThoughtNode:
             parent = parents[number % len(parents)]
             sampling = sampling_of(part, first + number)
             said = await part.think(parent.text, tokens=self._step_tokens, stop=self._step, sampling=sampling)
-            return Thought(parent.text + said.text, said.ended, parent.score, parent.depth + 1, parent.tree)
+            return ThoughtNode(
+                parent.text + said.text, said.ended, parent.score, parent.depth + 1, parent.tree
+            )
 
         made = await self._drawn(len(parents), step)
         grown = distinct(made)
@@ -76,7 +78,7 @@ class Search:
             await self._answer(grown, 0)
         return grown
 
-    async def finish(self, thoughts: Sequence[Thought]) -> Candidate:
+    async def finish(self, thoughts: Sequence[ThoughtNode]) -> Candidate:
         """The best answer: of the search, and of these thoughts, the best first.
 
         That one may think to its end with all that is left, and the others with what it leaves.
@@ -89,7 +91,7 @@ class Search:
             return await self._session.sample(shown=True)
         return self.best
 
-    def _may_differ(self, thought: Thought) -> bool:
+    def _may_differ(self, thought: ThoughtNode) -> bool:
         """An answer may come of it that isn't known yet."""
         if self._perfect:
             return False
@@ -101,7 +103,7 @@ class Search:
     def _perfect(self) -> bool:
         return self.best is not None and full_marks(self.best)
 
-    async def _rate(self, thoughts: list[Thought]) -> None:
+    async def _rate(self, thoughts: list[ThoughtNode]) -> None:
         async def rated(part: Session, number: int) -> None:
             score = await part.part(2).rate(thoughts[number].text)  # half of it stays for answers
             if score is not None:
@@ -109,11 +111,11 @@ class Search:
 
         await self._drawn(len(thoughts), rated)
 
-    async def _answer(self, thoughts: list[Thought], tokens: int | None) -> None:
+    async def _answer(self, thoughts: list[ThoughtNode], tokens: int | None) -> None:
         """Each thinks on for so many tokens, by default for all of its part, and answers."""
         first = self._numbers(len(thoughts))
 
-        async def answered(part: Session, number: int) -> Thought:
+        async def answered(part: Session, number: int) -> ThoughtNode:
             thought = thoughts[number % len(thoughts)]
             thinking = 0 if thought.ended else tokens
             sampling = sampling_of(part, first + number)
@@ -151,9 +153,9 @@ class Search:
         return [made[number] for number in sorted(made)]
 
 
-def distinct(thoughts: Sequence[Thought]) -> list[Thought]:
+def distinct(thoughts: Sequence[ThoughtNode]) -> list[ThoughtNode]:
     """Of equal ones in one tree, the first."""
-    found: dict[tuple[int, str, bool], Thought] = {}
+    found: dict[tuple[int, str, bool], ThoughtNode] = {}
     for thought in thoughts:
         found.setdefault((thought.tree, thought.text.strip(), thought.ended), thought)
     return list(found.values())

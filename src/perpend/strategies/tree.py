@@ -7,12 +7,12 @@ from typing import Annotated, Literal, NamedTuple
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, strategies
-from perpend.strategies.thoughts import Search, Thought
+from perpend.strategies.thoughts import Search, ThoughtNode
 from perpend.strategies.uct import Node, most_visited, select
 from perpend.types import Candidate
 
 
-class Shape(NamedTuple):
+class TreeShape(NamedTuple):
     """How large a tree may become."""
 
     breadth: int
@@ -39,7 +39,7 @@ async def tree(
     """
     session.need_verifier("tree")
     found = Search(session, step=step, step_tokens=step_tokens)
-    shape = Shape(breadth, depth, nodes)
+    shape = TreeShape(breadth, depth, nodes)
     if search == "mcts":
         preferred = await _monte_carlo(found, shape, exploration)
     else:
@@ -48,27 +48,27 @@ async def tree(
     return await found.finish(sorted(dict.fromkeys((ended, preferred)), key=_standing, reverse=True))
 
 
-async def _breadth_first(search: Search, shape: Shape) -> Thought:
-    level = [Thought()]
+async def _breadth_first(search: Search, shape: TreeShape) -> ThoughtNode:
+    level = [ThoughtNode()]
     while level and len(search.grown) + len(level) * shape.breadth <= shape.nodes:
         grown = await search.grow(level, shape.breadth)
         level = _rising(grown, shape)[-shape.breadth :]
-    return max(search.grown, key=_standing, default=Thought())
+    return max(search.grown, key=_standing, default=ThoughtNode())
 
 
-async def _depth_first(search: Search, shape: Shape) -> Thought:
+async def _depth_first(search: Search, shape: TreeShape) -> ThoughtNode:
     """Into the best thought first; from a dead end, back to the best one that was left out last."""
-    open_ = [Thought()]
+    open_ = [ThoughtNode()]
     while open_ and len(search.grown) + shape.breadth <= shape.nodes:
         grown = await search.grow([open_.pop()], shape.breadth)
         open_ += _rising(grown, shape)
         if search.over:
             break
-    return max(search.grown, key=_standing, default=Thought())
+    return max(search.grown, key=_standing, default=ThoughtNode())
 
 
-async def _monte_carlo(search: Search, shape: Shape, exploration: float) -> Thought:
-    root = Node(Thought())
+async def _monte_carlo(search: Search, shape: TreeShape, exploration: float) -> ThoughtNode:
+    root = Node(ThoughtNode())
     while not root.closed and len(search.grown) + shape.breadth <= shape.nodes:
         leaf = select(root, exploration)
         for node in leaf.add(await search.grow([leaf.state], shape.breadth)):
@@ -80,12 +80,12 @@ async def _monte_carlo(search: Search, shape: Shape, exploration: float) -> Thou
     return most_visited(root).state
 
 
-def _rising(thoughts: list[Thought], shape: Shape) -> list[Thought]:
+def _rising(thoughts: list[ThoughtNode], shape: TreeShape) -> list[ThoughtNode]:
     """Those that may go on, the best last."""
     may = [thought for thought in thoughts if not thought.ended and thought.depth < shape.depth]
     return sorted(may, key=_standing)
 
 
-def _standing(thought: Thought) -> tuple[float, bool, int]:
+def _standing(thought: ThoughtNode) -> tuple[float, bool, int]:
     """By rating; of equal ones, what came further."""
     return thought.score, thought.ended, thought.depth

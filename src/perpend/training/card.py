@@ -1,7 +1,7 @@
 """The model card: what the model is, how it came about, and how good it was on fresh problems."""
 
-from perpend.training.figures import Report
-from perpend.training.shape import Shape
+from perpend.training.figures import TrainingReport
+from perpend.training.shape import ModelShape
 
 _HEAD = """# Perpend tiny
 
@@ -25,7 +25,9 @@ what reinforcement adds.
 """
 
 
-def model_card(shape: Shape, report: Report, *, parameters: int, problems: int, command: str) -> str:
+def model_card(
+    shape: ModelShape, report: TrainingReport, *, parameters: int, problems: int, command: str
+) -> str:
     head = _HEAD.format(
         parameters=parameters,
         command=command,
@@ -41,7 +43,7 @@ def model_card(shape: Shape, report: Report, *, parameters: int, problems: int, 
     return head + "\n".join(table(report)) + "\n"
 
 
-def table(report: Report) -> list[str]:
+def table(report: TrainingReport) -> list[str]:
     """A row for every kind in every stage and mode."""
     lines = [
         "| stage | mode | kind | accuracy | 95 % interval | thinking tokens |",

@@ -6,7 +6,7 @@ import random
 
 from msgspec import Struct
 
-from perpend.training.contract import Curriculum
+from perpend.training.contract import ProblemSource
 from perpend.training.model import Llama, reply_logprobs
 from perpend.training.stage import Row, muon_and_adam, update, warm_then_down
 from perpend.training.tokenizer import prompt_of, reply_of
@@ -30,7 +30,7 @@ class ColdStartConfig(Struct, frozen=True):
 class ColdStart:
     name = "cold_start"
 
-    def __init__(self, model: Llama, curriculum: Curriculum, config: ColdStartConfig, seed: int) -> None:
+    def __init__(self, model: Llama, curriculum: ProblemSource, config: ColdStartConfig, seed: int) -> None:
         self.steps = config.steps
         self.optimizers = muon_and_adam(model, config.muon_rate, config.adam_rate)
         self._model = model

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 
-class Problem(Protocol):
+class TrainingProblem(Protocol):
     @property
     def text(self) -> str: ...
 
@@ -14,7 +14,7 @@ class Problem(Protocol):
         ...
 
 
-class Thought(Protocol):
+class TrainingThought(Protocol):
     @property
     def text(self) -> str: ...
 
@@ -22,20 +22,20 @@ class Thought(Protocol):
     def answer(self) -> str: ...
 
 
-class Curriculum(Protocol):
+class ProblemSource(Protocol):
     """Where problems come from. The same generator state gives the same problem."""
 
     @property
     def kinds(self) -> Sequence[str]: ...
 
-    def shown(self, rng: random.Random) -> tuple[Problem, Thought]:
+    def shown(self, rng: random.Random) -> tuple[TrainingProblem, TrainingThought]:
         """A worked example for the cold start."""
         ...
 
-    def tried(self, rng: random.Random) -> Problem:
+    def tried(self, rng: random.Random) -> TrainingProblem:
         """A problem for reinforcement."""
         ...
 
-    def fresh(self, seed: int, kind: str, n: int) -> Sequence[Problem]:
+    def fresh(self, seed: int, kind: str, n: int) -> Sequence[TrainingProblem]:
         """Problems that training never sees."""
         ...

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from perpend.training import tokenizer
 from perpend.training.model import Llama
-from perpend.training.shape import EPSILON, ROPE_BASE, Shape
+from perpend.training.shape import EPSILON, ROPE_BASE, ModelShape
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -130,7 +130,7 @@ def write_safetensors(model: Llama, folder: Path) -> None:
 def read_safetensors(folder: Path) -> Llama:
     """The model that `write_safetensors` wrote."""
     config = json.loads((folder / "config.json").read_text())
-    shape = Shape(
+    shape = ModelShape(
         config["vocab_size"],
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],

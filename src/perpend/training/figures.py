@@ -17,7 +17,7 @@ Modes = dict[str, dict[str, Measured]]
 """By mode of sampling, then by kind of task."""
 
 
-class Report(Struct, frozen=True):
+class TrainingReport(Struct, frozen=True):
     """measured.json."""
 
     cpu_s: float

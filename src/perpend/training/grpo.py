@@ -12,7 +12,7 @@ import random
 import torch
 from msgspec import Struct
 
-from perpend.training.contract import Curriculum, Problem
+from perpend.training.contract import ProblemSource, TrainingProblem
 from perpend.training.model import Llama, reply_logprobs
 from perpend.training.sampling import sample
 from perpend.training.stage import Row, adam, update
@@ -35,7 +35,7 @@ class GRPOConfig(Struct, frozen=True):
 class GRPO:
     name = "grpo"
 
-    def __init__(self, model: Llama, curriculum: Curriculum, config: GRPOConfig, seed: int) -> None:
+    def __init__(self, model: Llama, curriculum: ProblemSource, config: GRPOConfig, seed: int) -> None:
         self.steps = config.steps
         self.optimizers = [adam(model.parameters(), config.rate)]
         self._model = model
@@ -74,7 +74,7 @@ class GRPO:
             (-gain / (len(replies) * self._config.most)).backward()
 
 
-def reward(problem: Problem, reply: list[int]) -> float:
+def reward(problem: TrainingProblem, reply: list[int]) -> float:
     """1 for an answer that the verifier accepts, 0 for another and for none."""
     _, answer = read_reply(reply)
     return float(bool(answer) and problem.solved_by(answer))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from perpend.statistics import proportion
-from perpend.training.contract import Curriculum
+from perpend.training.contract import ProblemSource
 from perpend.training.figures import Measured
 from perpend.training.grpo import reward
 from perpend.training.model import Llama
@@ -21,7 +21,7 @@ THINKING_FORCED = (NEWLINE, THINK_END)
 
 def measure(
     model: Llama,
-    curriculum: Curriculum,
+    curriculum: ProblemSource,
     *,
     seed: int,
     n: int,

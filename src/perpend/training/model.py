@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perpend.training.shape import EPSILON, ROPE_BASE, Shape
+from perpend.training.shape import EPSILON, ROPE_BASE, ModelShape
 
 
 class Cache:
     """Keys and values of all layers, with room for `length` tokens: layers × batch × heads × length × head width."""
 
-    def __init__(self, shape: Shape, batch: int, length: int) -> None:
+    def __init__(self, shape: ModelShape, batch: int, length: int) -> None:
         room = (shape.layers, batch, shape.heads, length, shape.width // shape.heads)
         self.keys, self.values = torch.empty(room), torch.empty(room)
         self.used = 0
@@ -42,7 +42,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    def __init__(self, shape: Shape, index: int) -> None:
+    def __init__(self, shape: ModelShape, index: int) -> None:
         super().__init__()
         self.heads, self.index = shape.heads, index
         self.q_proj, self.k_proj, self.v_proj, self.o_proj = (
@@ -65,7 +65,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(shape.width, shape.hidden, bias=False)
         self.up_proj = nn.Linear(shape.width, shape.hidden, bias=False)
@@ -76,7 +76,7 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, shape: Shape, index: int) -> None:
+    def __init__(self, shape: ModelShape, index: int) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(shape.width, eps=EPSILON)
         self.self_attn = Attention(shape, index)
@@ -93,7 +93,7 @@ class Layer(nn.Module):
 class Llama(nn.Module):
     """Parameters carry the names of Hugging Face's Llama, less the leading `model.`."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.shape = shape
         self.embed_tokens = nn.Embedding(shape.vocabulary, shape.width)

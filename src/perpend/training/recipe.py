@@ -19,11 +19,11 @@ from msgspec.structs import replace
 
 from perpend.training.checkpoint import Checkpoint
 from perpend.training.cold_start import ColdStart, ColdStartConfig
-from perpend.training.contract import Curriculum
+from perpend.training.contract import ProblemSource
 from perpend.training.grpo import GRPO, GRPOConfig
 from perpend.training.measure import THINKING_FORCED, measure
 from perpend.training.model import Llama
-from perpend.training.shape import Shape
+from perpend.training.shape import ModelShape
 from perpend.training.stage import Row, Stage
 from perpend.training.tokenizer import SIZE
 
@@ -48,7 +48,7 @@ class Recipe(Struct, frozen=True):
     """Everything that decides the weights, beside the curriculum."""
 
     seed: int = 1
-    shape: Shape = Shape(SIZE)
+    shape: ModelShape = ModelShape(SIZE)
     cold_start: ColdStartConfig = ColdStartConfig()
     grpo: GRPOConfig = GRPOConfig()
     problems: int = 1000
@@ -69,7 +69,7 @@ def scaled(recipe: Recipe, share: float) -> Recipe:
     )
 
 
-class Progress(Struct, frozen=True):
+class TrainingProgress(Struct, frozen=True):
     stage: str
     done: int
     steps: int
@@ -78,11 +78,11 @@ class Progress(Struct, frozen=True):
     row: Row
 
 
-Listener = Callable[[Progress], None]
+Listener = Callable[[TrainingProgress], None]
 
 
 def train(
-    recipe: Recipe, curriculum: Curriculum, folder: Path, listener: Listener, *, threads: int = 0
+    recipe: Recipe, curriculum: ProblemSource, folder: Path, listener: Listener, *, threads: int = 0
 ) -> Llama:
     """The trained model. `folder` gets log.jsonl, checkpoint.pt, the weights after each stage, and
     measured.json.
@@ -152,7 +152,7 @@ class _Eta:
 class _Run:
     """The clockwork around the stages: log, checkpoints, time spent, progress."""
 
-    def __init__(self, recipe: Recipe, curriculum: Curriculum, folder: Path, listener: Listener) -> None:
+    def __init__(self, recipe: Recipe, curriculum: ProblemSource, folder: Path, listener: Listener) -> None:
         self.checkpoint = Checkpoint(folder / "checkpoint.pt")
         self._recipe = recipe
         self._curriculum = curriculum
@@ -169,7 +169,7 @@ class _Run:
             done = index + 1
             self._write({"stage": stage.name, "step": index, **row})
             self._eta.worked(_WORK[stage.name])
-            self._listener(Progress(stage.name, done, stage.steps, self._eta.seconds, row))
+            self._listener(TrainingProgress(stage.name, done, stage.steps, self._eta.seconds, row))
             if time.monotonic() - self._saved >= _SAVE_EVERY_S or done == stage.steps:
                 self.save(model, stage, done)
 
@@ -186,7 +186,7 @@ class _Run:
         found: dict[str, Any] = {}
         for name, temperature, never in _MEASURES[stage]:
             title = f"measuring {stage}: {name}"
-            self._listener(Progress(title, 0, 1, self._eta.seconds, {}))
+            self._listener(TrainingProgress(title, 0, 1, self._eta.seconds, {}))
             results = measure(
                 model,
                 self._curriculum,
@@ -200,7 +200,7 @@ class _Run:
             whole = results["all"]
             row = {"accuracy": whole.accuracy.estimate, "thinking": whole.thinking}
             self._eta.worked(_WORK_OF_REPLY * whole.accuracy.n)
-            self._listener(Progress(title, 1, 1, self._eta.seconds, row))
+            self._listener(TrainingProgress(title, 1, 1, self._eta.seconds, row))
         return found
 
     def _write(self, row: dict[str, Any]) -> None:

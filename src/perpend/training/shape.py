@@ -7,7 +7,7 @@ EPSILON = 1e-5
 ROPE_BASE = 10_000.0
 
 
-class Shape(Struct, frozen=True):
+class ModelShape(Struct, frozen=True):
     vocabulary: int
     layers: int = 4
     width: int = 128

@@ -11,7 +11,7 @@ from perpend.types.answer import (
     StopReason,
     SummaryReport,
 )
-from perpend.types.content import Carry, Document, Image, Part, Text, Thought, ToolResult, ToolUse
+from perpend.types.content import Document, Image, Part, ProviderState, Text, Thought, ToolResult, ToolUse
 from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
 from perpend.types.embedding import Embedded, EmbeddingRequest
 from perpend.types.events import (
@@ -34,7 +34,7 @@ from perpend.types.events import (
     ToolCallDelta,
     Weighed,
 )
-from perpend.types.form import Custom, Form, NamedTool, OutputFormat, Tool, ToolChoice
+from perpend.types.form import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice
 from perpend.types.ids import new_id
 from perpend.types.logprobs import Likely, TokenLogprob
 from perpend.types.report import CandidateReport, PerpendReport
@@ -71,7 +71,6 @@ __all__ = [
     "CandidateProgress",
     "CandidateReport",
     "Carried",
-    "Carry",
     "Custom",
     "Document",
     "Effort",
@@ -80,7 +79,7 @@ __all__ = [
     "Ending",
     "Event",
     "Finished",
-    "Form",
+    "ForcedTool",
     "FreeText",
     "Image",
     "Judged",
@@ -88,13 +87,14 @@ __all__ = [
     "Limits",
     "LoweredBy",
     "Message",
-    "NamedTool",
     "OutputFormat",
+    "OutputSpec",
     "Part",
     "PerpendReport",
     "Phase",
     "Plan",
     "Progress",
+    "ProviderState",
     "Request",
     "Role",
     "Sampling",

@@ -5,7 +5,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 
-class Carry(Struct, frozen=True):
+class ProviderState(Struct, frozen=True):
     """What a vendor wants back unchanged on the next turn: a signature, an encrypted item. Nobody else reads it."""
 
     origin: str
@@ -15,7 +15,7 @@ class Carry(Struct, frozen=True):
 
 class Text(Struct, frozen=True, tag="text"):
     text: str
-    carry: Carry | None = None
+    carry: ProviderState | None = None
 
 
 class Image(Struct, frozen=True, tag="image"):
@@ -36,7 +36,7 @@ class Thought(Struct, frozen=True, tag="thought"):
     """A block of thinking; without text where the vendor gives only what it wants back."""
 
     text: str
-    carry: Carry | None = None
+    carry: ProviderState | None = None
 
 
 class ToolUse(Struct, frozen=True, tag="tool_use"):
@@ -44,7 +44,7 @@ class ToolUse(Struct, frozen=True, tag="tool_use"):
     name: str
     arguments: str
     """JSON, exactly as the model wrote it."""
-    carry: Carry | None = None
+    carry: ProviderState | None = None
 
 
 class ToolResult(Struct, frozen=True, tag="tool_result"):

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, field
 
 from perpend.types.answer import Answer, Plan
-from perpend.types.content import Carry
+from perpend.types.content import ProviderState
 from perpend.types.logprobs import TokenLogprob
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
@@ -50,13 +50,13 @@ class ToolCallDelta(Struct, tag="tool_call", gc=False):
     arguments: str = ""
     tokens: int = 0
     candidate: int = 0
-    carry: Carry | None = None
+    carry: ProviderState | None = None
 
 
 class Carried(Struct, tag="carried", gc=False):
     """Ends the thought or text before it with what its vendor wants back; may stand alone, without any text."""
 
-    carry: Carry
+    carry: ProviderState
     part: Literal["thought", "text"] = "thought"
     candidate: int = 0
 

@@ -24,13 +24,13 @@ class Tool(Struct, frozen=True, kw_only=True):
     """None: a function."""
 
 
-class NamedTool(Struct, frozen=True):
+class ForcedTool(Struct, frozen=True):
     """This tool has to be called."""
 
     name: str
 
 
-ToolChoice: TypeAlias = Literal["auto", "none", "required"] | NamedTool
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ForcedTool
 
 
 class OutputFormat(Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
     strict: bool | None = None
 
 
-class Form(Struct, frozen=True, kw_only=True):
+class OutputSpec(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     parallel_tools: bool | None = None

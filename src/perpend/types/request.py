@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from perpend.types.content import Part, Text, Thought
-from perpend.types.form import Form
+from perpend.types.form import OutputSpec
 
 Role = Literal["system", "user", "assistant", "tool"]
 """`tool`: a message of tool results and nothing else."""
@@ -104,7 +104,7 @@ class Request(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     sampling: Sampling = Sampling()
     strategy: StrategySpec = StrategySpec()
-    form: Form = Form()
+    form: OutputSpec = OutputSpec()
     verifier: VerifierSpec | None = None
     provider_options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Fields of vendors' own that are sent through, by the names of providers and wires."""

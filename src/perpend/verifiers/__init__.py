@@ -15,11 +15,11 @@ from perpend.verifiers import (
     self_score,
     texts,
 )
-from perpend.verifiers.contract import GOLD, Asked, Task, Verifier, made, verifier_spec, verifiers
+from perpend.verifiers.contract import GOLD, AuxiliaryModel, Task, Verifier, made, verifier_spec, verifiers
 
 __all__ = [
     "GOLD",
-    "Asked",
+    "AuxiliaryModel",
     "Task",
     "Verifier",
     "answer",

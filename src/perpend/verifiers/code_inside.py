@@ -173,7 +173,7 @@ def serve(code: str) -> None:
         say(partial(call, line))
 
 
-class Report:
+class JudgeReport:
     """A line that is written anew as tests are done, whatever ends the run and however many they are; below it, what is
     to be told, line by line.
     """
@@ -225,7 +225,7 @@ class Remote:
     last = ""
     """The last call of any, and what came of it."""
 
-    def __init__(self, name: str, stream: Any, lines: Any, report: Report) -> None:
+    def __init__(self, name: str, stream: Any, lines: Any, report: JudgeReport) -> None:
         self.name = name
         self._stream = stream
         self._lines = lines
@@ -255,7 +255,7 @@ class Remote:
         return result
 
 
-def answer_in(lines: Any, report: Report, call: str) -> Any:
+def answer_in(lines: Any, report: JudgeReport, call: str) -> Any:
     """The next of the solution's; where none comes, or not all of it, it's gone."""
     try:
         line = lines.readline()
@@ -289,7 +289,7 @@ class Handlers(ast.NodeTransformer):
         return ast.fix_missing_locations(node)
 
 
-class Asserts(Handlers):
+class JudgedAsserts(Handlers):
     """Turns each assert into a call, so that one that fails doesn't end the others."""
 
     def __init__(self) -> None:
@@ -310,9 +310,9 @@ def judge(setup: str, tests: str, entry_point: str) -> None:
     """The tests' end: reports a line of JSON for the number of tests, then one for each."""
     stream = socket.socket(fileno=CHANNEL)
     lines = stream.makefile("rb")
-    asserts = Asserts()
+    asserts = JudgedAsserts()
     tree = asserts.visit(ast.parse(tests, "tests.py"))
-    report = Report(asserts.count)
+    report = JudgeReport(asserts.count)
     greeting = answer_in(lines, report, "before it was tested")
     if "error" in greeting:
         kind, message, where = greeting["error"]

@@ -24,10 +24,10 @@ GOLD = "verifier.gold"
 """The field that is named where a gold is at fault."""
 
 
-class Asked(Protocol):
+class AuxiliaryModel(Protocol):
     """A model that may be asked about a candidate, at the expense of the request that the candidate is for."""
 
-    def on(self, model: str) -> "Asked":
+    def on(self, model: str) -> "AuxiliaryModel":
         """Another model in its place; raises NotFound."""
         ...
 
@@ -60,7 +60,7 @@ class Task:
 
     question: str = ""
     gold: str | None = None
-    model: Asked | None = None
+    model: AuxiliaryModel | None = None
 
     @property
     def right(self) -> str:
@@ -70,7 +70,7 @@ class Task:
         return self.gold
 
     @property
-    def judge(self) -> Asked:
+    def judge(self) -> AuxiliaryModel:
         """The model; raises BadRequest where there is none."""
         if self.model is None:
             raise BadRequest("this verifier needs a model to ask", field="verifier")

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from perpend.backends.addresses import ALLOW, NotPublic, resolved, web_address
-from perpend.backends.http import Account, HTTPClient, Patience
+from perpend.backends.http import HTTPClient, Timeouts, UpstreamAccount
 from perpend.errors import BadRequest, UpstreamError, VerifierFailed
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
@@ -41,8 +41,8 @@ class Endpoint(Verifier):
             raise _private()
         self._name = name
         self._url = url
-        patience = Patience(min(timeout_s, 10.0), timeout_s, timeout_s, timeout_s)
-        self._account = Account({"content-type": "application/json"}, patience)
+        patience = Timeouts(min(timeout_s, 10.0), timeout_s, timeout_s, timeout_s)
+        self._account = UpstreamAccount({"content-type": "application/json"}, patience)
 
     async def check(self, task: Task) -> None:
         """A name that leads nowhere now may lead somewhere later; what it leads to then is looked at again."""

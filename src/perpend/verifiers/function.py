@@ -11,10 +11,10 @@ import msgspec
 from perpend.errors import ConfigError, VerifierFailed
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier
-from perpend.verifiers.told import Asked, asked, verdict
+from perpend.verifiers.told import VerifierQuestion, asked, verdict
 
 
-class Function(Verifier):
+class PythonFunction(Verifier):
     """It's called with those of `question, answer, thinking, gold` that it names, and returns whether it passed, a
     score, or both as a `Verdict` or dict. One that isn't async runs in a thread, which no time limit can stop.
     """
@@ -61,7 +61,7 @@ def _imported(name: str, path: str) -> Callable[..., Any]:
 def _taken(name: str, call: Callable[..., Any]) -> list[str]:
     """Its parameters' names."""
     parameters = inspect.signature(call).parameters.values()
-    known = Asked.__struct_fields__
+    known = VerifierQuestion.__struct_fields__
     foreign = [one.name for one in parameters if one.name not in known and one.default is one.empty]
     if foreign:
         message = f"verifiers.{name}.function takes {', '.join(foreign)}, which nobody gives it"

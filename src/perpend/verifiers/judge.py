@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.types import Candidate, Message, Verdict
-from perpend.verifiers.contract import Asked, Task, Verifier, verifiers
+from perpend.verifiers.contract import AuxiliaryModel, Task, Verifier, verifiers
 from perpend.verifiers.quoting import SYSTEM, quoted
 
 _RUBRIC = "The answer is correct, answers what was asked, and leaves out nothing that matters."
@@ -61,13 +61,13 @@ class Judge(Verifier):
         ahead = await self._ahead(judge, task, first, second)
         return (ahead + 1 - await self._ahead(judge, task, second, first)) / 2
 
-    async def _ahead(self, judge: Asked, task: Task, first: Candidate, second: Candidate) -> float:
+    async def _ahead(self, judge: AuxiliaryModel, task: Task, first: Candidate, second: Candidate) -> float:
         both = "\n\n".join((quoted("answer-A", first.answer), quoted("answer-B", second.answer)))
         request = "Which answer meets the criteria better? Reply with A or B."
         weighed = await judge.weigh(_prompt(f"{self._shown(task)}\n\n{both}\n\n{request}"), ("A", "B"))
         return weighed["A"]
 
-    def _asked(self, task: Task) -> Asked:
+    def _asked(self, task: Task) -> AuxiliaryModel:
         return task.judge.on(self.asks) if self.asks else task.judge
 
     def _shown(self, task: Task) -> str:

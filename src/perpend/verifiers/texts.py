@@ -34,7 +34,7 @@ class Regex(InWorkers):
         return first.strip() == second.strip()
 
 
-class Choice(Verifier):
+class MultipleChoice(Verifier):
     """A letter: the one that the answer settles on."""
 
     needs_gold = True
@@ -61,4 +61,4 @@ def _chosen(gold: str) -> str:
 
 verifiers.register("exact")(Exact)
 verifiers.register("regex")(Regex)
-verifiers.register("choice")(Choice)
+verifiers.register("choice")(MultipleChoice)

@@ -14,7 +14,7 @@ _PASSES = 0.5
 _EXCERPT = 200
 
 
-class Asked(Struct, frozen=True):
+class VerifierQuestion(Struct, frozen=True):
     """The JSON object that they get."""
 
     question: str
@@ -23,7 +23,7 @@ class Asked(Struct, frozen=True):
     gold: str | None
 
 
-class Told(Struct, frozen=True):
+class VerifierReply(Struct, frozen=True):
     """The JSON object that they give: a score from 0 to 1, whether it passed, or both."""
 
     score: float | None = None
@@ -31,9 +31,9 @@ class Told(Struct, frozen=True):
     feedback: str = ""
 
 
-def asked(task: Task, candidate: Candidate) -> Asked:
+def asked(task: Task, candidate: Candidate) -> VerifierQuestion:
     gold = None if task.gold is None else _text(task.gold)
-    return Asked(_text(task.question), _text(candidate.answer), _text(candidate.thinking), gold)
+    return VerifierQuestion(_text(task.question), _text(candidate.answer), _text(candidate.thinking), gold)
 
 
 def _text(text: str) -> str:
@@ -42,7 +42,7 @@ def _text(text: str) -> str:
 
 
 def verdict(name: str, said: Any) -> Verdict:
-    """From true, false, a number from 0 to 1, a Verdict or an object like `Told`. Raises VerifierFailed."""
+    """From true, false, a number from 0 to 1, a Verdict or an object like `VerifierReply`. Raises VerifierFailed."""
     if isinstance(said, Verdict):
         return said
     if isinstance(said, bool):
@@ -50,7 +50,7 @@ def verdict(name: str, said: Any) -> Verdict:
     elif isinstance(said, int | float):
         said = {"score": said}
     try:
-        told = msgspec.convert(said, Told)
+        told = msgspec.convert(said, VerifierReply)
     except msgspec.ValidationError as error:
         raise _unreadable(name, str(error)) from None
     score = told.score

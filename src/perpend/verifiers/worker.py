@@ -26,7 +26,7 @@ class Pair(Struct, array_like=True):
     given: str | None
 
 
-class Said(Struct, array_like=True):
+class WorkerReply(Struct, array_like=True):
     """A verdict, or what is wrong with the gold."""
 
     verdict: Verdict | None = None
@@ -52,17 +52,17 @@ def main(module: str, seconds: float) -> None:
         out.flush()
 
 
-def _said(checks: Any, pair: Pair) -> Said:
+def _said(checks: Any, pair: Pair) -> WorkerReply:
     try:
         if pair.given is not None:
-            return Said(checks.check(pair.gold, pair.given))
+            return WorkerReply(checks.check(pair.gold, pair.given))
         checks.read_gold(pair.gold)
-        return Said(PASSED)
+        return WorkerReply(PASSED)
     except BadRequest as error:
-        return Said(refused=error.message)
+        return WorkerReply(refused=error.message)
     except Exception as error:
         what = "gold" if pair.given is None else "answer"
-        return Said(Verdict(0.0, False, f"the {what} can't be checked: {type(error).__name__}"))
+        return WorkerReply(Verdict(0.0, False, f"the {what} can't be checked: {type(error).__name__}"))
 
 
 if __name__ == "__main__":

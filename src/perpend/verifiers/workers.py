@@ -13,13 +13,13 @@ from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import GOLD, Task, Verifier
-from perpend.verifiers.worker import Pair, Said
+from perpend.verifiers.worker import Pair, WorkerReply
 
 _START_S = 60.0
 _BUSY = 10
 """How much longer than its own time a check may wait for a processor."""
 _LONGEST_REPLY = 1 << 20
-_SAID = msgspec.json.Decoder(Said)
+_SAID = msgspec.json.Decoder(WorkerReply)
 
 
 class Workers:

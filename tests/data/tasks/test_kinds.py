@@ -3,7 +3,7 @@
 import pytest
 
 from perpend.data.hand import STEADY
-from perpend.data.tasks import Problem, fresh, kinds
+from perpend.data.tasks import TaskProblem, fresh, kinds
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_a_solution_put_in_makes_the_sides_equal() -> None:
     ],
 )
 def test_a_way_must_be_walkable_from_end_to_end(answer: str, right: bool) -> None:
-    problem = Problem("search", 5, "Roads b-de a-bc c-f. From a to f.")
+    problem = TaskProblem("search", 5, "Roads b-de a-bc c-f. From a to f.")
     assert problem.solved_by(answer) is right

@@ -11,13 +11,13 @@ from perpend.errors import BadRequest
 from perpend.serving.dialects.anthropic_answer import message_body
 from perpend.serving.dialects.anthropic_request import MessagesParsed, parse
 from perpend.types import (
-    Carry,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Part,
+    ProviderState,
     Request,
     Sampling,
     Text,
@@ -118,9 +118,9 @@ def test_tools_and_the_form_of_the_answer() -> None:
     form = parsed(
         tools=[TOOL], tool_choice=choice, output_config={"format": {"type": "json_schema", "schema": SCHEMA}}
     ).form
-    assert form == Form(
+    assert form == OutputSpec(
         tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
-        tool_choice=NamedTool("add"),
+        tool_choice=ForcedTool("add"),
         parallel_tools=False,
         output=OutputFormat(schema=SCHEMA),
     )
@@ -151,11 +151,11 @@ def test_results_go_before_what_the_user_says() -> None:
 
 
 SAID: tuple[Part, ...] = (
-    Thought("first", Carry("v", "s1")),
-    Thought("", Carry("v", "redacted")),
+    Thought("first", ProviderState("v", "s1")),
+    Thought("", ProviderState("v", "redacted")),
     Thought("unsigned"),
-    Text("text", Carry("v", "s3")),
-    ToolUse("c1", "add", '{"a":1}', Carry("v", "s4")),
+    Text("text", ProviderState("v", "s3")),
+    ToolUse("c1", "add", '{"a":1}', ProviderState("v", "s4")),
 )
 
 
@@ -169,7 +169,7 @@ def test_a_message_that_comes_back_as_it_went_out_is_what_the_model_said(visibil
     if visibility == "visible":
         assert back == Message("assistant", SAID)
     else:
-        kept = (Thought("", Carry("v", "s1")), SAID[1], *SAID[3:])
+        kept = (Thought("", ProviderState("v", "s1")), SAID[1], *SAID[3:])
         assert back == Message("assistant", kept)
 
 

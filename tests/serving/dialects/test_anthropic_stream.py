@@ -14,10 +14,10 @@ from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_stream import MessageStream
 from perpend.types import (
     Carried,
-    Carry,
     Event,
     Finished,
     Message,
+    ProviderState,
     Request,
     Sampling,
     SummaryDelta,
@@ -80,10 +80,10 @@ def test_streamed_and_whole_agree(batches: list[list[Event]], visibility: Visibi
 
 
 def test_thinking_never_leaves_when_it_is_not_visible() -> None:
-    thought = Thought("secret", Carry("v", "opaque"))
+    thought = Thought("secret", ProviderState("v", "opaque"))
     end = answer(thinking="secret", summary="a line\n", content=(thought,))
     batches: list[list[Event]] = [
-        [STARTED, ThinkingDelta("secret"), Carried(Carry("v", "opaque")), SummaryDelta("a line\n")],
+        [STARTED, ThinkingDelta("secret"), Carried(ProviderState("v", "opaque")), SummaryDelta("a line\n")],
         [Finished(end)],
     ]
     for visibility in ("hidden", "summary"):

@@ -11,7 +11,7 @@ from perpend.errors import BadRequest
 from perpend.serving.dialects.openai_chat_answer import completion_body
 from perpend.serving.dialects.openai_chat_request import ChatParsed, parse
 from perpend.serving.dialects.openai_chat_stream import ChatStream
-from perpend.types import Custom, Message, NamedTool, Text, ToolCallDelta, ToolUse, custom_tool, wrapped
+from perpend.types import Custom, ForcedTool, Message, Text, ToolCallDelta, ToolUse, custom_tool, wrapped
 
 USER = {"role": "user", "content": "hi"}
 GRAMMAR = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
@@ -27,7 +27,7 @@ def test_one_is_asked_for_and_forced() -> None:
     got = parsed(tool_choice=NAMED)
     patch = custom_tool("patch", Custom(description="Edits.", syntax="regex", definition="a+"))
     assert got.request.form.tools == (patch,)
-    assert got.request.form.tool_choice == NamedTool("patch")
+    assert got.request.form.tool_choice == ForcedTool("patch")
     assert got.custom == {"patch"}
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [NAMED]}}
     assert parsed(tool_choice=allowed).request.form.tool_choice == "required"

@@ -13,14 +13,14 @@ from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.openai_chat_answer import completion_body
 from perpend.serving.dialects.openai_chat_request import parse
 from perpend.types import (
-    Carry,
-    Form,
+    ForcedTool,
     Image,
     Limits,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Part,
+    ProviderState,
     Sampling,
     StrategySpec,
     Text,
@@ -188,7 +188,7 @@ def test_functions_are_tools() -> None:
         ],
     )
     assert [tool.name for tool in got.request.form.tools] == ["add"]
-    assert got.request.form.tool_choice == NamedTool("add")
+    assert got.request.form.tool_choice == ForcedTool("add")
     _, said, result = got.request.messages
     assert said.parts == (ToolUse("call_1", "add", '{"a": 1}'),)
     assert result.parts == (ToolResult("call_1", "3"),)
@@ -225,13 +225,13 @@ def test_tools_and_the_form_of_the_answer() -> None:
             "json_schema": {"name": "sum", "schema": SCHEMA, "strict": True},
         },
     ).request.form
-    assert form == Form(
+    assert form == OutputSpec(
         tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
-        tool_choice=NamedTool("add"),
+        tool_choice=ForcedTool("add"),
         parallel_tools=False,
         output=OutputFormat(schema=SCHEMA, name="sum", strict=True),
     )
-    assert parsed(response_format={"type": "json_object"}).request.form == Form(output=OutputFormat())
+    assert parsed(response_format={"type": "json_object"}).request.form == OutputSpec(output=OutputFormat())
 
 
 def test_calls_and_results_and_an_image() -> None:
@@ -260,12 +260,12 @@ def test_calls_and_results_and_an_image() -> None:
 
 def test_a_message_that_comes_back_as_it_went_out_is_what_the_model_said() -> None:
     said: tuple[Part, ...] = (
-        Thought("first", Carry("v", "s1")),
+        Thought("first", ProviderState("v", "s1")),
         Thought("between"),
-        Thought("", Carry("v", "hidden")),
-        Thought("second", Carry("v", "s2")),
-        Text("text", Carry("v", "s3")),
-        ToolUse("c1", "add", "{}", Carry("v", "s4")),
+        Thought("", ProviderState("v", "hidden")),
+        Thought("second", ProviderState("v", "s2")),
+        Text("text", ProviderState("v", "s3")),
+        ToolUse("c1", "add", "{}", ProviderState("v", "s4")),
     )
     whole = answer("text", "firstbetweensecond", "tool_calls", content=said)
     message = msgspec.json.decode(completion_body(whole, "visible"))["choices"][0]["message"]

@@ -14,13 +14,13 @@ from perpend.serving.dialects.openai_responses_request import parsed as parsed_f
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
 from perpend.types import (
-    Carry,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Part,
+    ProviderState,
     Text,
     Thought,
     Tool,
@@ -64,9 +64,9 @@ def test_tools_and_the_form_of_the_answer() -> None:
         parallel_tool_calls=False,
         text={"format": wanted},
     ).request.form
-    assert form == Form(
+    assert form == OutputSpec(
         tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
-        tool_choice=NamedTool("add"),
+        tool_choice=ForcedTool("add"),
         parallel_tools=False,
         output=OutputFormat(schema=SCHEMA, name="sum", strict=True),
     )
@@ -167,11 +167,11 @@ def test_what_else_stock_clients_send_of_reasoning() -> None:
 
 PNG = "data:image/png;base64,AAAA"
 SAID: tuple[Part, ...] = (
-    Thought("first", Carry("v", "s1")),
-    Thought("", Carry("v", "redacted")),
+    Thought("first", ProviderState("v", "s1")),
+    Thought("", ProviderState("v", "redacted")),
     Thought("unsigned"),
-    Text("text", Carry("v", "s3")),
-    ToolUse("c1", "add", '{"a": 1}', Carry("v", "s4")),
+    Text("text", ProviderState("v", "s3")),
+    ToolUse("c1", "add", '{"a": 1}', ProviderState("v", "s4")),
 )
 
 
@@ -180,7 +180,7 @@ def test_output_that_comes_back_as_it_went_out_is_what_the_model_said(visibility
     whole = answer("text", "firstunsigned", "tool_calls", "a line\n", SAID)
     body = msgspec.json.decode(encode(response(whole, parsed(thinking_visibility=visibility))))
     back = parsed(input=[USER, *body["output"]]).request.messages[1]
-    kept = (Thought("", Carry("v", "s1")), SAID[1], *SAID[3:])
+    kept = (Thought("", ProviderState("v", "s1")), SAID[1], *SAID[3:])
     assert back == Message("assistant", SAID if visibility == "visible" else kept)
 
 

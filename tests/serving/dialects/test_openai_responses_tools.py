@@ -8,9 +8,9 @@ import pytest
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
-from perpend.serving.dialects.openai_responses_tools import Called, flat
+from perpend.serving.dialects.openai_responses_tools import ClientTool, flat
 from perpend.serving.fields import Ignored
-from perpend.types import Custom, Message, NamedTool, Tool, ToolResult, ToolUse, custom_tool
+from perpend.types import Custom, ForcedTool, Message, Tool, ToolResult, ToolUse, custom_tool
 
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
 ADD = {"type": "function", "name": "add", "parameters": {"type": "object"}}
@@ -37,8 +37,8 @@ def test_namespaces_are_flattened_and_hosted_tools_passed_over() -> None:
     )
     names = [tool.name for tool in got.request.form.tools]
     assert names == ["add", "apply_patch", "mcp__mail__send", "exec", "tool_search"]
-    assert got.names["mcp__mail__send"] == got.names["send"] == Called("send", "mcp__mail")
-    assert got.names["exec"] == Called("exec", "functions", "custom")
+    assert got.names["mcp__mail__send"] == got.names["send"] == ClientTool("send", "mcp__mail")
+    assert got.names["exec"] == ClientTool("exec", "functions", "custom")
     assert got.request.ignored == ("tools[5]", "tools[6]", "tools[7]")
 
 
@@ -64,8 +64,8 @@ def test_tools_that_come_with_the_input_are_offered_and_take_the_place_of_older_
 
 
 CHOICES: list[tuple[dict[str, Any], Any, list[str]]] = [
-    ({"type": "custom", "name": "apply_patch"}, NamedTool("apply_patch"), []),
-    ({"type": "function", "name": "send"}, NamedTool("mcp__mail__send"), []),
+    ({"type": "custom", "name": "apply_patch"}, ForcedTool("apply_patch"), []),
+    ({"type": "function", "name": "send"}, ForcedTool("mcp__mail__send"), []),
     (
         {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "add"}]},
         "required",

@@ -24,9 +24,9 @@ from perpend.serving.fields import Ignored
 from perpend.types import (
     AnswerDelta,
     Carried,
-    Carry,
     Event,
     Finished,
+    ProviderState,
     Request,
     SummaryDelta,
     Text,
@@ -36,7 +36,7 @@ from perpend.types import (
     ToolUse,
 )
 
-SAID = (Thought("6 × 7", Carry("v", "s")), Text("42"), ToolUse("c1", "add", '{"a":1}'))
+SAID = (Thought("6 × 7", ProviderState("v", "s")), Text("42"), ToolUse("c1", "add", '{"a":1}'))
 CALLED = answer(stop="tool_calls", content=SAID)
 BATCHES: list[list[Event]] = [
     [STARTED],
@@ -150,11 +150,11 @@ def test_responses_have_openai_s_keys() -> None:
     asked = {"input": "hi", "tools": [tool], "thinking_visibility": "summary"}
     ignored = Ignored(strict=False)
     request = parsed(decoded(encode(asked), ignored), (), Config(), None, ignored)
-    said = (Thought("6 × 7", Carry("v", "s")), Text("42"), ToolUse("c1", "add", '{"a":1}'))
+    said = (Thought("6 × 7", ProviderState("v", "s")), Text("42"), ToolUse("c1", "add", '{"a":1}'))
     end = Finished(answer(stop="tool_calls", content=said, summary="Multiplies."))
     stream = ResponseStream(request)
     batches: list[list[Event]] = [
-        [STARTED, ThinkingDelta("6 × 7"), SummaryDelta("Multiplies."), Carried(Carry("v", "s"))],
+        [STARTED, ThinkingDelta("6 × 7"), SummaryDelta("Multiplies."), Carried(ProviderState("v", "s"))],
         [AnswerDelta("42"), ToolCallDelta(0, "c1", "add", '{"a":1}'), end],
     ]
     events = named_events_of(b"".join(map(stream.render, batches)))

@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 kinds: Registry[Kind] = Registry("task")
 
 
-class Problem(NamedTuple):
+class TaskProblem(NamedTuple):
     kind: str
     difficulty: int
     text: str
@@ -61,19 +61,19 @@ def split_of(text: str) -> Split:
     return "test" if hashlib.sha256(text.encode()).digest()[0] % _TEST_SHARE == 0 else "train"
 
 
-def draw(rng: random.Random, kind: str, difficulty: int, split: Split) -> Problem:
+def draw(rng: random.Random, kind: str, difficulty: int, split: Split) -> TaskProblem:
     """A problem of the split: texts of the other one are passed over."""
     while True:
         text = kinds.get(kind).make(rng, difficulty)
         if split_of(text) == split:
-            return Problem(kind, difficulty, text)
+            return TaskProblem(kind, difficulty, text)
 
 
-def fresh(seed: int, kind: str, n: int, split: Split = "test") -> list[Problem]:
+def fresh(seed: int, kind: str, n: int, split: Split = "test") -> list[TaskProblem]:
     """`n` different problems over all levels in turn; the same ones for the same seed."""
     rng = random.Random(f"{seed} {kind} {split}")
     levels = kinds.get(kind).levels
-    found: dict[str, Problem] = {}
+    found: dict[str, TaskProblem] = {}
     drawn = 0
     while len(found) < n:
         problem = draw(rng, kind, levels[drawn % len(levels)], split)

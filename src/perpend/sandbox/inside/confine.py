@@ -46,7 +46,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RunBounds:
     """The limits of one run; comes as JSON with it."""
 
     wall_s: float
@@ -68,7 +68,7 @@ def rules_of(setup: Setup) -> Ruleset | None:
     return rules
 
 
-def confine(setup: Setup, bounds: Bounds, rules: Ruleset | None, groups: list[int]) -> None:
+def confine(setup: Setup, bounds: RunBounds, rules: Ruleset | None, groups: list[int]) -> None:
     """For good. `groups`: descriptors of the cgroup.procs to join."""
     for group in groups:
         os.write(group, b"0")
@@ -95,7 +95,7 @@ def confine(setup: Setup, bounds: Bounds, rules: Ruleset | None, groups: list[in
     seccomp.install(seccomp.whole(parts))
 
 
-def _limit(setup: Setup, bounds: Bounds) -> None:
+def _limit(setup: Setup, bounds: RunBounds) -> None:
     cpu = math.ceil(bounds.cpu_s) + 1  # whole seconds; whoever watches is more exact
     limits = {
         resource.RLIMIT_AS: bounds.memory_bytes + _ROOM_FOR_ADDRESSES,

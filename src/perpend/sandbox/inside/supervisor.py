@@ -13,7 +13,7 @@ import socket
 import time
 from typing import NoReturn
 
-from .confine import Bounds, Setup, confine
+from .confine import RunBounds, Setup, confine
 from .landlock import Ruleset
 from .libc import PR_SET_DUMPABLE, mount, prctl
 from .memory import Memory, stats_of
@@ -31,7 +31,7 @@ class Supervisor:
     def __init__(
         self,
         setup: Setup,
-        bounds: Bounds,
+        bounds: RunBounds,
         rules: Ruleset | None,
         proc: int,
         strangers: set[int],
@@ -176,7 +176,7 @@ class Supervisor:
         os.write(control, json.dumps(told).encode())
 
 
-def _mount(bounds: Bounds) -> None:
+def _mount(bounds: RunBounds) -> None:
     """A scratch folder of its own, and no /proc: there's much in it to find and nothing that a program needs."""
     megabytes = max(1, bounds.disk_bytes >> 20)
     room = f"size={bounds.disk_bytes},nr_inodes={max(256, megabytes * _INODES_PER_MB)},mode=1777"

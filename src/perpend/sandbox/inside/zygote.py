@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from .confine import Bounds, Setup, rules_of
+from .confine import RunBounds, Setup, rules_of
 from .libc import syscall
 from .memory import Memory
 from .program import HOME
@@ -89,13 +89,13 @@ def main(descriptor: str) -> None:
 
 
 def _run_next(
-    channel: socket.socket, supervise: Callable[[Bounds], Supervisor], groups: list[int]
+    channel: socket.socket, supervise: Callable[[RunBounds], Supervisor], groups: list[int]
 ) -> NoReturn:
     message, descriptors, _, _ = socket.recv_fds(channel, _MOST, _MOST_DESCRIPTORS)
     channel.close()
     if not message:
         os._exit(_NO_MORE)
-    bounds = Bounds(**json.loads(message))
+    bounds = RunBounds(**json.loads(message))
     given = dict(zip(_WITH_JUDGE if bounds.judge else _NAMES, descriptors, strict=True))
     supervise(bounds).run(given, groups)
 

@@ -11,7 +11,7 @@ from perpend.serving.dialects.contract import Stream
 from perpend.types import Answer
 
 
-class Anthropic:
+class AnthropicDialect:
     source = "messages"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> MessagesParsed:

@@ -28,14 +28,14 @@ _HOSTED = frozenset(
 """Blocks of what the vendor itself does, and so are `…_tool_result`: tools that it hosts, tools changed on the way."""
 
 
-class Reading(Struct, frozen=True):
+class BlockContext(Struct, frozen=True):
     """What all blocks of one body are read with."""
 
     config: Config
     ignored: Ignored
 
 
-def conversation(asked: MessagesRequest, reading: Reading) -> list[Message]:
+def conversation(asked: MessagesRequest, reading: BlockContext) -> list[Message]:
     """Raises BadRequest naming the first field that is wrong or not supported."""
     messages: list[Message] = []
     if asked.system:
@@ -53,7 +53,7 @@ def _asked_after(messages: list[InputMessage], at: int) -> bool:
     return any(message.role == "user" for message in messages[at + 1 :])
 
 
-def _messages(path: str, message: InputMessage, reading: Reading) -> list[Message]:
+def _messages(path: str, message: InputMessage, reading: BlockContext) -> list[Message]:
     content, where = message.content, f"{path}.content"
     if message.role == "system":
         return [] if content is None else _instructed(_system(content, where, reading))
@@ -77,7 +77,7 @@ def _instructed(text: str) -> list[Message]:
     return [Message("system", text)] if text else []
 
 
-def _system(content: str | list[ContentBlock], path: str, reading: Reading) -> str:
+def _system(content: str | list[ContentBlock], path: str, reading: BlockContext) -> str:
     parts = [Text(content)] if isinstance(content, str) else _blocks(content, path, reading)
     texts: list[str] = []
     for at, part in enumerate(parts):
@@ -90,7 +90,7 @@ def _system(content: str | list[ContentBlock], path: str, reading: Reading) -> s
     return "\n\n".join(texts)
 
 
-def _blocks(content: list[ContentBlock], path: str, reading: Reading) -> list[Part]:
+def _blocks(content: list[ContentBlock], path: str, reading: BlockContext) -> list[Part]:
     parts: list[Part] = []
     for i, block in enumerate(content):
         where, kind = f"{path}[{i}]", block.type
@@ -107,18 +107,18 @@ def _blocks(content: list[ContentBlock], path: str, reading: Reading) -> list[Pa
     return parts
 
 
-def _said_in(block: ContentBlock, path: str, reading: Reading) -> list[Part]:
+def _said_in(block: ContentBlock, path: str, reading: BlockContext) -> list[Part]:
     content, path = block.content or "", f"{path}.content"
     if isinstance(content, dict):
         raise not_supported(path, "an object", "text or a list of blocks is")
     return [Text(content)] if isinstance(content, str) else _blocks(content, path, reading)
 
 
-def _text(block: ContentBlock, path: str, reading: Reading) -> Text:
+def _text(block: ContentBlock, path: str, reading: BlockContext) -> Text:
     return Text(given(block.text, f"{path}.text"))
 
 
-def _image(block: ContentBlock, path: str, reading: Reading) -> Image:
+def _image(block: ContentBlock, path: str, reading: BlockContext) -> Image:
     source, path = block.source, f"{path}.source"
     if isinstance(source, Source) and source.type == "base64":
         media, data = given(source.media_type, f"{path}.media_type"), given(source.data, f"{path}.data")
@@ -128,7 +128,7 @@ def _image(block: ContentBlock, path: str, reading: Reading) -> Image:
     raise not_supported(f"{path}.type", "this source of an image", "base64 and url are")
 
 
-def _document(block: ContentBlock, path: str, reading: Reading) -> Text | Document:
+def _document(block: ContentBlock, path: str, reading: BlockContext) -> Text | Document:
     source, path, name = block.source, f"{path}.source", block.title or ""
     if isinstance(source, Source) and source.type == "text":
         return Text(told(name, given(source.data, f"{path}.data")))
@@ -142,28 +142,28 @@ def _document(block: ContentBlock, path: str, reading: Reading) -> Text | Docume
     raise not_supported(f"{path}.type", "this source of a document", "base64, text and content are")
 
 
-def _search_result(block: ContentBlock, path: str, reading: Reading) -> Text:
+def _search_result(block: ContentBlock, path: str, reading: BlockContext) -> Text:
     texts = [part.text for part in _said_in(block, path, reading) if isinstance(part, Text)]
     source = block.source if isinstance(block.source, str) else None
     return Text("\n".join([line for line in (block.title, source, *texts) if line]))
 
 
-def _tool_reference(block: ContentBlock, path: str, reading: Reading) -> Text:
+def _tool_reference(block: ContentBlock, path: str, reading: BlockContext) -> Text:
     """A client's own search found a tool; it is among the request's, and can be called."""
     return Text(f"Found the tool {given(block.tool_name, f'{path}.tool_name')}.\n")
 
 
-def _compaction(block: ContentBlock, path: str, reading: Reading) -> Text:
+def _compaction(block: ContentBlock, path: str, reading: BlockContext) -> Text:
     """A summary of what was said before."""
     return Text(block.content if isinstance(block.content, str) else "")
 
 
-def _tool_use(block: ContentBlock, path: str, reading: Reading) -> ToolUse:
+def _tool_use(block: ContentBlock, path: str, reading: BlockContext) -> ToolUse:
     id_, name = given(block.id, f"{path}.id"), given(block.name, f"{path}.name")
     return ToolUse(id_, name, msgspec.json.encode(block.input or {}).decode())
 
 
-def _tool_result(block: ContentBlock, path: str, reading: Reading) -> ToolResult:
+def _tool_result(block: ContentBlock, path: str, reading: BlockContext) -> ToolResult:
     id_ = given(block.tool_use_id, f"{path}.tool_use_id")
     parts = _said_in(block, path, reading)
     content = [part for part in parts if isinstance(part, Text | Image | Document)]
@@ -174,14 +174,14 @@ def _tool_result(block: ContentBlock, path: str, reading: Reading) -> ToolResult
     return ToolResult(id_, plain(content), bool(block.is_error))
 
 
-def _thinking(block: ContentBlock, path: str, reading: Reading) -> Thought:
+def _thinking(block: ContentBlock, path: str, reading: BlockContext) -> Thought:
     sealed = unseal(block.signature or "")
     if sealed is None:
         return Thought(block.thinking or "")
     return Thought("" if sealed.place == "unshown" else block.thinking or "", sealed.carry)
 
 
-_READERS: dict[str, Callable[[ContentBlock, str, Reading], Part]] = {
+_READERS: dict[str, Callable[[ContentBlock, str, BlockContext], Part]] = {
     "text": _text,
     "image": _image,
     "document": _document,

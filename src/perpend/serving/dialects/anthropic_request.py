@@ -10,7 +10,7 @@ from msgspec import Struct
 from perpend.config.schema import Config
 from perpend.errors import BadRequest, ThreadNotFound
 from perpend.serving.decode import decode
-from perpend.serving.dialects.anthropic_content import Reading, conversation
+from perpend.serving.dialects.anthropic_content import BlockContext, conversation
 from perpend.serving.dialects.anthropic_edits import edited
 from perpend.serving.dialects.anthropic_schema import (
     AnthropicEffort,
@@ -21,9 +21,9 @@ from perpend.serving.dialects.anthropic_schema import (
 from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.forms import form_of
-from perpend.serving.dialects.own import Asked, given, missing, not_supported, request_of
+from perpend.serving.dialects.own import DialectFields, given, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
-from perpend.types import Form, NamedTool, OutputFormat, Sampling, Tool, ToolChoice
+from perpend.types import ForcedTool, OutputFormat, OutputSpec, Sampling, Tool, ToolChoice
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
 _PASSED_OVER = (
@@ -52,7 +52,7 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
         hint = "send all messages of the conversation"
         raise ThreadNotFound("conversations of messages aren't held here", hint=hint, field="thread")
     thoughts = _think_as_told(asked)
-    messages, edits = conversation(asked, Reading(config, ignored)), None
+    messages, edits = conversation(asked, BlockContext(config, ignored)), None
     if asked.context_management is not None:
         messages, edits = edited(messages, asked.context_management.edits or [], ignored)
     stops = tuple(asked.stop_sequences or ())
@@ -60,7 +60,7 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
         asked.cache_control, (asked.tools, asked.system, *[message.content for message in asked.messages])
     )
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, stop=stops, cache_control=marked)
-    canonical = Asked(tuple(messages), asked.model, asked.max_tokens, sampling, _form(asked, ignored))
+    canonical = DialectFields(tuple(messages), asked.model, asked.max_tokens, sampling, _form(asked, ignored))
     return MessagesParsed(
         request_of(canonical, asked, config, ignored), bool(asked.stream), thoughts=thoughts, edits=edits
     )
@@ -102,11 +102,11 @@ def _effort(asked: MessagesRequest) -> AnthropicEffort | None:
     return effort
 
 
-def _form(asked: MessagesRequest, ignored: Ignored) -> Form:
+def _form(asked: MessagesRequest, ignored: Ignored) -> OutputSpec:
     choice, parallel = asked.tool_choice, None
     wanted: ToolChoice | None = None
     if choice is not None:
-        wanted = _CHOICES.get(choice.type) or NamedTool(given(choice.name, "tool_choice.name"))
+        wanted = _CHOICES.get(choice.type) or ForcedTool(given(choice.name, "tool_choice.name"))
         parallel = None if choice.disable_parallel_tool_use is None else not choice.disable_parallel_tool_use
     format_ = asked.output_format
     if asked.output_config is not None and asked.output_config.format is not None:
@@ -132,7 +132,7 @@ def _tool(index: int, tool: MessagesTool, wanted: ToolChoice | None, ignored: Ig
 
 def _passed_over(index: int, tool: MessagesTool, wanted: ToolChoice | None, ignored: Ignored) -> None:
     what = f"a tool of type {str(tool.type)[:80]!r}"
-    if isinstance(wanted, NamedTool) and wanted.name == tool.name:
+    if isinstance(wanted, ForcedTool) and wanted.name == tool.name:
         raise not_supported("tool_choice", f"{what}, which has to be called,", "describe a tool of your own")
     ignored.add(f"tools[{index}]", what)
 

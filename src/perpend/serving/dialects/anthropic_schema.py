@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from perpend.serving.dialects.own import OwnFields, Positive, Text256
+from perpend.serving.dialects.own import ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport
 
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -118,7 +118,7 @@ class Thread(Struct, forbid_unknown_fields=True):
     previous_message_id: str | None = None
 
 
-class MessagesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+class MessagesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     """Anthropic's request with Perpend's own fields beside it; null means absent everywhere."""
 
     messages: Annotated[list[InputMessage], Meta(min_length=1)]

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from perpend.types import Carry, Part, Text, Thought, ToolUse
+from perpend.types import Part, ProviderState, Text, Thought, ToolUse
 
 _MARK = "perpend.1."
 
@@ -20,7 +20,7 @@ Place = Literal["thought", "unshown", "text", "tool_call"]
 
 class Sealed(Struct, frozen=True, array_like=True):
     place: Place
-    carry: Carry
+    carry: ProviderState
     tool_call: str = ""
     """The call's id, where it belongs to one."""
 
@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Sealed)
 
 
-def seal(carry: Carry, place: Place, tool_call: str = "") -> str:
+def seal(carry: ProviderState, place: Place, tool_call: str = "") -> str:
     sealed = Sealed(place, carry, tool_call)
     return _MARK + urlsafe_b64encode(_encode(sealed)).decode().rstrip("=")
 

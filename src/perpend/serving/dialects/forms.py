@@ -5,27 +5,29 @@ from typing import TypeVar
 
 from perpend.errors import BadRequest
 from perpend.registry import choices_hint
-from perpend.types import Form, Message, NamedTool, OutputFormat, Part, Text, Tool, ToolChoice
+from perpend.types import ForcedTool, Message, OutputFormat, OutputSpec, Part, Text, Tool, ToolChoice
 
 P = TypeVar("P", bound=Part)
-NO_FORM = Form()
+NO_FORM = OutputSpec()
 
 
 def form_of(
     tools: list[Tool], choice: ToolChoice | None, parallel: bool | None, output: OutputFormat | None
-) -> Form:
+) -> OutputSpec:
     """Raises BadRequest naming `tools` or `tool_choice`."""
     if not tools and output is None and choice in (None, "auto", "none"):
         return NO_FORM
     names = {tool.name for tool in tools}
     if len(names) < len(tools):
         raise BadRequest("two tools have the same name", hint="give each its own", field="tools")
-    if isinstance(choice, NamedTool) and choice.name not in names:
+    if isinstance(choice, ForcedTool) and choice.name not in names:
         hint = f"one of {', '.join(sorted(names))}" if names else "name it in tools"
         raise BadRequest(f"there is no tool {choice.name[:80]!r}", hint=hint, field="tool_choice")
     if choice == "required" and not tools:
         raise BadRequest("no tool is there to be called", hint="send tools", field="tool_choice")
-    return Form(tools=tuple(tools), tool_choice=choice or "auto", parallel_tools=parallel, output=output)
+    return OutputSpec(
+        tools=tuple(tools), tool_choice=choice or "auto", parallel_tools=parallel, output=output
+    )
 
 
 def only(tools: list[Tool], names: list[str]) -> list[Tool]:

@@ -12,7 +12,7 @@ from perpend.serving.dialects.openai_chat_stream import ChatStream
 from perpend.types import Answer
 
 
-class OpenAIChat:
+class OpenAIChatDialect:
     source = "chat"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ChatParsed:

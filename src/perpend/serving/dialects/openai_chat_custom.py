@@ -8,7 +8,7 @@ from perpend.serving.dialects.openai_chat_schema import (
     ToolCall,
 )
 from perpend.serving.dialects.own import missing
-from perpend.types import Carry, Custom, Tool, ToolUse, custom_tool, unwrapped, wrapped
+from perpend.types import Custom, ProviderState, Tool, ToolUse, custom_tool, unwrapped, wrapped
 
 
 def tool_of(tool: ChatTool, path: str) -> Tool:
@@ -38,7 +38,7 @@ def call_of(use: ToolUse, custom: frozenset[str]) -> ToolCall:
     return ToolCall(use.id, FunctionCall(use.name, use.arguments))
 
 
-def use_of(call: ToolCall, carry: Carry | None, path: str) -> ToolUse:
+def use_of(call: ToolCall, carry: ProviderState | None, path: str) -> ToolUse:
     """A call that a client sends again. Raises BadRequest."""
     if call.custom:
         return ToolUse(call.id, call.custom.name, wrapped(call.custom.input), carry)

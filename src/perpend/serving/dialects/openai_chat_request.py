@@ -21,17 +21,17 @@ from perpend.serving.dialects.openai_chat_schema import (
     ContentPart,
     ReasoningDetail,
 )
-from perpend.serving.dialects.own import Asked, draw, missing, not_supported, request_of
+from perpend.serving.dialects.own import DialectFields, draw, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import (
-    Carry,
     Document,
-    Form,
+    ForcedTool,
     Image,
     Message,
-    NamedTool,
     OutputFormat,
+    OutputSpec,
     Part,
+    ProviderState,
     Role,
     Sampling,
     Text,
@@ -78,7 +78,9 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     options = chat.stream_options
     messages = [_message(i, chat.messages, config) for i in range(len(chat.messages))]
     form = _form(chat, ignored) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
-    asked = Asked(with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form)
+    asked = DialectFields(
+        with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form
+    )
     request = request_of(asked, chat, config, ignored)
     include_usage = options is not None and bool(options.include_usage)
     custom = frozenset([tool.name for tool in form.tools if tool.custom is not None])
@@ -158,10 +160,12 @@ def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
         return Message("assistant", text)
     carries = _carries(message.reasoning_details or [])
     parts: list[Part] = [*_thoughts(thinking, [one for one in carries if one.part == "thought"])]
-    texts = [Carry(one.origin, one.data) for one in carries if one.part == "text"]
+    texts = [ProviderState(one.origin, one.data) for one in carries if one.part == "text"]
     if text or texts:
         parts.append(Text(text, texts[-1] if texts else None))
-    of_calls = {one.tool_call: Carry(one.origin, one.data) for one in carries if one.part == "tool_call"}
+    of_calls = {
+        one.tool_call: ProviderState(one.origin, one.data) for one in carries if one.part == "tool_call"
+    }
     for at, call in enumerate(calls):
         parts.append(use_of(call, of_calls.get(call.id), f"messages[{index}].tool_calls[{at}]"))
     return Message("assistant", tuple(parts))
@@ -184,7 +188,7 @@ def _thoughts(thinking: str, carries: list[ReasoningDetail]) -> list[Thought]:
     thoughts: list[Thought] = []
     done = 0
     for one in carries:
-        carry = Carry(one.origin, one.data)
+        carry = ProviderState(one.origin, one.data)
         if not isinstance(one.span, tuple) or not done <= one.span[0] <= one.span[1] <= len(thinking):
             thoughts.append(Thought("", carry))
             continue
@@ -198,7 +202,7 @@ def _thoughts(thinking: str, carries: list[ReasoningDetail]) -> list[Thought]:
     return thoughts
 
 
-def _form(chat: ChatRequest, ignored: Ignored) -> Form:
+def _form(chat: ChatRequest, ignored: Ignored) -> OutputSpec:
     tools = [made for i, tool in enumerate(chat.tools or []) if (made := _tool(i, tool, ignored))]
     choice = chat.tool_choice
     if isinstance(choice, ChatToolChoice) and choice.allowed_tools is not None:
@@ -229,7 +233,7 @@ def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
         if choice.type not in ("function", "custom") or named is None:
             hint = '"auto", "none", "required" or {"type": "function", "function": {"name": …}}'
             raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
-        return NamedTool(named.name)
+        return ForcedTool(named.name)
     return cast("ToolChoice | None", choice)
 
 

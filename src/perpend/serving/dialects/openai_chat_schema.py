@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.serving.dialects.own import OwnFields, Positive, Text256
+from perpend.serving.dialects.own import ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -167,7 +167,7 @@ class ResponseFormat(Struct, forbid_unknown_fields=True):
     json_schema: JSONSchemaFormat | None = None
 
 
-class ChatRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+class ChatRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     """OpenAI's chat request with Perpend's own fields beside it; null means absent everywhere."""
 
     messages: Annotated[list[ChatMessage], Meta(min_length=1)]

@@ -12,11 +12,11 @@ from perpend.serving.dialects.openai_chat_schema import (
     StopText,
     StreamOptions,
 )
-from perpend.serving.dialects.own import OwnFields, Positive, Text256
+from perpend.serving.dialects.own import ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport
 
 
-class CompletionRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+class CompletionRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     """OpenAI's legacy completion with Perpend's own fields beside it. The prompt is one user's message."""
 
     prompt: str | list[Any]

@@ -59,7 +59,7 @@ class Talks(Protocol):
     async def remove(self, id_: str, item_id: str) -> None: ...
 
 
-class OpenAIResponses:
+class OpenAIResponsesDialect:
     source = "responses"
 
     def __init__(self, kept: Kept, talks: Talks) -> None:
@@ -188,7 +188,7 @@ class OpenAIResponses:
         return msgspec.convert(found, InputItem)
 
 
-class Compacting(OpenAIResponses):
+class Compacting(OpenAIResponsesDialect):
     """`POST /v1/responses/compact`: the user's messages, and an item that stands for the whole conversation."""
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:

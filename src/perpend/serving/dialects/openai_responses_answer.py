@@ -31,7 +31,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     SummaryText,
     ToolSearchCallItem,
 )
-from perpend.serving.dialects.openai_responses_tools import Called
+from perpend.serving.dialects.openai_responses_tools import ClientTool
 from perpend.serving.dialects.report import perpend_block
 from perpend.types import Answer, Ending, Likely, TokenLogprob, Usage, unwrapped
 
@@ -132,9 +132,9 @@ def empty_item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     return ReasoningItem(id=id_)
 
 
-def called(parsed: ResponsesParsed, block: Block) -> Called:
+def called(parsed: ResponsesParsed, block: Block) -> ClientTool:
     """The tool of a call, as the client knows it; one that it doesn't know is a function."""
-    return parsed.names.get(block.name) or Called(block.name)
+    return parsed.names.get(block.name) or ClientTool(block.name)
 
 
 def id_of(parsed: ResponsesParsed, at: int, block: Block) -> str:

@@ -19,7 +19,7 @@ _PREFIXES = {
 _ID = re.compile(r"[a-z]+_([0-9a-f]{24})_(in)?\d{1,6}")
 
 
-class Place(NamedTuple):
+class ItemPlace(NamedTuple):
     response_id: str
     brought: bool
     """Among what the response's request brought, else in its output."""
@@ -30,10 +30,10 @@ def item_id(kind: str, response_id: str, at: int, *, brought: bool = False) -> s
     return f"{prefix}_{response_id.removeprefix('resp_')}_{'in' if brought else ''}{at}"
 
 
-def place_of(id_: str) -> Place | None:
+def place_of(id_: str) -> ItemPlace | None:
     """None: nothing here has such an id."""
     match = _ID.fullmatch(id_)
-    return Place(f"resp_{match[1]}", match[2] is not None) if match else None
+    return ItemPlace(f"resp_{match[1]}", match[2] is not None) if match else None
 
 
 def items_of(given: str | list[InputItem] | None) -> list[InputItem]:

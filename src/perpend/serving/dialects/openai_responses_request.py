@@ -28,7 +28,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextFormat,
 )
 from perpend.serving.dialects.openai_responses_tools import Names, offered
-from perpend.serving.dialects.own import Asked, missing, not_supported, request_of
+from perpend.serving.dialects.own import DialectFields, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Message,
@@ -116,7 +116,7 @@ def parsed(
     compacts = bool(brought) and brought[-1].type == TRIGGER
     if compacts:
         form = structs.replace(form, tool_choice="none", output=None)
-    canonical = Asked((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
+    canonical = DialectFields((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
     request = request_of(canonical, asked, config, ignored)
     return ResponsesParsed(
         request=structs.replace(request, shortens=True) if asked.truncation == "auto" else request,

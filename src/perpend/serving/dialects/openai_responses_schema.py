@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from perpend.serving.dialects.own import EffortWord, OwnFields, Positive, Text256
+from perpend.serving.dialects.own import EffortWord, ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport, TokenLogprob
 
 
@@ -115,7 +115,7 @@ class ConversationRef(Struct, forbid_unknown_fields=True, frozen=True):
     id: Text256
 
 
-class ResponsesRequest(OwnFields, forbid_unknown_fields=True, kw_only=True):
+class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     """OpenAI's request with Perpend's own fields beside it; null means absent everywhere."""
 
     input: str | Annotated[list[InputItem], Meta(min_length=1)] | None = None

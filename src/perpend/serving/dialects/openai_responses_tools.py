@@ -11,7 +11,7 @@ from perpend.serving.dialects.openai_responses_schema import (
 )
 from perpend.serving.dialects.own import given, missing, not_supported
 from perpend.serving.fields import Ignored
-from perpend.types import Custom, Form, NamedTool, OutputFormat, Tool, ToolChoice, custom_tool
+from perpend.types import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
 _TOP = "functions"
 """The namespace that stands for none (openai/harmony)."""
@@ -23,7 +23,7 @@ Kind = Literal["function", "custom", "tool_search"]
 _KINDS: dict[str, Kind] = {"function": "function", "custom": "custom", "tool_search": "tool_search"}
 
 
-class Called(NamedTuple):
+class ClientTool(NamedTuple):
     """A tool as its client knows it."""
 
     name: str
@@ -31,7 +31,7 @@ class Called(NamedTuple):
     kind: Kind = "function"
 
 
-Names = dict[str, Called]
+Names = dict[str, ClientTool]
 """By the name that the model knows."""
 
 
@@ -43,7 +43,7 @@ def flat(name: str, namespace: str | None) -> str:
 
 
 class Offered(NamedTuple):
-    form: Form
+    form: OutputSpec
     names: Names
 
 
@@ -92,7 +92,7 @@ def _tool(
         return ignored.add(path, f"a tool of type {tool.type[:80]!r}")
     own = kind if kind == "tool_search" else given(tool.name, f"{path}.name")
     name = flat(own, namespace)
-    names[name] = Called(own, namespace, kind)
+    names[name] = ClientTool(own, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
     return Tool(
@@ -122,7 +122,7 @@ def _choice(asked: ResponsesRequest, tools: list[Tool], names: Names) -> tuple[l
     if choice.type not in ("function", "custom") or choice.name is None:
         hint = '"auto", "none", "required", allowed_tools or {"type": "function", "name": …}'
         raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
-    return tools, NamedTool(_model_s(choice.name, choice.namespace, names))
+    return tools, ForcedTool(_model_s(choice.name, choice.namespace, names))
 
 
 def _allowed(choice: ResponsesToolChoice, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice]:

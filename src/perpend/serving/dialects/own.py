@@ -17,9 +17,9 @@ from perpend.strategies import strategies, strategy_spec
 from perpend.types import (
     VISIBILITIES,
     Effort,
-    Form,
     Limits,
     Message,
+    OutputSpec,
     Request,
     Sampling,
     StrategySpec,
@@ -36,7 +36,7 @@ EffortWord: TypeAlias = Effort | Literal["xhigh", "ultra"]
 _DEFAULT_STRATEGY = StrategySpec()
 
 
-class OwnFields(Struct, forbid_unknown_fields=True, kw_only=True):
+class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     """Perpend's own fields; null means absent everywhere."""
 
     reasoning_effort: EffortWord | None = None
@@ -57,21 +57,21 @@ class OwnFields(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 _OF_OTHERS_TOO = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
-ours = tuple([field for field in OwnFields.__struct_fields__ if field not in _OF_OTHERS_TOO])
+ours = tuple([field for field in ExtensionFields.__struct_fields__ if field not in _OF_OTHERS_TOO])
 """Those that no vendor has."""
 
 
-class Asked(Struct, frozen=True, gc=False):
+class DialectFields(Struct, frozen=True, gc=False):
     """What a dialect's own fields say, in canonical form."""
 
     messages: tuple[Message, ...]
     model: str | None
     max_output_tokens: int | None
     sampling: Sampling
-    form: Form
+    form: OutputSpec
 
 
-def request_of(asked: Asked, own: OwnFields, config: Config, ignored: Ignored) -> Request:
+def request_of(asked: DialectFields, own: ExtensionFields, config: Config, ignored: Ignored) -> Request:
     """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
     if own.cache:
         ignored.add("cache")
@@ -116,7 +116,7 @@ def _visibility(asked: Visibility | None, config: Config, ignored: Ignored) -> V
     return most
 
 
-def draw(own: OwnFields, n: int) -> None:
+def draw(own: ExtensionFields, n: int) -> None:
     """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
     if own.strategy is not None:
         several = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]
@@ -125,7 +125,7 @@ def draw(own: OwnFields, n: int) -> None:
     own.strategy = {"name": "samples", "n": n}
 
 
-def _sampling(sampling: Sampling, own: OwnFields) -> Sampling:
+def _sampling(sampling: Sampling, own: ExtensionFields) -> Sampling:
     """With what no vendor's dialect has a word for, and engines have."""
     if own.top_k is own.min_p is own.repetition_penalty is None:
         return sampling
