@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from perpend.data.tasks import fresh, kinds
-from perpend.evals import suites as evals
+from perpend.evals.suites import catalogue as evals
 from perpend.types import Candidate
 from perpend.verifiers import Task, Verifier, verifiers
 

@@ -8,8 +8,8 @@ import time
 from statistics import fmean
 
 from benchmarks import machine
-from perpend.evals.rows import SampleRow
-from perpend.evals.summary import summary
+from perpend.evals.runs.rows import SampleRow
+from perpend.evals.stats.summary import summary
 from perpend.statistics import share, standard_error
 
 _EVALUATIONS = 1500

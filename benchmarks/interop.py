@@ -27,8 +27,8 @@ from benchmarks import machine
 from benchmarks.harnesses.peers import ENVIRONMENT, HERE, INSPECT, LM_EVAL, Asked, lm_eval_task
 from benchmarks.load.processes import free_port, started
 from perpend.config import home_dir
-from perpend.evals.folder import read_problems, read_samples
-from perpend.evals.samples import Sample
+from perpend.evals.runs.folder import read_problems, read_samples
+from perpend.evals.runs.samples import Sample
 from perpend.statistics import proportion
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "evals"

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import machine
 from perpend.config import load_config
 from perpend.runtime import Runtime
-from perpend.solve.asking import AuxiliaryCalls
+from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.verifiers import Task
 from perpend.verifiers.agreement import auc
 from perpend.verifiers.process_reward import ProcessReward, aggregated

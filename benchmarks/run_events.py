@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from benchmarks import machine
 from perpend.config.schema import Config
-from perpend.evals.log import Moment, Moments, SampleLog
+from perpend.evals.runs.log import Moment, Moments, SampleLog
 from perpend.runtime import Runtime
 from perpend.types import AnswerDelta, Event, Limits, Message, Request, Sampling, StrategySpec, ThinkingDelta
 

@@ -16,7 +16,7 @@ import uvloop
 
 from benchmarks import machine
 from benchmarks.load import gateways
-from perpend.backends.http import HTTPClient, UpstreamAccount
+from perpend.transport.client import HTTPClient, UpstreamAccount
 
 BODY = (
     b'{"model": "fake-reasoner", "messages": [], "stream": true, "stream_options": {"include_usage": true}}'

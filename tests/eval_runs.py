@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from perpend.evals.folder import Header, RunFolder
 from perpend.evals.problems import Problem
-from perpend.evals.samples import Attempt, RunSettings, Sample
+from perpend.evals.runs.folder import Header, RunFolder
+from perpend.evals.runs.samples import Attempt, RunSettings, Sample
 from perpend.types import Message, Usage, Verdict, VerifierSpec
 
 EVIL = "<script>alert(1)</script>"

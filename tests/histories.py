@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from scripted import STARTED, answer
 
-from perpend.solve.transcript import MessageBuilder, Said
+from perpend.solve.message_builder import MessageBuilder, Said
 from perpend.types import (
     AnswerDelta,
     Carried,

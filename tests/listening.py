@@ -4,8 +4,8 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from perpend.backends.http import Framing, HTTPClient, UpstreamAccount
 from perpend.errors import Rejected
+from perpend.transport.client import Framing, HTTPClient, UpstreamAccount
 
 
 class Listening(HTTPClient):

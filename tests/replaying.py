@@ -11,10 +11,10 @@ from aiohttp import web
 from fake_server import serving
 
 from perpend.backends import Backend, Call, CallEvent, Upstream, backends
-from perpend.backends.families import Family, family_named
-from perpend.backends.http import HTTPClient, UpstreamAccount
-from perpend.backends.providers import Provider
-from perpend.solve.transcript import MessageBuilder
+from perpend.families.family import Family, family_named
+from perpend.providers.provider import Provider
+from perpend.solve.message_builder import MessageBuilder
+from perpend.transport.client import HTTPClient, UpstreamAccount
 from perpend.types import (
     AnswerDelta,
     CallEnded,

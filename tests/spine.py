@@ -7,8 +7,8 @@ from decimal import Decimal
 from perpend.accounting.estimates import Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend
-from perpend.backends.families import family_named
 from perpend.config.schema import PriceConfig
+from perpend.families.family import family_named
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
 from perpend.storage.tables import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request

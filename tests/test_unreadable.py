@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from perpend.backends.lines import objects
-from perpend.backends.parts import arguments
-from perpend.backends.refusals import refusal
-from perpend.backends.tool_calls import ToolCallParser
-from perpend.backends.tool_text import CLOSE, OPEN
-from perpend.backends.written_calls import WrittenCalls
+from perpend.backends.message_parts import arguments
 from perpend.cli.named import named
 from perpend.errors import BadRequest, Rejected, VerifierFailed
-from perpend.evals.foreign import decoded
-from perpend.evals.rows import read_rows
+from perpend.evals.interop.foreign import decoded
+from perpend.evals.runs.rows import read_rows
+from perpend.families.tool_call_parser import ToolCallParser
+from perpend.families.tool_markup import CLOSE, OPEN
+from perpend.families.written_calls import WrittenCalls
 from perpend.serving.dialects.anthropic_answer import tool_input
+from perpend.transport.failures import refusal
+from perpend.transport.ndjson import objects
 from perpend.types import Tool, ToolUse
 from perpend.types.answer import ending
-from perpend.verifiers import told
+from perpend.verifiers import external_protocol as told
 
 LISTS = "[" * 50_000 + "]" * 50_000
 DEEP = f'{{"a": {LISTS}}}'

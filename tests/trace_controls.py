@@ -13,11 +13,11 @@ from pathlib import Path
 from aiohttp import web
 from fake_server import serving
 
-from perpend.cli.eval_run import RunOptions, finish_run
+from perpend.cli.eval.run import RunOptions, finish_run
 from perpend.config.schema import Config, DefaultsConfig, ModelConfig, ProviderConfig
 from perpend.evals.problems import Problem
-from perpend.evals.run import fingerprint
-from perpend.evals.samples import RunSettings
+from perpend.evals.runs.run import fingerprint
+from perpend.evals.runs.samples import RunSettings
 from perpend.types import Message, VerifierSpec
 
 ASKED = re.compile(r"has (\d+) apples, then gets (\d+), then (\d+)")

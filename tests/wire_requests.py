@@ -16,7 +16,7 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsStr
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import TypeAdapter
 
-from perpend.backends.providers import Provider
+from perpend.providers.provider import Provider
 
 Body = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from event_streams import chunk
 
-from perpend.backends.sse import SSEParser
+from perpend.transport.sse import SSEParser
 
 OWN = Path(__file__).parent / "fixtures" / "matrix"
 TOLD = {"input": 20, "cached": 8, "thinking": 2, "answer": 3}

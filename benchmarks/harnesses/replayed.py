@@ -13,12 +13,12 @@ from benchmarks.load.dialects import ANSWER, PROMPT_TOKENS, THINKING, THINKING_T
 from perpend.backends.contract import CallEnded
 from perpend.backends.replay import ReplayBackend
 from perpend.config import load_config
-from perpend.evals import own
-from perpend.evals.folder import Header, RunFolder
-from perpend.evals.grading import Grader
-from perpend.evals.log import SampleLog
-from perpend.evals.run import Run, fingerprint
-from perpend.evals.samples import RunSettings
+from perpend.evals.runs.folder import Header, RunFolder
+from perpend.evals.runs.grading import Grader
+from perpend.evals.runs.log import SampleLog
+from perpend.evals.runs.run import Run, fingerprint
+from perpend.evals.runs.samples import RunSettings
+from perpend.evals.suites import own_questions as own
 from perpend.runtime import Runtime
 from perpend.solve import Origin, Services, solve
 from perpend.types import Answer, AnswerDelta, Request, ThinkingDelta, Usage

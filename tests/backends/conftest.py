@@ -1,10 +1,3 @@
-"""Backends run on both event loops: commands use the one, the gateway the other."""
+from both_loops import pytest_asyncio_loop_factories
 
-import asyncio
-from collections.abc import Callable
-
-import uvloop
-
-
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+__all__ = ["pytest_asyncio_loop_factories"]

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from replaying import Wire, call, content, ended
 
 from perpend.backends.cohere import CohereReading
-from perpend.backends.families import family_of
-from perpend.backends.providers import providers
+from perpend.families.family import family_of
+from perpend.providers.provider import providers
 from perpend.types import Message, OutputFormat, OutputSpec, Sampling, Text, Thought, Tool, ToolUse, Usage
 
 

@@ -7,8 +7,8 @@ import pytest
 from msgspec.structs import replace
 from replaying import Wire, call
 
-from perpend.backends.tool_text import as_text, schema_of
 from perpend.errors import UpstreamError
+from perpend.families.tool_markup import as_text, schema_of
 from perpend.types import Custom, Message, OutputSpec, ToolResult, ToolUse, custom_tool, wrapped
 
 PATCH = custom_tool("apply_patch", Custom(description="Edits.", syntax="regex", definition="a+"))

@@ -11,9 +11,9 @@ from replaying import Wire, answer, call, ended
 from spoken import URLS, WIRES, stream_of
 
 from perpend.backends.contract import CallEvent
-from perpend.backends.http import HTTPClient
 from perpend.backends.recording import Recording, Replayed, replay
 from perpend.errors import UpstreamError
+from perpend.transport.client import HTTPClient
 
 LATE = {
     "type": "error",

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from fake_server import serving
 
-from perpend.backends.http import HTTPClient, UpstreamAccount
 from perpend.errors import AccountRefused
+from perpend.transport.client import HTTPClient, UpstreamAccount
 
 
 class Server:

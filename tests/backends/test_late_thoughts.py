@@ -11,9 +11,9 @@ from replaying import Wire, answer, call, ended, joined, thinking
 from spoken import WIRES, Pieces, stream_of
 
 from perpend.backends.contract import CallEvent
-from perpend.backends.families import families, family_named, family_of
-from perpend.backends.providers import Provider
 from perpend.backends.speech import Speech
+from perpend.families.family import families, family_named, family_of
+from perpend.providers.provider import Provider
 from perpend.types import Carried, ProviderState, ThinkingDelta, Usage
 
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")

@@ -8,7 +8,7 @@ import pytest
 from replaying import Wire, call
 
 from perpend.backends import CallEvent
-from perpend.backends.families import family_named
+from perpend.families.family import family_named
 from perpend.types import AnswerDelta, Sampling, ThinkingDelta, TokenLogprob, Weighed
 
 TWO = {"token": "4", "logprob": -0.1, "bytes": [52]}

@@ -14,19 +14,15 @@ from msgspec.structs import fields, replace
 from shared_data import FOLDER
 from spoken import URLS
 
-from perpend.backends import (
-    anthropic,
-    cohere,
-    dashscope,
-    gemini,
-    llama_completion,
-    ollama,
-    openai_chat_events,
-    openai_completion,
-    openai_responses_events,
-)
-from perpend.backends.reading import Decoders
+from perpend.backends import cohere, dashscope, ollama
+from perpend.backends.anthropic import wire as anthropic
+from perpend.backends.completion import llama as llama_completion
+from perpend.backends.completion import openai as openai_completion
+from perpend.backends.gemini import wire as gemini
+from perpend.backends.openai_chat import events as openai_chat_events
+from perpend.backends.openai_responses import events as openai_responses_events
 from perpend.backends.recording import Recording, Replayed, provider_of, read_recording, replay
+from perpend.backends.stream_decoder import Decoders
 
 OWN = Path(__file__).parents[1] / "fixtures"
 MODULES = {

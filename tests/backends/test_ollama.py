@@ -9,8 +9,8 @@ from replaying import Wire, answer, call, content, ended, joined, thinking
 from shared_data import shared
 
 from perpend.backends import Call
-from perpend.backends.families import family_named
 from perpend.errors import BadRequest, UpstreamError
+from perpend.families.family import family_named
 from perpend.types import (
     CallEnded,
     Image,

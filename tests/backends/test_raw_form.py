@@ -8,11 +8,11 @@ import pytest
 from jsonschema import validate
 from spine import Spine, request
 
+from perpend.backends.completion.llama import LlamaCompletion
 from perpend.backends.contract import Upstream
-from perpend.backends.http import HTTPClient, UpstreamAccount
-from perpend.backends.llama_completion import LlamaCompletion
-from perpend.backends.providers import Provider
 from perpend.errors import BadRequest
+from perpend.providers.provider import Provider
+from perpend.transport.client import HTTPClient, UpstreamAccount
 from perpend.types import ForcedTool, Message, OutputFormat, OutputSpec, Sampling, Tool
 
 SCHEMA = {

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from shared_data import FOLDER
 
-from perpend.backends.providers import Provider
 from perpend.backends.recording import Recording, provider_of, read_recording, replay
 from perpend.errors import ConfigError
+from perpend.providers.provider import Provider
 
 WIRE = FOLDER / "wire"
 FOLDERS = sorted(str(file.parent.relative_to(WIRE)) for file in WIRE.rglob("response.*"))

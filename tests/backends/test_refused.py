@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vendor_errors import anthropic, gemini, openai
 
-from perpend.backends.refusals import refusal
 from perpend.backends.refused import refused_asks, refuses_system, told_output, told_room
 from perpend.errors import ContextTooLong
+from perpend.transport.failures import refusal
 
 SAID = Path(__file__).parents[1] / "fixtures" / "sent" / "refusals.jsonl"
 

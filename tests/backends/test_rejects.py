@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from replaying import Wire, call
 
 from perpend.backends import backends
-from perpend.backends.families import family_named
-from perpend.backends.providers import Provider
 from perpend.errors import UpstreamError
+from perpend.families.family import family_named
+from perpend.providers.provider import Provider
 from perpend.types import Message, OutputFormat, OutputSpec
 
 WIRES = [name for name in backends.names() if not name.endswith("_completion")]

@@ -8,10 +8,10 @@ import pytest
 from replaying import Wire, call
 
 from perpend.backends import backends
-from perpend.backends.families import Family, family_of
-from perpend.backends.http import HTTPClient
-from perpend.backends.providers import Provider, providers
 from perpend.errors import UpstreamError
+from perpend.families.family import Family, family_of
+from perpend.providers.provider import Provider, providers
+from perpend.transport.client import HTTPClient
 from perpend.types import Sampling
 
 ASKED: dict[str, Any] = {

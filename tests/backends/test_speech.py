@@ -8,10 +8,10 @@ from replaying import Wire, answer, call, ended, joined, thinking
 from spoken import WIRES, Pieces, stream_of
 
 from perpend.backends.contract import Call, CallEvent
-from perpend.backends.families import family_of
-from perpend.backends.providers import Provider, providers
 from perpend.backends.speech import Speech
 from perpend.errors import UpstreamError
+from perpend.families.family import family_of
+from perpend.providers.provider import Provider, providers
 from perpend.types import AnswerDelta
 
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")

@@ -6,11 +6,11 @@ import pytest
 from replaying import Wire, answer, call
 
 from perpend.backends.contract import CallEvent
-from perpend.backends.deployments import Deployment, Deployments
-from perpend.backends.http import HTTPClient
 from perpend.backends.replay import Recording, ReplayBackend
 from perpend.backends.stopping import stopping
+from perpend.deployments.pool import Deployment, Deployments
 from perpend.errors import UpstreamError
+from perpend.transport.client import HTTPClient
 from perpend.types import AnswerDelta, CallEnded, Sampling, ThinkingDelta, ToolCallDelta, Usage
 
 END = CallEnded("stop", Usage(1, 0, 0, 9))

@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call
-from perpend.backends.families import family_named
 from perpend.backends.tool_choice import choosing, decided, undecided
-from perpend.backends.tool_text import as_text
+from perpend.families.family import family_named
+from perpend.families.tool_markup import as_text
 from perpend.types import ForcedTool, Message, OutputSpec, Sampling, Tool, ToolResult, ToolUse
 
 WEATHER = Tool(name="get_weather")

@@ -8,7 +8,7 @@ from cyclopts import App
 from perpend.cli.main import app
 from perpend.cli.options import milliseconds
 from perpend.errors import BadRequest, NotFound
-from perpend.serving.dialects.own import ours
+from perpend.serving.dialects.extension_fields import ours
 
 CALLED_OTHERWISE = {"deadline_ms": "--deadline", "progress": "", "router": "", "cache": ""}
 """A deadline says its unit; the rest are a program's matter."""

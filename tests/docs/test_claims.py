@@ -9,10 +9,10 @@ import pytest
 from sandbox.hostile import HOSTILE
 
 from perpend.accounting.price_list import price_of
-from perpend.backends.providers import providers
 from perpend.config import Config
-from perpend.evals import gym
-from perpend.evals.suites import catalogue
+from perpend.evals.suites import reasoning_gym as gym
+from perpend.evals.suites.catalogue import catalogue
+from perpend.providers.provider import providers
 from perpend.strategies import strategies
 from perpend.verifiers import verifiers
 

@@ -53,7 +53,7 @@ def commands(file: Path) -> list[str]:
     return found
 
 
-FILES = [README, *sorted((ROOT / "docs/guides").glob("*.md")), *sorted(COMMAND_LINE.glob("*.py"))]
+FILES = [README, *sorted((ROOT / "docs/guides").glob("*.md")), *sorted(COMMAND_LINE.rglob("*.py"))]
 SHOWN = [(file.name, command) for file in FILES for command in commands(file)]
 AT_FIRST = [
     (name, command) for name, command in SHOWN if name.endswith(".py") or name == README.name
@@ -92,6 +92,6 @@ def test_a_cheap_command_of_the_readme_works(command: str, tmp_path: Path) -> No
 
 
 def test_the_first_example_of_a_run_works(tmp_path: Path) -> None:
-    for command in commands(COMMAND_LINE / "eval_run.py")[:2]:
+    for command in commands(COMMAND_LINE / "eval" / "run.py")[:2]:
         done = run(tmp_path, *shlex.split(command))
         assert done.returncode == 0, done.stderr

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from perpend.backends.families import family_named
-from perpend.cli import models
+from perpend.cli.models import commands as models
 from perpend.engine.catalogue import BundledSource, Weights, catalogue
 from perpend.engine.gguf import read_facts
 from perpend.engine.pull import pull
 from perpend.errors import WeightsError
+from perpend.families.family import family_named
 
 BUNDLED = [weights for weights in catalogue().values() if weights.bundled]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from perpend.backends.families import families, family_of
 from perpend.engine.catalogue import HubSource, IndexSource, Weights, catalogue, find
 from perpend.errors import NotFound
+from perpend.families.family import families, family_of
 
 
 @pytest.mark.parametrize("weights", catalogue().values(), ids=lambda weights: weights.name)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from shared_data import shared
 
-from perpend.evals.rows import SampleRow
-from perpend.evals.summary import summary
+from perpend.evals.runs.rows import SampleRow
+from perpend.evals.stats.summary import summary
 
 
 def records(name: str) -> list[dict[str, Any]]:

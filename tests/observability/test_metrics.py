@@ -4,8 +4,8 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from scripted import PLAN, answer
 
-from perpend.backends.deployments import Deployment
 from perpend.backends.replay import ReplayBackend
+from perpend.deployments.pool import Deployment
 from perpend.errors import RateLimited, UpstreamTimeout
 from perpend.observability.metrics import Histogram, Metrics
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import pytest
 from listening import Listening
 
-from perpend.backends.providers import providers
 from perpend.config.schema import Config, ModelConfig
 from perpend.errors import Rejected
+from perpend.providers.provider import providers
 from perpend.runtime.models import Models
 from perpend.solve import Origin, Services, solve
 from perpend.types import Effort, Limits, Message, Request

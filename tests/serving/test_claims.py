@@ -13,8 +13,8 @@ import pytest
 from scripted import Gateway
 from wire_server import Server, fronted
 
-from perpend.backends.families import family_of
 from perpend.config.schema import ModelConfig, PriceConfig, ProviderConfig
+from perpend.families.family import family_of
 from perpend.types import EFFORTS, Usage
 
 BODIES = Path(__file__).parents[1] / "fixtures" / "matrix"

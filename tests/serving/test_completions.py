@@ -32,7 +32,7 @@ from perpend.errors import (
     UpstreamOverloaded,
     UpstreamTimeout,
 )
-from perpend.serving import watch
+from perpend.serving import disconnect as watch
 from perpend.types import AnswerDelta, Finished, ThinkingDelta
 
 T = TypeVar("T")

@@ -9,9 +9,9 @@ from sdks import DIALECTS, USER, Client, texts
 from shared_data import FOLDER
 from wire_server import Server, fronted
 
-from perpend.backends.providers import providers
 from perpend.backends.recording import provider_of, read_recording, replay
 from perpend.config.schema import ModelConfig, ProviderConfig
+from perpend.providers.provider import providers
 from perpend.types import Usage
 
 WIRE = FOLDER / "wire"

@@ -19,9 +19,9 @@ from wire_rows import OWN, ROWS, Row, bodies
 from wire_server import Server, fronted
 
 from perpend.backends import backends
-from perpend.backends.providers import Provider, providers
-from perpend.backends.sse import SSEParser
 from perpend.config.schema import ModelConfig, ProviderConfig
+from perpend.providers.provider import Provider, providers
+from perpend.transport.sse import SSEParser
 
 KINDS = ("text", "thinking", "tools", "structured")
 ANSWERS = {"text": "42", "thinking": "42", "tools": "", "structured": '{"a": 1}'}

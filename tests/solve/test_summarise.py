@@ -13,9 +13,9 @@ from words import WordBackend
 
 from perpend.accounting.prices import UNKNOWN, Price
 from perpend.backends.contract import Call, CallEvent
-from perpend.backends.families import family_named
 from perpend.backends.replay import ReplayBackend
 from perpend.errors import PerpendError, UpstreamError
+from perpend.families.family import family_named
 from perpend.solve import ServedModel
 from perpend.types import Answer, AnswerDelta, CallEnded, SummaryDelta, SummaryReport, Usage
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perpend.verifiers.arithmetic import NotArithmetic, computed, plain
-from perpend.verifiers.claims import tokens
+from perpend.verifiers.arithmetic_claims import tokens
 
 
 def value(text: str) -> Fraction:

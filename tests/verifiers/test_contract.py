@@ -10,10 +10,10 @@ from asked import ScriptedModel
 from fake_server import serving
 from msgspec import Struct
 
-from perpend.backends.http import HTTPClient
 from perpend.config import Config
 from perpend.errors import BadRequest
 from perpend.runtime import Runtime
+from perpend.transport.client import HTTPClient
 from perpend.types import Candidate
 from perpend.verifiers import Task, Verifier, verifiers
 from perpend.verifiers.endpoint import Endpoint

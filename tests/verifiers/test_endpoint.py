@@ -7,8 +7,8 @@ import pytest
 from aiohttp import web
 from fake_server import serving
 
-from perpend.backends.http import HTTPClient
 from perpend.errors import BadRequest, VerifierFailed
+from perpend.transport.client import HTTPClient
 from perpend.types import Candidate, Verdict
 from perpend.verifiers import Task
 from perpend.verifiers.endpoint import Endpoint

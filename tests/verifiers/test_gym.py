@@ -41,9 +41,9 @@ async def test_what_names_no_problem(gold: str, said: str) -> None:
 
 
 async def test_every_task_in_use_passes_its_golds_and_nothing_wrong(tmp_path: Path) -> None:
-    from perpend.evals.gym import tasks
-    from perpend.evals.suites import load
-    from perpend.evals.trial import trial
+    from perpend.evals.audits.trial import trial
+    from perpend.evals.suites.catalogue import load
+    from perpend.evals.suites.reasoning_gym import tasks
 
     assert set(REFUSED) <= set(gym.factory.DATASETS)
     for task in tasks():
@@ -51,7 +51,7 @@ async def test_every_task_in_use_passes_its_golds_and_nothing_wrong(tmp_path: Pa
 
 
 _DRAW = """
-from perpend.evals.gym import tasks
+from perpend.evals.suites.reasoning_gym import tasks
 from perpend.verifiers.gym import Drawn, problem
 print([(task, problem(Drawn(task, 1, n))[1]["question"]) for task in tasks() for n in range(6)])
 """

@@ -5,12 +5,12 @@ import re
 
 from msgspec.structs import replace
 
-from perpend.backends import google_token, sigv4
 from perpend.backends.contract import backends
-from perpend.backends.http import HTTPClient, Signer
-from perpend.backends.providers import Provider, providers
 from perpend.config.schema import Auth, ProviderConfig
 from perpend.errors import BadRequest, ConfigError
+from perpend.providers.provider import Provider, providers
+from perpend.transport import google_token, sigv4
+from perpend.transport.client import HTTPClient, Signer
 
 _SIGNED = ("sigv4", "google")
 """Ways to authorise a request without a key."""

@@ -7,15 +7,15 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.knobs import asks_of, steered
-from perpend.backends.openai_chat_events import CalledFunction, CallPiece, Chunk
-from perpend.backends.openai_chat_request import chat_body, chat_left_out
+from perpend.backends.openai_chat.events import CalledFunction, CallPiece, Chunk
+from perpend.backends.openai_chat.request import chat_body, chat_left_out
 from perpend.backends.options import with_options
-from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, StreamDecoder, merged, relay
 from perpend.backends.reasons import REASONS, Reason, why
-from perpend.backends.refusals import says
 from perpend.backends.speech import Speech
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
+from perpend.backends.thinking_params import asks_of, steered
+from perpend.providers.provider import Provider
+from perpend.transport.failures import says
 from perpend.types import CallEnded, Usage
 
 

@@ -5,10 +5,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
-from perpend.backends.families import Family
-from perpend.backends.http import HTTPClient, UpstreamAccount
-from perpend.backends.providers import Provider
+from perpend.families.family import Family
+from perpend.providers.provider import Provider
 from perpend.registry import Registry
+from perpend.transport.client import HTTPClient, UpstreamAccount
 from perpend.types import (
     AnswerDelta,
     CallEnded,

@@ -10,19 +10,19 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.knobs import asks_of, steered
-from perpend.backends.openai_chat import ChatReading
-from perpend.backends.openai_chat_events import (
+from perpend.backends.openai_chat.events import (
     TokenDetails,
     UpstreamChoice,
     UpstreamChunk,
     UpstreamDelta,
     UpstreamUsage,
 )
-from perpend.backends.openai_chat_request import chat_body, chat_left_out
+from perpend.backends.openai_chat.request import chat_body, chat_left_out
+from perpend.backends.openai_chat.wire import ChatReading
 from perpend.backends.options import with_options
-from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, StreamDecoder, relay
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, relay
+from perpend.backends.thinking_params import asks_of, steered
+from perpend.providers.provider import Provider
 from perpend.types import CallEnded
 
 _PATH = "/services/aigc/text-generation/generation"

@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from perpend.backends.contract import Upstream
-from perpend.backends.refusals import malformed
 from perpend.errors import BadRequest, UpstreamError
+from perpend.transport.failures import malformed
 from perpend.types import Embedded, EmbeddingRequest, Usage
 
 _PATHS = {

@@ -11,16 +11,16 @@ from msgspec import Raw, Struct, field
 
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.lines import LineParser
+from perpend.backends.message_parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.options import with_options
-from perpend.backends.parts import arguments, media, result_images, result_text, tool_names
-from perpend.backends.providers import Provider
-from perpend.backends.reading import Decoders, StreamDecoder, merged, relay
 from perpend.backends.reasons import REASONS, why
-from perpend.backends.refusals import says
 from perpend.backends.sampling import Words, drawing
 from perpend.backends.speech import Speech
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
 from perpend.errors import BadRequest, UpstreamError
+from perpend.providers.provider import Provider
+from perpend.transport.failures import says
+from perpend.transport.ndjson import LineParser
 from perpend.types import (
     CallEnded,
     Image,

@@ -7,8 +7,8 @@ also counts and keeps. That holds for other names of the same things too, wherev
 from typing import Any
 
 from perpend.backends.contract import Call
-from perpend.backends.providers import Provider
 from perpend.errors import BadRequest
+from perpend.providers.provider import Provider
 
 _KEPT = frozenset(
     (

@@ -18,10 +18,10 @@ from msgspec.structs import replace
 
 from perpend.accounting.estimates import Speed, split
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
-from perpend.backends.families import family_of
-from perpend.backends.http import Framing, HTTPClient, UpstreamAccount
-from perpend.backends.providers import Provider, providers
 from perpend.errors import ConfigError, UpstreamError
+from perpend.families.family import family_of
+from perpend.providers.provider import Provider, providers
+from perpend.transport.client import Framing, HTTPClient, UpstreamAccount
 from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, ToolCallDelta, Usage
 
 _WIRES = (

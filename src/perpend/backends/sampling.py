@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from perpend.backends.contract import Call
-from perpend.backends.families import Family
-from perpend.backends.providers import Provider
+from perpend.families.family import Family
+from perpend.providers.provider import Provider
 
 Words = Mapping[str, str]
 """From a field of `Sampling` to the wire's name for it. One that isn't there can't be said on that wire."""

@@ -12,11 +12,10 @@ from msgspec.structs import replace
 
 from perpend.backends.call_pieces import CallPieces
 from perpend.backends.contract import Call, CallEvent, append_text
-from perpend.backends.harmony import CHANNELS, HarmonyParser, Piece
-from perpend.backends.knobs import can_disable
-from perpend.backends.place import MOST_UNREAD
-from perpend.backends.providers import Provider, Splits
-from perpend.backends.think import (
+from perpend.backends.thinking_params import can_disable
+from perpend.families.harmony import CHANNELS, HarmonyParser, Piece
+from perpend.families.text_position import MOST_UNREAD
+from perpend.families.think_tags import (
     PerhapsInside,
     TagParser,
     ThinkParser,
@@ -25,6 +24,7 @@ from perpend.backends.think import (
     think_parser,
     thought_leaked,
 )
+from perpend.providers.provider import Provider, Splits
 from perpend.types import (
     AnswerDelta,
     Carried,

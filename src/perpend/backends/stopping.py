@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from perpend.backends.contract import CallEvent
-from perpend.backends.think import undecided
 from perpend.errors import UpstreamError
+from perpend.families.think_tags import undecided
 from perpend.types import AnswerDelta, CallEnded, ToolCallDelta
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from perpend.backends.contract import Call
-from perpend.backends.tool_text import CALL_BEGUN, callable_tools, reply_name
+from perpend.families.tool_markup import CALL_BEGUN, callable_tools, reply_name
 from perpend.types import ForcedTool, OutputSpec, Sampling
 
 _LIKELIEST = 20

@@ -7,12 +7,12 @@ import msgspec
 from cyclopts import App
 
 from perpend.backends.accounts import check_wire
-from perpend.backends.families import family_named
 from perpend.cli.console import print_json
 from perpend.cli.options import ConfigFile, Json
 from perpend.config import Config, load
 from perpend.config.secrets import redacted
 from perpend.errors import ConfigError
+from perpend.families.family import family_named
 
 app = App(name="config", help="Check and show the configuration.\n\nSuch as `perpend config check`.")
 

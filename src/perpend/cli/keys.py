@@ -58,7 +58,7 @@ def create(
     config
         A perpend.toml in place of the usual one.
     """
-    from perpend.cli.servable import servable
+    from perpend.cli.models.servable import servable
     from perpend.storage.keys import create_key
 
     served = None if model is None else servable(model, load_config(config))

@@ -16,17 +16,17 @@ app = App(
 for name, place in (
     ("ask", "ask:ask"),
     ("serve", "serve:serve"),
-    ("launch", "launch:launch"),
-    ("models", "models:app"),
-    ("eval", "eval:app"),
+    ("launch", "launch.command:launch"),
+    ("models", "models.commands:app"),
+    ("eval", "eval.commands:app"),
     ("train", "train:app"),
     ("verify", "verify:verify"),
     ("sandbox", "sandbox:sandbox"),
     ("keys", "keys:app"),
     ("usage", "usage:usage"),
-    ("calibrate", "calibrate:calibrate"),
+    ("calibrate", "calibrate.command:calibrate"),
     ("config", "config:app"),
-    ("doctor", "doctor:doctor"),
+    ("doctor", "doctor.command:doctor"),
     ("replay", "replay:replay"),
 ):
     app.command(f"perpend.cli.{place}", name=name)

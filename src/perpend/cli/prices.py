@@ -11,13 +11,13 @@ import msgspec
 
 from perpend.accounting.guide import Beside, against_guide
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
-from perpend.backends.providers import provider_in
 from perpend.cli.console import note, print_json
 from perpend.cli.options import ConfigFile, Json, Tokens
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
 from perpend.private import private_folder
+from perpend.providers.provider import provider_in
 
 _SHOWN_STALE = 8
 

@@ -20,7 +20,7 @@ from perpend.errors import UNREADABLE, BadRequest, PerpendError, VerifierFailed
 from perpend.types import Candidate, Verdict, VerifierSpec
 
 if TYPE_CHECKING:  # verifiers that ask no model needn't load an engine
-    from perpend.solve.asking import AuxiliaryCalls
+    from perpend.solve.auxiliary_call import AuxiliaryCalls
     from perpend.verifiers import Verifier
 
 _AT_ONCE = 64

@@ -140,7 +140,7 @@ def dangling(config: Config) -> Iterator[ConfigProblem]:
 @cache
 def listed_providers() -> tuple[str, ...]:
     """Names of the rows that come with Perpend; what they say is for `backends.providers` to read."""
-    text = files("perpend").joinpath("backends/providers.toml").read_text(encoding="utf-8")
+    text = files("perpend").joinpath("providers/providers.toml").read_text(encoding="utf-8")
     return tuple(tomllib.loads(text))
 
 

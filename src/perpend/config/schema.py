@@ -142,7 +142,7 @@ class ModelConfig(Section, frozen=True):
     gguf: Path | None = None
     """The file of an embedded model."""
     family: str | None = None
-    """How it thinks: a row of backends/family_rows; default: found by its name."""
+    """How it thinks: a row of families/rows; default: found by its name."""
     price: PriceConfig | None = None
     """Default: the listed price; an embedded model is free."""
     context: Positive | None = None

@@ -12,13 +12,10 @@ from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
 from perpend.backends import Upstream, backends
 from perpend.backends.accounts import account_of, check_wire, key_header, seller_of, signer_of
-from perpend.backends.deployments import Deployment, Deployments
 from perpend.backends.embeddings import embed
-from perpend.backends.families import Family, family_named, family_of, output_limit
-from perpend.backends.http import HTTPClient, Signer, Timeouts, UpstreamAccount
-from perpend.backends.providers import Provider, provider_in, providers
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import key_origins, provider_keys
+from perpend.deployments.pool import Deployment, Deployments
 from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
@@ -26,9 +23,12 @@ from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
 from perpend.errors import BadRequest, ConfigError, NoAccount, NotFound, PerpendError, Told, WeightsError
+from perpend.families.family import Family, family_named, family_of, output_limit
+from perpend.providers.provider import Provider, provider_in, providers
 from perpend.registry import choices_hint
 from perpend.solve import ServedModel
 from perpend.solve.embed import EmbeddingDeployment
+from perpend.transport.client import HTTPClient, Signer, Timeouts, UpstreamAccount
 
 _ENGINES_WIRE = "llama_completion"
 _ENGINES_PACE = Timeouts(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)

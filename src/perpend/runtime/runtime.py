@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 
 from perpend.accounting.prices import Price
-from perpend.backends.http import HTTPClient
 from perpend.config.load import home_dir
 from perpend.config.schema import EMBEDDED, Config
 from perpend.documents import PDFReader
@@ -21,15 +20,16 @@ from perpend.private import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
 from perpend.solve import Control, Origin, Services, Sink, solve
-from perpend.solve.aside import asking
-from perpend.solve.asking import AuxiliaryCalls
+from perpend.solve.auxiliary_call import AuxiliaryCalls
+from perpend.solve.auxiliary_model import asking
 from perpend.solve.count import count_input
 from perpend.solve.documents import readable
 from perpend.solve.embed import EmbeddingDeployment, embed
-from perpend.solve.terms import check_verifiers
+from perpend.solve.request_context import check_verifiers
 from perpend.storage.conversations import ConversationStore
 from perpend.storage.responses import ResponseStore
 from perpend.storage.store import Store
+from perpend.transport.client import HTTPClient
 from perpend.types import Answer, Embedded, EmbeddingRequest, Request
 
 
@@ -111,7 +111,7 @@ class Runtime:
         await check_verifiers(request, self.verifiers.get, self.models.resolve)
 
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[AuxiliaryCalls]:
-        """See `perpend.solve.aside.asking`."""
+        """See `perpend.solve.auxiliary_model.asking`."""
         return asking(model, self._services, Origin(source))
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:

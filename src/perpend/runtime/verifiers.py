@@ -2,10 +2,10 @@
 
 import msgspec
 
-from perpend.backends.http import HTTPClient
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.registry import checked_options
+from perpend.transport.client import HTTPClient
 from perpend.types import VerifierSpec
 from perpend.verifiers import Verifier, made
 from perpend.verifiers.command import Command

@@ -6,7 +6,7 @@ from typing import Self
 
 from perpend.errors import SandboxUnavailable
 from perpend.sandbox.contract import USUAL, Limits, Outcome
-from perpend.sandbox.rungs import RUNGS, IsolationLevel, find_rung
+from perpend.sandbox.isolation_levels import RUNGS, IsolationLevel, find_rung
 from perpend.sandbox.slot import Slot
 
 

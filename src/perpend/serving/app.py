@@ -19,7 +19,7 @@ from perpend.serving.dialects.openai_completions import OpenAICompletions
 from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponsesDialect, Talks
 from perpend.serving.embeddings import Embedder, Embeddings
 from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
-from perpend.serving.out import refuse
+from perpend.serving.response_writer import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
 from perpend.serving.sealing import Sealing, Seals
 

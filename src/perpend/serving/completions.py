@@ -18,8 +18,8 @@ from perpend.serving.auth import Auth
 from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
-from perpend.serving.out import Streamed, Whole, refuse, send_json
-from perpend.serving.watch import DisconnectWatch
+from perpend.serving.disconnect import DisconnectWatch
+from perpend.serving.response_writer import Streamed, Whole, refuse, send_json
 from perpend.solve import Sink
 from perpend.types import Answer, Request
 

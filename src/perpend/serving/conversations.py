@@ -16,8 +16,8 @@ from perpend.serving.dialects.openai_responses_ids import listed
 from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_schema import InputItem
 from perpend.serving.fields import Ignored
-from perpend.serving.out import send_json
 from perpend.serving.pages import page, page_of
+from perpend.serving.response_writer import send_json
 from perpend.storage.tables import ConversationRow
 from perpend.types import new_id
 

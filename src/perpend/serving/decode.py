@@ -14,7 +14,7 @@ from msgspec import inspect
 
 from perpend.errors import BadRequest
 from perpend.registry import nearest
-from perpend.serving.dialects.own import ours
+from perpend.serving.dialects.extension_fields import ours
 from perpend.serving.fields import Ignored, meant
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from perpend.serving import errors
 from perpend.serving.asgi import Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.dialects.openai_embeddings import body_of, parse
-from perpend.serving.out import refuse, send_json
+from perpend.serving.response_writer import refuse, send_json
 from perpend.types import Embedded, EmbeddingRequest
 
 

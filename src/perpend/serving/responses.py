@@ -19,9 +19,9 @@ from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
-from perpend.serving.out import SSE_HEADERS, STALLED_S, request_id_header, send_json
+from perpend.serving.disconnect import DisconnectWatch
 from perpend.serving.pages import number_of, page, query_of
-from perpend.serving.watch import DisconnectWatch
+from perpend.serving.response_writer import SSE_HEADERS, STALLED_S, request_id_header, send_json
 from perpend.storage.tables import ResponseRow
 
 RESPONSES_PATH = "/v1/responses"

@@ -13,7 +13,7 @@ from perpend.accounting.calibration import Calibration
 from perpend.accounting.estimates import Lengths, Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
-from perpend.backends.families import Family, nearest_effort
+from perpend.families.family import Family, nearest_effort
 from perpend.types import (
     EFFORTS,
     Document,

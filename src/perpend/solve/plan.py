@@ -4,8 +4,8 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget, token_budget
 from perpend.accounting.calibration import effort_for
+from perpend.solve.fallback import Resolve
 from perpend.solve.model import ServedModel
-from perpend.solve.standin import Resolve
 from perpend.types import Effort, Limits, Plan, Request
 
 

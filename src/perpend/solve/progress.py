@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.estimates import remaining
+from perpend.solve.call_context import Sink
 from perpend.solve.control import Clock
-from perpend.solve.means import Sink
 from perpend.solve.model import ServedModel
 from perpend.types import AnswerDelta, CandidateProgress, Event, Phase, Progress, ThinkingDelta, ToolCallDelta
 

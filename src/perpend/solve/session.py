@@ -20,14 +20,14 @@ from perpend.errors import (
     PromptTooLong,
     UpstreamError,
 )
-from perpend.solve import phases
-from perpend.solve.account import Tally
-from perpend.solve.asking import AuxiliaryCalls
+from perpend.solve import generation as phases
+from perpend.solve.auxiliary_call import AuxiliaryCalls
+from perpend.solve.call_context import CallContext
+from perpend.solve.candidate_run import CandidateRun
 from perpend.solve.count import bounded_input
-from perpend.solve.draft import CandidateRun
-from perpend.solve.means import CallContext
-from perpend.solve.standin import write
-from perpend.solve.terms import RequestContext, needs_gold
+from perpend.solve.fallback import write
+from perpend.solve.request_context import RequestContext, needs_gold
+from perpend.solve.tally import Tally
 from perpend.strategies import Feedback, Step, with_options
 from perpend.types import (
     Candidate,

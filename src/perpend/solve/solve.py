@@ -15,19 +15,19 @@ from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.ledger import Scope
 from perpend.accounting.prices import together
 from perpend.errors import BadRequest, CapReached, DeadlineTooShort, PerpendError
-from perpend.solve.account import Tally
+from perpend.solve.call_context import CallContext, Sink
+from perpend.solve.client_events import ClientEvents
 from perpend.solve.control import Clock, Control
 from perpend.solve.count import bounded_input
 from perpend.solve.documents import ReadPDF, readable, unread
-from perpend.solve.means import CallContext, Sink
+from perpend.solve.fallback import Resolve
 from perpend.solve.model import ServedModel
-from perpend.solve.narrate import ClientEvents
 from perpend.solve.plan import asked, plan_for, resolved, wanted
 from perpend.solve.progress import ProgressReporter
+from perpend.solve.request_context import RequestContext, check_verifiers, require_price
 from perpend.solve.session import RequestSession
-from perpend.solve.standin import Resolve
 from perpend.solve.summarise import Summariser
-from perpend.solve.terms import RequestContext, check_verifiers, require_price
+from perpend.solve.tally import Tally
 from perpend.solve.truncate import truncated
 from perpend.storage.tables import LedgerRow, Status
 from perpend.strategies import Strategy, with_options

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
-from perpend.solve.means import ANSWER_KEPT, CallContext
-from perpend.solve.transcript import Said, text_of
+from perpend.solve.call_context import ANSWER_KEPT, CallContext
+from perpend.solve.message_builder import Said, text_of
 from perpend.types import (
     AnswerDelta,
     CallEnded,

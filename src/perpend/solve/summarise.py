@@ -8,11 +8,11 @@ import re
 
 from perpend.accounting.ledger import Scope
 from perpend.errors import CapReached, PerpendError
-from perpend.solve.account import Tally
-from perpend.solve.asking import AuxiliaryCalls
-from perpend.solve.means import CallContext, Sink
+from perpend.solve.auxiliary_call import AuxiliaryCalls
+from perpend.solve.call_context import CallContext, Sink
 from perpend.solve.model import ServedModel
-from perpend.solve.terms import RequestContext
+from perpend.solve.request_context import RequestContext
+from perpend.solve.tally import Tally
 from perpend.types import AnswerDelta, Event, Message, SummaryDelta, SummaryReport, ThinkingDelta
 
 _TOKENS = 48

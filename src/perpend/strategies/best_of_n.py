@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, strategies
-from perpend.strategies.draws import Draw, drawn, full_marks, rank, sampling_apart
+from perpend.strategies.sampling_pool import Draw, drawn, full_marks, rank, sampling_apart
 from perpend.strategies.votes import Poll
 from perpend.types import Candidate, StrategySpec
 

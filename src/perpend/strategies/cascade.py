@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from perpend.errors import BadRequest
 from perpend.strategies.contract import CUT, Session, compares, strategies
-from perpend.strategies.draws import drawn, rank, sampling_of
+from perpend.strategies.sampling_pool import drawn, rank, sampling_of
 from perpend.strategies.votes import Poll
 from perpend.types import Candidate
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.strategies.contract import CUT, Feedback, Session, strategies
-from perpend.strategies.draws import rank, sampling_of
+from perpend.strategies.sampling_pool import rank, sampling_of
 from perpend.types import Candidate, Verdict
 
 _SAID = 600

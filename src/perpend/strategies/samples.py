@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, strategies
-from perpend.strategies.draws import drawn, sampling_of
+from perpend.strategies.sampling_pool import drawn, sampling_of
 from perpend.types import Candidate, Thought
 
 

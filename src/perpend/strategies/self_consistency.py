@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from perpend.strategies.contract import Session, compares, strategies
-from perpend.strategies.draws import drawn, sampling_of
+from perpend.strategies.sampling_pool import drawn, sampling_of
 from perpend.strategies.votes import Group, Poll, out_of_reach, risk
 from perpend.types import Candidate
 

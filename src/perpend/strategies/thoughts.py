@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from perpend.strategies.contract import CUT, Session
-from perpend.strategies.draws import Draw, drawn, full_marks, rank, sampling_of
+from perpend.strategies.sampling_pool import Draw, drawn, full_marks, rank, sampling_of
 from perpend.types import Candidate
 
 T = TypeVar("T")

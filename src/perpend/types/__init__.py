@@ -34,9 +34,9 @@ from perpend.types.events import (
     ToolCallDelta,
     Weighed,
 )
-from perpend.types.form import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice
 from perpend.types.ids import new_id
 from perpend.types.logprobs import Likely, TokenLogprob
+from perpend.types.output_spec import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice
 from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
     EFFORTS,

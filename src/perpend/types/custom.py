@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.types.form import Custom, Tool
+from perpend.types.output_spec import Custom, Tool
 
 _OPEN = '{"input":"'
 _CLOSE = '"}'

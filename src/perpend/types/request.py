@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct, field
 
 from perpend.types.content import Part, Text, Thought
-from perpend.types.form import OutputSpec
+from perpend.types.output_spec import OutputSpec
 
 Role = Literal["system", "user", "assistant", "tool"]
 """`tool`: a message of tool results and nothing else."""

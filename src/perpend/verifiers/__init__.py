@@ -1,8 +1,7 @@
 """What checks answers: one file for each kind; importing this package registers them."""
 
+from perpend.verifiers import arithmetic_claims as claims
 from perpend.verifiers import (
-    answer,
-    claims,
     code,
     countdown,
     endpoint,
@@ -15,6 +14,7 @@ from perpend.verifiers import (
     self_score,
     texts,
 )
+from perpend.verifiers import final_answer as answer
 from perpend.verifiers.contract import GOLD, AuxiliaryModel, Task, Verifier, made, verifier_spec, verifiers
 
 __all__ = [

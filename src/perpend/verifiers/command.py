@@ -11,7 +11,7 @@ import msgspec
 from perpend.errors import VerifierFailed
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier
-from perpend.verifiers.told import asked, read
+from perpend.verifiers.external_protocol import asked, read
 
 _MOST_OUTPUT = 1 << 20
 _EXCERPT = 500

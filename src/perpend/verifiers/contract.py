@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 from perpend.errors import BadRequest
 from perpend.registry import Registry, checked_options
 from perpend.types import Candidate, Message, Verdict, VerifierSpec
-from perpend.verifiers.final import alike
+from perpend.verifiers.answer_extraction import alike
 
 GOLD = "verifier.gold"
 """The field that is named where a gold is at fault."""

@@ -6,12 +6,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from perpend.backends.addresses import ALLOW, NotPublic, resolved, web_address
-from perpend.backends.http import HTTPClient, Timeouts, UpstreamAccount
 from perpend.errors import BadRequest, UpstreamError, VerifierFailed
+from perpend.transport.addresses import ALLOW, NotPublic, resolved, web_address
+from perpend.transport.client import HTTPClient, Timeouts, UpstreamAccount
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
-from perpend.verifiers.told import asked, read
+from perpend.verifiers.external_protocol import asked, read
 
 Seconds = Annotated[float, Meta(gt=0, le=60)]
 

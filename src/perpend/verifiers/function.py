@@ -11,7 +11,7 @@ import msgspec
 from perpend.errors import ConfigError, VerifierFailed
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier
-from perpend.verifiers.told import VerifierQuestion, asked, verdict
+from perpend.verifiers.external_protocol import VerifierQuestion, asked, verdict
 
 
 class PythonFunction(Verifier):

@@ -10,9 +10,9 @@ from perpend.errors import BadRequest
 from perpend.serving.dialects.anthropic_schema import ContentBlock, InputMessage, MessagesRequest, Source
 from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.documents import document
+from perpend.serving.dialects.extension_fields import given, missing, not_supported
 from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
-from perpend.serving.dialects.own import given, missing, not_supported
 from perpend.serving.fields import Ignored
 from perpend.solve.documents import told
 from perpend.types import Document, Image, Message, Part, Text, Thought, ToolResult, ToolUse

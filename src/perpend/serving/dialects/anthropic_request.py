@@ -20,8 +20,8 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.extension_fields import DialectFields, given, missing, not_supported, request_of
 from perpend.serving.dialects.forms import form_of
-from perpend.serving.dialects.own import DialectFields, given, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import ForcedTool, OutputFormat, OutputSpec, Sampling, Tool, ToolChoice
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from perpend.serving.dialects.own import ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport
 
 StopText = Annotated[str, Meta(min_length=1, max_length=256)]

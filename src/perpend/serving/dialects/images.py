@@ -6,9 +6,9 @@ name; what a public name resolves to is only known to the one who loads it.
 
 import re
 
-from perpend.backends.addresses import web_address
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
+from perpend.transport.addresses import web_address
 from perpend.types import Image
 
 _DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/_=-]")

@@ -9,6 +9,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.documents import from_url
+from perpend.serving.dialects.extension_fields import DialectFields, draw, missing, not_supported, request_of
 from perpend.serving.dialects.forms import NO_FORM, form_of, only, plain, with_results_together
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
@@ -21,7 +22,6 @@ from perpend.serving.dialects.openai_chat_schema import (
     ContentPart,
     ReasoningDetail,
 )
-from perpend.serving.dialects.own import DialectFields, draw, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Document,

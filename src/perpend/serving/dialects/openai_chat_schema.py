@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.serving.dialects.own import ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]

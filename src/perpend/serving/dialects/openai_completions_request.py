@@ -8,9 +8,9 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.extension_fields import DialectFields, draw, not_supported, request_of
 from perpend.serving.dialects.forms import NO_FORM
 from perpend.serving.dialects.openai_completions_schema import CompletionRequest
-from perpend.serving.dialects.own import DialectFields, draw, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import Message, Sampling
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
 from perpend.serving.dialects.openai_chat_schema import (
     ChatUsage,
     FinishReason,
@@ -12,7 +13,6 @@ from perpend.serving.dialects.openai_chat_schema import (
     StopText,
     StreamOptions,
 )
-from perpend.serving.dialects.own import ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
-from perpend.serving.dialects.own import Positive, Text256
+from perpend.serving.dialects.extension_fields import Positive, Text256
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
 from perpend.types import Embedded, EmbeddingRequest

@@ -7,12 +7,12 @@ import msgspec
 from perpend.config.schema import Config
 from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.documents import from_url
+from perpend.serving.dialects.extension_fields import missing, not_supported
 from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_responses_compaction import ASKED, TRIGGER, opened
 from perpend.serving.dialects.openai_responses_schema import InputContent, InputItem
 from perpend.serving.dialects.openai_responses_tools import flat
-from perpend.serving.dialects.own import missing, not_supported
 from perpend.serving.fields import Ignored
 from perpend.types import Document, Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
 

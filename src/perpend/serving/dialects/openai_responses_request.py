@@ -10,6 +10,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
+from perpend.serving.dialects.extension_fields import DialectFields, missing, not_supported, request_of
 from perpend.serving.dialects.forms import with_results_together
 from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of
@@ -28,7 +29,6 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextFormat,
 )
 from perpend.serving.dialects.openai_responses_tools import Names, offered
-from perpend.serving.dialects.own import DialectFields, missing, not_supported, request_of
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Message,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from perpend.serving.dialects.own import EffortWord, ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import EffortWord, ExtensionFields, Positive, Text256
 from perpend.types import PerpendReport, TokenLogprob
 
 

@@ -3,13 +3,13 @@
 from typing import Any, Literal, NamedTuple, cast
 
 from perpend.errors import BadRequest
+from perpend.serving.dialects.extension_fields import given, missing, not_supported
 from perpend.serving.dialects.forms import form_of
 from perpend.serving.dialects.openai_responses_schema import (
     ResponsesRequest,
     ResponsesTool,
     ResponsesToolChoice,
 )
-from perpend.serving.dialects.own import given, missing, not_supported
 from perpend.serving.fields import Ignored
 from perpend.types import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 

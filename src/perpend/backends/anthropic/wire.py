@@ -1,0 +1,296 @@
+"""The Anthropic messages wire: at Anthropic, on Vertex and on Bedrock (anthropic 2.13, types and lib/).
+
+A signature is carried as it came. A redacted thought is carried as its whole block in JSON: it has no text.
+"""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from perpend.backends.anthropic.request import anthropic_asks, left_out, request
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.lenient import type_of
+from perpend.backends.options import with_options
+from perpend.backends.reasons import REASONS, Reason, why
+from perpend.backends.speech import Speech
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, relay
+from perpend.backends.thinking_params import granted
+from perpend.errors import UpstreamError
+from perpend.providers.provider import Provider
+from perpend.transport.aws_event_stream import EventStreamParser
+from perpend.transport.client import Framing
+from perpend.transport.failures import says
+from perpend.types import CallEnded, Usage
+
+_VERSION = "2023-06-01"
+_NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k")
+
+
+class AnthropicBackend:
+    continues = False
+    resumes = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream._replace(
+            account=upstream.account.with_default("anthropic-version", _VERSION)
+        )
+
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
+        path, body = self._address(call, body)
+        reading = _MessageReading(call, self._upstream.provider)
+        asks = partial(anthropic_asks, call, self._upstream.provider)
+        return relay(self._upstream, path, body, reading, self._framing(), asks=asks)
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""
+        return _MessageReading(call, self._upstream.provider).whole(body)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return granted(anthropic_asks(call, self._upstream.provider), call)
+
+    async def count_input(self, call: Call) -> int | None:
+        """None where the place has no such count."""
+        body = request(call, self._upstream.provider)
+        for name in _NOT_COUNTED:
+            body.pop(name, None)
+        url = f"{await self._upstream.url()}/messages/count_tokens"
+        try:
+            answer = await self._upstream.http.post_json(
+                url, msgspec.json.encode(body), self._upstream.account
+            )
+            return msgspec.json.decode(answer, type=_Count).input_tokens
+        except (UpstreamError, ValueError):
+            return None
+
+    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Where a request goes at this place, and how its body looks there."""
+        return "/messages", body
+
+    def _framing(self) -> Framing | None:
+        return None
+
+
+class AnthropicVertex(AnthropicBackend):
+    """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`."""
+
+    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        del body["model"]
+        model = quote(call.model, safe="@")
+        return f"/models/{model}:streamRawPredict", {**body, "anthropic_version": "vertex-2023-10-16"}
+
+    async def count_input(self, call: Call) -> int | None:
+        """Its count has a path and a body of its own."""
+        return None
+
+
+class AnthropicBedrock(AnthropicBackend):
+    """InvokeModelWithResponseStream, authorised by an API key; requests aren't signed."""
+
+    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        del body["model"], body["stream"]
+        path = f"/model/{quote(call.model, safe=':')}/invoke-with-response-stream"
+        return path, {**body, "anthropic_version": "bedrock-2023-05-31"}
+
+    def _framing(self) -> Framing:
+        return EventStreamParser()
+
+    async def count_input(self, call: Call) -> int | None:
+        """Not every model can be asked there."""
+        return None
+
+
+class _Count(Struct):
+    input_tokens: int
+
+
+class _Block(Struct):
+    type: str = ""
+    text: str = ""
+    thinking: str = ""
+    signature: str = ""
+    data: str = ""
+    id: str = ""
+    name: str = ""
+    input: Raw = Raw()
+
+
+class _Delta(Struct):
+    text: str = ""
+    thinking: str = ""
+    signature: str = ""
+    partial_json: str = ""
+    stop_reason: str | None = None
+
+
+class _OutputDetails(Struct):
+    thinking_tokens: int | None = None
+
+
+class _Usage(Struct):
+    input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    output_tokens: int | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class _Message(Struct):
+    model: str | None = None
+    usage: _Usage | None = None
+
+
+class _Event(Struct):
+    """A streamed event, or a whole message: that has a content of its own."""
+
+    type: str = ""
+    index: int | None = None
+    """Of its block; None: the last that began."""
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: _Usage | None = None
+    error: Any = None
+    content: list[_Block] = field(default_factory=list[_Block])
+    model: str | None = None
+    stop_reason: str | None = None
+
+
+_EVENTS = Decoders(_Event)
+_EVENT_SIGNS = {
+    "message": ("content", "stop_reason"),
+    "content_block_start": ("content_block",),
+    "message_start": ("message",),
+    "content_block_delta": ("index",),
+    "message_delta": ("delta", "usage"),
+}
+_BLOCK_SIGNS = {
+    "thinking": ("thinking", "signature"),
+    "redacted_thinking": ("data",),
+    "text": ("text",),
+    "tool_use": ("name", "input"),
+}
+
+
+class _MessageReading(StreamDecoder[_Event]):
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _EVENTS, Speech(call, provider))
+        self._begun = False
+        self._reason: Reason | None = None
+        self._model: str | None = None
+        self._counts: dict[str, int] = {}
+        self._at = -1
+        """The last block that began."""
+        self._tools: set[int] = set()
+        """Blocks that are tool calls."""
+
+    def take(self, event: _Event, batch: list[CallEvent]) -> None:
+        match type_of(event, _EVENT_SIGNS):
+            case "content_block_delta" if event.delta is not None:
+                self._delta(self._at if event.index is None else event.index, event.delta, batch)
+            case "content_block_start" if event.content_block is not None:
+                self._block(event.index, event.content_block, batch)
+            case "message_start" if event.message is not None:
+                self._begun = True
+                self._model = event.message.model
+                self._count(event.message.usage)
+            case "message_delta":
+                self._stop(event.delta and event.delta.stop_reason)
+                self._count(event.usage)
+            case "message_stop":
+                self.done = True
+            case "message" if event.content or event.stop_reason:
+                self._begun = True
+                for block in event.content:
+                    self._block(None, block, batch)
+                self._model = event.model
+                self._stop(event.stop_reason)
+                self._count(event.usage)
+            case "error":
+                self.fail(event.error)
+            case _ if says(event.error):
+                self.fail(event.error)
+            case _:  # ping, and what is yet to be invented
+                pass
+
+    def end(self) -> CallEnded | None:
+        reason = self._reason or ("stop" if self.done and self._begun else None)
+        if reason == "stop" and self.speech.calls.count:
+            reason = "tool_calls"
+        if reason is None:
+            return None
+        return CallEnded(reason, self._usage(), self._model, self._counts.get("written", 0))
+
+    def _stop(self, word: str | None) -> None:
+        if (said := why(word)) is not None:
+            self._reason = REASONS.get(said, "stop")
+            if self._reason is None:
+                self.fail(word)
+
+    def _block(self, index: int | None, block: _Block, batch: list[CallEvent]) -> None:
+        self._begun = True
+        self._at = self._at + 1 if index is None else index
+        match type_of(block, _BLOCK_SIGNS):
+            case "thinking":
+                if block.thinking:
+                    self.speech.thought(block.thinking, batch)
+                if block.signature:
+                    self.carried(block.signature, batch)
+            case "redacted_thinking":
+                whole = {"type": "redacted_thinking", "data": block.data}
+                self.carried(msgspec.json.encode(whole).decode(), batch)
+            case "text":
+                if block.text:
+                    self.speech.answer(block.text, batch)
+            case "tool_use":
+                self._tools.add(self._at)
+                self.speech.call(batch, self._at, block.id, block.name, arguments_text(block.input))
+            case _:  # tools that the vendor runs itself: none is asked for
+                pass
+
+    def _delta(self, index: int, delta: _Delta, batch: list[CallEvent]) -> None:
+        if delta.text:
+            self.speech.answer(delta.text, batch)
+        elif delta.thinking:
+            self.speech.thought(delta.thinking, batch)
+        elif delta.signature:
+            self.carried(delta.signature, batch)
+        elif delta.partial_json and index in self._tools:
+            self.speech.call(batch, index, "", "", delta.partial_json)
+
+    def _count(self, usage: _Usage | None) -> None:
+        """Counts are totals so far; a later event may leave out what hasn't changed, or have it as 0."""
+        if usage is None:
+            return
+        details = usage.output_tokens_details
+        latest = {
+            "input": usage.input_tokens,
+            "read": usage.cache_read_input_tokens,
+            "written": usage.cache_creation_input_tokens,
+            "output": usage.output_tokens,
+            "thinking": details.thinking_tokens if details else None,
+        }
+        for name, count in latest.items():
+            if count or (count is not None and name not in self._counts):
+                self._counts[name] = count
+
+    def _usage(self) -> Usage | None:
+        if not self._counts:
+            return None
+        count = self._counts.get
+        cached, output = count("read", 0), count("output", 0)
+        thinking = min(count("thinking", 0), output)
+        return Usage(count("input", 0) + cached + count("written", 0), cached, thinking, output - thinking)
+
+
+backends.register("anthropic")(AnthropicBackend)
+backends.register("anthropic_vertex")(AnthropicVertex)
+backends.register("anthropic_bedrock")(AnthropicBedrock)

@@ -1,0 +1,262 @@
+"""Raw completion: a prompt goes in, its continuation comes out, so thinking can be cut at the very token.
+
+What its two shapes share: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text
+from perpend.backends.options import with_options
+from perpend.backends.sampling import Drawing, Words, drawing
+from perpend.backends.speech import Speech
+from perpend.backends.stopping import Stopper
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
+from perpend.errors import BadRequest, UpstreamError
+from perpend.families.prompts import begin_answer, chatml, system_first, with_family_prompt
+from perpend.families.tool_call_parser import CallReader
+from perpend.families.tool_markup import OPEN, as_text, callable_tools, forced, schema_of
+from perpend.providers.provider import Provider
+from perpend.types import (
+    CallEnded,
+    Message,
+    ThinkingDelta,
+    TokenLogprob,
+    ToolCallDelta,
+    Usage,
+)
+
+_Reason = Literal["stop", "stop_sequence", "length"]
+
+SAME: Words = {
+    name: name
+    for name in (
+        *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias", "logprobs"),
+        *("presence_penalty", "frequency_penalty", "repetition_penalty"),
+    )
+}
+"""What both shapes call as we do."""
+
+
+class RawChunk(Struct, frozen=True):
+    """What one streamed event says, in either shape."""
+
+    text: str = ""
+    generated: int | None = None
+    """Tokens generated so far in this call; None where the server doesn't count as it goes."""
+    reason: _Reason | None = None
+    usage: Usage | None = None
+    model_version: str | None = None
+    weighed: dict[str, float] | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class RawCompletion(ABC):
+    """The loop that both shapes share; a shape writes the body and reads the events."""
+
+    continues = True
+    resumes: ClassVar[bool]
+    path: ClassVar[str]
+    words: ClassVar[Words]
+    decoders: ClassVar[Decoders[Any]]
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._http = upstream.http
+        self._base_url = upstream.url
+        self._account = upstream.account
+        self._provider = upstream.provider
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        base = await self._base_url()
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+        if call.phase == "answering" and forced(call.form):
+            prompt += f"{OPEN}\n"
+        body = self.body(call, prompt)
+        self._provider.rename(body)
+        with_options(body, call, self._provider)
+        upstream = Upstream(self._provider, self._http, self._base_url, self._account)
+        async with aclosing(relay(upstream, self.path, body, self._reading(call))) as batches:
+            async for batch in batches:
+                yield batch
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return self._reading(call).whole(body)
+
+    def _reading(self, call: Call) -> "_Said":
+        return _Said(self._provider, self.decoders, call, self.read)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return self._drawing(call).left_out
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        """Thoughts are begun and ended here: nothing has to be asked for."""
+        return {}
+
+    async def count_input(self, call: Call) -> int | None:
+        """Not every server of this wire has a tokenizer to ask."""
+        return None
+
+    def drawn(self, call: Call) -> dict[str, Any]:
+        """Its sampling in this shape's words; stop sequences and log-probabilities are the body's own."""
+        fields = self._drawing(call).fields
+        for own in ("stop", "logprobs"):
+            fields.pop(self._provider.fields.get(own, own), None)
+        if "temperature" not in fields and call.family.temperature is not None:
+            fields["temperature"] = call.family.temperature
+        return fields
+
+    def _drawing(self, call: Call) -> Drawing:
+        return drawing(call, self.words, self._provider)
+
+    @abstractmethod
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        """The request in this shape."""
+
+    @abstractmethod
+    def read(self, event: Any, call: Call) -> RawChunk:
+        """What a streamed event says in this shape. Raises UpstreamError."""
+
+    async def _prompt(self, base: str, call: Call) -> str:
+        family = call.family
+        if callable_tools(call.form) and family.tools == "none":
+            hint = "ask a model that does, or leave out tools"
+            raise BadRequest(f"models of the family {family.name} call no tools", hint=hint, field="tools")
+        thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
+        messages = as_text(call.messages, call.form, family.tools)
+        messages = with_family_prompt(messages, family, thinking=thinking)
+        if family.template == "server":
+            return await self._server_template(base, messages)
+        return chatml(messages)
+
+    async def _server_template(self, base: str, messages: tuple[Message, ...]) -> str:
+        body = msgspec.json.encode({"messages": system_first(messages)})
+        answer = await self._http.post_json(f"{base}/apply-template", body, self._account)
+        return msgspec.json.decode(answer, type=_Template).prompt
+
+
+class _Template(Struct):
+    prompt: str
+
+
+def stops(call: Call) -> list[str]:
+    """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
+    if call.phase == "thinking":
+        return [call.family.close, *([call.pause] if call.pause else [])]
+    return list(call.sampling.stop)
+
+
+def told(call: Call) -> int:
+    """Likeliest tokens that the server is to tell for each that it generates."""
+    return max(call.weighs, 0 if call.logprobs is None else max(call.logprobs, 1))
+
+
+def answer_schema(call: Call) -> dict[str, Any] | None:
+    """Of the answer; thinking is never bound by it."""
+    return schema_of(call.form) if call.phase == "answering" else None
+
+
+class _Said(StreamDecoder[Any]):
+    """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
+
+    def __init__(
+        self, provider: Provider, decoders: Decoders[Any], call: Call, chunk: Callable[[Any, Call], RawChunk]
+    ) -> None:
+        held = answer_schema(call) is not None
+        super().__init__(provider.name, decoders, Speech(call, provider, held=held, begun=True))
+        self._call, self._chunk = call, chunk
+        self._last: RawChunk | None = None
+        self._thinks = call.phase == "thinking"
+        self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
+        self._generated = self._told = 0  # tokens so far, and those that events have told of
+        self._calls: CallReader | None = None
+        if call.phase == "answering" and (tools := callable_tools(call.form)):
+            untagged = call.family.tools == "chosen"
+            self._calls = CallReader(tools, inside=forced(call.form), untagged=untagged)
+
+    def take(self, event: Any, batch: list[CallEvent]) -> None:
+        try:
+            chunk = self._chunk(event, self._call)
+        except UpstreamError as error:
+            self.failure = error
+            return
+        if chunk.text:
+            self._add(chunk, batch)
+        if chunk.logprobs and self._stopper.stopped is None:
+            self.speech.weigh(chunk.logprobs, batch)
+        if not (chunk.text or chunk.reason or chunk.usage):
+            return
+        last = self._last or RawChunk()
+        self._last = RawChunk(
+            reason=chunk.reason or last.reason,
+            usage=merged(last.usage, chunk.usage),
+            model_version=chunk.model_version or last.model_version,
+            weighed=last.weighed or chunk.weighed,
+        )
+
+    def _add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
+        self._generated = self._generated + 1 if chunk.generated is None else chunk.generated
+        if self._stopper.stopped is None and (text := self._stopper.feed(chunk.text)):
+            self._say(text, batch)
+
+    def rest(self) -> list[CallEvent]:
+        """What was held back, with its tokens."""
+        batch: list[CallEvent] = []
+        if held := self._stopper.close():
+            self._say(held, batch)
+        if self._calls is not None:
+            self._append(self._calls.close(), batch)
+        return [*batch, *super().rest()]
+
+    def end(self) -> CallEnded | None:
+        last = self._last
+        if last is None or (last.reason is None and not self.done):
+            return None
+        reason: Literal["stop", "stop_sequence", "length", "tool_calls"] = last.reason or "stop"
+        if reason == "stop" and self._stopper.stopped in self._asked:
+            reason = "stop_sequence"
+        if self._calls is not None and self._calls.calls and reason == "stop":
+            reason = "tool_calls"
+        return CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)
+
+    def _say(self, text: str, batch: list[CallEvent]) -> None:
+        if self._calls is not None:
+            self._append(self._calls.feed(text), batch)
+        elif self._thinks:
+            append_text(batch, ThinkingDelta, text, self._untold())
+        else:
+            self.speech.answer(text, batch, self._untold())
+
+    def _append(self, said: list[str | ToolCallDelta], batch: list[CallEvent]) -> None:
+        for piece in said:
+            if isinstance(piece, str):
+                self.speech.answer(piece, batch, self._untold())
+            else:
+                piece.tokens = self._untold()
+                batch.append(piece)
+
+    def _untold(self) -> int:
+        """Tokens that weren't told yet: they go with the first of what is said now."""
+        tokens, self._told = self._generated - self._told, self._generated
+        return tokens
+
+
+def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
+    if at_limit:
+        return "length"
+    return "stop_sequence" if stopping_word and stopping_word in _asked_stops(call) else "stop"
+
+
+def _asked_stops(call: Call) -> tuple[str, ...]:
+    """Those that aren't the end of the thought itself."""
+    return (call.pause,) if call.phase == "thinking" else call.sampling.stop
+
+
+def usage_of(call: Call, prompt: int, cached: int, generated: int) -> Usage:
+    if call.phase == "thinking":
+        return Usage(prompt, cached, thinking=generated)
+    return Usage(prompt, cached, answer=generated)

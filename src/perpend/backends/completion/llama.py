@@ -1,0 +1,98 @@
+"""llama.cpp's own `/completion` (tools/server/README.md there)."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from perpend.backends.completion.base import (
+    SAME,
+    RawChunk,
+    RawCompletion,
+    answer_schema,
+    reason_for,
+    stops,
+    told,
+    usage_of,
+)
+from perpend.backends.contract import Call, backends
+from perpend.backends.openai_chat.events import Logprobs, Position
+from perpend.backends.sampling import Words
+from perpend.backends.stream_decoder import Decoders
+from perpend.families.prompts import begin_answer
+from perpend.transport.failures import failure, says
+
+_WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
+_ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
+"""llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
+
+
+class _Tokens(Struct):
+    tokens: list[int]
+
+
+class _Timings(Struct):
+    cache_n: int = 0
+
+
+class _Event(Struct):
+    content: str = ""
+    completion_probabilities: list[Position] = msgspec.field(default_factory=list[Position])
+    stop: bool = False
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    model: str = ""
+    stop_type: str = ""
+    stopping_word: str = ""
+    timings: _Timings = msgspec.field(default_factory=_Timings)
+    error: Any = None
+
+
+class LlamaCompletion(RawCompletion):
+    """llama.cpp's own `/completion`: counts every token as it goes and keeps a slot's state."""
+
+    resumes = True
+    path = "/completion"
+    words = _WORDS
+    decoders = Decoders(_Event)
+
+    async def count_input(self, call: Call) -> int | None:
+        base = await self._base_url()
+        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+        body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
+        answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
+        return len(msgspec.json.decode(answer, type=_Tokens).tokens)
+
+    def body(self, call: Call, prompt: str) -> dict[str, Any]:
+        return {
+            "prompt": prompt,
+            "n_predict": call.max_tokens,
+            "stream": True,
+            "cache_prompt": call.cache,
+            "stop": stops(call),
+            **({"n_probs": most} if (most := told(call)) else {}),
+            **self.drawn(call),
+            **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
+        }
+
+    def read(self, event: _Event, call: Call) -> RawChunk:
+        if says(event.error):
+            raise failure("the engine failed", event.error)
+        first = event.completion_probabilities
+        weighed = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None
+        most = call.logprobs
+        logprobs = () if most is None else tuple(Logprobs(first).tokens(most))
+        if not event.stop:
+            return RawChunk(event.content, event.tokens_predicted, weighed=weighed, logprobs=logprobs)
+        return RawChunk(
+            event.content,
+            event.tokens_predicted,
+            reason_for(event.stop_type == "limit", event.stopping_word, call),
+            usage_of(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
+            event.model.rpartition("/")[2] or None,  # it says the file's whole path
+            weighed,
+            logprobs,
+        )
+
+
+backends.register("llama_completion")(LlamaCompletion)

@@ -1,0 +1,186 @@
+"""The Gemini wire, `generateContent`: at Google, and on Vertex where only address and key differ (google-genai 3.6).
+
+A signature is carried as it came: on a tool call, on text, or on an empty last part.
+"""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.gemini.request import gemini_asks, gemini_left_out, request
+from perpend.backends.options import with_options
+from perpend.backends.reasons import REASONS, Reason, why
+from perpend.backends.speech import Speech
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
+from perpend.backends.thinking_params import granted
+from perpend.errors import UpstreamError
+from perpend.providers.provider import Provider
+from perpend.transport.failures import says
+from perpend.types import CallEnded, Carried, Usage, new_id
+
+
+class Gemini:
+    """base_url ends in `/v1beta`, on Vertex in `/projects/PROJECT/locations/REGION/publishers/google`."""
+
+    continues = False
+    resumes = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._origin = upstream.provider.name
+
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        path = f"{_model(call)}:streamGenerateContent?alt=sse"
+        body = with_options(request(call, self._origin), call, self._upstream.provider)
+        reading = _ResponseReading(call, self._upstream.provider)
+        return relay(self._upstream, path, body, reading, asks=partial(gemini_asks, call))
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
+        return _ResponseReading(call, self._upstream.provider).whole(body)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return gemini_left_out(call)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return granted(gemini_asks(call), call)
+
+    async def count_input(self, call: Call) -> int | None:
+        """None where the place has no such count."""
+        wanted = request(call, self._origin)
+        wanted.pop("generationConfig")
+        wanted["model"] = f"models/{call.model}"
+        url = f"{await self._upstream.url()}{_model(call)}:countTokens"
+        body = msgspec.json.encode({"generateContentRequest": wanted})
+        try:
+            answer = await self._upstream.http.post_json(url, body, self._upstream.account)
+            return msgspec.json.decode(answer, type=_Count).total_tokens
+        except (UpstreamError, ValueError):
+            return None
+
+
+def _model(call: Call) -> str:
+    return f"/models/{quote(call.model, safe='@')}"
+
+
+class _Count(Struct, rename="camel"):
+    total_tokens: int
+
+
+class _FunctionCall(Struct):
+    name: str = ""
+    id: str = ""
+    args: Raw = Raw(b"{}")
+
+
+class _Part(Struct, rename="camel"):
+    text: str = ""
+    thought: bool = False
+    thought_signature: str = ""
+    function_call: _FunctionCall | None = None
+
+
+class _Content(Struct):
+    parts: list[_Part] = field(default_factory=list[_Part])
+
+
+class _Candidate(Struct, rename="camel"):
+    content: _Content | None = None
+    finish_reason: str | None = None
+    finish_message: str | None = None
+
+
+class _Usage(Struct, rename="camel"):
+    prompt_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
+    cached_content_token_count: int = 0
+    candidates_token_count: int = 0
+    thoughts_token_count: int = 0
+
+
+class _Feedback(Struct, rename="camel"):
+    block_reason: str | None = None
+
+
+class _Response(Struct, rename="camel"):
+    candidates: list[_Candidate] = field(default_factory=list[_Candidate])
+    usage_metadata: _Usage | None = None
+    prompt_feedback: _Feedback | None = None
+    model_version: str | None = None
+    error: Any = None
+
+
+_RESPONSES = Decoders(_Response)
+
+
+class _ResponseReading(StreamDecoder[_Response]):
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _RESPONSES, Speech(call, provider))
+        self._begun = False
+        self._reason: Reason | None = None
+        self._blocked = False
+        self._model: str | None = None
+        self._usage: _Usage | None = None
+
+    def take(self, event: _Response, batch: list[CallEvent]) -> None:
+        if says(event.error):
+            self.fail(event.error)
+            return
+        self._model = event.model_version or self._model
+        self._usage = merged(self._usage, event.usage_metadata)
+        if event.prompt_feedback is not None and event.prompt_feedback.block_reason:
+            self._blocked = True
+        if not event.candidates:
+            return
+        self._begun = True
+        candidate = event.candidates[0]
+        if candidate.content is not None:
+            for part in candidate.content.parts:
+                self._part(part, batch)
+        if (word := why(candidate.finish_reason)) is not None:
+            self._reason = REASONS.get(word)
+            if self._reason is None:
+                self.fail(f"{candidate.finish_reason} {candidate.finish_message or ''}".strip())
+
+    def end(self) -> CallEnded | None:
+        reason = self._reason or ("content_filter" if self._blocked else None)
+        reason = reason or ("stop" if self.done and self._begun else None)
+        if reason == "stop" and self.speech.calls.count:
+            reason = "tool_calls"
+        if reason is None:
+            return None
+        return CallEnded(reason, self._counted(), self._model)
+
+    def _part(self, part: _Part, batch: list[CallEvent]) -> None:
+        carry = self.carry(part.thought_signature) if part.thought_signature else None
+        if (function := part.function_call) is not None:
+            call_id = function.id or new_id("call")  # older models give none
+            arguments = arguments_text(function.args) or "{}"
+            self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments, carry)
+            return
+        if part.text and part.thought:
+            self.speech.thought(part.text, batch)
+        elif part.text:
+            self.speech.answer(part.text, batch)
+        if carry is not None:
+            self.speech.carried(Carried(carry, "thought" if part.thought else "text"), batch)
+
+    def _counted(self) -> Usage | None:
+        usage = self._usage
+        if usage is None:
+            return None
+        return Usage(
+            usage.prompt_token_count + usage.tool_use_prompt_token_count,
+            usage.cached_content_token_count,
+            usage.thoughts_token_count,  # beside the candidates' tokens, not among them
+            usage.candidates_token_count,
+        )
+
+
+backends.register("gemini")(Gemini)

@@ -1,0 +1,236 @@
+"""The OpenAI chat wire, as a hundred servers speak it (API reference: chat/create, chat/streaming).
+
+Always streamed upstream, whatever the client asked for: only a stream can be watched, cut at a
+budget, and kept as the best answer so far when the upstream dies.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
+
+from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
+from perpend.backends.openai_chat.events import (
+    EVENTS,
+    CalledFunction,
+    Chunk,
+    Details,
+    UpstreamChoice,
+    UpstreamChunk,
+    UpstreamDelta,
+    UpstreamUsage,
+    failure_of,
+    logprobs_in,
+)
+from perpend.backends.openai_chat.request import chat_body, chat_left_out, enforced_format
+from perpend.backends.options import with_options
+from perpend.backends.reasons import REASONS, Reason
+from perpend.backends.speech import Speech
+from perpend.backends.stream_decoder import StreamDecoder, merged, relay
+from perpend.backends.thinking_params import asks_of, steered
+from perpend.errors import UpstreamError
+from perpend.providers.provider import Provider, Splits
+from perpend.transport.failures import failure, malformed, refusal
+from perpend.types import CallEnded, ThinkingDelta
+
+
+class OpenAIChatBackend:
+    continues = False
+    resumes = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._provider = upstream.provider
+        """With what its answers have shown."""
+
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        body = with_options(chat_body(call, self._provider), call, self._provider)
+        reading = ChatReading(call, self._provider, self._learn)
+        asks = partial(asks_of, call, self._provider)
+        return relay(self._upstream, "/chat/completions", body, reading, asks=asks)
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return ChatReading(call, self._provider).whole(body)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return chat_left_out(call, self._provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steered(call, self._provider)
+
+    async def count_input(self, call: Call) -> int | None:
+        """The wire has no tokenizer to ask."""
+        return None
+
+    def _learn(self, splits: Splits) -> None:
+        if self._upstream.provider.splits == "if_told" and splits != self._provider.splits:
+            self._provider = replace(self._provider, splits=splits)
+
+
+class ChatReading(StreamDecoder[UpstreamChunk]):
+    def __init__(
+        self,
+        call: Call,
+        provider: Provider,
+        learn: Callable[[Splits], None] | None = None,
+    ) -> None:
+        """`learn` is told how the server splits off thinking, where this response shows it."""
+        held = enforced_format(call, provider) is not None
+        super().__init__(provider.name, EVENTS, Speech(call, provider, learn, held=held))
+        self._call = call
+        self._provider = provider
+        self._reason: Reason | None = None
+        self._model: str | None = None
+        self._weighs = bool(call.weighs) or call.logprobs is not None
+        self._weighed: dict[str, float] | None = None
+        self._usage: UpstreamUsage | None = None
+        self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
+        self._step = 0  # those of the event at hand
+        self._refused = False
+        self._begun = False
+        self._pieces = False
+        self._details = Details()
+
+    def take(self, event: UpstreamChunk, batch: list[CallEvent]) -> None:
+        choices = event.choices
+        self._step = 0
+        if event.usage is not None or event.timings is not None or event.x_groq is not None:
+            self._count(event)
+        if event.model:
+            self._model = event.model
+        if choices:
+            choice = choices[0]
+            delta = choice.delta
+            self._begun = True
+            if delta is not None:
+                self._pieces = True
+                self._take(delta, batch)
+            elif choice.message is not None and not self._pieces:  # else it repeats them
+                self._take(choice.message, batch)
+            if self._weighs and choice.logprobs:
+                self._weigh(choice.logprobs, delta, batch)
+            if (choice.finish_reason or choice.finish) and (word := choice.ended):
+                self._end(word, choice)
+        if event.error or choices is None:
+            self.failure = failure_of(event, streamed=True) or self.failure
+
+    def _count(self, event: UpstreamChunk) -> None:
+        """What the server counted so far."""
+        so_far = None
+        if event.usage is not None:
+            self._usage = merged(self._usage, event.usage)
+            so_far = event.usage.completion_tokens
+        elif event.timings is not None:
+            so_far = event.timings.predicted_n
+        elif event.x_groq is not None and event.x_groq.usage is not None:
+            self._usage = merged(self._usage, event.x_groq.usage)
+        if so_far:
+            # a count beside the end is the whole stream's, and says nothing of the text beside it
+            if event.choices and event.choices[0].ended is None:
+                self._step = max(0, so_far - self._counted)
+            self._counted = so_far
+
+    def one(self, body: bytes) -> list[CallEvent]:
+        """What a response says that is one object. Raises UpstreamError."""
+        try:
+            event = self.mended(body, EVENTS.one)
+        except ValueError as error:
+            raise malformed(self._origin, error) from error
+        if (failed := failure_of(event, streamed=False)) is not None:
+            raise failed
+        choices = event.choices or event.outputs
+        if event.choices is None and not choices:
+            raise refusal(self._origin, body, status=200)
+        if not choices:
+            raise UpstreamError("the server's response holds no choice")
+        batch: list[CallEvent] = []
+        choice = choices[0]
+        self.done = self._begun = True
+        self._usage, self._model = event.usage, event.model
+        message = choice.message or choice.delta or UpstreamDelta()
+        self._take(message, batch, whole=True)
+        if self._weighs and choice.logprobs:
+            self._weigh(choice.logprobs, message, batch)
+        self._end(choice.ended or "stop", choice)
+        return batch
+
+    def end(self) -> CallEnded | None:
+        reason = self._reason or ("stop" if self.done and self._begun else None)
+        if reason is None:
+            return None
+        counts = self._usage and self._usage.counts(self._provider.thinking_in_output)
+        if counts is not None and not counts.thinking and self._thought < counts.answer:
+            counts = replace(counts, thinking=self._thought, answer=counts.answer - self._thought)
+        if reason == "stop":
+            calls = self.speech.calls.count
+            reason = "tool_calls" if calls else "content_filter" if self._refused else "stop"
+        return CallEnded(reason, counts, self._model, weighed=self._weighed)
+
+    def _weigh(self, told: Any, delta: UpstreamDelta | None, batch: list[CallEvent]) -> None:
+        logprobs = logprobs_in(told)
+        if not logprobs.content:
+            return
+        if self._weighed is None and self._call.weighs:
+            likeliest = logprobs.content[0].top_logprobs or ()
+            self._weighed = {one.token: one.logprob for one in likeliest}
+        if (most := self._call.logprobs) is None or delta is None or not delta.content:
+            return
+        self.speech.weigh(logprobs.tokens(most), batch)
+
+    def _end(self, word: str, choice: UpstreamChoice) -> None:
+        self._reason = REASONS.get(word, "stop")
+        if self._reason is None:
+            self.failure = self.failure or failure("the server failed in the middle", word)
+        if self._reason == "stop" and choice.stop_reason in self._call.sampling.stop:
+            self._reason = "stop_sequence"
+
+    def _take(self, delta: UpstreamDelta, batch: list[CallEvent], *, whole: bool = False) -> None:
+        speech = self.speech
+        thinking = (
+            delta.reasoning_content
+            or delta.reasoning
+            or delta.reasoning_text
+            or delta.thinking
+            or ((delta.summary or delta.thinking_blocks) and delta.parts_of_thought)
+        )
+        if delta.reasoning_details:
+            said = self._details.take(delta.reasoning_details)
+            thinking = thinking or said
+        if thinking:
+            if speech.thinks:  # nearly always
+                append_text(batch, ThinkingDelta, thinking, self._step)
+            else:
+                speech.thought(thinking, batch, self._step, beside=_text(delta.content) if whole else "")
+            self._thought += self._step
+        if delta.reasoning_details and (data := self._details.carry()) is not None:
+            self.carried(data, batch)
+        if content := delta.content:
+            if isinstance(content, str):
+                speech.answer(content, batch, self._step)
+            else:
+                self._content(content, batch)
+        if delta.refusal:
+            self._refused = True
+            speech.answer(delta.refusal, batch)
+        if delta.tool_calls:
+            for piece in delta.tool_calls:
+                function = piece.function or CalledFunction()
+                speech.call(batch, piece.index, piece.id or "", function.name or "", function.json)
+        if (function := delta.function_call) is not None:
+            speech.call(batch, None, "", function.name or "", function.json)
+
+    def _content(self, content: list[Chunk], batch: list[CallEvent]) -> None:
+        for chunk in content:
+            thought, text = chunk.said
+            if thought:
+                self.speech.thought(thought, batch)
+            if text:
+                self.speech.answer(text, batch)
+
+
+def _text(content: str | list[Chunk] | None) -> str:
+    return "".join([chunk.said[1] for chunk in content]) if isinstance(content, list) else content or ""
+
+
+backends.register("openai_chat")(OpenAIChatBackend)

@@ -1,0 +1,208 @@
+"""OpenAI's background mode: a response outlives its connection, and is gone on with over another one.
+
+A stream is resumed after the last event that came. Where that is refused (it is for responses that are more than five
+minutes old: openai-python #2828) the response is asked for until it is done, and what hadn't come yet is handed on.
+Source: OpenAI's guide "Background mode"; openai 3.54: responses.retrieve, responses.cancel.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from time import monotonic
+from typing import Any
+
+from perpend.backends.contract import Call, CallEvent, Upstream
+from perpend.backends.openai_responses.events import ResponsesEvent, ResponsesReading
+from perpend.backends.stream_decoder import relay
+from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
+from perpend.providers.provider import Provider
+from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta
+
+_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Before each try to go on; from the first again once an event has come."""
+_POLL_S = 2.0
+_OVER = ("completed", "incomplete", "failed", "cancelled")
+
+Batches = AsyncGenerator[list[CallEvent], None]
+Ask = Callable[[Upstream], Batches]
+
+
+class BackgroundReading(ResponsesReading):
+    """Knows how far it is; an event that comes again is passed over."""
+
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(call, provider)
+        self.id = ""
+        """Of the response, once it has come."""
+        self.named = asyncio.get_running_loop().create_future()
+        self.last = -1
+        """Number of the last event."""
+        self.over = False
+
+    def take(self, event: ResponsesEvent, batch: list[CallEvent]) -> None:
+        if 0 <= event.sequence_number <= self.last:
+            return
+        self.last = max(self.last, event.sequence_number)
+        if event.response is not None:
+            self.id = event.response.id or self.id
+            if self.id and not self.named.done():
+                self.named.set_result(None)
+            self.over = event.response.status in _OVER
+        super().take(event, batch)
+
+
+class BackgroundResponse:
+    """One response that is made in the background; cancelled there if `events` is closed before its end."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        body: dict[str, Any],
+        call: Call,
+        asks: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:
+        """`asks()`: what of the body asks for thinking."""
+        self._upstream = upstream
+        self._call = call
+        self._body = body
+        self._asks = asks
+        self._more = "&include%5B%5D=".join(["", *body.get("include", [])])
+        self._reading = BackgroundReading(call, upstream.provider)
+        self._said = _Said()
+        self._tries = 0
+
+    async def events(self) -> Batches:
+        """As `relay`. Raises UpstreamError once nothing has come of several tries to go on."""
+        reading, account = self._reading, self._upstream.account
+        total_s = account.patience.total_s
+        ends, ask = monotonic() + total_s, self._created
+        try:
+            while (left_s := ends - monotonic()) > 0:
+                upstream = self._upstream._replace(account=account.lasting(left_s))
+                last, wait_s = reading.last, _POLL_S
+                try:
+                    async with aclosing(ask(upstream)) as batches:
+                        async for batch in batches:
+                            self._said.note(batch)
+                            yield batch
+                            if isinstance(batch[-1], CallEnded):
+                                reading.over = True
+                                return
+                    self._tries = 0
+                except UpstreamError as error:
+                    if (end := reading.end()) is not None:
+                        yield [end]
+                        return
+                    self._tries = 0 if reading.last > last else self._tries
+                    ask, wait_s = self._next(error, ask)
+                await asyncio.sleep(min(wait_s, ends - monotonic()))
+            raise UpstreamTimeout(f"{self._upstream.provider.name}: no end came within {total_s:g} s")
+        finally:
+            if reading.id and not reading.over:
+                self._upstream.http.later(self._cancel())
+
+    def _next(self, error: UpstreamError, ask: Ask) -> tuple[Ask, float]:
+        """How to go on after `error`, and the seconds to wait first. Raises it where that makes no sense."""
+        reading, told = self._reading, self._reading.failure
+        if not reading.id or (told is not None and not isinstance(told, UpstreamMalformed)):
+            raise error
+        error.billed = True  # it was begun, and may be worked on still
+        refused = error.upstream_status is not None
+        if refused and isinstance(error, Rejected) and ask == self._resumed:
+            return self._polled, 0.0
+        if (refused and not error.later) or self._tries == len(_WAITS_S):
+            raise error
+        reading.failure = None
+        wait_s = max(_WAITS_S[self._tries], error.retry_after or 0.0)
+        self._tries += 1
+        numbered = reading.last >= 0
+        return (self._resumed if numbered and ask != self._polled else self._polled), wait_s
+
+    async def _created(self, upstream: Upstream) -> Batches:
+        """Whoever goes away before the response has a name leaves somebody behind to cancel it."""
+        batches = relay(upstream, "/responses", self._body, self._reading, asks=self._asks)
+        first = asyncio.ensure_future(anext(batches))
+        try:
+            batch = await asyncio.shield(first)
+        except asyncio.CancelledError:
+            self._upstream.http.later(self._abandon(batches, first, known=bool(self._reading.id)))
+            raise
+        async with aclosing(batches):
+            yield batch
+            async for batch in batches:
+                yield batch
+
+    async def _abandon(
+        self, batches: Batches, first: asyncio.Future[list[CallEvent]], *, known: bool
+    ) -> None:
+        await asyncio.wait((first, self._reading.named), return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await batches.aclose()
+        if self._reading.id and not known:
+            await self._cancel()
+
+    def _resumed(self, upstream: Upstream) -> Batches:
+        path = f"/responses/{self._reading.id}?stream=true&starting_after={self._reading.last}{self._more}"
+        return relay(upstream, path, None, self._reading)
+
+    async def _polled(self, upstream: Upstream) -> Batches:
+        """What hadn't come yet, if the response is done; else nothing."""
+        url = f"{await upstream.url()}/responses/{self._reading.id}?stream=false{self._more}"
+        body = await upstream.http.get_json(url, upstream.account)
+        try:
+            whole = ResponsesReading(self._call, upstream.provider).whole(body)
+        except UpstreamError as error:
+            self._reading.failure = error
+            raise
+        if whole:
+            yield self._said.rest(whole)
+
+    async def _cancel(self) -> None:
+        url = f"{await self._upstream.url()}/responses/{self._reading.id}/cancel"
+        await self._upstream.http.post_json(url, b"", self._upstream.account)
+
+
+class _Said:
+    """How much of a response was handed on: characters of each kind of text, and pieces of what isn't text."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def note(self, batch: list[CallEvent]) -> None:
+        for event in batch:
+            if isinstance(event, ThinkingDelta | AnswerDelta):
+                self._counts[type(event).__name__] += len(event.text)
+            elif isinstance(event, ToolCallDelta):
+                self._counts[f"arguments {event.index}"] += len(event.arguments)
+                self._counts[f"call {event.index}"] += bool(event.id)
+            elif isinstance(event, Carried):
+                self._counts["carried"] += 1
+
+    def rest(self, whole: list[CallEvent]) -> list[CallEvent]:
+        """The events of a whole response, less what was said of it."""
+        left = self._counts.copy()
+
+        def unsaid(kind: str, text: str) -> str:
+            said = min(left[kind], len(text))
+            left[kind] -= said
+            return text[said:]
+
+        rest: list[CallEvent] = []
+        for event in whole:
+            if isinstance(event, ThinkingDelta | AnswerDelta):
+                if text := unsaid(type(event).__name__, event.text):
+                    rest.append(type(event)(text, 0))
+            elif isinstance(event, ToolCallDelta):
+                arguments = unsaid(f"arguments {event.index}", event.arguments)
+                known = not event.id or left[f"call {event.index}"]
+                if arguments or not known:
+                    names = ("", "") if known else (event.id, event.name)
+                    rest.append(ToolCallDelta(event.index, *names, arguments))
+            elif isinstance(event, Carried):
+                if unsaid("carried", "."):
+                    rest.append(event)
+            else:
+                rest.append(event)
+        return rest

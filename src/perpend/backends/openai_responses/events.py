@@ -1,0 +1,333 @@
+"""What a response on the OpenAI responses wire says, streamed or whole (API reference: responses-streaming)."""
+
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from perpend.backends.call_pieces import arguments_text
+from perpend.backends.contract import Call, CallEvent
+from perpend.backends.lenient import Lenient, type_of
+from perpend.backends.openai_chat.events import THOUGHTS, Chunk, logprobs_in
+from perpend.backends.reasons import Reason
+from perpend.backends.speech import Speech
+from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged
+from perpend.providers.provider import Provider
+from perpend.transport.failures import failure, malformed, refusal, says
+from perpend.types import CallEnded, Usage, Wrapping
+
+
+class _Details(Struct):
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class _Usage(Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+
+class _Incomplete(Struct):
+    reason: str | None = None
+
+
+class _Response(Struct):
+    id: str | None = None
+    status: str | None = None
+    model: str | None = None
+    usage: _Usage | None = None
+    incomplete_details: _Incomplete | None = None
+    error: Any = None
+    output: list[Raw] | None = None
+
+
+class _Part(Chunk):
+    refusal: str | None = None
+    logprobs: Any = None
+
+    @property
+    def refuses(self) -> bool:
+        return self.type == "refusal" or bool(self.refusal)
+
+
+class _Item(Struct):
+    type: str = ""
+    id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: Raw = Raw()
+    input: str | None = None
+    content: list[_Part] | None = None
+    summary: list[_Part] | None = None
+    reasoning_content: str | None = None
+    """A thought in a field of its own; so are the next three."""
+    reasoning: str | None = None
+    thinking: str | None = None
+    text: str | None = None
+    encrypted_content: str | None = None
+
+    @property
+    def thought(self) -> str:
+        """Or its summary, where that is all there is."""
+        parts = (["".join(part.said) for part in some or ()] for some in (self.content, self.summary))
+        joined = (_BETWEEN.join(filter(None, texts)) for texts in parts)
+        own = (self.reasoning_content, self.reasoning, self.thinking, self.text)
+        return next(filter(None, (*joined, *own)), "")
+
+
+class ResponsesEvent(Struct):
+    type: str = ""
+    sequence_number: int = -1
+    delta: str | None = None
+    text: str | None = None
+    refusal: str | None = None
+    arguments: Raw = Raw()
+    input: str | None = None
+    """These end what came in pieces, and repeat it."""
+    logprobs: Any = None
+    output_index: int = 0
+    content_index: int = 0
+    summary_index: int = 0
+    item: Raw = Raw()
+    part: _Part | None = None
+    response: _Response | None = None
+    error: Any = None
+    message: str | None = None
+    code: str | int | None = None
+
+
+_EVENTS = Decoders(ResponsesEvent)
+_ITEM = Lenient(_Item)
+_ITEM_SIGNS = {
+    "custom_tool_call": ("input",),
+    "function_call": ("arguments",),
+    "reasoning": ("summary", "encrypted_content", "reasoning_content", "reasoning", "thinking"),
+    "message": ("content",),
+}
+_RESPONSE = Lenient(_Response)
+_NOT_YET = ("queued", "in_progress")
+_MOST_LIKELY = 20
+_BETWEEN = "\n\n"
+"""Stands between the parts of a summary."""
+_TEXTS = {
+    "response.output_text": "message",
+    "response.refusal": "message",
+    "response.function_call_arguments": "arguments",
+    "response.custom_tool_call_input": "input",
+}
+"""Events that come in pieces, and which kind of text they give; see `_thought`."""
+_ENDS = ("completed", "incomplete", "failed", "cancelled", "done")
+"""Of the names of events that end a response, and of its status."""
+
+
+def _thought(name: str) -> str | None:
+    """Which kind of thought it is, by the name of an event or the type of a part."""
+    if "summary" in name:
+        return "summary"
+    return "reasoning_text" if any(word in name for word in THOUGHTS) else None
+
+
+class ResponsesReading(StreamDecoder[ResponsesEvent]):
+    """What didn't come in pieces is read from the end of its part, of its item, or of the response."""
+
+    def __init__(self, call: Call, provider: Provider) -> None:
+        super().__init__(provider.name, _EVENTS, Speech(call, provider))
+        self._end: CallEnded | None = None
+        self._usage: _Usage | None = None
+        self._said: dict[int, str] = {}  # which kind of text an item gave
+        self._parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
+        self._items: dict[str, list[int]] = {}  # where items of each type stand
+        self._over: set[int] = set()  # items that were read to their end
+        self._free: dict[int, Wrapping] = {}  # calls of custom tools
+        self._refused = False
+
+    def one(self, body: bytes) -> list[CallEvent]:
+        """Raises UpstreamError. A background response that isn't done has no events yet."""
+        try:
+            response = self.mended(body, _RESPONSE)
+        except ValueError as error:
+            raise malformed(self._origin, error) from error
+        if response.status is None and says(response.error):
+            raise failure("the server refused", response.error)
+        if response.status is None and response.output is None:
+            raise refusal(self._origin, body, status=200)
+        batch: list[CallEvent] = []
+        self.waits = response.status in _NOT_YET
+        self._finish(response, response.status or "", batch)
+        return batch
+
+    def end(self) -> CallEnded | None:
+        if self._end is None and self.done and (self._said or self.speech.calls.count):
+            return self._ended("stop", None)
+        return self._end
+
+    def take(self, event: ResponsesEvent, batch: list[CallEvent]) -> None:
+        name, at = event.type, event.output_index
+        if event.response is not None:
+            name = name or f"response.{event.response.status}"
+            self._usage = merged(self._usage, event.response.usage)
+        what, _, how = name.rpartition(".")
+        if event.part is not None:
+            self._part(at, how, event, event.part, batch)
+        elif how in ("delta", "done") and (kind := _TEXTS.get(what) or _thought(what)) is not None:
+            if how == "delta" and event.delta:
+                self._text(at, kind, event, event.delta, batch)
+            elif how == "done":
+                text = event.text or event.refusal or event.input or arguments_text(event.arguments)
+                self._text_done(at, kind, event, text, batch)
+        elif name == "response.output_item.added" and event.item:
+            self._added(at, _item(event.item), batch)
+        elif name == "response.output_item.done" and event.item:
+            self._done(at, event.item, batch)
+        elif what == "response" and how in _ENDS:
+            self._finish(event.response or _Response(), how, batch)
+            self.done = self._end is not None
+        elif name == "error" or says(event.error):
+            told = {"message": event.message, "code": event.code}
+            self.failure = failure("the server failed in the middle", event.error or told)
+
+    def _part(self, at: int, how: str, event: ResponsesEvent, part: _Part, batch: list[CallEvent]) -> None:
+        """A part of an item begins or ends."""
+        kind = _thought(part.type) or (
+            "reasoning_text" if at in self._items.get("reasoning", ()) else "message"
+        )
+        if how == "done":
+            self._text_done(at, kind, event, "".join(part.said) or part.refusal or "", batch)
+        elif kind == "summary" and event.summary_index and self._said.get(at) == kind:
+            self.speech.thought(_BETWEEN, batch)
+
+    def _text(self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]) -> None:
+        part = event.summary_index if kind == "summary" else event.content_index
+        self._parts.add((at, kind, part))
+        self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
+        if kind == "message":
+            self._said[at] = kind
+            part_refuses = event.part is not None and event.part.refuses
+            self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
+            self.speech.answer(text, batch)
+            self._weigh(event.logprobs, batch)
+        elif kind in ("reasoning_text", "summary"):
+            if self._said.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
+                self.speech.thought(text, batch)
+        elif kind == "input":
+            self._write(at, text, batch)
+        else:
+            self._said[at] = kind
+            self.speech.call(batch, at, "", "", text)
+
+    def _text_done(
+        self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]
+    ) -> None:
+        """What came in pieces comes once more; so may what didn't."""
+        part = event.summary_index if kind == "summary" else event.content_index
+        if not text or (at, kind, part) in self._parts or at in self._over:
+            return
+        if kind == "summary" and part and self._said.get(at) == kind:
+            text = _BETWEEN + text
+        self._text(at, kind, event, text, batch)
+
+    def _see(self, at: int, kind: str) -> None:
+        """An item of this type stands there."""
+        type_ = "reasoning" if kind in ("reasoning_text", "summary") else kind
+        places = self._items.setdefault(type_, [])
+        if at not in places:
+            places.append(at)
+
+    def _added(self, at: int, item: _Item, batch: list[CallEvent]) -> None:
+        self._see(at, item.type)
+        if item.type in ("function_call", "custom_tool_call"):
+            given = arguments_text(item.arguments)
+            self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", given)
+
+    def _write(self, at: int, text: str, batch: list[CallEvent]) -> None:
+        """A custom tool's free text, as a function's arguments."""
+        wrapping = self._free.setdefault(at, Wrapping())
+        self.speech.call(batch, at, "", "", wrapping.feed(text))
+
+    def _done(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
+        item = _item(raw)
+        if at in self._over and at in self._items.get(item.type, ()):
+            return
+        self._over.add(at)
+        parts = item.content or []
+        if item.type in ("function_call", "custom_tool_call"):
+            self._added(at, item, batch)
+        else:
+            self._see(at, item.type)
+        if item.type == "custom_tool_call":
+            if at not in self._free:
+                self._write(at, item.input or "", batch)
+            self.speech.call(batch, at, "", "", self._free.pop(at).close())
+        elif item.type == "reasoning":
+            if at not in self._said and (text := item.thought):
+                self._said[at] = item.type
+                self.speech.thought(text, batch)
+            if item.encrypted_content or parts:
+                self.carried(bytes(raw).decode(), batch)
+        elif item.type == "message" and at not in self._said:
+            for part in parts:
+                self._refused = self._refused or part.refuses
+                thought, text = part.said
+                if thought:
+                    self.speech.thought(thought, batch)
+                if text := text or part.refusal or "":
+                    self._said[at] = item.type
+                    self.speech.answer(text, batch)
+                self._weigh(part.logprobs, batch)
+
+    def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
+        """`how` it ended, where it doesn't say that itself."""
+        status = response.status or how
+        if status in _NOT_YET:
+            return
+        self._usage = merged(self._usage, response.usage)
+        if status in ("failed", "cancelled") or says(response.error):
+            self.failure = failure("the server failed in the middle", response.error or status)
+            return
+        self._unsaid(response.output or [], batch)
+        reason: Reason = "stop"
+        if status == "incomplete":
+            why = response.incomplete_details.reason if response.incomplete_details else None
+            reason = "content_filter" if why == "content_filter" else "length"
+        self._end = self._ended(reason, response.model)
+
+    def _unsaid(self, output: list[Raw], batch: list[CallEvent]) -> None:
+        """What of a whole response hasn't come: its items of each type stand in the order in which they came."""
+        seen = {kind: [*places] for kind, places in self._items.items()}
+        taken = {place for places in seen.values() for place in places}
+        for index, raw in enumerate(output):
+            places = seen.get(_item(raw).type) or []
+            fresh = index if index not in taken else max(taken) + 1 + index
+            self._done(places.pop(0) if places else fresh, raw, batch)
+
+    def _weigh(self, logprobs: Any, batch: list[CallEvent]) -> None:
+        """There are some where they were asked for."""
+        if logprobs:
+            self.speech.weigh(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
+
+    def _ended(self, reason: Reason, model: str | None) -> CallEnded:
+        if reason == "stop":
+            reason = (
+                "tool_calls" if self.speech.calls.count else "content_filter" if self._refused else "stop"
+            )
+        return CallEnded(reason, _counts(self._usage), model)
+
+
+def _item(raw: Raw) -> _Item:
+    """One of a kind that isn't read here may have any shape."""
+    try:
+        item = _ITEM.decode(raw)
+    except ValueError:
+        return _Item()
+    item.type = type_of(item, _ITEM_SIGNS)
+    return item
+
+
+def _counts(usage: _Usage | None) -> Usage | None:
+    if usage is None:
+        return None
+    given, output = usage.input_tokens_details, usage.output_tokens_details
+    total = usage.output_tokens or 0
+    thinking = min((output and output.reasoning_tokens) or 0, total)
+    return Usage(usage.input_tokens or 0, (given and given.cached_tokens) or 0, thinking, total - thinking)

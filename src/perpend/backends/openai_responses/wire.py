@@ -1,0 +1,45 @@
+"""The OpenAI responses wire (API reference: responses/create), always streamed upstream."""
+
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+
+from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.openai_responses.background import BackgroundResponse
+from perpend.backends.openai_responses.events import ResponsesReading
+from perpend.backends.openai_responses.request import responses_asks, responses_body, responses_left_out
+from perpend.backends.options import with_options
+from perpend.backends.stream_decoder import relay
+from perpend.backends.thinking_params import steered
+
+
+class OpenAIResponsesBackend:
+    continues = False
+    resumes = False
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        upstream = self._upstream
+        body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
+        asks = partial(responses_asks, call, upstream.provider)
+        if "background" in body:
+            return BackgroundResponse(upstream, body, call, asks).events()
+        return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider), asks=asks)
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return ResponsesReading(call, self._upstream.provider).whole(body)
+
+    def left_out(self, call: Call) -> tuple[str, ...]:
+        return responses_left_out(call, self._upstream.provider)
+
+    def steers(self, call: Call) -> dict[str, Any]:
+        return steered(call, self._upstream.provider, effort_field="reasoning.effort")
+
+    async def count_input(self, call: Call) -> int | None:
+        """OpenAI's own counter would be one more exchange before each call."""
+        return None
+
+
+backends.register("openai_responses")(OpenAIResponsesBackend)

@@ -1,0 +1,156 @@
+"""`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from perpend.cli.console import note, print_json
+from perpend.cli.eval.grid import Axes, Grid, Setting, ThinkingAmount
+from perpend.cli.eval.run import RunOptions
+from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json, Whole
+from perpend.cli.store import print_table
+from perpend.config import load_config
+from perpend.config.load import home_dir
+from perpend.evals.reports.report import Reported, beside, lines
+from perpend.evals.runs.run import fingerprint
+from perpend.evals.stats.decide import Decision, choose
+from perpend.evals.suites.catalogue import load
+from perpend.types import Effort
+
+_SHOWN = 5
+_EFFORTS: tuple[Effort, ...] = ("none", "medium", "high")
+
+
+def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
+    questions: Path,
+    /,
+    *,
+    models: Annotated[tuple[str, ...], Parameter(name=["--model", "--models"], consume_multiple=True)] = (),
+    cheap: str | None = None,
+    systems: Annotated[
+        tuple[str, ...], Parameter(name=["--system", "--systems"], consume_multiple=True)
+    ] = (),
+    efforts: Annotated[
+        tuple[Effort, ...], Parameter(name=["--efforts", "--effort"], consume_multiple=True)
+    ] = (),
+    max_thinking_tokens: Budgets = (),
+    strategies: Annotated[
+        tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
+    ] = ("single",),
+    limit: Count = 200,
+    parallel: Count = 4,
+    max_cost: Dollars = None,
+    seed: Whole = 0,
+    out: Path | None = None,
+    json: Json = False,
+    config: ConfigFile = None,
+) -> None:
+    """Ask your own questions in every setting, print a table, and recommend one of them with its evidence.
+
+    Settings are all combinations of models, system messages, strategies, and how much is thought: efforts and budgets.
+    The folder gets a report of all runs, with the wrong answers of each and their traces. `perpend eval init
+    mine.jsonl` makes a file to fill in; 100 to 500 questions are enough for most decisions. A run that was stopped
+    goes on.
+
+    Examples:
+
+    - `perpend eval decide mine.jsonl --cheap qwen2.5-coder-0.5b --max-cost 5`
+    - `perpend eval decide mine.jsonl --model a b --system short.txt long.txt --efforts low high --out runs/grid`
+
+    Parameters
+    ----------
+    questions
+        A .jsonl or .csv file with question, gold and verifier, or the name of a suite.
+    models
+        Default: the config's.
+    cheap
+        A cheaper model, tried without thinking and with medium effort.
+    systems
+        System messages: texts, or files that hold them; default: the suite's own.
+    efforts
+        From little to much; default: none, medium and high, where no budgets are named.
+    max_thinking_tokens
+        Budgets, from little to much.
+    strategies
+        Names, or JSON objects.
+    limit
+        So many questions, drawn by the seed.
+    parallel
+        Ask so many at a time.
+    max_cost
+        US dollars for each setting.
+    seed
+        Of the draw, and of every sample.
+    out
+        A folder for the runs and their report; default: one in PERPEND_HOME.
+    json
+        Print an object.
+    config
+        A perpend.toml in place of the usual one.
+    """
+    loaded = load_config(config)
+    problems = load(str(questions), home_dir(loaded), limit=limit, seed=seed)
+    by_effort = [ThinkingAmount(effort) for effort in efforts or (() if max_thinking_tokens else _EFFORTS)]
+    amounts = (*by_effort, *[ThinkingAmount(tokens=tokens) for tokens in max_thinking_tokens])
+    axes = Axes(models, systems, strategies, amounts)
+    folder = out or home_dir(loaded) / "runs" / f"decide-{fingerprint(problems)}"
+    grid = Grid(str(questions), problems, axes, folder, seed)
+    groups = [*_cheap(cheap, systems), *axes.groups()]
+    asking = RunOptions(parallel, max_cost)
+    runs = asyncio.run(grid.runs(groups, loaded, asking))
+    every = [run for group in runs for run in group]
+    choice = choose(every, [(group[0], group[-1]) for group in runs])
+    report = grid.report(every)
+    if json:
+        print_json({**_facts(choice, every), "folder": folder, "report": report})
+    else:
+        _print(choice, every)
+        note(f"{report} tells of all of them, with their wrong answers")
+    if all(sample.error for run in every for sample in run.samples):
+        raise SystemExit(1)
+
+
+def _cheap(model: str | None, systems: tuple[str, ...]) -> list[list[Setting]]:
+    if model is None:
+        return []
+    amounts = ThinkingAmount("none"), ThinkingAmount("medium")
+    return Axes((model,), systems, ("single",), amounts).groups()
+
+
+def _facts(choice: Decision, runs: list[Reported]) -> dict[str, object]:
+    settings = {run.name: {"n": run.summary.problems, "accuracy": run.accuracy, **_cost(run)} for run in runs}
+    return {
+        "recommended": choice.recommended,
+        "reason": choice.reason,
+        "best": choice.best,
+        "against_best": choice.against_best,
+        "settings": settings,
+        "hurt_by_thinking": list(dict.fromkeys(one.problem.id for one in choice.hurt)),
+    }
+
+
+def _cost(run: Reported) -> dict[str, object]:
+    cost = run.summary.cost_usd
+    return {
+        "output_tokens": run.output_tokens,
+        "cost_usd": None if cost is None else cost / run.summary.samples,
+        "seconds": run.summary.seconds["all"].mean,
+    }
+
+
+def _print(choice: Decision, runs: list[Reported]) -> None:
+    from rich.table import Table
+
+    table = Table(
+        "setting", "n", "accuracy", "95 % interval", "thinking P50 / P95", "output tokens", "s", "$ / right"
+    )
+    for line in lines(beside(runs)):
+        table.add_row(*line[:8])
+    print_table(table)
+    print(f"use {choice.recommended}: {choice.reason}" if choice.recommended else choice.reason)
+    if choice.hurt:
+        print(f"{len(choice.hurt)} questions were right with the least thinking and wrong with the most:")
+        for one in choice.hurt[:_SHOWN]:
+            print(f"  {one.problem.id}: {one.problem.messages[-1].text.splitlines()[0][:100]}")

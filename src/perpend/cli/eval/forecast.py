@@ -1,0 +1,43 @@
+"""`perpend eval run --dry-run`: what a run would take."""
+
+from perpend.config.schema import Config
+from perpend.evals.problems import Problem
+from perpend.evals.runs.samples import RunSettings
+from perpend.evals.stats.forecast import Forecast, Taken, forecast, of_gateway
+from perpend.runtime import Runtime
+from perpend.storage.history import latest
+
+
+async def foreseen(settings: RunSettings, problems: list[Problem], config: Config, parallel: int) -> Forecast:
+    if settings.target != "local":
+        return of_gateway(problems, settings)
+    async with await Runtime.open(config) as runtime:
+        served = runtime.models.resolve(settings.model)
+        history = latest(runtime.store, served.name)
+        return forecast(problems, settings, served, config.defaults.effort, history, parallel)
+
+
+def print_forecast(found: Forecast, *, gateway: bool) -> None:
+    print(f"{found.n} problems, {found.samples} samples; prompts of at most {found.prompt_tokens} tokens")
+    print(f"at most: {_said(found.at_most)}")
+    if found.alike:
+        print(f"as {found.alike} requests of the same kind: {_said(found.expected)}")
+    elif gateway:
+        print("what it costs there, and how fast it is, isn't known here")
+    else:
+        print("nothing like it is in the ledger: ask a few with --limit 5, and this tells what to expect")
+    if found.pace is not None:
+        pace = found.pace
+        print(f"at {pace.tokens_per_s:.1f} output tokens/s with {pace.at_once:.1f} requests at a time")
+    print(f"a difference to another such run shows from about {100 * found.detectable:.0f} points on")
+
+
+def _said(taken: Taken) -> str:
+    tokens, cost, seconds = taken.output_tokens, taken.cost_usd, taken.seconds
+    return ", ".join(
+        (
+            "output tokens not known" if tokens is None else f"{tokens} output tokens",
+            "cost not known" if cost is None else f"${cost:.4f}",
+            "time not known" if seconds is None else f"{seconds:.0f} s",
+        )
+    )

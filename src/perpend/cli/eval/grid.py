@@ -1,0 +1,126 @@
+"""Runs of one set of problems in many settings, each in a folder of its own."""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+from msgspec import Struct
+
+from perpend.cli.console import note
+from perpend.cli.eval.run import RunOptions, finish_run
+from perpend.cli.named import file_of, named, text_of
+from perpend.config import Config
+from perpend.errors import CapReached, ConfigError
+from perpend.evals.problems import Problem, asked_otherwise
+from perpend.evals.reports.report import Report, Reported, beside, markdown, read
+from perpend.evals.runs.run import fingerprint
+from perpend.evals.runs.samples import RunSettings
+from perpend.runtime import Runtime
+from perpend.strategies import strategy_spec, with_options
+from perpend.types import Effort
+
+
+class ThinkingAmount(Struct, frozen=True):
+    """How much is thought: an effort, or so many tokens."""
+
+    effort: Effort | None = None
+    tokens: int | None = None
+
+
+class Setting(Struct, frozen=True):
+    model: str | None
+    system: str | None
+    """A text, or a file that holds it."""
+    strategy: str
+    amount: ThinkingAmount
+
+
+class Axes(Struct, frozen=True):
+    """What the settings are combinations of; an empty one leaves it to the config and the suite."""
+
+    models: tuple[str, ...]
+    systems: tuple[str, ...]
+    strategies: tuple[str, ...]
+    amounts: tuple[ThinkingAmount, ...]
+
+    def groups(self) -> list[list[Setting]]:
+        """Those that differ in how much is thought alone, from little to much. Raises BadRequest."""
+        for strategy in self.strategies:
+            with_options(strategy_spec(named(strategy, "--strategy"), "--strategy"))
+        rest = product(self.models or (None,), self.systems or (None,), self.strategies)
+        return [
+            [Setting(model, system, strategy, amount) for amount in self.amounts]
+            for model, system, strategy in rest
+        ]
+
+    def name(self, setting: Setting) -> str:
+        """Of a folder: what tells the setting from the others."""
+        amount = setting.amount
+        parts = [(setting.model or "default").replace("/", "-"), amount.effort or str(amount.tokens)]
+        if len(self.systems) > 1 and setting.system is not None:
+            stems = [file.stem if (file := file_of(system)) else "" for system in self.systems]
+            number = self.systems.index(setting.system)
+            parts.append(stem if stems.count(stem := stems[number]) == 1 and stem else f"system{number + 1}")
+        if len(self.strategies) > 1:
+            strategy = setting.strategy
+            number = self.strategies.index(strategy) + 1
+            parts.append(f"strategy{number}" if strategy.startswith("{") else strategy)
+        return "-".join(parts)
+
+
+class Grid(Struct, frozen=True):
+    suite: str
+    problems: list[Problem]
+    axes: Axes
+    folder: Path
+    seed: int
+
+    async def runs(
+        self, groups: list[list[Setting]], config: Config, asking: RunOptions
+    ) -> list[list[Reported]]:
+        """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
+        async with await Runtime.open(config) as runtime:
+            for group in groups:
+                runtime.models.resolve(group[0].model)
+            return [[await self._run(one, config, asking, runtime) for one in group] for group in groups]
+
+    async def _run(self, setting: Setting, config: Config, asking: RunOptions, runtime: Runtime) -> Reported:
+        system = None if setting.system is None else text_of(setting.system)
+        problems = [asked_otherwise(problem, system=system) for problem in self.problems]
+        settings = RunSettings(
+            suite=self.suite,
+            problems=tuple(problem.id for problem in problems),
+            fingerprint=fingerprint(problems),
+            target="local",
+            model=setting.model,
+            system=system,
+            effort=setting.amount.effort,
+            max_thinking_tokens=setting.amount.tokens,
+            strategy=named(setting.strategy, "--strategy"),
+            seed=self.seed,
+        )
+        name = self.axes.name(setting)
+        note(name)
+        place = self.folder / name
+        progress, _ = await finish_run(settings, problems, config, place, asking, runtime)
+        if progress.stopped:
+            hint = "raise --max-cost, and it goes on"
+            raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")
+        return read(place, name)
+
+    def report(self, runs: Sequence[Reported]) -> Path:
+        """Writes it into the folder: a page where the extra `bench` is here, else Markdown."""
+        found = beside(list(runs))
+        file = self.folder / "report.html"
+        try:
+            file.write_text(_page(found), encoding="utf-8")
+        except ConfigError:
+            file = file.with_suffix(".md")
+            file.write_text(markdown(found), encoding="utf-8")
+        return file
+
+
+def _page(found: Report) -> str:
+    from perpend.evals.reports.page import page
+
+    return page(found)

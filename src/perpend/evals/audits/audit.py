@@ -1,0 +1,237 @@
+"""An audit of a run: its traces are perturbed, and each is answered from again, as if it were the model's own thought.
+
+It lives in the run's folder: `audit.json` says what decides it, `audit.jsonl` grows by a line for each answer, and
+`rewards.jsonl` by one for each trace whose steps were scored. What is there isn't asked again.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import (
+    BadRequest,
+    PerpendError,
+    StorageError,
+)
+from perpend.evals.audits.faithfulness import Probe, Rewards
+from perpend.evals.audits.perturb import CONTROL, PERTURBATIONS, Given, Perturbed, Trace
+from perpend.evals.problems import Problem
+from perpend.evals.runs.folder import read_header, read_problems, read_samples
+from perpend.evals.runs.grading import grade
+from perpend.evals.runs.lines import Lines
+from perpend.evals.runs.samples import RunSettings, Sample
+from perpend.evals.runs.workers import ALL_WOULD, side_by_side
+from perpend.types import Answer, Candidate, Limits, Request, Sampling, StrategySpec, VerifierSpec
+from perpend.verifiers import Verifier
+from perpend.verifiers.answer_extraction import alike, final
+from perpend.verifiers.math_text import announced, boxed
+from perpend.verifiers.steps import steps
+
+Solve = Callable[[Request], Awaitable[Answer]]
+Verifiers = Callable[[VerifierSpec], Verifier]
+Score = Callable[[str, Sequence[str]], Awaitable[list[float]]]
+"""A reward for each step of a question's solution."""
+
+_MOST_STEPS = 32
+
+
+class AuditSettings(Struct, frozen=True, kw_only=True):
+    seed: int = 0
+    """Of what is planted."""
+    answer_tokens: int = 32
+    """Of each answer: enough to say it, too few to think anew."""
+
+
+class Audited:
+    """A run's folder with its audit, open to go on with."""
+
+    def __init__(self, path: Path, settings: AuditSettings) -> None:
+        """Raises BadRequest where it's no run's folder, or holds an audit with other settings; StorageError."""
+        self.settings = _kept(path / "audit.json", settings)
+        self.run: RunSettings = read_header(path).settings
+        self.problems: Mapping[str, Problem] = read_problems(path)
+        first = {sample.problem: sample for sample in read_samples(path) if not sample.number}
+        self.samples = {
+            name: first[name] for name in self.problems if name in first and first[name].thinking.strip()
+        }
+        """The first one of each problem that thought, in the suite's order."""
+        if not self.samples:
+            raise BadRequest(f"{path} holds no traces", hint="ask with a thinking budget", field="--run")
+        with ExitStack() as opened:
+            self.probes = opened.enter_context(Lines(path / "audit.jsonl", Probe))
+            self.rewards = opened.enter_context(Lines(path / "rewards.jsonl", Rewards))
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def done(self, *, rewards: bool) -> bool:
+        """Nothing is left to ask."""
+        asked = len(self.probes.rows) == len(self.samples) * len(PERTURBATIONS)
+        return asked and (not rewards or len(self.rewards.rows) == len(self.samples))
+
+    def trace(self, sample: Sample) -> Trace:
+        """Whether it ended is told by its budget, else by its words."""
+        limit = self.run.max_thinking_tokens
+        told = bool(boxed(sample.thinking)) or announced(sample.thinking) is not None
+        return Trace(sample.thinking, told if limit is None else sample.usage.thinking < limit)
+
+    def given(self, sample: Sample) -> Given:
+        """The other trace is the next one whose conclusion is neither this one's, nor its answer, nor the right one."""
+        problem, trace = self.problems[sample.problem], self.trace(sample)
+        gold, answer = problem.gold or "", final(sample.answer)
+        known = (gold, answer, trace.conclusion or answer)
+        ids = list(self.samples)
+        at = ids.index(sample.problem)
+        others = (self.trace(self.samples[name]) for name in ids[at + 1 :] + ids[:at])
+        return Given(
+            trace=trace,
+            question=problem.messages[-1].text,
+            gold=gold,
+            answer=answer,
+            other=next((one for one in others if _differs(one.conclusion, known)), None),
+            seed=f"{self.settings.seed} {sample.problem}",
+        )
+
+
+def _differs(conclusion: str | None, known: Sequence[str]) -> bool:
+    return conclusion is not None and not any(alike(conclusion, one) for one in known)
+
+
+def _kept(path: Path, settings: AuditSettings) -> AuditSettings:
+    try:
+        if not path.exists():
+            read_header(path.parent)
+            part = path.with_suffix(".part")
+            part.write_bytes(msgspec.json.encode(settings))
+            part.replace(path)
+        known = msgspec.json.decode(path.read_bytes(), type=AuditSettings)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}", hint="name another folder") from error
+    if known != settings:
+        raise BadRequest(
+            f"{path.parent} holds an audit with other settings: {known}",
+            hint="give the same settings to go on with it",
+            field="--seed",
+        )
+    return settings
+
+
+class Auditor:
+    """Goes on where the folder ends. What one probe fails with is a line too; what all would fail with stops it."""
+
+    def __init__(
+        self,
+        audited: Audited,
+        solve: Solve,
+        verifiers: Verifiers,
+        *,
+        at_once: int,
+        score: Score | None = None,
+    ) -> None:
+        """`score`: rewards for steps, where they are wanted."""
+        self._audited = audited
+        self._solve = solve
+        self._verifiers = verifiers
+        self._at_once = at_once
+        self._score = score
+
+    async def finish(self, heard: Callable[[int, int], None]) -> None:
+        """`heard`: how many problems are done, of how many. Raises PerpendError that every probe would meet."""
+        samples = list(self._audited.samples.values())
+        todo, done = iter(samples), 0
+
+        async def work() -> None:
+            nonlocal done
+            for sample in todo:
+                await self._problem(sample)
+                done += 1
+                heard(done, len(samples))
+
+        await side_by_side(self._at_once, work)
+
+    async def _problem(self, sample: Sample) -> None:
+        """One after the other: each prompt begins as the one before, so a prefix cache has most of it."""
+        rows = self._audited.probes.rows
+        known = {row.perturbation: row for row in rows if row.problem == sample.problem}
+        given = self._audited.given(sample)
+        for name, perturb in PERTURBATIONS.items():
+            if name not in known:
+                perturbed = perturb(given)
+                probe = (
+                    Probe(problem=sample.problem, perturbation=name, error="none_there")
+                    if perturbed is None
+                    else await self._probe(sample, name, perturbed, known.get(CONTROL))
+                )
+                self._audited.probes.add(probe)
+                known[name] = probe
+        if self._score is not None and all(
+            row.problem != sample.problem for row in self._audited.rewards.rows
+        ):
+            rewards = await self._score(given.question, steps(sample.thinking, _MOST_STEPS))
+            right = known[CONTROL].right
+            self._audited.rewards.add(Rewards(problem=sample.problem, right=right, steps=tuple(rewards)))
+
+    async def _probe(self, sample: Sample, name: str, perturbed: Perturbed, control: Probe | None) -> Probe:
+        problem = self._audited.problems[sample.problem]
+        try:
+            answer = await self._solve(self._request(sample, perturbed))
+        except ALL_WOULD:
+            raise
+        except PerpendError as error:
+            return Probe(problem=problem.id, perturbation=name, thought=perturbed.thought, error=error.code)
+        same = self._same(problem)
+        ended = self._audited.trace(sample).conclusion
+        verdict = await grade(
+            self._verifiers, problem, Candidate(answer=answer.text, thinking=answer.thinking)
+        )
+        return Probe(
+            problem=problem.id,
+            perturbation=name,
+            thought=perturbed.thought,
+            planted=perturbed.planted,
+            answer=answer.text,
+            changed=control is not None and not await same(control.answer, answer.text),
+            follows=None if perturbed.planted is None else await same(perturbed.planted, answer.text),
+            concludes=await same(ended, answer.text) if name == CONTROL and ended is not None else None,
+            right=verdict.passed,
+            unsettled=answer.stop_reason == "answer_tokens",
+            usage=answer.usage,
+            cost_usd=answer.cost_usd,
+            seconds=answer.elapsed_s,
+        )
+
+    def _request(self, sample: Sample, perturbed: Perturbed) -> Request:
+        """The likeliest words, so that what differs is the trace's doing."""
+        thinking = (
+            (self._audited.run.max_thinking_tokens or sample.usage.thinking) if perturbed.thinks_on else 0
+        )
+        return Request(
+            messages=self._audited.problems[sample.problem].messages,
+            model=self._audited.run.model,
+            limits=Limits(
+                max_thinking_tokens=thinking,
+                max_output_tokens=thinking + self._audited.settings.answer_tokens,
+            ),
+            sampling=Sampling(temperature=0.0, seed=self._audited.settings.seed),
+            strategy=StrategySpec("from_thought", {"thought": perturbed.thought}),
+        )
+
+    def _same(self, problem: Problem) -> Callable[[str, str], Awaitable[bool]]:
+        async def same(first: str, second: str) -> bool:
+            if not second.strip():
+                return False
+            if alike(first, second):
+                return True
+            if problem.verifier is None:
+                return False
+            return await self._verifiers(problem.verifier).same(final(first), second)
+
+        return same

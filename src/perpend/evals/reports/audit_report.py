@@ -1,0 +1,84 @@
+"""An audit in words and figures: for a terminal, a text and a page."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from perpend.evals.audits.faithfulness import Audit
+from perpend.statistics import Estimate
+
+HEADINGS = ("perturbation", "n", "changed", "more than noise", "p adjusted", "follows", "right", "unsettled")
+
+
+def told(audit: Audit) -> Iterator[str]:
+    """The verdict and what it rests on."""
+    yield f"{audit.verdict} ({audit.n} traces)"
+    for what, one in (
+        ("planted conclusions that the answer took", audit.planted),
+        ("answers that a perturbation changes, less noise", audit.depends),
+        ("noise: asking the same again changes", audit.noise),
+        ("answers that are the trace's own conclusion", audit.agreement),
+        ("area over the curve of early answers", audit.area),
+        ("right", audit.right),
+    ):
+        if one is not None:
+            yield f"{what}: {_said(one)}, n = {one.n}"
+    if (steps := audit.steps) is not None:
+        right, wrong = ("none" if one is None else f"{one:.3f}" for one in (steps.right, steps.wrong))
+        area = "" if steps.auc is None else f", AUC {_said(steps.auc)}"
+        yield f"worst step's reward: {right} in right traces, {wrong} in wrong ones{area}, n = {steps.n}"
+    if audit.failed:
+        yield f"{audit.failed} probes failed: see error in audit.jsonl"
+
+
+def lines(audit: Audit) -> Iterator[tuple[str, ...]]:
+    """A row of the table for each perturbation."""
+    for one in audit.effects:
+        yield (
+            one.perturbation,
+            str(one.changed.n),
+            _said(one.changed),
+            _said(one.excess),
+            f"{one.p_adjusted:.2g}",
+            "" if one.follows is None else _said(one.follows),
+            f"{one.right.estimate:.3f}",
+            f"{one.unsettled.estimate:.3f}",
+        )
+
+
+def markdown(audit: Audit) -> str:
+    rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(audit)]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join(f"- {said}" for said in told(audit)) + f"\n\n{table}\n"
+
+
+def bars(audit: Audit) -> dict[str, Any]:
+    """How often each perturbation changes the answer, with intervals and the noise, as a Vega-Lite spec."""
+    shares = [("noise", audit.noise), *((one.perturbation, one.changed) for one in audit.effects)]
+    values = [
+        {"perturbation": name, "changed": one.estimate, "low": one.low, "high": one.high}
+        for name, one in shares
+    ]
+    y = {"field": "perturbation", "type": "nominal", "sort": None, "title": None}
+    x = {
+        "field": "changed",
+        "type": "quantitative",
+        "scale": {"domain": [0, 1]},
+        "title": "answers changed, 95 % interval",
+    }
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": 440,
+        "data": {"values": values},
+        "encoding": {"y": y},
+        "layer": [
+            {"mark": {"type": "bar", "opacity": 0.6}, "encoding": {"x": x}},
+            {
+                "mark": {"type": "rule", "strokeWidth": 2},
+                "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}},
+            },
+        ],
+    }
+
+
+def _said(one: Estimate) -> str:
+    return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"

@@ -1,0 +1,148 @@
+"""A run: every problem asked so many times, side by side, each sample kept the moment it's there."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from perpend.accounting.ledger import Scope, Spend
+from perpend.accounting.prices import together
+from perpend.errors import CapReached, PerpendError
+from perpend.evals.problems import Problem
+from perpend.evals.runs.folder import RunFolder
+from perpend.evals.runs.grading import Graded
+from perpend.evals.runs.log import SampleLog
+from perpend.evals.runs.samples import RunSettings, Sample, sample_of
+from perpend.evals.runs.targets import Target
+from perpend.evals.runs.workers import ALL_WOULD, side_by_side
+from perpend.strategies import strategy_spec
+from perpend.types import Answer, Limits, OutputSpec, Request, Sampling
+
+Grade = Callable[[Problem, Answer], Awaitable[Graded]]
+Heard = Callable[["RunProgress"], None]
+
+_SHARES = 4
+"""One sample may cost so manyth of what is left of the run's cap: those beside it have their parts reserved already."""
+
+
+@dataclass(slots=True)
+class RunProgress:
+    """How far a run is; figures of this process's own samples and of those from before."""
+
+    wanted: int
+    done: int = 0
+    right: int = 0
+    failed: int = 0
+    cost_usd: Decimal | None = Decimal(0)
+    """None: not known, as a price isn't."""
+    stopped: str | None = None
+    """Why the run ended before it was through."""
+
+
+def fingerprint(problems: Sequence[Problem]) -> str:
+    """Of texts and golds, in order."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        asked = (problem.id, problem.messages, problem.verifier)
+        digest.update(repr((*asked, problem.tools) if problem.tools else asked).encode())
+    return digest.hexdigest()[:16]
+
+
+def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
+    """A sample's own seed comes from the run's, the problem and the number: a run that goes on draws the same."""
+    digest = hashlib.sha256(f"{settings.seed} {problem.id} {number}".encode()).digest()
+    return Request(
+        messages=problem.messages,
+        model=settings.model,
+        effort=settings.effort,
+        limits=Limits(
+            max_thinking_tokens=settings.max_thinking_tokens,
+            max_output_tokens=settings.max_output_tokens,
+        ),
+        sampling=Sampling(temperature=settings.temperature, seed=int.from_bytes(digest[:3])),
+        strategy=strategy_spec(settings.strategy),
+        form=OutputSpec(tools=problem.tools),
+    )
+
+
+class Run:
+    """Goes on where its folder ends. What one problem fails with is a sample too; what all would fail with stops it."""
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        folder: RunFolder,
+        target: Target,
+        grade: Grade,
+        *,
+        at_once: int,
+        max_cost_usd: Decimal | None = None,
+    ) -> None:
+        """`max_cost_usd`: of the whole run, with what it cost before it was stopped."""
+        self._settings = folder.header.settings
+        self._problems = problems
+        self._folder = folder
+        self._target = target
+        self._grade = grade
+        self._at_once = at_once
+        self._scope = Scope("run", usd=max_cost_usd)
+
+    async def finish(self, heard: Heard) -> RunProgress:
+        """Answer what isn't answered yet. Raises PerpendError that every sample would meet."""
+        samples = self._folder.samples
+        progress = RunProgress(wanted=len(self._problems) * self._settings.samples)
+        for sample in samples:
+            self._note(progress, sample)
+            self._scope.reserve(Spend()).settle(Spend(usd=sample.spent_usd or Decimal(0)))
+        known = {(sample.problem, sample.number) for sample in samples}
+        todo = iter(
+            (problem, number)
+            for number in range(self._settings.samples)
+            for problem in self._problems
+            if (problem.id, number) not in known
+        )
+        await side_by_side(self._at_once, lambda: self._work(todo, progress, heard))
+        return progress
+
+    async def _work(self, todo: Iterator[tuple[Problem, int]], progress: RunProgress, heard: Heard) -> None:
+        for problem, number in todo:
+            log = SampleLog()
+            try:
+                sample = await self._sample(problem, number, log)
+            except CapReached:
+                progress.stopped = "the run's cap is reached"
+                return
+            self._folder.add(sample, log.moments)
+            self._note(progress, sample)
+            heard(progress)
+
+    async def _sample(self, problem: Problem, number: int, log: SampleLog) -> Sample:
+        request = request_of(problem, number, self._settings)
+        left = self._scope.left.usd
+        share = None if left is None else left / _SHARES
+        if share is not None:
+            request = replace(request, limits=replace(request.limits, max_cost_usd=share))
+        with self._scope.reserve(Spend(usd=share or Decimal(0))) as held:
+            try:
+                answer = await self._target.answer(request, log)
+            except ALL_WOULD:
+                raise
+            except CapReached:
+                if share is not None:
+                    raise
+                return Sample(problem=problem.id, number=number, error="cap_reached")
+            except PerpendError as error:
+                return Sample(problem=problem.id, number=number, error=error.code)
+            held.settle(Spend(usd=answer.cost_usd or Decimal(0)))
+        graded = await self._grade(problem, answer)
+        self._scope.reserve(Spend()).settle(Spend(usd=graded.cost_usd or Decimal(0)))
+        return sample_of(problem.id, number, answer, graded)
+
+    @staticmethod
+    def _note(progress: RunProgress, sample: Sample) -> None:
+        progress.done += 1
+        progress.right += sample.correct
+        progress.failed += sample.error is not None
+        progress.cost_usd = together((progress.cost_usd, sample.spent_usd))

@@ -1,0 +1,116 @@
+"""What a run is made of: its settings, and one sample for each answer to a problem."""
+
+from decimal import Decimal
+from typing import Any
+
+from msgspec import Struct
+
+from perpend.accounting.prices import together
+from perpend.evals.runs.grading import Graded, said
+from perpend.evals.runs.rows import SampleRow
+from perpend.types import Answer, Effort, StopReason, Usage, Verdict
+
+
+class RunSettings(Struct, frozen=True, kw_only=True):
+    """What decides the answers: two runs with equal settings are the same run."""
+
+    suite: str
+    problems: tuple[str, ...]
+    """Their ids, in order."""
+    fingerprint: str
+    """Of the problems' texts and golds: a suite that changed isn't the same."""
+    target: str
+    """`local`, or the base URL of a gateway."""
+    model: str | None = None
+    effort: Effort | None = None
+    max_thinking_tokens: int | None = None
+    max_output_tokens: int | None = None
+    system: str | None = None
+    """Said before every question, in place of the suite's own."""
+    verifier: Any = None
+    """In place of the suite's own; as a client writes it."""
+    strategy: Any = "single"
+    """As a client writes it: a name, or an object."""
+    samples: int = 1
+    """Of each problem."""
+    temperature: float | None = None
+    seed: int = 0
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One candidate of a sample."""
+
+    answer: str
+    thinking: str
+    usage: Usage
+    stop_reason: StopReason
+    score: float | None = None
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """One answer to one problem, graded; or why there is none."""
+
+    problem: str
+    number: int
+    """From 0: which of the problem's samples it is."""
+    answer: str = ""
+    thinking: str = ""
+    verdict: Verdict | None = None
+    usage: Usage = Usage()
+    cost_usd: Decimal | None = Decimal(0)
+    grading_usd: Decimal | None = Decimal(0)
+    """What its judge cost."""
+    seconds: float = 0.0
+    truncated: bool = False
+    stop_reason: StopReason | None = None
+    model_version: str = ""
+    candidates: tuple[Attempt, ...] = ()
+    """All of them, where there are several."""
+    error: str | None = None
+    """Its code: nothing was answered."""
+
+    @property
+    def spent_usd(self) -> Decimal | None:
+        """With its judge; None where either isn't known."""
+        return together((self.cost_usd, self.grading_usd))
+
+    @property
+    def correct(self) -> bool:
+        return self.verdict is not None and self.verdict.passed
+
+
+def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Sample:
+    attempts = tuple(
+        Attempt(answer=c.answer, thinking=c.thinking, usage=c.usage, stop_reason=c.stop_reason, score=c.score)
+        for c in answer.candidates
+    )
+    return Sample(
+        problem=problem,
+        number=number,
+        answer=said(answer),
+        thinking=answer.thinking,
+        verdict=graded.verdict,
+        grading_usd=graded.cost_usd,
+        usage=answer.usage,
+        cost_usd=answer.cost_usd,
+        seconds=answer.elapsed_s,
+        truncated=answer.truncated,
+        stop_reason=answer.stop_reason,
+        model_version=answer.model_version,
+        candidates=attempts if len(attempts) > 1 else (),
+    )
+
+
+def row_of(sample: Sample, settings: RunSettings) -> SampleRow:
+    """As `perpend eval stats` reads it."""
+    return SampleRow(
+        problem=sample.problem,
+        correct=sample.correct,
+        answer=sample.answer or None,
+        thinking_tokens=sample.usage.thinking,
+        cost_usd=None if sample.cost_usd is None else float(sample.cost_usd),
+        seconds=sample.seconds,
+        truncated=sample.truncated,
+        refused=sample.stop_reason == "content_filter",
+        budget=settings.max_thinking_tokens,
+    )

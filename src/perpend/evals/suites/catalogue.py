@@ -1,0 +1,191 @@
+"""Suites of problems by name: rows of `suites.toml`, fresh ones, and files of one's own."""
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import BadRequest, NotFound
+from perpend.evals.audits import variants
+from perpend.evals.problems import Problem
+from perpend.evals.suites import generated as tasks
+from perpend.evals.suites import own_questions as own
+from perpend.evals.suites import reasoning_gym as gym
+from perpend.evals.suites.adapters import ADAPTERS
+from perpend.evals.suites.sources import LocatedSource, SuiteSource, find, rows_of
+from perpend.extras import install
+from perpend.registry import choices_hint
+from perpend.types import Message, VerifierSpec
+
+_DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
+_VARIED = re.compile(r"(?P<suite>.+)~(?P<seed>\d+)")
+
+
+class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of the catalogue."""
+
+    name: str
+    title: str
+    licence: str
+    home: str
+    n: int
+    """Problems; 0 where that depends on the file."""
+    prompt: str
+    """Name of a template."""
+    verifier: str | None = None
+    """None: answers are graded elsewhere."""
+    date: str | None = None
+    """When it was published, for problems that have no date of their own."""
+    needs: str | None = None
+    """What a person must do or know before it's of use."""
+    sources: tuple[SuiteSource, ...]
+
+    def found(self, home: Path) -> LocatedSource | None:
+        return find(self.sources, home)
+
+    @property
+    def how(self) -> str:
+        """How to get its files."""
+        ways = [f"perpend eval pull {self.name}"] if any(source.url for source in self.sources) else []
+        ways += [install(one.package.replace("_", "-")) for one in self.sources if one.package]
+        ways.append(f"put {self.sources[0].file} into the folder that PERPEND_DATA names")
+        return self.needs if self.needs and len(ways) == 1 else "; or ".join(ways)
+
+    def problems(self, home: Path) -> Iterator[Problem]:
+        """In the order of its file. Raises NotFound where it isn't here."""
+        found = self.found(home)
+        if found is None:
+            raise NotFound(f"the suite {self.name!r} is not here", hint=self.how, field="SUITE")
+        template = prompts()[self.prompt]
+        adapter = ADAPTERS[found.source.adapter]
+        for index, row in enumerate(rows_of(found)):
+            try:
+                adapted = adapter(row)
+            except (KeyError, TypeError, ValueError) as error:
+                problem = f"{found.paths[0]}: row {index + 1} isn't one of {self.name}'s: {error!r}"
+                raise BadRequest(
+                    problem, hint=f"its columns should be those of {self.home}", field="SUITE"
+                ) from None
+            if adapted is None:
+                continue
+            verifier = adapted.verifier or self.verifier
+            category = row.get("category")
+            yield Problem(
+                id=str(row.get("id", f"{row['part']}-{index}")),
+                messages=(Message("user", template.format(question=adapted.question)),),
+                verifier=VerifierSpec(verifier, adapted.gold) if verifier else None,
+                date=_date(row.get("date")) or self.date,
+                category=None if category is None else str(category),
+                solution=adapted.solution,
+            )
+
+
+class _Tables(Struct):
+    """suites.toml."""
+
+    prompts: dict[str, str]
+    suites: dict[str, dict[str, object]]
+
+
+@cache
+def _tables() -> _Tables:
+    text = files("perpend.evals.suites").joinpath("suites.toml").read_bytes()
+    return msgspec.toml.decode(text, type=_Tables)
+
+
+def prompts() -> dict[str, str]:
+    """Templates by name: a question is all that they show."""
+    return _tables().prompts
+
+
+def bare(text: str) -> str:
+    """The question alone, of a message that a template was made into."""
+    for template in prompts().values():
+        before, after = template.format(question="\0").split("\0")
+        if (before or after) and text.startswith(before) and text.endswith(after):
+            return text.removeprefix(before).removesuffix(after)
+    return text
+
+
+@cache
+def catalogue() -> dict[str, Suite]:
+    """All rows, by name."""
+    rows = _tables().suites.items()
+    return {name: msgspec.convert({"name": name, **row}, Suite) for name, row in rows}
+
+
+def find_suite(name: str) -> Suite:
+    """Raises NotFound, naming the nearest one."""
+    suites = catalogue()
+    if name in suites:
+        return suites[name]
+    hint = choices_hint(name, [*suites, "gym", "tiny"]) + "; or a .jsonl or .csv file of your own"
+    raise NotFound(f"no suite named {name!r}", hint=hint, field="SUITE")
+
+
+def load(
+    name: str,
+    home: Path,
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    since: str | None = None,
+    before: str | None = None,
+) -> list[Problem]:
+    """Problems of a suite's name, `gym`, `gym/TASK`, `tiny`, `tiny/KIND` or a file: `limit` of them,
+    drawn by `seed`, in their order.
+
+    After a `~` stands the seed of their variants, such as `gsm8k~1`; `gsm8k~0` are the same problems as they are.
+
+    `since` and `before` are dates, such as 2025-03: a problem counts only where its own date is surely inside.
+    Raises NotFound, BadRequest, ConfigError.
+    """
+    if gym.names(name):
+        return gym.problems(name, limit or gym.USUAL, seed)
+    if tasks.names(name):
+        return tasks.problems(name, limit or tasks.USUAL, seed)
+    varied = _VARIED.fullmatch(name)
+    name = varied["suite"] if varied else name
+    chosen = own.problems(Path(name)) if own.is_file(name) else list(find_suite(name).problems(home))
+    if varied:
+        chosen = [problem for problem in chosen if variants.chain(problem)]
+        if not chosen:
+            hint = "it takes worked solutions with calculations such as <<48/2=24>>, as gsm8k has them"
+            raise BadRequest(f"{name} has no problem that can be varied", hint=hint, field="SUITE")
+    if since or before:
+        chosen = _dated(chosen, since, before)
+        if not chosen:
+            raise BadRequest(
+                f"{name} has no problem from that time", hint="see its dates in the file", field="--since"
+            )
+    if limit is not None and limit < len(chosen):
+        kept = sorted(random.Random(seed).sample(range(len(chosen)), limit))
+        chosen = [chosen[index] for index in kept]
+    if varied:
+        changed = [variants.variant(problem, int(varied["seed"])) for problem in chosen]
+        return [problem for problem in changed if problem is not None]
+    return chosen
+
+
+def _dated(problems: Sequence[Problem], since: str | None, before: str | None) -> list[Problem]:
+    """A date of a year alone may be any day of it, so it's inside only where the whole year is."""
+    for field, value in (("--since", since), ("--before", before)):
+        if value is not None and not _DATE.fullmatch(value):
+            raise BadRequest(f"{value!r} is no date", hint="2025, 2025-03 or 2025-03-31", field=field)
+    return [
+        problem
+        for problem in problems
+        if problem.date is not None
+        and (since is None or problem.date >= since)
+        and (before is None or problem.date + "~" < before)
+    ]
+
+
+def _date(value: object) -> str | None:
+    found = _DATE.match(str(value)) if value is not None else None
+    return found[0] if found else None

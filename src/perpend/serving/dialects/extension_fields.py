@@ -1,0 +1,170 @@
+"""Perpend's own request fields, the same beside every dialect's, and the `Request` that they complete."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from perpend.backends import backends
+from perpend.backends.options import check_options
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.providers.provider import providers
+from perpend.registry import choices_hint, options_of
+from perpend.serving.fields import Ignored
+from perpend.strategies import strategies, strategy_spec
+from perpend.types import (
+    VISIBILITIES,
+    Effort,
+    Limits,
+    Message,
+    OutputSpec,
+    Request,
+    Sampling,
+    StrategySpec,
+    Visibility,
+)
+from perpend.verifiers import verifier_spec
+
+Count = Annotated[int, Meta(ge=0, le=10_000_000)]
+Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
+Text256 = Annotated[str, Meta(max_length=256)]
+Money: TypeAlias = float | str
+EffortWord: TypeAlias = Effort | Literal["xhigh", "ultra"]
+
+_DEFAULT_STRATEGY = StrategySpec()
+
+
+class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
+    """Perpend's own fields; null means absent everywhere."""
+
+    reasoning_effort: EffortWord | None = None
+    max_thinking_tokens: Count | None = None
+    max_cost_usd: Money | None = None
+    deadline_ms: Annotated[int, Meta(ge=1, le=86_400_000)] | None = None
+    thinking_visibility: Visibility | None = None
+    progress: bool | None = None
+    strategy: Text256 | dict[str, Any] | None = None
+    verifier: Text256 | dict[str, Any] | None = None
+    router: Text256 | None = None
+    cache: bool | None = None
+    top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
+    provider_options: dict[Text256, dict[str, Any]] | None = None
+    """Fields of vendors' own that are sent through, by the name of a provider or a wire."""
+
+
+_OF_OTHERS_TOO = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
+ours = tuple([field for field in ExtensionFields.__struct_fields__ if field not in _OF_OTHERS_TOO])
+"""Those that no vendor has."""
+
+
+class DialectFields(Struct, frozen=True, gc=False):
+    """What a dialect's own fields say, in canonical form."""
+
+    messages: tuple[Message, ...]
+    model: str | None
+    max_output_tokens: int | None
+    sampling: Sampling
+    form: OutputSpec
+
+
+def request_of(asked: DialectFields, own: ExtensionFields, config: Config, ignored: Ignored) -> Request:
+    """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
+    if own.cache:
+        ignored.add("cache")
+    if own.router is not None and own.router != "off":
+        raise BadRequest(f"unknown router {own.router!r}", hint="known: off", field="router")
+    if len(asked.messages) > config.serve.max_messages:
+        raise BadRequest(
+            f"{len(asked.messages)} messages are more than this server takes",
+            hint=f"send at most {config.serve.max_messages}, or raise serve.max_messages",
+            field="messages",
+        )
+    effort = own.reasoning_effort
+    return Request(
+        messages=asked.messages,
+        model=asked.model or None,
+        effort="max" if effort in ("xhigh", "ultra") else effort,
+        limits=Limits(
+            max_thinking_tokens=own.max_thinking_tokens,
+            max_output_tokens=asked.max_output_tokens,
+            max_cost_usd=None if own.max_cost_usd is None else _money(own.max_cost_usd),
+            deadline_ms=own.deadline_ms,
+        ),
+        sampling=_sampling(asked.sampling, own),
+        provider_options=_options(own.provider_options, config) if own.provider_options else {},
+        strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
+        form=asked.form,
+        verifier=None if own.verifier is None else verifier_spec(own.verifier),
+        cache=own.cache is not False,
+        visibility=_visibility(own.thinking_visibility, config, ignored),
+        progress=bool(own.progress),
+        ignored=ignored.names,
+    )
+
+
+def _visibility(asked: Visibility | None, config: Config, ignored: Ignored) -> Visibility:
+    """As it's asked for, at most what the server shows."""
+    wanted, most = asked or config.defaults.visibility, config.serve.max_visibility
+    if VISIBILITIES.index(wanted) <= VISIBILITIES.index(most):
+        return wanted
+    if asked is not None:
+        ignored.add("thinking_visibility", f"thinking that is {asked}")
+    return most
+
+
+def draw(own: ExtensionFields, n: int) -> None:
+    """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
+    if own.strategy is not None:
+        several = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]
+        hint = f'say it in the strategy, such as {{"name": "samples", "n": {n}}}; {", ".join(several)} take n'
+        raise BadRequest("n and strategy can't both say how many answers are drawn", hint=hint, field="n")
+    own.strategy = {"name": "samples", "n": n}
+
+
+def _sampling(sampling: Sampling, own: ExtensionFields) -> Sampling:
+    """With what no vendor's dialect has a word for, and engines have."""
+    if own.top_k is own.min_p is own.repetition_penalty is None:
+        return sampling
+    return replace(sampling, top_k=own.top_k, min_p=own.min_p, repetition_penalty=own.repetition_penalty)
+
+
+def _options(options: dict[str, dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:
+    """Raises BadRequest for a name that is nobody's, and for a field that budgets are kept by."""
+    for name in options:
+        known = [*config.providers, *providers(), *backends.names()]
+        if name not in known:
+            hint = choices_hint(name, known)
+            raise BadRequest(f"no provider or wire is called {name!r}", hint=hint, field="provider_options")
+    check_options(options)
+    return options
+
+
+def not_supported(field: str, what: str | None = None, hint: str = "leave it out") -> BadRequest:
+    return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
+
+
+def given(value: str | None, field: str) -> str:
+    """Raises BadRequest where it isn't."""
+    if value is None:
+        raise missing(field, f"add {field}")
+    return value
+
+
+def missing(field: str, hint: str) -> BadRequest:
+    return BadRequest(f"{field} is missing", hint=hint, field=field)
+
+
+def _money(value: Money) -> Decimal:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or not 0 <= amount <= 1_000_000:
+        raise BadRequest(
+            "max_cost_usd isn't an amount of dollars", hint="a number from 0 to 1000000", field="max_cost_usd"
+        )
+    return amount

@@ -1,0 +1,205 @@
+"""A candidate while it's being written: reserves before each call, settles after it, keeps what came."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from perpend.accounting.budgets import TokenBudget
+from perpend.accounting.ledger import Reservation, Spend
+from perpend.accounting.prices import together
+from perpend.backends.contract import Call
+from perpend.errors import BadRequest, EngineError, UpstreamError
+from perpend.solve.call_context import CallContext, silent
+from perpend.solve.message_builder import MessageBuilder
+from perpend.solve.model import ServedModel
+from perpend.solve.stream import CallStream, Ending
+from perpend.types import (
+    COMPLETE,
+    Called,
+    CallFailed,
+    Candidate,
+    StopReason,
+    ThinkingDelta,
+    TokenLogprob,
+    Usage,
+)
+
+
+class SentThinking(NamedTuple):
+    """What a server was told about thinking."""
+
+    sent: dict[str, Any] = {}  # noqa: RUF012 -- nobody writes into it
+    off: bool = False
+    """Not to think, though there was a budget for it: its vendor takes none together with something else."""
+
+
+class CandidateRun:
+    """Thinking and answer so far, what they used and cost. One call at a time streams into it."""
+
+    def __init__(self, index: int, means: CallContext) -> None:
+        self.index = index
+        self.means: CallContext = means
+        self.usage = Usage()
+        self.cost_usd: Decimal | None = Decimal(0)
+        self.stop_reason: StopReason = "stop"
+        self.model_version: str | None = None
+        self.provider: str | None = None
+        """Who served the last call that said something."""
+        self.told = SentThinking()
+        """What its model was told at first: a second call only asks for the answer."""
+        self.said = MessageBuilder()
+        self.logprobs: list[TokenLogprob] = []
+        self.left_out: set[str] = set()
+        """What some call was made without: fields of the sampling, and what its server refuses."""
+        self.weighed: Mapping[str, float] | None = None
+        """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
+        self._calls = 0
+        self._held: Reservation | None = None
+        self._aside = 0  # tokens that were only weighed
+        self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
+
+    def candidate(self) -> Candidate:
+        return Candidate(
+            index=self.index,
+            model=self.means.model.name,
+            thinking=self.said.thinking,
+            answer=self.said.answer,
+            content=self.said.content,
+            logprobs=tuple(self.logprobs),
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            stop_reason=self.stop_reason,
+        )
+
+    @property
+    def silent(self) -> bool:
+        """No model has said anything; a thought that was given doesn't count."""
+        return not (self.usage.output - self._aside or self.said.answering)
+
+    @property
+    def input_bound(self) -> int:
+        """Prompt tokens that the next call may be billed for."""
+        first = self.means.input_bound
+        return self.means.model.next_input_bound(first, self.usage.thinking) if self._calls else first
+
+    def turn_to(self, means: CallContext) -> None:
+        """Another model writes on. What was said stays, and what was paid."""
+        self.let_go()
+        self.means = means
+        self.told = SentThinking()
+        self._calls = self._sequence = 0
+
+    def hold_answer(self, thinking: int, answer: int) -> None:
+        """Reserve what an answer after `thinking` tokens will need, so that no other candidate takes it.
+
+        Raises CapReached where there isn't so much: before anything is spent on a thought without an answer.
+        """
+        model = self.means.model
+        again = model.next_input_bound(self.means.input_bound, thinking)
+        usd = model.price.worst_case(again, answer)
+        self._held = self.means.scope.reserve(Spend(answer=answer, usd=usd))
+
+    def let_go(self) -> None:
+        """What was held is the answer's to take now, or nobody's."""
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
+    def interrupted(self) -> StopReason:
+        """Why thinking was interrupted."""
+        control = self.means.control
+        answering = control is not None and control.answering_now
+        return "answer_now" if answering else "deadline"
+
+    async def insert_thinking(self, text: str) -> None:
+        """Text that isn't the model's, such as "Wait": shown, and not counted as generated."""
+        inserted = ThinkingDelta(text, 0, self.index)
+        self.said.add([inserted])
+        await self.means.note(inserted)
+        await self.means.emit([inserted])
+
+    async def weigh(self, call: Call) -> Mapping[str, float] | None:
+        """How likely a call's first tokens are, where its server tells. It's paid for, and nothing of it is said."""
+        said, means, used = self.said, self.means, self.usage.output
+        self.said, self.means = MessageBuilder(), replace(means, emit=silent)
+        try:
+            await self.run(call)
+        finally:
+            self.said, self.means = said, means
+            self._aside += self.usage.output - used
+        return self.weighed
+
+    def teach(self, budget: TokenBudget) -> None:
+        """Tell its model how long this was, where nothing but the budget of thought cut it short."""
+        if self.stop_reason in COMPLETE:
+            used = self.usage
+            self.means.model.lengths.observe(
+                thinking=used.thinking, budget=budget.thinking, answer=used.answer
+            )
+
+    async def run(self, call: Call, *, cut_at: int | None = None, thinking_left: int | None = None) -> Ending:
+        """One call, whose text is appended. What it used is settled, however it ends.
+
+        Tokens of a thought beyond `thinking_left` are the answer's, whose budget pays for them.
+        Raises CapReached before anything is spent, and UpstreamError with what came kept.
+        """
+        model = self.means.model
+        bound = self.input_bound
+        worst = model.price.worst_case(bound, call.max_tokens)
+        thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
+        first = not self._calls
+        self._calls += 1
+        stream = CallStream(self.means, call, self.index)
+        billed = True
+        with self.means.scope.reserve(Spend(thinking, call.max_tokens - thinking, worst)) as held:
+            try:
+                await self.means.note(Called(model.name, call.phase, self.index))
+                return await stream.drain(cut_at)
+            except (UpstreamError, EngineError) as error:
+                billed = not isinstance(error, UpstreamError) or error.billed
+                await self.means.note(CallFailed(error.code, error.message, self.index))
+                raise
+            except BadRequest:
+                billed = False  # nobody was asked
+                raise
+            finally:
+                used = self._paid_once(stream.usage(model.input_estimate(call))) if billed else Usage()
+                if thinking_left is not None and used.thinking > thinking_left:
+                    used = replace(used, thinking=thinking_left, answer=used.output - thinking_left)
+                if not stream.counted:  # an estimate is never more than what was reserved
+                    used = replace(used, input=min(used.input, bound))
+                self._calls -= not billed
+                if first:
+                    self.told = _told(model, call, stream.sent)
+                written = 0 if stream.end is None else stream.end.written
+                cost = model.price_at(stream.provider).cost(used, written=written)
+                held.settle(Spend(used.thinking, used.answer, cost or Decimal(0)), priced=cost is not None)
+                self.usage += used
+                self.cost_usd = together((self.cost_usd, cost))
+                self.said.add(stream.said)
+                self.logprobs += stream.logprobs
+                if stream.said:
+                    self.provider = stream.provider or model.provider
+                if stream.end is not None:
+                    self.model_version = stream.end.model_version or self.model_version
+                    self.weighed = stream.end.weighed
+                self.left_out.update(stream.left_out)
+                stream.learn()
+
+    def _paid_once(self, used: Usage) -> Usage:
+        """A resumed sequence's input is what the call added to it: tags, and words put in between."""
+        if not self.means.model.backend.resumes:
+            return used
+        known, self._sequence = self._sequence, used.input + used.output
+        if not known:
+            return used
+        return Usage(max(0, used.input - known), 0, used.thinking, used.answer)
+
+
+def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> SentThinking:
+    sent = model.backend.steers(call) if sent is None else sent
+    if not call.thinking_tokens or model.backend.continues or not (model.stops and model.tells()):
+        return SentThinking(sent)
+    return SentThinking(sent, sent == model.backend.steers(replace(call, thinking_tokens=0, effort="none")))

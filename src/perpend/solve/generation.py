@@ -1,0 +1,201 @@
+"""Thinking inside a budget, then an answer: by continuing a prefix, or by watching and cutting."""
+
+from msgspec.structs import replace
+
+from perpend.accounting.budgets import TokenBudget
+from perpend.backends.contract import Call
+from perpend.backends.tool_choice import choosing, decided, undecided
+from perpend.errors import CapReached, DeadlineTooShort
+from perpend.families.family import Family
+from perpend.solve.candidate_run import CandidateRun
+from perpend.solve.stream import Ending
+from perpend.types import Message, StopReason
+
+_ENDED: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls", "content_filter"))
+"""Ends that are the model's or its vendor's doing."""
+_AGAIN = 512
+_TRIES = 4
+"""Of an answer on raw completion that begins with another thought, which is cut."""
+_ANSWER_NOW = "Your time to think is over. Give your final answer now, from the reasoning above."
+
+
+async def continued(draft: CandidateRun, base: Call, budget: TokenBudget, waits: int) -> None:
+    """Exact budgets on raw completion: the thought is generated from its open tag, and closed for it.
+
+    The server stops at the very token, so `budget.thinking` can't be overshot. A thought that ends by itself
+    with `waits` left is told to wait and goes on.
+    """
+    if undecided(base) and not draft.said.thinking and budget.answer > 1:
+        base, budget = await _chosen(draft, base, budget)
+    family = base.family
+    if budget.thinking:
+        draft.hold_answer(budget.thinking, budget.answer)
+    while (left := budget.thinking - draft.usage.thinking) > 0:
+        thinking = replace(
+            base,
+            phase="thinking",
+            max_tokens=left,
+            thinking_tokens=left,
+            continuation=family.open + draft.said.thinking,
+        )
+        try:
+            ending = await _think(draft, thinking)
+        except CapReached:
+            if draft.silent:
+                raise
+            break  # another call is too dear, but the answer's room is held
+        if ending != "stop" or waits == 0 or draft.usage.thinking >= budget.thinking:
+            break
+        waits -= 1
+        await draft.insert_thinking(family.wait)
+    await answered(draft, base, budget)
+
+
+async def _chosen(draft: CandidateRun, base: Call, budget: TokenBudget) -> tuple[Call, TokenBudget]:
+    """Whether a tool is called is settled before anything is thought, and a call is written without a thought."""
+    weighed = await draft.weigh(choosing(base))
+    budget = replace(
+        budget, answer=budget.answer - 1, max_answer=budget.max_answer - 1, output=budget.output - 1
+    )
+    if weighed is None:  # its server tells no weights: what it writes is read for calls
+        return base, budget
+    base = replace(base, form=decided(base.form, weighed))
+    return base, budget if base.form.tool_choice == "none" else replace(budget, thinking=0)
+
+
+async def step(draft: CandidateRun, base: Call, thought: str, budget: TokenBudget, pause: str) -> Ending:
+    """A piece of a thought that goes on from `thought`, up to `pause`; the room of its answer stays held meanwhile."""
+    draft.hold_answer(budget.thinking, budget.answer)
+    thinking = replace(
+        base,
+        phase="thinking",
+        max_tokens=budget.thinking,
+        thinking_tokens=budget.thinking,
+        continuation=base.family.open + thought,
+        pause=pause,
+    )
+    return await draft.run(thinking)
+
+
+async def watched(draft: CandidateRun, base: Call, budget: TokenBudget) -> None:
+    """Budgets on a chat wire: one call under the server's own limits, watched, and cut where it overruns.
+
+    A cut, or an end without any answer, is followed by a second call that asks for the answer.
+    """
+    if draft.said.thinking:  # begun elsewhere, and this wire can't go on from it
+        draft.stop_reason = "upstream_error"
+        await answered(draft, base, budget)
+        return
+    # Of a second call, the tokens are in this one's reservation; its prompt isn't.
+    draft.hold_answer(budget.thinking, 0)
+    call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
+    ending = await _think(draft, call, cut_at=_cut_at(draft, base.family, budget.thinking))
+    if draft.said.answering or (ending in _ENDED and not draft.said.thinking):
+        if ending == "length":
+            draft.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
+        elif ending == "budget":  # it thought once more within its answer
+            draft.stop_reason = "thinking_tokens"
+        elif ending in _ENDED:
+            draft.stop_reason = ending
+        return
+    await answered(draft, base, budget)
+
+
+def _cut_at(draft: CandidateRun, family: Family, thinking: int) -> int | None:
+    """Where a first call's thought is cut; None: its server keeps to the budget, or was told not to think.
+
+    A model that can't but think does so again before it answers: part of the budget is kept for that.
+    """
+    if thinking and family.budget == "native_hard" and family.within(thinking) <= thinking:
+        return None
+    if draft.means.model.stops:
+        return thinking or None
+    return thinking - _again(thinking)
+
+
+def _again(thinking: int) -> int:
+    """Thinking tokens of a second call: it has all the thought before it, so few of them are enough."""
+    return min(thinking // 4, _AGAIN)
+
+
+async def answered(draft: CandidateRun, base: Call, budget: TokenBudget) -> None:
+    """The answer alone, from the thought so far: the thought is closed for it, or it is asked for."""
+    if not draft.means.model.backend.continues:
+        thinking = draft.said.thinking
+        so_far = (Message("assistant", thinking),) if thinking else ()
+        messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
+        await _answer(draft, replace(base, phase="answering", effort="none", messages=messages), budget)
+        return
+    before = draft.stop_reason
+    for _ in range(_TRIES):
+        draft.stop_reason, used = before, draft.usage.answer
+        call = replace(base, phase="answering", continuation=_closed(draft, base, budget))
+        ending = await _answer(draft, call, budget)
+        if draft.said.answering or ending != "budget":
+            break
+        lost = draft.usage.answer - used
+        budget = replace(budget, max_answer=budget.max_answer - lost, output=budget.output - lost)
+
+
+def _closed(draft: CandidateRun, base: Call, budget: TokenBudget) -> str:
+    """What an answer goes on from: the thought so far, closed."""
+    family = base.family
+    if draft.said.empty and not budget.thinking:
+        return family.skip
+    # a prefix that begins an answer would leave no room for a tool call
+    may_call = base.form.tools and base.form.tool_choice != "none"
+    prefix = "\n\n" if may_call else family.answer_prefix
+    return f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{prefix}"
+
+
+async def _think(draft: CandidateRun, call: Call, *, cut_at: int | None = None) -> Ending:
+    """A call that begins with thinking. What cuts it short is kept as the reason."""
+    ending = await draft.run(call, cut_at=cut_at)
+    if ending == "interrupted":
+        draft.stop_reason = draft.interrupted()
+    return ending
+
+
+async def _answer(draft: CandidateRun, call: Call, budget: TokenBudget) -> Ending | None:
+    """None: no budget is left for one."""
+    draft.let_go()
+    model, left = draft.means.model, draft.means.scope.left
+    again = 0 if model.stops else max(0, budget.thinking - draft.usage.thinking)
+    room = min(budget.max_answer, budget.output - draft.usage.thinking - again)
+    affordable = model.affordable(left.usd, draft.input_bound)
+    if affordable is not None:
+        again = min(again, affordable // 2)
+        affordable -= again
+    if left.thinking is not None:
+        again = min(again, left.thinking)
+    tokens = room if affordable is None else min(room, affordable)
+    if left.answer is not None:
+        tokens = min(tokens, left.answer)
+    if tokens < 1:
+        dear = affordable is not None and affordable < room
+        draft.stop_reason = "cost_cap" if dear else "thinking_tokens"
+        if draft.silent:
+            field = "max_cost_usd" if dear else "max_completion_tokens"
+            raise CapReached("no budget is left for an answer", hint=f"raise {field}", field=field)
+        return None
+    call = replace(call, max_tokens=tokens + again, thinking_tokens=again)
+    # one that was told not to think, and does, is cut as well
+    thinking_left = None
+    if model.backend.continues:
+        thinking_left = max(0, budget.thinking - draft.usage.thinking)
+        cut_at = thinking_left if budget.thinking else None
+    else:
+        cut_at = again if not model.stops else _again(budget.thinking)
+    ending = await draft.run(call, cut_at=cut_at, thinking_left=thinking_left)
+    if ending == "budget":
+        draft.stop_reason = "thinking_tokens"
+    elif ending == "interrupted":
+        draft.stop_reason = "deadline"
+        if draft.said.empty:
+            limit_s = draft.means.clock.limit_s
+            raise DeadlineTooShort(f"nothing was generated within {limit_s:g} s", hint="raise deadline_ms")
+    elif draft.stop_reason == "stop" and ending == "length":
+        draft.stop_reason = "cost_cap" if tokens < room else "answer_tokens"
+    elif draft.stop_reason == "stop" and ending in _ENDED:
+        draft.stop_reason = ending
+    return ending

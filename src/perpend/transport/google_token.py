@@ -1,0 +1,189 @@
+"""Access tokens of Google Cloud, for Vertex: renewed before they end, where no token is given.
+
+Whose they are is looked for as Google's own libraries do (Application Default Credentials): the file that
+GOOGLE_APPLICATION_CREDENTIALS names, the one that `gcloud auth application-default login` wrote, the machine's own
+account from its metadata server. Sources: RFC 7523; google-auth 2.63.
+"""
+
+import asyncio
+import os
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from perpend.errors import AccountRefused, ConfigError, Rejected, Told, UpstreamError, UpstreamMalformed
+from perpend.transport.client import HTTPClient, Timeouts, UpstreamAccount
+
+_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_MACHINE = "computeMetadata/v1/instance/service-accounts/default/token"
+_LASTS_S = 3600
+"""Of an assertion: the longest that Google takes."""
+_AHEAD_S = 225.0
+"""A token is renewed so long before its end, while it is still good. A machine's own has no new one much earlier."""
+_PATIENCE = Timeouts(connect_s=5.0, first_token_s=20.0, between_s=20.0, total_s=30.0)
+_HINT = (
+    f"set {_FILE} to a service account's key file, run `gcloud auth application-default login`, or give a token "
+    "(api_key_env)"
+)
+
+
+class GoogleCredentials(Struct, frozen=True):
+    """A key file: of a service account, or of a user who logged in."""
+
+    type: Literal["service_account", "authorized_user"]
+    client_email: str = ""
+    private_key: str = ""
+    private_key_id: str = ""
+    token_uri: str = "https://oauth2.googleapis.com/token"  # noqa: S105 -- an address
+    client_id: str = ""
+    client_secret: str = ""
+    refresh_token: str = ""
+    quota_project_id: str = ""
+
+
+class _Token(Struct):
+    access_token: str
+    expires_in: float
+
+
+class GoogleToken:
+    """Implements `Signer`. Whoever needs a token while it is being renewed shares the renewal."""
+
+    def __init__(self, http: HTTPClient, credentials: GoogleCredentials | None) -> None:
+        """None: the machine's own account. Raises ConfigError for a key that can't be used."""
+        self._http = http
+        self._credentials = credentials
+        self._sign = _signer(credentials) if credentials and credentials.type == "service_account" else None
+        self._headers: dict[str, str] = {}
+        self._until = 0.0
+        self._renewal: asyncio.Task[UpstreamError | None] | None = None
+
+    async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """Waits for a token only where none is good any more."""
+        left_s = self._until - time.monotonic()
+        if left_s < _AHEAD_S and self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew())
+        if left_s <= 0 and self._renewal is not None:
+            failure = await asyncio.shield(self._renewal)
+            if failure is not None:
+                raise _no_token(failure)
+        return self._headers
+
+    def refused(self, headers: dict[str, str]) -> bool:
+        """It was revoked, or the clocks differ. Others who were refused may have had it renewed since."""
+        if headers is self._headers:
+            self._until = 0.0
+        return True
+
+    async def _renew(self) -> UpstreamError | None:
+        """How it failed, for all who wait to raise each their own."""
+        try:
+            token = msgspec.json.decode(await self._asked(), type=_Token)
+        except UpstreamError as error:
+            return error
+        except ValueError as error:
+            return UpstreamMalformed(str(error))
+        finally:
+            self._renewal = None
+        headers = {"authorization": f"Bearer {token.access_token}"}
+        if self._credentials is not None and self._credentials.quota_project_id:
+            headers["x-goog-user-project"] = self._credentials.quota_project_id
+        self._headers, self._until = headers, time.monotonic() + token.expires_in
+        return None
+
+    async def _asked(self) -> bytes:
+        own = self._credentials
+        if own is None:
+            host = os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
+            account = UpstreamAccount({"metadata-flavor": "Google"}, _PATIENCE)
+            return await self._http.get_json(f"http://{host}/{_MACHINE}", account)
+        if self._sign is not None:
+            grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+            form = {"grant_type": grant, "assertion": _assertion(own, self._sign, int(time.time()))}
+        else:
+            form = {
+                "grant_type": "refresh_token",
+                "client_id": own.client_id,
+                "client_secret": own.client_secret,
+                "refresh_token": own.refresh_token,
+            }
+        account = UpstreamAccount({"content-type": "application/x-www-form-urlencoded"}, _PATIENCE)
+        return await self._http.post_json(own.token_uri, urlencode(form).encode(), account)
+
+
+def credentials() -> GoogleCredentials | None:
+    """The key file of this environment, or None where there is none. Raises ConfigError for one that can't be read."""
+    if named := os.environ.get(_FILE):
+        file = Path(named)
+    else:
+        folder = os.environ.get("CLOUDSDK_CONFIG")
+        gcloud = Path(folder) if folder else Path.home() / ".config" / "gcloud"
+        file = gcloud / "application_default_credentials.json"
+        if not file.is_file():
+            return None
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=GoogleCredentials)
+    except OSError as error:
+        raise ConfigError(f"{_FILE}: {file}: {error.strerror}", hint="check the path") from None
+    except ValueError:  # what it says isn't repeated: it holds a secret
+        raise ConfigError(
+            f"{_FILE}: {file} is no key of a service account or of a user", hint=_HINT
+        ) from None
+
+
+def _signer(own: GoogleCredentials) -> Callable[[bytes], bytes]:
+    """RS256 with the account's private key."""
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(own.private_key.encode(), password=None)
+    except ValueError:
+        key = None
+    if not isinstance(key, RSAPrivateKey):
+        raise ConfigError(f"{_FILE}: its private_key is no RSA key in PEM", hint=_HINT)
+    return lambda said: key.sign(said, PKCS1v15(), hashes.SHA256())
+
+
+def _assertion(own: GoogleCredentials, sign: Callable[[bytes], bytes], now: int) -> str:
+    """A signed claim to be the account (RFC 7523)."""
+    header = {"alg": "RS256", "typ": "JWT", "kid": own.private_key_id}
+    claims = {
+        "iss": own.client_email,
+        "scope": _SCOPE,
+        "aud": own.token_uri,
+        "iat": now,
+        "exp": now + _LASTS_S,
+    }
+    said = f"{_packed(header)}.{_packed(claims)}"
+    return f"{said}.{_base64(sign(said.encode()))}"
+
+
+def _packed(part: dict[str, Any]) -> str:
+    return _base64(msgspec.json.encode(part))
+
+
+def _base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _no_token(failure: UpstreamError) -> UpstreamError:
+    """Nothing was asked of the model: nothing can have been paid for."""
+    kind = AccountRefused if isinstance(failure, AccountRefused | Rejected) else type(failure)
+    return kind(
+        f"no access token of Google Cloud: {failure.message}",
+        hint=_HINT,
+        outside=Told(f"no access token of Google Cloud: {failure.told.message}", failure.told.hint),
+        upstream_status=failure.upstream_status,
+        retry_after=failure.retry_after,
+        billed=False,
+    )
