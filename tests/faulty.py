@@ -126,7 +126,7 @@ FAULTS: dict[str, Callable[[Wire], Script]] = {
     "an event without an end": lambda w: [HEAD, w.thought, chunk(b"data: " + b"x" * 9_000_000), STALL],
     "headers without an end": lambda w: [b"HTTP/1.1 200 OK\r\n", b"x: y\r\n" * 200, FOREVER],
 }
-_SPINE: Any = sys.modules["perpend.solve.solve"]
+_SPINE: Any = sys.modules["perpend.solve.run"]
 """The module: its package gives the function by that name."""
 _NUMBER = re.compile(rb"request (\d+)\.")
 

@@ -19,7 +19,7 @@ def play(monkeypatch: pytest.MonkeyPatch) -> Play:
         def decided(spec: StrategySpec) -> tuple[Strategy, dict[str, object]]:
             return strategy, {}
 
-        monkeypatch.setattr(sys.modules["perpend.solve.solve"], "with_options", decided)
+        monkeypatch.setattr(sys.modules["perpend.solve.prepare"], "with_options", decided)
         return await spine.ask(asked)
 
     return solved

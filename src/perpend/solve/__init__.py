@@ -1,7 +1,10 @@
-"""The spine: the session that strategies spend through, and `solve`."""
+"""The spine: `prepare` and `run` of a request, which `solve` does in a row; strategies spend through its session."""
 
+from perpend.solve.call_context import Sink
 from perpend.solve.control import Control
 from perpend.solve.model import ServedModel
-from perpend.solve.solve import Origin, Services, Sink, solve
+from perpend.solve.prepare import Prepared, Services, prepare
+from perpend.solve.run import Origin, run
+from perpend.solve.solve import solve
 
-__all__ = ["Control", "Origin", "ServedModel", "Services", "Sink", "solve"]
+__all__ = ["Control", "Origin", "Prepared", "ServedModel", "Services", "Sink", "prepare", "run", "solve"]

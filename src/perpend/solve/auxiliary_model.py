@@ -9,8 +9,9 @@ from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.solve.call_context import CallContext, silent
 from perpend.solve.control import Clock
 from perpend.solve.plan import resolved
+from perpend.solve.prepare import Services
 from perpend.solve.request_context import RequestContext
-from perpend.solve.solve import Origin, Services
+from perpend.solve.run import Origin
 from perpend.solve.tally import Tally
 from perpend.types import Request
 

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from perpend.accounting.prices import Price
 from perpend.errors import PerpendError, UpstreamError
 from perpend.solve.control import Clock
-from perpend.solve.solve import Origin, Recorder
+from perpend.solve.prepare import Recorder
+from perpend.solve.run import Origin
 from perpend.storage.tables import LedgerRow, Status
 from perpend.types import Embedded, EmbeddingRequest, Usage, new_id
 
