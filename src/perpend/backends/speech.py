@@ -132,7 +132,8 @@ class Speech:
             self._go_on(think_parser(self._rules, thinking=True))
         else:
             self._learn("always")
-            self._settle(batch)
+            if self._head != "":  # else nothing is held
+                self._settle(batch)
             self._head, self._letter = "", ""
         self._reasoned, call = True, self._asked
         may_be_off = call.may_ask and call.family.can_disable

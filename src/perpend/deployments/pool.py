@@ -139,7 +139,7 @@ class Deployment:
             self.refusal = error.told.message
         elif isinstance(
             error, RateLimited | EngineDied
-        ):  # it says when it works again; an engine's supervisor does
+        ):  # when it works again is said, and no breaker's guess
             self.breaker.abandoned()
         else:
             self.breaker.failed()

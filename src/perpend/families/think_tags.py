@@ -12,7 +12,7 @@ the end of a response that is whole; of one that was cut nobody can tell, and it
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
@@ -88,7 +88,7 @@ def thought_leaked(rules: ThinkRules, text: str) -> bool:
     It has a close tag before any open one, and text after it. The tag stands at an end of its line and isn't quoted.
     """
     place, at = TextPosition(), 0
-    for found in _markers(rules).finditer(text):
+    for found in _markers(rules).pattern.finditer(text):
         if found.group() in rules.opens:
             return False
         place.advance(text[at : found.start()])
@@ -127,9 +127,8 @@ class TagParser:
         self._space = ""  # white space that is the tag's if one follows
         self._said: Literal["thinking", "answer"] | None = "answer" if begun else None
         self._begun = begun
-        self.letters = _letters(rules, begun)
-        """With one of these begins each marker."""
-        self._longest = max(map(len, _all(rules, begun)))
+        self._markers = markers = _markers(rules, begun)
+        self.letters = markers.letters
         self._late = False  # the thought came once the answer had begun,
         self._spaced = True  # after white space in it
         self._channels: HarmonyParser | None = None
@@ -169,11 +168,10 @@ class TagParser:
 
     def _drain(self, *, last: bool) -> list[Piece]:
         pieces: list[Piece] = []
-        markers = _markers(self._rules, self._begun)
         while self._held:
-            found = markers.search(self._held)
+            found = self._markers.pattern.search(self._held)
             if found is None:
-                held = 0 if last else undecided(_all(self._rules, self._begun), self._held)
+                held = 0 if last else undecided(self._markers.all, self._held)
                 self._take(len(self._held) - held, pieces)
                 break
             self._take(found.start(), pieces)
@@ -258,7 +256,7 @@ class TagParser:
         rules = self._rules
         if not self._looked and (told := self._told_beside(marker, last=last)) != "perhaps":
             return told
-        for found in _markers(rules, self._begun).finditer(self._held, max(len(marker), self._looked)):
+        for found in self._markers.pattern.finditer(self._held, max(len(marker), self._looked)):
             if found.group() not in rules.closes and found.group() not in rules.ends:
                 continue
             before, after = self._held[: found.start()], self._held[found.end() :]
@@ -271,7 +269,7 @@ class TagParser:
                     return None
                 continue
             return spoken_between(self._held[len(marker) : found.start()])
-        self._looked = max(len(marker), len(self._held) - self._longest)
+        self._looked = max(len(marker), len(self._held) - self._markers.longest)
         return not self._cut if last else None
 
     def _told_beside(self, marker: str, *, last: bool) -> bool | Literal["perhaps"] | None:
@@ -296,7 +294,7 @@ class TagParser:
         if said in (None, "no") or (said == "surely" and not self._late):
             return None if said is None else said == "surely"
         at = max(len(marker), self._looked)
-        while (found := _markers(rules, self._begun).search(held, at)) is not None:
+        while (found := self._markers.pattern.search(held, at)) is not None:
             before, at = held[found.start() - 1], found.end()
             if quoted_both_sides(before, held[at : at + 1]):
                 continue
@@ -307,7 +305,7 @@ class TagParser:
                 return None
         if last:
             return False
-        self._looked = max(len(marker), len(held) - self._longest)
+        self._looked = max(len(marker), len(held) - self._markers.longest)
         return None
 
     def _turn(self, marker: str, pieces: list[Piece]) -> None:
@@ -388,19 +386,6 @@ class PerhapsInside:
         return parser.feed("".join(self._text)) + parser.close(cut=cut)
 
 
-@lru_cache(maxsize=256)
-def _all(rules: ThinkRules, begun: bool = False) -> tuple[str, ...]:
-    wraps = [marker for pair in rules.wraps for marker in pair]
-    own = (*rules.opens, *rules.closes, *rules.ends, *wraps)
-    channels = [mark for mark in CHANNELS if begun and not any(mark in marker for marker in own)]
-    return (*own, *channels)
-
-
-@lru_cache(maxsize=256)
-def _letters(rules: ThinkRules, begun: bool) -> tuple[str, ...]:
-    return tuple({marker[0] for marker in _all(rules, begun)})
-
-
 class Unmarked:
     """gpt-oss behind a server that strips harmony's marks and leaves the channels' names in the text."""
 
@@ -418,9 +403,26 @@ class Unmarked:
         return text.startswith(cls.OPEN) and first.isalnum()
 
 
+class _Markers(NamedTuple):
+    """All that a text is looked at for."""
+
+    all: tuple[str, ...]
+    letters: tuple[str, ...]
+    """With one of these begins each marker."""
+    longest: int
+    pattern: re.Pattern[str]
+
+
 @lru_cache(maxsize=256)
-def _markers(rules: ThinkRules, begun: bool = False) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(marker) for marker in _all(rules, begun)))
+def _markers(rules: ThinkRules, begun: bool = False) -> _Markers:
+    """`begun`: the answer has, so channels may follow it."""
+    wraps = [marker for pair in rules.wraps for marker in pair]
+    own = (*rules.opens, *rules.closes, *rules.ends, *wraps)
+    channels = [mark for mark in CHANNELS if begun and not any(mark in marker for marker in own)]
+    markers = (*own, *channels)
+    letters = tuple({marker[0] for marker in markers})
+    pattern = re.compile("|".join(re.escape(marker) for marker in markers))
+    return _Markers(markers, letters, max(map(len, markers)), pattern)
 
 
 def undecided(markers: Iterable[str], text: str) -> int:

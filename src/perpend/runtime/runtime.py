@@ -29,6 +29,7 @@ from perpend.solve.request_context import check_verifiers
 from perpend.storage.conversations import ConversationStore
 from perpend.storage.responses import ResponseStore
 from perpend.storage.store import Store
+from perpend.strategies import with_options
 from perpend.transport.client import HTTPClient
 from perpend.types import Answer, Embedded, EmbeddingRequest, Request
 
@@ -108,7 +109,9 @@ class Runtime:
         """What can be told to be wrong before anything is begun. Raises BadRequest, NoAccount and StoreUnavailable."""
         self.store.writer.check()
         self.models.resolve(request.model)
-        await check_verifiers(request, self.verifiers.get, self.models.resolve)
+        await check_verifiers(
+            request, with_options(request.strategy), self.verifiers.get, self.models.resolve
+        )
 
     def asking(self, model: str | None, source: str) -> AbstractAsyncContextManager[AuxiliaryCalls]:
         """See `perpend.solve.auxiliary_model.asking`."""

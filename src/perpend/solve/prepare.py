@@ -93,9 +93,9 @@ async def prepare(request: Request, services: Services) -> Prepared:
         request = await truncated(request, model)
     plan = plan_for(request, model, services.default_effort)
     effort, limits = wanted(request, plan, services.default_effort)
-    strategy, options = with_options(request.strategy)
+    strategy, options = chosen = with_options(request.strategy)
     require_price(request, model)
-    await check_verifiers(request, services.verifier, services.resolve, clock.halfway)
+    await check_verifiers(request, chosen, services.verifier, services.resolve, clock.halfway)
     most = max(model.effort_tokens[effort], limits.max_thinking_tokens or 0) + model.answer_tokens
     bound = await bounded_input(request, model, request.messages, wanted=most)
     if request.visibility == "summary" and limits.max_cost_usd is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from msgspec import Struct
 
@@ -12,6 +13,9 @@ from perpend.solve.model import ServedModel
 from perpend.strategies import Strategy, compares_by_verifier, with_options
 from perpend.types import Effort, Request, StrategySpec, VerifierSpec
 from perpend.verifiers import Task, Verifier
+
+Chosen = tuple[Strategy, dict[str, Any]]
+"""A strategy and its checked options."""
 
 
 class RequestContext(Struct, frozen=True):
@@ -47,17 +51,19 @@ def require_price(request: Request, model: ServedModel) -> None:
 
 async def check_verifiers(
     request: Request,
+    chosen: Chosen,
     verifier: Callable[[VerifierSpec], Verifier],
     served: Callable[[str], ServedModel],
     until: float | None = None,
 ) -> None:
-    """Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't
+    """`chosen`: the request's strategy and its options.
+
+    Raises BadRequest where a verifier isn't known or isn't to be had here, lacks what it verifies by, or can't
     verify by it; those of strategies inside too. What can't be judged `until` then isn't held against it.
     """
+    asked = request.strategy.verifier or request.verifier
     try:
-        made = [
-            (strategy, spec, verifier(spec)) for strategy, spec in _asked(request.strategy, request.verifier)
-        ]
+        made = [(strategy, spec, verifier(spec)) for strategy, spec in _asked(chosen, asked)]
         for strategy, spec, one in made:
             if one.needs_gold and spec.gold is None and not compares_by_verifier(strategy):
                 raise needs_gold(spec.name)
@@ -74,14 +80,13 @@ async def check_verifiers(
         raise BadRequest(error.message, hint=error.hint, field="verifier") from None
 
 
-def _asked(spec: StrategySpec, asked: VerifierSpec | None) -> Iterator[tuple[Strategy, VerifierSpec]]:
-    strategy, options = with_options(spec)
-    asked = spec.verifier or asked
+def _asked(chosen: Chosen, asked: VerifierSpec | None) -> Iterator[tuple[Strategy, VerifierSpec]]:
+    strategy, options = chosen
     if asked is not None:
         yield strategy, asked
     for inner in options.values():
         if isinstance(inner, StrategySpec):
-            yield from _asked(inner, asked)
+            yield from _asked(with_options(inner), inner.verifier or asked)
 
 
 def needs_gold(verifier: str) -> BadRequest:

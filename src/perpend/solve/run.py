@@ -131,14 +131,14 @@ class _Run:
         await self._narrator.tell([started])
         await self._session.means.note(started)
         if self._narrator.pace is None:
-            chosen = await self._told()
+            chosen = await self._verified()
         else:
             async with self._narrator.going_on():
-                chosen = await self._told()
+                chosen = await self._verified()
         self._account.written_by(chosen)
         return self._answer(chosen)
 
-    async def _told(self) -> Candidate:
+    async def _verified(self) -> Candidate:
         """The chosen one, verified; what is to be summed up is."""
         summariser = self._narrator.summariser
         try:
