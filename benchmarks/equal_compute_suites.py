@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from perpend.data.tasks import fresh, kinds
-from perpend.evals.suites import catalogue as evals
+from perpend.evals.suites import catalogue
 from perpend.types import Candidate
 from perpend.verifiers import Task, Verifier, verifiers
 
@@ -44,9 +44,9 @@ def _verifier(name: str) -> Verifier:
     return verifiers.get(name)()
 
 
-def _loaded(name: str, n: int, seed: int) -> list[evals.Problem]:
+def _loaded(name: str, n: int, seed: int) -> list[catalogue.Problem]:
     os.environ.setdefault("PERPEND_DATA", str(EVALS))
-    return evals.load(name, EVALS, limit=n, seed=seed)
+    return catalogue.load(name, EVALS, limit=n, seed=seed)
 
 
 def _of_suite(name: str) -> Callable[[int, int], list[Problem]]:
@@ -58,7 +58,7 @@ def _of_suite(name: str) -> Callable[[int, int], list[Problem]]:
     return load
 
 
-def _problem(given: evals.Problem, shown: dict[str, Any] | None = None) -> Problem:
+def _problem(given: catalogue.Problem, shown: dict[str, Any] | None = None) -> Problem:
     assert given.verifier is not None
     assert given.verifier.gold is not None
     return Problem(given.id, given.messages[0].text, _graded(given.verifier.name, given.verifier.gold), shown)
@@ -67,7 +67,7 @@ def _problem(given: evals.Problem, shown: dict[str, Any] | None = None) -> Probl
 def mbpp(n: int, seed: int) -> list[Problem]:
     """MBPP+: a strategy may run the one assertion that the question shows; its others, and EvalPlus' inputs, grade."""
 
-    def problem(given: evals.Problem) -> Problem:
+    def problem(given: catalogue.Problem) -> Problem:
         lines = [line.strip() for line in given.messages[0].text.splitlines()]
         shown = "\n".join(line for line in lines if line.startswith("assert "))
         return _problem(given, {"name": "code", "gold": shown})

@@ -18,7 +18,7 @@ from perpend.evals.runs.grading import Grader
 from perpend.evals.runs.log import SampleLog
 from perpend.evals.runs.run import Run, fingerprint
 from perpend.evals.runs.samples import RunSettings
-from perpend.evals.suites import own_questions as own
+from perpend.evals.suites import own_questions
 from perpend.runtime import Runtime
 from perpend.solve import Origin, Services, solve
 from perpend.types import Answer, AnswerDelta, Request, ThinkingDelta, Usage
@@ -50,7 +50,7 @@ class Replayed:
 
 
 async def main(suite: Path, config: Path, out: Path, at_once: int) -> None:
-    problems = own.problems(suite)
+    problems = own_questions.problems(suite)
     settings = RunSettings(
         suite=suite.name,
         problems=tuple(problem.id for problem in problems),

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
 from perpend.errors import CapReached, ContextTooLong, EngineError, PerpendError, UpstreamError
-from perpend.solve import generation as phases
+from perpend.solve import generation
 from perpend.solve.candidate_run import CandidateRun
 from perpend.solve.model import ServedModel
 from perpend.transport.client import NOTICED_S
@@ -85,9 +85,9 @@ async def write(
         base = replace(base, model=model.upstream_name, family=model.family)
         try:
             if model.backend.continues:
-                await phases.continued(draft, base, budget, waits)
+                await generation.continued(draft, base, budget, waits)
             else:
-                await phases.watched(draft, base, budget)
+                await generation.watched(draft, base, budget)
             return
         except (UpstreamError, EngineError) as error:
             tried.append((model.name, error))
@@ -103,7 +103,7 @@ async def write(
                 break
             budget = turned
     await asyncio.sleep(NOTICED_S)
-    await phases.answered(draft, base, budget)
+    await generation.answered(draft, base, budget)
 
 
 def _helped(error: PerpendError) -> bool:

@@ -20,7 +20,7 @@ from perpend.errors import (
     PromptTooLong,
     UpstreamError,
 )
-from perpend.solve import generation as phases
+from perpend.solve import generation
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.solve.call_context import CallContext
 from perpend.solve.candidate_run import CandidateRun
@@ -197,7 +197,7 @@ class RequestSession(Struct, frozen=True):
             )
         draft = CandidateRun(self.account.aside(), replace(means, emit=self.terms.unseen))
         try:
-            ending = await phases.step(draft, self._call(budget, sampling), thought, budget, stop)
+            ending = await generation.step(draft, self._call(budget, sampling), thought, budget, stop)
         finally:
             draft.let_go()
             self.account.pay(draft)

@@ -1,10 +1,11 @@
 """What checks answers: one file for each kind; importing this package registers them."""
 
-from perpend.verifiers import arithmetic_claims as claims
 from perpend.verifiers import (
+    arithmetic_claims,
     code,
     countdown,
     endpoint,
+    final_answer,
     gym,
     judge,
     literal,
@@ -14,7 +15,6 @@ from perpend.verifiers import (
     self_score,
     texts,
 )
-from perpend.verifiers import final_answer as answer
 from perpend.verifiers.contract import GOLD, AuxiliaryModel, Task, Verifier, made, verifier_spec, verifiers
 
 __all__ = [
@@ -22,11 +22,11 @@ __all__ = [
     "AuxiliaryModel",
     "Task",
     "Verifier",
-    "answer",
-    "claims",
+    "arithmetic_claims",
     "code",
     "countdown",
     "endpoint",
+    "final_answer",
     "gym",
     "judge",
     "literal",

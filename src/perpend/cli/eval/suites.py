@@ -41,7 +41,7 @@ def suites(*, json: Json = False, config: ConfigFile = None) -> None:
 
 def _facts(home: Path) -> list[dict[str, Any]]:
     from perpend.data.tasks import kinds
-    from perpend.evals.suites import reasoning_gym as gym
+    from perpend.evals.suites import reasoning_gym
     from perpend.evals.suites.catalogue import catalogue
 
     made: dict[str, Any] = {"n": None, "date": "made when asked for", "needs": None}
@@ -57,7 +57,8 @@ def _facts(home: Path) -> list[dict[str, Any]]:
     }
     fresh: dict[str, Any] = {
         "name": "gym",
-        "title": f"reasoning-gym: {len(gym.MIX)} tasks, made afresh; gym/TASK or gym/TASK@LEVEL for one of them",
+        "title": f"reasoning-gym: {len(reasoning_gym.MIX)} tasks, made afresh; "
+        "gym/TASK or gym/TASK@LEVEL for one of them",
         "found": "reasoning_gym" if find_spec("reasoning_gym") else None,
         "verifier": "reasoning_gym",
         "licence": "Apache-2.0",

@@ -13,9 +13,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest, NotFound
 from perpend.evals.audits import variants
 from perpend.evals.problems import Problem
-from perpend.evals.suites import generated as tasks
-from perpend.evals.suites import own_questions as own
-from perpend.evals.suites import reasoning_gym as gym
+from perpend.evals.suites import generated, own_questions, reasoning_gym
 from perpend.evals.suites.adapters import ADAPTERS
 from perpend.evals.suites.sources import LocatedSource, SuiteSource, find, rows_of
 from perpend.extras import install
@@ -145,13 +143,17 @@ def load(
     `since` and `before` are dates, such as 2025-03: a problem counts only where its own date is surely inside.
     Raises NotFound, BadRequest, ConfigError.
     """
-    if gym.names(name):
-        return gym.problems(name, limit or gym.USUAL, seed)
-    if tasks.names(name):
-        return tasks.problems(name, limit or tasks.USUAL, seed)
+    if reasoning_gym.names(name):
+        return reasoning_gym.problems(name, limit or reasoning_gym.USUAL, seed)
+    if generated.names(name):
+        return generated.problems(name, limit or generated.USUAL, seed)
     varied = _VARIED.fullmatch(name)
     name = varied["suite"] if varied else name
-    chosen = own.problems(Path(name)) if own.is_file(name) else list(find_suite(name).problems(home))
+    chosen = (
+        own_questions.problems(Path(name))
+        if own_questions.is_file(name)
+        else list(find_suite(name).problems(home))
+    )
     if varied:
         chosen = [problem for problem in chosen if variants.chain(problem)]
         if not chosen:
