@@ -237,11 +237,10 @@ async def _report(runs: int) -> None:
     for name, program in ATTACKS.items():
         told = [await attack(rung, program) for rung in rungs]
         print(f"{name:46}", *(f"{held / 2**20:7.0f} {one.killed_by!s:>9}" for one, held in told), flush=True)
-    if runs:
-        print(
-            f"{f'told rightly of {runs}, alone + with a judge':46}", *(f"{rung.name:>17}" for rung in rungs)
-        )
-    for name, (_, _, by) in ENDINGS.items() if runs else ():
+    if not runs:
+        return
+    print(f"{f'told rightly of {runs}, alone + with a judge':46}", *(f"{rung.name:>17}" for rung in rungs))
+    for name, (_, _, by) in ENDINGS.items():
         right = [[(await endings(rung, name, runs, judge))[by] for judge in (None, _JUDGE)] for rung in rungs]
         print(f"{name:46}", *(f"{alone:>13} + {judged}" for alone, judged in right), flush=True)
 

@@ -101,6 +101,35 @@ async def test_one_that_keeps_dying_rests_and_comes_back_by_itself(
     await engine.stop()
 
 
+async def test_a_request_at_the_moment_of_a_failed_restart_starts_no_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts: list[EngineError | None] = []
+
+    async def start(engine: Engine, delay_s: float) -> str:
+        starts.append(None if len(starts) else EngineError("it could not start"))
+        if starts[-1] is not None:
+            raise starts[-1]
+        await asyncio.sleep(1000)
+        return ""
+
+    async def ask_as_soon_as_it_has_failed() -> None:
+        while not starts:  # noqa: ASYNC110 -- an event would be seen a moment later
+            await asyncio.sleep(0)
+        await engine.ready()
+
+    monkeypatch.setattr(Engine, "_start", start)
+    engine = Engine("small", tmp_path / "weights.gguf", CONFIG, home=tmp_path, context=512)
+    asked = asyncio.create_task(ask_as_soon_as_it_has_failed())
+    engine._restart()  # pyright: ignore[reportPrivateUsage]
+    asked_too = asyncio.create_task(ask_as_soon_as_it_has_failed())
+    await asyncio.sleep(0.1)
+    assert len(starts) == 2
+    asked.cancel()
+    asked_too.cancel()
+    await engine.stop()
+
+
 async def test_one_that_was_stopped_has_no_problem(tiny_path: Path, tmp_path: Path) -> None:
     engine = Engine("small", tiny_path, CONFIG, home=tmp_path, context=512)
     await engine.ready()

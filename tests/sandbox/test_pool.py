@@ -123,6 +123,13 @@ class TestRun:
             outcome = await box.run("while True: print('x' * 99)", limits=Limits(output_bytes=1000))
         assert (len(outcome.stdout), outcome.killed_by) == (1000, "output")
 
+    async def test_where_there_is_room_for_no_output(self, rung: IsolationLevel) -> None:
+        async with Sandbox(1, rungs=(rung,)) as box:
+            quiet = await box.run("", limits=Limits(output_bytes=0))
+            judged = await box.run("", judge="import os\nos.write(4, b'x')", limits=Limits(output_bytes=0))
+        assert (quiet.exit_code, quiet.stdout, quiet.killed_by) == (0, "", None)
+        assert judged.report == b""
+
     async def test_a_large_input_that_nobody_reads(self, rung: IsolationLevel) -> None:
         async with Sandbox(1, rungs=(rung,)) as box:
             assert (await box.run("print('done')", "x" * 20_000_000)).stdout == "done\n"

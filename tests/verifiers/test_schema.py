@@ -73,6 +73,16 @@ async def test_a_schema_that_is_none(schema: Schema, gold: str) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_references_to_one_schema_cost_no_more_than_one() -> None:
+    names = ", ".join(f'"k{number}": {{"$ref": "#"}}' for number in range(100))
+    kinds = ", ".join(f'"d{number}": {{"minLength": 1, "maxLength": 9}}' for number in range(300))
+    verifier = Schema(workers=1, timeout_s=3)
+    try:
+        await verifier.check(Task(gold=f'{{"properties": {{{names}}}, "$defs": {{{kinds}}}}}'))
+    finally:
+        await verifier.aclose()
+
+
 async def test_a_schema_that_grows_without_bound_ends() -> None:
     parts = {f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(40)}
     gold = msgspec.json.encode({"$ref": "#/$defs/a0", "$defs": {**parts, "a40": True}}).decode()

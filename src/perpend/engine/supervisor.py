@@ -37,7 +37,7 @@ _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 
 
 class _Ended(Exception):
-    """It did while it started."""
+    """The process did, before it answered."""
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(what)
@@ -78,7 +78,7 @@ class Engine:
     @property
     def problem(self) -> str | None:
         """Why nobody is answered now, in clients' words; None: they are, or it is started for them."""
-        return None if self._url is not None or self._error is None else self._error.told.message
+        return None if self._error is None else self._error.told.message
 
     @property
     def _rests(self) -> bool:
@@ -212,7 +212,8 @@ class Engine:
         self._starting.add_done_callback(self._restarted)
 
     def _restarted(self, task: "asyncio.Task[str]") -> None:
-        if not task.cancelled() and isinstance(task.exception(), EngineError):
+        failed = not task.cancelled() and isinstance(task.exception(), EngineError)
+        if failed and task is self._starting:  # else a request that came in between has started it
             self._restart()
 
     def _note(self, error: EngineError) -> None:
@@ -225,7 +226,7 @@ class Engine:
         self._error = error
 
     def _failed(self, what: str, hint: str) -> EngineError:
-        """With what it said last, which is for who runs it."""
+        """What it said last, and what follows a colon in `what`, are for who runs it; clients are told the rest."""
         said = "".join(f"\n  | {line}" for line in self._log.tail)
         told = Told(f"the model's engine {what.partition(':')[0]}", "it is started again: retry later")
         return EngineError(

@@ -111,15 +111,15 @@ class Slot:
                 ours.shutdown(socket.SHUT_WR)  # not a message: an unread one would reset the connection
 
         outputs = [_Output(limits.output_bytes, stop) for _ in range(2)]
-        sheet = _sheet(limits.output_bytes)
+        report_file = _report_file(limits.output_bytes)
         with ours:
             try:
-                self._ask(theirs, [program, stdin], outputs, judge, sheet, limits)
+                self._ask(theirs, [program, stdin], outputs, judge, report_file, limits)
                 told = await self._finish(ours, limits, stop)
             finally:
                 for output in outputs:
                     output.finish()
-                report = _taken(sheet)
+                report = _report_in(report_file)
         return self._outcome(told, outputs, report)
 
     def _ask(
@@ -128,7 +128,7 @@ class Slot:
         texts: list[bytes],
         outputs: list["_Output"],
         judge: bytes | None,
-        sheet: int,
+        report_file: int,
         limits: Limits,
     ) -> None:
         files = [_sealed(text) for text in texts]
@@ -143,7 +143,7 @@ class Slot:
         given = [*files, outputs[0].theirs, outputs[1].theirs]
         if judge is not None:
             files.append(_sealed(judge))
-            given += [files[-1], sheet]
+            given += [files[-1], report_file]
         try:
             socket.send_fds(self._channel, [msgspec.json.encode(asdict(bounds))], [control.fileno(), *given])
         except OSError as error:
@@ -275,7 +275,7 @@ def _sealed(data: bytes) -> int:
     return fd
 
 
-def _sheet(size: int) -> int:
+def _report_file(size: int) -> int:
     """A file in memory of that size, which none of its readers and writers can make larger."""
     fd = os.memfd_create("perpend", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.truncate(fd, size)
@@ -283,10 +283,12 @@ def _sheet(size: int) -> int:
     return fd
 
 
-def _taken(sheet: int) -> bytes:
-    """What was written from its beginning on; the sheet is gone then."""
-    data = os.pread(sheet, os.lseek(sheet, 0, os.SEEK_HOLE), 0)
-    os.close(sheet)
+def _report_in(file: int) -> bytes:
+    """What was written from its beginning on; the file is gone then."""
+    # where there is room for nothing, there is no hole either
+    written = os.lseek(file, 0, os.SEEK_HOLE) if os.fstat(file).st_size else 0
+    data = os.pread(file, written, 0)
+    os.close(file)
     return data.partition(b"\0")[0]
 
 

@@ -307,7 +307,7 @@ class JudgedAsserts(Handlers):
 
 
 def judge(setup: str, tests: str, entry_point: str) -> None:
-    """The tests' end: reports a line of JSON for the number of tests, then one for each."""
+    """The tests' end: reports how many there are, how many have passed, and what is to be told of the others."""
     stream = socket.socket(fileno=CHANNEL)
     lines = stream.makefile("rb")
     asserts = JudgedAsserts()

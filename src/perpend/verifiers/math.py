@@ -1,6 +1,10 @@
 """Mathematical answers: the last one of a solution, equal to the gold as mathematics. Needs the extra `math`."""
 
-from perpend.verifiers.contract import verifiers
+from importlib.util import find_spec
+
+from perpend.errors import ConfigError
+from perpend.extras import install
+from perpend.verifiers.contract import Task, verifiers
 from perpend.verifiers.workers import InWorkers
 
 
@@ -10,7 +14,13 @@ class Math(InWorkers):
     module = "perpend.verifiers.math_equal"
     extra = "math"
     package = "math_verify"
+    """What of the extra is imported."""
     late = "the answer took too long to compare: write it in simpler terms"
+
+    async def check(self, task: Task) -> None:
+        """Any gold can be compared with, so none is sent to a worker, which takes seconds to start."""
+        if find_spec(self.package) is None:
+            raise ConfigError(f"{self.package} isn't installed", hint=install(f"perpend[{self.extra}]"))
 
     async def same(self, first: str, second: str) -> bool:
         if first == second:

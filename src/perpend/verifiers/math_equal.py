@@ -24,6 +24,7 @@ from perpend.verifiers.math_text import (
     last_formula,
     last_number,
     money,
+    parts,
     plain,
     settled,
     unassigned,
@@ -237,19 +238,8 @@ def _split(text: str) -> _List:
         bracket, text = text[0], text[1:-1]
     if len(text) <= _LONGEST_LIST:
         text = _JOINED.sub(";", text)
-    solutions = [_parts(text, ";")] if ";" in text else []
-    return bracket, solutions if solutions and "=" in text else [_parts(text, ",;"), *solutions]
-
-
-def _parts(text: str, signs: str) -> list[str]:
-    """What stands between signs that are in no bracket."""
-    parts, depth, start = list[str](), 0, 0
-    for index, letter_ in enumerate(text):
-        depth += (letter_ in "([{") - (letter_ in ")]}")
-        if letter_ in signs and depth == 0:
-            parts.append(text[start:index])
-            start = index + 1
-    return [*parts, text[start:]]
+    solutions = [parts(text, ";")] if ";" in text else []
+    return bracket, solutions if solutions and "=" in text else [parts(text, ",;"), *solutions]
 
 
 def _of_other_lengths(gold: _List, given: _List) -> bool:

@@ -123,6 +123,17 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
+def parts(text: str, signs: str) -> list[str]:
+    """What stands between signs that are in no bracket."""
+    found, depth, start = list[str](), 0, 0
+    for index, letter in enumerate(text):
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter in signs and depth == 0:
+            found.append(text[start:index])
+            start = index + 1
+    return [*found, text[start:]]
+
+
 def announced(text: str) -> str | None:
     """What follows the last "the answer is"."""
     matches = list(_ANNOUNCED.finditer(text))

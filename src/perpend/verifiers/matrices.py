@@ -2,6 +2,8 @@
 
 import re
 
+from perpend.verifiers.math_text import parts
+
 Rows = list[list[str]]
 _OPENS, _CLOSES = "[({", "])}"
 _LATEX = re.compile(
@@ -48,22 +50,15 @@ def _listed(text: str) -> Rows | None:
 def _rows(text: str) -> Rows | None:
     if _ROWS.fullmatch(text):
         return [row.replace(",", " ").split() for row in text[1:-1].split(";")]
-    inner = _parts(text[1:-1])
+    inner = _elements(text[1:-1])
     if len(inner) == 1 and text[0] == "(":  # of a call
         return _rows(inner[0])
     nested = all(part[:1] in _OPENS and part and _closing(part, 0) == len(part) for part in inner)
-    return [_parts(part[1:-1]) for part in inner] if nested else None
+    return [_elements(part[1:-1]) for part in inner] if nested else None
 
 
-def _parts(text: str) -> list[str]:
-    """What stands between commas that are in no bracket."""
-    parts, depth, start = list[str](), 0, 0
-    for index, letter in enumerate(text):
-        depth += (letter in _OPENS) - (letter in _CLOSES)
-        if letter == "," and depth == 0:
-            parts.append(text[start:index].strip())
-            start = index + 1
-    return [*parts, text[start:].strip()]
+def _elements(text: str) -> list[str]:
+    return [part.strip() for part in parts(text, ",")]
 
 
 def _closing(text: str, start: int) -> int:

@@ -80,6 +80,7 @@ def _follow(schema: Any, kind: Any) -> None:
     place = root.id() or ""
     left = [(root, REGISTRY.with_resource(place, root).resolver(place))]
     beside: dict[int, list[int]] = {}  # schemas that hold for the same value as one does
+    checked = {id(schema)}
     while left:
         part, resolver = left.pop()
         if id(part.contents) in beside:
@@ -91,7 +92,9 @@ def _follow(schema: Any, kind: Any) -> None:
                 found = resolver.lookup(reference)
             except Unresolvable:
                 raise _bad(f"its reference {reference!r} leads nowhere") from None
-            kind.check_schema(found.contents)  # it may stand below a word that no dialect knows
+            if id(found.contents) not in checked:  # it may stand below a word that no dialect knows
+                kind.check_schema(found.contents)
+                checked.add(id(found.contents))
             same.append(id(found.contents))
             left.append((Resource.from_contents(found.contents, dialect), found.resolver))
         left.extend((sub, resolver.in_subresource(sub)) for sub in part.subresources())

@@ -27,9 +27,6 @@ class Regex(InWorkers):
     module = "perpend.verifiers.pattern"
     late = "matching the answer against the pattern took too long"
 
-    async def check(self, task: Task) -> None:
-        await self._workers.read_gold(task.right)
-
     async def same(self, first: str, second: str) -> bool:
         return first.strip() == second.strip()
 

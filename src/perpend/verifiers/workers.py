@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from importlib.util import find_spec
 from typing import ClassVar, Self
 
 import msgspec
@@ -26,8 +25,8 @@ class Workers:
     """As many processes as there are cores, each started when it's first needed and replaced when it hangs."""
 
     def __init__(self, module: str, extra: str = "", count: int = 0, *, timeout_s: float = 5.0) -> None:
-        """`module` has `check(gold, given)`, and needs `extra`. `count` 0: one for each core that this process may
-        use. `timeout_s` of a processor bound each check.
+        """`module` has `check(gold, given)`, for golds that come alone `read_gold(gold)`, and needs `extra`. `count` 0:
+        one for each core that this process may use. `timeout_s` of a processor bound each check.
         """
         self.killed = 0
         """Workers that gave no verdict: out of time, or of memory."""
@@ -144,8 +143,6 @@ class InWorkers(Verifier):
     needs_gold = True
     module: ClassVar[str]
     extra: ClassVar[str] = ""
-    package: ClassVar[str] = ""
-    """What of the extra is imported."""
     late: ClassVar[str]
     """The feedback of one that took too long."""
 
@@ -157,9 +154,7 @@ class InWorkers(Verifier):
         return verdict or Verdict(0.0, False, self.late)
 
     async def check(self, task: Task) -> None:
-        if self.package and find_spec(self.package) is None:
-            hint = install(f"perpend[{self.extra}]")
-            raise ConfigError(f"{self.package} isn't installed", hint=hint)
+        await self._workers.read_gold(task.right)
 
     async def aclose(self) -> None:
         await self._workers.aclose()

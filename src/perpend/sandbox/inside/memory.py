@@ -16,6 +16,7 @@ _MAPPING = 512
 """What the kernel's record of a mapping takes at most."""
 _BESIDE = re.compile(r"^Vm(?:PTE|Swap):\s+(\d+) kB$", re.MULTILINE)
 _SELDOM = 8
+"""Looks, of which one is at what processes hold beside pages too."""
 
 Stats = dict[int, list[str]]
 """Process -> its line in /proc/PID/stat, from the state on: state is 0, utime 11, threads 17, pages 21."""

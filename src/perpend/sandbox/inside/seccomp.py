@@ -86,9 +86,8 @@ UNCOUNTED = [
     Rule("fcntl", 1, (_SET_PIPE_SIZE,)),
     Rule("setsockopt", 2, _SET_SEND_BUFFER),
     Rule("clone", 0, (_THREAD,), mask=_THREAD | _SHARED_FILES),  # descriptors of one thread alone
-    Rule(
-        "prctl", 0, (PR_SET_THP_DISABLE,)
-    ),  # of a huge page, the part that is mapped is counted, and all of it is held
+    # of a huge page, the part that is mapped is counted, and all of it is held
+    Rule("prctl", 0, (PR_SET_THP_DISABLE,)),
     *_all("inotify_init inotify_init1"),  # what happened to files waits in there
 ]
 
