@@ -9,7 +9,7 @@ Says = Callable[[str], str]
 
 
 class ScriptedModel:
-    """Implements `verifiers.Asked`. It's as sure of the choice that it makes as `sure` says."""
+    """Implements `verifiers.AuxiliaryModel`. It's as sure of the choice that it makes as `sure` says."""
 
     def __init__(self, says: Says, *, sure: float = 1.0) -> None:
         self.asked: list[Sequence[Message]] = []
