@@ -29,7 +29,7 @@ _THOUGHT = 256
 
 
 class AuxiliaryCalls(Struct, frozen=True):
-    """Implements `verifiers.AuxiliaryModel`: the answers' tokens are in the request's ledger, and in nobody's stream."""
+    """Implements `verifiers.AuxiliaryModel`: the answers' tokens are in the request's ledger, in nobody's stream."""
 
     terms: RequestContext
     account: Tally
