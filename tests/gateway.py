@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ from pathlib import Path
 
 
 class Gateway:
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int | None = None) -> None:
+        """`port` None: one that is free."""
+        port = _free_port() if port is None else port
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
         self._log = home / "gateway.log"
@@ -45,8 +48,14 @@ class Gateway:
             return response.read().decode()
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 @contextmanager
-def running(home: Path, port: int) -> Generator[Gateway, None, None]:
+def running(home: Path, port: int | None = None) -> Generator[Gateway, None, None]:
     gateway = Gateway(home, port)
     try:
         gateway.wait_ready()

@@ -19,7 +19,7 @@ from perpend.transport.failures import refusal
 from perpend.transport.ndjson import objects
 from perpend.types import Tool, ToolUse
 from perpend.types.answer import ending
-from perpend.verifiers import external_protocol as told
+from perpend.verifiers import external_protocol
 
 LISTS = "[" * 50_000 + "]" * 50_000
 DEEP = f'{{"a": {LISTS}}}'
@@ -42,7 +42,7 @@ def test_an_answer_of_a_server() -> None:
     assert objects(LISTS.encode()) == [LISTS.encode()]
     assert isinstance(refusal("x", DEEP.encode(), status=400), Rejected)
     with pytest.raises(VerifierFailed):
-        told.read("mine", DEEP.encode())
+        external_protocol.read("mine", DEEP.encode())
 
 
 def by_name(file: Path) -> object:

@@ -12,14 +12,14 @@ from .cases import Case
 
 TOLD = frozenset(
     (
-        *(
-            b"upstream_error",
-            b"upstream_timeout",
-            b"upstream_malformed",
-            b"upstream_overloaded",
-            b"upstream_auth",
-        ),
-        *(b"verifier_failed", b"deadline_exceeded", b"sandbox_unavailable"),
+        b"upstream_error",
+        b"upstream_timeout",
+        b"upstream_malformed",
+        b"upstream_overloaded",
+        b"upstream_auth",
+        b"verifier_failed",
+        b"deadline_exceeded",
+        b"sandbox_unavailable",
     )
 )
 """Codes of failures that are somebody else's, and told as such: with them an answer may be a 5xx."""

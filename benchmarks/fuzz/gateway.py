@@ -2,16 +2,15 @@
 
 import contextlib
 import re
-import sys
 import urllib.request
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 from time import monotonic, sleep
+from urllib.parse import urlsplit
 
 from benchmarks.load import gateways
 from benchmarks.load.gateways import Gateway
-from benchmarks.load.processes import free_port, started
 
 CONFIG = """\
 [defaults]
@@ -75,19 +74,20 @@ _CALM_S = 30.0
 
 class Attacked:
     def __init__(self, gateway: Gateway) -> None:
-        self.port = int(gateway.endpoint.url.split(":")[2].split("/")[0])
+        port, running = urlsplit(gateway.endpoint.url).port, gateway.running
+        assert port is not None
+        assert running is not None
+        self.port = port
         self.key = gateway.endpoint.key
-        self._gateway = gateway
+        self._running = running
 
     @property
     def log(self) -> str:
-        assert self._gateway.running is not None
-        return self._gateway.running.log.read_text(errors="replace")
+        return self._running.log.read_text(errors="replace")
 
     def problems(self) -> list[str]:
         """What its log tells of bugs, and what isn't as it was, once all is answered; each a paragraph."""
-        assert self._gateway.running is not None
-        if (status := self._gateway.running.process.poll()) is not None:
+        if (status := self._running.process.poll()) is not None:
             return [f"the gateway has ended, with status {status}", self.log[-3000:]]
         told = Counter(entry.strip() for entry in _ENTRY.split(self.log) if _BUG.search(entry))
         return self._left() + [
@@ -115,13 +115,10 @@ class Attacked:
 
 @contextlib.contextmanager
 def attacked(home: Path) -> Generator[Attacked]:
-    port, env = free_port(), gateways.environment(home)
-    root = str(Path(__file__).parents[2])
-    command = [sys.executable, "-m", "benchmarks.fuzz.upstream", "--port", str(port)]
     # names that nobody has are soon known to have no address
     quick = {"RES_OPTIONS": "timeout:1 attempts:1"}
-    with started("upstream", command, core=None, env={**env, "PYTHONPATH": root}, home=home) as model:
-        model.wait_ready(port, "/v1/models")
-        url = f"http://127.0.0.1:{port}/v1"
-        with gateways.perpend(url, None, home, CONFIG, deadline=DEADLINE, more=quick) as gateway:
-            yield Attacked(gateway)
+    with (
+        gateways.model_server("benchmarks.fuzz.upstream", None, home) as model,
+        gateways.perpend(model.endpoint.url, None, home, CONFIG, deadline=DEADLINE, more=quick) as gateway,
+    ):
+        yield Attacked(gateway)

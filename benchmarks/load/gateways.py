@@ -48,11 +48,15 @@ class Gateway(msgspec.Struct):
 Starter = Callable[[str, int | None, Path], AbstractContextManager[Gateway]]
 
 
+def upstream(core: int | None, home: Path, delay_ms: float) -> AbstractContextManager[Gateway]:
+    return model_server("benchmarks.load.upstream", core, home, "--chunk-delay-ms", str(delay_ms))
+
+
 @contextmanager
-def upstream(core: int | None, home: Path, delay_ms: float) -> Generator[Gateway]:
+def model_server(module: str, core: int | None, home: Path, *options: str) -> Generator[Gateway]:
+    """A module of these benchmarks that stands in for a model's server, in a process of its own."""
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.load.upstream", "--port", str(port)]
-    command += ["--chunk-delay-ms", str(delay_ms)]
+    command = [sys.executable, "-m", module, "--port", str(port), *options]
     env = {**environment(home), "PYTHONPATH": str(HERE.parent.parent)}
     with started("upstream", command, core=core, env=env, home=home) as running:
         running.wait_ready(port, "/v1/models")

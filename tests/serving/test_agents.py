@@ -4,7 +4,6 @@ The stock programs themselves are run by `python -m benchmarks.clients`.
 """
 
 import json
-import socket
 from collections.abc import Generator
 from typing import Any
 from urllib.request import Request, urlopen
@@ -39,10 +38,7 @@ def gateway(model: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Genera
         f'[defaults]\nmodel = "scripted"\n[providers.script]\nlike = "vllm"\nbase_url = "{model.url}"\n'
         '[models.scripted]\nprovider = "script"\nfamily = "vllm-budget"\n[aliases]\n"claude-*" = "scripted"\n'
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with running(home, port) as gateway:
+    with running(home) as gateway:
         yield gateway
 
 

@@ -19,10 +19,7 @@ CHAIN = "Start at 7: +5 *3 -4 +2 *7. Last digit?"
 def gateway(tiny_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Gateway, None, None]:
     home = tmp_path_factory.mktemp("gateway")
     small_model(home, tiny_path)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with running(home, port) as gateway:
+    with running(home) as gateway:
         yield gateway
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 import sqlite3
 from pathlib import Path
 
@@ -39,10 +38,7 @@ async def test_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
 
 
 async def one_crash(home: Path, received: list[str]) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    gateway = Gateway(home, port)
+    gateway = Gateway(home)
     try:
         await asyncio.to_thread(gateway.wait_ready)
         async with aiohttp.ClientSession() as session:

@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import resource
-import socket
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Callable
@@ -83,7 +82,8 @@ class Front:
 
 
 @asynccontextmanager
-async def front(home: Path, answer: Any, config: str = "") -> AsyncGenerator[Front]:
+async def front(home: Path, answer: Any, config: str = "", *, ready: bool = True) -> AsyncGenerator[Front]:
+    """Once it is `ready`, or at once."""
     asked: list[str] = []
 
     async def counted(request: web.Request) -> web.Response:
@@ -92,17 +92,14 @@ async def front(home: Path, answer: Any, config: str = "") -> AsyncGenerator[Fro
 
     app = web.Application()
     app.router.add_post("/v1/{path:.*}", counted)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     async with serving(app) as upstream:
         (home / "perpend.toml").write_text(
             f'[defaults]\nmodel = "m"\n[providers.p]\nbase_url = "{upstream}/v1"\nretries = 0\n'
             + (config or '[models.m]\nprovider = "p"\n')
         )
-        gateway = Gateway(home, port)
+        gateway = Gateway(home)
         try:
-            if "gguf" not in config:
+            if ready:
                 await asyncio.to_thread(gateway.wait_ready)
             yield Front(gateway, upstream, asked)
         finally:
@@ -177,7 +174,6 @@ def engine(binary: Path, weights: Path) -> str:
 async def test_an_engine_that_keeps_dying(tmp_path: Path, tiny_path: Path) -> None:
     config = engine(engine_binary(tmp_path, deaths=9), tiny_path)
     async with front(tmp_path, answered, config) as gate:
-        await asyncio.to_thread(gate.gateway.wait_ready)
         replies: list[Reply] = []
         while not replies or "failed 5 times" not in replies[-1].error["message"]:
             replies.append(await gate.ask("/v1/chat/completions", ASKED))
@@ -194,7 +190,7 @@ async def test_an_engine_that_keeps_dying(tmp_path: Path, tiny_path: Path) -> No
 async def test_an_engine_that_cannot_start(tmp_path: Path, tiny_path: Path) -> None:
     binary = engine_binary(tmp_path, deaths=0)
     binary.write_text("#!/bin/sh\necho 'no such flag: /secret/engine.cpp:7' >&2\nexit 1\n")
-    async with front(tmp_path, answered, engine(binary, tiny_path)) as gate:
+    async with front(tmp_path, answered, engine(binary, tiny_path), ready=False) as gate:
         await until(lambda: listening(gate))
         await until(lambda: says(gate, "the model's engine ended while it started"))
         replies = [await gate.ask("/v1/chat/completions", ASKED) for _ in range(5)]

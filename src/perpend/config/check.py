@@ -139,7 +139,7 @@ def dangling(config: Config) -> Iterator[ConfigProblem]:
 
 @cache
 def listed_providers() -> tuple[str, ...]:
-    """Names of the rows that come with Perpend; what they say is for `backends.providers` to read."""
+    """Names of the rows that come with Perpend; what they say is for `providers.provider` to read."""
     text = files("perpend").joinpath("providers/providers.toml").read_text(encoding="utf-8")
     return tuple(tomllib.loads(text))
 

@@ -1,4 +1,4 @@
-"""How model families think, as rows of `family_rows/*.toml`: tags, prompts, effort to tokens, budget semantics."""
+"""How model families think, as rows of `rows/*.toml`: tags, prompts, effort to tokens, budget semantics."""
 
 import datetime
 import re
@@ -91,7 +91,7 @@ class Family(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=
     """Words in a user's message that switch thinking on and off."""
     temperature: float | None = None
     tools: ToolStyle = "hermes"
-    """How tools and formats are told in a raw prompt (`backends/tool_text`). `chosen`: whether to call one is asked
+    """How tools and formats are told in a raw prompt (`tool_markup`). `chosen`: whether to call one is asked
     first (`backends/tool_choice`), and calls are read without tags too; `none`: it wouldn't understand."""
 
     # Chat wires: the names of the server's own knobs, and what it refuses.

@@ -98,8 +98,8 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     folder = out or home_dir(loaded) / "runs" / f"decide-{fingerprint(problems)}"
     grid = Grid(str(questions), problems, axes, folder, seed)
     groups = [*_cheap(cheap, systems), *axes.groups()]
-    asking = RunOptions(parallel, max_cost)
-    runs = asyncio.run(grid.runs(groups, loaded, asking))
+    options = RunOptions(parallel, max_cost)
+    runs = asyncio.run(grid.runs(groups, loaded, options))
     every = [run for group in runs for run in group]
     choice = choose(every, [(group[0], group[-1]) for group in runs])
     report = grid.report(every)

@@ -76,15 +76,15 @@ class Grid(Struct, frozen=True):
     seed: int
 
     async def runs(
-        self, groups: list[list[Setting]], config: Config, asking: RunOptions
+        self, groups: list[list[Setting]], config: Config, options: RunOptions
     ) -> list[list[Reported]]:
         """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
-            return [[await self._run(one, config, asking, runtime) for one in group] for group in groups]
+            return [[await self._run(one, config, options, runtime) for one in group] for group in groups]
 
-    async def _run(self, setting: Setting, config: Config, asking: RunOptions, runtime: Runtime) -> Reported:
+    async def _run(self, setting: Setting, config: Config, options: RunOptions, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
         problems = [asked_otherwise(problem, system=system) for problem in self.problems]
         settings = RunSettings(
@@ -102,7 +102,7 @@ class Grid(Struct, frozen=True):
         name = self.axes.name(setting)
         note(name)
         place = self.folder / name
-        progress, _ = await finish_run(settings, problems, config, place, asking, runtime)
+        progress, _ = await finish_run(settings, problems, config, place, options, runtime)
         if progress.stopped:
             hint = "raise --max-cost, and it goes on"
             raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")

@@ -155,8 +155,8 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         print_json(found) if json else print_forecast(found, gateway=target != "local")
         return
     folder = out or home_dir(loaded) / "runs" / _name(settings)
-    asking = RunOptions(parallel, max_cost, key_env, on, engines)
-    progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, asking))
+    options = RunOptions(parallel, max_cost, key_env, on, engines)
+    progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, options))
     _tell(found, progress, folder, json)
     if progress.stopped or 0 < progress.wanted <= progress.failed:
         raise SystemExit(1)
@@ -191,7 +191,7 @@ async def finish_run(
     problems: list[Problem],
     config: Config,
     path: Path,
-    asking: RunOptions,
+    options: RunOptions,
     runtime: Runtime | None = None,
 ) -> tuple[RunProgress, Summary]:
     """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to.
@@ -204,7 +204,7 @@ async def finish_run(
             note(f"going on with {path}: {len(folder.samples)} samples are there")
         async with (
             aclosing(Verifiers(config)) as verifiers,
-            _target(settings, config, asking, runtime) as target,
+            _target(settings, config, options, runtime) as target,
             _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
             aclosing(Grader(verifiers.get, judging)) as grader,
         ):
@@ -213,8 +213,8 @@ async def finish_run(
                 folder,
                 target,
                 grader,
-                at_once=asking.parallel,
-                max_cost_usd=asking.max_cost_usd,
+                at_once=options.parallel,
+                max_cost_usd=options.max_cost_usd,
             )
             with _shown() as heard:
                 progress = await run.finish(heard)
@@ -223,18 +223,18 @@ async def finish_run(
 
 @asynccontextmanager
 async def _target(
-    settings: RunSettings, config: Config, asking: RunOptions, runtime: Runtime | None
+    settings: RunSettings, config: Config, options: RunOptions, runtime: Runtime | None
 ) -> AsyncGenerator[Target, None]:
     if settings.target != "local":
-        gateway = Gateway(settings.target, _key(asking.key_env))
+        gateway = Gateway(settings.target, _key(options.key_env))
         try:
             yield gateway
         finally:
             await gateway.aclose()
         return
-    if asking.on == "ray":
+    if options.on == "ray":
         with redirect_stdout(sys.stderr):  # what Ray has to say of its nodes is no answer
-            async with fleet(config, settings.model, asking.engines) as target:
+            async with fleet(config, settings.model, options.engines) as target:
                 yield target
         return
     async with nullcontext(runtime) if runtime else await Runtime.open(config) as here:
