@@ -112,7 +112,7 @@ async def forms(runtime: Runtime, problem: TaskProblem) -> None:
         "additionalProperties": False,
     }
     add = Tool(name="add", description="Adds.", parameters=schema)
-    for model, form in (
+    for model, output_spec in (
         (CHAT, OutputSpec(output=OutputFormat(schema=schema))),
         (RAW, OutputSpec(output=OutputFormat(schema=schema))),
         (CHAT, OutputSpec(tools=(add,), tool_choice=ForcedTool("add"))),
@@ -120,7 +120,7 @@ async def forms(runtime: Runtime, problem: TaskProblem) -> None:
         if model not in runtime.config.models:
             continue
         try:
-            answer = await runtime.solve(replace(request(problem, model, 64), form=form))
+            answer = await runtime.solve(replace(request(problem, model, 64), output_spec=output_spec))
         except PerpendError as error:
             print(f"{model}: {error.code}: {error.message}")
             continue

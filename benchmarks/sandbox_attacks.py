@@ -3,8 +3,9 @@
     python -m benchmarks.sandbox_attacks                 # both, some five minutes
     python -m benchmarks.sandbox_attacks --runs 0        # memory alone
 
-Both on each rung, without cgroups for the sandbox, as in most containers. What is held is measured by one around all of
-it, which has to be writable: the zygote, the supervisor and the program, so a program that does nothing shows some too.
+Both on each isolation level, without cgroups for the sandbox, as in most containers. What is held is measured by one
+around all of it, which has to be writable: the zygote, the supervisor and the program, so a program that does nothing
+shows some too.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchmarks import machine
-from perpend.sandbox import RUNGS, IsolationLevel, Limits, Outcome, Sandbox, find_rung
+from perpend.sandbox import ISOLATION_LEVELS, IsolationLevel, Limits, Outcome, Sandbox, find_isolation_level
 from perpend.sandbox.cgroups import Cgroup
 
 LIMITS = Limits(wall_s=10.0, memory_bytes=64 << 20)
@@ -212,36 +213,38 @@ def _own() -> Path:
     return Path("/sys/fs/cgroup", kinds, places[kinds].lstrip("/"))
 
 
-async def attack(rung: IsolationLevel, program: str) -> tuple[Outcome, int]:
+async def attack(level: IsolationLevel, program: str) -> tuple[Outcome, int]:
     """How it ended, and what was held at most. Raises OSError where that can't be measured."""
     with uncounted(), Held() as held:
-        async with Sandbox(1, rungs=(rung,)) as box:
+        async with Sandbox(1, levels=(level,)) as box:
             outcome = await box.run(_TOOLS + program, limits=LIMITS)
         return outcome, held.most()
 
 
-async def endings(rung: IsolationLevel, name: str, runs: int, judge: str | None) -> Counter[str | None]:
+async def endings(level: IsolationLevel, name: str, runs: int, judge: str | None) -> Counter[str | None]:
     program, limits, _ = ENDINGS[name]
     with uncounted():
-        async with Sandbox(2, rungs=(rung,)) as box:
+        async with Sandbox(2, levels=(level,)) as box:
             told = await asyncio.gather(*(box.run(program, limits=limits, judge=judge) for _ in range(runs)))
     return Counter(outcome.killed_by for outcome in told)
 
 
 async def _report(runs: int) -> None:
-    rungs = [rung for rung in RUNGS if (await find_rung((rung,)))[-1].wrong is None]
+    levels = [level for level in ISOLATION_LEVELS if (await find_isolation_level((level,)))[-1].wrong is None]
     print(
         f"{f'held at most, MiB; limit {LIMITS.memory_bytes >> 20}':46}",
-        *(f"{rung.name:>17}" for rung in rungs),
+        *(f"{level.name:>17}" for level in levels),
     )
     for name, program in ATTACKS.items():
-        told = [await attack(rung, program) for rung in rungs]
+        told = [await attack(level, program) for level in levels]
         print(f"{name:46}", *(f"{held / 2**20:7.0f} {one.killed_by!s:>9}" for one, held in told), flush=True)
     if not runs:
         return
-    print(f"{f'told rightly of {runs}, alone + with a judge':46}", *(f"{rung.name:>17}" for rung in rungs))
+    print(f"{f'told rightly of {runs}, alone + with a judge':46}", *(f"{level.name:>17}" for level in levels))
     for name, (_, _, by) in ENDINGS.items():
-        right = [[(await endings(rung, name, runs, judge))[by] for judge in (None, _JUDGE)] for rung in rungs]
+        right = [
+            [(await endings(level, name, runs, judge))[by] for judge in (None, _JUDGE)] for level in levels
+        ]
         print(f"{name:46}", *(f"{alone:>13} + {judged}" for alone, judged in right), flush=True)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from benchmarks import machine
-from perpend.sandbox import RUNGS, IsolationLevel, Sandbox, find_rung
+from perpend.sandbox import ISOLATION_LEVELS, IsolationLevel, Sandbox, find_isolation_level
 
 PROGRAM = "print(sum(map(int, input().split())))"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -45,9 +45,9 @@ def warm(box: Sandbox) -> Run:
     return run
 
 
-def cold(rung: IsolationLevel) -> Run:
+def cold(level: IsolationLevel) -> Run:
     async def run() -> None:
-        slot = await rung.start()
+        slot = await level.start()
         try:
             outcome = await slot.run(PROGRAM.encode(), b"1 2")
         finally:
@@ -89,14 +89,14 @@ async def timed(run: Run, count: int, at_once: int) -> tuple[list[float], float]
 async def measure(rounds: int, runs: int) -> list[dict[str, Any]]:
     ways: dict[str, tuple[Run, int]] = {"plain subprocess": (plain, runs // 4)}
     boxes: list[Sandbox] = []
-    for rung in RUNGS:
-        if wrong := (await find_rung((rung,)))[-1].wrong:
-            print(f"{rung.name} is left out: {wrong}", file=sys.stderr)
+    for level in ISOLATION_LEVELS:
+        if wrong := (await find_isolation_level((level,)))[-1].wrong:
+            print(f"{level.name} is left out: {wrong}", file=sys.stderr)
             continue
-        boxes.append(Sandbox(2, rungs=(rung,)))
+        boxes.append(Sandbox(2, levels=(level,)))
         await asyncio.gather(*(boxes[-1].run("") for _ in range(4)))
-        ways[f"{rung.name}, warm"] = (warm(boxes[-1]), runs)
-        ways[f"{rung.name}, cold"] = (cold(rung), runs // 10)
+        ways[f"{level.name}, warm"] = (warm(boxes[-1]), runs)
+        ways[f"{level.name}, cold"] = (cold(level), runs // 10)
     latencies: dict[str, list[float]] = {name: [] for name in ways}
     rates: dict[tuple[str, int], list[float]] = {}
     cpu: dict[str, list[float]] = {name: [] for name in ways}

@@ -58,7 +58,7 @@ async def run(options: argparse.Namespace) -> list[Row]:
                 messages=(Message("user", question),),
                 model=options.model,
                 effort=options.effort,
-                form=OutputSpec(tools=tuple(tools.values())),
+                output_spec=OutputSpec(tools=tuple(tools.values())),
                 limits=Limits(max_output_tokens=_CALL if needed else _REPLY),
                 sampling=Sampling(seed=options.seed),
             )

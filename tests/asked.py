@@ -33,7 +33,7 @@ class ScriptedModel:
         self.asked.append(messages)
         return self._says(messages[-1].text)
 
-    async def weigh(
+    async def probabilities(
         self, messages: Sequence[Message], choices: tuple[str, ...], *, begun: str = ""
     ) -> Mapping[str, float]:
         self.asked.append(messages)

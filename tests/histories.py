@@ -6,11 +6,11 @@ from scripted import STARTED, answer
 from perpend.solve.message_builder import MessageBuilder, Said
 from perpend.types import (
     AnswerDelta,
-    Carried,
     Event,
     Finished,
     Progress,
     ProviderState,
+    ProviderStateDelta,
     StopReason,
     SummaryDelta,
     ThinkingDelta,
@@ -36,20 +36,20 @@ def said(draw: st.DrawFn) -> list[Said]:
     calls = 0
     for kind in draw(st.lists(st.sampled_from(["thought", "text", "call"]), max_size=5)):
         pieces = draw(st.lists(TEXT, max_size=3))
-        carry = draw(st.none() | CARRY)
+        provider_state = draw(st.none() | CARRY)
         if kind == "call":
             first = draw(st.sampled_from(['{"a": 1}', '{"a": ', '{"input": "a\\n– b"}', ""]))
             events.append(ToolCallDelta(calls, f"call_{calls}", "add", first))
             if first.endswith(" "):
                 events += [
                     ToolCallDelta(calls, arguments="1"),
-                    ToolCallDelta(calls, arguments="}", carry=carry),
+                    ToolCallDelta(calls, arguments="}", provider_state=provider_state),
                 ]
             calls += 1
         else:
             events += [ThinkingDelta(text) if kind == "thought" else AnswerDelta(text) for text in pieces]
-            if carry is not None:
-                events.append(Carried(carry, "thought" if kind == "thought" else "text"))
+            if provider_state is not None:
+                events.append(ProviderStateDelta(provider_state, "thought" if kind == "thought" else "text"))
     return events
 
 

@@ -16,7 +16,7 @@ class LetterBackend:
     Its answer is the word, as far as it's written.
     """
 
-    continues = True
+    supports_prefix = True
     resumes = True
 
     def __init__(self, letters: str = "abc", length: int = 4) -> None:

@@ -27,7 +27,7 @@ class Row(msgspec.Struct, frozen=True):
 class RecordedModel:
     """Says what one model said to the question whose id it's asked."""
 
-    continues = resumes = False
+    supports_prefix = resumes = False
 
     def __init__(self, answers: dict[str, str]) -> None:
         self._answers = answers

@@ -17,14 +17,14 @@ from perpend.solve.message_builder import MessageBuilder
 from perpend.transport.client import HTTPClient, UpstreamAccount
 from perpend.types import (
     AnswerDelta,
+    AnswerLogprobs,
     CallEnded,
-    Carried,
     Message,
     Part,
+    ProviderStateDelta,
     Served,
     ThinkingDelta,
     ToolCallDelta,
-    Weighed,
 )
 
 
@@ -120,7 +120,11 @@ def joined(events: list[CallEvent]) -> list[CallEvent]:
         ):
             arguments = last.arguments + event.arguments
             whole[-1] = ToolCallDelta(
-                last.index, last.id, last.name, arguments, carry=last.carry or event.carry
+                last.index,
+                last.id,
+                last.name,
+                arguments,
+                provider_state=last.provider_state or event.provider_state,
             )
         else:
             whole.append(event)
@@ -130,7 +134,7 @@ def joined(events: list[CallEvent]) -> list[CallEvent]:
 def content(events: list[CallEvent]) -> tuple[Part, ...]:
     """The parts of a message that they make, as the spine puts them together."""
     transcript = MessageBuilder()
-    transcript.add(event for event in events if not isinstance(event, CallEnded | Served | Weighed))
+    transcript.add(event for event in events if not isinstance(event, CallEnded | Served | AnswerLogprobs))
     return transcript.content
 
 
@@ -142,9 +146,11 @@ def answer(events: list[CallEvent]) -> str:
     return "".join(event.text for event in events if isinstance(event, AnswerDelta))
 
 
-def carries(events: list[CallEvent]) -> list[str]:
-    found = [event.carry for event in events if isinstance(event, Carried | ToolCallDelta)]
-    return [carry.data for carry in found if carry is not None]
+def provider_states(events: list[CallEvent]) -> list[str]:
+    found = [
+        event.provider_state for event in events if isinstance(event, ProviderStateDelta | ToolCallDelta)
+    ]
+    return [provider_state.data for provider_state in found if provider_state is not None]
 
 
 def ended(events: list[CallEvent]) -> CallEnded:

@@ -16,7 +16,7 @@ class WordBackend:
     `thought` and `reply` bound what it would say by itself; it continues and counts, so budgets are exact.
     """
 
-    continues = True
+    supports_prefix = True
     resumes = True
 
     def __init__(self, *, thought: int, reply: int, delay_s: float = 0.0) -> None:

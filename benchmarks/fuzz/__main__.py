@@ -80,7 +80,7 @@ def _end(number: int, _: object) -> NoReturn:
 
 def _all(options: argparse.Namespace, gateway: Attacked) -> list[Finding]:
     began = time.perf_counter()
-    attack = Attack(gateway.port, patience_s=options.patience)
+    attack = Attack(gateway.port, patience_s=options.timeouts)
     uvloop.run(_attack(options, gateway, attack))
     took = time.perf_counter() - began
     print(machine.one_line())
@@ -118,12 +118,12 @@ async def _attack(options: argparse.Namespace, gateway: Attacked, attack: Attack
 
 async def _again(options: argparse.Namespace, gateway: Attacked) -> list[Finding]:
     one = case(options.seed, options.case, gateway.key)
-    attack = Attack(gateway.port, patience_s=options.patience)
+    attack = Attack(gateway.port, patience_s=options.timeouts)
     print(one.request[:EXCERPT].decode(errors="replace"), "\n")
     try:
         answer, _ = await attack.answer(one)
     except Hung:
-        return [Finding(f"no answer within {options.patience:g} s", one)]
+        return [Finding(f"no answer within {options.timeouts:g} s", one)]
     print(f"{answer.status or 'closed'} after {answer.seconds:.2f} s")
     print(answer.body[:EXCERPT].decode(errors="replace"))
     return [Finding(what, one)] if (what := answer.wrong) else []

@@ -55,10 +55,10 @@ async def test_what_cohere_is_sent() -> None:
     wire = Wire(
         "cohere", b'data: {"type":"message-end","delta":{"finish_reason":"COMPLETE"}}\n\n', provider="cohere"
     )
-    form = OutputSpec(
+    output_spec = OutputSpec(
         tools=(Tool(name="add"),), tool_choice="required", output=OutputFormat(schema={"type": "object"})
     )
-    await wire.stream(replace(call(family_of("command-a-reasoning")), form=form))
+    await wire.stream(replace(call(family_of("command-a-reasoning")), output_spec=output_spec))
     (asked,) = wire.asked
     assert asked.path == "/chat"
     assert asked.body["tool_choice"] == "REQUIRED"

@@ -12,7 +12,7 @@ from perpend.families.tool_markup import as_text, schema_of
 from perpend.types import Custom, Message, OutputSpec, ToolResult, ToolUse, custom_tool, wrapped
 
 PATCH = custom_tool("apply_patch", Custom(description="Edits.", syntax="regex", definition="a+"))
-FORM = OutputSpec(tools=(PATCH,))
+OUTPUT_SPEC = OutputSpec(tools=(PATCH,))
 MESSAGES = (
     Message("user", "Edit it."),
     Message("assistant", (ToolUse("call_1", "apply_patch", wrapped("aa")),)),
@@ -24,7 +24,7 @@ MESSAGES = (
 async def test_it_goes_as_a_function_of_one_text(wire: str) -> None:
     server = Wire(wire, (400, b"{}"))
     with contextlib.suppress(UpstreamError):
-        await server.stream(replace(call(), form=FORM, messages=MESSAGES))
+        await server.stream(replace(call(), output_spec=OUTPUT_SPEC, messages=MESSAGES))
     told = json.dumps(server.asked[0].body)
     assert '"custom"' not in told
     assert "fit this regex grammar:\\na+" in told
@@ -33,7 +33,7 @@ async def test_it_goes_as_a_function_of_one_text(wire: str) -> None:
 
 
 def test_it_is_told_in_words_where_a_model_only_reads_text() -> None:
-    system, _, said, _ = as_text(MESSAGES, FORM)
+    system, _, said, _ = as_text(MESSAGES, OUTPUT_SPEC)
     assert "fit this regex grammar" in system.text
     assert '{"name": "apply_patch", "arguments": {"input":"aa"}}' in said.text
     forced = schema_of(OutputSpec(tools=(PATCH,), tool_choice="required"))

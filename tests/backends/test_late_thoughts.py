@@ -14,7 +14,7 @@ from perpend.backends.contract import CallEvent
 from perpend.backends.speech import Speech
 from perpend.families.family import families, family_named, family_of
 from perpend.providers.provider import Provider
-from perpend.types import Carried, ProviderState, ThinkingDelta, Usage
+from perpend.types import ProviderState, ProviderStateDelta, ThinkingDelta, Usage
 
 THINKS = call(family_of("qwen3-8b"), thinking_tokens=99, effort="medium")
 HERE = Provider(name="here")
@@ -159,15 +159,15 @@ def test_a_call_ends_a_thought() -> None:
 
 
 def test_what_a_vendor_wants_back_of_a_text_ends_nothing_and_repeats_nothing() -> None:
-    carried = Carried(ProviderState("google", "c2lnbmVk"), "text")
+    add_provider_state = ProviderStateDelta(ProviderState("google", "c2lnbmVk"), "text")
     speech, batch = Speech(THINKS, HERE), list[CallEvent]()
     for text in ("\n", "Well<think>b", "c</think>", "more"):
         speech.answer(text, batch)
-        speech.carried(carried, batch)
+        speech.add_provider_state(add_provider_state, batch)
     speech.thought("T", batch)
     for text in ("\n", "end"):
         speech.answer(text, batch)
-        speech.carried(carried, batch)
+        speech.add_provider_state(add_provider_state, batch)
     speech.close(batch, ended=True)
     assert (thinking(batch), answer(batch)) == ("bcT", "\nWellmore\nend")
 

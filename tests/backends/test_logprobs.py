@@ -9,7 +9,7 @@ from replaying import Wire, call
 
 from perpend.backends import CallEvent
 from perpend.families.family import family_named
-from perpend.types import AnswerDelta, Sampling, ThinkingDelta, TokenLogprob, Weighed
+from perpend.types import AnswerDelta, AnswerLogprobs, Sampling, ThinkingDelta, TokenLogprob
 
 TWO = {"token": "4", "logprob": -0.1, "bytes": [52]}
 SIX = {"token": "6", "logprob": -2.5, "bytes": [54]}
@@ -64,32 +64,32 @@ async def heard(wire: str, most: int | None, **changes: Any) -> list[CallEvent]:
     return await Wire(wire, BODIES[wire]).stream(asked)
 
 
-def weighed(events: list[CallEvent]) -> list[TokenLogprob]:
-    return [token for event in events if isinstance(event, Weighed) for token in event.tokens]
+def first_logprobs(events: list[CallEvent]) -> list[TokenLogprob]:
+    return [token for event in events if isinstance(event, AnswerLogprobs) for token in event.tokens]
 
 
 @pytest.mark.parametrize("wire", BODIES)
 async def test_each_token_of_the_answer_has_them(wire: str) -> None:
-    (token,) = weighed(await heard(wire, 2))
+    (token,) = first_logprobs(await heard(wire, 2))
     assert (token.token, token.logprob) == ("4", -0.1)
     assert [(one.token, one.logprob) for one in token.top_logprobs] == [("4", -0.1), ("6", -2.5)]
 
 
 @pytest.mark.parametrize("wire", ASKED)
 async def test_no_more_alternatives_than_were_asked_for(wire: str) -> None:
-    (token,) = weighed(await heard(wire, 0))
+    (token,) = first_logprobs(await heard(wire, 0))
     assert token.top_logprobs == ()
 
 
 @pytest.mark.parametrize("wire", ASKED)
 async def test_nothing_is_told_unasked(wire: str) -> None:
-    assert weighed(await heard(wire, None)) == []
+    assert first_logprobs(await heard(wire, None)) == []
 
 
 @pytest.mark.parametrize("wire", BODIES)
 async def test_they_follow_their_text(wire: str) -> None:
     kinds = [type(event) for event in await heard(wire, 1) if not isinstance(event, ThinkingDelta)]
-    assert kinds[:2] == [AnswerDelta, Weighed]
+    assert kinds[:2] == [AnswerDelta, AnswerLogprobs]
 
 
 async def test_those_of_a_thought_in_the_text_are_told_to_nobody() -> None:
@@ -101,7 +101,7 @@ async def test_those_of_a_thought_in_the_text_are_told_to_nobody() -> None:
         chunk({}, "stop", None),
     )
     asked = call(family_named("tagged"), sampling=Sampling(logprobs=0), thinking_tokens=100)
-    assert len(weighed(await Wire("openai_chat", body).stream(asked))) == 1
+    assert len(first_logprobs(await Wire("openai_chat", body).stream(asked))) == 1
 
 
 def position(token: str) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def texts(wire: str, pieces: list[str]) -> bytes:
 @pytest.mark.parametrize("wire", BODIES)
 async def test_those_of_a_thought_within_the_answer_are_told_to_nobody(wire: str, pieces: list[str]) -> None:
     asked = call(family_named("tiny"), phase="answering", sampling=Sampling(logprobs=0))
-    told = weighed(await Wire(wire, texts(wire, pieces)).stream(asked))
+    told = first_logprobs(await Wire(wire, texts(wire, pieces)).stream(asked))
     assert not any("SECRET" in token.token for token in told)
     assert told[0].token == "4"
 
@@ -150,4 +150,6 @@ async def test_those_of_a_thought_within_the_answer_are_told_to_nobody(wire: str
 async def test_those_of_a_tag_that_was_text_follow_it(wire: str) -> None:
     asked = call(family_named("tiny"), phase="answering", sampling=Sampling(logprobs=0))
     pieces = ["Hi", " <think>", " is", " a", " <", "tag"]
-    assert [token.token for token in weighed(await Wire(wire, texts(wire, pieces)).stream(asked))] == pieces
+    assert [
+        token.token for token in first_logprobs(await Wire(wire, texts(wire, pieces)).stream(asked))
+    ] == pieces

@@ -118,8 +118,10 @@ async def test_thinking_is_a_level_or_a_yes(family: Any, effort: Any, tokens: in
 
 async def test_options_tools_and_format() -> None:
     weather = Tool(name="weather", description="Today's", parameters={"type": "object"})
-    form = OutputSpec(tools=(weather,), output=OutputFormat(schema={"type": "object"}))
-    body = await sent(call(form=form, sampling=Sampling(temperature=0.5, top_p=0.9, seed=3, stop=("x",))))
+    output_spec = OutputSpec(tools=(weather,), output=OutputFormat(schema={"type": "object"}))
+    body = await sent(
+        call(output_spec=output_spec, sampling=Sampling(temperature=0.5, top_p=0.9, seed=3, stop=("x",)))
+    )
     assert body["options"] == {
         "num_predict": 4096,
         "temperature": 0.5,
@@ -134,7 +136,9 @@ async def test_options_tools_and_format() -> None:
             "function": {"name": "weather", "description": "Today's", "parameters": {"type": "object"}},
         }
     ]
-    body = await sent(call(form=OutputSpec(tools=(weather,), tool_choice="none", output=OutputFormat())))
+    body = await sent(
+        call(output_spec=OutputSpec(tools=(weather,), tool_choice="none", output=OutputFormat()))
+    )
     assert body["format"] == "json"
     assert "tools" not in body
 

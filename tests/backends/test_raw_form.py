@@ -52,7 +52,7 @@ async def test_json_fits_its_schema_after_free_thinking(http: HTTPClient, engine
         request(
             messages=ASKED,
             max_thinking_tokens=12,
-            form=OutputSpec(output=OutputFormat(schema=SCHEMA)),
+            output_spec=OutputSpec(output=OutputFormat(schema=SCHEMA)),
             sampling=Sampling(temperature=0.0, seed=1),
         )
     )
@@ -64,16 +64,18 @@ async def test_json_fits_its_schema_after_free_thinking(http: HTTPClient, engine
 
 async def test_a_model_that_never_learnt_tools_says_so(http: HTTPClient, engine_url: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        await spine(http, engine_url, "tiny").ask(request(messages=ASKED, form=OutputSpec(tools=(PICK,))))
+        await spine(http, engine_url, "tiny").ask(
+            request(messages=ASKED, output_spec=OutputSpec(tools=(PICK,)))
+        )
     assert caught.value.field == "tools"
 
 
 async def test_tools_that_are_not_to_be_called_need_no_model_that_calls_any(
     http: HTTPClient, engine_url: str
 ) -> None:
-    form = OutputSpec(tools=(PICK,), tool_choice="none")
+    output_spec = OutputSpec(tools=(PICK,), tool_choice="none")
     answer = await spine(http, engine_url, "tiny").ask(
-        request(messages=ASKED, form=form, max_thinking_tokens=4, max_output_tokens=12)
+        request(messages=ASKED, output_spec=output_spec, max_thinking_tokens=4, max_output_tokens=12)
     )
     assert (answer.tool_calls, bool(answer.text)) == ((), True)
 
@@ -86,7 +88,7 @@ async def test_a_tool_that_has_to_be_called_is_called(http: HTTPClient, engine_u
             messages=(Message("user", "Pick."),),
             max_thinking_tokens=4,
             max_output_tokens=120,
-            form=OutputSpec(tools=(PICK,), tool_choice=ForcedTool("f")),
+            output_spec=OutputSpec(tools=(PICK,), tool_choice=ForcedTool("f")),
             sampling=Sampling(temperature=0.0, seed=1),
         )
     )

@@ -27,7 +27,7 @@ async def sent(wire: str, *rejects: str, refused: str = "") -> Any:
             call(
                 family,
                 messages=SAID,
-                form=IN_JSON,
+                output_spec=IN_JSON,
                 refused=frozenset((refused,)) if refused else frozenset[str](),
             )
         )

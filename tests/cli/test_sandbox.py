@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from commands import run
-from sandbox.rungs import NAMES, wrong
+from sandbox.sandboxes import NAMES, wrong
 
 pytestmark = pytest.mark.skipif(all(wrong(name) for name in NAMES), reason="no sandbox works here")
 

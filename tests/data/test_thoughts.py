@@ -5,7 +5,7 @@ import random
 from perpend.data.tasks import fresh
 from perpend.data.thoughts import CHECK, Mixture, think
 
-NONE = {"direct": 0.0, "partial": 0.0, "checked": 0.0, "slips": 0.0}
+NONE = {"direct": 0.0, "partial": 0.0, "checked": 0.0, "error_rate": 0.0}
 PROBLEMS = fresh(1, "chain", 300, "train")
 
 
@@ -26,8 +26,8 @@ def test_a_partial_thought_breaks_off_anywhere_and_still_answers_right() -> None
 
 
 def test_full_thoughts_slip_and_checking_repairs() -> None:
-    full = [right for _, right in thoughts(slips=0.1)]
-    checked = thoughts(checked=1.0, slips=0.1, careful_slips=0.01)
+    full = [right for _, right in thoughts(error_rate=0.1)]
+    checked = thoughts(checked=1.0, error_rate=0.1, careful_error_rate=0.01)
     assert all(text.split("\n").count(CHECK) == 2 for text, _ in checked)
     assert 0.3 < sum(full) / len(full) < 0.7
     assert sum(right for _, right in checked) / len(checked) > 0.85

@@ -214,7 +214,7 @@ async def test_leaving_early_closes_the_wire_and_counts_as_no_failure() -> None:
 
 
 def test_wires_that_continue_and_wires_that_do_not_are_not_one_model() -> None:
-    kinds = [ReplayBackend([], continues=True), ReplayBackend([])]
+    kinds = [ReplayBackend([], supports_prefix=True), ReplayBackend([])]
     with pytest.raises(ConfigError, match="one kind of wire") as refused_:
         Deployments([Deployment(f"p{n}", backend, model="m") for n, backend in enumerate(kinds)])
     assert refused_.value.field == "deployments"
@@ -277,13 +277,13 @@ async def test_a_refusal_of_what_was_not_sent_is_the_end() -> None:
 
 async def test_tools_that_a_model_rejects_are_refused_and_not_sent() -> None:
     fleet = Fleet([ANSWER])
-    form = OutputSpec(tools=(Tool(name="look"),))
-    asked = replace(call(), family=family_named("o1-preview"), form=form)
+    output_spec = OutputSpec(tools=(Tool(name="look"),))
+    asked = replace(call(), family=family_named("o1-preview"), output_spec=output_spec)
     with pytest.raises(BadRequest, match="takes no tools") as caught:
         await fleet.ask(asked)
     assert caught.value.field == "tools"
-    await fleet.ask(replace(asked, form=replace(form, tool_choice="none")))
-    assert not fleet.backends[0].calls[0].form.tools
+    await fleet.ask(replace(asked, output_spec=replace(output_spec, tool_choice="none")))
+    assert not fleet.backends[0].calls[0].output_spec.tools
 
 
 async def test_what_a_model_writes_at_most_is_learned_and_kept_to() -> None:

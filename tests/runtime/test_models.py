@@ -32,7 +32,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 async def test_a_model_is_served(config: Config, name: str | None) -> None:
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve(name)
-        assert served.backend.continues == (served.provider == "embedded")
+        assert served.backend.supports_prefix == (served.provider == "embedded")
         assert set(served.effort_tokens) == set(served.family.effort)
 
 

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from sandbox.rungs import rung_named
+from sandbox.sandboxes import level_named
 
 from perpend.sandbox import Limits, Sandbox, cgroups
 from perpend.sandbox.cgroups import Cgroup
@@ -48,7 +48,7 @@ async def test_memory_that_no_process_has_is_counted() -> None:
         "file = open('/tmp/large', 'wb')\nfor _ in range(200): file.write(bytes(1 << 20))\nprint('written')"
     )
     limits = Limits(memory_bytes=64 << 20, disk_bytes=256 << 20)
-    async with Sandbox(1, rungs=(rung_named("bubblewrap"),)) as box:
+    async with Sandbox(1, levels=(level_named("bubblewrap"),)) as box:
         outcome = await box.run(program, limits=limits)
         assert (outcome.killed_by, outcome.stdout) == ("memory", "")
         assert (await box.run("print('next')", limits=limits)).stdout == "next\n"

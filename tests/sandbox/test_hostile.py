@@ -1,4 +1,4 @@
-"""Every hostile program is contained, on every rung, and nothing of it is left."""
+"""Every hostile program is contained, on every isolation level, and nothing of it is left."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from sandbox.hostile import HOSTILE, Hostile
-from sandbox.rungs import NAMES, Boxes, children
+from sandbox.sandboxes import NAMES, Boxes, children
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,14 +63,14 @@ def here(row: Hostile) -> Hostile:
     return row
 
 
-@pytest.mark.parametrize("rung", NAMES)
+@pytest.mark.parametrize("level", NAMES)
 class TestContained:
     @pytest.mark.parametrize("row", HOSTILE, ids=lambda row: row.name)
-    def test_program(self, rung: str, row: Hostile, facts: dict[str, str], boxes: Boxes) -> None:
+    def test_program(self, level: str, row: Hostile, facts: dict[str, str], boxes: Boxes) -> None:
         program = filled(here(row), facts)
-        outcome = boxes.run(rung, program, row.limits)
+        outcome = boxes.run(level, program, row.limits)
         assert row.contained(outcome), f"contained means: {row.means}; {outcome}"
-        assert boxes.run(rung, "print('still here')").stdout == "still here\n"
+        assert boxes.run(level, "print('still here')").stdout == "still here\n"
         boxes.settle(processes)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 from benchmarks.sandbox_attacks import ATTACKS, LIMITS, attack, uncounted
-from sandbox.rungs import NAMES, rung_named
+from sandbox.sandboxes import NAMES, level_named
 
 from perpend.sandbox import Limits, Sandbox
 
@@ -12,15 +12,15 @@ REFUSED = ("shared pages", "pages of /dev/zero", "huge pages")
 """Beginnings of those that end by themselves, with nothing; the others are counted."""
 
 
-@pytest.mark.parametrize("rung", NAMES)
+@pytest.mark.parametrize("level", NAMES)
 @pytest.mark.parametrize("name", [name for name in ATTACKS if name != "nothing"])
-async def test_an_attack_holds_little_more_than_the_limit(name: str, rung: str) -> None:
-    found = rung_named(rung)
+async def test_an_attack_holds_little_more_than_the_limit(name: str, level: str) -> None:
+    found = level_named(level)
     try:
         outcome, held = await attack(found, ATTACKS[name])
     except OSError as error:
         pytest.skip(f"what is held can't be measured here: {error}")
-    if rung == "bubblewrap":  # the other has neither processes nor files for most of them
+    if level == "bubblewrap":  # the other has neither processes nor files for most of them
         assert outcome.killed_by == (None if name.startswith(REFUSED) else "memory"), outcome
     assert held < LIMITS.memory_bytes + MARGIN
 
@@ -104,6 +104,6 @@ print(45)
 @pytest.mark.parametrize("name", HARMLESS)
 async def test_what_harmless_programs_do_goes_on(name: str) -> None:
     with uncounted():
-        async with Sandbox(1, rungs=(rung_named("bubblewrap"),)) as box:
+        async with Sandbox(1, levels=(level_named("bubblewrap"),)) as box:
             outcome = await box.run(HARMLESS[name], limits=Limits(memory_bytes=256 << 20))
     assert (outcome.stdout, outcome.killed_by) == ("45\n", None), outcome

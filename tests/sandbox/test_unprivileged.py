@@ -1,4 +1,4 @@
-"""The hostile programs once more, for a gateway that runs as an ordinary user: another way up each rung."""
+"""The hostile programs once more, for a gateway that runs as an ordinary user: another way up each isolation level."""
 
 import os
 import shutil

@@ -13,6 +13,7 @@ from perpend.config.schema import ModelConfig, ProviderConfig
 from perpend.types import (
     Answer,
     AnswerDelta,
+    AnswerLogprobs,
     Candidate,
     Event,
     Finished,
@@ -22,7 +23,6 @@ from perpend.types import (
     TokenLogprob,
     ToolCallDelta,
     ToolUse,
-    Weighed,
 )
 
 USER = [{"role": "user", "content": "What is 6 × 7?"}]
@@ -84,7 +84,7 @@ async def test_n_choices_whole_and_streamed() -> None:
 
 
 async def test_log_probabilities_whole_and_streamed() -> None:
-    events: list[Event] = [AnswerDelta("42"), Weighed([*LOGPROBS])]
+    events: list[Event] = [AnswerDelta("42"), AnswerLogprobs([*LOGPROBS])]
     told = answer()
     told = msgspec.structs.replace(
         told, candidates=(msgspec.structs.replace(told.candidates[0], logprobs=LOGPROBS),)
@@ -97,7 +97,7 @@ async def test_log_probabilities_whole_and_streamed() -> None:
 
 
 async def test_log_probabilities_of_a_response() -> None:
-    events: list[Event] = [AnswerDelta("42"), Weighed([*LOGPROBS])]
+    events: list[Event] = [AnswerDelta("42"), AnswerLogprobs([*LOGPROBS])]
     told = answer()
     told = msgspec.structs.replace(
         told, candidates=(msgspec.structs.replace(told.candidates[0], logprobs=LOGPROBS),)

@@ -19,12 +19,12 @@ from perpend.types import (
     Answer,
     AnswerDelta,
     CallEnded,
-    Carried,
     ForcedTool,
     Message,
     OutputFormat,
     OutputSpec,
     ProviderState,
+    ProviderStateDelta,
     Request,
     Text,
     ThinkingDelta,
@@ -41,18 +41,18 @@ SIGNED = ProviderState("test", "signature")
 THINKING: list[CallEvent] = [ThinkingDelta("6 times "), ThinkingDelta("7")]
 KINDS: dict[str, list[CallEvent]] = {
     "text": [AnswerDelta("4"), AnswerDelta("2"), CallEnded("stop", USED)],
-    "thinking": [*THINKING, Carried(SIGNED), AnswerDelta("42"), CallEnded("stop", USED)],
+    "thinking": [*THINKING, ProviderStateDelta(SIGNED), AnswerDelta("42"), CallEnded("stop", USED)],
     "tools": [
         *THINKING,
-        Carried(SIGNED),
+        ProviderStateDelta(SIGNED),
         ToolCallDelta(0, "call_1", "add", '{"a":'),
         ToolCallDelta(0, arguments="1}"),
-        ToolCallDelta(1, "call_2", "add", '{"a":2}', carry=SIGNED),
+        ToolCallDelta(1, "call_2", "add", '{"a":2}', provider_state=SIGNED),
         CallEnded("tool_calls", USED),
     ],
     "structured": [
         *THINKING,
-        Carried(SIGNED),
+        ProviderStateDelta(SIGNED),
         AnswerDelta('{"a":'),
         AnswerDelta(" 1}"),
         CallEnded("stop", USED),
@@ -109,7 +109,7 @@ async def test_any_dialect(front: Gateway, dialect: str, kind: str) -> None:
         await ask(False, kind, USER + next_turn(dialect, kind, streamed))
     house: Any = front.house
     calls = house.spine.model.backend.calls
-    assert calls[0].form == FORMS.get(kind, OutputSpec())
+    assert calls[0].output_spec == FORMS.get(kind, OutputSpec())
     assert calls[0].messages == (Message("user", "What is 6 × 7?"),)
 
     thinking = "" if kind == "text" else "6 times 7"

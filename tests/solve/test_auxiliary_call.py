@@ -32,7 +32,7 @@ class Doubtful(Verifier):
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         assert await task.judge.ask([Message("user", "and?")], max_tokens=4) == "well"
-        sure = await task.judge.weigh([Message("user", "right?")], ("Yes", "No"))
+        sure = await task.judge.probabilities([Message("user", "right?")], ("Yes", "No"))
         return Verdict(sure["Yes"], sure["Yes"] > 0.5)
 
 
@@ -46,7 +46,7 @@ async def test_what_is_asked_beside_a_candidate_is_in_the_same_ledger(play: Play
         [
             [[AnswerDelta("four", 1)], [CallEnded("stop", Usage(10, 0, 0, 1))]],
             [[AnswerDelta("well", 1)], [CallEnded("stop", Usage(5, 0, 0, 1))]],
-            [[AnswerDelta("Yes", 1)], [CallEnded("stop", Usage(7, 0, 0, 1), weighed=likely)]],
+            [[AnswerDelta("Yes", 1)], [CallEnded("stop", Usage(7, 0, 0, 1), first_logprobs=likely)]],
         ]
     )
     spine = Spine(backend, price=PRICED, verifier=Doubtful())
@@ -55,7 +55,7 @@ async def test_what_is_asked_beside_a_candidate_is_in_the_same_ledger(play: Play
     assert answer.usage == Usage(22, 0, 0, 3)
     assert answer.cost_usd == spine.row.cost_usd == PRICED.cost(answer.usage)
     assert answer.candidates[0].usage == Usage(10, 0, 0, 1)
-    assert backend.calls[2].weighs
+    assert backend.calls[2].first_logprobs
     shown = [event.text for event in spine.events if isinstance(event, AnswerDelta)]
     assert shown == []
 
@@ -91,7 +91,8 @@ def test_an_article_is_no_choice() -> None:
 class Weighing(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         scores = [
-            await task.judge.weigh([Message("user", "right?")], ("Yes", "No"), begun="It is") for _ in "12"
+            await task.judge.probabilities([Message("user", "right?")], ("Yes", "No"), begun="It is")
+            for _ in "12"
         ]
         return Verdict(scores[-1]["Yes"], passed=True)
 
@@ -102,12 +103,12 @@ REFUSED = [Rejected("top_logprobs must be at most 5", upstream_status=400, bille
 
 
 async def test_a_server_that_weighs_fewer_is_asked_for_fewer_from_then_on(play: Play) -> None:
-    weighed = [CallEnded("stop", Usage(5, 0, 0, 1), weighed={"Yes": 0.0})]
-    backend = ReplayBackend([ANSWER, REFUSED, [weighed], [weighed]])
+    first_logprobs = [CallEnded("stop", Usage(5, 0, 0, 1), first_logprobs={"Yes": 0.0})]
+    backend = ReplayBackend([ANSWER, REFUSED, [first_logprobs], [first_logprobs]])
     spine = Spine(backend, verifier=Weighing())
     answer = await play(spine, request(effort="none", verifier=VerifierSpec("weighing")), checked)
     assert answer.candidates[0].score == 1.0
-    assert [call.weighs for call in backend.calls] == [0, 20, 5, 5]
+    assert [call.first_logprobs for call in backend.calls] == [0, 20, 5, 5]
 
 
 async def test_a_server_that_weighs_nothing_is_asked_for_its_word(play: Play) -> None:
@@ -115,7 +116,7 @@ async def test_a_server_that_weighs_nothing_is_asked_for_its_word(play: Play) ->
     spine = Spine(backend, price=PRICED, verifier=Weighing())
     answer = await play(spine, request(effort="none", verifier=VerifierSpec("weighing")), checked)
     assert answer.candidates[0].score == 1.0
-    assert [call.weighs for call in backend.calls] == [0, 20, 5, 0, 0]
+    assert [call.first_logprobs for call in backend.calls] == [0, 20, 5, 0, 0]
     assert [message.text for message in backend.calls[-1].messages] == ["right?", "It is"]
     assert answer.usage == Usage(20, 0, 0, 5), "a refused call costs nothing"
 
@@ -135,5 +136,5 @@ async def test_who_cannot_but_think_is_asked_with_room_for_it(play: Play) -> Non
     asked = request(max_thinking_tokens=100, verifier=VerifierSpec("weighing"))
     answer = await play(spine, asked, checked)
     assert answer.candidates[0].score == 1.0
-    assert [call.weighs for call in backend.calls] == [0, 0, 0]
+    assert [call.first_logprobs for call in backend.calls] == [0, 0, 0]
     assert backend.calls[1].thinking_tokens == 100

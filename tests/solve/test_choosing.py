@@ -11,19 +11,19 @@ from perpend.backends.contract import Call, CallEvent
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, ForcedTool, OutputSpec, ThinkingDelta, Tool, Usage
 
-FORM = OutputSpec(tools=(Tool(name="get_weather"), Tool(name="read_file")))
+OUTPUT_SPEC = OutputSpec(tools=(Tool(name="get_weather"), Tool(name="read_file")))
 
 
 class Choosing(WordBackend):
     """Weighs first tokens as it is told to."""
 
-    def __init__(self, weighed: dict[str, float] | None, *, dies: bool = False) -> None:
+    def __init__(self, first_logprobs: dict[str, float] | None, *, dies: bool = False) -> None:
         super().__init__(thought=40, reply=40)
-        self.weighed = weighed
+        self.first_logprobs = first_logprobs
         self.dies = dies
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        if not call.weighs:
+        if not call.first_logprobs:
             async for batch in super().stream(call):
                 yield batch
             return
@@ -31,11 +31,11 @@ class Choosing(WordBackend):
         if self.dies:
             raise UpstreamError("the server died")
         yield [AnswerDelta("get")]
-        yield [CallEnded("length", Usage(9, 0, 0, 1), weighed=self.weighed)]
+        yield [CallEnded("length", Usage(9, 0, 0, 1), first_logprobs=self.first_logprobs)]
 
 
-def asked(form: OutputSpec = FORM, **changes: int):
-    return replace(request(effort="low", **changes), form=form)
+def asked(output_spec: OutputSpec = OUTPUT_SPEC, **changes: int):
+    return replace(request(effort="low", **changes), output_spec=output_spec)
 
 
 async def test_a_call_is_written_without_a_thought() -> None:
@@ -44,7 +44,7 @@ async def test_a_call_is_written_without_a_thought() -> None:
     answer = await spine.ask(asked(max_output_tokens=30))
     choice, call = backend.calls
     assert choice.max_tokens == 1
-    assert (call.phase, call.form.tool_choice, call.max_tokens) == (
+    assert (call.phase, call.output_spec.tool_choice, call.max_tokens) == (
         "answering",
         ForcedTool("get_weather"),
         29,
@@ -58,7 +58,7 @@ async def test_a_reply_is_thought_about_and_knows_of_no_tools() -> None:
     answer = await spine.ask(asked(max_thinking_tokens=20, max_output_tokens=60))
     _, thinking, answering = backend.calls
     assert (thinking.phase, answering.phase) == ("thinking", "answering")
-    assert thinking.form.tool_choice == answering.form.tool_choice == "none"
+    assert thinking.output_spec.tool_choice == answering.output_spec.tool_choice == "none"
     assert answer.usage.thinking == 20
     assert answer.usage.output == 60
     assert answer.text == "".join(f"w{number} " for number in range(39))
@@ -74,16 +74,17 @@ async def test_nobody_hears_the_question() -> None:
 async def test_a_server_that_tells_no_weights_may_still_call() -> None:
     backend = Choosing(None)
     await Spine(backend).ask(asked())
-    assert {call.form.tool_choice for call in backend.calls} == {"auto"}
+    assert {call.output_spec.tool_choice for call in backend.calls} == {"auto"}
 
 
 @pytest.mark.parametrize(
-    "form", [OutputSpec(), replace(FORM, tool_choice="none"), replace(FORM, tool_choice="required")]
+    "output_spec",
+    [OutputSpec(), replace(OUTPUT_SPEC, tool_choice="none"), replace(OUTPUT_SPEC, tool_choice="required")],
 )
-async def test_nothing_is_asked_where_nothing_is_open(form: OutputSpec) -> None:
+async def test_nothing_is_asked_where_nothing_is_open(output_spec: OutputSpec) -> None:
     backend = Choosing({"get": -0.1})
-    await Spine(backend).ask(asked(form))
-    assert not any(call.weighs for call in backend.calls)
+    await Spine(backend).ask(asked(output_spec))
+    assert not any(call.first_logprobs for call in backend.calls)
 
 
 async def test_a_server_that_dies_then_has_said_nothing() -> None:

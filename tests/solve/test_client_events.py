@@ -11,8 +11,8 @@ from perpend.strategies import strategy_spec
 from perpend.types import (
     Answer,
     AnswerDelta,
-    Carried,
     Event,
+    ProviderStateDelta,
     Text,
     ThinkingDelta,
     Thought,
@@ -37,7 +37,7 @@ def played(*each: Try, shows: str = "first", name: str = "best_of_n") -> tuple[l
 
 def seen(events: list[Event]) -> MessageBuilder:
     said = MessageBuilder()
-    said.add(event for event in events if isinstance(event, ThinkingDelta | AnswerDelta | Carried))
+    said.add(event for event in events if isinstance(event, ThinkingDelta | AnswerDelta | ProviderStateDelta))
     return said
 
 

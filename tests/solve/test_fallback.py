@@ -54,7 +54,7 @@ def spine(
             name=name,
             provider=f"provider of {name}",
             upstream_name=name,
-            family=row if backend.continues else family_named("generic"),
+            family=row if backend.supports_prefix else family_named("generic"),
             backend=backend,
             price=prices[number] if prices else FREE,
             speed=Speed(),
@@ -114,7 +114,7 @@ async def test_a_refused_call_costs_nothing_and_one_that_may_be_paid_for_is_book
 
 async def test_a_thought_that_died_is_thought_on_where_the_wire_continues() -> None:
     words = WordBackend(thought=3, reply=2)
-    front = spine(ReplayBackend([DIES], continues=True), words, family="smollm2")
+    front = spine(ReplayBackend([DIES], supports_prefix=True), words, family="smollm2")
     answer = await front.ask(request(max_thinking_tokens=10))
     assert answer.thinking == "so far w0 w1 w2 "
     assert (answer.text, answer.truncated, answer.usage.thinking) == ("w0 w1 ", False, 5)
@@ -170,9 +170,10 @@ async def test_a_deadline_holds_over_all_that_is_tried() -> None:
 
 async def test_a_model_s_own_other_deployment_is_its_first_fallback() -> None:
     """No other model, no other price: the thought goes on at the next place."""
-    dies = ReplayBackend([DIES], continues=True)
+    dies = ReplayBackend([DIES], supports_prefix=True)
     lives = ReplayBackend(
-        [[[ThinkingDelta("on", 1)], [CallEnded("stop", Usage(9, 0, 1, 0))]], ANSWERS, ANSWERS], continues=True
+        [[[ThinkingDelta("on", 1)], [CallEnded("stop", Usage(9, 0, 1, 0))]], ANSWERS, ANSWERS],
+        supports_prefix=True,
     )
     places = [
         Deployment("dies", dies, model="m", weight=1e9),

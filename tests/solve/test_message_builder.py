@@ -3,9 +3,9 @@
 from perpend.solve.message_builder import MessageBuilder, Said
 from perpend.types import (
     AnswerDelta,
-    Carried,
     Part,
     ProviderState,
+    ProviderStateDelta,
     Text,
     ThinkingDelta,
     Thought,
@@ -28,14 +28,14 @@ def test_adjacent_texts_are_one_part() -> None:
 
 
 def test_what_is_carried_ends_the_part_before_it() -> None:
-    said = ThinkingDelta("one"), Carried(SIGNED), ThinkingDelta("two"), AnswerDelta("so")
+    said = ThinkingDelta("one"), ProviderStateDelta(SIGNED), ThinkingDelta("two"), AnswerDelta("so")
     assert content(*said) == (Thought("one", SIGNED), Thought("two"), Text("so"))
 
 
 def test_a_thought_that_only_its_vendor_can_read_stands_alone() -> None:
-    assert content(Carried(SIGNED), AnswerDelta("so")) == (Thought("", SIGNED), Text("so"))
-    assert content(AnswerDelta("so"), Carried(SIGNED)) == (Text("so"), Thought("", SIGNED))
-    assert content(AnswerDelta("so"), Carried(SIGNED, "text")) == (Text("so", SIGNED),)
+    assert content(ProviderStateDelta(SIGNED), AnswerDelta("so")) == (Thought("", SIGNED), Text("so"))
+    assert content(AnswerDelta("so"), ProviderStateDelta(SIGNED)) == (Text("so"), Thought("", SIGNED))
+    assert content(AnswerDelta("so"), ProviderStateDelta(SIGNED, "text")) == (Text("so", SIGNED),)
 
 
 def test_tool_calls_are_put_together_where_they_began() -> None:
@@ -44,7 +44,7 @@ def test_tool_calls_are_put_together_where_they_began() -> None:
         ToolCallDelta(1, "b", "sub"),
         ToolCallDelta(0, arguments="1}"),
         AnswerDelta("wait"),
-        ToolCallDelta(1, arguments="{}", carry=SIGNED),
+        ToolCallDelta(1, arguments="{}", provider_state=SIGNED),
     )
     assert content(*said) == (
         ToolUse("a", "add", '{"x":1}'),

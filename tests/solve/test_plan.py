@@ -97,12 +97,12 @@ async def test_thinking_that_a_vendor_takes_nothing_of_is_no_budget() -> None:
 
     class Forced(ReplayBackend):
         def steers(self, call: Call) -> dict[str, Any]:
-            return {"thinking": {"type": "disabled"}} if call.form.tools else super().steers(call)
+            return {"thinking": {"type": "disabled"}} if call.output_spec.tools else super().steers(call)
 
     made = Spine(Forced([[[AnswerDelta("ok")], [CallEnded("stop")]]]), family="claude-extended")
     tool = Tool(name="f")
     answer = await made.ask(
-        request(max_thinking_tokens=2048, form=OutputSpec(tools=(tool,), tool_choice="required"))
+        request(max_thinking_tokens=2048, output_spec=OutputSpec(tools=(tool,), tool_choice="required"))
     )
     budget = answer.budget
     assert budget.sent == {"thinking": {"type": "disabled"}}
@@ -119,7 +119,7 @@ async def test_where_budgets_are_kept_the_effort_isnt_asked() -> None:
 async def test_a_model_that_cant_summarise_isnt_asked_to() -> None:
     backend = ReplayBackend(
         [[[ThinkingDelta("hm " * 20, 40)], [CallEnded("stop")]], [[AnswerDelta("ok")], [CallEnded("stop")]]],
-        continues=True,
+        supports_prefix=True,
     )
     made = Spine(backend, family="tiny")
     answer = await made.ask(request(effort="high", visibility="summary"))

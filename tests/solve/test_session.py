@@ -113,7 +113,7 @@ def ended(reason: EndReason = "stop", **tokens: int) -> list[CallEvent]:
 
 
 def scripted(*recordings: list[list[CallEvent]], **spine: Any) -> tuple[Spine, ReplayBackend]:
-    backend = ReplayBackend(recordings, continues=True)
+    backend = ReplayBackend(recordings, supports_prefix=True)
     return Spine(backend, **spine), backend
 
 
@@ -170,11 +170,13 @@ async def test_a_chat_server_takes_no_steps(play: Play) -> None:
         await play(Spine(ReplayBackend([])), request(), strategy)
 
 
-@pytest.mark.parametrize("continues", [True, False])
-async def test_feedback_goes_into_the_same_thinking_or_back_as_a_message(play: Play, continues: bool) -> None:
+@pytest.mark.parametrize("supports_prefix", [True, False])
+async def test_feedback_goes_into_the_same_thinking_or_back_as_a_message(
+    play: Play, supports_prefix: bool
+) -> None:
     first, second = said("a b", "five"), said("c", "four")
     whole = [[*thought[:-1], *answer] for thought, answer in (first, second)]
-    backend = ReplayBackend([*first, *second] if continues else whole, continues=continues)
+    backend = ReplayBackend([*first, *second] if supports_prefix else whole, supports_prefix=supports_prefix)
 
     async def strategy(session: Session) -> Candidate:
         candidate = await session.sample()
@@ -182,8 +184,8 @@ async def test_feedback_goes_into_the_same_thinking_or_back_as_a_message(play: P
 
     answer = await play(Spine(backend), request(max_thinking_tokens=20), strategy)
     assert answer.text == "four"
-    last = backend.calls[-2 if continues else -1]
-    if continues:
+    last = backend.calls[-2 if supports_prefix else -1]
+    if supports_prefix:
         assert last.continuation.endswith(
             "a b\n\nMy answer: five\n\nthat is wrong\n\nWait, the mistake is that"
         )

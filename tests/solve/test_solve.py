@@ -235,7 +235,7 @@ async def test_a_dead_upstream_ends_in_what_there_is() -> None:
 @pytest.mark.parametrize("family", ["generic", "smollm2"], ids=["watched", "continued"])
 async def test_an_upstream_that_dies_while_it_thinks_is_asked_to_answer_from_its_thought(family: str) -> None:
     dies = [[ThinkingDelta("so far ", 2)], UpstreamError("gone")]
-    backend = ReplayBackend([dies, chat(0, 2)], continues=family == "smollm2")
+    backend = ReplayBackend([dies, chat(0, 2)], supports_prefix=family == "smollm2")
     spine = Spine(backend, family=family)
     answer = await spine.ask(request())
     assert (answer.thinking, answer.text) == ("so far ", "wordword")
@@ -292,7 +292,7 @@ async def test_a_thought_within_an_answer_counts_against_the_budget(
 
 async def test_so_does_one_in_an_answer_that_goes_on_from_its_thought() -> None:
     thought: list[list[CallEvent]] = [[ThinkingDelta("hm ", 10)], [CallEnded("stop", Usage(10, 0, 10, 0))]]
-    backend = ReplayBackend([thought, thinks_within(0, 100)], continues=True)
+    backend = ReplayBackend([thought, thinks_within(0, 100)], supports_prefix=True)
     answer = await Spine(backend).ask(request(max_thinking_tokens=30))
     assert (answer.text, answer.usage.thinking, answer.stop_reason) == ("word", 30, "thinking_tokens")
 
@@ -305,7 +305,7 @@ async def test_an_answer_that_begins_with_a_thought_is_begun_again(
     thought: list[list[CallEvent]] = [[ThinkingDelta("hm ", 30)], [CallEnded("length", Usage(10, 0, 30, 0))]]
     again: list[list[CallEvent]] = [[ThinkingDelta("oh ", 1)], [ThinkingDelta("dear ", 1)]]
     word: list[list[CallEvent]] = [[AnswerDelta("word", 2)], [CallEnded("stop", Usage(10, 0, 0, 2))]]
-    backend = ReplayBackend([thought, *[again] * begins, word], continues=True)
+    backend = ReplayBackend([thought, *[again] * begins, word], supports_prefix=True)
     answer = await Spine(backend).ask(request(max_thinking_tokens=30))
     assert (answer.text, answer.stop_reason) == told
     assert answer.usage.thinking == 30

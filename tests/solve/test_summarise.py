@@ -27,7 +27,7 @@ class Writer(ReplayBackend):
     """Says the same line each time."""
 
     def __init__(self, line: str | PerpendError, takes_s: float = 0.05) -> None:
-        super().__init__([], continues=True)
+        super().__init__([], supports_prefix=True)
         said = (
             [AnswerDelta(line, 7), CallEnded("stop", Usage(90, 0, 0, 7))] if isinstance(line, str) else line
         )

@@ -20,9 +20,9 @@ def says(*answers: str) -> ReplayBackend:
 
 
 async def asked(served: Mapping[str, ReplayBackend], **options: Any) -> Answer:
-    rungs = options.pop("models", list(served))
+    levels = options.pop("models", list(served))
     verifier = options.pop("verifier", None)
-    spec = StrategySpec("cascade", {"models": rungs, **options}, verifier)
+    spec = StrategySpec("cascade", {"models": levels, **options}, verifier)
     return await Spine(says(), others=served).ask(request(effort="none", strategy=spec))
 
 

@@ -36,7 +36,7 @@ def said(thought: str, answer: str) -> list[list[list[CallEvent]]]:
 async def refined(
     *attempts: tuple[str, str], gold: str = "12", sampling: Sampling | None = None, **options: Any
 ) -> tuple[Answer, ReplayBackend]:
-    backend = ReplayBackend([call for one in attempts for call in said(*one)], continues=True)
+    backend = ReplayBackend([call for one in attempts for call in said(*one)], supports_prefix=True)
     spec = StrategySpec("refine", options, VerifierSpec("answer", gold))
     asked = request(max_thinking_tokens=80, strategy=spec, sampling=sampling or Sampling(seed=5))
     return await Spine(backend).ask(asked), backend

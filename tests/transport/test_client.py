@@ -250,7 +250,7 @@ FIRST = CHUNKED + chunk(b"data: 1\n\n")
     ids=["silence", "signs of life", "between tokens", "no end"],
 )
 async def test_each_phase_has_its_patience(
-    said: bytes, again: bytes, patience: Timeouts, expected: str
+    said: bytes, again: bytes, timeouts: Timeouts, expected: str
 ) -> None:
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)
@@ -261,7 +261,7 @@ async def test_each_phase_has_its_patience(
 
     async with serving(peer) as (url, _, client):
         with pytest.raises(UpstreamTimeout, match=expected) as caught:
-            await events(client, url, UpstreamAccount({}, patience))
+            await events(client, url, UpstreamAccount({}, timeouts))
         assert caught.value.billed
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from sandbox.rungs import NAMES, wrong
+from sandbox.sandboxes import NAMES, wrong
 from shared_data import shared
 
 from perpend.types import Candidate, Verdict

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from sandbox.rungs import children
+from sandbox.sandboxes import children
 
 from perpend.errors import BadRequest, ConfigError
 from perpend.verifiers.workers import Workers

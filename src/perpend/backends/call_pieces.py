@@ -25,7 +25,12 @@ class CallPieces:
         return len(self._calls)
 
     def add(
-        self, index: int | None, call_id: str, name: str, arguments: str, carry: ProviderState | None = None
+        self,
+        index: int | None,
+        call_id: str,
+        name: str,
+        arguments: str,
+        provider_state: ProviderState | None = None,
     ) -> list[ToolCallDelta]:
         """What came with a piece: servers leave out its index, id or name, change it, or say it again."""
         call = self._belongs(index, call_id, name)
@@ -39,7 +44,7 @@ class CallPieces:
         self._last = call
         if call_id:
             self._by_id[call_id] = call
-        call.take(call_id, name, arguments, carry)
+        call.take(call_id, name, arguments, provider_state)
         return self._ready()
 
     def rest(self, *, ended: bool) -> list[ToolCallDelta]:
@@ -85,7 +90,7 @@ class _Open:
         self._length = 0
         self._empty = False  # `{}` came, which may only stand for what is to come
         self._named_again = self._repeats = False
-        self._carry: ProviderState | None = None
+        self._provider_state: ProviderState | None = None
         self._told = -1  # pieces of its arguments that were handed on; -1: nothing was
 
     def over(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
@@ -104,11 +109,11 @@ class _Open:
             return another or name != self.name or arguments not in ("", self._said)
         return (another and not numbered) or (name != self.name and (another or not call_id))
 
-    def take(self, call_id: str, name: str, arguments: str, carry: ProviderState | None) -> None:
+    def take(self, call_id: str, name: str, arguments: str, provider_state: ProviderState | None) -> None:
         self._named_again = self.whole and bool(name) and not call_id
         self._id = self._id or call_id
         self.name = self.name or name
-        self._carry = carry or self._carry
+        self._provider_state = provider_state or self._provider_state
         if self.whole:
             return
         if not self._arguments and arguments.strip() in ("", "{}"):
@@ -129,13 +134,15 @@ class _Open:
     def news(self) -> ToolCallDelta | None:
         """What wasn't handed on."""
         first, said = self._told < 0, "".join(self._arguments[max(0, self._told) :])
-        if not (said or self._carry or (first and self.name)):
+        if not (said or self._provider_state or (first and self.name)):
             return None
         self._told = len(self._arguments)
-        carry, self._carry = self._carry, None
+        provider_state, self._provider_state = self._provider_state, None
         if first:
-            return ToolCallDelta(self._number, self._id or new_id("call"), self.name, said, carry=carry)
-        return ToolCallDelta(self._number, arguments=said, carry=carry)
+            return ToolCallDelta(
+                self._number, self._id or new_id("call"), self.name, said, provider_state=provider_state
+            )
+        return ToolCallDelta(self._number, arguments=said, provider_state=provider_state)
 
     @property
     def _said(self) -> str:

@@ -20,7 +20,7 @@ from perpend.types import CallEnded, Usage
 
 
 class Cohere:
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:
@@ -142,7 +142,7 @@ def _body(call: Call, provider: Provider) -> dict[str, Any]:
     body = chat_body(call, provider)
     if (choice := body.get("tool_choice")) is not None:  # it can't be told which tool
         body["tool_choice"] = choice.upper() if isinstance(choice, str) else "REQUIRED"
-    output = call.form.output
+    output = call.output_spec.output
     if "response_format" in body and output is not None and output.schema is not None:
         body["response_format"] = {"type": "json_object", "json_schema": output.schema}
     return body

@@ -11,21 +11,23 @@ from perpend.registry import Registry
 from perpend.transport.client import HTTPClient, UpstreamAccount
 from perpend.types import (
     AnswerDelta,
+    AnswerLogprobs,
     CallEnded,
     CallPhase,
-    Carried,
     Effort,
     Message,
     OutputSpec,
     ProviderState,
+    ProviderStateDelta,
     Sampling,
     Served,
     ThinkingDelta,
     ToolCallDelta,
-    Weighed,
 )
 
-CallEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried | Weighed | Served | CallEnded
+CallEvent = (
+    ThinkingDelta | AnswerDelta | ToolCallDelta | ProviderStateDelta | AnswerLogprobs | Served | CallEnded
+)
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -48,13 +50,13 @@ class Call(Struct, frozen=True, kw_only=True):
     """What the place refused before, and isn't sent: `reasoning_effort`, `reasoning_effort=none` alone, or the role
     `system`."""
     sampling: Sampling = Sampling()
-    form: OutputSpec = OutputSpec()
+    output_spec: OutputSpec = OutputSpec()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
     options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What a client sends through, by the names of providers and wires."""
     pause: str = ""
     """Text at which a thinking phase stops, to be gone on with by another call."""
-    weighs: int = 0
+    first_logprobs: int = 0
     """So many of the likeliest first tokens are told with their log-probabilities, by servers that can."""
     cache: bool = True
     """The server may start from what it has of earlier prompts, where it can be told."""
@@ -84,7 +86,7 @@ class Backend(Protocol):
     Closing the iterator early cancels the call upstream. Raises UpstreamError or EngineError.
     """
 
-    continues: bool
+    supports_prefix: bool
     """Can go on from a given prefix, so thinking budgets are exact."""
     resumes: bool
     """A continued sequence isn't billed again: its input counts once."""
@@ -122,9 +124,9 @@ backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 """By the name of the wire protocol. `backends.register("name")(Class)` stands at the end of the class's file."""
 
 
-def mine(carry: ProviderState | None, origin: str) -> str | None:
+def mine(provider_state: ProviderState | None, origin: str) -> str | None:
     """What a vendor wants back, if it is this one that wants it."""
-    return carry.data if carry is not None and carry.origin == origin else None
+    return provider_state.data if provider_state is not None and provider_state.origin == origin else None
 
 
 def append_text(

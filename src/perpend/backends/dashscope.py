@@ -29,7 +29,7 @@ _PATH = "/services/aigc/text-generation/generation"
 
 
 class DashScope:
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:

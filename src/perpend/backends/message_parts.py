@@ -39,9 +39,9 @@ def arguments(use: ToolUse) -> msgspec.Raw:
     return msgspec.Raw(use.arguments.encode())
 
 
-def returned(carry: ProviderState | None, origin: str, shape: type[T]) -> T | None:
+def returned(provider_state: ProviderState | None, origin: str, shape: type[T]) -> T | None:
     """The JSON value that a vendor wants back, if it is this one. Raises BadRequest where a client changed it."""
-    if (data := mine(carry, origin)) is None:
+    if (data := mine(provider_state, origin)) is None:
         return None
     try:
         return msgspec.json.decode(data, type=shape)

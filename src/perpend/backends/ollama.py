@@ -39,7 +39,7 @@ _NO_THINKING = "does not support thinking"
 class Ollama:
     """base_url is the server's address alone, such as `http://127.0.0.1:11434`."""
 
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:
@@ -70,8 +70,10 @@ class Ollama:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
-        form = call.form
-        must = ("tool_choice",) if form.tools and form.tool_choice not in ("auto", "none") else ()
+        output_spec = call.output_spec
+        must = (
+            ("tool_choice",) if output_spec.tools and output_spec.tool_choice not in ("auto", "none") else ()
+        )
         return (*drawing(call, _WORDS).left_out, *denied, *must)
 
     def steers(self, call: Call) -> dict[str, Any]:
@@ -87,7 +89,7 @@ class Ollama:
 
 
 def _request(call: Call) -> dict[str, Any]:
-    form = call.form
+    output_spec = call.output_spec
     options = {**drawing(call, _WORDS).fields, "num_predict": call.max_tokens}
     names = tool_names(call.messages)
     body: dict[str, Any] = {
@@ -100,10 +102,10 @@ def _request(call: Call) -> dict[str, Any]:
     }
     if (think := _think(call)) is not None:
         body["think"] = think
-    if form.tools and form.tool_choice != "none":
-        body["tools"] = [_tool(tool) for tool in form.tools]
-    if form.output is not None:
-        body["format"] = "json" if form.output.schema is None else form.output.schema
+    if output_spec.tools and output_spec.tool_choice != "none":
+        body["tools"] = [_tool(tool) for tool in output_spec.tools]
+    if output_spec.output is not None:
+        body["format"] = "json" if output_spec.output.schema is None else output_spec.output.schema
     return body
 
 

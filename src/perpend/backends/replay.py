@@ -15,10 +15,10 @@ class ReplayBackend:
     """Each call takes the next recording; `calls` keeps what was asked."""
 
     def __init__(
-        self, recordings: Iterable[Recording], *, continues: bool = False, resumes: bool = False
+        self, recordings: Iterable[Recording], *, supports_prefix: bool = False, resumes: bool = False
     ) -> None:
         self._recordings = iter(recordings)
-        self.continues = continues
+        self.supports_prefix = supports_prefix
         self.resumes = resumes
         self.calls: list[Call] = []
 

@@ -27,12 +27,12 @@ from perpend.families.think_tags import (
 from perpend.providers.provider import Provider, Splits
 from perpend.types import (
     AnswerDelta,
-    Carried,
+    AnswerLogprobs,
     ProviderState,
+    ProviderStateDelta,
     ThinkingDelta,
     TokenLogprob,
     Usage,
-    Weighed,
     new_id,
 )
 
@@ -189,19 +189,19 @@ class Speech:
         call_id: str,
         name: str,
         arguments: str,
-        carry: ProviderState | None = None,
+        provider_state: ProviderState | None = None,
     ) -> None:
         """A piece of a tool call."""
         self._release(batch)
         self._settle(batch)
-        batch += self.calls.add(index, call_id, name, arguments, carry)
+        batch += self.calls.add(index, call_id, name, arguments, provider_state)
 
-    def carried(self, carried: Carried, batch: list[CallEvent]) -> None:
+    def add_provider_state(self, delta: ProviderStateDelta, batch: list[CallEvent]) -> None:
         """What a vendor wants back is of a thought, or a text, that is one."""
-        if carried.part == "text":
+        if delta.part == "text":
             self._release(batch)
             self._settle(batch, over=False)
-        (self._waiting if self._aside else batch).append(carried)
+        (self._waiting if self._aside else batch).append(delta)
 
     def close(self, batch: list[CallEvent], *, ended: bool, cut: bool = False) -> None:
         """What was held back. `ended`: the server said all that it wanted to; `cut`: not all that it had to say."""
@@ -213,16 +213,16 @@ class Speech:
         self._settle(batch, cut=cut or not ended)
         batch += self.calls.rest(ended=ended)
         if self._unsaid and not self._thoughts:
-            batch.append(Weighed(self._unsaid))
+            batch.append(AnswerLogprobs(self._unsaid))
 
-    def weigh(self, tokens: Iterable[TokenLogprob], batch: list[CallEvent]) -> None:
+    def add_logprobs(self, tokens: Iterable[TokenLogprob], batch: list[CallEvent]) -> None:
         """Of the text that came last: those of a thought are told to nobody, and those of held back text follow it."""
         self._unsaid += tokens
         last = batch[-1] if batch else None
         if self._thoughts or isinstance(last, ThinkingDelta):
             self._unsaid, self._thoughts = [], False
         elif isinstance(last, AnswerDelta) and (not isinstance(self._parser, TagParser) or self._parser.idle):
-            batch.append(Weighed(self._unsaid))
+            batch.append(AnswerLogprobs(self._unsaid))
             self._unsaid = []
 
     def _undecided(self, start: str) -> bool:

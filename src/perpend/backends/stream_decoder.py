@@ -18,7 +18,7 @@ from perpend.transport.client import Framing
 from perpend.transport.failures import failure, malformed, refusal, told_in
 from perpend.transport.ndjson import objects
 from perpend.transport.sse import SSEParser
-from perpend.types import CallEnded, Carried, ProviderState
+from perpend.types import CallEnded, ProviderState, ProviderStateDelta
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -121,12 +121,12 @@ class StreamDecoder(ABC, Generic[E]):
             end.usage = self.speech.counted(end.usage)
         return end
 
-    def carry(self, data: str) -> ProviderState:
+    def provider_state(self, data: str) -> ProviderState:
         return ProviderState(self._origin, data)
 
-    def carried(self, data: str, batch: list[CallEvent]) -> None:
+    def add_provider_state(self, data: str, batch: list[CallEvent]) -> None:
         """What the vendor wants back of the thought before it."""
-        self.speech.carried(Carried(self.carry(data)), batch)
+        self.speech.add_provider_state(ProviderStateDelta(self.provider_state(data)), batch)
 
     def fail(self, error: Any) -> None:
         """`error` is what an error event holds, in any shape."""

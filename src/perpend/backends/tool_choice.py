@@ -20,8 +20,12 @@ _LIKELIEST = 20
 
 def undecided(call: Call) -> bool:
     """The model may call a tool, or not, and its family has to be asked."""
-    form = call.form
-    return call.family.tools == "chosen" and form.tool_choice == "auto" and bool(callable_tools(form))
+    output_spec = call.output_spec
+    return (
+        call.family.tools == "chosen"
+        and output_spec.tool_choice == "auto"
+        and bool(callable_tools(output_spec))
+    )
 
 
 def choosing(call: Call) -> Call:
@@ -33,20 +37,20 @@ def choosing(call: Call) -> Call:
         thinking_tokens=0,
         sampling=Sampling(temperature=0.0),
         continuation=CALL_BEGUN,
-        weighs=_LIKELIEST,
+        first_logprobs=_LIKELIEST,
     )
 
 
-def decided(form: OutputSpec, weighed: Mapping[str, float]) -> OutputSpec:
+def decided(output_spec: OutputSpec, first_logprobs: Mapping[str, float]) -> OutputSpec:
     """The form with its choice made: a call has to come, or none may."""
-    weights = {tool.name: _weight(tool.name, weighed) for tool in form.tools}
+    weights = {tool.name: _weight(tool.name, first_logprobs) for tool in output_spec.tools}
     most = max(weights.values())
-    if most <= _weight(reply_name(form.tools), weighed):
-        return replace(form, tool_choice="none")
+    if most <= _weight(reply_name(output_spec.tools), first_logprobs):
+        return replace(output_spec, tool_choice="none")
     likeliest = [name for name, weight in weights.items() if weight == most]
-    return replace(form, tool_choice=ForcedTool(likeliest[0]) if len(likeliest) == 1 else "required")
+    return replace(output_spec, tool_choice=ForcedTool(likeliest[0]) if len(likeliest) == 1 else "required")
 
 
-def _weight(name: str, weighed: Mapping[str, float]) -> float:
-    begins = [logprob for token, logprob in weighed.items() if token and name.startswith(token)]
+def _weight(name: str, first_logprobs: Mapping[str, float]) -> float:
+    begins = [logprob for token, logprob in first_logprobs.items() if token and name.startswith(token)]
     return max(begins, default=float("-inf"))

@@ -7,7 +7,7 @@ reinforcement. This mixture leaves each of them its part.
 import random
 from typing import NamedTuple
 
-from perpend.data.hand import STEADY, Hand
+from perpend.data.error_injection import NO_ERRORS, ErrorInjector
 from perpend.data.tasks.contract import TaskProblem, kinds
 
 CHECK = "check"
@@ -24,9 +24,9 @@ class Mixture(NamedTuple):
     """Share of drafts broken off at any character; the answer is the right one, as far as that can be guessed."""
     checked: float = 0.35
     """Share that look again: all the work, with care, after which its answer counts. Some of them look once more."""
-    slips: float = 0.08
+    error_rate: float = 0.08
     """Share of a draft's steps that come out wrong; the answer of a whole draft is what it came to."""
-    careful_slips: float = 0.01
+    careful_error_rate: float = 0.01
 
 
 IMPERFECT = Mixture()
@@ -43,7 +43,9 @@ def think(rng: random.Random, problem: TaskProblem, mixture: Mixture) -> Written
     for _ in range(_MOST_CHECKS):
         if rng.random() >= mixture.checked:
             break
-        lines, answer = kinds.get(problem.kind).work(problem.text, Hand(rng, mixture.careful_slips))
+        lines, answer = kinds.get(problem.kind).work(
+            problem.text, ErrorInjector(rng, mixture.careful_error_rate)
+        )
         parts += [CHECK, *lines]
     return WrittenThought("\n".join(parts), answer)
 
@@ -54,8 +56,8 @@ def _draft(rng: random.Random, problem: TaskProblem, mixture: Mixture) -> tuple[
     if style < mixture.direct:
         return [""], problem.gold
     if style < mixture.direct + mixture.partial:
-        lines, gold = work(problem.text, STEADY)
+        lines, gold = work(problem.text, NO_ERRORS)
         text = "\n".join(lines)
         return [text[: rng.randrange(1, len(text) + 1)].rstrip()], gold
-    lines, answer = work(problem.text, Hand(rng, mixture.slips))
+    lines, answer = work(problem.text, ErrorInjector(rng, mixture.error_rate))
     return list(lines), answer

@@ -202,9 +202,9 @@ class Deployments:
         """Raises ConfigError where some of them can go on from a prefix and others can't."""
         self.places = tuple(places)
         self._sleep = sleep
-        self.continues = self.places[0].backend.continues
+        self.supports_prefix = self.places[0].backend.supports_prefix
         self.resumes = len(self.places) == 1 and self.places[0].backend.resumes
-        if any(place.backend.continues != self.continues for place in self.places):
+        if any(place.backend.supports_prefix != self.supports_prefix for place in self.places):
             names = ", ".join(place.name for place in self.places)
             raise ConfigError(
                 f"deployments of one model must speak one kind of wire ({names})",
@@ -329,12 +329,12 @@ def _left_alone(places: Sequence[Deployment]) -> UpstreamOverloaded:
 
 def _taken(call: Call) -> Call:
     """Tools go to models that take them. Raises BadRequest where they would have to be left out unseen."""
-    if not call.form.tools or "tools" not in call.family.rejects:
+    if not call.output_spec.tools or "tools" not in call.family.rejects:
         return call
-    if call.form.tool_choice != "none":
+    if call.output_spec.tool_choice != "none":
         hint = "leave tools out, or ask a model that takes them: `perpend models show MODEL` tells what one rejects"
         raise BadRequest(f"{call.model} takes no tools: its vendor refuses them", hint=hint, field="tools")
-    return replace(call, form=replace(call.form, tools=(), tool_choice="auto"))
+    return replace(call, output_spec=replace(call.output_spec, tools=(), tool_choice="auto"))
 
 
 def _to(place: Deployment, call: Call) -> Call:

@@ -73,29 +73,29 @@ _FORMAT = "Give the final answer as JSON that fits this schema: {schema}"
 _json = msgspec.json.encode
 
 
-def callable_tools(form: OutputSpec) -> tuple[Tool, ...]:
+def callable_tools(output_spec: OutputSpec) -> tuple[Tool, ...]:
     """Those that the model may call this time."""
-    return () if form.tool_choice == "none" else form.tools
+    return () if output_spec.tool_choice == "none" else output_spec.tools
 
 
-def forced(form: OutputSpec) -> bool:
+def forced(output_spec: OutputSpec) -> bool:
     """The answer has to be a tool call."""
-    return bool(form.tools) and form.tool_choice not in ("auto", "none")
+    return bool(output_spec.tools) and output_spec.tool_choice not in ("auto", "none")
 
 
-def schema_of(form: OutputSpec) -> dict[str, Any] | None:
+def schema_of(output_spec: OutputSpec) -> dict[str, Any] | None:
     """What the answer's text has to be; None where it is free, as it must be where it may become a call."""
-    if forced(form):
-        choice = form.tool_choice
+    if forced(output_spec):
+        choice = output_spec.tool_choice
         calls = [
             _call_schema(tool)
-            for tool in form.tools
+            for tool in output_spec.tools
             if not isinstance(choice, ForcedTool) or tool.name == choice.name
         ]
         return calls[0] if len(calls) == 1 else {"anyOf": calls}
-    if form.output is None or callable_tools(form):
+    if output_spec.output is None or callable_tools(output_spec):
         return None
-    return form.output.schema or {"type": "object"}
+    return output_spec.output.schema or {"type": "object"}
 
 
 def reply_name(tools: tuple[Tool, ...]) -> str:
@@ -104,14 +104,14 @@ def reply_name(tools: tuple[Tool, ...]) -> str:
 
 
 def as_text(
-    messages: tuple[Message, ...], form: OutputSpec, style: ToolStyle = "hermes"
+    messages: tuple[Message, ...], output_spec: OutputSpec, style: ToolStyle = "hermes"
 ) -> tuple[Message, ...]:
     """The conversation in plain messages, tools and format in its system prompt. Raises BadRequest for images."""
     plain = [_plain(message, _MARKS[style]) for message in messages]
     system = [plain.pop(0).text] if plain and plain[0].role == "system" else []
-    about, shown = _told(callable_tools(form), style)
-    if style != "none" and form.output is not None and form.output.schema is not None:
-        about.append(_FORMAT.format(schema=_described(form.output)))
+    about, shown = _told(callable_tools(output_spec), style)
+    if style != "none" and output_spec.output is not None and output_spec.output.schema is not None:
+        about.append(_FORMAT.format(schema=_described(output_spec.output)))
     if not system and not about:
         return tuple(plain)
     return (Message("system", "\n\n".join([*system, *about])), *shown, *plain)

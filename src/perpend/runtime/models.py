@@ -353,10 +353,10 @@ def _account(
     headers = {"content-type": "application/json", **provider.headers}
     if key:
         headers |= key_header(row.auth, key)
-    patience = Timeouts(
+    timeouts = Timeouts(
         connect_s=provider.connect_timeout_s,
         first_token_s=provider.first_token_timeout_s,
         between_s=provider.read_timeout_s,
         total_s=provider.total_timeout_s,
     )
-    return UpstreamAccount(headers, patience, provider.proxy, signer, name=row.name, key=origin)
+    return UpstreamAccount(headers, timeouts, provider.proxy, signer, name=row.name, key=origin)

@@ -14,7 +14,7 @@ from perpend.sandbox.contract import Limits
 _ROOT = Path("/sys/fs/cgroup")
 _NAME = "perpend"
 _SPARE_TASKS = 8
-_PATIENCE = 100
+_TIMEOUTS = 100
 
 
 class Cgroup:
@@ -67,7 +67,7 @@ class Cgroup:
 
     async def remove(self) -> None:
         """Once the kernel is done with the processes that were in it, which may be a moment after they ended."""
-        for _ in range(_PATIENCE):
+        for _ in range(_TIMEOUTS):
             if _remove([self._memory, self._pids]):
                 return
             await asyncio.sleep(0.01)

@@ -1,4 +1,5 @@
-"""The ladder: ways to contain a program, the strongest first. One counts as working when a program has run on it."""
+"""Isolation levels: ways to contain a program, the strongest first. A level works when a program
+has run on it."""
 
 import itertools
 import os
@@ -51,7 +52,7 @@ class IsolationLevel(Struct, frozen=True):
 
 
 class Tried(Struct, frozen=True):
-    rung: IsolationLevel
+    level: IsolationLevel
     wrong: str | None
     """Why it doesn't work here; None: it does."""
 
@@ -138,7 +139,7 @@ def _user(number: int) -> int:
     return _UIDS[(os.getpid() * 61 + number) % len(_UIDS)]
 
 
-RUNGS = (
+ISOLATION_LEVELS = (
     IsolationLevel(
         "bubblewrap", "namespaces of its own for every run, a scratch folder, processes", _bubblewrap
     ),
@@ -146,23 +147,23 @@ RUNGS = (
 )
 
 
-async def find_rung(rungs: tuple[IsolationLevel, ...] = RUNGS) -> list[Tried]:
-    """The rungs from the top down to the first that works, each tried with a program."""
+async def find_isolation_level(levels: tuple[IsolationLevel, ...] = ISOLATION_LEVELS) -> list[Tried]:
+    """The levels from the strongest down to the first that works, each tried with a program."""
     tried: list[Tried] = []
-    for rung in rungs:
-        tried.append(Tried(rung, await _wrong(rung)))
+    for level in levels:
+        tried.append(Tried(level, await _wrong(level)))
         if tried[-1].wrong is None:
             break
     return tried
 
 
-async def _wrong(rung: IsolationLevel) -> str | None:
+async def _wrong(level: IsolationLevel) -> str | None:
     if not sys.platform.startswith("linux"):
         return f"it needs Linux, and this is {sys.platform}"
     if not NUMBERS:
         return f"its filter has no table of system calls for {MACHINE}"
     try:
-        slot = await rung.start()
+        slot = await level.start()
     except SandboxUnavailable as error:
         return f"{error.message} ({error.hint})" if error.hint else error.message
     try:

@@ -6,35 +6,35 @@ from typing import Self
 
 from perpend.errors import SandboxUnavailable
 from perpend.sandbox.contract import USUAL, Limits, Outcome
-from perpend.sandbox.isolation_levels import RUNGS, IsolationLevel, find_rung
+from perpend.sandbox.isolation_levels import ISOLATION_LEVELS, IsolationLevel, find_isolation_level
 from perpend.sandbox.slot import Slot
 
 
 class Sandbox:
     """As many programs at once as there are slots; more wait."""
 
-    def __init__(self, slots: int = 0, *, rungs: tuple[IsolationLevel, ...] = RUNGS) -> None:
-        """`slots` 0: one for each core that this process may use. `rungs`: the ladder, the best first."""
-        self._rungs = rungs
-        self._rung: IsolationLevel | None = None
+    def __init__(self, slots: int = 0, *, levels: tuple[IsolationLevel, ...] = ISOLATION_LEVELS) -> None:
+        """`slots` 0: one for each core that this process may use. `levels`: the best first."""
+        self._levels = levels
+        self._level: IsolationLevel | None = None
         self._finding = asyncio.Lock()
         self._free: asyncio.Queue[Slot | None] = asyncio.Queue()
         self._count = slots or len(os.sched_getaffinity(0))
         for _ in range(self._count):
             self._free.put_nowait(None)
 
-    async def rung(self) -> IsolationLevel:
+    async def level(self) -> IsolationLevel:
         """The best that works here. Raises SandboxUnavailable with what is wrong with each."""
         async with self._finding:
-            if self._rung is None:
-                tried = await find_rung(self._rungs)
+            if self._level is None:
+                tried = await find_isolation_level(self._levels)
                 if tried[-1].wrong is not None:
-                    said = "; ".join(f"{one.rung.name}: {one.wrong}" for one in tried)
+                    said = "; ".join(f"{one.level.name}: {one.wrong}" for one in tried)
                     raise SandboxUnavailable(
                         f"no sandbox works here: {said}", hint="perpend doctor says more"
                     )
-                self._rung = tried[-1].rung
-        return self._rung
+                self._level = tried[-1].level
+        return self._level
 
     async def run(
         self,
@@ -51,14 +51,14 @@ class Sandbox:
 
         Raises SandboxUnavailable where nothing here contains a program.
         """
-        rung = await self.rung()
+        level = await self.level()
         slot = await self._free.get()
         try:
             if slot is not None and not slot.usable:  # it died while it waited
                 await slot.aclose()
                 slot = None
             if slot is None:
-                slot = await rung.start()
+                slot = await level.start()
             judges = None if judge is None else _bytes(judge)
             return await slot.run(_bytes(program), _bytes(stdin), limits, judges)
         finally:

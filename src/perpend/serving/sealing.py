@@ -1,7 +1,7 @@
 """What a vendor wants back leaves sealed and comes back opened: it may hold thoughts that the client isn't to see.
 
-A seal is a Fernet token (authenticated encryption) of the carry. The first key seals and every key opens, so keys are
-rotated by putting a new one in front, and nodes with the same keys open each other's.
+A seal is a Fernet token (authenticated encryption) of the provider state. The first key seals and every key opens, so
+keys are rotated by putting a new one in front, and nodes with the same keys open each other's.
 """
 
 import os
@@ -23,12 +23,12 @@ from perpend.serving.completions import Solver
 from perpend.solve import Sink
 from perpend.types import (
     Answer,
-    Carried,
     Event,
     Finished,
     Message,
     Part,
     ProviderState,
+    ProviderStateDelta,
     Request,
     Text,
     Thought,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 ORIGIN = "perpend"
-"""Of a sealed carry: who made what is inside is sealed too."""
+"""Of sealed provider state: who made what is inside is sealed too."""
 KEY_FILE = "seal.key"
 _LEAST = 32
 """Characters of a key."""
@@ -59,17 +59,17 @@ class Seals:
             )
         self._keys = tuple(keys)
 
-    def seal(self, carry: ProviderState) -> ProviderState:
-        return ProviderState(ORIGIN, self._fernet.encrypt(msgspec.json.encode(carry)).decode())
+    def seal(self, provider_state: ProviderState) -> ProviderState:
+        return ProviderState(ORIGIN, self._fernet.encrypt(msgspec.json.encode(provider_state)).decode())
 
-    def open(self, carry: ProviderState) -> ProviderState | None:
+    def open(self, provider_state: ProviderState) -> ProviderState | None:
         """None for what wasn't sealed with one of the keys, or was changed on its way."""
         from cryptography.fernet import InvalidToken
 
-        if carry.origin != ORIGIN:
+        if provider_state.origin != ORIGIN:
             return None
         try:
-            return _decoder.decode(self._fernet.decrypt(carry.data))
+            return _decoder.decode(self._fernet.decrypt(provider_state.data))
         except (InvalidToken, ValueError):  # msgspec's errors are ValueErrors
             return None
 
@@ -112,7 +112,7 @@ def _own_key(home: Path) -> str:
 
 
 class Sealing:
-    """A solver whose clients hold sealed carries alone."""
+    """A solver whose clients hold sealed provider state alone."""
 
     def __init__(self, solver: Solver, seals: Seals) -> None:
         self._solver = solver
@@ -134,14 +134,14 @@ class Sealing:
 
     def _opened(self, request: Request) -> Request:
         """With what its vendor gets back. What can't be opened is left out, which the answer says."""
-        if not any(map(_carries, request.messages)):
+        if not any(map(_provider_states, request.messages)):
             return request
         lost: list[ProviderState] = []
 
-        def opened(carry: ProviderState) -> ProviderState | None:
-            found = self._seals.open(carry)
+        def opened(provider_state: ProviderState) -> ProviderState | None:
+            found = self._seals.open(provider_state)
             if found is None:
-                lost.append(carry)
+                lost.append(provider_state)
             return found
 
         messages = [_with(message, opened) for message in request.messages]
@@ -168,7 +168,7 @@ class _Sealed:
         return sealing
 
     def answer(self, answer: Answer) -> Answer:
-        if not any(map(_carried, answer.content)) and len(answer.candidates) < 2:
+        if not any(map(_state_of, answer.content)) and len(answer.candidates) < 2:
             return answer
         candidates = [replace(one, content=self._parts(one.content)) for one in answer.candidates]
         return replace(answer, content=self._parts(answer.content), candidates=tuple(candidates))
@@ -176,32 +176,32 @@ class _Sealed:
     def _event(self, event: Event) -> Event:
         if isinstance(event, Finished):
             return Finished(self.answer(event.answer))
-        if isinstance(event, Carried):
-            return replace(event, carry=self._carry(event.carry))
-        if isinstance(event, ToolCallDelta) and event.carry is not None:
-            return replace(event, carry=self._carry(event.carry))
+        if isinstance(event, ProviderStateDelta):
+            return replace(event, provider_state=self._provider_state(event.provider_state))
+        if isinstance(event, ToolCallDelta) and event.provider_state is not None:
+            return replace(event, provider_state=self._provider_state(event.provider_state))
         return event
 
     def _parts(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        return tuple(_part(part, self._carry) for part in parts)
+        return tuple(_part(part, self._provider_state) for part in parts)
 
-    def _carry(self, carry: ProviderState) -> ProviderState:
-        known = self._known.get(carry)
+    def _provider_state(self, provider_state: ProviderState) -> ProviderState:
+        known = self._known.get(provider_state)
         if known is None:
-            known = self._known[carry] = self._seals.seal(carry)
+            known = self._known[provider_state] = self._seals.seal(provider_state)
         return known
 
 
-def _carries(message: Message) -> bool:
-    return not isinstance(message.content, str) and any(map(_carried, message.content))
+def _provider_states(message: Message) -> bool:
+    return not isinstance(message.content, str) and any(map(_state_of, message.content))
 
 
-def _carried(part: Part) -> ProviderState | None:
-    return part.carry if isinstance(part, Text | Thought | ToolUse) else None
+def _state_of(part: Part) -> ProviderState | None:
+    return part.provider_state if isinstance(part, Text | Thought | ToolUse) else None
 
 
 def _with(message: Message, change: Callable[[ProviderState], ProviderState | None]) -> Message:
-    """A thought or a text that is nothing but what it carries goes with it."""
+    """A thought or a text that is nothing but provider state goes with it."""
     if isinstance(message.content, str):
         return message
     parts = [(part, _part(part, change)) for part in message.content]
@@ -210,10 +210,10 @@ def _with(message: Message, change: Callable[[ProviderState], ProviderState | No
 
 
 def _part(part: Part, change: Callable[[ProviderState], ProviderState | None]) -> Part:
-    if not isinstance(part, Text | Thought | ToolUse) or part.carry is None:
+    if not isinstance(part, Text | Thought | ToolUse) or part.provider_state is None:
         return part
-    return replace(part, carry=change(part.carry))
+    return replace(part, provider_state=change(part.provider_state))
 
 
 _EMPTY = (Text(""), Thought(""))
-_MAY_CARRY = (Carried, ToolCallDelta, Finished)
+_MAY_CARRY = (ProviderStateDelta, ToolCallDelta, Finished)

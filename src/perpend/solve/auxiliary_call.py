@@ -66,20 +66,20 @@ class AuxiliaryCalls(Struct, frozen=True):
         )
         draft = self._draft(call)
         try:
-            await write(draft, call, budget, 0, self.terms.stand_ins(self.means.model))
+            await write(draft, call, budget, 0, self.terms.fallbacks(self.means.model))
         finally:
             draft.let_go()
             self.account.pay(draft)
         return draft.said.answer
 
-    async def weigh(
+    async def probabilities(
         self, messages: Sequence[Message], choices: tuple[str, ...], *, begun: str = ""
     ) -> Mapping[str, float]:
-        model, known = self.means.model, self.account.weighs
-        most = known.get(model.name, _LIKELIEST) if _may_weigh(model) else 0
+        model, known = self.means.model, self.account.most_logprobs
+        most = known.get(model.name, _LIKELIEST) if _tells_logprobs(model) else 0
         while most:
             try:
-                return shares(choices, await self._weighed(messages, begun, most))
+                return shares(choices, await self._ask_first_logprobs(messages, begun, most))
             except Rejected as refused:
                 if type(refused) is not Rejected:  # the prompt is too long, or refused for what it says
                     raise
@@ -89,27 +89,29 @@ class AuxiliaryCalls(Struct, frozen=True):
         said = await self.ask(_gone_on(messages, begun), max_tokens=_WORD, thinking_tokens=thinking)
         return shares(choices, {settled(choices, said): 0.0})
 
-    async def _weighed(self, messages: Sequence[Message], begun: str, most: int) -> Mapping[str, float]:
+    async def _ask_first_logprobs(
+        self, messages: Sequence[Message], begun: str, most: int
+    ) -> Mapping[str, float]:
         model = self.means.model
-        continues = model.backend.continues
+        supports_prefix = model.backend.supports_prefix
         call = Call(
             model=model.upstream_name,
             family=model.family,
-            messages=tuple(messages) if continues else _gone_on(messages, begun),
-            max_tokens=1 if continues else _WORD,
+            messages=tuple(messages) if supports_prefix else _gone_on(messages, begun),
+            max_tokens=1 if supports_prefix else _WORD,
             phase="answering",
             by_default=True,
             hidden=True,
             sampling=Sampling(temperature=0.0),
-            continuation=model.family.skip + begun if continues else "",
-            weighs=most,
+            continuation=model.family.skip + begun if supports_prefix else "",
+            first_logprobs=most,
         )
         draft = self._draft(call)
         try:
             await draft.run(call)
         finally:
             self.account.pay(draft)
-        return draft.weighed or {draft.said.answer: 0.0}
+        return draft.first_logprobs or {draft.said.answer: 0.0}
 
     def _draft(self, call: Call) -> CandidateRun:
         bound = self.means.model.input_bound(call.messages) + len(call.continuation.encode())
@@ -118,10 +120,10 @@ class AuxiliaryCalls(Struct, frozen=True):
         )
 
 
-def _may_weigh(model: ServedModel) -> bool:
+def _tells_logprobs(model: ServedModel) -> bool:
     """What a model that can't but think says first isn't its answer."""
     family = model.family
-    return model.backend.continues or (family.can_disable and "logprobs" not in family.rejects)
+    return model.backend.supports_prefix or (family.can_disable and "logprobs" not in family.rejects)
 
 
 def _gone_on(messages: Sequence[Message], begun: str) -> tuple[Message, ...]:

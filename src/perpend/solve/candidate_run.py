@@ -53,7 +53,7 @@ class CandidateRun:
         self.logprobs: list[TokenLogprob] = []
         self.left_out: set[str] = set()
         """What some call was made without: fields of the sampling, and what its server refuses."""
-        self.weighed: Mapping[str, float] | None = None
+        self.first_logprobs: Mapping[str, float] | None = None
         """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
         self._calls = 0
         self._held: Reservation | None = None
@@ -120,7 +120,7 @@ class CandidateRun:
         await self.means.note(inserted)
         await self.means.emit([inserted])
 
-    async def weigh(self, call: Call) -> Mapping[str, float] | None:
+    async def ask_first_logprobs(self, call: Call) -> Mapping[str, float] | None:
         """How likely a call's first tokens are, where its server tells. It's paid for, and nothing of it is said."""
         said, means, used = self.said, self.means, self.usage.output
         self.said, self.means = MessageBuilder(), replace(means, emit=silent)
@@ -129,7 +129,7 @@ class CandidateRun:
         finally:
             self.said, self.means = said, means
             self._aside += self.usage.output - used
-        return self.weighed
+        return self.first_logprobs
 
     def teach(self, budget: TokenBudget) -> None:
         """Tell its model how long this was, where nothing but the budget of thought cut it short."""
@@ -184,7 +184,7 @@ class CandidateRun:
                     self.provider = stream.provider or model.provider
                 if stream.end is not None:
                     self.model_version = stream.end.model_version or self.model_version
-                    self.weighed = stream.end.weighed
+                    self.first_logprobs = stream.end.first_logprobs
                 self.left_out.update(stream.left_out)
                 stream.learn()
 
@@ -200,6 +200,6 @@ class CandidateRun:
 
 def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> SentThinking:
     sent = model.backend.steers(call) if sent is None else sent
-    if not call.thinking_tokens or model.backend.continues or not (model.stops and model.tells()):
+    if not call.thinking_tokens or model.backend.supports_prefix or not (model.stops and model.tells()):
         return SentThinking(sent)
     return SentThinking(sent, sent == model.backend.steers(replace(call, thinking_tokens=0, effort="none")))

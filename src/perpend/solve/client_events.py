@@ -8,7 +8,7 @@ from typing import TypeGuard
 from perpend.solve.call_context import Sink
 from perpend.solve.progress import ProgressReporter
 from perpend.solve.summarise import Summariser
-from perpend.types import Carried, Event, ThinkingDelta
+from perpend.types import Event, ProviderStateDelta, ThinkingDelta
 
 
 class ClientEvents:
@@ -72,5 +72,7 @@ class ClientEvents:
         return self.thinker == candidate
 
 
-def _of_thought(event: Event) -> TypeGuard[ThinkingDelta | Carried]:
-    return isinstance(event, ThinkingDelta) or (isinstance(event, Carried) and event.part == "thought")
+def _of_thought(event: Event) -> TypeGuard[ThinkingDelta | ProviderStateDelta]:
+    return isinstance(event, ThinkingDelta) or (
+        isinstance(event, ProviderStateDelta) and event.part == "thought"
+    )

@@ -14,8 +14,8 @@ async def count_input(request: Request, model: ServedModel) -> int:
         messages=request.messages,
         max_tokens=1,
         by_default=True,
-        form=request.form,
-        continuation=model.family.open if thinks and model.backend.continues else "",
+        output_spec=request.output_spec,
+        continuation=model.family.open if thinks and model.backend.supports_prefix else "",
     )
     counted = await model.backend.count_input(call)
     return model.input_estimate(call) if counted is None else counted
@@ -30,7 +30,7 @@ async def bounded_input(
     estimate where only the context binds, which it will judge itself, and the bound where dollars do. Raises
     UpstreamError.
     """
-    bound = model.input_bound(messages, request.form) + model.thought_bound(thought)
+    bound = model.input_bound(messages, request.output_spec) + model.thought_bound(thought)
     tight = model.context is not None and bound + wanted > model.context
     costs = request.limits.max_cost_usd is not None and bool(model.price.per_output_token)
     if not tight and not costs:
@@ -41,7 +41,7 @@ async def bounded_input(
         messages=messages,
         max_tokens=1,
         by_default=True,
-        form=request.form,
+        output_spec=request.output_spec,
         continuation=model.family.open + thought,
     )
     counted = await model.backend.count_input(probe)

@@ -61,7 +61,7 @@ class Fallbacks:
             return None
         request = self._request
         wanted, costs = (left.thinking or 0) + model.answer_tokens, left.usd is not None
-        bound = model.expected_input(request.messages, request.form, wanted=wanted, costs=costs)
+        bound = model.expected_input(request.messages, request.output_spec, wanted=wanted, costs=costs)
         if said:
             bound += model.thought_bound(said)
         limits = Limits(
@@ -73,7 +73,7 @@ class Fallbacks:
 
 
 async def write(
-    draft: CandidateRun, base: Call, budget: TokenBudget, waits: int, stand_ins: Fallbacks
+    draft: CandidateRun, base: Call, budget: TokenBudget, waits: int, fallbacks: Fallbacks
 ) -> None:
     """Think and answer. Raises the last failure, which names all that was tried.
 
@@ -84,7 +84,7 @@ async def write(
         model = draft.means.model
         base = replace(base, model=model.upstream_name, family=model.family)
         try:
-            if model.backend.continues:
+            if model.backend.supports_prefix:
                 await generation.continued(draft, base, budget, waits)
             else:
                 await generation.watched(draft, base, budget)
@@ -93,7 +93,7 @@ async def write(
             tried.append((model.name, error))
             if draft.said.answering or not _helped(error):
                 raise
-            turned = stand_ins.turn(draft, tried)
+            turned = fallbacks.turn(draft, tried)
             if turned is None:
                 if not draft.said.thinking or draft.stop_reason == "upstream_error":
                     if len(tried) > 1:

@@ -53,14 +53,14 @@ async def continued(draft: CandidateRun, base: Call, budget: TokenBudget, waits:
 
 async def _chosen(draft: CandidateRun, base: Call, budget: TokenBudget) -> tuple[Call, TokenBudget]:
     """Whether a tool is called is settled before anything is thought, and a call is written without a thought."""
-    weighed = await draft.weigh(choosing(base))
+    first_logprobs = await draft.ask_first_logprobs(choosing(base))
     budget = replace(
         budget, answer=budget.answer - 1, max_answer=budget.max_answer - 1, output=budget.output - 1
     )
-    if weighed is None:  # its server tells no weights: what it writes is read for calls
+    if first_logprobs is None:  # its server tells no weights: what it writes is read for calls
         return base, budget
-    base = replace(base, form=decided(base.form, weighed))
-    return base, budget if base.form.tool_choice == "none" else replace(budget, thinking=0)
+    base = replace(base, output_spec=decided(base.output_spec, first_logprobs))
+    return base, budget if base.output_spec.tool_choice == "none" else replace(budget, thinking=0)
 
 
 async def step(draft: CandidateRun, base: Call, thought: str, budget: TokenBudget, pause: str) -> Ending:
@@ -120,7 +120,7 @@ def _again(thinking: int) -> int:
 
 async def answered(draft: CandidateRun, base: Call, budget: TokenBudget) -> None:
     """The answer alone, from the thought so far: the thought is closed for it, or it is asked for."""
-    if not draft.means.model.backend.continues:
+    if not draft.means.model.backend.supports_prefix:
         thinking = draft.said.thinking
         so_far = (Message("assistant", thinking),) if thinking else ()
         messages = (*base.messages, *so_far, Message("user", _ANSWER_NOW))
@@ -143,7 +143,7 @@ def _closed(draft: CandidateRun, base: Call, budget: TokenBudget) -> str:
     if draft.said.empty and not budget.thinking:
         return family.skip
     # a prefix that begins an answer would leave no room for a tool call
-    may_call = base.form.tools and base.form.tool_choice != "none"
+    may_call = base.output_spec.tools and base.output_spec.tool_choice != "none"
     prefix = "\n\n" if may_call else family.answer_prefix
     return f"{family.open}{draft.said.thinking.rstrip()}\n{family.close}{prefix}"
 
@@ -181,7 +181,7 @@ async def _answer(draft: CandidateRun, call: Call, budget: TokenBudget) -> Endin
     call = replace(call, max_tokens=tokens + again, thinking_tokens=again)
     # one that was told not to think, and does, is cut as well
     thinking_left = None
-    if model.backend.continues:
+    if model.backend.supports_prefix:
         thinking_left = max(0, budget.thinking - draft.usage.thinking)
         cut_at = thinking_left if budget.thinking else None
     else:

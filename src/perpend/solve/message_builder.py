@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from perpend.types import (
     AnswerDelta,
-    Carried,
     Part,
     ProviderState,
+    ProviderStateDelta,
     Text,
     ThinkingDelta,
     Thought,
@@ -14,14 +14,14 @@ from perpend.types import (
     ToolUse,
 )
 
-Said = ThinkingDelta | AnswerDelta | ToolCallDelta | Carried
+Said = ThinkingDelta | AnswerDelta | ToolCallDelta | ProviderStateDelta
 
 
 def text_of(event: Said) -> str:
     """What of an event the model wrote itself."""
     if isinstance(event, ToolCallDelta):
         return event.name + event.arguments
-    return "" if isinstance(event, Carried) else event.text
+    return "" if isinstance(event, ProviderStateDelta) else event.text
 
 
 class MessageBuilder:
@@ -63,16 +63,16 @@ class _Call:
     def __init__(self) -> None:
         self._id = self._name = ""
         self._arguments: list[str] = []
-        self._carry: ProviderState | None = None
+        self._provider_state: ProviderState | None = None
 
     def take(self, event: ToolCallDelta) -> None:
         self._id = event.id or self._id
         self._name += event.name
         self._arguments.append(event.arguments)
-        self._carry = event.carry or self._carry
+        self._provider_state = event.provider_state or self._provider_state
 
     def use(self) -> ToolUse:
-        return ToolUse(self._id, self._name, "".join(self._arguments), self._carry)
+        return ToolUse(self._id, self._name, "".join(self._arguments), self._provider_state)
 
 
 class _Parts:
@@ -90,12 +90,12 @@ class _Parts:
                 self.close()
                 self.closed.append(self._calls.setdefault(event.index, _Call()))
             self._calls[event.index].take(event)
-        elif isinstance(event, Carried):
+        elif isinstance(event, ProviderStateDelta):
             kind = Thought if event.part == "thought" else Text
             if kind is not self._open:
                 self.close()
             self._open = kind
-            self.close(event.carry)
+            self.close(event.provider_state)
         else:
             kind = Thought if isinstance(event, ThinkingDelta) else Text
             if kind is not self._open:
@@ -103,7 +103,7 @@ class _Parts:
                 self._open = kind
             self._texts.append(event.text)
 
-    def close(self, carry: ProviderState | None = None) -> None:
-        if self._texts or carry is not None:
-            self.closed.append(self._open("".join(self._texts), carry))
+    def close(self, provider_state: ProviderState | None = None) -> None:
+        if self._texts or provider_state is not None:
+            self.closed.append(self._open("".join(self._texts), provider_state))
         self._texts = []

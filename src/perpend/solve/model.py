@@ -100,7 +100,7 @@ class ServedModel:
     @property
     def usual_tokens(self) -> dict[Effort, int] | None:
         """What each effort usually takes, measured or by the family's row; None where budgets are kept otherwise."""
-        exact = self.family.budget == "exact" and self.backend.continues
+        exact = self.family.budget == "exact" and self.backend.supports_prefix
         if exact or self.family.budget in ("none", "native_hard", "native_soft"):
             return None
         if self.calibration is not None and (measured := self.calibration.usual):
@@ -123,7 +123,7 @@ class ServedModel:
     @property
     def stops(self) -> bool:
         """It can be made to answer without a thought, or never has one."""
-        if self.backend.continues or self.most_thinking == 0:
+        if self.backend.supports_prefix or self.most_thinking == 0:
             return True
         return self.family.can_disable and (bool(self.family.soft_switch) or self.tells())
 
@@ -139,7 +139,7 @@ class ServedModel:
         """Nobody knows that it thinks, so it is asked to where somebody names an effort, and else isn't."""
         return (
             self.family.reasons == "perhaps"
-            and not self.backend.continues
+            and not self.backend.supports_prefix
             and not self.tells(by_default=True)
         )
 
@@ -150,7 +150,7 @@ class ServedModel:
         return (
             family.shows == "nothing"
             and family.budget in ("none", "effort_only")
-            and not self.backend.continues
+            and not self.backend.supports_prefix
         )
 
     def _steered(self, thinking: int, *, by_default: bool) -> dict[str, Any]:
@@ -168,16 +168,16 @@ class ServedModel:
         )
         return self.backend.steers(call)
 
-    def input_bound(self, messages: tuple[Message, ...], form: OutputSpec | None = None) -> int:
+    def input_bound(self, messages: tuple[Message, ...], output_spec: OutputSpec | None = None) -> int:
         """A count that the prompt can't exceed: a token is at least one byte of text."""
         bound = _bytes(self.family.system) + _PER_MESSAGE + messages_bound(messages)
-        return bound if form is None else bound + _form_bound(form)
+        return bound if output_spec is None else bound + _output_spec_bound(output_spec)
 
     def expected_input(
-        self, messages: tuple[Message, ...], form: OutputSpec, *, wanted: int, costs: bool
+        self, messages: tuple[Message, ...], output_spec: OutputSpec, *, wanted: int, costs: bool
     ) -> int:
         """For a call that can't wait for a count: its bound, or what is usual where only the context would bind."""
-        bound = self.input_bound(messages, form)
+        bound = self.input_bound(messages, output_spec)
         if costs or self.context is None or bound + wanted <= self.context:
             return bound
         return min(bound, math.ceil(bound * self.speed.tokens_per_byte))
@@ -200,7 +200,7 @@ class ServedModel:
 
     def input_estimate(self, call: Call) -> int:
         """Prompt tokens of a call whose server didn't count them: its bound in bytes, at the usual bytes to a token."""
-        bound = self.input_bound(call.messages, call.form)
+        bound = self.input_bound(call.messages, call.output_spec)
         return math.ceil(bound * self.speed.tokens_per_byte) + self.speed.estimate_tokens(call.continuation)
 
     def worst_costs(self, input_bound: int) -> Costs:
@@ -230,7 +230,7 @@ def messages_bound(messages: tuple[Message, ...]) -> int:
 
 def _part_bound(part: Part) -> int:
     if isinstance(part, Text | Thought):
-        return _bytes(part.text) + (len(part.carry.data) if part.carry else 0)
+        return _bytes(part.text) + (len(part.provider_state.data) if part.provider_state else 0)
     if isinstance(part, Image):
         return _PER_IMAGE
     if isinstance(part, ToolUse):
@@ -246,12 +246,12 @@ def _result_bound(result: ToolResult) -> int:
     return sum(map(_part_bound, result.content))
 
 
-def _form_bound(form: OutputSpec) -> int:
+def _output_spec_bound(output_spec: OutputSpec) -> int:
     bound = 0
-    if form.tools:
-        bound += _PER_TOOL * (1 + len(form.tools)) + len(msgspec.json.encode(form.tools))
-    if form.output is not None:
-        bound += _PER_TOOL + len(msgspec.json.encode(form.output))
+    if output_spec.tools:
+        bound += _PER_TOOL * (1 + len(output_spec.tools)) + len(msgspec.json.encode(output_spec.tools))
+    if output_spec.output is not None:
+        bound += _PER_TOOL + len(msgspec.json.encode(output_spec.output))
     return bound
 
 

@@ -29,7 +29,7 @@ class RequestContext(Struct, frozen=True):
     unseen: Sink
     """Hears the events of candidates that clients don't see being written."""
 
-    def stand_ins(self, model: ServedModel) -> Fallbacks:
+    def fallbacks(self, model: ServedModel) -> Fallbacks:
         return Fallbacks(self.request, model.fallbacks, self.served, self.resolve)
 
     def other(self, name: str) -> ServedModel:

@@ -76,8 +76,8 @@ class RequestSession(Struct, frozen=True):
         return self.means.model.width()
 
     @property
-    def continues(self) -> bool:
-        return self.means.model.backend.continues
+    def supports_prefix(self) -> bool:
+        return self.means.model.backend.supports_prefix
 
     @property
     def best(self) -> Candidate | None:
@@ -116,7 +116,7 @@ class RequestSession(Struct, frozen=True):
         served = self.terms.other(model)
         bound = served.expected_input(
             self.request.messages,
-            self.request.form,
+            self.request.output_spec,
             wanted=self.thinking_budget + served.answer_tokens,
             costs=self.means.scope.left.usd is not None,
         )
@@ -144,7 +144,7 @@ class RequestSession(Struct, frozen=True):
         if self.best is not None and self.best.answer:
             self._go_on()
         messages = self.request.messages
-        if feedback is not None and self.continues:
+        if feedback is not None and self.supports_prefix:
             thought = reconsidered(feedback)
         elif feedback is not None:
             said = Message("assistant", feedback.candidate.content or feedback.candidate.answer)
@@ -161,7 +161,7 @@ class RequestSession(Struct, frozen=True):
         try:
             if thought:
                 await draft.insert_thinking(thought)
-            await write(draft, call, budget, waits, self.terms.stand_ins(means.model))
+            await write(draft, call, budget, waits, self.terms.fallbacks(means.model))
             draft.teach(budget)
         except (UpstreamError, EngineError):
             draft.stop_reason = "upstream_error"
@@ -182,7 +182,7 @@ class RequestSession(Struct, frozen=True):
     async def think(
         self, thought: str, *, tokens: int, stop: str = "", sampling: Sampling | None = None
     ) -> Step:
-        if not self.continues:
+        if not self.supports_prefix:
             raise BadRequest(
                 f"{self.means.model.name!r} can't be stopped and resumed in the middle of a thought",
                 hint="ask a model behind raw completion, such as an embedded one, or another strategy",
@@ -352,7 +352,7 @@ class RequestSession(Struct, frozen=True):
             effort=effort if budget.thinking else "none",
             by_default=self.request.effort is None,
             hidden=self.request.visibility == "hidden",
-            form=self.request.form,
+            output_spec=self.request.output_spec,
             cache=self.request.cache,
             sampling=sampling or self.request.sampling,
             options=self.request.provider_options,

@@ -10,6 +10,7 @@ from perpend.solve.call_context import ANSWER_KEPT, CallContext
 from perpend.solve.message_builder import Said, text_of
 from perpend.types import (
     AnswerDelta,
+    AnswerLogprobs,
     CallEnded,
     Event,
     Served,
@@ -17,7 +18,6 @@ from perpend.types import (
     TokenLogprob,
     ToolCallDelta,
     Usage,
-    Weighed,
 )
 
 Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "budget", "interrupted"]
@@ -125,7 +125,7 @@ class CallStream:
                 event.tokens = event.tokens or estimate(text_of(event))
                 self.answer = True
                 self.answer_tokens += event.tokens
-            elif isinstance(event, Weighed):
+            elif isinstance(event, AnswerLogprobs):
                 if self._call.logprobs is None:  # some servers tell them unasked
                     continue
                 self.logprobs += event.tokens

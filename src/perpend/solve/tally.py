@@ -36,7 +36,7 @@ class Tally:
         """What ended the strategy before it was through: the clock, a person, a cap."""
         self.left_out: set[str] = set()
         """What some calls were made without: fields of their sampling, and what a server refuses."""
-        self.weighs: dict[str, int] = {}
+        self.most_logprobs: dict[str, int] = {}
         """How many likeliest tokens a model's server weighs, where it refused to weigh as many as it was asked to."""
         self.unverified: set[int] = set()
         """Candidates that were to be verified, and couldn't be."""
@@ -101,9 +101,9 @@ class Tally:
         thoughts: list[Thought] = []
         for part in candidate.content:
             if isinstance(part, Thought):
-                whole = thoughts and thoughts[-1].carry is None
+                whole = thoughts and thoughts[-1].provider_state is None
                 before = thoughts.pop().text if whole else ""
-                thoughts.append(Thought(before + part.text, part.carry))
+                thoughts.append(Thought(before + part.text, part.provider_state))
         return candidate.thinking, thoughts
 
     def replace(self, candidate: Candidate) -> None:

@@ -52,7 +52,7 @@ class Session(Protocol):
         ...
 
     @property
-    def continues(self) -> bool:
+    def supports_prefix(self) -> bool:
         """The model goes on from a given thought: `think`, and `sample` with a thought, are there."""
         ...
 

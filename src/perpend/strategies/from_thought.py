@@ -14,7 +14,7 @@ _EMPTY = "\n"
 
 @strategies.register("from_thought")
 async def from_thought(session: Session, *, thought: str = "") -> Candidate:
-    if not session.continues:  # told as somebody's words, a thought isn't the model's own any more
+    if not session.supports_prefix:  # told as somebody's words, a thought isn't the model's own any more
         raise BadRequest(
             "this model can't be given a thought as its own",
             hint="ask one behind raw completion, such as an embedded one, or a server's `raw_completion` wire",

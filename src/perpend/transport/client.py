@@ -65,12 +65,12 @@ class Signer(Protocol):
 class UpstreamAccount:
     """What every request to one provider carries. Raises ConfigError for a header that isn't one."""
 
-    __slots__ = ("_secrets", "head", "key", "name", "own", "patience", "proxy", "signer")
+    __slots__ = ("_secrets", "head", "key", "name", "own", "proxy", "signer", "timeouts")
 
     def __init__(
         self,
         headers: Mapping[str, str],
-        patience: Timeouts | None = None,
+        timeouts: Timeouts | None = None,
         proxy: str | None = None,
         signer: Signer | None = None,
         *,
@@ -87,7 +87,7 @@ class UpstreamAccount:
         self.key = key
         self.own = own
         self.head = b""
-        self.patience = patience or Timeouts()
+        self.timeouts = timeouts or Timeouts()
         self.proxy = proxy
         self.signer = signer
         self._secrets: tuple[bytes, ...] = ()
@@ -103,7 +103,7 @@ class UpstreamAccount:
         words = " ".join(value for name, value in headers.items() if name.lower() != "content-type").split()
         self._secrets += tuple(word.encode() for word in words if len(word) >= _SHORTEST_SECRET)
 
-    def conceal(self, said: bytes) -> bytes:
+    def redact(self, said: bytes) -> bytes:
         """What an upstream said, without the key if it repeats it."""
         for secret in self._secrets:
             said = said.replace(secret, b"(hidden)")
@@ -122,7 +122,7 @@ class UpstreamAccount:
     def lasting(self, total_s: float) -> Self:
         """The same for a call that has so long left."""
         other = copy(self)
-        other.patience = self.patience._replace(total_s=total_s)
+        other.timeouts = self.timeouts._replace(total_s=total_s)
         return other
 
 
@@ -202,7 +202,7 @@ class HTTPClient:
                 raise await _refused(url, connection, account)
             while data := await connection.read():
                 if events := parser.feed(data):
-                    connection.begun(account.patience.between_s)
+                    connection.begun(account.timeouts.between_s)
                     last_s = yield events
                     if last_s is not None:
                         connection.wait_at_most(last_s)
@@ -278,21 +278,21 @@ class HTTPClient:
             request = b"GET%b%b\r\n" % (head, account.head)
         else:
             request = b"POST%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
-        patience = account.patience
+        timeouts = account.timeouts
         pooled = self._pooled(place)
         connection = pooled
         try:
             if connection is None:
-                connection = await self._connect(place, patience)
+                connection = await self._connect(place, timeouts)
             try:
-                await connection.send(request, patience.first_token_s, patience.total_s)
+                await connection.send(request, timeouts.first_token_s, timeouts.total_s)
             except ConnectionError:
                 if pooled is None or connection.answered:
                     raise
                 connection.close()
                 connection = None
-                connection = await self._connect(place, patience)
-                await connection.send(request, patience.first_token_s, patience.total_s)
+                connection = await self._connect(place, timeouts)
+                await connection.send(request, timeouts.first_token_s, timeouts.total_s)
         except BaseException as error:
             if connection is not None:
                 connection.close()
@@ -301,17 +301,17 @@ class HTTPClient:
             raise
         return place, connection
 
-    async def _connect(self, place: _Place, patience: Timeouts) -> Connection:
+    async def _connect(self, place: _Place, timeouts: Timeouts) -> Connection:
         """Raises OSError, which is NotPublic for an address that isn't public where it must be."""
         context = _tls() if place.tls else None
         try:
-            async with asyncio.timeout(patience.connect_s):
+            async with asyncio.timeout(timeouts.connect_s):
                 if place.proxy:
                     return await tunnel(place.proxy, place.host, place.port, context)
                 hosts = await resolved(place.host, place.port) if self.public_only else [place.host]
                 return await _opened(hosts, place, context)
         except TimeoutError as error:
-            raise TimeoutError(f"no connection within {patience.connect_s:g} s") from error
+            raise TimeoutError(f"no connection within {timeouts.connect_s:g} s") from error
 
     def _pooled(self, place: _Place) -> Connection | None:
         idle = self._idle.get(place, [])
@@ -414,7 +414,7 @@ async def _refused(url: str, connection: Connection, account: UpstreamAccount) -
     with suppress(OSError):  # what it said before it broke off is enough
         while len(excerpt) < _EXCERPT_BYTES and (data := await connection.read()):
             excerpt += data
-    said = account.conceal(excerpt)
+    said = account.redact(excerpt)
     refused = refusal(url, said, status=connection.status, headers=connection.headers, outside=account.name)
     if isinstance(refused, AccountRefused) and account.key:
         refused.hint = (

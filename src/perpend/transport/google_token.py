@@ -27,7 +27,7 @@ _LASTS_S = 3600
 """Of an assertion: the longest that Google takes."""
 _AHEAD_S = 225.0
 """A token is renewed so long before its end, while it is still good. A machine's own has no new one much earlier."""
-_PATIENCE = Timeouts(connect_s=5.0, first_token_s=20.0, between_s=20.0, total_s=30.0)
+_TIMEOUTS = Timeouts(connect_s=5.0, first_token_s=20.0, between_s=20.0, total_s=30.0)
 _HINT = (
     f"set {_FILE} to a service account's key file, run `gcloud auth application-default login`, or give a token "
     "(api_key_env)"
@@ -102,7 +102,7 @@ class GoogleToken:
         own = self._credentials
         if own is None:
             host = os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
-            account = UpstreamAccount({"metadata-flavor": "Google"}, _PATIENCE)
+            account = UpstreamAccount({"metadata-flavor": "Google"}, _TIMEOUTS)
             return await self._http.get_json(f"http://{host}/{_MACHINE}", account)
         if self._sign is not None:
             grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -114,7 +114,7 @@ class GoogleToken:
                 "client_secret": own.client_secret,
                 "refresh_token": own.refresh_token,
             }
-        account = UpstreamAccount({"content-type": "application/x-www-form-urlencoded"}, _PATIENCE)
+        account = UpstreamAccount({"content-type": "application/x-www-form-urlencoded"}, _TIMEOUTS)
         return await self._http.post_json(own.token_uri, urlencode(form).encode(), account)
 
 

@@ -15,7 +15,7 @@ class ProviderState(Struct, frozen=True):
 
 class Text(Struct, frozen=True, tag="text"):
     text: str
-    carry: ProviderState | None = None
+    provider_state: ProviderState | None = None
 
 
 class Image(Struct, frozen=True, tag="image"):
@@ -36,7 +36,7 @@ class Thought(Struct, frozen=True, tag="thought"):
     """A block of thinking; without text where the vendor gives only what it wants back."""
 
     text: str
-    carry: ProviderState | None = None
+    provider_state: ProviderState | None = None
 
 
 class ToolUse(Struct, frozen=True, tag="tool_use"):
@@ -44,7 +44,7 @@ class ToolUse(Struct, frozen=True, tag="tool_use"):
     name: str
     arguments: str
     """JSON, exactly as the model wrote it."""
-    carry: ProviderState | None = None
+    provider_state: ProviderState | None = None
 
 
 class ToolResult(Struct, frozen=True, tag="tool_result"):

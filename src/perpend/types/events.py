@@ -50,18 +50,18 @@ class ToolCallDelta(Struct, tag="tool_call", gc=False):
     arguments: str = ""
     tokens: int = 0
     candidate: int = 0
-    carry: ProviderState | None = None
+    provider_state: ProviderState | None = None
 
 
-class Carried(Struct, tag="carried", gc=False):
+class ProviderStateDelta(Struct, tag="carried", gc=False):
     """Ends the thought or text before it with what its vendor wants back; may stand alone, without any text."""
 
-    carry: ProviderState
+    provider_state: ProviderState
     part: Literal["thought", "text"] = "thought"
     candidate: int = 0
 
 
-class Weighed(Struct, tag="weighed"):
+class AnswerLogprobs(Struct, tag="weighed"):
     """How likely the answer's tokens were that came last, where that was asked for."""
 
     tokens: list[TokenLogprob]
@@ -119,7 +119,7 @@ class CallEnded(Struct, tag="call_ended", gc=False, omit_defaults=True):
     model_version: str | None = None
     written: int = 0
     """The part of the input that was written into the cache, at a price of its own where the vendor has one."""
-    weighed: dict[str, float] | None = None
+    first_logprobs: dict[str, float] | None = None
     """Log-probabilities of what the first token might have been, where they were asked for."""
     candidate: int = 0
 
@@ -148,8 +148,8 @@ Event: TypeAlias = (
     | ThinkingDelta
     | AnswerDelta
     | ToolCallDelta
-    | Carried
-    | Weighed
+    | ProviderStateDelta
+    | AnswerLogprobs
     | SummaryDelta
     | Progress
     | Called

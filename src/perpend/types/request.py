@@ -104,7 +104,7 @@ class Request(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     sampling: Sampling = Sampling()
     strategy: StrategySpec = StrategySpec()
-    form: OutputSpec = OutputSpec()
+    output_spec: OutputSpec = OutputSpec()
     verifier: VerifierSpec | None = None
     provider_options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Fields of vendors' own that are sent through, by the names of providers and wires."""

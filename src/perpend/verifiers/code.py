@@ -96,7 +96,7 @@ class Code(Verifier):
     async def check(self, task: Task) -> None:
         """Raises SandboxUnavailable too."""
         read_tests(task.right)
-        await self._sandbox.rung()
+        await self._sandbox.level()
 
     async def aclose(self) -> None:
         if "_sandbox" in self.__dict__:

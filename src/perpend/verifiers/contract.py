@@ -43,7 +43,7 @@ class AuxiliaryModel(Protocol):
         """Its answer, of `max_tokens` at most after so much thinking. Raises CapReached when there is no budget."""
         ...
 
-    async def weigh(
+    async def probabilities(
         self, messages: Sequence[Message], choices: tuple[str, ...], *, begun: str = ""
     ) -> Mapping[str, float]:
         """How likely its answer, which goes on from `begun`, is each of `choices`: probabilities that sum to 1.

@@ -41,14 +41,14 @@ class Endpoint(Verifier):
             raise _private()
         self._name = name
         self._url = url
-        patience = Timeouts(min(timeout_s, 10.0), timeout_s, timeout_s, timeout_s)
-        self._account = UpstreamAccount({"content-type": "application/json"}, patience)
+        timeouts = Timeouts(min(timeout_s, 10.0), timeout_s, timeout_s, timeout_s)
+        self._account = UpstreamAccount({"content-type": "application/json"}, timeouts)
 
     async def check(self, task: Task) -> None:
         """A name that leads nowhere now may lead somewhere later; what it leads to then is looked at again."""
         if self._http.public_only:
             try:
-                async with asyncio.timeout(self._account.patience.connect_s):
+                async with asyncio.timeout(self._account.timeouts.connect_s):
                     await resolved(self._address.host, self._address.port)
             except NotPublic:
                 raise _private() from None

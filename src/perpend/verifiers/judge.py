@@ -48,7 +48,7 @@ class Judge(Verifier):
             reason = said.strip()
             shown = f"{shown}\n\n{quoted('critique', reason)}"
         request = "How well does the answer meet the criteria? Reply with one digit, from 1 (not at all) to 5 (fully)."
-        score = _mean(await judge.weigh(_prompt(f"{shown}\n\n{request}"), _GRADES))
+        score = _mean(await judge.probabilities(_prompt(f"{shown}\n\n{request}"), _GRADES))
         if score >= self._threshold:
             return Verdict(score, True)
         if reason and task.gold is None:  # a critique written beside the right answer may tell it
@@ -64,8 +64,10 @@ class Judge(Verifier):
     async def _ahead(self, judge: AuxiliaryModel, task: Task, first: Candidate, second: Candidate) -> float:
         both = "\n\n".join((quoted("answer-A", first.answer), quoted("answer-B", second.answer)))
         request = "Which answer meets the criteria better? Reply with A or B."
-        weighed = await judge.weigh(_prompt(f"{self._shown(task)}\n\n{both}\n\n{request}"), ("A", "B"))
-        return weighed["A"]
+        probabilities = await judge.probabilities(
+            _prompt(f"{self._shown(task)}\n\n{both}\n\n{request}"), ("A", "B")
+        )
+        return probabilities["A"]
 
     def _asked(self, task: Task) -> AuxiliaryModel:
         return task.judge.on(self.asks) if self.asks else task.judge
@@ -80,8 +82,8 @@ def _prompt(text: str) -> list[Message]:
     return [SYSTEM, Message("user", text)]
 
 
-def _mean(weighed: Mapping[str, float]) -> float:
-    return sum(share * (int(grade) - 1) for grade, share in weighed.items()) / (len(_GRADES) - 1)
+def _mean(probabilities: Mapping[str, float]) -> float:
+    return sum(share * (int(grade) - 1) for grade, share in probabilities.items()) / (len(_GRADES) - 1)
 
 
 verifiers.register("judge")(Judge)

@@ -56,11 +56,11 @@ class ProcessReward(Verifier):
     async def rewards(self, task: Task, parts: Sequence[str]) -> list[float]:
         """How likely each step is right, given those before it."""
         judge = task.judge.on(self.asks) if self.asks else task.judge
-        weighed = [
-            await judge.weigh(_prompt(task.question, parts[: count + 1]), ("Yes", "No"))
+        probabilities = [
+            await judge.probabilities(_prompt(task.question, parts[: count + 1]), ("Yes", "No"))
             for count in range(len(parts))
         ]
-        return [one["Yes"] for one in weighed]
+        return [one["Yes"] for one in probabilities]
 
 
 def _prompt(question: str, parts: Sequence[str]) -> list[Message]:

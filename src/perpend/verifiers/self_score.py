@@ -24,8 +24,8 @@ class SelfScore(Verifier):
         )
         text = quoted(shown, candidate.answer or candidate.thinking)
         prompt = f"{quoted('problem', task.question)}\n\n{text}\n\n{asked} Reply with Yes or No."
-        weighed = await task.judge.weigh([SYSTEM, Message("user", prompt)], ("Yes", "No"))
-        score = weighed["Yes"]
+        probabilities = await task.judge.probabilities([SYSTEM, Message("user", prompt)], ("Yes", "No"))
+        score = probabilities["Yes"]
         if score >= self._threshold:
             return Verdict(score, True)
         return Verdict(score, False, "the answer is probably wrong: check it")

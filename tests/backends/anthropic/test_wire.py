@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from event_streams import chunk, framed
 from msgspec.structs import replace
-from replaying import Wire, answer, call, carries, content, ended, joined, thinking
+from replaying import Wire, answer, call, content, ended, joined, provider_states, thinking
 from shared_data import FOLDER, shared
 from spoken import stream_of
 
@@ -80,7 +80,7 @@ def assert_equal(events: list[CallEvent], path: Path) -> None:
         for part in parts
         if part["type"] in ("thinking", "redacted_thinking")
     ]
-    assert carries(events) == signed
+    assert provider_states(events) == signed
     calls = [part for part in content(events) if isinstance(part, ToolUse)]
     assert [(use.id, use.name) for use in calls] == [
         (part["id"], part["name"]) for part in parts if part["type"] == "tool_use"
@@ -295,8 +295,8 @@ async def test_sampling_goes_along_only_while_nothing_is_thought() -> None:
 async def test_a_tool_that_must_be_called_excludes_thinking(
     choice: Any, parallel: bool | None, sent_as: dict[str, Any], thinks: bool, family: Any
 ) -> None:
-    form = OutputSpec(tools=(WEATHER,), tool_choice=choice, parallel_tools=parallel)
-    body = await sent(call(family, effort="high", thinking_tokens=2000, form=form))
+    output_spec = OutputSpec(tools=(WEATHER,), tool_choice=choice, parallel_tools=parallel)
+    body = await sent(call(family, effort="high", thinking_tokens=2000, output_spec=output_spec))
     assert body["tools"] == [
         {"name": "weather", "description": "Today's", "input_schema": {"type": "object", "properties": {}}}
     ]
@@ -306,7 +306,9 @@ async def test_a_tool_that_must_be_called_excludes_thinking(
 
 async def test_an_output_schema_is_closed_and_any_object_is_asked_for_in_words() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "object"}}}}
-    body = await sent(call(ADAPTIVE, effort="low", form=OutputSpec(output=OutputFormat(schema=schema))))
+    body = await sent(
+        call(ADAPTIVE, effort="low", output_spec=OutputSpec(output=OutputFormat(schema=schema)))
+    )
     closed = {"type": "object", "additionalProperties": False}
     assert body["output_config"] == {
         "effort": "low",
@@ -316,10 +318,10 @@ async def test_an_output_schema_is_closed_and_any_object_is_asked_for_in_words()
         },
     }
     open_ended = {"type": "object", "additionalProperties": {"type": "integer"}}
-    body = await sent(call(ADAPTIVE, form=OutputSpec(output=OutputFormat(schema=open_ended))))
+    body = await sent(call(ADAPTIVE, output_spec=OutputSpec(output=OutputFormat(schema=open_ended))))
     assert body["output_config"]["format"]["schema"] == open_ended
     messages = (Message("system", "Be brief."), Message("user", "Hi"))
-    body = await sent(call(ADAPTIVE, messages=messages, form=OutputSpec(output=OutputFormat())))
+    body = await sent(call(ADAPTIVE, messages=messages, output_spec=OutputSpec(output=OutputFormat())))
     assert body["system"].startswith("Be brief.\n\nAnswer with one JSON object")
 
 

@@ -11,7 +11,15 @@ from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.families.family import Family, family_named
 from perpend.providers.provider import Provider
 from perpend.transport.client import HTTPClient, UpstreamAccount
-from perpend.types import AnswerDelta, CallEnded, Message, Sampling, ThinkingDelta, TokenLogprob, Weighed
+from perpend.types import (
+    AnswerDelta,
+    AnswerLogprobs,
+    CallEnded,
+    Message,
+    Sampling,
+    ThinkingDelta,
+    TokenLogprob,
+)
 
 TINY = family_named("tiny")
 ACCOUNT = UpstreamAccount({"content-type": "application/json"})
@@ -86,8 +94,8 @@ async def test_a_stop_sequence_of_the_clients_is_told_apart(engine: LlamaComplet
     assert again[-1].reason == "stop_sequence"
 
 
-def weighed(events: list[CallEvent]) -> list[TokenLogprob]:
-    return [token for event in events if isinstance(event, Weighed) for token in event.tokens]
+def first_logprobs(events: list[CallEvent]) -> list[TokenLogprob]:
+    return [token for event in events if isinstance(event, AnswerLogprobs) for token in event.tokens]
 
 
 async def test_all_of_the_sampling_reaches_the_engine(
@@ -97,7 +105,7 @@ async def test_all_of_the_sampling_reaches_the_engine(
 
     async def said(sampling: Sampling) -> list[TokenLogprob]:
         asked = call(phase="answering", continuation="", max_tokens=4, sampling=sampling)
-        return weighed(await collect(engine, asked))
+        return first_logprobs(await collect(engine, asked))
 
     told = Sampling(temperature=0.0, seed=1, logprobs=2)
     tokens = await said(told)

@@ -81,8 +81,8 @@ async def test_no_stop_sequence_is_none_at_all() -> None:
 
 
 async def test_a_row_leaves_out_what_its_server_refuses() -> None:
-    form = OutputSpec(output=OutputFormat(schema={"type": "object"}))
-    asked = call(family_named("qwen2.5-coder"), phase="answering", form=form)
+    output_spec = OutputSpec(output=OutputFormat(schema={"type": "object"}))
+    asked = call(family_named("qwen2.5-coder"), phase="answering", output_spec=output_spec)
     for row, names in (("vllm", {"structured_outputs", "json_schema"}), ("transformers", set[str]())):
         wire = completions(*VLLM, provider=providers()[row])
         await wire.stream(asked)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from replaying import Wire, answer, call, carries, content, ended, joined, thinking
+from replaying import Wire, answer, call, content, ended, joined, provider_states, thinking
 from shared_data import FOLDER, shared
 
 from perpend.backends import Call, CallEvent
@@ -49,7 +49,9 @@ def assert_equal(events: list[CallEvent], path: Path) -> None:
     parts = [part for one in said for part in one["candidates"][0]["content"].get("parts", [])]
     assert thinking(events) == "".join(part["text"] for part in parts if part.get("thought"))
     assert answer(events) == "".join(part.get("text", "") for part in parts if not part.get("thought"))
-    assert carries(events) == [part["thoughtSignature"] for part in parts if "thoughtSignature" in part]
+    assert provider_states(events) == [
+        part["thoughtSignature"] for part in parts if "thoughtSignature" in part
+    ]
     calls = [part for part in content(events) if isinstance(part, ToolUse)]
     assert [(use.name, json.loads(use.arguments)) for use in calls] == [
         (part["functionCall"]["name"], part["functionCall"]["args"])
@@ -201,7 +203,9 @@ async def test_a_level_is_the_nearest_and_a_family_without_thinking_is_sent_none
 async def test_sampling_and_output_format() -> None:
     sampling = Sampling(temperature=0.5, top_p=0.9, seed=3, stop=("x",))
     output = OutputFormat(schema={"type": "object", "properties": {}})
-    config = (await sent(call(FLASH, sampling=sampling, form=OutputSpec(output=output))))["generationConfig"]
+    config = (await sent(call(FLASH, sampling=sampling, output_spec=OutputSpec(output=output))))[
+        "generationConfig"
+    ]
     del config["thinkingConfig"]
     assert config == {
         "maxOutputTokens": 4096,
@@ -215,11 +219,11 @@ async def test_sampling_and_output_format() -> None:
 
 
 async def test_a_format_beside_tools_is_told_in_words_to_models_that_refuse_both() -> None:
-    form = OutputSpec(tools=(WEATHER,), output=OutputFormat(schema={"type": "object"}))
-    body = await sent(call(FLASH, form=form))
+    output_spec = OutputSpec(tools=(WEATHER,), output=OutputFormat(schema={"type": "object"}))
+    body = await sent(call(FLASH, output_spec=output_spec))
     assert "responseMimeType" not in body["generationConfig"]
     assert body["systemInstruction"]["parts"][0]["text"].endswith('fits this JSON schema: {"type":"object"}')
-    body = await sent(call(LEVELS, form=form))
+    body = await sent(call(LEVELS, output_spec=output_spec))
     assert body["generationConfig"]["responseMimeType"] == "application/json"
     assert "systemInstruction" not in body
 
@@ -234,7 +238,9 @@ async def test_a_format_beside_tools_is_told_in_words_to_models_that_refuse_both
     ],
 )
 async def test_tools(choice: Any, sent_as: dict[str, Any]) -> None:
-    body = await sent(call(FLASH, form=OutputSpec(tools=(WEATHER, Tool(name="clock")), tool_choice=choice)))
+    body = await sent(
+        call(FLASH, output_spec=OutputSpec(tools=(WEATHER, Tool(name="clock")), tool_choice=choice))
+    )
     assert body["tools"] == [
         {
             "functionDeclarations": [

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from replaying import Wire, answer, call, carries, content, ended, joined, thinking
+from replaying import Wire, answer, call, content, ended, joined, provider_states, thinking
 from shared_data import shared
 
 from perpend.backends.contract import Call
@@ -92,8 +92,8 @@ def test_a_stray_close_tag_splits_streamed_and_whole_alike(data: st.DataObject) 
 
 
 def test_a_text_that_was_held_to_a_format_holds_no_thought() -> None:
-    form = OutputSpec(output=OutputFormat(schema={"type": "object"}))
-    asked = call(family_named("qwq"), phase="answering", form=form)
+    output_spec = OutputSpec(output=OutputFormat(schema={"type": "object"}))
+    asked = call(family_named("qwq"), phase="answering", output_spec=output_spec)
     assert answer(read({"content": '{"a": 1}'}, provider=providers()["tgi"], asked=asked)) == '{"a": 1}'
 
 
@@ -248,7 +248,7 @@ def test_openrouters_details_are_carried_whole() -> None:
     reading = ChatReading(call(), providers()["openrouter"])
     payloads = [line[6:] for line in body.splitlines() if line.startswith(b"data: ")]
     said = [*reading.read(payloads), *reading.rest(), reading.ended("here")]
-    (data,) = carries(said)
+    (data,) = provider_states(said)
     (detail,) = msgspec.json.decode(data)
     assert detail["text"] == thinking(said)
     assert detail["signature"].startswith("Et0B")

@@ -78,8 +78,8 @@ def test_pictures_of_a_result_follow_as_the_users() -> None:
 
 
 def test_tools_and_how_they_are_chosen() -> None:
-    form = OutputSpec(tools=(ADD,), tool_choice=ForcedTool("add"), parallel_tools=False)
-    sent = body(form=form)
+    output_spec = OutputSpec(tools=(ADD,), tool_choice=ForcedTool("add"), parallel_tools=False)
+    sent = body(output_spec=output_spec)
     assert sent["tools"][0]["function"] == {
         "name": "add",
         "description": "Adds.",
@@ -87,39 +87,47 @@ def test_tools_and_how_they_are_chosen() -> None:
     }
     assert sent["tool_choice"] == {"type": "function", "function": {"name": "add"}}
     assert sent["parallel_tool_calls"] is False
-    assert "tools" not in body(form=form, phase="thinking"), "thinking isn't bound by them"
+    assert "tools" not in body(output_spec=output_spec, phase="thinking"), "thinking isn't bound by them"
 
 
 def test_a_schema_is_sent_or_where_it_is_not_taken_told() -> None:
-    form = OutputSpec(output=OutputFormat(schema={"type": "object"}, strict=True))
-    assert body(form=form)["response_format"] == {
+    output_spec = OutputSpec(output=OutputFormat(schema={"type": "object"}, strict=True))
+    assert body(output_spec=output_spec)["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "answer", "schema": {"type": "object"}, "strict": True},
     }
-    told = body(providers()["deepseek"], "deepseek-v4-flash", form=form)
+    told = body(providers()["deepseek"], "deepseek-v4-flash", output_spec=output_spec)
     assert told["response_format"] == {"type": "json_object"}
     assert '{"type":"object"}' in told["messages"][-1]["content"]
-    assert body(form=OutputSpec(output=OutputFormat()))["response_format"] == {"type": "json_object"}
+    assert body(output_spec=OutputSpec(output=OutputFormat()))["response_format"] == {"type": "json_object"}
 
 
 def test_a_format_never_binds_a_thought_that_stands_in_the_text() -> None:
     """TGI holds all of the text to it: it is told in words until the thought is over."""
-    tgi, form = providers()["tgi"], OutputSpec(output=OutputFormat(schema={"type": "object"}))
-    thinks = body(tgi, "deepseek-r1", form=form, thinking_tokens=9)
+    tgi, output_spec = providers()["tgi"], OutputSpec(output=OutputFormat(schema={"type": "object"}))
+    thinks = body(tgi, "deepseek-r1", output_spec=output_spec, thinking_tokens=9)
     assert "response_format" not in thinks
     assert '{"type":"object"}' in thinks["messages"][-1]["content"]
-    assert body(tgi, "deepseek-r1", form=form, phase="answering")["response_format"]["type"] == "json_schema"
-    assert "response_format" in body(providers()["vllm"], "deepseek-r1", form=form, thinking_tokens=9)
+    assert (
+        body(tgi, "deepseek-r1", output_spec=output_spec, phase="answering")["response_format"]["type"]
+        == "json_schema"
+    )
+    assert "response_format" in body(
+        providers()["vllm"], "deepseek-r1", output_spec=output_spec, thinking_tokens=9
+    )
 
 
 @pytest.mark.parametrize("model", ["m", "deepseek-r1", "qwen3-8b", "gpt-oss-20b", "magistral-small"])
 @pytest.mark.parametrize("name", [row.name for row in providers().values() if row.wire == "openai_chat"])
 def test_what_goes_to_any_provider_is_well_formed(name: str, model: str) -> None:
     """By OpenAI's own types, the row's own fields apart."""
-    form = OutputSpec(
+    output_spec = OutputSpec(
         tools=(ADD,), tool_choice=ForcedTool("add"), output=OutputFormat(schema={"type": "object"})
     )
-    asked = {"form": form, "sampling": Sampling(temperature=0.5, top_p=0.9, seed=1, stop=(".",))}
+    asked = {
+        "output_spec": output_spec,
+        "sampling": Sampling(temperature=0.5, top_p=0.9, seed=1, stop=(".",)),
+    }
     for tokens in (0, 2048):
         sent = body(providers()[name], model, messages=turn(USE), thinking_tokens=tokens, **asked)
         well_formed("openai_chat", sent, providers()[name])
@@ -171,8 +179,8 @@ class TestThoughts:
 
     def test_of_openrouter_go_back_whole_and_only_there(self) -> None:
         details = [{"type": "reasoning.text", "text": "Hm.", "signature": "s"}]
-        carry = ProviderState("openrouter", msgspec.json.encode(details).decode())
-        messages = turn(Thought("Hm.", carry), USE)
+        provider_state = ProviderState("openrouter", msgspec.json.encode(details).decode())
+        messages = turn(Thought("Hm.", provider_state), USE)
         sent = body(providers()["openrouter"], "anthropic/claude-sonnet-4.5", messages=messages)["messages"][
             1
         ]

@@ -105,7 +105,7 @@ class Server:
             yield url
 
     @asynccontextmanager
-    async def behind(self, patience: Timeouts | None = None) -> AsyncGenerator[Backend, None]:
+    async def behind(self, timeouts: Timeouts | None = None) -> AsyncGenerator[Backend, None]:
         """The backend that speaks to it."""
         http = HTTPClient()
         async with self.serving() as url:
@@ -114,15 +114,15 @@ class Server:
                 return url
 
             row = replace(providers()["openai"], background=("high",))
-            account = UpstreamAccount({"content-type": "application/json"}, patience)
+            account = UpstreamAccount({"content-type": "application/json"}, timeouts)
             try:
                 yield backends.get("openai_responses")(Upstream(row, http, base, account))
             finally:
                 await http.aclose()
 
-    async def said(self, patience: Timeouts | None = None) -> list[CallEvent]:
+    async def said(self, timeouts: Timeouts | None = None) -> list[CallEvent]:
         events: list[CallEvent] = []
-        async with self.behind(patience) as backend, aclosing(backend.stream(CALL)) as batches:
+        async with self.behind(timeouts) as backend, aclosing(backend.stream(CALL)) as batches:
             async for batch in batches:
                 events += batch
         return joined(events)

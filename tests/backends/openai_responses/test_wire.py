@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
-from replaying import Wire, answer, call, carries, content, ended, joined, thinking
+from replaying import Wire, answer, call, content, ended, joined, provider_states, thinking
 from shared_data import shared
 
 from perpend.backends.openai_responses.request import responses_body
@@ -56,7 +56,7 @@ async def test_a_stream_cut_anywhere_says_what_its_whole_response_says(cuts: int
 async def test_an_item_of_reasoning_goes_back_as_it_came() -> None:
     body = shared("wire/openai/resp-stream-summary-encrypted/response.sse").read_bytes()
     events = await Wire("openai_responses", body, provider="openai").stream(call())
-    (data,) = carries(events)
+    (data,) = provider_states(events)
     item = msgspec.json.decode(data)
     assert item["encrypted_content"]
     messages = (Message("user", "?"), Message("assistant", content(events)))
@@ -120,12 +120,12 @@ def test_parts_become_items_in_their_order() -> None:
 
 
 def test_tools_and_formats() -> None:
-    form = OutputSpec(
+    output_spec = OutputSpec(
         tools=(Tool(name="add"),),
         tool_choice=ForcedTool("add"),
         output=OutputFormat(schema={"type": "object"}),
     )
-    body = sent(form=form)
+    body = sent(output_spec=output_spec)
     assert body["tools"][0] | {"type": "function", "name": "add", "strict": False} == body["tools"][0]
     assert body["tool_choice"] == {"type": "function", "name": "add"}
     assert body["text"]["format"]["schema"] == {"type": "object"}
@@ -137,7 +137,7 @@ def test_a_custom_tool_goes_as_it_is_with_its_calls_and_their_results() -> None:
     calls = (ToolUse("c1", "patch", wrapped('*** "a"\n')), ToolUse("c2", "add", "{}"))
     results = Message("tool", (ToolResult("c1", "done"), ToolResult("c2", "5")))
     body = sent(
-        form=OutputSpec(tools=tools, tool_choice=ForcedTool("patch")),
+        output_spec=OutputSpec(tools=tools, tool_choice=ForcedTool("patch")),
         messages=(Message("user", "?"), Message("assistant", calls), results),
     )
     assert body["tools"][:2] == [
@@ -392,7 +392,7 @@ async def test_through_the_whole_spine_a_tool_call_goes_out_and_its_thought_come
             asked = Request(
                 messages=(Message("user", "2 + 3?"),),
                 model="openai/gpt-5",
-                form=OutputSpec(tools=(Tool(name="add"),)),
+                output_spec=OutputSpec(tools=(Tool(name="add"),)),
             )
             first = await runtime.solve(asked)
             result = Message("tool", (ToolResult("call_1", "5"),))

@@ -32,7 +32,7 @@ from perpend.engine.machine import Machine
 from perpend.errors import ConfigError, StorageError
 from perpend.extras import install
 from perpend.runtime import Runtime
-from perpend.sandbox import RUNGS, Tried
+from perpend.sandbox import ISOLATION_LEVELS, Tried
 from perpend.serving.server import bind
 from perpend.storage.store import Store
 
@@ -414,7 +414,7 @@ class TestSandbox:
         async def writable() -> bool:
             return group
 
-        high, low = RUNGS
+        high, low = ISOLATION_LEVELS
         monkeypatch.setattr(probe, "writable", writable)
         monkeypatch.setattr(probe, "find_rung", tried(Tried(high, "it isn't installed"), Tried(low, None)))
         finding = await probe.sandbox()
@@ -424,15 +424,15 @@ class TestSandbox:
         )
 
     async def test_says_what_to_do_where_none_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(probe, "find_rung", tried(*(Tried(rung, "no") for rung in RUNGS)))
+        monkeypatch.setattr(probe, "find_rung", tried(*(Tried(level, "no") for level in ISOLATION_LEVELS)))
         finding = await probe.sandbox()
         assert not finding.ok
         assert "landlock doesn't work: no" in finding.said
         assert "bubblewrap" in str(finding.fix)
 
 
-def tried(*rungs: Tried) -> Callable[[], Awaitable[list[Tried]]]:
+def tried(*levels: Tried) -> Callable[[], Awaitable[list[Tried]]]:
     async def find() -> list[Tried]:
-        return list(rungs)
+        return list(levels)
 
     return find

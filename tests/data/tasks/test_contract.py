@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from perpend.data.hand import STEADY, Hand
+from perpend.data.error_injection import NO_ERRORS, ErrorInjector
 from perpend.data.tasks import draw, fresh, kinds, split_of
 
 EVERY = pytest.mark.parametrize("name", kinds.names())
@@ -20,8 +20,10 @@ def test_the_steady_hand_is_right_and_a_slip_shows(name: str) -> None:
             assert problem.solved_by(f" {problem.gold}\n")
             assert not problem.solved_by("")
             assert not problem.solved_by(problem.gold + "0")
-            assert kinds.get(name).work(problem.text, STEADY).answer == problem.gold
-            slipped += not problem.solved_by(kinds.get(name).work(problem.text, Hand(rng, 0.3)).answer)
+            assert kinds.get(name).work(problem.text, NO_ERRORS).answer == problem.gold
+            slipped += not problem.solved_by(
+                kinds.get(name).work(problem.text, ErrorInjector(rng, 0.3)).answer
+            )
     assert slipped > 40
 
 
@@ -30,7 +32,7 @@ def test_harder_means_more_work(name: str) -> None:
     kind, rng = kinds.get(name), random.Random(name)
 
     def lines(level: int) -> int:
-        return sum(len(kind.work(kind.make(rng, level), STEADY).lines) for _ in range(50))
+        return sum(len(kind.work(kind.make(rng, level), NO_ERRORS).lines) for _ in range(50))
 
     assert lines(kind.levels[0]) < lines(kind.taught[-1]) < lines(kind.levels[-1])
     assert kind.taught[-1] < kind.levels[-1], "something is left to find out by trying"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpend.data.hand import STEADY
+from perpend.data.error_injection import NO_ERRORS
 from perpend.data.tasks import TaskProblem, fresh, kinds
 
 
@@ -19,7 +19,7 @@ from perpend.data.tasks import TaskProblem, fresh, kinds
     ],
 )
 def test_the_work_of_the_docstring(kind: str, text: str, lines: list[str], answer: str) -> None:
-    assert kinds.get(kind).work(text, STEADY) == (lines, answer)
+    assert kinds.get(kind).work(text, NO_ERRORS) == (lines, answer)
 
 
 def numbers(text: str) -> tuple[int, int]:

@@ -115,16 +115,16 @@ def test_thinking_comes_back_where_it_is_asked_for(
 
 def test_tools_and_the_form_of_the_answer() -> None:
     choice = {"type": "tool", "name": "add", "disable_parallel_tool_use": True}
-    form = parsed(
+    output_spec = parsed(
         tools=[TOOL], tool_choice=choice, output_config={"format": {"type": "json_schema", "schema": SCHEMA}}
-    ).form
-    assert form == OutputSpec(
+    ).output_spec
+    assert output_spec == OutputSpec(
         tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
         tool_choice=ForcedTool("add"),
         parallel_tools=False,
         output=OutputFormat(schema=SCHEMA),
     )
-    assert parsed(tools=[TOOL], tool_choice={"type": "any"}).form.tool_choice == "required"
+    assert parsed(tools=[TOOL], tool_choice={"type": "any"}).output_spec.tool_choice == "required"
 
 
 def test_results_go_before_what_the_user_says() -> None:
@@ -237,7 +237,7 @@ def test_what_stock_clients_send_beside_the_conversation_is_passed_over_and_name
         context_management={"edits": [{"type": "compact_20260112"}]},
     )
     assert request.messages[0] == Message("system", "Be brief.")
-    assert [tool.name for tool in request.form.tools] == ["add"]
+    assert [tool.name for tool in request.output_spec.tools] == ["add"]
     assert set(request.ignored) == {
         *("metadata", "speed", "fallbacks", "thread", "betas", "output_config.task_budget"),
         *("system[0]", "tools[].defer_loading"),
@@ -263,7 +263,7 @@ def test_a_tool_that_the_client_runs_and_anthropic_s_models_know_is_described(
     type_: str, name: str, field: str
 ) -> None:
     request = parsed(tools=[{"type": type_, "name": name}], tool_choice={"type": "tool", "name": name})
-    (tool,) = request.form.tools
+    (tool,) = request.output_spec.tools
     assert (tool.name, field in tool.parameters["properties"], bool(tool.description)) == (name, True, True)
     assert request.ignored == ()
 

@@ -13,11 +13,11 @@ from perpend.serving.dialects.anthropic_answer import message_body
 from perpend.serving.dialects.anthropic_request import MessagesParsed
 from perpend.serving.dialects.anthropic_stream import MessageStream
 from perpend.types import (
-    Carried,
     Event,
     Finished,
     Message,
     ProviderState,
+    ProviderStateDelta,
     Request,
     Sampling,
     SummaryDelta,
@@ -83,7 +83,12 @@ def test_thinking_never_leaves_when_it_is_not_visible() -> None:
     thought = Thought("secret", ProviderState("v", "opaque"))
     end = answer(thinking="secret", summary="a line\n", content=(thought,))
     batches: list[list[Event]] = [
-        [STARTED, ThinkingDelta("secret"), Carried(ProviderState("v", "opaque")), SummaryDelta("a line\n")],
+        [
+            STARTED,
+            ThinkingDelta("secret"),
+            ProviderStateDelta(ProviderState("v", "opaque")),
+            SummaryDelta("a line\n"),
+        ],
         [Finished(end)],
     ]
     for visibility in ("hidden", "summary"):

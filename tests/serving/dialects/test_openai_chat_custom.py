@@ -26,11 +26,11 @@ def parsed(**fields: Any) -> ChatParsed:
 def test_one_is_asked_for_and_forced() -> None:
     got = parsed(tool_choice=NAMED)
     patch = custom_tool("patch", Custom(description="Edits.", syntax="regex", definition="a+"))
-    assert got.request.form.tools == (patch,)
-    assert got.request.form.tool_choice == ForcedTool("patch")
+    assert got.request.output_spec.tools == (patch,)
+    assert got.request.output_spec.tool_choice == ForcedTool("patch")
     assert got.custom == {"patch"}
     allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [NAMED]}}
-    assert parsed(tool_choice=allowed).request.form.tool_choice == "required"
+    assert parsed(tool_choice=allowed).request.output_spec.tool_choice == "required"
 
 
 def test_its_call_is_told_in_its_own_form_and_comes_back_so() -> None:

@@ -171,8 +171,8 @@ def test_options_of_a_vendors_own() -> None:
 
 
 def test_the_tools_that_are_allowed_this_time() -> None:
-    form = parsed(tools=[TOOL, SUB], tool_choice=allowed("sub", "required")).request.form
-    assert ([tool.name for tool in form.tools], form.tool_choice) == (["sub"], "required")
+    output_spec = parsed(tools=[TOOL, SUB], tool_choice=allowed("sub", "required")).request.output_spec
+    assert ([tool.name for tool in output_spec.tools], output_spec.tool_choice) == (["sub"], "required")
 
 
 def test_functions_are_tools() -> None:
@@ -187,8 +187,8 @@ def test_functions_are_tools() -> None:
             {"role": "function", "name": "add", "content": "3"},
         ],
     )
-    assert [tool.name for tool in got.request.form.tools] == ["add"]
-    assert got.request.form.tool_choice == ForcedTool("add")
+    assert [tool.name for tool in got.request.output_spec.tools] == ["add"]
+    assert got.request.output_spec.tool_choice == ForcedTool("add")
     _, said, result = got.request.messages
     assert said.parts == (ToolUse("call_1", "add", '{"a": 1}'),)
     assert result.parts == (ToolResult("call_1", "3"),)
@@ -216,7 +216,7 @@ def test_what_sdks_send_by_default_is_accepted() -> None:
 
 
 def test_tools_and_the_form_of_the_answer() -> None:
-    form = parsed(
+    output_spec = parsed(
         tools=[TOOL],
         tool_choice={"type": "function", "function": {"name": "add"}},
         parallel_tool_calls=False,
@@ -224,14 +224,16 @@ def test_tools_and_the_form_of_the_answer() -> None:
             "type": "json_schema",
             "json_schema": {"name": "sum", "schema": SCHEMA, "strict": True},
         },
-    ).request.form
-    assert form == OutputSpec(
+    ).request.output_spec
+    assert output_spec == OutputSpec(
         tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
         tool_choice=ForcedTool("add"),
         parallel_tools=False,
         output=OutputFormat(schema=SCHEMA, name="sum", strict=True),
     )
-    assert parsed(response_format={"type": "json_object"}).request.form == OutputSpec(output=OutputFormat())
+    assert parsed(response_format={"type": "json_object"}).request.output_spec == OutputSpec(
+        output=OutputFormat()
+    )
 
 
 def test_calls_and_results_and_an_image() -> None:
@@ -273,8 +275,8 @@ def test_a_message_that_comes_back_as_it_went_out_is_what_the_model_said() -> No
     unseen = msgspec.json.decode(completion_body(whole, "hidden"))["choices"][0]["message"]
     back = parsed(messages=[USER, unseen]).request.messages[1]
     assert back.thinking == ""
-    assert [part.carry for part in back.parts if isinstance(part, Thought)] == [
-        part.carry for part in said if isinstance(part, Thought) and part.carry
+    assert [part.provider_state for part in back.parts if isinstance(part, Thought)] == [
+        part.provider_state for part in said if isinstance(part, Thought) and part.provider_state
     ]
 
 

@@ -22,7 +22,7 @@ async def test_it_is_asked_for_by_an_item_and_comes_as_one() -> None:
         (item,) = (await front.post(body, PATH)).json["output"]
         assert item["type"] == "compaction"
         asked = front.house.requests[0]
-        assert (asked.form.tool_choice, asked.ignored) == ("none", ())
+        assert (asked.output_spec.tool_choice, asked.ignored) == ("none", ())
         assert "Sum up this conversation" in asked.messages[-1].text
         events = named_events_of((await front.post({**body, "stream": True}, PATH)).body)
         kinds = [event["type"].removeprefix("response.") for event in events]

@@ -58,13 +58,13 @@ def test_effort_summary_and_limits() -> None:
 
 def test_tools_and_the_form_of_the_answer() -> None:
     wanted = {"type": "json_schema", "name": "sum", "schema": SCHEMA, "strict": True}
-    form = parsed(
+    output_spec = parsed(
         tools=[TOOL],
         tool_choice={"type": "function", "name": "add"},
         parallel_tool_calls=False,
         text={"format": wanted},
-    ).request.form
-    assert form == OutputSpec(
+    ).request.output_spec
+    assert output_spec == OutputSpec(
         tools=(Tool(name="add", description="Adds.", parameters=SCHEMA),),
         tool_choice=ForcedTool("add"),
         parallel_tools=False,

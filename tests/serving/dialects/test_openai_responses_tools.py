@@ -31,11 +31,11 @@ def asked(**fields: Any) -> ResponsesParsed:
 def test_namespaces_are_flattened_and_hosted_tools_passed_over() -> None:
     got = asked(tools=[ADD, PATCH, MAIL, TOP, SEARCH, *HOSTED])
     grammar = Custom(description="Edits files.", syntax="lark", definition="start: /.+/")
-    assert got.request.form.tools[:2] == (
+    assert got.request.output_spec.tools[:2] == (
         Tool(name="add", parameters={"type": "object"}),
         custom_tool("apply_patch", grammar),
     )
-    names = [tool.name for tool in got.request.form.tools]
+    names = [tool.name for tool in got.request.output_spec.tools]
     assert names == ["add", "apply_patch", "mcp__mail__send", "exec", "tool_search"]
     assert got.names["mcp__mail__send"] == got.names["send"] == ClientTool("send", "mcp__mail")
     assert got.names["exec"] == ClientTool("exec", "functions", "custom")
@@ -56,8 +56,13 @@ def test_tools_that_come_with_the_input_are_offered_and_take_the_place_of_older_
         {"type": "tool_search_output", "call_id": "c1", "tools": [newer], "execution": "client"},
     ]
     got = asked(input=items, tools=[ADD, SEARCH])
-    assert [tool.name for tool in got.request.form.tools] == ["add", "tool_search", "exec", "mcp__mail__send"]
-    assert got.request.form.tools[3].description == "Newer."
+    assert [tool.name for tool in got.request.output_spec.tools] == [
+        "add",
+        "tool_search",
+        "exec",
+        "mcp__mail__send",
+    ]
+    assert got.request.output_spec.tools[3].description == "Newer."
     search = ToolUse("c1", "tool_search", '{"query":"mail"}')
     found = ToolResult("c1", "Tools that can be called now: mcp__mail")
     assert got.request.messages[1:] == (Message("assistant", (search,)), Message("tool", (found,)))
@@ -82,9 +87,9 @@ CHOICES: list[tuple[dict[str, Any], Any, list[str]]] = [
 
 @pytest.mark.parametrize(("choice", "wanted", "allowed"), CHOICES)
 def test_the_choice_of_tools_is_the_client_s(choice: Any, wanted: Any, allowed: list[str]) -> None:
-    form = asked(tools=[ADD, PATCH, MAIL], tool_choice=choice).request.form
-    assert form.tool_choice == wanted
-    assert [tool.name for tool in form.tools] == (allowed or ["add", "apply_patch", "mcp__mail__send"])
+    output_spec = asked(tools=[ADD, PATCH, MAIL], tool_choice=choice).request.output_spec
+    assert output_spec.tool_choice == wanted
+    assert [tool.name for tool in output_spec.tools] == (allowed or ["add", "apply_patch", "mcp__mail__send"])
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

@@ -23,10 +23,10 @@ from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
 from perpend.types import (
     AnswerDelta,
-    Carried,
     Event,
     Finished,
     ProviderState,
+    ProviderStateDelta,
     Request,
     SummaryDelta,
     Text,
@@ -154,7 +154,12 @@ def test_responses_have_openai_s_keys() -> None:
     end = Finished(answer(stop="tool_calls", content=said, summary="Multiplies."))
     stream = ResponseStream(request)
     batches: list[list[Event]] = [
-        [STARTED, ThinkingDelta("6 × 7"), SummaryDelta("Multiplies."), Carried(ProviderState("v", "s"))],
+        [
+            STARTED,
+            ThinkingDelta("6 × 7"),
+            SummaryDelta("Multiplies."),
+            ProviderStateDelta(ProviderState("v", "s")),
+        ],
         [AnswerDelta("42"), ToolCallDelta(0, "c1", "add", '{"a":1}'), end],
     ]
     events = named_events_of(b"".join(map(stream.render, batches)))

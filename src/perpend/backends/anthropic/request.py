@@ -43,7 +43,7 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 def request(call: Call, provider: Provider) -> dict[str, Any]:
     """The body of `call`, always streamed. The provider's own carries go along."""
-    form, origin = call.form, provider.name
+    output_spec, origin = call.output_spec, provider.name
     body: dict[str, Any] = {
         "model": call.model,
         "max_tokens": call.max_tokens,
@@ -51,20 +51,20 @@ def request(call: Call, provider: Provider) -> dict[str, Any]:
         "stream": True,
     }
     preamble = system(call.messages)
-    if form.output is not None and form.output.schema is None:
-        preamble = f"{preamble}\n\n{in_words(form.output)}".lstrip()
+    if output_spec.output is not None and output_spec.output.schema is None:
+        preamble = f"{preamble}\n\n{in_words(output_spec.output)}".lstrip()
     if preamble and call.system_role == "system":
         body["system"] = preamble
     elif preamble:
         body["messages"].insert(0, {"role": "user", "content": preamble})
     put_asks(body, anthropic_asks(call, provider), call)
-    if form.output is not None and form.output.schema is not None:
-        schema = {"type": "json_schema", "schema": _closed(form.output.schema)}
+    if output_spec.output is not None and output_spec.output.schema is not None:
+        schema = {"type": "json_schema", "schema": _closed(output_spec.output.schema)}
         put(body, "output_config.format", schema)
     body.update(_drawing(call, provider).fields)
-    if form.tools:
-        body["tools"] = [_tool(tool) for tool in form.tools]
-        body["tool_choice"] = _choice(form)
+    if output_spec.tools:
+        body["tools"] = [_tool(tool) for tool in output_spec.tools]
+        body["tool_choice"] = _choice(output_spec)
     return body
 
 
@@ -84,7 +84,10 @@ def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
     family = call.family
     if not call.may_ask:
         return None
-    forced = bool(call.form.tools) and call.form.tool_choice not in ("auto", "none")  # excludes thinking
+    forced = bool(call.output_spec.tools) and call.output_spec.tool_choice not in (
+        "auto",
+        "none",
+    )  # excludes thinking
     if family.budget == "effort_only":
         if (forced or call.effort == "none") and family.can_disable:
             return {"type": "disabled"}
@@ -101,7 +104,9 @@ def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
     """The last turn called tools without a thought of this vendor's: it can't go on with a thinking budget."""
     parts = next((message.parts for message in reversed(messages) if message.role == "assistant"), ())
     called = any(isinstance(part, ToolUse) for part in parts)
-    return called and not any(isinstance(part, Thought) and mine(part.carry, origin) for part in parts)
+    return called and not any(
+        isinstance(part, Thought) and mine(part.provider_state, origin) for part in parts
+    )
 
 
 def _closed(schema: Any) -> Any:
@@ -139,14 +144,14 @@ def _tool(tool: Any) -> dict[str, Any]:
     return row
 
 
-def _choice(form: OutputSpec) -> dict[str, Any]:
-    wanted: ToolChoice = form.tool_choice
+def _choice(output_spec: OutputSpec) -> dict[str, Any]:
+    wanted: ToolChoice = output_spec.tool_choice
     choice: dict[str, Any] = (
         {"type": "tool", "name": wanted.name}
         if isinstance(wanted, ForcedTool)
         else {"type": _CHOICES[wanted]}
     )
-    if form.parallel_tools is False and wanted != "none":
+    if output_spec.parallel_tools is False and wanted != "none":
         choice["disable_parallel_tool_use"] = True
     return choice
 
@@ -180,7 +185,7 @@ def _block(part: Part, origin: str) -> Any:
 
 def _thought(thought: Thought, origin: str) -> Any:
     """Unchanged, or not at all: one without its signature is refused."""
-    data = mine(thought.carry, origin)
+    data = mine(thought.provider_state, origin)
     if data is None:
         return None
     if data.startswith("{"):

@@ -32,7 +32,7 @@ _NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p"
 
 
 class AnthropicBackend:
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:
@@ -243,10 +243,10 @@ class _MessageReading(StreamDecoder[_Event]):
                 if block.thinking:
                     self.speech.thought(block.thinking, batch)
                 if block.signature:
-                    self.carried(block.signature, batch)
+                    self.add_provider_state(block.signature, batch)
             case "redacted_thinking":
                 whole = {"type": "redacted_thinking", "data": block.data}
-                self.carried(msgspec.json.encode(whole).decode(), batch)
+                self.add_provider_state(msgspec.json.encode(whole).decode(), batch)
             case "text":
                 if block.text:
                     self.speech.answer(block.text, batch)
@@ -262,7 +262,7 @@ class _MessageReading(StreamDecoder[_Event]):
         elif delta.thinking:
             self.speech.thought(delta.thinking, batch)
         elif delta.signature:
-            self.carried(delta.signature, batch)
+            self.add_provider_state(delta.signature, batch)
         elif delta.partial_json and index in self._tools:
             self.speech.call(batch, index, "", "", delta.partial_json)
 

@@ -52,14 +52,14 @@ class RawChunk(Struct, frozen=True):
     reason: _Reason | None = None
     usage: Usage | None = None
     model_version: str | None = None
-    weighed: dict[str, float] | None = None
+    first_logprobs: dict[str, float] | None = None
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
 class RawCompletion(ABC):
     """The loop that both shapes share; a shape writes the body and reads the events."""
 
-    continues = True
+    supports_prefix = True
     resumes: ClassVar[bool]
     path: ClassVar[str]
     words: ClassVar[Words]
@@ -74,7 +74,7 @@ class RawCompletion(ABC):
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         base = await self._base_url()
         prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
-        if call.phase == "answering" and forced(call.form):
+        if call.phase == "answering" and forced(call.output_spec):
             prompt += f"{OPEN}\n"
         body = self.body(call, prompt)
         self._provider.rename(body)
@@ -123,11 +123,11 @@ class RawCompletion(ABC):
 
     async def _prompt(self, base: str, call: Call) -> str:
         family = call.family
-        if callable_tools(call.form) and family.tools == "none":
+        if callable_tools(call.output_spec) and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
             raise BadRequest(f"models of the family {family.name} call no tools", hint=hint, field="tools")
         thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
-        messages = as_text(call.messages, call.form, family.tools)
+        messages = as_text(call.messages, call.output_spec, family.tools)
         messages = with_family_prompt(messages, family, thinking=thinking)
         if family.template == "server":
             return await self._server_template(base, messages)
@@ -152,12 +152,12 @@ def stops(call: Call) -> list[str]:
 
 def told(call: Call) -> int:
     """Likeliest tokens that the server is to tell for each that it generates."""
-    return max(call.weighs, 0 if call.logprobs is None else max(call.logprobs, 1))
+    return max(call.first_logprobs, 0 if call.logprobs is None else max(call.logprobs, 1))
 
 
 def answer_schema(call: Call) -> dict[str, Any] | None:
     """Of the answer; thinking is never bound by it."""
-    return schema_of(call.form) if call.phase == "answering" else None
+    return schema_of(call.output_spec) if call.phase == "answering" else None
 
 
 class _Said(StreamDecoder[Any]):
@@ -174,9 +174,9 @@ class _Said(StreamDecoder[Any]):
         self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
         self._generated = self._told = 0  # tokens so far, and those that events have told of
         self._calls: CallReader | None = None
-        if call.phase == "answering" and (tools := callable_tools(call.form)):
+        if call.phase == "answering" and (tools := callable_tools(call.output_spec)):
             untagged = call.family.tools == "chosen"
-            self._calls = CallReader(tools, inside=forced(call.form), untagged=untagged)
+            self._calls = CallReader(tools, inside=forced(call.output_spec), untagged=untagged)
 
     def take(self, event: Any, batch: list[CallEvent]) -> None:
         try:
@@ -187,7 +187,7 @@ class _Said(StreamDecoder[Any]):
         if chunk.text:
             self._add(chunk, batch)
         if chunk.logprobs and self._stopper.stopped is None:
-            self.speech.weigh(chunk.logprobs, batch)
+            self.speech.add_logprobs(chunk.logprobs, batch)
         if not (chunk.text or chunk.reason or chunk.usage):
             return
         last = self._last or RawChunk()
@@ -195,7 +195,7 @@ class _Said(StreamDecoder[Any]):
             reason=chunk.reason or last.reason,
             usage=merged(last.usage, chunk.usage),
             model_version=chunk.model_version or last.model_version,
-            weighed=last.weighed or chunk.weighed,
+            first_logprobs=last.first_logprobs or chunk.first_logprobs,
         )
 
     def _add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
@@ -221,7 +221,7 @@ class _Said(StreamDecoder[Any]):
             reason = "stop_sequence"
         if self._calls is not None and self._calls.calls and reason == "stop":
             reason = "tool_calls"
-        return CallEnded(reason, last.usage, last.model_version, weighed=last.weighed)
+        return CallEnded(reason, last.usage, last.model_version, first_logprobs=last.first_logprobs)
 
     def _say(self, text: str, batch: list[CallEvent]) -> None:
         if self._calls is not None:

@@ -79,18 +79,20 @@ class LlamaCompletion(RawCompletion):
         if says(event.error):
             raise failure("the engine failed", event.error)
         first = event.completion_probabilities
-        weighed = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None
+        first_logprobs = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None
         most = call.logprobs
         logprobs = () if most is None else tuple(Logprobs(first).tokens(most))
         if not event.stop:
-            return RawChunk(event.content, event.tokens_predicted, weighed=weighed, logprobs=logprobs)
+            return RawChunk(
+                event.content, event.tokens_predicted, first_logprobs=first_logprobs, logprobs=logprobs
+            )
         return RawChunk(
             event.content,
             event.tokens_predicted,
             reason_for(event.stop_type == "limit", event.stopping_word, call),
             usage_of(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
             event.model.rpartition("/")[2] or None,  # it says the file's whole path
-            weighed,
+            first_logprobs,
             logprobs,
         )
 

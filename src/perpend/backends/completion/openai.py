@@ -102,9 +102,9 @@ class OpenAICompletion(RawCompletion):
             reason = reason_for(REASONS.get(ended) == "length", word, call)
         generated = tokens.completion_tokens if tokens else None
         given = choice.logprobs or _Logprobs()
-        weighed = given.top_logprobs[0] if given.top_logprobs else None
+        first_logprobs = given.top_logprobs[0] if given.top_logprobs else None
         logprobs = () if call.logprobs is None else given.said(call.logprobs)
-        return RawChunk(choice.text, generated, reason, usage, event.model, weighed, logprobs)
+        return RawChunk(choice.text, generated, reason, usage, event.model, first_logprobs, logprobs)
 
 
 def _constraint(schema: dict[str, Any]) -> dict[str, Any]:

@@ -51,22 +51,22 @@ def request(call: Call, origin: str) -> dict[str, Any]:
     """The body of `call`. `origin` is the provider whose carries go along."""
     body: dict[str, Any] = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
     preamble = system(call.messages)
-    if call.form.output is not None and not _enforced(call):
-        preamble = f"{preamble}\n\n{in_words(call.form.output)}".lstrip()
+    if call.output_spec.output is not None and not _enforced(call):
+        preamble = f"{preamble}\n\n{in_words(call.output_spec.output)}".lstrip()
     if preamble and call.system_role == "system":
         body["systemInstruction"] = {"parts": [{"text": preamble}]}
     elif preamble:
         body["contents"] = _before(preamble, body["contents"])
     put_asks(body, gemini_asks(call), call)
-    if call.form.tools:
-        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in call.form.tools]}]
-        body["toolConfig"] = {"functionCallingConfig": _calling(call.form)}
+    if call.output_spec.tools:
+        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in call.output_spec.tools]}]
+        body["toolConfig"] = {"functionCallingConfig": _calling(call.output_spec)}
     return body
 
 
 def _generation(call: Call) -> dict[str, Any]:
     config: dict[str, Any] = {"maxOutputTokens": call.max_tokens, **gemini_drawing(call).fields}
-    if (output := call.form.output) is not None and _enforced(call):
+    if (output := call.output_spec.output) is not None and _enforced(call):
         config["responseMimeType"] = "application/json"
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
@@ -74,7 +74,11 @@ def _generation(call: Call) -> dict[str, Any]:
 
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
-    one_at_a_time = ("parallel_tool_calls",) if call.form.tools and call.form.parallel_tools is False else ()
+    one_at_a_time = (
+        ("parallel_tool_calls",)
+        if call.output_spec.tools and call.output_spec.parallel_tools is False
+        else ()
+    )
     return (*gemini_drawing(call).left_out, *denied(partial(gemini_asks, call), call), *one_at_a_time)
 
 
@@ -84,7 +88,7 @@ def gemini_drawing(call: Call) -> Drawing:
 
 def _enforced(call: Call) -> bool:
     """Models before those with levels refuse an output format beside tools."""
-    return not call.form.tools or call.family.budget == "effort_only"
+    return not call.output_spec.tools or call.family.budget == "effort_only"
 
 
 def gemini_asks(call: Call) -> Asks:
@@ -113,11 +117,11 @@ def _declaration(tool: Any) -> dict[str, Any]:
     return row
 
 
-def _calling(form: OutputSpec) -> dict[str, Any]:
+def _calling(output_spec: OutputSpec) -> dict[str, Any]:
     """The wire can't forbid several calls at a time."""
-    if isinstance(form.tool_choice, ForcedTool):
-        return {"mode": "ANY", "allowedFunctionNames": [form.tool_choice.name]}
-    return {"mode": _MODES[form.tool_choice]}
+    if isinstance(output_spec.tool_choice, ForcedTool):
+        return {"mode": "ANY", "allowedFunctionNames": [output_spec.tool_choice.name]}
+    return {"mode": _MODES[output_spec.tool_choice]}
 
 
 def _before(preamble: str, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -160,14 +164,14 @@ def _part(part: Part, origin: str, names: dict[str, str]) -> list[dict[str, Any]
     match part:
         case Text() | Thought():
             text = part.text if isinstance(part, Text) else ""
-            signature = mine(part.carry, origin)
+            signature = mine(part.provider_state, origin)
             signed = {} if signature is None else {"thoughtSignature": signature}
             return [{"text": text, **signed}] if text or signed else []
         case Image():
             return [_image(part)]
         case ToolUse():
             function: dict[str, Any] = {"id": part.id, "name": part.name, "args": arguments(part)}
-            signature = mine(part.carry, origin)
+            signature = mine(part.provider_state, origin)
             return [{"functionCall": function} | ({"thoughtSignature": signature} if signature else {})]
         case Document():
             return []  # its text was read before

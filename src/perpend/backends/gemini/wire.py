@@ -22,13 +22,13 @@ from perpend.backends.thinking_params import granted
 from perpend.errors import UpstreamError
 from perpend.providers.provider import Provider
 from perpend.transport.failures import says
-from perpend.types import CallEnded, Carried, Usage, new_id
+from perpend.types import CallEnded, ProviderStateDelta, Usage, new_id
 
 
 class Gemini:
     """base_url ends in `/v1beta`, on Vertex in `/projects/PROJECT/locations/REGION/publishers/google`."""
 
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:
@@ -158,18 +158,22 @@ class _ResponseReading(StreamDecoder[_Response]):
         return CallEnded(reason, self._counted(), self._model)
 
     def _part(self, part: _Part, batch: list[CallEvent]) -> None:
-        carry = self.carry(part.thought_signature) if part.thought_signature else None
+        provider_state = self.provider_state(part.thought_signature) if part.thought_signature else None
         if (function := part.function_call) is not None:
             call_id = function.id or new_id("call")  # older models give none
             arguments = arguments_text(function.args) or "{}"
-            self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments, carry)
+            self.speech.call(
+                batch, self.speech.calls.count, call_id, function.name, arguments, provider_state
+            )
             return
         if part.text and part.thought:
             self.speech.thought(part.text, batch)
         elif part.text:
             self.speech.answer(part.text, batch)
-        if carry is not None:
-            self.speech.carried(Carried(carry, "thought" if part.thought else "text"), batch)
+        if provider_state is not None:
+            self.speech.add_provider_state(
+                ProviderStateDelta(provider_state, "thought" if part.thought else "text"), batch
+            )
 
     def _counted(self) -> Usage | None:
         usage = self._usage

@@ -202,7 +202,7 @@ class Details:
                     item[name] = value
         return said
 
-    def carry(self) -> str | None:
+    def provider_state(self) -> str | None:
         """All of them as JSON, once there is something that only their vendor can read."""
         items = list(self._items.values())
         if not any(item.get("signature") or item.get("data") for item in items):

@@ -44,11 +44,11 @@ def chat_body(call: Call, provider: Provider) -> dict[str, Any]:
         "stream_options": {"include_usage": True},
         call.family.max_tokens_field: call.max_tokens,
         **chat_drawing(call, provider).fields,
-        **_weighs(call),
+        **_logprobs(call),
     }
     put_asks(body, asks_of(call, provider), call)
     if call.phase != "thinking":
-        body.update(_form(call.form))
+        body.update(_output_spec(call.output_spec))
     if (enforced := enforced_format(call, provider)) is not None:
         body["response_format"] = _format(enforced, provider)
     provider.rename(body)
@@ -64,7 +64,7 @@ def enforced_format(call: Call, provider: Provider) -> OutputFormat | None:
         return None
     think = call.family.think
     inside = provider.splits == "never" and think is not None and think.begins == "thinking"
-    return None if inside and call.thinking_tokens else call.form.output
+    return None if inside and call.thinking_tokens else call.output_spec.output
 
 
 def chat_messages(call: Call, provider: Provider) -> list[Any]:
@@ -85,7 +85,7 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
                 written[-1].setdefault("reasoning_content", "")
         else:
             written.append({"role": message.role, "content": _content(message.parts)})
-    output = call.form.output
+    output = call.output_spec.output
     if output is not None:
         enforced = enforced_format(call, provider)
         if enforced is None or (output.schema is not None and not provider.json_schema):
@@ -96,8 +96,12 @@ def chat_messages(call: Call, provider: Provider) -> list[Any]:
 def chat_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
     """Of the sampling, of what asks for thinking, and of the form."""
     dropped = [name for name in ("tool_choice", "parallel_tool_calls") if provider.fields.get(name) == ""]
-    form = [name for name in dropped if name in _form(call.form)]
-    return (*chat_drawing(call, provider).left_out, *denied(partial(asks_of, call, provider), call), *form)
+    output_spec = [name for name in dropped if name in _output_spec(call.output_spec)]
+    return (
+        *chat_drawing(call, provider).left_out,
+        *denied(partial(asks_of, call, provider), call),
+        *output_spec,
+    )
 
 
 def _last_user(messages: tuple[Message, ...]) -> int:
@@ -112,23 +116,23 @@ def chat_drawing(call: Call, provider: Provider) -> Drawing:
     return drawn
 
 
-def _weighs(call: Call) -> dict[str, Any]:
-    if not call.weighs or "logprobs" in call.family.rejects:
+def _logprobs(call: Call) -> dict[str, Any]:
+    if not call.first_logprobs or "logprobs" in call.family.rejects:
         return {}
-    return {"logprobs": True, "top_logprobs": call.weighs}
+    return {"logprobs": True, "top_logprobs": call.first_logprobs}
 
 
-def _form(form: OutputSpec) -> dict[str, Any]:
+def _output_spec(output_spec: OutputSpec) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    if form.tools:
-        fields["tools"] = [{"type": "function", "function": _function(tool)} for tool in form.tools]
-        choice = form.tool_choice
+    if output_spec.tools:
+        fields["tools"] = [{"type": "function", "function": _function(tool)} for tool in output_spec.tools]
+        choice = output_spec.tool_choice
         if isinstance(choice, ForcedTool):
             fields["tool_choice"] = {"type": "function", "function": {"name": choice.name}}
         elif choice != "auto":
             fields["tool_choice"] = choice
-        if form.parallel_tools is not None:
-            fields["parallel_tool_calls"] = form.parallel_tools
+        if output_spec.parallel_tools is not None:
+            fields["parallel_tool_calls"] = output_spec.parallel_tools
     return fields
 
 
@@ -194,7 +198,7 @@ def _assistant(message: Message, call: Call, provider: Provider, thoughts: str) 
         detail
         for part in message.parts
         if isinstance(part, Thought) and thoughts == "reasoning_details"
-        for detail in returned(part.carry, provider.name, list[Any]) or ()
+        for detail in returned(part.provider_state, provider.name, list[Any]) or ()
     ]
     if details:
         written["reasoning_details"] = details

@@ -36,7 +36,7 @@ from perpend.types import CallEnded, ThinkingDelta
 
 
 class OpenAIChatBackend:
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:
@@ -82,8 +82,8 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
         self._provider = provider
         self._reason: Reason | None = None
         self._model: str | None = None
-        self._weighs = bool(call.weighs) or call.logprobs is not None
-        self._weighed: dict[str, float] | None = None
+        self._wants_logprobs = bool(call.first_logprobs) or call.logprobs is not None
+        self._first_logprobs: dict[str, float] | None = None
         self._usage: UpstreamUsage | None = None
         self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
         self._step = 0  # those of the event at hand
@@ -108,8 +108,8 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
                 self._take(delta, batch)
             elif choice.message is not None and not self._pieces:  # else it repeats them
                 self._take(choice.message, batch)
-            if self._weighs and choice.logprobs:
-                self._weigh(choice.logprobs, delta, batch)
+            if self._wants_logprobs and choice.logprobs:
+                self._add_logprobs(choice.logprobs, delta, batch)
             if (choice.finish_reason or choice.finish) and (word := choice.ended):
                 self._end(word, choice)
         if event.error or choices is None:
@@ -150,8 +150,8 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
         self._usage, self._model = event.usage, event.model
         message = choice.message or choice.delta or UpstreamDelta()
         self._take(message, batch, whole=True)
-        if self._weighs and choice.logprobs:
-            self._weigh(choice.logprobs, message, batch)
+        if self._wants_logprobs and choice.logprobs:
+            self._add_logprobs(choice.logprobs, message, batch)
         self._end(choice.ended or "stop", choice)
         return batch
 
@@ -165,18 +165,18 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
         if reason == "stop":
             calls = self.speech.calls.count
             reason = "tool_calls" if calls else "content_filter" if self._refused else "stop"
-        return CallEnded(reason, counts, self._model, weighed=self._weighed)
+        return CallEnded(reason, counts, self._model, first_logprobs=self._first_logprobs)
 
-    def _weigh(self, told: Any, delta: UpstreamDelta | None, batch: list[CallEvent]) -> None:
+    def _add_logprobs(self, told: Any, delta: UpstreamDelta | None, batch: list[CallEvent]) -> None:
         logprobs = logprobs_in(told)
         if not logprobs.content:
             return
-        if self._weighed is None and self._call.weighs:
+        if self._first_logprobs is None and self._call.first_logprobs:
             likeliest = logprobs.content[0].top_logprobs or ()
-            self._weighed = {one.token: one.logprob for one in likeliest}
+            self._first_logprobs = {one.token: one.logprob for one in likeliest}
         if (most := self._call.logprobs) is None or delta is None or not delta.content:
             return
-        self.speech.weigh(logprobs.tokens(most), batch)
+        self.speech.add_logprobs(logprobs.tokens(most), batch)
 
     def _end(self, word: str, choice: UpstreamChoice) -> None:
         self._reason = REASONS.get(word, "stop")
@@ -203,8 +203,8 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
             else:
                 speech.thought(thinking, batch, self._step, beside=_text(delta.content) if whole else "")
             self._thought += self._step
-        if delta.reasoning_details and (data := self._details.carry()) is not None:
-            self.carried(data, batch)
+        if delta.reasoning_details and (data := self._details.provider_state()) is not None:
+            self.add_provider_state(data, batch)
         if content := delta.content:
             if isinstance(content, str):
                 speech.answer(content, batch, self._step)

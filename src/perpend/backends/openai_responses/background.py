@@ -17,7 +17,7 @@ from perpend.backends.openai_responses.events import ResponsesEvent, ResponsesRe
 from perpend.backends.stream_decoder import relay
 from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from perpend.providers.provider import Provider
-from perpend.types import AnswerDelta, CallEnded, Carried, ThinkingDelta, ToolCallDelta
+from perpend.types import AnswerDelta, CallEnded, ProviderStateDelta, ThinkingDelta, ToolCallDelta
 
 _WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Before each try to go on; from the first again once an event has come."""
@@ -75,7 +75,7 @@ class BackgroundResponse:
     async def events(self) -> Batches:
         """As `relay`. Raises UpstreamError once nothing has come of several tries to go on."""
         reading, account = self._reading, self._upstream.account
-        total_s = account.patience.total_s
+        total_s = account.timeouts.total_s
         ends, ask = monotonic() + total_s, self._created
         try:
             while (left_s := ends - monotonic()) > 0:
@@ -177,7 +177,7 @@ class _Said:
             elif isinstance(event, ToolCallDelta):
                 self._counts[f"arguments {event.index}"] += len(event.arguments)
                 self._counts[f"call {event.index}"] += bool(event.id)
-            elif isinstance(event, Carried):
+            elif isinstance(event, ProviderStateDelta):
                 self._counts["carried"] += 1
 
     def rest(self, whole: list[CallEvent]) -> list[CallEvent]:
@@ -200,7 +200,7 @@ class _Said:
                 if arguments or not known:
                     names = ("", "") if known else (event.id, event.name)
                     rest.append(ToolCallDelta(event.index, *names, arguments))
-            elif isinstance(event, Carried):
+            elif isinstance(event, ProviderStateDelta):
                 if unsaid("carried", "."):
                     rest.append(event)
             else:

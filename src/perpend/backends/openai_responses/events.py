@@ -264,7 +264,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
                 self._said[at] = item.type
                 self.speech.thought(text, batch)
             if item.encrypted_content or parts:
-                self.carried(bytes(raw).decode(), batch)
+                self.add_provider_state(bytes(raw).decode(), batch)
         elif item.type == "message" and at not in self._said:
             for part in parts:
                 self._refused = self._refused or part.refuses
@@ -304,7 +304,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
     def _weigh(self, logprobs: Any, batch: list[CallEvent]) -> None:
         """There are some where they were asked for."""
         if logprobs:
-            self.speech.weigh(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
+            self.speech.add_logprobs(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
 
     def _ended(self, reason: Reason, model: str | None) -> CallEnded:
         if reason == "stop":

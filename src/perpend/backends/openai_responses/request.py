@@ -46,7 +46,7 @@ def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
     if call.thinking_tokens and call.effort in provider.background:
         body["background"] = True  # what isn't stored is kept for some minutes then
     if call.phase != "thinking":
-        body.update(_form(call.form))
+        body.update(_output_spec(call.output_spec))
     for path, value in responses_drawing(call, provider).fields.items():
         put(body, path, value)
     if "top_logprobs" in body:
@@ -79,7 +79,7 @@ def responses_drawing(call: Call, provider: Provider) -> Drawing:
 
 
 def _input(call: Call, origin: str) -> list[Any]:
-    custom = {tool.name for tool in call.form.tools if tool.custom is not None}
+    custom = {tool.name for tool in call.output_spec.tools if tool.custom is not None}
     uses = [part for message in call.messages for part in message.parts if isinstance(part, ToolUse)]
     free = {use.id for use in uses if use.name in custom}
     items = [item for message in call.messages for item in _items(message, origin, free)]
@@ -106,7 +106,7 @@ def _of_assistant(parts: tuple[Part, ...], origin: str, free: set[str]) -> Itera
     """In their order: an item of reasoning has to stand before the item that it led to."""
     for part in parts:
         if isinstance(part, Thought):
-            if (item := returned(part.carry, origin, dict[str, Any])) is not None:
+            if (item := returned(part.provider_state, origin, dict[str, Any])) is not None:
                 yield item
         elif isinstance(part, Text) and part.text:
             yield {"role": "assistant", "content": part.text}
@@ -128,14 +128,14 @@ def _content(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
     return content
 
 
-def _form(form: OutputSpec) -> dict[str, Any]:
+def _output_spec(output_spec: OutputSpec) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    if form.tools:
-        fields["tools"] = [_tool(tool) for tool in form.tools]
-        fields["tool_choice"] = _choice(form)
-        if form.parallel_tools is not None:
-            fields["parallel_tool_calls"] = form.parallel_tools
-    output = form.output
+    if output_spec.tools:
+        fields["tools"] = [_tool(tool) for tool in output_spec.tools]
+        fields["tool_choice"] = _choice(output_spec)
+        if output_spec.parallel_tools is not None:
+            fields["parallel_tool_calls"] = output_spec.parallel_tools
+    output = output_spec.output
     if output is not None and output.schema is None:
         fields["text"] = {"format": {"type": "json_object"}}
     elif output is not None:
@@ -161,9 +161,9 @@ def _tool(tool: Tool) -> dict[str, Any]:
     return row
 
 
-def _choice(form: OutputSpec) -> Any:
-    choice = form.tool_choice
+def _choice(output_spec: OutputSpec) -> Any:
+    choice = output_spec.tool_choice
     if not isinstance(choice, ForcedTool):
         return choice
-    custom = any(tool.custom is not None for tool in form.tools if tool.name == choice.name)
+    custom = any(tool.custom is not None for tool in output_spec.tools if tool.name == choice.name)
     return {"type": "custom" if custom else "function", "name": choice.name}

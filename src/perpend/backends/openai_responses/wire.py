@@ -14,7 +14,7 @@ from perpend.backends.thinking_params import steered
 
 
 class OpenAIResponsesBackend:
-    continues = False
+    supports_prefix = False
     resumes = False
 
     def __init__(self, upstream: Upstream) -> None:

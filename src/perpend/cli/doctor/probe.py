@@ -19,7 +19,7 @@ from perpend.engine.catalogue import catalogue
 from perpend.errors import PerpendError, UpstreamError
 from perpend.providers.provider import Provider
 from perpend.runtime import Runtime
-from perpend.sandbox import find_rung
+from perpend.sandbox import find_isolation_level
 from perpend.sandbox.cgroups import writable
 from perpend.solve import Origin, ServedModel, Services, solve
 from perpend.transport.client import HTTPClient
@@ -40,14 +40,14 @@ _HOW = {
 
 
 async def sandbox() -> CheckFinding:
-    """Which rung of the ladder holds a program here, and why a higher one doesn't."""
-    *higher, last = await find_rung()
-    why = [f"{one.rung.name} doesn't work: {one.wrong}" for one in higher]
+    """Which isolation level holds a program here, and why a higher one doesn't."""
+    *higher, last = await find_isolation_level()
+    why = [f"{one.level.name} doesn't work: {one.wrong}" for one in higher]
     if last.wrong is None:
         memory = "kept by a cgroup" if await writable() else "counted, since no cgroup can be written here"
-        said = "\n".join([f"{last.rung.name}: {last.rung.promises}", f"memory is {memory}", *why])
+        said = "\n".join([f"{last.level.name}: {last.level.promises}", f"memory is {memory}", *why])
         return CheckFinding(what="sandbox", ok=True, said=said)
-    said = "\n".join([*why, f"{last.rung.name} doesn't work: {last.wrong}", "models' programs aren't run"])
+    said = "\n".join([*why, f"{last.level.name} doesn't work: {last.wrong}", "models' programs aren't run"])
     fix = (
         "install bubblewrap 0.8 or newer, or allow user namespaces or Landlock here (docs/guides/sandbox.md)"
     )
@@ -207,7 +207,7 @@ class Heard:
     """A backend that notes how its calls ended, as they pass."""
 
     def __init__(self, backend: Backend) -> None:
-        self.continues = backend.continues
+        self.supports_prefix = backend.supports_prefix
         self.resumes = backend.resumes
         self.ends: list[CallEnded] = []
         self._backend = backend

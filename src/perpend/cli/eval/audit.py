@@ -130,7 +130,7 @@ def audit(  # noqa: PLR0913 -- the options of a command
 async def _refuse_chat(config: Config, model: str | None) -> None:
     """Before traces are paid for that couldn't be given back."""
     async with await Runtime.open(config) as runtime:
-        if not (served := runtime.models.resolve(model)).backend.continues:
+        if not (served := runtime.models.resolve(model)).backend.supports_prefix:
             raise BadRequest(
                 f"{served.name!r} can't be given a thought as its own",
                 hint="audit one behind raw completion, such as an embedded one",

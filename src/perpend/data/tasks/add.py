@@ -6,7 +6,7 @@ Add 482 and 377.      2+7=9 / 8+7=15 / 4+3+1=8      859
 import random
 import re
 
-from perpend.data.hand import Hand
+from perpend.data.error_injection import ErrorInjector
 from perpend.data.tasks.contract import Kind, Work, kinds
 
 
@@ -15,13 +15,13 @@ def make(rng: random.Random, difficulty: int) -> str:
     return f"Add {rng.randint(low, high)} and {rng.randint(low, high)}."
 
 
-def work(text: str, hand: Hand) -> Work:
+def work(text: str, errors: ErrorInjector) -> Work:
     first, second = re.findall(r"\d+", text)
     carry = 0
     digits = ""
     lines: list[str] = []
     for a, b in zip(reversed(first), reversed(second), strict=True):
-        column = hand.number(int(a) + int(b) + carry)
+        column = errors.number(int(a) + int(b) + carry)
         lines.append(f"{a}+{b}{'+1' if carry else ''}={column}")
         carry = int(column > 9)
         digits = str(column % 10) + digits

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from perpend.data.hand import STEADY, Hand
+from perpend.data.error_injection import NO_ERRORS, ErrorInjector
 from perpend.registry import Registry
 
 Split = Literal["train", "test"]
@@ -28,7 +28,7 @@ class Work(NamedTuple):
 class Kind(NamedTuple):
     make: Callable[[random.Random, int], str]
     """A problem's text, of a given difficulty."""
-    work: Callable[[str, Hand], Work]
+    work: Callable[[str, ErrorInjector], Work]
     """How to solve a text, as the hand writes it."""
     taught: range
     """Difficulties that the cold start shows worked."""
@@ -48,7 +48,7 @@ class TaskProblem(NamedTuple):
 
     @property
     def gold(self) -> str:
-        return kinds.get(self.kind).work(self.text, STEADY).answer
+        return kinds.get(self.kind).work(self.text, NO_ERRORS).answer
 
     def solved_by(self, answer: str) -> bool:
         """The verifier. Whitespace around the answer doesn't count; everything else does."""

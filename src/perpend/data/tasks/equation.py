@@ -6,7 +6,7 @@ Solve 3(2x+4)-5=37.      37+5=42 / 42/3=14 / 14-4=10 / 10/2=5      5
 import random
 import re
 
-from perpend.data.hand import Hand
+from perpend.data.error_injection import ErrorInjector
 from perpend.data.tasks.contract import Kind, Work, kinds
 
 _MOST = 400
@@ -29,7 +29,7 @@ def make(rng: random.Random, difficulty: int) -> str:
     return f"Solve {left}={value}."
 
 
-def work(text: str, hand: Hand) -> Work:
+def work(text: str, errors: ErrorInjector) -> Work:
     left, right = text.removeprefix("Solve ").removesuffix(".").split("=")
     value = int(right)
     lines: list[str] = []
@@ -40,7 +40,7 @@ def work(text: str, hand: Hand) -> Work:
         else:
             by, sign, left = int(left[0]), "/", left[1:].removeprefix("(").removesuffix(")")
             result = value // by
-        result = hand.number(result)
+        result = errors.number(result)
         lines.append(f"{value}{sign}{by}={result}")
         value = result
     return Work(lines, str(value))

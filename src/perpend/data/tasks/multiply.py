@@ -6,7 +6,7 @@ Multiply 482 by 7.      2*7=14 / 8*7+1=57 / 4*7+5=33      3374
 import random
 import re
 
-from perpend.data.hand import Hand
+from perpend.data.error_injection import ErrorInjector
 from perpend.data.tasks.contract import Kind, Work, kinds
 
 
@@ -15,13 +15,13 @@ def make(rng: random.Random, difficulty: int) -> str:
     return f"Multiply {number} by {rng.randint(2, 9)}."
 
 
-def work(text: str, hand: Hand) -> Work:
+def work(text: str, errors: ErrorInjector) -> Work:
     number, factor = re.findall(r"\d+", text)
     carry = 0
     digits = ""
     lines: list[str] = []
     for digit in reversed(number):
-        column = hand.number(int(digit) * int(factor) + carry)
+        column = errors.number(int(digit) * int(factor) + carry)
         lines.append(f"{digit}*{factor}{f'+{carry}' if carry else ''}={column}")
         carry = column // 10
         digits = str(column % 10) + digits

@@ -7,7 +7,7 @@ import random
 import re
 from itertools import pairwise
 
-from perpend.data.hand import Hand
+from perpend.data.error_injection import ErrorInjector
 from perpend.data.tasks.contract import Kind, Work, kinds
 
 _DEEPEST = 5
@@ -33,7 +33,7 @@ def _read(text: str) -> tuple[dict[str, list[str]], str, str]:
     return {road[0]: list(road[2:]) for road in roads.split()}, start, goal
 
 
-def work(text: str, hand: Hand) -> Work:
+def work(text: str, errors: ErrorInjector) -> Work:
     """Depth first, roads in the order given: a place is dead once its roads are. A slip calls it so too early."""
     ways, start, goal = _read(text)
     lines: list[str] = []
@@ -43,7 +43,7 @@ def work(text: str, hand: Hand) -> Work:
             lines.append(path)
             return path
         for to in ways.get(path[-1], []):
-            if len(path) > 1 and hand.slipping():
+            if len(path) > 1 and errors.errs():
                 break
             if found := walk(path + to):
                 return found

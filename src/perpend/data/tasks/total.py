@@ -6,7 +6,7 @@ Compute 17+25-8.      17+25=42 / 42-8=34      34
 import random
 import re
 
-from perpend.data.hand import Hand
+from perpend.data.error_injection import ErrorInjector
 from perpend.data.tasks.contract import Kind, Work, kinds
 
 _MOST = 99
@@ -23,12 +23,12 @@ def make(rng: random.Random, difficulty: int) -> str:
     return f"Compute {text}."
 
 
-def work(text: str, hand: Hand) -> Work:
+def work(text: str, errors: ErrorInjector) -> Work:
     first, *rest = re.findall(r"[+-]?\d+", text)
     value = int(first)
     lines: list[str] = []
     for term in rest:
-        result = hand.number(value + int(term))
+        result = errors.number(value + int(term))
         lines.append(f"{value}{term}={result}")
         value = result
     return Work(lines, str(value))

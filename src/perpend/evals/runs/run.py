@@ -63,7 +63,7 @@ def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
         ),
         sampling=Sampling(temperature=settings.temperature, seed=int.from_bytes(digest[:3])),
         strategy=strategy_spec(settings.strategy),
-        form=OutputSpec(tools=problem.tools),
+        output_spec=OutputSpec(tools=problem.tools),
     )
 
 

@@ -116,7 +116,7 @@ def body_of(request: Request) -> dict[str, Any]:
         "temperature": sampling.temperature,
         "seed": sampling.seed,
         "strategy": None if request.strategy == StrategySpec() else _strategy(request.strategy),
-        "tools": [_function(tool) for tool in request.form.tools] or None,
+        "tools": [_function(tool) for tool in request.output_spec.tools] or None,
         "verifier": verifier and {"name": verifier.name, "gold": verifier.gold, **verifier.options},
     }
     return {name: value for name, value in fields.items() if value is not None}

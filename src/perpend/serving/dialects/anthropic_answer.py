@@ -97,9 +97,9 @@ def tool_input(arguments: str) -> Raw:
 
 def _block(block: Block) -> TextBlock | ThinkingBlock | RedactedThinkingBlock | ToolUseBlock:
     if block.kind == "thought":
-        return ThinkingBlock(block.text, block.carry)
+        return ThinkingBlock(block.text, block.provider_state)
     if block.kind == "text":
         return TextBlock(block.text)
     if block.kind == "call":
         return ToolUseBlock(block.id, block.name, tool_input(block.text))
-    return RedactedThinkingBlock(block.carry)
+    return RedactedThinkingBlock(block.provider_state)

@@ -8,11 +8,11 @@ from msgspec import Struct
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.dialects.anthropic_schema import ContentBlock, InputMessage, MessagesRequest, Source
-from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.documents import document
 from perpend.serving.dialects.extension_fields import given, missing, not_supported
-from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
+from perpend.serving.dialects.output_specs import plain
+from perpend.serving.dialects.provider_states import give_back, unseal
 from perpend.serving.fields import Ignored
 from perpend.solve.documents import told
 from perpend.types import Document, Image, Message, Part, Text, Thought, ToolResult, ToolUse
@@ -178,7 +178,7 @@ def _thinking(block: ContentBlock, path: str, reading: BlockContext) -> Thought:
     sealed = unseal(block.signature or "")
     if sealed is None:
         return Thought(block.thinking or "")
-    return Thought("" if sealed.place == "unshown" else block.thinking or "", sealed.carry)
+    return Thought("" if sealed.place == "unshown" else block.thinking or "", sealed.provider_state)
 
 
 _READERS: dict[str, Callable[[ContentBlock, str, BlockContext], Part]] = {

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from perpend.accounting.estimates import Speed
 from perpend.serving.dialects.anthropic_schema import Amount, AppliedEdit, AppliedEdits, ContextEdit
-from perpend.serving.dialects.forms import plain
+from perpend.serving.dialects.output_specs import plain
 from perpend.serving.fields import Ignored
 from perpend.types import Message, Part, Text, Thought, ToolResult, ToolUse
 

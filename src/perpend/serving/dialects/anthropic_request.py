@@ -21,7 +21,7 @@ from perpend.serving.dialects.anthropic_schema import (
 from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.extension_fields import DialectFields, given, missing, not_supported, request_of
-from perpend.serving.dialects.forms import form_of
+from perpend.serving.dialects.output_specs import output_spec_of
 from perpend.serving.fields import Ignored
 from perpend.types import ForcedTool, OutputFormat, OutputSpec, Sampling, Tool, ToolChoice
 
@@ -60,7 +60,9 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
         asked.cache_control, (asked.tools, asked.system, *[message.content for message in asked.messages])
     )
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, stop=stops, cache_control=marked)
-    canonical = DialectFields(tuple(messages), asked.model, asked.max_tokens, sampling, _form(asked, ignored))
+    canonical = DialectFields(
+        tuple(messages), asked.model, asked.max_tokens, sampling, _output_spec(asked, ignored)
+    )
     return MessagesParsed(
         request_of(canonical, asked, config, ignored), bool(asked.stream), thoughts=thoughts, edits=edits
     )
@@ -102,7 +104,7 @@ def _effort(asked: MessagesRequest) -> AnthropicEffort | None:
     return effort
 
 
-def _form(asked: MessagesRequest, ignored: Ignored) -> OutputSpec:
+def _output_spec(asked: MessagesRequest, ignored: Ignored) -> OutputSpec:
     choice, parallel = asked.tool_choice, None
     wanted: ToolChoice | None = None
     if choice is not None:
@@ -113,7 +115,7 @@ def _form(asked: MessagesRequest, ignored: Ignored) -> OutputSpec:
         format_ = asked.output_config.format
     output = None if format_ is None else OutputFormat(schema=format_.schema)
     tools = [made for i, tool in enumerate(asked.tools or []) if (made := _tool(i, tool, wanted, ignored))]
-    return form_of(tools, wanted, parallel, output)
+    return output_spec_of(tools, wanted, parallel, output)
 
 
 def _tool(index: int, tool: MessagesTool, wanted: ToolChoice | None, ignored: Ignored) -> Tool | None:

@@ -57,7 +57,7 @@ class MessageStream(BlockStream):
         elif block.kind == "call":
             content = {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
         else:
-            content = {"type": "redacted_thinking", "data": block.carry}
+            content = {"type": "redacted_thinking", "data": block.provider_state}
         return _event("content_block_start", {"index": at, "content_block": content})
 
     def grown(self, at: int, sent: Sent, text: str) -> bytes:
@@ -70,9 +70,9 @@ class MessageStream(BlockStream):
     def closed(self, at: int, sent: Sent) -> bytes:
         stop = _event("content_block_stop", {"index": at})
         block = sent.block
-        if block.kind != "thought" or not block.carry:
+        if block.kind != "thought" or not block.provider_state:
             return stop
-        signature = {"type": "signature_delta", "signature": block.carry}
+        signature = {"type": "signature_delta", "signature": block.provider_state}
         return _event("content_block_delta", {"index": at, "delta": signature}) + stop
 
     def end(self, answer: Answer) -> bytes:

@@ -10,14 +10,15 @@ from typing import ClassVar, Literal
 from msgspec import Struct
 
 from perpend.serving import sse
-from perpend.serving.dialects.carries import seal
+from perpend.serving.dialects.provider_states import seal
 from perpend.types import (
     Answer,
     AnswerDelta,
-    Carried,
+    AnswerLogprobs,
     Event,
     Finished,
     Progress,
+    ProviderStateDelta,
     Started,
     SummaryDelta,
     Text,
@@ -27,11 +28,10 @@ from perpend.types import (
     ToolCallDelta,
     ToolUse,
     Visibility,
-    Weighed,
 )
 
 Logprobs = tuple[TokenLogprob, ...]
-Kind = Literal["thought", "text", "call", "carry"]
+Kind = Literal["thought", "text", "call", "provider_state"]
 
 
 class Block(Struct):
@@ -42,7 +42,7 @@ class Block(Struct):
     name: str = ""
     logprobs: Logprobs = ()
     """Of a text's tokens, where they were asked for."""
-    carry: str = ""
+    provider_state: str = ""
     """Sealed: what ends this thought, or all that a block of kind `carry` is."""
 
 
@@ -61,25 +61,27 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
             if not thoughts:
                 continue
             if part.text and visibility == "visible":
-                carry = seal(part.carry, "thought") if part.carry else ""
-                blocks.append(Block("thought", part.text, carry=carry))
+                provider_state = seal(part.provider_state, "thought") if part.provider_state else ""
+                blocks.append(Block("thought", part.text, provider_state=provider_state))
                 continue
-            carry = seal(part.carry, "unshown") if part.carry else ""
+            provider_state = seal(part.provider_state, "unshown") if part.provider_state else ""
             if part.text and visibility == "summary" and summary is None:
-                summary = Block("thought", answer.summary, carry=carry)
+                summary = Block("thought", answer.summary, provider_state=provider_state)
                 blocks.append(summary)
-            elif carry:
-                blocks.append(Block("carry", carry=carry))
+            elif provider_state:
+                blocks.append(Block("provider_state", provider_state=provider_state))
         elif isinstance(part, Text):
             if part.text:
                 told, logprobs = _of_text(part.text, logprobs)
                 blocks.append(Block("text", part.text, logprobs=told))
-            if part.carry and thoughts:
-                blocks.append(Block("carry", carry=seal(part.carry, "text")))
+            if part.provider_state and thoughts:
+                blocks.append(Block("provider_state", provider_state=seal(part.provider_state, "text")))
         elif isinstance(part, ToolUse):
             blocks.append(Block("call", part.arguments, part.id, part.name))
-            if part.carry:
-                blocks.append(Block("carry", carry=seal(part.carry, "tool_call", part.id)))
+            if part.provider_state:
+                blocks.append(
+                    Block("provider_state", provider_state=seal(part.provider_state, "tool_call", part.id))
+                )
     return blocks
 
 
@@ -164,12 +166,12 @@ class BlockStream(ABC):
                 self._say("text", event.text, out)
             elif isinstance(event, ToolCallDelta):
                 self._call(event, out)
-            elif isinstance(event, Carried):
-                self._carry(event, out)
+            elif isinstance(event, ProviderStateDelta):
+                self._provider_state(event, out)
             elif isinstance(event, SummaryDelta):
                 if self._summary is not None and event.text:
                     self._grow(self._summary, event.text, out)
-            elif isinstance(event, Weighed):
+            elif isinstance(event, AnswerLogprobs):
                 self._weigh(tuple(event.tokens))
             elif isinstance(event, Progress):
                 out.append(sse.comment(b"progress", event))
@@ -216,23 +218,23 @@ class BlockStream(ABC):
             )
         if event.arguments:
             self._grow(at, event.arguments, out)
-        if event.carry is not None:
-            self._sent[at].follows = seal(event.carry, "tool_call", self._sent[at].block.id)
+        if event.provider_state is not None:
+            self._sent[at].follows = seal(event.provider_state, "tool_call", self._sent[at].block.id)
 
-    def _carry(self, event: Carried, out: list[bytes]) -> None:
+    def _provider_state(self, event: ProviderStateDelta, out: list[bytes]) -> None:
         self._switch(event.part, out)
         if event.part == "text":
             self._close_open(out)
             if self._thoughts:
-                self._whole(Block("carry", carry=seal(event.carry, "text")), out)
+                self._whole(Block("provider_state", provider_state=seal(event.provider_state, "text")), out)
         elif self._open is not None:
-            self._sent[self._open].block.carry = seal(event.carry, "thought")
+            self._sent[self._open].block.provider_state = seal(event.provider_state, "thought")
             self._close_open(out)
         elif self._summarised and self._summary is not None:
-            self._sent[self._summary].block.carry = seal(event.carry, "unshown")
+            self._sent[self._summary].block.provider_state = seal(event.provider_state, "unshown")
             self._summarised = False
         elif self._thoughts:
-            self._whole(Block("carry", carry=seal(event.carry, "unshown")), out)
+            self._whole(Block("provider_state", provider_state=seal(event.provider_state, "unshown")), out)
 
     def _start(self, block: Block, out: list[bytes]) -> int:
         self._sent.append(Sent(block))
@@ -257,7 +259,7 @@ class BlockStream(ABC):
         at, self._open = self._open, None
         self._close(at, out)
         if follows := self._sent[at].follows:
-            self._whole(Block("carry", carry=follows), out)
+            self._whole(Block("provider_state", provider_state=follows), out)
 
     def _whole(self, block: Block, out: list[bytes]) -> None:
         self._close(self._start(block, out), out)
@@ -265,11 +267,13 @@ class BlockStream(ABC):
     def _finish(self, answer: Answer, out: list[bytes]) -> None:
         for at, block in enumerate(blocks_of(answer, self._visibility, self._thoughts)):
             if at == len(self._sent):
-                self._start(Block(block.kind, id=block.id, name=block.name, carry=block.carry), out)
+                self._start(
+                    Block(block.kind, id=block.id, name=block.name, provider_state=block.provider_state), out
+                )
             sent = self._sent[at]
             if sent.closed:
                 continue
-            sent.block.carry, sent.block.logprobs = block.carry, block.logprobs
+            sent.block.provider_state, sent.block.logprobs = block.provider_state, block.logprobs
             if rest := block.text[sent.size :]:
                 self._grow(at, rest, out)
             self._close(at, out)

@@ -68,7 +68,7 @@ class DialectFields(Struct, frozen=True, gc=False):
     model: str | None
     max_output_tokens: int | None
     sampling: Sampling
-    form: OutputSpec
+    output_spec: OutputSpec
 
 
 def request_of(asked: DialectFields, own: ExtensionFields, config: Config, ignored: Ignored) -> Request:
@@ -97,7 +97,7 @@ def request_of(asked: DialectFields, own: ExtensionFields, config: Config, ignor
         sampling=_sampling(asked.sampling, own),
         provider_options=_options(own.provider_options, config) if own.provider_options else {},
         strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
-        form=asked.form,
+        output_spec=asked.output_spec,
         verifier=None if own.verifier is None else verifier_spec(own.verifier),
         cache=own.cache is not False,
         visibility=_visibility(own.thinking_visibility, config, ignored),

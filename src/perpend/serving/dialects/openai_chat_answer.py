@@ -97,11 +97,11 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
     details: list[ReasoningDetail] = []
     shown = 0
     for part in answer.content:
-        carry = part.carry if isinstance(part, Thought | Text | ToolUse) else None
+        provider_state = part.provider_state if isinstance(part, Thought | Text | ToolUse) else None
         began = shown
         if isinstance(part, Thought) and visibility == "visible":
             shown += len(part.text)
-        if carry is None:
+        if provider_state is None:
             continue
         details.append(
             ReasoningDetail(
@@ -111,8 +111,8 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
                 else "text"
                 if isinstance(part, Text)
                 else "tool_call",
-                origin=carry.origin,
-                data=carry.data,
+                origin=provider_state.origin,
+                data=provider_state.data,
                 span=(began, shown) if isinstance(part, Thought) and visibility == "visible" else UNSET,
                 tool_call=part.id if isinstance(part, ToolUse) else UNSET,
             )

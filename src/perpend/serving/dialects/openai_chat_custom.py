@@ -38,10 +38,10 @@ def call_of(use: ToolUse, custom: frozenset[str]) -> ToolCall:
     return ToolCall(use.id, FunctionCall(use.name, use.arguments))
 
 
-def use_of(call: ToolCall, carry: ProviderState | None, path: str) -> ToolUse:
+def use_of(call: ToolCall, provider_state: ProviderState | None, path: str) -> ToolUse:
     """A call that a client sends again. Raises BadRequest."""
     if call.custom:
-        return ToolUse(call.id, call.custom.name, wrapped(call.custom.input), carry)
+        return ToolUse(call.id, call.custom.name, wrapped(call.custom.input), provider_state)
     if not call.function:
         raise missing(f"{path}.function", "its name and arguments")
-    return ToolUse(call.id, call.function.name, call.function.arguments, carry)
+    return ToolUse(call.id, call.function.name, call.function.arguments, provider_state)

@@ -10,7 +10,6 @@ from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.documents import from_url
 from perpend.serving.dialects.extension_fields import DialectFields, draw, missing, not_supported, request_of
-from perpend.serving.dialects.forms import NO_FORM, form_of, only, plain, with_results_together
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
 from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
@@ -21,6 +20,13 @@ from perpend.serving.dialects.openai_chat_schema import (
     ChatToolChoice,
     ContentPart,
     ReasoningDetail,
+)
+from perpend.serving.dialects.output_specs import (
+    NO_OUTPUT_SPEC,
+    only,
+    output_spec_of,
+    plain,
+    with_results_together,
 )
 from perpend.serving.fields import Ignored
 from perpend.types import (
@@ -77,13 +83,17 @@ def parse(body: bytes, config: Config) -> ChatParsed:
         draw(chat, chat.n)
     options = chat.stream_options
     messages = [_message(i, chat.messages, config) for i in range(len(chat.messages))]
-    form = _form(chat, ignored) if chat.tools or chat.tool_choice or chat.response_format else NO_FORM
+    output_spec = (
+        _output_spec(chat, ignored)
+        if chat.tools or chat.tool_choice or chat.response_format
+        else NO_OUTPUT_SPEC
+    )
     asked = DialectFields(
-        with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), form
+        with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), output_spec
     )
     request = request_of(asked, chat, config, ignored)
     include_usage = options is not None and bool(options.include_usage)
-    custom = frozenset([tool.name for tool in form.tools if tool.custom is not None])
+    custom = frozenset([tool.name for tool in output_spec.tools if tool.custom is not None])
     return ChatParsed(
         request, bool(chat.stream), include_usage, functions=bool(chat.functions), custom=custom
     )
@@ -158,57 +168,59 @@ def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     calls = calls_of(index, message)
     if not thinking and not calls and not message.reasoning_details:
         return Message("assistant", text)
-    carries = _carries(message.reasoning_details or [])
-    parts: list[Part] = [*_thoughts(thinking, [one for one in carries if one.part == "thought"])]
-    texts = [ProviderState(one.origin, one.data) for one in carries if one.part == "text"]
+    provider_states = _provider_states(message.reasoning_details or [])
+    parts: list[Part] = [*_thoughts(thinking, [one for one in provider_states if one.part == "thought"])]
+    texts = [ProviderState(one.origin, one.data) for one in provider_states if one.part == "text"]
     if text or texts:
         parts.append(Text(text, texts[-1] if texts else None))
     of_calls = {
-        one.tool_call: ProviderState(one.origin, one.data) for one in carries if one.part == "tool_call"
+        one.tool_call: ProviderState(one.origin, one.data)
+        for one in provider_states
+        if one.part == "tool_call"
     }
     for at, call in enumerate(calls):
         parts.append(use_of(call, of_calls.get(call.id), f"messages[{index}].tool_calls[{at}]"))
     return Message("assistant", tuple(parts))
 
 
-def _carries(details: list[Any]) -> list[ReasoningDetail]:
+def _provider_states(details: list[Any]) -> list[ReasoningDetail]:
     """Ours alone: what other gateways put there isn't for any vendor that is asked here."""
-    carries: list[ReasoningDetail] = []
+    provider_states: list[ReasoningDetail] = []
     for detail in details:
         if isinstance(detail, dict) and cast("dict[str, Any]", detail).get("type") == "perpend.carry":
             try:
-                carries.append(msgspec.convert(detail, ReasoningDetail))
+                provider_states.append(msgspec.convert(detail, ReasoningDetail))
             except msgspec.ValidationError:
                 continue
-    return carries
+    return provider_states
 
 
-def _thoughts(thinking: str, carries: list[ReasoningDetail]) -> list[Thought]:
+def _thoughts(thinking: str, provider_states: list[ReasoningDetail]) -> list[Thought]:
     """The blocks that `thinking` was joined from; what nobody wants back stands between them."""
     thoughts: list[Thought] = []
     done = 0
-    for one in carries:
-        carry = ProviderState(one.origin, one.data)
+    for one in provider_states:
+        provider_state = ProviderState(one.origin, one.data)
         if not isinstance(one.span, tuple) or not done <= one.span[0] <= one.span[1] <= len(thinking):
-            thoughts.append(Thought("", carry))
+            thoughts.append(Thought("", provider_state))
             continue
         start, end = one.span
         if start > done:
             thoughts.append(Thought(thinking[done:start]))
-        thoughts.append(Thought(thinking[start:end], carry))
+        thoughts.append(Thought(thinking[start:end], provider_state))
         done = end
     if done < len(thinking):
         thoughts.append(Thought(thinking[done:]))
     return thoughts
 
 
-def _form(chat: ChatRequest, ignored: Ignored) -> OutputSpec:
+def _output_spec(chat: ChatRequest, ignored: Ignored) -> OutputSpec:
     tools = [made for i, tool in enumerate(chat.tools or []) if (made := _tool(i, tool, ignored))]
     choice = chat.tool_choice
     if isinstance(choice, ChatToolChoice) and choice.allowed_tools is not None:
         names = [name_of(tool) for tool in choice.allowed_tools.tools]
         tools, choice = only(tools, names), choice.allowed_tools.mode
-    return form_of(tools, _choice(choice), chat.parallel_tool_calls, _output(chat))
+    return output_spec_of(tools, _choice(choice), chat.parallel_tool_calls, _output(chat))
 
 
 def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:

@@ -24,18 +24,18 @@ from perpend.serving.dialects.report import encode, perpend_block, shown_thinkin
 from perpend.types import (
     Answer,
     AnswerDelta,
-    Carried,
+    AnswerLogprobs,
     Event,
     Finished,
     FreeText,
     Progress,
+    ProviderStateDelta,
     Started,
     SummaryDelta,
     ThinkingDelta,
     TokenLogprob,
     ToolCallDelta,
     Visibility,
-    Weighed,
 )
 
 _json = msgspec.json.Encoder().encode
@@ -113,14 +113,14 @@ class ChatStream:
                 self._say(event.text, parts)
             elif isinstance(event, ToolCallDelta):
                 self._call(event, parts)
-            elif isinstance(event, Carried):
-                self._carry(event, parts)
+            elif isinstance(event, ProviderStateDelta):
+                self._provider_state(event, parts)
             elif isinstance(event, Progress):
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, SummaryDelta):
                 if self._visibility == "summary":
                     self._think(event.text, parts)
-            elif isinstance(event, Weighed):
+            elif isinstance(event, AnswerLogprobs):
                 self._weigh(tuple(event.tokens), parts)
             elif isinstance(event, Started):
                 self._open(event)
@@ -180,8 +180,8 @@ class ChatStream:
         elif event.arguments:
             self._piece({"index": event.index, "function": {"arguments": event.arguments}}, parts)
         sent[event.index] += len(event.arguments)
-        if event.carry is not None:
-            origin, data = event.carry.origin, event.carry.data
+        if event.provider_state is not None:
+            origin, data = event.provider_state.origin, event.provider_state.data
             index, of = self._details_sent, self._call_ids[event.index]
             self._details(
                 ReasoningDetail(index=index, part="tool_call", origin=origin, data=data, tool_call=of), parts
@@ -216,15 +216,15 @@ class ChatStream:
         self._details_sent += 1
         parts += (self._delta_head, b'"reasoning_details":[', encode(detail), b"]", self._tail)
 
-    def _carry(self, event: Carried, parts: list[bytes]) -> None:
+    def _provider_state(self, event: ProviderStateDelta, parts: list[bytes]) -> None:
         began, sent = self._thought_began, self._thinking_sent
         self._thought_began = None
         shown = event.part == "thought" and self._visibility == "visible"
         detail = ReasoningDetail(
             index=self._details_sent,
             part=event.part,
-            origin=event.carry.origin,
-            data=event.carry.data,
+            origin=event.provider_state.origin,
+            data=event.provider_state.data,
             span=(sent if began is None else began, sent) if shown else UNSET,
         )
         self._details(detail, parts)

@@ -9,8 +9,8 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.extension_fields import DialectFields, draw, not_supported, request_of
-from perpend.serving.dialects.forms import NO_FORM
 from perpend.serving.dialects.openai_completions_schema import CompletionRequest
+from perpend.serving.dialects.output_specs import NO_OUTPUT_SPEC
 from perpend.serving.fields import Ignored
 from perpend.types import Message, Sampling
 
@@ -46,7 +46,7 @@ def parse(body: bytes, config: Config) -> CompletionParsed:
         logit_bias=given.logit_bias or None,
         logprobs=given.logprobs,
     )
-    asked = DialectFields((Message("user", prompt),), given.model, given.max_tokens, sampling, NO_FORM)
+    asked = DialectFields((Message("user", prompt),), given.model, given.max_tokens, sampling, NO_OUTPUT_SPEC)
     return CompletionParsed(
         request=request_of(asked, given, config, ignored),
         stream=bool(given.stream),

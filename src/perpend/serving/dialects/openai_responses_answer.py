@@ -40,7 +40,7 @@ _INCOMPLETE: dict[Ending, Literal["max_output_tokens", "content_filter"]] = {
     "cut": "max_output_tokens",
     "content_filter": "content_filter",
 }
-_TYPES = {"thought": "reasoning", "carry": "reasoning", "text": "message", "call": "function_call"}
+_TYPES = {"thought": "reasoning", "provider_state": "reasoning", "text": "message", "call": "function_call"}
 
 
 def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
@@ -101,11 +101,11 @@ def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
         )
     if block.kind == "call":
         return _call(parsed, id_, block, "completed")
-    carry = block.carry or UNSET
+    provider_state = block.provider_state or UNSET
     if parsed.request.visibility == "visible" and block.kind == "thought":
-        return ReasoningItem(id=id_, content=(ReasoningText(block.text),), encrypted_content=carry)
+        return ReasoningItem(id=id_, content=(ReasoningText(block.text),), encrypted_content=provider_state)
     return ReasoningItem(
-        id=id_, summary=(SummaryText(block.text),) if block.text else (), encrypted_content=carry
+        id=id_, summary=(SummaryText(block.text),) if block.text else (), encrypted_content=provider_state
     )
 
 

@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 
 from perpend.config.schema import Config
-from perpend.serving.dialects.carries import give_back, unseal
 from perpend.serving.dialects.documents import from_url
 from perpend.serving.dialects.extension_fields import missing, not_supported
-from perpend.serving.dialects.forms import plain
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_responses_compaction import ASKED, TRIGGER, opened
 from perpend.serving.dialects.openai_responses_schema import InputContent, InputItem
 from perpend.serving.dialects.openai_responses_tools import flat
+from perpend.serving.dialects.output_specs import plain
+from perpend.serving.dialects.provider_states import give_back, unseal
 from perpend.serving.fields import Ignored
 from perpend.types import Document, Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
 
@@ -111,7 +111,7 @@ def _think(item: InputItem, path: str, turn: list[Part], ignored: Ignored) -> No
         if text:
             turn.append(Thought(text))
     elif sealed.place == "thought":
-        turn.append(Thought(text, sealed.carry))
+        turn.append(Thought(text, sealed.provider_state))
     else:
         give_back(sealed, turn)
 

@@ -11,7 +11,6 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.extension_fields import DialectFields, missing, not_supported, request_of
-from perpend.serving.dialects.forms import with_results_together
 from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of
 from perpend.serving.dialects.openai_responses_items import messages_of
@@ -29,6 +28,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextFormat,
 )
 from perpend.serving.dialects.openai_responses_tools import Names, offered
+from perpend.serving.dialects.output_specs import with_results_together
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Message,
@@ -104,19 +104,21 @@ def parsed(
     if asked.thinking_visibility is None and summary not in (None, "none"):
         asked.thinking_visibility = "summary"
     verbosity = None if asked.text is None or asked.text.verbosity == "medium" else asked.text.verbosity
-    weighs = asked.top_logprobs or _LOGPROBS in (asked.include or ())
+    first_logprobs = asked.top_logprobs or _LOGPROBS in (asked.include or ())
     sampling = Sampling(
         temperature=asked.temperature,
         top_p=asked.top_p,
         verbosity=verbosity,
         prompt_cache_key=_as(str, asked.prompt_cache_key),
-        logprobs=(asked.top_logprobs or 0) if weighs else None,
+        logprobs=(asked.top_logprobs or 0) if first_logprobs else None,
     )
-    form, names = offered(asked, _output(asked), ignored)
+    output_spec, names = offered(asked, _output(asked), ignored)
     compacts = bool(brought) and brought[-1].type == TRIGGER
     if compacts:
-        form = structs.replace(form, tool_choice="none", output=None)
-    canonical = DialectFields((*told, *conversation), asked.model, asked.max_output_tokens, sampling, form)
+        output_spec = structs.replace(output_spec, tool_choice="none", output=None)
+    canonical = DialectFields(
+        (*told, *conversation), asked.model, asked.max_output_tokens, sampling, output_spec
+    )
     request = request_of(canonical, asked, config, ignored)
     return ResponsesParsed(
         request=structs.replace(request, shortens=True) if asked.truncation == "auto" else request,

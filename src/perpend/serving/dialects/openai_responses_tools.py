@@ -4,12 +4,12 @@ from typing import Any, Literal, NamedTuple, cast
 
 from perpend.errors import BadRequest
 from perpend.serving.dialects.extension_fields import given, missing, not_supported
-from perpend.serving.dialects.forms import form_of
 from perpend.serving.dialects.openai_responses_schema import (
     ResponsesRequest,
     ResponsesTool,
     ResponsesToolChoice,
 )
+from perpend.serving.dialects.output_specs import output_spec_of
 from perpend.serving.fields import Ignored
 from perpend.types import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
@@ -43,7 +43,7 @@ def flat(name: str, namespace: str | None) -> str:
 
 
 class Offered(NamedTuple):
-    form: OutputSpec
+    output_spec: OutputSpec
     names: Names
 
 
@@ -53,7 +53,7 @@ def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignor
     names: Names = {}
     items = asked.input if isinstance(asked.input, list) else []
     if not asked.tools and asked.tool_choice is None and not any(item.tools for item in items):
-        return Offered(form_of([], None, asked.parallel_tool_calls, output), names)
+        return Offered(output_spec_of([], None, asked.parallel_tool_calls, output), names)
     for i, tool in enumerate(asked.tools or []):
         tools += _tools(tool, f"tools[{i}]", names, ignored)
     later: dict[str, Tool] = {}  # what is offered again takes the place of what was
@@ -66,7 +66,7 @@ def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignor
     allowed, choice = _choice(asked, tools, names)
     known = {tool.name for tool in tools}
     bare = {called.name: called for called in names.values() if called.name not in known}
-    return Offered(form_of(allowed, choice, asked.parallel_tool_calls, output), bare | names)
+    return Offered(output_spec_of(allowed, choice, asked.parallel_tool_calls, output), bare | names)
 
 
 def _tools(tool: ResponsesTool, path: str, names: Names, ignored: Ignored) -> list[Tool]:

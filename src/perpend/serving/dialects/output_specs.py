@@ -8,15 +8,15 @@ from perpend.registry import choices_hint
 from perpend.types import ForcedTool, Message, OutputFormat, OutputSpec, Part, Text, Tool, ToolChoice
 
 P = TypeVar("P", bound=Part)
-NO_FORM = OutputSpec()
+NO_OUTPUT_SPEC = OutputSpec()
 
 
-def form_of(
+def output_spec_of(
     tools: list[Tool], choice: ToolChoice | None, parallel: bool | None, output: OutputFormat | None
 ) -> OutputSpec:
     """Raises BadRequest naming `tools` or `tool_choice`."""
     if not tools and output is None and choice in (None, "auto", "none"):
-        return NO_FORM
+        return NO_OUTPUT_SPEC
     names = {tool.name for tool in tools}
     if len(names) < len(tools):
         raise BadRequest("two tools have the same name", hint="give each its own", field="tools")
@@ -53,5 +53,5 @@ def with_results_together(messages: list[Message]) -> tuple[Message, ...]:
 
 def plain(parts: Sequence[P]) -> str | tuple[P, ...]:
     """Text alone is a string: a prompt doesn't change with the way in which it was cut."""
-    texts = [part.text for part in parts if isinstance(part, Text) and part.carry is None]
+    texts = [part.text for part in parts if isinstance(part, Text) and part.provider_state is None]
     return "".join(texts) if len(texts) == len(parts) else tuple(parts)

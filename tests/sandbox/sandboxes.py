@@ -1,4 +1,4 @@
-"""Sandboxes to test with: one for each rung, and a visible skip for one that doesn't work here."""
+"""Sandboxes to test with: one for each isolation level, and a visible skip for one that doesn't work here."""
 
 import asyncio
 import os
@@ -12,21 +12,29 @@ from typing import Self
 
 import pytest
 
-from perpend.sandbox import RUNGS, USUAL, IsolationLevel, Limits, Outcome, Sandbox, find_rung
+from perpend.sandbox import (
+    ISOLATION_LEVELS,
+    USUAL,
+    IsolationLevel,
+    Limits,
+    Outcome,
+    Sandbox,
+    find_isolation_level,
+)
 from perpend.sandbox.inside.libc import prctl
 
 _CHILD_SUBREAPER = 36
-NAMES = [rung.name for rung in RUNGS]
+NAMES = [level.name for level in ISOLATION_LEVELS]
 
 
 @cache
 def wrong(name: str) -> str | None:
-    """Why a rung doesn't work here. Found in a thread of its own: a test that asks may be in a loop."""
+    """Why an isolation level doesn't work here. Found in a thread of its own: a test that asks may be in a loop."""
     with ThreadPoolExecutor(1) as aside:
-        return aside.submit(asyncio.run, find_rung((_named(name),))).result()[-1].wrong
+        return aside.submit(asyncio.run, find_isolation_level((_named(name),))).result()[-1].wrong
 
 
-def rung_named(name: str) -> IsolationLevel:
+def level_named(name: str) -> IsolationLevel:
     """Skips the test where it doesn't work."""
     if reason := wrong(name):
         pytest.skip(f"{name}: {reason}")
@@ -34,7 +42,7 @@ def rung_named(name: str) -> IsolationLevel:
 
 
 def _named(name: str) -> IsolationLevel:
-    return next(rung for rung in RUNGS if rung.name == name)
+    return next(level for level in ISOLATION_LEVELS if level.name == name)
 
 
 def children() -> set[int]:
@@ -54,7 +62,7 @@ def children() -> set[int]:
 
 
 class Boxes:
-    """One sandbox for each rung, which many tests use one after the other."""
+    """One sandbox for each isolation level, which many tests use one after the other."""
 
     def __enter__(self) -> Self:
         prctl(_CHILD_SUBREAPER, 1)  # what outlives those who started it is below us still
@@ -62,11 +70,11 @@ class Boxes:
         self._open: dict[str, Sandbox] = {}
         return self
 
-    def run(self, rung: str, program: str, limits: Limits = USUAL) -> Outcome:
-        found = rung_named(rung)
-        if rung not in self._open:
-            self._open[rung] = Sandbox(1, rungs=(found,))
-        return self._runner.run(self._open[rung].run(program, limits=limits))
+    def run(self, level: str, program: str, limits: Limits = USUAL) -> Outcome:
+        found = level_named(level)
+        if level not in self._open:
+            self._open[level] = Sandbox(1, levels=(found,))
+        return self._runner.run(self._open[level].run(program, limits=limits))
 
     def settle(self, processes: Callable[[], int]) -> None:
         """Until nobody is left but, for each box, a zygote and the fork that waits for the next run."""

@@ -20,7 +20,7 @@ Place = Literal["thought", "unshown", "text", "tool_call"]
 
 class Sealed(Struct, frozen=True, array_like=True):
     place: Place
-    carry: ProviderState
+    provider_state: ProviderState
     tool_call: str = ""
     """The call's id, where it belongs to one."""
 
@@ -29,8 +29,8 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Sealed)
 
 
-def seal(carry: ProviderState, place: Place, tool_call: str = "") -> str:
-    sealed = Sealed(place, carry, tool_call)
+def seal(provider_state: ProviderState, place: Place, tool_call: str = "") -> str:
+    sealed = Sealed(place, provider_state, tool_call)
     return _MARK + urlsafe_b64encode(_encode(sealed)).decode().rstrip("=")
 
 
@@ -50,12 +50,12 @@ def give_back(sealed: Sealed, parts: list[Part]) -> None:
     last = parts[-1] if parts else None
     if sealed.place == "text":
         if isinstance(last, Text):
-            parts[-1] = Text(last.text, sealed.carry)
+            parts[-1] = Text(last.text, sealed.provider_state)
         else:
-            parts.append(Text("", sealed.carry))
+            parts.append(Text("", sealed.provider_state))
     elif sealed.place == "tool_call":
         for at, part in enumerate(parts):
             if isinstance(part, ToolUse) and part.id == sealed.tool_call:
-                parts[at] = ToolUse(part.id, part.name, part.arguments, sealed.carry)
+                parts[at] = ToolUse(part.id, part.name, part.arguments, sealed.provider_state)
     else:
-        parts.append(Thought("", sealed.carry))
+        parts.append(Thought("", sealed.provider_state))
