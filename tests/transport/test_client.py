@@ -235,7 +235,7 @@ FIRST = CHUNKED + chunk(b"data: 1\n\n")
 
 
 @pytest.mark.parametrize(
-    ("said", "again", "patience", "expected"),
+    ("said", "again", "timeouts", "expected"),
     [
         (b"", b"", Timeouts(first_token_s=0.1), r"first token didn't come within 0\.1 s"),
         (
