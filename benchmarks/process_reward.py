@@ -40,10 +40,10 @@ def problems(limit: int, seed: int) -> list[Row]:
 
 async def scored(verifier: ProcessReward, model: AuxiliaryCalls, problem: Row) -> Row:
     task = Task(question=problem["question"], model=model)
-    before, began = model.account.usage, time.monotonic()
+    before, began = model.outcome.scope.usage, time.monotonic()
     rewards = await verifier.rewards(task, problem["steps"])
     original = await verifier.rewards(task, problem["orig_steps"])
-    used = model.account.usage
+    used = model.outcome.scope.usage
     return {
         "id": problem["id"],
         "rewards": rewards,

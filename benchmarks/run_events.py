@@ -55,7 +55,7 @@ async def bytes_beside_text(strategy: StrategySpec) -> float:
                     sampling=Sampling(seed=number),
                     strategy=strategy,
                 )
-                await runtime.solve(request, log=log, source="eval")
+                await runtime.solve(request, log_sink=log, source="eval")
                 said = [
                     event.text for _, event in log.heard if isinstance(event, ThinkingDelta | AnswerDelta)
                 ]

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 from scripted import STARTED, answer
 
-from perpend.solve.message_builder import MessageBuilder, Said
+from perpend.solve.message_builder import MessageBuilder, MessageEvent
 from perpend.types import (
     AnswerDelta,
     Event,
@@ -30,9 +30,9 @@ STOPS: list[StopReason] = [
 
 
 @st.composite
-def said(draw: st.DrawFn) -> list[Said]:
+def said(draw: st.DrawFn) -> list[MessageEvent]:
     """Thoughts, texts and tool calls in any order, each in pieces."""
-    events: list[Said] = []
+    events: list[MessageEvent] = []
     calls = 0
     for kind in draw(st.lists(st.sampled_from(["thought", "text", "call"]), max_size=5)):
         pieces = draw(st.lists(TEXT, max_size=3))
@@ -57,8 +57,8 @@ def said(draw: st.DrawFn) -> list[Said]:
 def histories(draw: st.DrawFn) -> list[list[Event]]:
     """Batches of a request. Some of its end may not have been streamed."""
     whole = draw(said())
-    transcript = MessageBuilder()
-    transcript.add(whole)
+    builder = MessageBuilder()
+    builder.add(whole)
     events: list[Event] = [*whole[: draw(st.integers(0, len(whole)))]]
     lines = draw(st.lists(TEXT, max_size=3))
     thought = next((i for i, e in enumerate(events) if isinstance(e, ThinkingDelta) and e.text), None)
@@ -69,11 +69,11 @@ def histories(draw: st.DrawFn) -> list[list[Event]]:
     if draw(st.booleans()):
         events.insert(0, Progress("thinking", 1, 64, 0, 1.5, answer().cost_usd))
     end = answer(
-        transcript.answer,
-        transcript.thinking,
+        builder.answer,
+        builder.thinking,
         draw(st.sampled_from(STOPS)),
-        "".join(lines) if transcript.thinking else "",
-        transcript.content,
+        "".join(lines) if builder.thinking else "",
+        builder.content,
     )
     cut = draw(st.integers(0, len(events)))
     return [[STARTED], events[:cut], events[cut:], [Finished(end)]]

@@ -82,7 +82,7 @@ class Spine:
         async def sink(batch: list[Event]) -> None:
             self.events += batch
 
-        return await solve(request, self.services, sink, log=log, control=control, origin=Origin("test"))
+        return await solve(request, self.services, sink, log_sink=log, control=control, origin=Origin("test"))
 
 
 def request(**fields: object) -> Request:

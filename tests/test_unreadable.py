@@ -18,7 +18,7 @@ from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.transport.failures import refusal
 from perpend.transport.ndjson import objects
 from perpend.types import Tool, ToolUse
-from perpend.types.answer import ending
+from perpend.types.stop_reason import answer_end
 from perpend.verifiers import external_protocol
 
 LISTS = "[" * 50_000 + "]" * 50_000
@@ -28,7 +28,7 @@ DEEP = f'{{"a": {LISTS}}}'
 def test_a_calls_arguments() -> None:
     use = ToolUse("1", "f", DEEP)
     assert bytes(arguments(use)) == bytes(tool_input(DEEP))
-    assert ending("thinking_tokens", (use,)) == "cut"
+    assert answer_end("thinking_tokens", (use,)) == "cut"
 
 
 def test_a_call_that_is_written_in_the_text() -> None:

@@ -46,7 +46,7 @@ class Replayed:
         )
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
-        return await solve(request, self._services, log=log, origin=Origin("eval"))
+        return await solve(request, self._services, log_sink=log, origin=Origin("eval"))
 
 
 async def main(suite: Path, config: Path, out: Path, at_once: int) -> None:

@@ -1,5 +1,7 @@
 """What Prometheus reads after some requests."""
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 from scripted import PLAN, answer
@@ -8,6 +10,7 @@ from perpend.backends.replay import ReplayBackend
 from perpend.deployments.pool import Deployment
 from perpend.errors import RateLimited, UpstreamTimeout
 from perpend.observability.metrics import Histogram, Metrics
+from perpend.types import Overdraft
 
 Samples = dict[tuple[str, tuple[str, ...]], float]
 
@@ -112,3 +115,13 @@ def test_a_cost_that_nobody_knows_is_counted_apart_and_never_as_nothing() -> Non
     assert got["perpend_unpriced_requests_total", ("dark", "single")] == 1
     assert got["perpend_unpriced_requests_total", ("small", "single")] == 0
     assert got["perpend_cost_usd_total", ("small", "single")] > 0
+
+
+def test_what_was_spent_beyond_its_reservation_is_counted() -> None:
+    metrics = Metrics()
+    overdraft = Overdraft(thinking_tokens=3, answer_tokens=4, cost_usd=Decimal("0.002"))
+    metrics.answered(replace(answer(), budget=replace(answer().budget, overdraft=overdraft)), None)
+    metrics.answered(answer(), None)
+    got = samples(metrics)
+    assert got["perpend_overdraft_tokens_total", ("small", "single")] == 7
+    assert got["perpend_overdraft_usd_total", ("small", "single")] == 0.002

@@ -61,6 +61,7 @@ OWN = {
         "effective_thinking_tokens": 64,
         "thinking_tokens_used": 5,
         "lowered_by": "deadline",
+        "overdraft": None,
     },
     "usage": {"input": 9, "cached": 3, "thinking": 5, "answer": 2},
     "cost_usd": 0.000123,

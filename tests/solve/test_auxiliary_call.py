@@ -37,7 +37,7 @@ class Doubtful(Verifier):
 
 
 async def checked(session: Session) -> Candidate:
-    return await session.verify(await session.sample())
+    return await session.verifier.verify(await session.sample())
 
 
 async def test_what_is_asked_beside_a_candidate_is_in_the_same_ledger(play: Play) -> None:

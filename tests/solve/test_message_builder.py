@@ -1,6 +1,6 @@
 """What was said becomes parts, in order, with what vendors want back in its place."""
 
-from perpend.solve.message_builder import MessageBuilder, Said
+from perpend.solve.message_builder import MessageBuilder, MessageEvent
 from perpend.types import (
     AnswerDelta,
     Part,
@@ -16,10 +16,10 @@ from perpend.types import (
 SIGNED = ProviderState("anthropic", "signature")
 
 
-def content(*said: Said) -> tuple[Part, ...]:
-    transcript = MessageBuilder()
-    transcript.add(said)
-    return transcript.content
+def content(*said: MessageEvent) -> tuple[Part, ...]:
+    builder = MessageBuilder()
+    builder.add(said)
+    return builder.content
 
 
 def test_adjacent_texts_are_one_part() -> None:
@@ -54,10 +54,10 @@ def test_tool_calls_are_put_together_where_they_began() -> None:
 
 
 def test_a_tool_call_is_an_answer() -> None:
-    transcript = MessageBuilder()
-    assert transcript.empty
-    transcript.add([ThinkingDelta("hm")])
-    assert not transcript.answering
-    transcript.add([ToolCallDelta(0, "a", "add")])
-    assert transcript.answering
-    assert (transcript.thinking, transcript.answer) == ("hm", "")
+    builder = MessageBuilder()
+    assert builder.empty
+    builder.add([ThinkingDelta("hm")])
+    assert not builder.answering
+    builder.add([ToolCallDelta(0, "a", "add")])
+    assert builder.answering
+    assert (builder.thinking, builder.answer) == ("hm", "")

@@ -119,11 +119,11 @@ def scripted(*recordings: list[list[CallEvent]], **spine: Any) -> tuple[Spine, R
 
 async def test_a_part_may_spend_its_share_and_no_more(play: Play) -> None:
     async def strategy(session: Session) -> Candidate:
-        part = session.part(3)
-        assert part.thinking_budget == 30
+        part = session.budget.part(3)
+        assert part.budget.thinking == 30
         await part.sample()
         await part.sample()
-        assert session.thinking_budget == 60
+        assert session.budget.thinking == 60
         return await session.sample()
 
     answer = await play(Spine(WordBackend(thought=500, reply=2)), request(max_thinking_tokens=90), strategy)
@@ -132,8 +132,8 @@ async def test_a_part_may_spend_its_share_and_no_more(play: Play) -> None:
 
 async def test_what_a_part_doesnt_use_is_the_others(play: Play) -> None:
     async def strategy(session: Session) -> Candidate:
-        await session.part(2).sample()
-        assert session.thinking_budget == 86
+        await session.budget.part(2).sample()
+        assert session.budget.thinking == 86
         return await session.sample()
 
     await play(Spine(WordBackend(thought=4, reply=1)), request(max_thinking_tokens=90), strategy)
@@ -208,10 +208,10 @@ async def test_a_verdict_is_kept_with_its_candidate(play: Play) -> None:
     spine, _ = scripted(*said("a", "x y"), *said("b", "x y z w"), verifier=Longest())
 
     async def strategy(session: Session) -> Candidate:
-        session.need_verifier("this")
-        first = await session.verify(await session.sample())
+        session.verifier.require("this")
+        first = await session.verifier.verify(await session.sample())
         assert (first.score, first.verdict) == (0.5, Verdict(0.5, False, "say more"))
-        return await session.verify(await session.sample())
+        return await session.verifier.verify(await session.sample())
 
     asked = request(max_thinking_tokens=20, verifier=VerifierSpec("longest"))
     answer = await play(spine, asked, strategy)
@@ -225,7 +225,7 @@ async def test_a_verifier_that_is_needed_is_asked_for_before_anything_is_spent(
     spine, backend = scripted()
 
     async def strategy(session: Session) -> Candidate:
-        session.need_verifier("this")
+        session.verifier.require("this")
         raise AssertionError
 
     with pytest.raises(BadRequest) as refused:
@@ -239,7 +239,7 @@ async def test_two_candidates_are_compared(play: Play) -> None:
 
     async def strategy(session: Session) -> Candidate:
         first, second = await session.sample(), await session.sample()
-        assert await session.compare(first, second) == 0.25
+        assert await session.verifier.compare(first, second) == 0.25
         return second
 
     await play(spine, request(max_thinking_tokens=20, verifier=VerifierSpec("longest")), strategy)
@@ -255,7 +255,7 @@ async def test_a_verifier_that_takes_too_long_costs_no_answer(play: Play) -> Non
     spine, _ = scripted(*said("a", "x"), verifier=Never())
 
     async def strategy(session: Session) -> Candidate:
-        return await session.verify(await session.sample())
+        return await session.verifier.verify(await session.sample())
 
     answer = await play(spine, request(deadline_ms=300, verifier=VerifierSpec("never")), strategy)
     assert answer.text == "x"
@@ -323,9 +323,9 @@ async def test_a_thought_is_rated_before_it_is_answered(play: Play) -> None:
     spine, _ = scripted(*said("a", "x"), verifier=Optimist())
 
     async def strategy(session: Session) -> Candidate:
-        assert session.rates_thoughts
+        assert session.verifier.rates_thoughts
         first = await session.sample()
-        assert await session.rate("one two") == 0.5
+        assert await session.verifier.rate("one two") == 0.5
         return first
 
     answer = await play(spine, request(max_thinking_tokens=20, verifier=VerifierSpec("optimist")), strategy)
@@ -336,9 +336,9 @@ async def test_without_time_a_thought_has_no_rating(play: Play) -> None:
     spine, _ = scripted(*said("a", "x"), verifier=Never())
 
     async def strategy(session: Session) -> Candidate:
-        assert not session.rates_thoughts
+        assert not session.verifier.rates_thoughts
         first = await session.sample()
-        assert await session.rate("one two") is None
+        assert await session.verifier.rate("one two") is None
         return first
 
     await play(spine, request(deadline_ms=300, verifier=VerifierSpec("never")), strategy)
@@ -346,7 +346,7 @@ async def test_without_time_a_thought_has_no_rating(play: Play) -> None:
 
 async def test_what_a_strategy_decides_on_the_way_is_in_the_plan(play: Play) -> None:
     async def strategy(session: Session) -> Candidate:
-        session.note("escalated to big")
+        session.explain("escalated to big")
         return await session.sample()
 
     answer = await play(Spine(WordBackend(thought=5, reply=2)), request(), strategy)

@@ -390,6 +390,17 @@ async def test_unseen_thinking_that_took_all_tokens_is_told() -> None:
     assert answer.budget.thinking_tokens_used == answer.usage.thinking == 64 + 4096
 
 
+async def test_what_a_server_takes_beyond_its_limit_is_told_as_an_overdraft() -> None:
+    took_more = [[AnswerDelta("so"), CallEnded("length", Usage(9, 0, 0, 70))]]
+    spine = Spine(ReplayBackend([took_more]), family="generic", price=PRICED)
+    answer = await spine.ask(request(effort="none", max_output_tokens=50))
+    over = answer.budget.overdraft
+    assert over is not None
+    assert (over.thinking_tokens, over.answer_tokens) == (0, 20)
+    assert (spine.row.overdraft_tokens, spine.row.overdraft_usd) == (20, over.cost_usd)
+    assert (await Spine(WordBackend(thought=5, reply=3)).ask(request(effort="low"))).budget.overdraft is None
+
+
 async def test_reasoning_tokens_that_the_server_does_not_tell_apart_are_split() -> None:
     recording = [[ThinkingDelta("aaa", 30), AnswerDelta("b", 10)], [CallEnded("stop", Usage(5, 0, 0, 80))]]
     answer = await Spine(ReplayBackend([recording]), family="generic").ask(request())

@@ -65,7 +65,12 @@ class TestWriting:
             name: getattr(ledger_row(id="req_1"), name) for name in LedgerRow.__struct_fields__
         }
         start = int(NOON.timestamp() * 1000)
-        expected |= {"created_at": start, "finished_at": start + 1234, "cost_usd": "0.000000000123"}
+        expected |= {
+            "created_at": start,
+            "finished_at": start + 1234,
+            "cost_usd": "0.000000000123",
+            "overdraft_usd": "0",
+        }
         assert found == expected
 
     async def test_what_is_written_together_is_all_there(self, store: Store, path: Path) -> None:

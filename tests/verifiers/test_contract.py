@@ -142,4 +142,4 @@ async def test_a_real_model_is_asked_by_those_that_need_one(runtime: Runtime) ->
             verdict = await verifier.verify(task, Candidate(thinking="3 + 4 is 7.\n\nSo it's 7.", answer="7"))
             assert 0 <= verdict.score <= 1
             assert verdict.passed or verdict.feedback
-            assert model.account.usage.input > 0
+            assert model.outcome.scope.usage.input > 0

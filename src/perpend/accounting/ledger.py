@@ -2,13 +2,14 @@
 
     request = Scope("request", thinking=1024, output=2048, usd=Decimal("0.05"))
     candidate = request.child("candidate 0")
-    with candidate.reserve(Amount(thinking=512, answer=256, usd=worst_case)) as held:
+    with candidate.reserve(Spend(thinking=512, answer=256, usd=worst_case)) as held:
         ...                                     # held.observed grows as tokens stream in
-        held.settle(Amount(thinking=301, answer=40, usd=cost))
+        held.settle(Spend(thinking=301, answer=40, usd=cost))
 
 A reservation is checked against its scope and every ancestor and held in all of them before the first
-token is asked for, so parallel candidates cannot overrun what they share. Everything runs in one event
-loop and nothing here awaits: no locks.
+token is asked for, so parallel candidates cannot overrun what they share. What was settled is the
+tally that answers, ledger rows and metrics are read from. Everything runs in one event loop and nothing
+here awaits: no locks.
 """
 
 import sys
@@ -19,6 +20,7 @@ from typing import Literal
 from msgspec import Struct
 
 from perpend.errors import CapReached
+from perpend.types import Usage
 
 Resource = Literal["thinking", "answer", "output", "usd"]
 
@@ -38,13 +40,22 @@ class Spend(Struct, frozen=True, gc=False):
     thinking: int = 0
     answer: int = 0
     usd: Decimal = Decimal(0)
+    input: int = 0
+    """Prompt tokens, cached ones included: counted, and bounded by dollars alone."""
+    cached: int = 0
 
     @property
     def output(self) -> int:
         return self.thinking + self.answer
 
     def __add__(self, other: "Spend") -> "Spend":
-        return Spend(self.thinking + other.thinking, self.answer + other.answer, self.usd + other.usd)
+        return Spend(
+            self.thinking + other.thinking,
+            self.answer + other.answer,
+            self.usd + other.usd,
+            self.input + other.input,
+            self.cached + other.cached,
+        )
 
 
 NOTHING = Spend()
@@ -66,6 +77,8 @@ class Scope:
         "_answer",
         "_answer_limit",
         "_answer_spent",
+        "_cached",
+        "_input",
         "_output_limit",
         "_thinking",
         "_thinking_limit",
@@ -98,6 +111,7 @@ class Scope:
         # Committed (spent and held together) is what limits are checked against, so it is what is kept.
         self._thinking = self._thinking_spent = 0
         self._answer = self._answer_spent = 0
+        self._input = self._cached = 0
         self._usd = self._usd_spent = NOTHING.usd
         self.priced = True
         """False: something that was settled here has no known price, and `spent` is without it."""
@@ -143,7 +157,13 @@ class Scope:
         return Reservation(self, want)
 
     @property
+    def usage(self) -> Usage:
+        """Tokens that were settled, here and in all scopes below."""
+        return Usage(self._input, self._cached, self._thinking_spent, self._answer_spent)
+
+    @property
     def spent(self) -> Spend:
+        """What was settled of what limits bound: no input."""
         return Spend(self._thinking_spent, self._answer_spent, self._usd_spent)
 
     @property
@@ -204,6 +224,8 @@ class Scope:
             scope._answer -= unused_answer
             scope._thinking_spent += thinking
             scope._answer_spent += answer
+            scope._input += actual.input
+            scope._cached += actual.cached
             if unused_usd:
                 scope._usd -= unused_usd
             if usd:

@@ -193,7 +193,7 @@ async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> As
             task = Task(question=row.question, gold=gold, model=judge)
             return await verifier.verify(task, Candidate(answer=row.pred, thinking=row.thinking))
 
-        return _Checking(check, _AT_ONCE if judge is None else judge.means.model.width())
+        return _Checking(check, _AT_ONCE if judge is None else judge.call_context.model.width())
 
     async with aclosing(Verifiers(config)) as verifiers, aclosing(verifiers.get(spec)) as verifier:
         if verifier.needs_model:

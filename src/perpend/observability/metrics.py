@@ -102,7 +102,7 @@ class _Series:
 
     __slots__ = (
         *("answer", "cached", "cancelled", "cost", "duration", "errors", "first_token", "input", "ok"),
-        *("ratio", "thinking", "truncated", "unpriced"),
+        *("overdraft_tokens", "overdraft_usd", "ratio", "thinking", "truncated", "unpriced"),
     )
 
     def __init__(self) -> None:
@@ -111,6 +111,8 @@ class _Series:
         self.cost: float | None = None
         """Of those whose cost is known; None: of none."""
         self.unpriced = 0
+        self.overdraft_tokens = 0
+        self.overdraft_usd = 0.0
         self.duration = Histogram(_SECONDS)
         self.first_token = Histogram(_SECONDS)
         self.ratio = Histogram(_RATIO)
@@ -161,6 +163,9 @@ class Metrics(Collector):
         series.answer += usage.answer
         series.pay(answer.cost_usd)
         series.duration.observe(answer.elapsed_s)
+        if (overdraft := budget.overdraft) is not None:
+            series.overdraft_tokens += overdraft.thinking_tokens + overdraft.answer_tokens
+            series.overdraft_usd += float(overdraft.cost_usd)
         if first_token_s is not None:
             series.first_token.observe(first_token_s)
         if budget.effective_thinking_tokens:
@@ -223,6 +228,12 @@ class Metrics(Collector):
         unpriced = CounterMetricFamily(
             "perpend_unpriced_requests", "Requests whose cost isn't known.", labels=_LABELS
         )
+        overdraft_tokens = CounterMetricFamily(
+            "perpend_overdraft_tokens", "Tokens beyond what had been reserved for them.", labels=_LABELS
+        )
+        overdraft_usd = CounterMetricFamily(
+            "perpend_overdraft_usd", "US dollars beyond what had been reserved.", labels=_LABELS
+        )
         for key, series in self._series.items():
             for status in ("ok", "truncated", "cancelled", "errors"):
                 requests.add_metric((*key, status.removesuffix("s")), getattr(series, status))
@@ -231,6 +242,8 @@ class Metrics(Collector):
             if series.cost is not None:
                 cost.add_metric(key, series.cost)
             unpriced.add_metric(key, series.unpriced)
+            overdraft_tokens.add_metric(key, series.overdraft_tokens)
+            overdraft_usd.add_metric(key, series.overdraft_usd)
         errors = CounterMetricFamily("perpend_errors", "Requests that failed, by code.", labels=("code",))
         for code, count in self._errors.items():
             errors.add_metric((code,), count)
@@ -242,7 +255,17 @@ class Metrics(Collector):
         restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
         for model, count in self._restarts().items():
             restarts.add_metric((model,), count)
-        yield from (requests, tokens, cost, unpriced, errors, ignored, restarts)
+        yield from (
+            requests,
+            tokens,
+            cost,
+            unpriced,
+            overdraft_tokens,
+            overdraft_usd,
+            errors,
+            ignored,
+            restarts,
+        )
 
     def _upstreams(self) -> Iterator[Metric]:
         labels = ("model", "deployment")

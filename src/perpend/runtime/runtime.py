@@ -96,14 +96,14 @@ class Runtime:
         request: Request,
         sink: Sink | None = None,
         *,
-        log: Sink | None = None,
+        log_sink: Sink | None = None,
         control: Control | None = None,
         key_id: str | None = None,
         source: str = "ask",
     ) -> Answer:
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
-        return await solve(request, self._services, sink, log=log, control=control, origin=origin)
+        return await solve(request, self._services, sink, log_sink=log_sink, control=control, origin=origin)
 
     async def check(self, request: Request) -> None:
         """What can be told to be wrong before anything is begun. Raises BadRequest, NoAccount and StoreUnavailable."""

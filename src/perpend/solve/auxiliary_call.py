@@ -10,20 +10,20 @@ from msgspec.structs import replace
 from perpend.accounting.budgets import TokenBudget
 from perpend.backends.contract import Call
 from perpend.errors import Rejected
-from perpend.solve.call_context import CallContext, silent
+from perpend.solve.call_context import CallContext, null_sink
 from perpend.solve.candidate_run import CandidateRun
 from perpend.solve.fallback import write
 from perpend.solve.model import ServedModel
 from perpend.solve.request_context import RequestContext
-from perpend.solve.tally import Tally
+from perpend.solve.request_outcome import RequestOutcome
 from perpend.types import Message, Sampling
 
 _LIKELIEST = 20
-"""First tokens that a server is asked to weigh: as many as OpenAI allows."""
+"""First tokens that a server is asked for: as many as OpenAI allows."""
 _FEWER = 5
-"""As many as every server allows that weighs any."""
+"""As many as every server allows that tells any."""
 _WORD = 8
-"""Tokens for the answer of a server that weighs none."""
+"""Tokens for the answer of a server that tells none."""
 _THOUGHT = 256
 """Thinking tokens before that answer, of a model that can't be made not to think."""
 
@@ -31,12 +31,12 @@ _THOUGHT = 256
 class AuxiliaryCalls(Struct, frozen=True):
     """A `verifiers.AuxiliaryModel`: the answers' tokens are in the request's ledger, and in nobody's stream."""
 
-    terms: RequestContext
-    account: Tally
-    means: CallContext
+    request_context: RequestContext
+    outcome: RequestOutcome
+    call_context: CallContext
 
     def on(self, model: str) -> "AuxiliaryCalls":
-        return replace(self, means=replace(self.means, model=self.terms.other(model)))
+        return replace(self, call_context=replace(self.call_context, model=self.request_context.other(model)))
 
     async def ask(
         self,
@@ -55,8 +55,8 @@ class AuxiliaryCalls(Struct, frozen=True):
             max_answer=max_tokens,
         )
         call = Call(
-            model=self.means.model.upstream_name,
-            family=self.means.model.family,
+            model=self.call_context.model.upstream_name,
+            family=self.call_context.model.family,
             messages=tuple(messages),
             max_tokens=budget.output,
             effort="low" if thinking_tokens else "none",
@@ -64,18 +64,18 @@ class AuxiliaryCalls(Struct, frozen=True):
             hidden=True,
             sampling=Sampling(temperature=temperature, seed=seed),
         )
-        draft = self._draft(call)
+        run = self._run(call)
         try:
-            await write(draft, call, budget, 0, self.terms.fallbacks(self.means.model))
+            await write(run, call, budget, 0, self.request_context.fallbacks(self.call_context.model))
         finally:
-            draft.let_go()
-            self.account.pay(draft)
-        return draft.said.answer
+            run.let_go()
+            self.outcome.left_out |= run.left_out
+        return run.message.answer
 
     async def probabilities(
         self, messages: Sequence[Message], choices: tuple[str, ...], *, begun: str = ""
     ) -> Mapping[str, float]:
-        model, known = self.means.model, self.account.most_logprobs
+        model, known = self.call_context.model, self.outcome.most_logprobs
         most = known.get(model.name, _LIKELIEST) if _tells_logprobs(model) else 0
         while most:
             try:
@@ -84,7 +84,7 @@ class AuxiliaryCalls(Struct, frozen=True):
                 if type(refused) is not Rejected:  # the prompt is too long, or refused for what it says
                     raise
                 known[model.name] = most = _FEWER if most > _FEWER else 0
-        left = self.means.scope.left.thinking
+        left = self.call_context.scope.left.thinking
         thinking = 0 if model.stops else min(_THOUGHT, _THOUGHT if left is None else left)
         said = await self.ask(_gone_on(messages, begun), max_tokens=_WORD, thinking_tokens=thinking)
         return shares(choices, {settled(choices, said): 0.0})
@@ -92,7 +92,7 @@ class AuxiliaryCalls(Struct, frozen=True):
     async def _ask_first_logprobs(
         self, messages: Sequence[Message], begun: str, most: int
     ) -> Mapping[str, float]:
-        model = self.means.model
+        model = self.call_context.model
         supports_prefix = model.backend.supports_prefix
         call = Call(
             model=model.upstream_name,
@@ -106,18 +106,19 @@ class AuxiliaryCalls(Struct, frozen=True):
             continuation=model.family.skip + begun if supports_prefix else "",
             first_logprobs=most,
         )
-        draft = self._draft(call)
+        run = self._run(call)
         try:
-            await draft.run(call)
+            await run.call(call)
         finally:
-            self.account.pay(draft)
-        return draft.first_logprobs or {draft.said.answer: 0.0}
+            self.outcome.left_out |= run.left_out
+        return run.first_logprobs or {run.message.answer: 0.0}
 
-    def _draft(self, call: Call) -> CandidateRun:
-        bound = self.means.model.input_bound(call.messages) + len(call.continuation.encode())
-        return CandidateRun(
-            self.account.aside(), replace(self.means, input_bound=bound, emit=silent, control=None)
-        )
+    def _run(self, call: Call) -> CandidateRun:
+        context = self.call_context
+        bound = context.model.input_bound(call.messages) + len(call.continuation.encode())
+        scope = context.scope.child("an auxiliary call")
+        context = replace(context, scope=scope, input_bound=bound, sink=null_sink, control=None)
+        return CandidateRun(self.outcome.begin_auxiliary(), context)
 
 
 def _tells_logprobs(model: ServedModel) -> bool:

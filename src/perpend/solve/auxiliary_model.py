@@ -1,18 +1,17 @@
 """A model to ask outside any request, such as for `perpend verify`: its tokens are in a ledger row of their own."""
 
-import datetime
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from perpend.accounting.ledger import Scope
 from perpend.solve.auxiliary_call import AuxiliaryCalls
-from perpend.solve.call_context import CallContext, silent
+from perpend.solve.call_context import CallContext
 from perpend.solve.control import Clock
+from perpend.solve.ledger_entry import LedgerEntry, Origin
 from perpend.solve.plan import resolved
 from perpend.solve.prepare import Services
 from perpend.solve.request_context import RequestContext
-from perpend.solve.run import Origin
-from perpend.solve.tally import Tally
+from perpend.solve.request_outcome import RequestOutcome
 from perpend.types import Request
 
 
@@ -22,13 +21,15 @@ async def asking(
 ) -> AsyncGenerator[AuxiliaryCalls, None]:
     """Raises NotFound. The row is written in the end, unless nothing was asked."""
     served = services.resolve(model)
-    account, began = Tally(served), datetime.datetime.now(datetime.UTC)
-    terms = RequestContext(
-        Request(messages=()), "none", resolved("none"), services.resolve, services.verifier, silent
+    scope, clock = Scope("auxiliary"), Clock(None)
+    entry = LedgerEntry(origin, clock, strategy="aside")
+    request_context = RequestContext(
+        Request(messages=()), "none", resolved("none"), services.resolve, services.verifier
     )
-    means = CallContext(Scope("aside"), served, Clock(None), None, silent, 0)
+    context = CallContext(scope, served, clock, None, 0)
     try:
-        yield AuxiliaryCalls(terms, account, means)
+        yield AuxiliaryCalls(request_context, RequestOutcome(served, scope), context)
     finally:
-        if account.usage.total:
-            await services.recorder.write(account.row("aside", origin.source, origin.key_id, began))
+        if scope.usage.total:
+            row = entry.spent(scope, "finished", model=served.name, provider=served.provider)
+            await services.recorder.write(row)

@@ -1,4 +1,4 @@
-"""What a request spends with, handed down from `solve` to every session, draft and call."""
+"""What holds for one call: the scope that pays for it, the model, the time, and who hears of it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -15,8 +15,8 @@ Sink = Callable[[list[Event]], Awaitable[None]]
 """Where events go."""
 
 
-async def silent(batch: list[Event]) -> None:
-    """What is asked aside is in nobody's stream."""
+async def null_sink(batch: list[Event]) -> None:
+    """Of auxiliary calls: they are in nobody's stream."""
 
 
 class CallContext(Struct, frozen=True):
@@ -24,15 +24,18 @@ class CallContext(Struct, frozen=True):
     model: ServedModel
     clock: Clock
     control: Control | None
-    emit: Sink
     input_bound: int
     """Prompt tokens of a first call at most."""
-    log: Sink | None = None
-    """Hears everything, of candidates that clients don't see and of questions aside too."""
+    sink: Sink = null_sink
+    """Hears what clients see being written."""
+    hidden_sink: Sink = null_sink
+    """Hears the events of candidates that clients don't see being written."""
+    log_sink: Sink | None = None
+    """Hears everything, hidden candidates and auxiliary calls too."""
 
-    async def note(self, event: Event) -> None:
-        if self.log is not None:
-            await self.log([event])
+    async def log(self, event: Event) -> None:
+        if self.log_sink is not None:
+            await self.log_sink([event])
 
     @asynccontextmanager
     async def in_time(self) -> AsyncGenerator[None, None]:

@@ -8,17 +8,17 @@ from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.ledger import Reservation, Spend
-from perpend.accounting.prices import together
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest, EngineError, UpstreamError
-from perpend.solve.call_context import CallContext, silent
+from perpend.solve.call_context import CallContext, null_sink
 from perpend.solve.message_builder import MessageBuilder
 from perpend.solve.model import ServedModel
-from perpend.solve.stream import CallStream, Ending
+from perpend.solve.stream import CallStream
 from perpend.types import (
     COMPLETE,
     Called,
     CallFailed,
+    CallStop,
     Candidate,
     StopReason,
     ThinkingDelta,
@@ -36,20 +36,18 @@ class SentThinking(NamedTuple):
 
 
 class CandidateRun:
-    """Thinking and answer so far, what they used and cost. One call at a time streams into it."""
+    """Thinking and answer so far. One call at a time streams into it; its context's scope, which is its own, pays."""
 
-    def __init__(self, index: int, means: CallContext) -> None:
+    def __init__(self, index: int, context: CallContext) -> None:
         self.index = index
-        self.means: CallContext = means
-        self.usage = Usage()
-        self.cost_usd: Decimal | None = Decimal(0)
+        self.context: CallContext = context
         self.stop_reason: StopReason = "stop"
         self.model_version: str | None = None
         self.provider: str | None = None
         """Who served the last call that said something."""
-        self.told = SentThinking()
+        self.sent_thinking = SentThinking()
         """What its model was told at first: a second call only asks for the answer."""
-        self.said = MessageBuilder()
+        self.message = MessageBuilder()
         self.logprobs: list[TokenLogprob] = []
         self.left_out: set[str] = set()
         """What some call was made without: fields of the sampling, and what its server refuses."""
@@ -57,38 +55,43 @@ class CandidateRun:
         """Log-probabilities of the first tokens that the last call might have said, where it was asked for them."""
         self._calls = 0
         self._held: Reservation | None = None
-        self._aside = 0  # tokens that were only weighed
+        self._unsaid = 0  # tokens that were asked for their log-probabilities alone
         self._sequence = 0  # tokens so far: a server that resumes a sequence is paid for each only once
 
+    @property
+    def usage(self) -> Usage:
+        return self.context.scope.usage
+
     def candidate(self) -> Candidate:
+        scope = self.context.scope
         return Candidate(
             index=self.index,
-            model=self.means.model.name,
-            thinking=self.said.thinking,
-            answer=self.said.answer,
-            content=self.said.content,
+            model=self.context.model.name,
+            thinking=self.message.thinking,
+            answer=self.message.answer,
+            content=self.message.content,
             logprobs=tuple(self.logprobs),
-            usage=self.usage,
-            cost_usd=self.cost_usd,
+            usage=scope.usage,
+            cost_usd=scope.cost_usd,
             stop_reason=self.stop_reason,
         )
 
     @property
     def silent(self) -> bool:
         """No model has said anything; a thought that was given doesn't count."""
-        return not (self.usage.output - self._aside or self.said.answering)
+        return not (self.usage.output - self._unsaid or self.message.answering)
 
     @property
     def input_bound(self) -> int:
         """Prompt tokens that the next call may be billed for."""
-        first = self.means.input_bound
-        return self.means.model.next_input_bound(first, self.usage.thinking) if self._calls else first
+        first = self.context.input_bound
+        return self.context.model.next_input_bound(first, self.usage.thinking) if self._calls else first
 
-    def turn_to(self, means: CallContext) -> None:
+    def turn_to(self, context: CallContext) -> None:
         """Another model writes on. What was said stays, and what was paid."""
         self.let_go()
-        self.means = means
-        self.told = SentThinking()
+        self.context = context
+        self.sent_thinking = SentThinking()
         self._calls = self._sequence = 0
 
     def hold_answer(self, thinking: int, answer: int) -> None:
@@ -96,10 +99,10 @@ class CandidateRun:
 
         Raises CapReached where there isn't so much: before anything is spent on a thought without an answer.
         """
-        model = self.means.model
-        again = model.next_input_bound(self.means.input_bound, thinking)
+        model = self.context.model
+        again = model.next_input_bound(self.context.input_bound, thinking)
         usd = model.price.worst_case(again, answer)
-        self._held = self.means.scope.reserve(Spend(answer=answer, usd=usd))
+        self._held = self.context.scope.reserve(Spend(answer=answer, usd=usd))
 
     def let_go(self) -> None:
         """What was held is the answer's to take now, or nobody's."""
@@ -107,59 +110,55 @@ class CandidateRun:
             self._held.release()
             self._held = None
 
-    def interrupted(self) -> StopReason:
-        """Why thinking was interrupted."""
-        control = self.means.control
-        answering = control is not None and control.answering_now
-        return "answer_now" if answering else "deadline"
-
     async def insert_thinking(self, text: str) -> None:
         """Text that isn't the model's, such as "Wait": shown, and not counted as generated."""
         inserted = ThinkingDelta(text, 0, self.index)
-        self.said.add([inserted])
-        await self.means.note(inserted)
-        await self.means.emit([inserted])
+        self.message.add([inserted])
+        await self.context.log(inserted)
+        await self.context.sink([inserted])
 
     async def ask_first_logprobs(self, call: Call) -> Mapping[str, float] | None:
         """How likely a call's first tokens are, where its server tells. It's paid for, and nothing of it is said."""
-        said, means, used = self.said, self.means, self.usage.output
-        self.said, self.means = MessageBuilder(), replace(means, emit=silent)
+        message, context, used = self.message, self.context, self.usage.output
+        self.message, self.context = MessageBuilder(), replace(context, sink=null_sink)
         try:
-            await self.run(call)
+            await self.call(call)
         finally:
-            self.said, self.means = said, means
-            self._aside += self.usage.output - used
+            self.message, self.context = message, context
+            self._unsaid += self.usage.output - used
         return self.first_logprobs
 
     def teach(self, budget: TokenBudget) -> None:
         """Tell its model how long this was, where nothing but the budget of thought cut it short."""
         if self.stop_reason in COMPLETE:
             used = self.usage
-            self.means.model.lengths.observe(
+            self.context.model.lengths.observe(
                 thinking=used.thinking, budget=budget.thinking, answer=used.answer
             )
 
-    async def run(self, call: Call, *, cut_at: int | None = None, thinking_left: int | None = None) -> Ending:
+    async def call(
+        self, call: Call, *, cut_at: int | None = None, thinking_left: int | None = None
+    ) -> CallStop:
         """One call, whose text is appended. What it used is settled, however it ends.
 
         Tokens of a thought beyond `thinking_left` are the answer's, whose budget pays for them.
         Raises CapReached before anything is spent, and UpstreamError with what came kept.
         """
-        model = self.means.model
+        context, model = self.context, self.context.model
         bound = self.input_bound
         worst = model.price.worst_case(bound, call.max_tokens)
         thinking = call.max_tokens if call.phase == "thinking" else min(call.thinking_tokens, call.max_tokens)
         first = not self._calls
         self._calls += 1
-        stream = CallStream(self.means, call, self.index)
+        stream = CallStream(context, call, self.index, self.message)
         billed = True
-        with self.means.scope.reserve(Spend(thinking, call.max_tokens - thinking, worst)) as held:
+        with context.scope.reserve(Spend(thinking, call.max_tokens - thinking, worst)) as held:
             try:
-                await self.means.note(Called(model.name, call.phase, self.index))
+                await context.log(Called(model.name, call.phase, self.index))
                 return await stream.drain(cut_at)
             except (UpstreamError, EngineError) as error:
                 billed = not isinstance(error, UpstreamError) or error.billed
-                await self.means.note(CallFailed(error.code, error.message, self.index))
+                await context.log(CallFailed(error.code, error.message, self.index))
                 raise
             except BadRequest:
                 billed = False  # nobody was asked
@@ -171,26 +170,32 @@ class CandidateRun:
                 if not stream.counted:  # an estimate is never more than what was reserved
                     used = replace(used, input=min(used.input, bound))
                 self._calls -= not billed
-                if first:
-                    self.told = _told(model, call, stream.sent)
-                written = 0 if stream.end is None else stream.end.written
-                cost = model.price_at(stream.provider).cost(used, written=written)
-                held.settle(Spend(used.thinking, used.answer, cost or Decimal(0)), priced=cost is not None)
-                self.usage += used
-                self.cost_usd = together((self.cost_usd, cost))
-                self.said.add(stream.said)
-                self.logprobs += stream.logprobs
-                if stream.said:
-                    self.provider = stream.provider or model.provider
-                if stream.end is not None:
-                    self.model_version = stream.end.model_version or self.model_version
-                    self.first_logprobs = stream.end.first_logprobs
-                self.left_out.update(stream.left_out)
-                stream.learn()
+                self._settle(held, used, stream)
+                self._keep(call, stream, first=first)
+
+    def _settle(self, held: Reservation, used: Usage, stream: CallStream) -> None:
+        written = 0 if stream.end is None else stream.end.written
+        cost = self.context.model.price_at(stream.provider).cost(used, written=written)
+        spent = Spend(used.thinking, used.answer, cost or Decimal(0), used.input, used.cached)
+        held.settle(spent, priced=cost is not None)
+
+    def _keep(self, call: Call, stream: CallStream, *, first: bool) -> None:
+        """What a call said beside its message, and who made it."""
+        model = self.context.model
+        if first:
+            self.sent_thinking = _sent_thinking(model, call, stream.sent)
+        self.logprobs += stream.logprobs
+        if stream.spoke:
+            self.provider = stream.provider or model.provider
+        if stream.end is not None:
+            self.model_version = stream.end.model_version or self.model_version
+            self.first_logprobs = stream.end.first_logprobs
+        self.left_out.update(stream.left_out)
+        stream.learn()
 
     def _paid_once(self, used: Usage) -> Usage:
         """A resumed sequence's input is what the call added to it: tags, and words put in between."""
-        if not self.means.model.backend.resumes:
+        if not self.context.model.backend.resumes:
             return used
         known, self._sequence = self._sequence, used.input + used.output
         if not known:
@@ -198,7 +203,7 @@ class CandidateRun:
         return Usage(max(0, used.input - known), 0, used.thinking, used.answer)
 
 
-def _told(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> SentThinking:
+def _sent_thinking(model: ServedModel, call: Call, sent: dict[str, Any] | None) -> SentThinking:
     sent = model.backend.steers(call) if sent is None else sent
     if not call.thinking_tokens or model.backend.supports_prefix or not (model.stops and model.tells()):
         return SentThinking(sent)

@@ -1,11 +1,11 @@
-"""What is told while the work goes on: its events, with progress and summaries of the thinking beside them."""
+"""What clients are told while the work goes on: its events, with progress and summaries of the thinking beside them."""
 
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TypeGuard
 
-from perpend.solve.call_context import Sink
+from perpend.solve.call_context import Sink, null_sink
 from perpend.solve.progress import ProgressReporter
 from perpend.solve.summarise import Summariser
 from perpend.types import Event, ProviderStateDelta, ThinkingDelta
@@ -17,13 +17,21 @@ class ClientEvents:
     It knows nothing of who makes the events, so a request is no cycle of references and ends with its task.
     """
 
-    def __init__(self, sink: Sink | None, *, first: bool) -> None:
+    def __init__(
+        self,
+        sink: Sink | None,
+        *,
+        first: bool,
+        progress: ProgressReporter | None = None,
+        summariser: Summariser | None = None,
+    ) -> None:
         """`first`: the first candidate's thinking is shown, whoever is chosen."""
-        self.pace: ProgressReporter | None = None
-        self.summariser: Summariser | None = None
+        self.summariser = summariser
         self.thinker: int | None = None
         """The first candidate whose thinking was shown, where that was asked for."""
-        self._sink = sink
+        self.send = sink or null_sink
+        """To the listener, as it is."""
+        self._progress = progress
         self._first = first
 
     @property
@@ -31,39 +39,47 @@ class ClientEvents:
         """All summary lines as they were streamed, joined."""
         return "".join([f"{line}\n" for line in self.summariser.lines]) if self.summariser else ""
 
-    async def emit(self, batch: list[Event]) -> None:
-        """Events of a candidate that clients see being written."""
-        if self._first:
-            batch = [event for event in batch if not _of_thought(event) or self._shows(event.candidate)]
-        if self.summariser is not None:
-            self.summariser.hear(batch, self.tell)
-        progress = self.pace.after(batch) if self.pace is not None else None
-        await self.tell(batch if progress is None else [*batch, progress])
+    @property
+    def sink(self) -> Sink:
+        """For events of a candidate that clients see being written."""
+        plain = not self._first and self.summariser is None and self._progress is None
+        return self.send if plain else self._shown
 
-    async def unseen(self, batch: list[Event]) -> None:
-        """Events of one that may not be chosen. The first one's thinking is shown where that was asked for."""
-        firsts = [event for event in batch if _of_thought(event) and event.candidate == 0]
-        shown = [event for event in firsts if self._first and self._shows(0)]
-        if self.summariser is not None:
-            self.summariser.hear([*firsts], self.tell)
-        progress = self.pace.after(batch) if self.pace is not None else None
-        if shown or progress is not None:
-            await self.tell([*shown] if progress is None else [*shown, progress])
-
-    async def tell(self, batch: list[Event]) -> None:
-        if self._sink is not None:
-            await self._sink(batch)
+    @property
+    def hidden_sink(self) -> Sink:
+        """For events of one that may not be chosen."""
+        return self._hidden
 
     @asynccontextmanager
     async def going_on(self) -> AsyncGenerator[None, None]:
-        """Progress is told meanwhile, though nothing is heard. There must be a `pace`."""
-        assert self.pace is not None
-        beat = asyncio.create_task(self.pace.beat(self.tell))
+        """Progress is told meanwhile, in silence too, where it is asked for."""
+        if self._progress is None:
+            yield
+            return
+        beat = asyncio.create_task(self._progress.beat(self.send))
         try:
             yield
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
+
+    async def _shown(self, batch: list[Event]) -> None:
+        if self._first:
+            batch = [event for event in batch if not _of_thought(event) or self._shows(event.candidate)]
+        if self.summariser is not None:
+            self.summariser.hear(batch, self.send)
+        progress = self._progress.after(batch) if self._progress is not None else None
+        await self.send(batch if progress is None else [*batch, progress])
+
+    async def _hidden(self, batch: list[Event]) -> None:
+        """The first one's thinking is shown where that was asked for."""
+        firsts = [event for event in batch if _of_thought(event) and event.candidate == 0]
+        shown = [event for event in firsts if self._first and self._shows(0)]
+        if self.summariser is not None:
+            self.summariser.hear([*firsts], self.send)
+        progress = self._progress.after(batch) if self._progress is not None else None
+        if shown or progress is not None:
+            await self.send([*shown] if progress is None else [*shown, progress])
 
     def _shows(self, candidate: int) -> bool:
         """Of several, clients see one think: who began before the others to be shown."""

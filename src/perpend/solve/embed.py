@@ -1,6 +1,5 @@
 """Embeddings through the house: asked of a model's places in turn, accounted in the ledger, and passed on."""
 
-import datetime
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,10 +9,9 @@ from msgspec.structs import replace
 from perpend.accounting.prices import Price
 from perpend.errors import PerpendError, UpstreamError
 from perpend.solve.control import Clock
+from perpend.solve.ledger_entry import LedgerEntry, Origin
 from perpend.solve.prepare import Recorder
-from perpend.solve.run import Origin
-from perpend.storage.tables import LedgerRow, Status
-from perpend.types import Embedded, EmbeddingRequest, Usage, new_id
+from perpend.types import Embedded, EmbeddingRequest, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +33,16 @@ async def embed(
     """The row is durable before this returns. Raises BadRequest, EngineError and UpstreamError: of the last place, if
     all fail."""
     recorder.check()
-    row = _Row(model, origin)
+    entry = LedgerEntry(origin, Clock(None), strategy="single")
     try:
         place, made = await _made(asked, places)
     except PerpendError as error:
-        await recorder.write(row.ended("failed", places[0].provider, error_code=error.code))
+        row = entry.row(Usage(), Decimal(0), "failed", model=model, provider=places[0].provider)
+        await recorder.write(replace(row, error_code=error.code))
         raise
-    made = replace(made, request_id=row.id, cost_usd=place.price.cost(made.usage))
-    await recorder.write(row.ended("finished", place.provider, made=made))
+    made = replace(made, request_id=entry.id, cost_usd=place.price.cost(made.usage))
+    row = entry.row(made.usage, made.cost_usd, "finished", model=model, provider=place.provider)
+    await recorder.write(replace(row, model_version=made.model_version))
     return made
 
 
@@ -56,39 +56,3 @@ async def _made(
             if not left or not error.elsewhere:
                 raise
     raise AssertionError("a model has at least one place")
-
-
-class _Row:
-    """A request's ledger row, from its beginning on."""
-
-    def __init__(self, model: str, origin: Origin) -> None:
-        self.id = new_id("req")
-        self._model = model
-        self._origin = origin
-        self._clock = Clock(None)
-        self._began = datetime.datetime.now(datetime.UTC)
-
-    def ended(
-        self, status: Status, provider: str, *, made: Embedded | None = None, error_code: str | None = None
-    ) -> LedgerRow:
-        usage = Usage() if made is None else made.usage
-        return LedgerRow(
-            id=self.id,
-            key_id=self._origin.key_id,
-            source=self._origin.source,
-            model=self._model,
-            model_version=None if made is None else made.model_version,
-            provider=provider,
-            created_at=self._began,
-            finished_at=datetime.datetime.now(datetime.UTC),
-            status=status,
-            effort="none",
-            strategy="single",
-            input=usage.input,
-            cached=usage.cached,
-            thinking=0,
-            answer=0,
-            cost_usd=Decimal(0) if made is None else made.cost_usd,
-            error_code=error_code,
-            elapsed_ms=int(self._clock.elapsed_s * 1000),
-        )

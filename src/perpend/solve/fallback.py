@@ -35,18 +35,18 @@ class Fallbacks:
         self._served = served
         self._resolve = resolve
 
-    def turn(self, draft: CandidateRun, tried: Tried) -> TokenBudget | None:
+    def turn(self, run: CandidateRun, tried: Tried) -> TokenBudget | None:
         """Hand `draft` to the next one that the limits allow; its budget, or None where nobody is left.
 
         Who was passed over, and why, is noted in `tried`.
         """
-        draft.let_go()
-        if draft.means.clock.expired:
+        run.let_go()
+        if run.context.clock.expired:
             return None
         for name in self._names:
             try:
                 model = self._served(name)
-                budget = self._budget(draft, model)
+                budget = self._budget(run, model)
             except PerpendError as error:  # its window is too small for the prompt, or its price for the cap
                 tried.append((name, error))
                 continue
@@ -55,8 +55,8 @@ class Fallbacks:
             tried.append((name, CapReached("its price isn't known, and max_cost_usd has to hold")))
         return None
 
-    def _budget(self, draft: CandidateRun, model: ServedModel) -> TokenBudget | None:
-        thought, left, said = draft.usage.thinking, draft.means.scope.left, draft.said.thinking
+    def _budget(self, run: CandidateRun, model: ServedModel) -> TokenBudget | None:
+        thought, left, said = run.usage.thinking, run.context.scope.left, run.message.thinking
         if left.usd is not None and not model.price.known:
             return None
         request = self._request
@@ -68,12 +68,12 @@ class Fallbacks:
             max_thinking_tokens=left.thinking, max_output_tokens=left.output, max_cost_usd=left.usd
         )
         budget = self._resolve(model, bound, limits)
-        draft.turn_to(replace(draft.means, model=model, input_bound=bound))
+        run.turn_to(replace(run.context, model=model, input_bound=bound))
         return replace(budget, thinking=budget.thinking + thought, output=budget.output + thought)
 
 
 async def write(
-    draft: CandidateRun, base: Call, budget: TokenBudget, waits: int, fallbacks: Fallbacks
+    run: CandidateRun, base: Call, budget: TokenBudget, wait_count: int, fallbacks: Fallbacks
 ) -> None:
     """Think and answer. Raises the last failure, which names all that was tried.
 
@@ -81,29 +81,29 @@ async def write(
     """
     tried: Tried = []
     while True:
-        model = draft.means.model
+        model = run.context.model
         base = replace(base, model=model.upstream_name, family=model.family)
         try:
             if model.backend.supports_prefix:
-                await generation.continued(draft, base, budget, waits)
+                await generation.continued(run, base, budget, wait_count)
             else:
-                await generation.watched(draft, base, budget)
+                await generation.watched(run, base, budget)
             return
         except (UpstreamError, EngineError) as error:
             tried.append((model.name, error))
-            if draft.said.answering or not _helped(error):
+            if run.message.answering or not _helped(error):
                 raise
-            turned = fallbacks.turn(draft, tried)
+            turned = fallbacks.turn(run, tried)
             if turned is None:
-                if not draft.said.thinking or draft.stop_reason == "upstream_error":
+                if not run.message.thinking or run.stop_reason == "upstream_error":
                     if len(tried) > 1:
                         error.after(tried, between="; then ")
                     raise
-                draft.stop_reason = "upstream_error"
+                run.stop_reason = "upstream_error"
                 break
             budget = turned
     await asyncio.sleep(NOTICED_S)
-    await generation.answered(draft, base, budget)
+    await generation.answered(run, base, budget)
 
 
 def _helped(error: PerpendError) -> bool:

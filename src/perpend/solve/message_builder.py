@@ -14,10 +14,10 @@ from perpend.types import (
     ToolUse,
 )
 
-Said = ThinkingDelta | AnswerDelta | ToolCallDelta | ProviderStateDelta
+MessageEvent = ThinkingDelta | AnswerDelta | ToolCallDelta | ProviderStateDelta
 
 
-def text_of(event: Said) -> str:
+def text_of(event: MessageEvent) -> str:
     """What of an event the model wrote itself."""
     if isinstance(event, ToolCallDelta):
         return event.name + event.arguments
@@ -25,36 +25,65 @@ def text_of(event: Said) -> str:
 
 
 class MessageBuilder:
-    def __init__(self) -> None:
-        self._said: list[Said] = []
+    """Keeps each event once; what is read of them is put together once, and goes on from there when more have come."""
 
-    def add(self, said: Iterable[Said]) -> None:
-        self._said += said
+    def __init__(self) -> None:
+        self.events: list[MessageEvent] = []
+        self._read = 0
+        self._thinking: list[str] = []
+        self._answer: list[str] = []
+        self._answering = False
+
+    def add(self, events: Iterable[MessageEvent]) -> None:
+        self.events += events
 
     @property
     def empty(self) -> bool:
-        return not self._said
+        return not self.events
 
     @property
     def thinking(self) -> str:
-        return "".join([event.text for event in self._said if isinstance(event, ThinkingDelta)])
+        self._read_on()
+        return _joined(self._thinking)
 
     @property
     def answer(self) -> str:
-        return "".join([event.text for event in self._said if isinstance(event, AnswerDelta)])
+        self._read_on()
+        return _joined(self._answer)
 
     @property
     def answering(self) -> bool:
         """Some of the answer is here: text, or a tool call."""
-        return any(isinstance(event, AnswerDelta | ToolCallDelta) for event in self._said)
+        self._read_on()
+        return self._answering
 
     @property
     def content(self) -> tuple[Part, ...]:
         parts = _Parts()
-        for event in self._said:
+        for event in self.events:
             parts.take(event)
         parts.close()
         return tuple(call.use() if isinstance(call, _Call) else call for call in parts.closed)
+
+    def _read_on(self) -> None:
+        if self._read == len(self.events):
+            return
+        for event in self.events[self._read :]:
+            if isinstance(event, ThinkingDelta):
+                self._thinking.append(event.text)
+            elif isinstance(event, AnswerDelta):
+                self._answer.append(event.text)
+                self._answering = True
+            elif isinstance(event, ToolCallDelta):
+                self._answering = True
+        self._read = len(self.events)
+
+
+def _joined(texts: list[str]) -> str:
+    """Into one, which stays."""
+    if len(texts) > 1:
+        texts[:] = ["".join(texts)]
+    return texts[0] if texts else ""
 
 
 class _Call:
@@ -84,7 +113,7 @@ class _Parts:
         self._texts: list[str] = []
         self._calls: dict[int, _Call] = {}
 
-    def take(self, event: Said) -> None:
+    def take(self, event: MessageEvent) -> None:
         if isinstance(event, ToolCallDelta):
             if event.index not in self._calls:
                 self.close()

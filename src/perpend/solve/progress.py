@@ -1,12 +1,11 @@
 """Progress of a request: how far it is, and a forecast of its end."""
 
 import asyncio
-from collections.abc import Callable
 from copy import copy
-from decimal import Decimal
 
 from perpend.accounting.budgets import TokenBudget
 from perpend.accounting.estimates import remaining
+from perpend.accounting.ledger import Scope
 from perpend.solve.call_context import Sink
 from perpend.solve.control import Clock
 from perpend.solve.model import ServedModel
@@ -20,13 +19,12 @@ _OWN_PACE = 16
 class ProgressReporter:
     """Tells a `Progress` at each new phase and twice a second, in silence too."""
 
-    def __init__(
-        self, model: ServedModel, budget: TokenBudget, clock: Clock, cost: Callable[[], Decimal | None]
-    ) -> None:
+    def __init__(self, model: ServedModel, budget: TokenBudget, clock: Clock, scope: Scope) -> None:
+        """`scope`: of the request's dollars."""
         self._model = model
         self._budget = budget
         self._clock = clock
-        self._cost = cost
+        self._scope = scope
         self._candidates: dict[int, CandidateProgress] = {}
         self._speaking = CandidateProgress(-1, "queued", 0, 0)
         """Who was heard last."""
@@ -56,14 +54,14 @@ class ProgressReporter:
             return None
         return self._progress(now)
 
-    async def beat(self, tell: Sink) -> None:
+    async def beat(self, send: Sink) -> None:
         """Tells on, for as long as nothing is heard: before the first token, and between a thought and its answer."""
         while True:
             due = self._told_s + _EVERY_S - self._clock.elapsed_s
             if due > 0:
                 await asyncio.sleep(due)
             else:
-                await tell([self._progress(self._clock.elapsed_s)])
+                await send([self._progress(self._clock.elapsed_s)])
 
     def _progress(self, now: float) -> Progress:
         phase, each = self._speaking.phase, self._candidates.values()
@@ -75,7 +73,7 @@ class ProgressReporter:
             thinking_budget=self._budget.thinking,
             answer_tokens=sum(one.answer_tokens for one in each),
             eta_s=round(self._eta_s(now), 1),
-            cost_usd=self._cost(),
+            cost_usd=self._scope.cost_usd if self._model.price.known else None,
             candidates=tuple(map(copy, each)) if len(each) > 1 else (),
         )
 

@@ -7,7 +7,6 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.errors import BadRequest, ConfigError
-from perpend.solve.call_context import Sink
 from perpend.solve.fallback import Fallbacks, Resolve
 from perpend.solve.model import ServedModel
 from perpend.strategies import Strategy, compares_by_verifier, with_options
@@ -26,8 +25,6 @@ class RequestContext(Struct, frozen=True):
     """A model by name; raises NotFound."""
     verifier: Callable[[VerifierSpec], Verifier]
     """Raises BadRequest."""
-    unseen: Sink
-    """Hears the events of candidates that clients don't see being written."""
 
     def fallbacks(self, model: ServedModel) -> Fallbacks:
         return Fallbacks(self.request, model.fallbacks, self.served, self.resolve)

@@ -12,10 +12,10 @@ async def solve(
     services: Services,
     sink: Sink | None = None,
     *,
-    log: Sink | None = None,
+    log_sink: Sink | None = None,
     control: Control | None = None,
     origin: Origin,
 ) -> Answer:
     """Answer `request`, streaming events to `sink`: see `prepare` and `run`, between which nothing was spent."""
     prepared = await prepare(request, services)
-    return await run(prepared, services, sink, log=log, control=control, origin=origin)
+    return await run(prepared, services, sink, log_sink=log_sink, control=control, origin=origin)

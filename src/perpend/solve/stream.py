@@ -2,17 +2,21 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any
+
+from msgspec.structs import replace
 
 from perpend.accounting.estimates import split
 from perpend.backends.contract import Call, CallEvent
 from perpend.solve.call_context import ANSWER_KEPT, CallContext
-from perpend.solve.message_builder import Said, text_of
+from perpend.solve.message_builder import MessageBuilder, text_of
 from perpend.types import (
     AnswerDelta,
     AnswerLogprobs,
     CallEnded,
+    CallStop,
     Event,
+    ProviderStateDelta,
     Served,
     ThinkingDelta,
     TokenLogprob,
@@ -20,21 +24,16 @@ from perpend.types import (
     Usage,
 )
 
-Ending = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "budget", "interrupted"]
-"""`budget`: cut here, its thinking was used up; `interrupted`: by the deadline or "answer now"."""
-
 _RUNAWAY = 256
 """Tokens beyond twice its limit after which a call is cut: its server has forgotten the limit."""
-_ANSWERS = (AnswerDelta, ToolCallDelta)
 _OWN_PACE = 8
 """Tokens after which a stream's own pace is believed."""
 
 
 class CallStream:
-    """`said` holds what came, in order; the counts are the server's where it counts."""
+    """Adds what comes to a message, in order; the counts are the server's where it counts."""
 
-    def __init__(self, means: CallContext, call: Call, candidate: int) -> None:
-        self.said: list[Said] = []
+    def __init__(self, context: CallContext, call: Call, candidate: int, message: MessageBuilder) -> None:
         self.logprobs: list[TokenLogprob] = []
         self.thinking = False
         """Some thinking came."""
@@ -49,18 +48,20 @@ class CallStream:
         """What that one was told about thinking, where it says so."""
         self.left_out: tuple[str, ...] = ()
         """What that one wasn't asked for."""
-        self._means = means
-        self._clock = means.clock
-        self._speed = means.model.speed
-        self._control = means.control if call.phase != "answering" else None
+        self._events = message.events
+        self._begin = len(message.events)
+        self._context = context
+        self._clock = context.clock
+        self._speed = context.model.speed
+        self._control = context.control if call.phase != "answering" else None
         self._call = call
         self._candidate = candidate
         self._most = 2 * call.max_tokens + _RUNAWAY
-        self._loop = means.clock.loop
+        self._loop = context.clock.loop
         self._started = self._loop.time()
         self._first = self._last = 0.0
 
-    async def drain(self, cut_at: int | None) -> Ending:
+    async def drain(self, cut_at: int | None) -> CallStop:
         """Stream to the end, to `cut_at` thinking tokens, to the deadline, or to "answer now"."""
         control = self._control
         if control is None and self._clock.deadline is None:
@@ -79,18 +80,19 @@ class CallStream:
                     if control is not None:
                         control.unwatch(interrupt)
         except TimeoutError:
-            return "interrupted"
+            return "answer_now" if control is not None and control.answering_now else "deadline"
 
-    async def _relay(self, timer: asyncio.Timeout | None, cut_at: int | None) -> Ending:
-        async with aclosing(self._means.model.backend.stream(self._call)) as batches:
+    async def _relay(self, timer: asyncio.Timeout | None, cut_at: int | None) -> CallStop:
+        sink, log_sink = self._context.sink, self._context.log_sink
+        async with aclosing(self._context.model.backend.stream(self._call)) as batches:
             async for batch in batches:
-                shown = self._count(batch)
-                if self._means.log is not None:
-                    await self._means.log([*batch])
+                heard, shown = self._count(batch)
+                if log_sink is not None:
+                    await log_sink(heard)
                 if shown:
-                    await self._means.emit(shown)
+                    await sink(shown)
                 if self._overran(cut_at):
-                    return "budget"
+                    return "thinking_tokens"
                 if self.thinking_tokens + self.answer_tokens > self._most:
                     return "length"
                 if timer is not None and self._clock.deadline is not None and not timer.expired():
@@ -101,39 +103,53 @@ class CallStream:
         """It thinks, and has thought enough; an answer that has begun is left to end, until it thinks again."""
         if cut_at is None or not self.thinking or self.thinking_tokens < cut_at or self.end is not None:
             return False
-        return not self.answer or isinstance(self.said[-1], ThinkingDelta)
+        return not self.answer or isinstance(self._events[-1], ThinkingDelta)
 
-    def _count(self, batch: list[CallEvent]) -> list[Event]:
+    def _count(self, batch: list[CallEvent]) -> tuple[list[Event], list[Event]]:
+        """The batch with its candidate and its tokens, and what clients may see of it."""
         self._last = self._loop.time()
         if not self._first:
             self._first = self._last
         estimate = self._speed.estimate_tokens
+        heard: list[Event] = []
         shown: list[Event] = []
-        for event in batch:
-            event.candidate = self._candidate
-            if isinstance(event, CallEnded):
-                self.end = event
-                continue
-            if isinstance(event, Served):
-                self.provider, self.sent, self.left_out = event.provider, event.sent, event.left_out
-                continue
-            if isinstance(event, ThinkingDelta):
-                event.tokens = event.tokens or estimate(event.text)
+        for told in batch:
+            if isinstance(told, ThinkingDelta):
+                event = ThinkingDelta(told.text, told.tokens or estimate(told.text), self._candidate)
                 self.thinking = True
                 self.thinking_tokens += event.tokens
-            elif isinstance(event, _ANSWERS):
-                event.tokens = event.tokens or estimate(text_of(event))
+            elif isinstance(told, AnswerDelta):
+                event = AnswerDelta(told.text, told.tokens or estimate(told.text), self._candidate)
                 self.answer = True
                 self.answer_tokens += event.tokens
-            elif isinstance(event, AnswerLogprobs):
-                if self._call.logprobs is None:  # some servers tell them unasked
-                    continue
-                self.logprobs += event.tokens
-                shown.append(event)
+            elif isinstance(told, ToolCallDelta):
+                tokens = told.tokens or estimate(text_of(told))
+                event = replace(told, tokens=tokens, candidate=self._candidate)
+                self.answer = True
+                self.answer_tokens += tokens
+            elif isinstance(told, ProviderStateDelta):
+                event = replace(told, candidate=self._candidate)
+            else:
+                beside = replace(told, candidate=self._candidate)
+                heard.append(beside)
+                if self._note(beside):
+                    shown.append(beside)
                 continue
-            self.said.append(event)
+            heard.append(event)
             shown.append(event)
-        return shown
+            self._events.append(event)
+        return heard, shown
+
+    def _note(self, event: Served | AnswerLogprobs | CallEnded) -> bool:
+        """What a call says beside its message. Whether clients may see it."""
+        if isinstance(event, CallEnded):
+            self.end = event
+        elif isinstance(event, Served):
+            self.provider, self.sent, self.left_out = event.provider, event.sent, event.left_out
+        elif self._call.logprobs is not None:  # some servers tell them unasked
+            self.logprobs += event.tokens
+            return True
+        return False
 
     def _must_end(self) -> float | None:
         """Until the first words of the answer a call must leave time for one; then the deadline is all."""
@@ -147,6 +163,11 @@ class CallStream:
             return clock.think_until(ANSWER_KEPT * seconds / tokens)
         answer_s = self._speed.seconds_for(ANSWER_KEPT) if self._speed.measured else None
         return clock.think_until(answer_s)
+
+    @property
+    def spoke(self) -> bool:
+        """Something came of its message."""
+        return len(self._events) > self._begin
 
     @property
     def counted(self) -> bool:
@@ -164,7 +185,7 @@ class CallStream:
 
     def learn(self) -> None:
         """Tell the model's speed what this call measured."""
-        text = "".join(text_of(event) for event in self.said)
+        text = "".join(map(text_of, self._events[self._begin :]))
         if not text:
             return
         reported = None if self.end is None else self.end.usage

@@ -6,13 +6,17 @@ They are a courtesy: the answer never waits for one, doesn't fail with one, and 
 import asyncio
 import re
 
+from msgspec.structs import replace
+
 from perpend.accounting.ledger import Scope
 from perpend.errors import CapReached, PerpendError
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.solve.call_context import CallContext, Sink
+from perpend.solve.ledger_entry import LedgerEntry
 from perpend.solve.model import ServedModel
 from perpend.solve.request_context import RequestContext
-from perpend.solve.tally import Tally
+from perpend.solve.request_outcome import RequestOutcome
+from perpend.storage.tables import LedgerRow
 from perpend.types import AnswerDelta, Event, Message, SummaryDelta, SummaryReport, ThinkingDelta
 
 _TOKENS = 48
@@ -33,18 +37,18 @@ class Summariser:
     """One line at a time, by the cheap tier."""
 
     def __init__(
-        self, writer: ServedModel, terms: RequestContext, means: CallContext, share: Scope, every_tokens: int
+        self, request_context: RequestContext, context: CallContext, entry: LedgerEntry, every_tokens: int
     ) -> None:
-        """`share`: the dollars that it may spend; `means` are the request's."""
+        """`context`: of the model that writes them, in a scope of the dollars that they may cost."""
         self.lines: list[str] = []
-        self.account = Tally(writer)
+        self._writer = writer = context.model
+        self._scope = scope = context.scope.child("lines", answer=_LINES * _TOKENS)
+        self._entry = entry
         self._wrong = False
         """A line told numbers that nobody thought of, so nobody saw it."""
-        self._off = _unable(writer, share)
-        scope = share.child("lines", answer=_LINES * _TOKENS)
-        self._asking = AuxiliaryCalls(
-            terms, self.account, CallContext(scope, writer, means.clock, None, means.emit, 0, means.log)
-        )
+        self._off = _unable(writer, context.scope)
+        outcome = RequestOutcome(writer, scope)
+        self._calls = AuxiliaryCalls(request_context, outcome, replace(context, scope=scope))
         self._every = every_tokens
         self._heard: list[str] = []
         self._unsummarised = 0
@@ -59,11 +63,17 @@ class Summariser:
                 if self._wrong
                 else "the answer was there first"
             )
-        account = self.account
-        return SummaryReport(account.model.name, account.usage, account.cost_usd, off)
+        return SummaryReport(self._writer.name, self._scope.usage, self._scope.cost_usd, off)
 
-    def hear(self, batch: list[Event], tell: Sink) -> None:
-        """Events of a candidate, whose summary is told to `tell`."""
+    def rows(self) -> list[LedgerRow]:
+        """Of the ledger: one, where anything was written."""
+        if not self._scope.usage.total:
+            return []
+        writer = self._writer
+        return [self._entry.spent(self._scope, "finished", model=writer.name, provider=writer.provider)]
+
+    def hear(self, batch: list[Event], send: Sink) -> None:
+        """Events of a candidate, whose summary goes to `send`."""
         answers = False
         for event in batch:
             if isinstance(event, ThinkingDelta):
@@ -78,7 +88,7 @@ class Summariser:
             and not self._off
         ):
             self._unsummarised = 0
-            self._task = asyncio.create_task(self._summarise("".join(self._heard), tell))
+            self._task = asyncio.create_task(self._summarise("".join(self._heard), send))
 
     async def end(self) -> None:
         """The answer is done: a line under way has a moment left."""
@@ -90,9 +100,9 @@ class Summariser:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _summarise(self, thinking: str, tell: Sink) -> None:
+    async def _summarise(self, thinking: str, send: Sink) -> None:
         try:
-            said = await self._asking.ask(
+            said = await self._calls.ask(
                 (Message("user", _PROMPT + thinking[-_WINDOW:]),), max_tokens=_TOKENS
             )
         except CapReached:
@@ -105,7 +115,7 @@ class Summariser:
                 self._wrong = True  # small writers get arithmetic wrong
             elif line:
                 self.lines.append(line)
-                await tell([SummaryDelta(line + "\n")])
+                await send([SummaryDelta(line + "\n")])
 
 
 def _unable(writer: ServedModel, share: Scope) -> str | None:

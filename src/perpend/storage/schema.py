@@ -34,6 +34,8 @@ requests = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
     Column("cost_usd", String),
+    Column("overdraft_tokens", Integer, nullable=False, server_default="0"),
+    Column("overdraft_usd", String, nullable=False, server_default="0"),
     # One tree and no other index: each would be another page to write for every request. Ids that ascend
     # with time are appended to it.
     sqlite_with_rowid=False,

@@ -16,7 +16,7 @@ Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
 """What the driver takes."""
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration: a store that has it is opened without loading the migrator."""
 
 
@@ -48,6 +48,9 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     finished_at: dt.datetime
     cost_usd: Decimal | None
     """None: not known, as a price isn't."""
+    overdraft_tokens: int = 0
+    """Thinking and answer beyond what had been reserved for them."""
+    overdraft_usd: Decimal = Decimal(0)
 
 
 class KeyRow(Struct, frozen=True, kw_only=True):
@@ -110,9 +113,10 @@ class ItemRow(Struct, frozen=True):
 
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
     """The row as the driver takes it: times in milliseconds, dollars as exact decimal text."""
-    plain = astuple(row)[:-3]
+    plain = astuple(row)[:-5]
     cost = None if row.cost_usd is None else f"{row.cost_usd:f}"
-    return (*plain, millis(row.created_at), millis(row.finished_at), cost)
+    times = millis(row.created_at), millis(row.finished_at)
+    return (*plain, *times, cost, row.overdraft_tokens, f"{row.overdraft_usd:f}")
 
 
 def millis(moment: dt.datetime) -> int:

@@ -28,7 +28,7 @@ async def beam(
 
     `step`: the text that ends one, or `step_tokens` where it doesn't come.
     """
-    session.need_verifier("beam")
+    session.verifier.require("beam")
     search = Search(session, step=step, step_tokens=step_tokens)
     kept = [ThoughtNode(tree=number if diverse else 0) for number in range(width)]
     for _ in range(depth):

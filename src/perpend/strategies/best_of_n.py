@@ -31,7 +31,7 @@ async def best_of_n(
     Of equal scores the answer that most candidates gave, then the first. `pairwise`: each is compared with the best so
     far instead, and none ends it. `temperature`: where the request names none.
     """
-    session.need_verifier("best_of_n")
+    session.verifier.require("best_of_n")
 
     async def made(part: Session, number: int) -> Candidate:
         return await part.run(of, sampling_apart(session, number, temperature))
@@ -39,14 +39,14 @@ async def best_of_n(
     async def checked(part: Session, number: int) -> Candidate:
         candidate = await made(part, number)
         known = candidate.verdict is not None and of.verifier is None
-        return candidate if known else await part.verify(candidate)
+        return candidate if known else await part.verifier.verify(candidate)
 
     return await (_compared(session, n, made) if pairwise else _scored(session, n, checked))
 
 
 async def _scored(session: Session, n: int, draw: Draw[Candidate]) -> Candidate:
     candidates: list[Candidate] = []
-    async with aclosing(drawn(session, n, draw, room=_room(session))) as draws:
+    async with aclosing(drawn(session, n, draw, length_margin=_length_margin(session))) as draws:
         async for candidate in draws:
             candidates.append(candidate)
             best = max(candidates, key=rank)
@@ -65,8 +65,12 @@ async def _compared(session: Session, n: int, draw: Draw[Candidate]) -> Candidat
         nonlocal best
         candidate = await draw(part, number)
         async with turn:
-            if candidate.answer and best.answer and not await session.same(best.answer, candidate.answer):
-                ahead = await part.compare(candidate, best)
+            if (
+                candidate.answer
+                and best.answer
+                and not await session.verifier.same(best.answer, candidate.answer)
+            ):
+                ahead = await part.verifier.compare(candidate, best)
                 if ahead is not None:
                     candidate = part.score(candidate, ahead)
                     best = candidate if ahead > 0.5 else best
@@ -74,14 +78,14 @@ async def _compared(session: Session, n: int, draw: Draw[Candidate]) -> Candidat
                 best = candidate
             session.keep(best)
 
-    async with aclosing(drawn(session, n, challenge, room=_room(session))) as draws:
+    async with aclosing(drawn(session, n, challenge, length_margin=_length_margin(session))) as draws:
         async for _ in draws:
             pass
     return best
 
 
-def _room(session: Session) -> float:
-    return _ROOM_TO_JUDGE if session.judged else _ROOM_TO_TRY
+def _length_margin(session: Session) -> float:
+    return _ROOM_TO_JUDGE if session.verifier.judged else _ROOM_TO_TRY
 
 
 async def _most_given(session: Session, candidates: Sequence[Candidate]) -> Candidate:
@@ -90,7 +94,7 @@ async def _most_given(session: Session, candidates: Sequence[Candidate]) -> Cand
     best = [candidate for candidate in candidates if rank(candidate) == highest]
     if len(best) == 1:
         return best[0]
-    poll = Poll(session.same)
+    poll = Poll(session.verifier.same)
     for candidate in candidates:
         await poll.add(candidate)
     return max(best, key=lambda one: next(len(g.members) for g in poll.groups if one in g.members))

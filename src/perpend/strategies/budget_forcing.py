@@ -13,4 +13,4 @@ from perpend.types import Candidate
 
 @strategies.register("budget_forcing")
 async def budget_forcing(session: Session, *, waits: Annotated[int, Meta(ge=0, le=64)] = 2) -> Candidate:
-    return await session.sample(waits=waits, shown=True)
+    return await session.sample(wait_count=waits, shown=True)

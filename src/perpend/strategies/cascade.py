@@ -34,7 +34,7 @@ async def cascade(
     `threshold` answers. Each may spend an equal part of what is left, and the last all of it, on one answer.
     """
     if signal == "score":
-        session.need_verifier("cascade by score")
+        session.verifier.require("cascade by score")
     rungs = [[models_of] if isinstance(models_of, str) else models_of for models_of in models]
     if len(rungs[-1]) > 1:
         raise BadRequest("the last rung of a cascade is one model", field="strategy.models")
@@ -43,7 +43,7 @@ async def cascade(
     *cheap, (strongest,) = rungs
     best: Candidate | None = None
     for number, names in enumerate(cheap):
-        rung = CascadeRung(session.part(len(rungs) - number), names, samples, signal, threshold)
+        rung = CascadeRung(session.budget.part(len(rungs) - number), names, samples, signal, threshold)
         with suppress(*CUT):  # one more reason to go up
             await rung.climb()
         best = rung.best or best or _begun(session)
@@ -51,18 +51,18 @@ async def cascade(
             session.keep(best)
         upper = rungs[number + 1]
         if rung.sure:
-            session.note(f"answered by {best.model if best else names[0]}: {rung.reason}")
+            session.explain(f"answered by {best.model if best else names[0]}: {rung.reason}")
             break
-        session.note(f"escalated to {' and '.join(upper)}: {rung.reason}")
+        session.explain(f"escalated to {' and '.join(upper)}: {rung.reason}")
     else:
         try:
             candidate = await session.on(strongest).sample(shown=True)
             if candidate.answer or not candidate.truncated or best is None:
-                return await session.verify(candidate) if signal == "score" else candidate
+                return await session.verifier.verify(candidate) if signal == "score" else candidate
         except CUT:
             if best is None:
                 raise
-        session.note(f"{strongest} gave no answer")
+        session.explain(f"{strongest} gave no answer")
     assert best is not None, "a rung that is sure has an answer"
     return best
 
@@ -90,7 +90,7 @@ class CascadeRung:
         self._samples = samples
         self._signal = signal
         self._threshold = threshold
-        self._poll = Poll(session.same)
+        self._poll = Poll(session.verifier.same)
 
     @property
     def reason(self) -> str:
@@ -116,7 +116,7 @@ class CascadeRung:
     async def _draw(self, part: Session, number: int) -> Candidate:
         part = part.on(self._names[number % len(self._names)])
         candidate = await part.sample(sampling=sampling_of(part, number))
-        return await part.verify(candidate) if self._signal == "score" else candidate
+        return await part.verifier.verify(candidate) if self._signal == "score" else candidate
 
     async def _hear(self, candidate: Candidate) -> float:
         """How sure the rung is, with one more answer."""

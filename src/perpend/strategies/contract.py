@@ -31,6 +31,74 @@ class Feedback(NamedTuple):
     text: str
 
 
+class SessionBudget(Protocol):
+    """What may still be spent."""
+
+    @property
+    def thinking(self) -> int:
+        """Thinking tokens."""
+        ...
+
+    def part(self, of: int, *, may_show: bool = False) -> "Session":
+        """A session that may spend one `of`th of what is left here, of tokens and of dollars.
+
+        `may_show`: what is sampled there may be the answer, whatever comes of the other parts.
+        """
+        ...
+
+    def fitting(self, count: int, like: Sequence["Session"], length_margin: float) -> int:
+        """Of `count` parts, how many there may be for each to have room for a whole thought.
+
+        That's `length_margin` times what the sessions of `like` took on average, and before any did, what a medium
+        effort may think. All of them, where nothing is to be thought.
+        """
+        ...
+
+
+class SessionVerifier(Protocol):
+    """What checks the candidates of a session; `same` is there without one, too."""
+
+    def require(self, strategy: str) -> None:
+        """Raises BadRequest where the request names no verifier, or not what that one needs."""
+        ...
+
+    @property
+    def judged(self) -> bool:
+        """It asks a model: what it says is an opinion, which a cut thought may win."""
+        ...
+
+    @property
+    def rates_thoughts(self) -> bool:
+        """It can tell how good a thought is that isn't answered yet: `rate` is there."""
+        ...
+
+    async def verify(self, candidate: Candidate) -> Candidate:
+        """The candidate with its verdict and score; without them where no time or budget is left to check it."""
+        ...
+
+    async def verified(self, candidate: Candidate) -> Candidate:
+        """As `verify`, where the request names a verifier and the candidate has no verdict yet.
+
+        What a strategy returns is verified so in the end: it needn't do that itself.
+        """
+        ...
+
+    async def rate(self, thought: str) -> float | None:
+        """How good a thought looks so far, from 0 to 1; None where no time or budget is left to tell."""
+        ...
+
+    async def compare(self, first: Candidate, second: Candidate) -> float | None:
+        """The probability that the first one is the better; None where no time or budget is left to tell."""
+        ...
+
+    async def same(self, first: str, second: str) -> bool:
+        """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do.
+
+        Where no time is left to compare them, only those that are the same text.
+        """
+        ...
+
+
 class Session(Protocol):
     """The only door to tokens: all that is asked for here is reserved, streamed, settled and accounted.
 
@@ -42,9 +110,10 @@ class Session(Protocol):
     def request(self) -> Request: ...
 
     @property
-    def thinking_budget(self) -> int:
-        """Thinking tokens that may still be spent here."""
-        ...
+    def budget(self) -> SessionBudget: ...
+
+    @property
+    def verifier(self) -> SessionVerifier: ...
 
     @property
     def width(self) -> int:
@@ -56,24 +125,11 @@ class Session(Protocol):
         """The model goes on from a given thought: `think`, and `sample` with a thought, are there."""
         ...
 
-    @property
-    def best(self) -> Candidate | None:
-        """What a deadline, a cap or a stop would answer with now."""
-        ...
-
-    def keep(self, candidate: Candidate) -> None:
-        """This is the best so far."""
-        ...
-
-    def note(self, said: str) -> None:
-        """What was decided on the way, and why: it joins the reason of the answer's plan."""
-        ...
-
     async def sample(
         self,
         *,
         thinking_tokens: int | None = None,
-        waits: int = 0,
+        wait_count: int = 0,
         sampling: Sampling | None = None,
         thought: str = "",
         feedback: Feedback | None = None,
@@ -81,9 +137,9 @@ class Session(Protocol):
     ) -> Candidate:
         """A thought and its answer.
 
-        `thinking_tokens`: at most this many, default all that is left. `waits`: how often a thought that ends early
-        is made to go on. `sampling`: in place of the request's. `thought`: one that was begun with `think`; it goes
-        on from there. `feedback`: on an earlier candidate, which is to be done better. `shown`: it's the answer,
+        `thinking_tokens`: at most this many, default all that is left. `wait_count`: how often a thought that ends
+        early is made to go on. `sampling`: in place of the request's. `thought`: one that was begun with `think`; it
+        goes on from there. `feedback`: on an earlier candidate, which is to be done better. `shown`: it's the answer,
         whatever comes, so clients may see it being written.
         """
         ...
@@ -91,22 +147,7 @@ class Session(Protocol):
     async def think(
         self, thought: str, *, tokens: int, stop: str = "", sampling: Sampling | None = None
     ) -> Step:
-        """The next step of a thought, up to `stop`, which belongs to it. Raises BadRequest unless `continues`."""
-        ...
-
-    def part(self, of: int, *, may_show: bool = False) -> "Session":
-        """A session that may spend one `of`th of what is left here, of tokens and of dollars.
-
-        `may_show`: what is sampled there may be the answer, whatever comes of the other parts.
-        """
-        ...
-
-    def fitting(self, count: int, like: Sequence["Session"], room: float) -> int:
-        """Of `count` parts, how many there may be for each to have room for a whole thought.
-
-        That's `room` times what the parts of `like` took on average, and before any did, what a medium effort may
-        think. All of them, where nothing is to be thought.
-        """
+        """The next step of a thought, up to `stop`, which belongs to it. Raises BadRequest unless `supports_prefix`."""
         ...
 
     def on(self, model: str) -> "Session":
@@ -117,48 +158,21 @@ class Session(Protocol):
         """What another strategy makes of this session. `sampling`: in place of the request's, for all that it draws."""
         ...
 
-    def need_verifier(self, strategy: str) -> None:
-        """Raises BadRequest where the request names no verifier, or not what that one needs."""
-        ...
-
-    async def verified(self, candidate: Candidate) -> Candidate:
-        """As `verify`, where the request names a verifier and the candidate has no verdict yet.
-
-        What a strategy returns is verified so in the end: it needn't do that itself.
-        """
-        ...
-
-    async def verify(self, candidate: Candidate) -> Candidate:
-        """The candidate with its verdict and score; without them where no time or budget is left to check it."""
-        ...
-
     @property
-    def judged(self) -> bool:
-        """The verifier asks a model: what it says is an opinion, which a cut thought may win."""
+    def best(self) -> Candidate | None:
+        """What a deadline, a cap or a stop would answer with now."""
         ...
 
-    @property
-    def rates_thoughts(self) -> bool:
-        """The verifier can tell how good a thought is that isn't answered yet: `rate` is there."""
-        ...
-
-    async def rate(self, thought: str) -> float | None:
-        """How good a thought looks so far, from 0 to 1; None where no time or budget is left to tell."""
-        ...
-
-    async def compare(self, first: Candidate, second: Candidate) -> float | None:
-        """How likely the verifier finds the first one the better; None where no time or budget is left to tell."""
+    def keep(self, candidate: Candidate) -> None:
+        """This is the best so far."""
         ...
 
     def score(self, candidate: Candidate, score: float) -> Candidate:
         """The candidate with a score of the strategy's own, such as its share of votes, which clients see too."""
         ...
 
-    async def same(self, first: str, second: str) -> bool:
-        """Whether two answers count as one, as the verifier sees it; without a verifier, as final answers do.
-
-        Where no time is left to compare them, only those that are the same text.
-        """
+    def explain(self, decision: str) -> None:
+        """What was decided on the way, and why: it joins the reason of the answer's plan."""
         ...
 
 

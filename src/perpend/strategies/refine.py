@@ -23,13 +23,13 @@ async def refine(
     first: Annotated[float, Meta(gt=0, le=1)] = 1.0,
 ) -> Candidate:
     """`rounds`: answers at most. `first`: the first one's share of the thinking; the others share what it leaves."""
-    session.need_verifier("refine")
-    budget = session.thinking_budget
+    session.verifier.require("refine")
+    budget = session.budget.thinking
     best: Candidate | None = None
     feedback: Feedback | None = None
     wrong: list[str] = []  # answers that this thinking came to
     for number in range(rounds):
-        share = session.thinking_budget // (rounds - number) if number else int(budget * first)
+        share = session.budget.thinking // (rounds - number) if number else int(budget * first)
         if budget and number and not share:
             break
         try:
@@ -42,7 +42,7 @@ async def refine(
             break
         if candidate.stop_reason == "tool_calls":  # nothing to check yet
             return candidate
-        candidate = await session.verify(candidate)
+        candidate = await session.verifier.verify(candidate)
         if best is None or rank(candidate) >= rank(best):
             best = candidate
             session.keep(best)
@@ -52,10 +52,10 @@ async def refine(
         if not await _among(session, candidate.answer, wrong):
             wrong.append(candidate.answer)
         elif session.request.sampling.temperature == 0:
-            session.note("stopped, since the same wrong answer came twice and would come again")
+            session.explain("stopped, since the same wrong answer came twice and would come again")
             break
         else:  # thinking that goes in circles rarely leaves them
-            session.note("started afresh, since the same wrong answer came twice")
+            session.explain("started afresh, since the same wrong answer came twice")
             wrong, feedback = [], None
     assert best is not None, "the first round returns or raises"
     return best
@@ -70,6 +70,6 @@ def said_of(verdict: Verdict) -> str:
 
 async def _among(session: Session, answer: str, known: list[str]) -> bool:
     for one in known:
-        if await session.same(answer, one):
+        if await session.verifier.same(answer, one):
             return True
     return False

@@ -23,7 +23,7 @@ async def samples(
 
     async def draw(part: Session, number: int) -> Candidate:
         candidate = await part.sample(sampling=sampling_of(part, number, temperature), shown=number == 0)
-        return await part.verified(candidate)
+        return await part.verifier.verified(candidate)
 
     made: list[Candidate] = []
     async with aclosing(drawn(session, n, draw, first_shown=True)) as candidates:

@@ -48,15 +48,15 @@ def full_marks(candidate: Candidate) -> bool:
 
 
 async def drawn(
-    session: Session, count: int, draw: Draw[T], *, room: float = 0, first_shown: bool = False
+    session: Session, count: int, draw: Draw[T], *, length_margin: float = 0, first_shown: bool = False
 ) -> AsyncGenerator[T, None]:
     """Up to `count` candidates, or steps of thoughts, each as soon as it's done; leaving cancels those under way.
 
     Each has an equal part of what is left when it starts, so what one doesn't use is for those after it. Where the
-    budget isn't enough for so many, there are fewer. `room`, where it isn't 0: where parts may be too small for a
-    whole thought, the first has all that it needs, and then there are as many as have room for `room` times the
-    length of those that ended. `first_shown`: the first may be shown while it is written. A candidate whose upstream
-    fails is left out; raises PerpendError where there is none at all.
+    budget isn't enough for so many, there are fewer. `length_margin`, where it isn't 0: where parts may be too small
+    for a whole thought, the first has all that it needs, and then there are as many as have room for `length_margin`
+    times the length of those that ended. `first_shown`: the first may be shown while it is written. A candidate whose
+    upstream fails is left out; raises PerpendError where there is none at all.
     """
     parts: dict[asyncio.Task[T], Session] = {}  # in the order in which they were begun
     running: set[asyncio.Task[T]] = set()
@@ -65,14 +65,16 @@ async def drawn(
     failure: PerpendError | None = None
     try:
         while waiting or running:
-            starting, of = _next(session, waiting, len(running), ended, of, room=room)
+            starting, of = _next(session, waiting, len(running), ended, of, length_margin=length_margin)
             for _ in range(starting):
-                part = session.part(of, may_show=first_shown and not parts)
+                part = session.budget.part(of, may_show=first_shown and not parts)
                 task = asyncio.ensure_future(draw(part, len(parts)))
                 running.add(task)
                 parts[task] = part
             if not running:
-                session.note(f"{len(parts)} of {count}: what is left has no room for another whole thought")
+                session.explain(
+                    f"{len(parts)} of {count}: what is left has no room for another whole thought"
+                )
                 break
             waiting -= starting
             over, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -97,13 +99,13 @@ async def drawn(
 
 
 def _next(
-    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, room: float
+    session: Session, waiting: int, running: int, ended: Sequence[Session], of: int, *, length_margin: float
 ) -> tuple[int, int]:
     """How many start now, and into how many parts what is left is divided for them."""
     free = min(waiting, session.width - running)
     if not free:
         return 0, of
-    if not room or (fitting := session.fitting(waiting, ended, room)) == waiting:
+    if not length_margin or (fitting := session.budget.fitting(waiting, ended, length_margin)) == waiting:
         return free, waiting
     if ended:
         return min(free, fitting), fitting or of

@@ -10,7 +10,7 @@ from perpend.strategies.sampling_pool import drawn, sampling_of
 from perpend.strategies.votes import Group, Poll, out_of_reach, risk
 from perpend.types import Candidate
 
-_ROOM = 1.5
+_LENGTH_MARGIN = 1.5
 """Times what the others took: more than four of five thoughts are no longer, and a cut one is no vote."""
 
 
@@ -29,16 +29,16 @@ async def self_consistency(
     when no other can win. `temperature`: where the request names none.
     """
     if weighted == "score":
-        session.need_verifier("self_consistency weighted by score")
+        session.verifier.require("self_consistency weighted by score")
 
     async def draw(part: Session, number: int) -> Candidate:
         candidate = await part.sample(sampling=sampling_of(session, number, temperature))
-        return await part.verify(candidate) if weighted == "score" else candidate
+        return await part.verifier.verify(candidate) if weighted == "score" else candidate
 
-    whole, cut = Poll(session.same), Poll(session.same)
+    whole, cut = Poll(session.verifier.same), Poll(session.verifier.same)
     spoiled: Candidate | None = None
     to_come = n
-    async with aclosing(drawn(session, n, draw, room=_ROOM)) as candidates:
+    async with aclosing(drawn(session, n, draw, length_margin=_LENGTH_MARGIN)) as candidates:
         async for candidate in candidates:
             to_come -= 1
             if not candidate.answer:

@@ -44,7 +44,7 @@ class Search:
         self._session = session
         self._step = step
         self._step_tokens = step_tokens
-        self._kept = session.thinking_budget // 2 if session.rates_thoughts else 0
+        self._kept = session.budget.thinking // 2 if session.verifier.rates_thoughts else 0
         self._draws = 0
 
     async def grow(self, thoughts: Sequence[ThoughtNode], each: int) -> list[ThoughtNode]:
@@ -53,7 +53,7 @@ class Search:
         None are begun where they couldn't all be whole.
         """
         parents = [thought for thought in thoughts for _ in range(each)]
-        left = self._session.thinking_budget
+        left = self._session.budget.thinking
         if self.over or left <= self._kept or left < len(parents) * self._step_tokens:
             self.over = True
             return []
@@ -72,7 +72,7 @@ class Search:
         self.grown += grown
         if len(made) < len(parents):  # ratings would be paid with the room of the answer
             self.over = True
-        elif self._session.rates_thoughts:
+        elif self._session.verifier.rates_thoughts:
             await self._rate(grown)
         else:
             await self._answer(grown, 0)
@@ -97,7 +97,7 @@ class Search:
             return False
         if thought.ended:
             return thought.answer is None
-        return self.best is None or self._session.thinking_budget > 0
+        return self.best is None or self._session.budget.thinking > 0
 
     @property
     def _perfect(self) -> bool:
@@ -105,7 +105,9 @@ class Search:
 
     async def _rate(self, thoughts: list[ThoughtNode]) -> None:
         async def rated(part: Session, number: int) -> None:
-            score = await part.part(2).rate(thoughts[number].text)  # half of it stays for answers
+            score = await part.budget.part(2).verifier.rate(
+                thoughts[number].text
+            )  # half of it stays for answers
             if score is not None:
                 thoughts[number].score = score
 
@@ -120,7 +122,7 @@ class Search:
             thinking = 0 if thought.ended else tokens
             sampling = sampling_of(part, first + number)
             candidate = await part.sample(thought=thought.text, thinking_tokens=thinking, sampling=sampling)
-            thought.answer = await part.verify(candidate)
+            thought.answer = await part.verifier.verify(candidate)
             if thought.answer.score is not None:
                 thought.score = thought.answer.score
             if self.best is None or rank(thought.answer) > rank(self.best):

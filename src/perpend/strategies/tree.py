@@ -37,7 +37,7 @@ async def tree(
     `depth`: steps of a thought, and `nodes`: steps in all, at most. `exploration`: of mcts; 0 trusts every rating.
     `step`: the text that ends one, or `step_tokens` where it doesn't come.
     """
-    session.need_verifier("tree")
+    session.verifier.require("tree")
     found = Search(session, step=step, step_tokens=step_tokens)
     shape = TreeShape(breadth, depth, nodes)
     if search == "mcts":

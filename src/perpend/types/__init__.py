@@ -1,14 +1,12 @@
 """Pure values, no I/O: the words of the product as types."""
 
 from perpend.types.answer import (
-    COMPLETE,
     Answer,
     BudgetReport,
     Candidate,
-    Ending,
     LoweredBy,
+    Overdraft,
     Plan,
-    StopReason,
     SummaryReport,
 )
 from perpend.types.content import Document, Image, Part, ProviderState, Text, Thought, ToolResult, ToolUse
@@ -52,6 +50,7 @@ from perpend.types.request import (
     VerifierSpec,
     Visibility,
 )
+from perpend.types.stop_reason import COMPLETE, AnswerEnd, CallStop, ServerStop, StopReason
 from perpend.types.usage import Usage
 from perpend.types.verdict import PASSED, Verdict
 
@@ -62,11 +61,13 @@ __all__ = [
     "VISIBILITIES",
     "Answer",
     "AnswerDelta",
+    "AnswerEnd",
     "AnswerLogprobs",
     "BudgetReport",
     "CallEnded",
     "CallFailed",
     "CallPhase",
+    "CallStop",
     "Called",
     "Candidate",
     "CandidateProgress",
@@ -76,7 +77,6 @@ __all__ = [
     "Effort",
     "Embedded",
     "EmbeddingRequest",
-    "Ending",
     "Event",
     "Finished",
     "ForcedTool",
@@ -89,6 +89,7 @@ __all__ = [
     "Message",
     "OutputFormat",
     "OutputSpec",
+    "Overdraft",
     "Part",
     "PerpendReport",
     "Phase",
@@ -100,6 +101,7 @@ __all__ = [
     "Role",
     "Sampling",
     "Served",
+    "ServerStop",
     "Started",
     "StopReason",
     "StrategySpec",

@@ -3,32 +3,15 @@
 from decimal import Decimal
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Struct, field
 
 from perpend.types.content import Part, ToolUse
 from perpend.types.logprobs import TokenLogprob
 from perpend.types.request import Effort
+from perpend.types.stop_reason import COMPLETE, AnswerEnd, StopReason, answer_end
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
 
-StopReason = Literal[
-    "stop",  # the model ended by itself
-    "stop_sequence",
-    "tool_calls",  # the model waits for the results of its tool calls
-    "content_filter",  # the vendor refused, or cut the answer
-    "answer_tokens",  # the answer filled its budget
-    "thinking_tokens",  # its model thought on when it was to answer, as long as it might
-    "cost_cap",
-    "deadline",
-    "answer_now",  # a person asked for what there is
-    "cancelled",
-    "upstream_error",
-]
-COMPLETE: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls"))
-"""Ends of an answer that is whole."""
-Ending = Literal["whole", "stop_sequence", "tool_calls", "content_filter", "cut"]
-"""What a client has to know of an answer's end: whether it can be taken for all that there was to say."""
 LoweredBy = Literal[
     "max_tokens",
     "context",
@@ -41,24 +24,6 @@ LoweredBy = Literal[
 ]
 
 
-def ending(stop_reason: StopReason, content: tuple[Part, ...]) -> Ending:
-    """How an answer ends. Tool calls that came whole are to be made, whatever cut the thinking before them."""
-    if stop_reason in ("stop_sequence", "tool_calls", "content_filter"):
-        return stop_reason
-    if stop_reason == "stop":
-        return "whole"
-    calls = [part.arguments for part in content if isinstance(part, ToolUse)]
-    return "tool_calls" if calls and all(_is_json(arguments) for arguments in calls) else "cut"
-
-
-def _is_json(text: str) -> bool:
-    try:
-        msgspec.json.decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 class Plan(Struct, frozen=True, kw_only=True):
     model: str
     effort: Effort
@@ -67,6 +32,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     """None: nobody named one."""
     strategy: str
     reason: str
+
+
+class Overdraft(Struct, frozen=True, kw_only=True):
+    """Spent beyond what was reserved for it: an upstream took more than it was allowed."""
+
+    thinking_tokens: int
+    answer_tokens: int
+    cost_usd: Decimal
 
 
 class BudgetReport(Struct, frozen=True, kw_only=True):
@@ -78,6 +51,8 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
     effective_thinking_tokens: int
     thinking_tokens_used: int
     lowered_by: LoweredBy | None = None
+    overdraft: Overdraft | None = None
+    """None: all that was spent had been reserved."""
 
 
 class SummaryReport(Struct, frozen=True):
@@ -116,8 +91,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
         return self.stop_reason not in COMPLETE
 
     @property
-    def ending(self) -> Ending:
-        return ending(self.stop_reason, self.content)
+    def end(self) -> AnswerEnd:
+        return answer_end(self.stop_reason, self.content)
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -159,8 +134,8 @@ class Answer(Struct, frozen=True, kw_only=True):
         return next((one.logprobs for one in self.candidates if one.index == self.chosen), ())
 
     @property
-    def ending(self) -> Ending:
-        return ending(self.stop_reason, self.content)
+    def end(self) -> AnswerEnd:
+        return answer_end(self.stop_reason, self.content)
 
     @property
     def tool_calls(self) -> tuple[ToolUse, ...]:

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from perpend.types.answer import Answer, Plan
 from perpend.types.content import ProviderState
 from perpend.types.logprobs import TokenLogprob
+from perpend.types.stop_reason import ServerStop
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
 
@@ -114,7 +115,7 @@ class Served(Struct, tag="served", gc=False):
 class CallEnded(Struct, tag="call_ended", gc=False, omit_defaults=True):
     """A backend's last word on one call. `usage` is the server's own count; None where it gave none."""
 
-    reason: Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
+    reason: ServerStop
     usage: Usage | None = None
     model_version: str | None = None
     written: int = 0

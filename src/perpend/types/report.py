@@ -5,7 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from perpend.types.answer import BudgetReport, Plan, StopReason, SummaryReport
+from perpend.types.answer import BudgetReport, Plan, SummaryReport
+from perpend.types.stop_reason import StopReason
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
 

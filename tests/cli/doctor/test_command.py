@@ -416,7 +416,9 @@ class TestSandbox:
 
         high, low = ISOLATION_LEVELS
         monkeypatch.setattr(probe, "writable", writable)
-        monkeypatch.setattr(probe, "find_isolation_level", tried(Tried(high, "it isn't installed"), Tried(low, None)))
+        monkeypatch.setattr(
+            probe, "find_isolation_level", tried(Tried(high, "it isn't installed"), Tried(low, None))
+        )
         finding = await probe.sandbox()
         assert finding.ok
         assert finding.said == (
@@ -424,7 +426,9 @@ class TestSandbox:
         )
 
     async def test_says_what_to_do_where_none_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(probe, "find_isolation_level", tried(*(Tried(level, "no") for level in ISOLATION_LEVELS)))
+        monkeypatch.setattr(
+            probe, "find_isolation_level", tried(*(Tried(level, "no") for level in ISOLATION_LEVELS))
+        )
         finding = await probe.sandbox()
         assert not finding.ok
         assert "landlock doesn't work: no" in finding.said

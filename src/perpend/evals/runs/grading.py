@@ -60,7 +60,7 @@ class Grader:
             return Graded(await grade(self._shared, problem, candidate))
         async with self._judging() as model:
             verdict = await grade(self._shared, problem, candidate, model)
-            return Graded(verdict, model.account.cost_usd)
+            return Graded(verdict, model.outcome.scope.cost_usd)
 
     def _shared(self, spec: VerifierSpec) -> Verifier:
         if not spec.options:

@@ -38,7 +38,7 @@ class Local:
         self.runtime = runtime
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
-        return await self.runtime.solve(request, log=log, source="eval")
+        return await self.runtime.solve(request, log_sink=log, source="eval")
 
 
 class _Function(Struct):

@@ -22,9 +22,9 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.blocks import Block, blocks_of
 from perpend.serving.dialects.report import encode, perpend_block
-from perpend.types import Answer, Ending, Request, Usage
+from perpend.types import Answer, AnswerEnd, Request, Usage
 
-_STOPS: dict[Ending, MessageStop] = {
+_STOPS: dict[AnswerEnd, MessageStop] = {
     "whole": "end_turn",
     "stop_sequence": "stop_sequence",
     "tool_calls": "tool_use",
@@ -62,7 +62,7 @@ def message_id(request_id: str) -> str:
 
 
 def stop_reason(answer: Answer) -> MessageStop:
-    return _STOPS[answer.ending]
+    return _STOPS[answer.end]
 
 
 def stop_sequence(answer: Answer, request: Request) -> str | None:

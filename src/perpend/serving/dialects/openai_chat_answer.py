@@ -18,9 +18,9 @@ from perpend.serving.dialects.openai_chat_schema import (
     ReplyMessage,
 )
 from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
-from perpend.types import Answer, Ending, Text, Thought, ToolUse, Visibility
+from perpend.types import Answer, AnswerEnd, Text, Thought, ToolUse, Visibility
 
-_FINISH: dict[Ending, FinishReason] = {
+_FINISH: dict[AnswerEnd, FinishReason] = {
     "whole": "stop",
     "stop_sequence": "stop",
     "tool_calls": "tool_calls",
@@ -121,7 +121,7 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
 
 
 def finish_reason(answer: Answer, *, functions: bool = False) -> FinishReason:
-    reason = _FINISH[answer.ending]
+    reason = _FINISH[answer.end]
     return "function_call" if functions and reason == "tool_calls" else reason
 
 

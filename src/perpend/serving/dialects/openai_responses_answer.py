@@ -33,10 +33,10 @@ from perpend.serving.dialects.openai_responses_schema import (
 )
 from perpend.serving.dialects.openai_responses_tools import ClientTool
 from perpend.serving.dialects.report import perpend_block
-from perpend.types import Answer, Ending, Likely, TokenLogprob, Usage, unwrapped
+from perpend.types import Answer, AnswerEnd, Likely, TokenLogprob, Usage, unwrapped
 
 _FAILURES: dict[str, FailureCode] = {PromptTooLong.code: "context_length_exceeded"}
-_INCOMPLETE: dict[Ending, Literal["max_output_tokens", "content_filter"]] = {
+_INCOMPLETE: dict[AnswerEnd, Literal["max_output_tokens", "content_filter"]] = {
     "cut": "max_output_tokens",
     "content_filter": "content_filter",
 }
@@ -164,5 +164,5 @@ def usage_block(usage: Usage) -> ResponseUsage:
 
 
 def _incomplete(answer: Answer) -> Incomplete | None:
-    reason = _INCOMPLETE.get(answer.ending)
+    reason = _INCOMPLETE.get(answer.end)
     return None if reason is None else Incomplete(reason)
