@@ -216,6 +216,7 @@ class Scope:
     def book(self, held: Spend, actual: Spend, excess: Spend, *, priced: bool) -> None:
         """A hold ends here and in every ancestor; called by `Reservation.settle` alone."""
         thinking, answer, usd = actual.thinking, actual.answer, actual.usd
+        prompt, cached = actual.input, actual.cached
         unused_thinking, unused_answer = held.thinking - thinking, held.answer - answer
         unused_usd = held.usd - usd
         scope = self
@@ -224,8 +225,8 @@ class Scope:
             scope._answer -= unused_answer
             scope._thinking_spent += thinking
             scope._answer_spent += answer
-            scope._input += actual.input
-            scope._cached += actual.cached
+            scope._input += prompt
+            scope._cached += cached
             if unused_usd:
                 scope._usd -= unused_usd
             if usd:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import CoroutineType, TracebackType
+from typing import Any, Self
 
 from perpend.accounting.prices import Price
 from perpend.config.load import home_dir
@@ -91,7 +91,7 @@ class Runtime:
             assert served.context is not None
             await self.engines.ready(served.name, self.models.path(served.name), served.context)
 
-    async def solve(
+    def solve(
         self,
         request: Request,
         sink: Sink | None = None,
@@ -100,10 +100,10 @@ class Runtime:
         control: Control | None = None,
         key_id: str | None = None,
         source: str = "ask",
-    ) -> Answer:
+    ) -> "CoroutineType[Any, Any, Answer]":
         """See `perpend.solve.solve`."""
         origin = Origin(source, key_id)
-        return await solve(request, self._services, sink, log_sink=log_sink, control=control, origin=origin)
+        return solve(request, self._services, sink, log_sink=log_sink, control=control, origin=origin)
 
     async def check(self, request: Request) -> None:
         """What can be told to be wrong before anything is begun. Raises BadRequest, NoAccount and StoreUnavailable."""

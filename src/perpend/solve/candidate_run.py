@@ -26,6 +26,8 @@ from perpend.types import (
     Usage,
 )
 
+_INTERRUPTED: frozenset[StopReason] = frozenset(("deadline", "answer_now"))
+
 
 class SentThinking(NamedTuple):
     """What a server was told about thinking."""
@@ -139,7 +141,7 @@ class CandidateRun:
     async def call(
         self, call: Call, *, cut_at: int | None = None, thinking_left: int | None = None
     ) -> CallStop:
-        """One call, whose text is appended. What it used is settled, however it ends.
+        """One call, whose text is appended. What it used is settled, however it ends; what interrupts it is kept.
 
         Tokens of a thought beyond `thinking_left` are the answer's, whose budget pays for them.
         Raises CapReached before anything is spent, and UpstreamError with what came kept.
@@ -155,7 +157,10 @@ class CandidateRun:
         with context.scope.reserve(Spend(thinking, call.max_tokens - thinking, worst)) as held:
             try:
                 await context.log(Called(model.name, call.phase, self.index))
-                return await stream.drain(cut_at)
+                stop = await stream.drain(cut_at)
+                if stop in _INTERRUPTED:
+                    self.stop_reason = stop
+                return stop
             except (UpstreamError, EngineError) as error:
                 billed = not isinstance(error, UpstreamError) or error.billed
                 await context.log(CallFailed(error.code, error.message, self.index))

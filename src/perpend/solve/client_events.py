@@ -40,10 +40,14 @@ class ClientEvents:
         return "".join([f"{line}\n" for line in self.summariser.lines]) if self.summariser else ""
 
     @property
+    def plain(self) -> bool:
+        """Neither progress nor summaries are told."""
+        return self.summariser is None and self._progress is None
+
+    @property
     def sink(self) -> Sink:
         """For events of a candidate that clients see being written."""
-        plain = not self._first and self.summariser is None and self._progress is None
-        return self.send if plain else self._shown
+        return self.send if self.plain and not self._first else self._shown
 
     @property
     def hidden_sink(self) -> Sink:
@@ -52,16 +56,19 @@ class ClientEvents:
 
     @asynccontextmanager
     async def going_on(self) -> AsyncGenerator[None, None]:
-        """Progress is told meanwhile, in silence too, where it is asked for."""
-        if self._progress is None:
-            yield
-            return
-        beat = asyncio.create_task(self._progress.beat(self.send))
+        """Progress is told meanwhile, in silence too; what is to be summed up is, in the end."""
+        progress, summariser = self._progress, self.summariser
+        beat = None if progress is None else asyncio.create_task(progress.beat(self.send))
         try:
             yield
+            if summariser is not None:
+                await summariser.end()
         finally:
-            beat.cancel()
-            await asyncio.gather(beat, return_exceptions=True)
+            if summariser is not None:
+                await summariser.stop()
+            if beat is not None:
+                beat.cancel()
+                await asyncio.gather(beat, return_exceptions=True)
 
     async def _shown(self, batch: list[Event]) -> None:
         if self._first:

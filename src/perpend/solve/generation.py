@@ -12,7 +12,6 @@ from perpend.types import CallStop, Message, StopReason
 
 _ENDED: frozenset[StopReason] = frozenset(("stop", "stop_sequence", "tool_calls", "content_filter"))
 """Ends that are the model's or its vendor's doing."""
-_INTERRUPTED: frozenset[StopReason] = frozenset(("deadline", "answer_now"))
 _AGAIN = 512
 _TRIES = 4
 """Of an answer on raw completion that begins with another thought, which is cut."""
@@ -39,7 +38,7 @@ async def continued(run: CandidateRun, base: Call, budget: TokenBudget, wait_cou
             continuation=family.open + run.message.thinking,
         )
         try:
-            stop = await _think(run, thinking)
+            stop = await run.call(thinking)
         except CapReached:
             if run.silent:
                 raise
@@ -89,7 +88,7 @@ async def watched(run: CandidateRun, base: Call, budget: TokenBudget) -> None:
     # Of a second call, the tokens are in this one's reservation; its prompt isn't.
     run.hold_answer(budget.thinking, 0)
     call = replace(base, phase="both", max_tokens=budget.output, thinking_tokens=budget.thinking)
-    stop = await _think(run, call, cut_at=_cut_at(run, base.family, budget.thinking))
+    stop = await run.call(call, cut_at=_cut_at(run, base.family, budget.thinking))
     if run.message.answering or (stop in _ENDED and not run.message.thinking):
         if stop == "length":
             run.stop_reason = "cost_cap" if budget.lowered_by == "cost_cap" else "answer_tokens"
@@ -148,14 +147,6 @@ def _closed(run: CandidateRun, base: Call, budget: TokenBudget) -> str:
     return f"{family.open}{run.message.thinking.rstrip()}\n{family.close}{prefix}"
 
 
-async def _think(run: CandidateRun, call: Call, *, cut_at: int | None = None) -> CallStop:
-    """A call that begins with thinking. What cuts it short is kept as the reason."""
-    stop = await run.call(call, cut_at=cut_at)
-    if stop in _INTERRUPTED:
-        run.stop_reason = stop
-    return stop
-
-
 async def _answer(run: CandidateRun, call: Call, budget: TokenBudget) -> CallStop | None:
     """None: no budget is left for one."""
     run.let_go()
@@ -189,8 +180,7 @@ async def _answer(run: CandidateRun, call: Call, budget: TokenBudget) -> CallSto
     stop = await run.call(call, cut_at=cut_at, thinking_left=thinking_left)
     if stop == "thinking_tokens":
         run.stop_reason = "thinking_tokens"
-    elif stop in _INTERRUPTED:
-        run.stop_reason = "deadline"
+    elif stop == "deadline":
         if run.message.empty:
             limit_s = run.context.clock.limit_s
             raise DeadlineTooShort(f"nothing was generated within {limit_s:g} s", hint="raise deadline_ms")

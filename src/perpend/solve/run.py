@@ -74,18 +74,17 @@ class _Run:
         plan = prepared.plan
         self._prepared = prepared
         self._entry = LedgerEntry(origin, clock, strategy=plan.strategy, effort=plan.effort)
-        money = Scope("request", usd=request.limits.max_cost_usd)
-        limit = request.limits.max_output_tokens
-        tokens = money.child("tokens", thinking=budget.thinking, output=limit, usd=prepared.usd)
-        self._outcome = RequestOutcome(model, tokens)
+        cap, limit = request.limits.max_cost_usd, request.limits.max_output_tokens
+        money = Scope("request", usd=cap) if request.visibility == "summary" else None
+        scope = Scope("request", thinking=budget.thinking, output=limit, usd=prepared.usd, parent=money)
+        self._outcome = RequestOutcome(model, scope)
         asked = RequestContext(
             request, prepared.effort, prepared.resolve, services.resolve, services.verifier
         )
-        calls = CallContext(tokens, model, clock, control, prepared.input_bound, log_sink=log_sink)
-        progress = ProgressReporter(model, budget, clock, money) if request.progress else None
+        calls = CallContext(scope, model, clock, control, prepared.input_bound, log_sink=log_sink)
+        progress = ProgressReporter(model, budget, clock, money or scope) if request.progress else None
         summariser = None
-        if request.visibility == "summary":
-            cap = request.limits.max_cost_usd
+        if money is not None:
             share = money.child("summaries", usd=None if cap is None else cap * SUMMARY_SHARE)
             writing = replace(calls, scope=share, model=services.cheap_model(model), control=None)
             entry = LedgerEntry(origin, clock, strategy="summary")
@@ -105,22 +104,13 @@ class _Run:
         started = Started(self._entry.id, prepared.model.name, prepared.plan, prepared.budget.thinking)
         await self._events.send([started])
         await self._session.call_context.log(started)
-        async with self._events.going_on():
-            chosen = await self._verified()
+        if self._events.plain:
+            chosen = await self._session.verifier.verified(await self._chosen())
+        else:
+            async with self._events.going_on():
+                chosen = await self._session.verifier.verified(await self._chosen())
         self._outcome.written_by(chosen)
         return final_answer(self._entry.id, prepared, self._outcome, self._events, chosen)
-
-    async def _verified(self) -> Candidate:
-        """The chosen one, verified; what is to be summed up is."""
-        summariser = self._events.summariser
-        try:
-            chosen = await self._session.verifier.verified(await self._chosen())
-            if summariser is not None:
-                await summariser.end()
-        finally:
-            if summariser is not None:
-                await summariser.stop()
-        return chosen
 
     async def _chosen(self) -> Candidate:
         """What the strategy chooses, or had by the time it was cut."""
@@ -139,7 +129,8 @@ class _Run:
         self, status: Status, answer: Answer | None = None, *, error_code: str | None = None
     ) -> list[LedgerRow]:
         """The request's, and that of its summaries where there were any."""
-        outcome, report = self._outcome, budget_report(self._prepared, self._outcome)
+        outcome = self._outcome
+        report = budget_report(self._prepared, outcome) if answer is None else answer.budget
         stop: StopReason | None = "cancelled" if status == "cancelled" else None
         row = replace(
             self._entry.spent(outcome.scope, status, model=outcome.model.name, provider=outcome.provider),

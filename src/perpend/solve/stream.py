@@ -1,6 +1,7 @@
 """One call under way: relays its events, counts them, and ends it in time."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import Any
 
@@ -61,11 +62,13 @@ class CallStream:
         self._started = self._loop.time()
         self._first = self._last = 0.0
 
-    async def drain(self, cut_at: int | None) -> CallStop:
+    def drain(self, cut_at: int | None) -> Coroutine[None, None, CallStop]:
         """Stream to the end, to `cut_at` thinking tokens, to the deadline, or to "answer now"."""
+        unbounded = self._control is None and self._clock.deadline is None
+        return self._relay(None, cut_at) if unbounded else self._relay_in_time(cut_at)
+
+    async def _relay_in_time(self, cut_at: int | None) -> CallStop:
         control = self._control
-        if control is None and self._clock.deadline is None:
-            return await self._relay(None, cut_at)
         try:
             async with asyncio.timeout_at(self._must_end()) as timer:
 
