@@ -10,7 +10,7 @@ from rich.console import Console
 
 from perpend.cli.main import app
 
-WIDTH = 100
+WIDTH = 90
 
 
 def cli() -> str:
