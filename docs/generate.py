@@ -1,4 +1,4 @@
-"""Writes the generated pages: `python docs/generate.py`; with `--check`, fails where one is behind what it comes from."""
+"""Writes the generated pages: `python docs/generate.py`; with `--check`, fails where one is behind its source."""
 
 import difflib
 import sys

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from generators.markdown import NOTE, code, prose, table
 
@@ -15,7 +15,9 @@ JSON = "application/json"
 def endpoints() -> str:
     paths: dict[str, dict[str, Any]] = document()["paths"]
     operations = [
-        (f"{method.upper()} {path}", operation) for path, held in paths.items() for method, operation in _of(held)
+        (f"{method.upper()} {path}", operation)
+        for path, held in paths.items()
+        for method, operation in _of(held)
     ]
     intro = (
         "The gateway says the same of itself at `/openapi.json`. Fields are explained in\n"
@@ -50,7 +52,8 @@ def _section(name: str, operation: dict[str, Any]) -> str:
 
 def _content(answer: dict[str, Any]) -> str:
     return "; ".join(
-        _type(held["schema"]) + ("" if kind == JSON else f" as `{kind}`") for kind, held in answer["content"].items()
+        _type(held["schema"]) + ("" if kind == JSON else f" as `{kind}`")
+        for kind, held in answer["content"].items()
     )
 
 
@@ -58,8 +61,9 @@ def objects() -> str:
     """Every schema."""
     schemas: dict[str, Any] = document()["components"]["schemas"]
     intro = (
-        "The JSON that the routes take and give. Requests: [ChatRequest](#chatrequest), [MessagesRequest](#messagesrequest),\n"
-        "[ResponsesRequest](#responsesrequest). What every answer says of itself: [PerpendReport](#perpendreport).\n"
+        "The JSON that the routes take and give. Requests: [ChatRequest](#chatrequest),\n"
+        "[MessagesRequest](#messagesrequest), [ResponsesRequest](#responsesrequest). What every answer says\n"
+        "of itself: [PerpendReport](#perpendreport).\n"
     )
     return f"# Objects\n\n{NOTE}{intro}\n" + "\n".join(
         _object(name, schema) for name, schema in sorted(schemas.items())
@@ -94,8 +98,9 @@ def _type(shape: dict[str, Any]) -> str:
     kind = shape.get("type")
     if kind == "array":
         return f"list of {_type(shape['items'])}" if shape.get("items") else "list"
-    if kind == "object" and isinstance(inner := shape.get("additionalProperties"), dict):
-        return f"object of {_type(inner)}"
+    inner: Any = shape.get("additionalProperties")
+    if kind == "object" and isinstance(inner, dict):
+        return f"object of {_type(cast('dict[str, Any]', inner))}"
     words = {"string": "text", "boolean": "`true` `false`", None: "any"}
     return words.get(kind, str(kind)) + "".join(_range(shape))
 

@@ -28,12 +28,16 @@ def code(*words: object) -> str:
 def prose(doc: str | None) -> str:
     """A docstring as Markdown: indented examples as Python."""
     blocks = inspect.cleandoc(doc or "").split("\n\n")
-    return "\n\n".join(_example(block) if block.startswith("    ") else _plain(block) for block in _joined(blocks))
+    return "\n\n".join(
+        _example(block) if block.startswith("    ") else _plain(block) for block in _joined(blocks)
+    )
 
 
 def _plain(text: str) -> str:
     """Outside code, `<word>` would be taken for a tag."""
-    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`[^`]+`)", text))
+    return "".join(
+        part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`[^`]+`)", text)
+    )
 
 
 def _joined(blocks: list[str]) -> list[str]:

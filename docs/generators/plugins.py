@@ -15,16 +15,16 @@ from perpend.verifiers import Verifier, verifiers
 
 def strategies_page() -> str:
     intro = (
-        "A request names one as `\"strategy\": \"NAME\"`, or with options as `{\"name\": \"NAME\", \"OPTION\": …}`. When to use\n"
-        "which: [the guide](../guides/strategies.md).\n"
+        'A request names one as `"strategy": "NAME"`, or with options as `{"name": "NAME", "OPTION": …}`.\n'
+        "When to use which: [the guide](../guides/strategies.md).\n"
     )
     return f"# Strategies\n\n{NOTE}{intro}\n" + "\n".join(_items(strategies))
 
 
 def verifiers_page() -> str:
     intro = (
-        "A request names one as `\"verifier\": {\"name\": \"NAME\", \"gold\": …, \"OPTION\": …}`. What each accepts, and how far\n"
-        "to trust it: [the guide](../guides/verifiers.md).\n"
+        'A request names one as `"verifier": {"name": "NAME", "gold": …, "OPTION": …}`.\n'
+        "What each accepts, and how far to trust it: [the guide](../guides/verifiers.md).\n"
     )
     return f"# Verifiers\n\n{NOTE}{intro}\n" + "\n".join(_items(verifiers))
 

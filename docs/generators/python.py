@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from generators.markdown import NOTE, attribute_docs, code, named_type, prose, table
-from msgspec import NODEFAULT, Struct, structs
+from msgspec import Struct, structs
 
 FACE = {
     "perpend.strategies.contract": ("strategies", "Session", "Step", "Feedback"),
@@ -28,8 +28,9 @@ WIDTH = 100
 
 def python() -> str:
     intro = (
-        "What a strategy, a verifier or a program of your own imports. All else in the package may change without a word\n"
-        "in the changelog. Errors have [a page of their own](errors.md).\n"
+        "What a strategy, a verifier or a program of your own imports. The command line and the HTTP API are what\n"
+        "Perpend promises; of its modules, only what is on this page is meant for others. Errors have\n"
+        "[a page of their own](errors.md).\n"
     )
     return f"# Python\n\n{NOTE}{intro}\n" + "\n".join(_module(name, names) for name, names in FACE.items())
 
@@ -46,7 +47,7 @@ def _member(module: ModuleType, name: str) -> str:
         return _class(value, module.__name__)
     if inspect.isfunction(value):
         return f"### {name}\n\n{_signature(value)}\n{prose(value.__doc__)}\n"
-    return f"### {name}\n\nA [Registry](#registry): `@{name}.register(\"NAME\")`.\n"
+    return f'### {name}\n\nA [Registry](#registry): `@{name}.register("NAME")`.\n'
 
 
 def _class(owner: type, module: str) -> str:
@@ -63,21 +64,24 @@ def _own_doc(owner: type) -> str:
 
 
 def _fields(owner: type) -> Iterator[tuple[str, str, str, str]]:
-    told = attribute_docs(owner)
-    if issubclass(owner, Struct):
-        for field in structs.fields(owner):
-            default = "required" if field.required else _shown(field.default)
-            yield code(field.name), code(named_type(owner.__annotations__[field.name])), default, told.get(field.name, "")
-        return
+    told, defaults = attribute_docs(owner), _defaults(owner)
     for name, shape in inspect.get_annotations(owner).items():
         if not name.startswith("_"):
-            default = getattr(owner, "_field_defaults", vars(owner)).get(name, NODEFAULT)
-            yield code(name), code(named_type(shape)), _shown(default), told.get(name, "")
+            yield code(name), code(named_type(shape)), defaults.get(name, ""), told.get(name, "")
 
 
-def _shown(default: object) -> str:
-    plain = isinstance(default, int | float | str | tuple) and default not in ("", ())
-    return code(repr(default)) if plain else ""
+def _defaults(owner: type) -> dict[str, str]:
+    """Those that a reader would set: numbers and texts."""
+    if issubclass(owner, Struct):
+        fields = structs.fields(owner)
+        return {one.name: "required" if one.required else _shown(one.default) for one in fields}
+    plain: Any = owner
+    held: dict[str, Any] = getattr(plain, "_field_defaults", dict(vars(plain)))
+    return {name: _shown(value) for name, value in held.items()}
+
+
+def _shown(default: Any) -> str:
+    return code(repr(default)) if isinstance(default, int | float | str) and default != "" else ""
 
 
 def _methods(owner: type) -> Iterator[str]:
@@ -96,5 +100,7 @@ def _signature(function: Callable[..., Any]) -> str:
     else:
         node.decorator_list, node.body = [], [ast.Pass()]
         text = ast.unparse(node).removesuffix(":\n    pass")
-    lines = textwrap.wrap(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
     return "```python\n" + "\n".join(lines) + "\n```\n"

@@ -31,8 +31,8 @@ def providers_page() -> str:
     wires = _places(hosted, "key") + "\n## Engines\n\n" + _places(engines, "key")
     asked = table(("provider", "field", "for thinking", "for none", "models"), _knobs(known))
     thinking = (
-        "## How thinking is asked for\n\nFields of the request to the provider. A provider without a row here is asked by\n"
-        "the fields that the [model's family](families.md) names.\n\n"
+        "## How thinking is asked for\n\nFields of the request to the provider. A provider without a row here is\n"
+        "asked by the fields that the [model's family](families.md) names.\n\n"
     )
     facts = "## Where it is from\n\n" + table(("provider", "source", "read on", "note"), map(_source, known))
     return f"# Providers\n\n{NOTE}{intro}\n## Hosted\n\n{wires}\n{thinking}{asked}\n{facts}"
@@ -44,7 +44,11 @@ def _places(some: list[Provider], key: str) -> str:
 
 
 def _key(one: Provider) -> str:
-    return code(one.key_env) if one.key_env else {"sigv4": "AWS's credentials", "google": "Google's"}.get(one.auth, "")
+    return (
+        code(one.key_env)
+        if one.key_env
+        else {"sigv4": "AWS's credentials", "google": "Google's"}.get(one.auth, "")
+    )
 
 
 def _knobs(known: list[Provider]) -> Iterator[tuple[str, ...]]:
@@ -82,7 +86,9 @@ def families_page() -> str:
         "How a model thinks: each is a row of `families/rows/`; the glob that says most of a model's name wins.\n"
         "`perpend models show MODEL` says the same of one model. Efforts are in thinking tokens.\n"
     )
-    names = table(("family", "models"), [(code(one.name), code(*one.match) or "for other rows alone") for one in known])
+    names = table(
+        ("family", "models"), [(code(one.name), code(*one.match) or "for other rows alone") for one in known]
+    )
     budgets = table(
         ("family", "budget in tokens", "shows", "can be off", "goes back next turn"), map(_thinks, known)
     )

@@ -42,5 +42,7 @@ def default_written(value: Any) -> str:
         return ""
     if isinstance(value, StrategySpec):
         return code(value.name)
-    shown = str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+    shown = (
+        str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
+    )
     return code(str(shown).replace("\n", "\\n"))
