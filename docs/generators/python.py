@@ -75,8 +75,7 @@ def _defaults(owner: type) -> dict[str, str]:
     if issubclass(owner, Struct):
         fields = structs.fields(owner)
         return {one.name: "required" if one.required else _shown(one.default) for one in fields}
-    plain: Any = owner
-    held: dict[str, Any] = getattr(plain, "_field_defaults", dict(vars(plain)))
+    held: dict[str, Any] = owner.__dict__.get("_field_defaults") or dict(owner.__dict__)
     return {name: _shown(value) for name, value in held.items()}
 
 
