@@ -14,7 +14,7 @@ from typing import Any
 from cyclopts import App
 
 OUT, ERR = "stdout.txt", "stderr.txt"
-LONGEST_S = 60
+LONGEST_S = 240
 
 
 def ready() -> None:

@@ -17,7 +17,7 @@ from docs.shown import TOLD, commands, here_documents
 from docs.tiny_everywhere import tiny_everywhere
 
 Shell = Callable[[Path, list[str]], int]
-RUNS = ("b", "single", "new", "released", "theirs", "ours")
+RUNS = ("b", "single", "new", "released", "theirs", "ours", "support/qwen2.5-coder-1.5b-none-short")
 PENS = {
     "question": "Tom has 17 pens and buys 25 more. How many pens does Tom have?",
     "answer": "42",
@@ -29,13 +29,14 @@ NOT_RUN = {
     r"launch\b": "it runs somebody else's program: tests/cli/launch runs it with stand-ins",
     r"train\b": "it takes an hour, and torch: tests/training runs a small one",
     r"replay DIR": "DIR stands for a recording: tests/cli/test_replay runs it with real ones",
-    r"(eval|models) pull\b": "it fetches: tests/evals/suites and tests/engine fetch from servers of their own",
+    r"(eval|models) pull\b": "it fetches: test_pull of tests/evals/suites and tests/engine does, from a server",
     r"ask --model hf:": "it fetches",
     r"ask --model (vertex|bedrock)/": "it wants a cloud's account: tests/transport runs it with stand-ins",
     r"eval check gym|eval run .*--on ray|eval export .*inspect": "it needs an extra that not every machine has",
-    r"eval run .*--target": "it asks a running gateway: tests/cli/eval/test_run does",
-    r"calibrate tiny$": "it asks 72 times: the guide's shorter one runs",
+    r"eval run .*--target": "it asks a running gateway: test_snippets runs it with one",
+    r"calibrate tiny$": "it asks dozens of times: the guide's shorter one runs",
     r"eval audit .*--rewards": "its prompts need more context than the tiny model has: tests/cli/eval/test_audit",
+    r"eval decide support": "tests/cli/eval/test_decide runs the same with thirty questions",
     r"eval import": "it reads another harness's log: tests/evals/interop reads real ones",
 }
 """Commands that aren't run here, and why; each can be read (test_commands)."""

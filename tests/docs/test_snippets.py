@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from docs.shown import DOCS, ROOT, TOLD, lines, of_language, parts
+from commands import run
+from docs.shown import DOCS, ROOT, TOLD, commands, lines, of_language, parts
 from docs.tiny_everywhere import tiny_everywhere
 from gateway import Gateway, running
 
@@ -48,6 +50,15 @@ def test_a_request_is_answered(front: Gateway) -> None:
         done = subprocess.run([*command, "--silent"], capture_output=True, check=False)
         answer = msgspec.json.decode(done.stdout, type=ChatCompletion)
         assert answer.perpend.budget.thinking_tokens_used <= 24, shlex.join(words)
+
+
+def test_a_command_that_asks_a_gateway_works(front: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text('{"question": "17 + 25 = ?", "gold": "42"}\n')
+    asking = [command for page in TOLD for command in commands(page) if THERE in command]
+    assert asking
+    for command in asking:
+        done = run(tmp_path, *shlex.split(command.replace(THERE, front.url)))
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_program_of_the_readme_runs(front: Gateway) -> None:
