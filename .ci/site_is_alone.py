@@ -17,8 +17,9 @@ class Loads(HTMLParser):
         self.found: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        address = dict(attrs).get(LOADS.get(tag, "")) or ""
-        if re.match(r"(https?:)?//", address):
+        held = dict(attrs)
+        address = held.get(LOADS.get(tag, "")) or ""
+        if held.get("rel") != "canonical" and re.match(r"(https?:)?//", address):
             self.found.append(address)
 
 
