@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs.shown import DOCS, ROOT, of_language
 
 from perpend.config import load
 from perpend.runtime import Runtime
 
-DOCS = Path(__file__).parents[2] / "docs"
-EXAMPLES = re.findall(
-    r"^```toml\n(.*?)^```", (DOCS / "guides/configuration.md").read_text(), re.DOTALL | re.MULTILINE
-)
+PAGES = [ROOT / "README.md", DOCS / "guides/configuration.md", *sorted((DOCS / "concepts").glob("*.md"))]
+EXAMPLES = [example for page in PAGES for example in of_language(page, "toml")]
 
 
 def test_the_reference_is_what_the_code_says() -> None:
@@ -23,7 +22,7 @@ def test_the_reference_is_what_the_code_says() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-async def test_an_example_of_the_guide_is_a_config_whose_models_can_be_named(
+async def test_an_example_is_a_config_whose_models_can_be_named(
     example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("OPENAI_API_KEY", "OPENAI_KEY_1", "OPENAI_KEY_2", "AZURE_KEY"):
@@ -38,5 +37,5 @@ async def test_an_example_of_the_guide_is_a_config_whose_models_can_be_named(
             assert runtime.models.resolve(name).name == name
 
 
-def test_the_guide_has_examples() -> None:
+def test_there_are_examples() -> None:
     assert len(EXAMPLES) > 5
