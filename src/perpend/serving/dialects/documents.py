@@ -3,7 +3,7 @@
 import base64
 
 from perpend.errors import BadRequest
-from perpend.serving.dialects.extension_fields import not_supported
+from perpend.serving.fields import not_supported
 from perpend.solve.documents import told
 from perpend.types import Document, Text
 

@@ -12,7 +12,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.providers.provider import providers
 from perpend.registry import choices_hint, options_of
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, not_supported
 from perpend.strategies import strategies, strategy_spec
 from perpend.types import (
     VISIBILITIES,
@@ -49,6 +49,7 @@ class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
     cache: bool | None = None
+    """False: the whole prompt is read again. True, keeping answers, is refused."""
     top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
@@ -74,7 +75,8 @@ class DialectFields(Struct, frozen=True, gc=False):
 def request_of(asked: DialectFields, own: ExtensionFields, config: Config, ignored: Ignored) -> Request:
     """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
     if own.cache:
-        ignored.add("cache")
+        hint = 'leave it out; "cache": false has the whole prompt read again'
+        raise not_supported("cache", "keeping answers for the next time", hint)
     if own.router is not None and own.router != "off":
         raise BadRequest(f"unknown router {own.router!r}", hint="known: off", field="router")
     if len(asked.messages) > config.serve.max_messages:
@@ -141,21 +143,6 @@ def _options(options: dict[str, dict[str, Any]], config: Config) -> dict[str, di
             raise BadRequest(f"no provider or wire is called {name!r}", hint=hint, field="provider_options")
     check_options(options)
     return options
-
-
-def not_supported(field: str, what: str | None = None, hint: str = "leave it out") -> BadRequest:
-    return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
-
-
-def given(value: str | None, field: str) -> str:
-    """Raises BadRequest where it isn't."""
-    if value is None:
-        raise missing(field, f"add {field}")
-    return value
-
-
-def missing(field: str, hint: str) -> BadRequest:
-    return BadRequest(f"{field} is missing", hint=hint, field=field)
 
 
 def _money(value: Money) -> Decimal:

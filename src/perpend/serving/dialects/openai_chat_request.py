@@ -9,7 +9,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.documents import from_url
-from perpend.serving.dialects.extension_fields import DialectFields, draw, missing, not_supported, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, draw, request_of
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
 from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
@@ -28,7 +28,7 @@ from perpend.serving.dialects.output_specs import (
     plain,
     with_results_together,
 )
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, missing, not_supported
 from perpend.types import (
     Document,
     ForcedTool,
@@ -56,11 +56,6 @@ _ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-_PASSED_OVER = (
-    *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_retention"),
-    *("prompt_cache_options", "prediction", "web_search_options", "moderation"),
-    *("models", "route"),
-)
 _DEFAULT_SAMPLING = Sampling()
 
 
@@ -75,8 +70,9 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     chat = decode(_decoder, body, ignored)
-    _refuse_unsupported(chat)
-    ignored.unused(chat, _PASSED_OVER)
+    ignored.settle(chat)
+    if chat.stream_options is not None:
+        ignored.settle(chat.stream_options, "stream_options.")
     if chat.functions or chat.function_call:
         as_tools(chat)
     if chat.n is not None and chat.n > 1:
@@ -97,13 +93,6 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     return ChatParsed(
         request, bool(chat.stream), include_usage, functions=bool(chat.functions), custom=custom
     )
-
-
-def _refuse_unsupported(chat: ChatRequest) -> None:
-    if chat.modalities and chat.modalities != ["text"]:
-        raise not_supported("modalities", "an answer that isn't text", 'send ["text"]')
-    if chat.audio:
-        raise not_supported("audio")
 
 
 def _message(index: int, messages: list[ChatMessage], config: Config) -> Message:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
+from perpend.serving.fields import PassedOver, refused
 from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -93,7 +94,7 @@ class ChatMessage(Struct, forbid_unknown_fields=True):
 
 class StreamOptions(Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
+    include_obfuscation: PassedOver = None
 
 
 class FunctionTool(Struct, forbid_unknown_fields=True):
@@ -202,23 +203,23 @@ class ChatRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
 
     prompt_cache_key: str | None = None
 
-    # Refused where they ask for what there isn't.
-    modalities: list[str] | None = None
-    audio: Any = None
+    modalities: Annotated[
+        list[str] | None, refused("an answer that isn't text", 'send ["text"]', but=["text"])
+    ] = None
+    audio: Annotated[Any, refused()] = None
 
-    # Passed over.
-    user: Any = None
-    metadata: Any = None
-    store: Any = None
-    service_tier: Any = None
-    safety_identifier: Any = None
-    prompt_cache_retention: Any = None
-    prompt_cache_options: Any = None
-    prediction: Any = None
-    web_search_options: Any = None
-    moderation: Any = None
-    models: Any = None
-    route: Any = None
+    user: PassedOver = None
+    metadata: PassedOver = None
+    store: PassedOver = None
+    service_tier: PassedOver = None
+    safety_identifier: PassedOver = None
+    prompt_cache_retention: PassedOver = None
+    prompt_cache_options: PassedOver = None
+    prediction: PassedOver = None
+    web_search_options: PassedOver = None
+    moderation: PassedOver = None
+    models: PassedOver = None
+    route: PassedOver = None
 
 
 class ReplyMessage(Struct, frozen=True):

@@ -8,7 +8,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, draw, not_supported, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, draw, request_of
 from perpend.serving.dialects.openai_completions_schema import CompletionRequest
 from perpend.serving.dialects.output_specs import NO_OUTPUT_SPEC
 from perpend.serving.fields import Ignored
@@ -26,10 +26,9 @@ def parse(body: bytes, config: Config) -> CompletionParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     given = decode(_decoder, body, ignored)
-    if given.suffix:
-        raise not_supported("suffix", "text after the answer", "send a chat that says what follows")
-    if given.user:
-        ignored.add("user")
+    ignored.settle(given)
+    if given.stream_options is not None:
+        ignored.settle(given.stream_options, "stream_options.")
     if given.best_of is not None and given.best_of != (given.n or 1):
         ignored.add("best_of")
     if given.n is not None and given.n > 1:

@@ -13,6 +13,7 @@ from perpend.serving.dialects.openai_chat_schema import (
     StopText,
     StreamOptions,
 )
+from perpend.serving.fields import PassedOver, refused
 from perpend.types import PerpendReport
 
 
@@ -37,12 +38,12 @@ class CompletionRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=Tru
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 
-    # Refused where it says anything.
-    suffix: str | None = None
-
-    # Passed over.
+    suffix: Annotated[str | None, refused("text after the answer", "send a chat that says what follows")] = (
+        None
+    )
     best_of: Any = None
-    user: Any = None
+    """Passed over, unless it is `n`."""
+    user: PassedOver = None
 
 
 class TextLogprobs(Struct, frozen=True):

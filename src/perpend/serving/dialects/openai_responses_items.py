@@ -6,14 +6,13 @@ import msgspec
 
 from perpend.config.schema import Config
 from perpend.serving.dialects.documents import from_url
-from perpend.serving.dialects.extension_fields import missing, not_supported
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_responses_compaction import ASKED, TRIGGER, opened
 from perpend.serving.dialects.openai_responses_schema import InputContent, InputItem
 from perpend.serving.dialects.openai_responses_tools import flat
 from perpend.serving.dialects.output_specs import plain
 from perpend.serving.dialects.provider_states import give_back, unseal
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, missing, not_supported
 from perpend.types import Document, Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
 
 _ROLES: dict[str, Role] = {
