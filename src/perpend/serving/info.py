@@ -4,7 +4,7 @@ import datetime
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -15,42 +15,13 @@ from perpend.observability.metrics import CONTENT_TYPE, Metrics
 from perpend.registry import nearest
 from perpend.serving.asgi import JSON, Receive, Scope, Send, respond
 from perpend.serving.auth import Auth
+from perpend.serving.info_schema import ModelInfo, ModelList, ModelPage, ModelRow, Status
+from perpend.serving.openapi import document
 from perpend.serving.pages import limit_of, query_of
 
 MODELS_PATH = "/v1/models"
 _LONGEST_PAGE = 1000
 """Anthropic's."""
-
-
-class ModelRow(Struct, frozen=True, kw_only=True):
-    id: str
-    object: str = "model"
-    created: int
-    owned_by: str
-
-
-class ModelList(Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[ModelRow]
-
-
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model in Anthropic's shape."""
-
-    type: Literal["model"] = "model"
-    id: str
-    display_name: str
-    created_at: str
-    lifecycle: Literal["active"] = "active"
-    max_input_tokens: int | None
-    """Its window, where the config tells it."""
-
-
-class ModelPage(Struct, frozen=True, kw_only=True):
-    data: list[ModelInfo]
-    has_more: bool
-    first_id: str | None
-    last_id: str | None
 
 
 class ListedModels(Protocol):
@@ -61,11 +32,6 @@ class ListedModels(Protocol):
     def configured(self, name: str) -> tuple[str, ModelConfig]:
         """The model that a name or an alias means, and how it is served. Raises NotFound."""
         ...
-
-
-class Status(Struct, frozen=True):
-    status: str
-    reason: str | None = None
 
 
 class Readiness:
@@ -171,8 +137,6 @@ class Info:
 
     @cached_property
     def _openapi(self) -> bytes:
-        from perpend.serving.openapi import document
-
         return msgspec.json.encode(document())
 
     def _row(self, name: str, row: ModelConfig) -> ModelRow:
