@@ -30,6 +30,10 @@ class EnginePool:
         engine = self._engines.get(name)
         return 1 if engine is None else engine.slots
 
+    def restarts(self) -> dict[str, int]:
+        """How often each engine was started again after it ended by itself, by its model."""
+        return {name: engine.restarts for name, engine in self._engines.items()}
+
     def problem(self, name: str) -> str | None:
         """Why the model's engine answers nobody now, in clients' words; None: it does, or it is started for them."""
         engine = self._engines.get(name)

@@ -68,7 +68,7 @@ class ObservedDeployment(Protocol):
     def breaker(self) -> ObservedBreaker: ...
 
 
-Places = Callable[[], Mapping[str, Sequence[ObservedDeployment]]]
+Upstreams = Mapping[str, Sequence[ObservedDeployment]]
 """By the model that they serve."""
 
 
@@ -125,26 +125,25 @@ class _Series:
 class Metrics(Collector):
     """What has happened since the process began. Label values come from plans, and their number is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        upstreams: Callable[[], Upstreams] = dict,
+        restarts: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """`upstreams` gives the deployments that were asked so far, `restarts` how often each model's engine was
+        started again; both are asked at each scrape.
+        """
         self.in_flight = 0
         self._series: dict[tuple[str, str], _Series] = {}
         self._errors: dict[str, int] = {}
         self._ignored: dict[str, int] = {}
-        self._restarts: Callable[[], dict[str, int]] = dict
-        self._places: Places = dict
+        self._upstreams_now = upstreams
+        self._restarts_now = restarts
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-
-    def watch_restarts(self, restarts: Callable[[], dict[str, int]]) -> None:
-        """`restarts` gives the engine's restarts so far by model; it is asked at each scrape."""
-        self._restarts = restarts
-
-    def watch_upstreams(self, places: Places) -> None:
-        """`places` gives the deployments that were asked so far; it is asked at each scrape."""
-        self._places = places
 
     def answered(self, answer: Answer, first_token_s: float | None) -> None:
         series = self._of(answer.plan)
@@ -240,7 +239,7 @@ class Metrics(Collector):
         for field, count in self._ignored.items():
             ignored.add_metric((field,), count)
         restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
-        for model, count in self._restarts().items():
+        for model, count in self._restarts_now().items():
             restarts.add_metric((model,), count)
         yield from (requests, tokens, cost, unpriced, errors, ignored, restarts)
 
@@ -259,16 +258,16 @@ class Metrics(Collector):
             "perpend_upstream_breaker", "1 for the state that it is in.", labels=(*labels, "state")
         )
         in_flight = GaugeMetricFamily("perpend_upstream_in_flight", "Calls under way.", labels=labels)
-        for model, places in self._places().items():
-            for place in places:
-                key = (model, place.name)
-                retries.add_metric(key, place.retried)
-                openings.add_metric(key, place.breaker.openings)
-                in_flight.add_metric(key, place.in_flight)
-                for code, count in place.failures.items():
+        for model, deployments in self._upstreams_now().items():
+            for deployment in deployments:
+                key = (model, deployment.name)
+                retries.add_metric(key, deployment.retried)
+                openings.add_metric(key, deployment.breaker.openings)
+                in_flight.add_metric(key, deployment.in_flight)
+                for code, count in deployment.failures.items():
                     failures.add_metric((*key, code), count)
                 for state in ("closed", "half_open", "open"):
-                    breaker.add_metric((*key, state), place.breaker.state == state)
+                    breaker.add_metric((*key, state), deployment.breaker.state == state)
         yield from (retries, failures, openings, breaker, in_flight)
 
     def _histogram(self, name: str, text: str, field: str) -> HistogramMetricFamily:
