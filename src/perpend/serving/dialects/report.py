@@ -34,7 +34,6 @@ def perpend_block(answer: Answer) -> PerpendReport:
             )
             for c in answer.candidates
         ],
-        guards=[],
         ignored=answer.ignored,
     )
 
