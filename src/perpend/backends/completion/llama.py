@@ -19,7 +19,6 @@ from perpend.backends.contract import Call, backends
 from perpend.backends.openai_chat.events import Logprobs, Position
 from perpend.backends.sampling import Words
 from perpend.backends.stream_decoder import Decoders
-from perpend.families.prompts import begin_answer
 from perpend.transport.failures import failure, says
 
 _WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
@@ -57,10 +56,10 @@ class LlamaCompletion(RawCompletion):
     decoders = Decoders(_Event)
 
     async def count_input(self, call: Call) -> int | None:
-        base = await self._base_url()
-        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+        base = await self._upstream.url()
+        prompt = await self._prompt(base, call)
         body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
-        answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
+        answer = await self._upstream.http.post_json(f"{base}/tokenize", body, self._upstream.account)
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
 
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
