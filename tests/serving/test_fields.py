@@ -38,6 +38,8 @@ PASSED_OVER: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     *[(parse, {"client_metadata": {"a": 1}}, ("client_metadata",)) for parse in DIALECTS],
     *[(parse, {"metadatas_of_mine": None}, ("metadatas_of_mine",)) for parse in DIALECTS],
     (chat, {"messages": [{**USER, "cache_control": {}}] * 3}, ("messages[].cache_control",)),
+    (chat, {"messages": [{**USER, "name": "ann"}] * 2}, ("messages[].name",)),
+    (chat, {"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     (chat, {"model": "m", "models": ["m", "n"]}, ("models",)),  # OpenRouter's
     (chat, {"tools": [{"type": "web_search"}]}, ("tools[0]",)),
     (chat, {"service_tier": "flex", "user": 5, "store": False}, ("user", "service_tier")),

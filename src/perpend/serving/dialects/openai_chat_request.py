@@ -8,7 +8,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.documents import from_url
+from perpend.serving.dialects.documents import sent_inside
 from perpend.serving.dialects.extension_fields import DialectFields, draw, request_of
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
@@ -78,7 +78,7 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     if chat.n is not None and chat.n > 1:
         draw(chat, chat.n)
     options = chat.stream_options
-    messages = [_message(i, chat.messages, config) for i in range(len(chat.messages))]
+    messages = [_message(i, chat.messages, config, ignored) for i in range(len(chat.messages))]
     output_spec = (
         _output_spec(chat, ignored)
         if chat.tools or chat.tool_choice or chat.response_format
@@ -95,9 +95,11 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     )
 
 
-def _message(index: int, messages: list[ChatMessage], config: Config) -> Message:
+def _message(index: int, messages: list[ChatMessage], config: Config, ignored: Ignored) -> Message:
     message, path = messages[index], f"messages[{index}]"
     role = _ROLES[message.role]
+    if message.name and role != "tool":  # whose call it answers is known
+        ignored.unknown(f"{path}.name")
     if message.audio:
         raise not_supported(f"{path}.audio", "audio")
     if role == "assistant":
@@ -131,9 +133,7 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
             address = part.image_url
             parts.append(image(address.url, f"{where}.image_url.url", config, address.detail))
         elif part.type == "file":
-            if part.file is None or part.file.file_data is None:
-                raise missing(f"{where}.file.file_data", "a document is sent inside, as a data URL")
-            parts.append(from_url(part.file.file_data, part.file.filename or "", f"{where}.file.file_data"))
+            parts.append(sent_inside(part.file, f"{where}.file"))
         elif part.type == "refusal":
             parts.append(Text(str(part.refusal or "")))
         else:
@@ -145,7 +145,7 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
 
 def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     content = message.content
-    text = content if isinstance(content, str) else ""
+    text = content if content and isinstance(content, str) else message.refusal or ""
     if isinstance(content, list):
         said = plain(_parts(f"messages[{index}].content", content, config))
         if not isinstance(said, str):

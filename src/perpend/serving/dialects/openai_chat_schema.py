@@ -33,7 +33,6 @@ class ContentPart(Struct, forbid_unknown_fields=True):
     type: str
     text: str | None = None
     image_url: ImageURL | None = None
-    input_audio: Any = None
     file: FilePart | None = None
     refusal: Any = None
 
