@@ -6,10 +6,10 @@ import re
 import time
 import traceback
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from perpend.errors import Overloaded, PerpendError, Rejected
 
@@ -45,9 +45,6 @@ class ErrorBody(Struct, frozen=True):
     error: ErrorDetail
 
 
-RetryAfter = Annotated[int, Meta(ge=1)]
-
-
 def body_of(error: PerpendError) -> ErrorBody:
     """The error's words; the same in an HTTP answer and in the middle of a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
@@ -55,8 +52,8 @@ def body_of(error: PerpendError) -> ErrorBody:
     return ErrorBody(ErrorDetail(message, kind, error.code, error.field, hint or UNSET))
 
 
-def retry_after(error: PerpendError) -> RetryAfter | None:
-    """Whole seconds that a client should wait, where the error knows."""
+def retry_after(error: PerpendError) -> int | None:
+    """Whole seconds that a client should wait, at least 1, where the error knows."""
     return None if error.retry_after is None else max(1, math.ceil(error.retry_after))
 
 

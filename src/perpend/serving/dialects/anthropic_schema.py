@@ -4,12 +4,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, StopText, Text256
 from perpend.serving.fields import PASSED_OVER, PassedOver, refused
 from perpend.types import PerpendReport
-
-StopText = Annotated[str, Meta(min_length=1, max_length=256)]
-
 
 AnthropicEffort = Literal["low", "medium", "high", "xhigh", "max"]
 

@@ -1,9 +1,10 @@
 """Documents that a client sends inside of its messages: text as it is, PDFs to be read before anything is asked."""
 
 import base64
-from typing import Protocol
 
 from perpend.errors import BadRequest
+from perpend.serving.dialects.openai_chat_schema import FilePart
+from perpend.serving.dialects.openai_responses_schema import InputContent
 from perpend.serving.fields import missing, not_supported
 from perpend.solve.documents import told
 from perpend.types import Document, Text
@@ -28,20 +29,7 @@ def document(media_type: str, data: str, name: str, field: str) -> Text | Docume
     raise not_supported(field, f"a document of type {kind[:80]!r}", "text and application/pdf are")
 
 
-class SentFile(Protocol):
-    """A part that is a document, as both of OpenAI's dialects have it."""
-
-    @property
-    def file_data(self) -> str | None: ...
-
-    @property
-    def filename(self) -> str | None: ...
-
-    @property
-    def file_id(self) -> str | None: ...
-
-
-def sent_inside(file: SentFile | None, path: str) -> Text | Document:
+def sent_inside(file: FilePart | InputContent | None, path: str) -> Text | Document:
     """The document of the part at `path`. Raises BadRequest where it is named alone."""
     field = f"{path}.file_data"
     if file is None or file.file_data is None:

@@ -30,6 +30,7 @@ from perpend.verifiers import verifier_spec
 Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
 Text256 = Annotated[str, Meta(max_length=256)]
+StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 Money: TypeAlias = float | str
 EffortWord: TypeAlias = Effort | Literal["xhigh", "ultra"]
 

@@ -4,13 +4,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, StopText, Text256
 from perpend.serving.fields import PassedOver, refused
 from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class ImageURL(Struct, forbid_unknown_fields=True):
@@ -167,31 +166,38 @@ class ResponseFormat(Struct, forbid_unknown_fields=True):
     json_schema: JSONSchemaFormat | None = None
 
 
-class ChatRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
-    """OpenAI's chat request with Perpend's own fields beside it; null means absent everywhere."""
+class OpenAIRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
+    """What OpenAI's chat and its legacy completion have in common."""
 
-    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
     model: Text256 | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Positive | None = None
-    """As `max_completion_tokens`: thinking and answer together."""
-    max_completion_tokens: Positive | None = None
+    """Thinking and answer together; default: as the model's."""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     seed: Int64 | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    """Choices, out of one budget: every limit is the request's, not a choice's. Not beside a `strategy`."""
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    user: PassedOver = None
+
+
+class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
+    """OpenAI's chat request with Perpend's own fields beside it; null means absent everywhere."""
+
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    max_completion_tokens: Positive | None = None
+    """As `max_tokens`."""
 
     tools: list[ChatTool] | None = None
     tool_choice: Literal["auto", "none", "required"] | ChatToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    """Choices, out of one budget: every limit is the request's, not a choice's. Not beside a `strategy`."""
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
     verbosity: Verbosity | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -207,7 +213,6 @@ class ChatRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     ] = None
     audio: Annotated[Any, refused()] = None
 
-    user: PassedOver = None
     metadata: PassedOver = None
     store: PassedOver = None
     service_tier: PassedOver = None

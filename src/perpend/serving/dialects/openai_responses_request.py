@@ -28,8 +28,8 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextFormat,
 )
 from perpend.serving.dialects.openai_responses_tools import Names, offered
-from perpend.serving.dialects.output_specs import with_results_together
-from perpend.serving.fields import Ignored, missing
+from perpend.serving.dialects.output_specs import output_format, with_results_together
+from perpend.serving.fields import Ignored
 from perpend.types import (
     Message,
     OutputFormat,
@@ -170,14 +170,5 @@ def _tool_echo(tool: ResponsesTool) -> Any:
 
 
 def _output(asked: ResponsesRequest) -> OutputFormat | None:
-    wanted = asked.text.format if asked.text is not None else None
-    if wanted is None or wanted.type == "text":
-        return None
-    if wanted.type == "json_object":
-        return OutputFormat()
-    if wanted.schema is None:
-        raise missing("text.format.schema", "the JSON schema of the answer")
-    description = wanted.description or ""
-    return OutputFormat(
-        schema=wanted.schema, name=wanted.name or "answer", description=description, strict=wanted.strict
-    )
+    wanted = None if asked.text is None else asked.text.format
+    return None if wanted is None else output_format(wanted.type, wanted, "text.format.schema")

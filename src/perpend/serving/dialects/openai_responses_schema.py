@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from perpend.serving.dialects.extension_fields import EffortWord, ExtensionFields, Positive, Text256
 from perpend.serving.fields import PassedOver, refused
-from perpend.types import PerpendReport, TokenLogprob
+from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 
 class InputContent(Struct, forbid_unknown_fields=True):
@@ -95,7 +95,7 @@ class TextFormat(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=
 
 class TextConfig(Struct, forbid_unknown_fields=True, frozen=True):
     format: TextFormat | None = None
-    verbosity: Literal["low", "medium", "high"] | None = None
+    verbosity: Verbosity | None = None
 
 
 class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
@@ -278,7 +278,7 @@ ResponseState = Literal["queued", "in_progress", "completed", "incomplete", "fai
 
 class TextEcho(Struct, frozen=True):
     format: TextFormat = TextFormat("text")
-    verbosity: Literal["low", "medium", "high"] = "medium"
+    verbosity: Verbosity = "medium"
 
 
 class ReasoningEcho(Struct, frozen=True):

@@ -8,7 +8,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponsesTool,
     ResponsesToolChoice,
 )
-from perpend.serving.dialects.output_specs import output_spec_of
+from perpend.serving.dialects.output_specs import function, output_spec_of
 from perpend.serving.fields import Ignored, given, missing, not_supported
 from perpend.types import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
@@ -94,12 +94,7 @@ def _tool(
     names[name] = ClientTool(own, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
-    return Tool(
-        name=name,
-        description=tool.description or "",
-        parameters=tool.parameters or {"type": "object", "properties": {}},
-        strict=tool.strict,
-    )
+    return function(name, tool.description, tool.parameters, tool.strict)
 
 
 def _custom(tool: ResponsesTool, path: str) -> Custom:
