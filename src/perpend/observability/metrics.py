@@ -91,8 +91,8 @@ class Histogram:
         names = [*(f"{bound:g}" for bound in self.bounds), "+Inf"]
         out: list[tuple[str, float]] = []
         count = 0
-        for name, own in zip(names, self.counts, strict=True):
-            count += own
+        for name, in_bucket in zip(names, self.counts, strict=True):
+            count += in_bucket
             out.append((name, float(count)))
         return out
 

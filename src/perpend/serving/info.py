@@ -59,7 +59,7 @@ class Readiness:
 
 
 class Info:
-    """Their handlers."""
+    """The handlers of the small endpoints."""
 
     def __init__(
         self,
@@ -77,7 +77,10 @@ class Info:
         self._since = int(time.time())
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """All models, or the one that the path names; where a key has a model, that one by whatever name."""
+        """All models, or the one that the path names; where a key has a model, that one by whatever name.
+
+        Raises Unauthenticated, NotFound, and BadRequest for a wrong page.
+        """
         key = self._auth.check(scope)
         name = scope["path"].removeprefix(MODELS_PATH).strip("/")
         only = None if key is None else key.model
@@ -101,13 +104,13 @@ class Info:
         hint = f"did you mean {close!r}?" if close else f"GET {MODELS_PATH} lists them"
         raise NotFound(f"unknown model {name[:80]!r}", hint=hint, field="model")
 
-    def _page(self, names: list[str], asked: dict[str, str]) -> ModelPage:
+    def _page(self, names: list[str], query: dict[str, str]) -> ModelPage:
         """As https://docs.anthropic.com/en/api/models-list has it. Raises BadRequest naming the parameter."""
-        limit = limit_of(asked, _LONGEST_PAGE)
+        limit = limit_of(query, _LONGEST_PAGE)
         begin, end = 0, len(names)
-        if (after := asked.get("after_id")) in names:
+        if (after := query.get("after_id")) in names:
             begin = names.index(after) + 1
-        if (before := asked.get("before_id")) in names:
+        if (before := query.get("before_id")) in names:
             end = names.index(before)
             begin = max(begin, end - limit)
         shown = names[begin : min(end, begin + limit)]
@@ -127,7 +130,7 @@ class Info:
             await _json(send, Status("not ready", reason), 503)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open to programs on this machine; from elsewhere like everything else."""
+        """Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
         if not self._auth.is_local(scope):
             self._auth.check(scope)
         await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])

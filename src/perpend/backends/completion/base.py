@@ -147,8 +147,8 @@ def stops(call: Call) -> list[str]:
     return list(call.sampling.stop)
 
 
-def told(call: Call) -> int:
-    """Likeliest tokens that the server is to tell for each that it generates."""
+def likeliest(call: Call) -> int:
+    """How many of the likeliest tokens the server is asked for, beside each that it generates."""
     return max(call.first_logprobs, 0 if call.logprobs is None else max(call.logprobs, 1))
 
 

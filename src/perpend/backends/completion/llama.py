@@ -10,9 +10,9 @@ from perpend.backends.completion.base import (
     RawChunk,
     RawCompletion,
     answer_schema,
+    likeliest,
     reason_for,
     stops,
-    told,
     usage_of,
 )
 from perpend.backends.contract import Call, backends
@@ -69,7 +69,7 @@ class LlamaCompletion(RawCompletion):
             "stream": True,
             "cache_prompt": call.cache,
             "stop": stops(call),
-            **({"n_probs": most} if (most := told(call)) else {}),
+            **({"n_probs": most} if (most := likeliest(call)) else {}),
             **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
