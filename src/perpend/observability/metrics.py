@@ -40,7 +40,7 @@ _OTHERS = "(others)"
 
 
 class ObservedBreaker(Protocol):
-    """What of a circuit breaker is told."""
+    """The part of a circuit breaker that metrics read."""
 
     @property
     def state(self) -> Literal["closed", "half_open", "open"]: ...
@@ -146,6 +146,7 @@ class Metrics(Collector):
         GCCollector(registry=self.registry)
 
     def answered(self, answer: Answer, first_token_s: float | None) -> None:
+        """Count an answer; `first_token_s` is None where nobody heard its tokens come."""
         series = self._of(answer.plan)
         if answer.truncated:
             series.truncated += 1
@@ -166,6 +167,7 @@ class Metrics(Collector):
             series.ratio.observe(budget.thinking_tokens_used / budget.effective_thinking_tokens)
 
     def embedded(self, model: str, made: Embedded, ignored: Iterable[str]) -> None:
+        """Count a request for embeddings; `ignored` are its fields that were passed over."""
         series = self._of(Plan(model=model, effort="none", strategy="embeddings", reason=""))
         series.ok += 1
         series.input += made.usage.input
@@ -179,6 +181,7 @@ class Metrics(Collector):
         self._of(plan).errors += 1
 
     def cancelled(self, plan: Plan | None) -> None:
+        """Count a request whose client went away, or that the server's end cut."""
         self._of(plan).cancelled += 1
 
     def scrape(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The one rule for fields that a request has and this house doesn't: nothing that a stock client sends is refused, and
+"""The rule for fields that a request has and nobody here knows: nothing that a stock client sends is refused, and
 nothing is dropped silently.
 
 What is passed over is named in the answer's `perpend.ignored`. A misspelt field is an error that says what was meant,
@@ -85,13 +85,13 @@ class Ignored:
         if len(self._named) < _MOST_NAMED:
             self._named[path] = None
 
-    def settle(self, asked: Struct, at: str = "") -> None:
+    def settle(self, body: Struct, at: str = "") -> None:
         """Refuse or pass over what a body says in fields that its schema marks so; `at` goes before their names.
 
         Raises BadRequest naming the field.
         """
-        marked = _marked(type(asked))
-        if marked is None or (values := marked.values_of(asked)) == marked.nothing:
+        marked = _marked(type(body))
+        if marked is None or (values := marked.values_of(body)) == marked.nothing:
             return
         for (field, refusal), value in zip(marked.fields, values, strict=False):
             if refusal is None:
@@ -127,8 +127,8 @@ def _marked(schema: type[Struct]) -> _Marked | None:
     return _Marked(fields, attrgetter(*names), (None,) * len(names)) if fields else None
 
 
-def meant(name: str, known: Iterable[str], own: Iterable[str] = ()) -> str | None:
-    """The field that an unknown `name` misspells, where it does; `own` ones are meant from further off."""
+def meant(name: str, known: Iterable[str], extensions: Iterable[str] = ()) -> str | None:
+    """The field that an unknown `name` misspells; `extensions` are meant from further off. None: it misspells none."""
     plain = _plain(name)
     slips = 2 if len(plain) >= 8 else 1 if len(plain) >= 3 else 0
     # A slip makes a name longer or shorter by a letter at most.
@@ -137,7 +137,7 @@ def meant(name: str, known: Iterable[str], own: Iterable[str] = ()) -> str | Non
     best = min(near, default=(slips + 1, ""))
     if best[0] <= slips:
         return best[1]
-    close = difflib.get_close_matches(name, list(own), 1, _OWN_LIKENESS)
+    close = difflib.get_close_matches(name, list(extensions), 1, _OWN_LIKENESS)
     return close[0] if close else None
 
 
