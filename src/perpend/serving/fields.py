@@ -24,8 +24,7 @@ _OWN_LIKENESS = 0.75
 
 
 _SAYS_NOTHING: tuple[object, ...] = (None, False, 0, "", [])
-
-
+"""Values of a refused field that ask for nothing."""
 _EMPTY: dict[str, object] = {}
 
 
@@ -36,7 +35,10 @@ class _Refusal(NamedTuple):
 
 
 def refused(what: str = "", hint: str = "leave it out", but: object = _EMPTY) -> Meta:
-    """Marks a schema's field that is a 400 where it says anything; `but` is what may be said."""
+    """Marks a schema's field that is a 400 where it says anything other than `but`; see `Ignored.settle`.
+
+    `what` says in words what isn't supported, `hint` what to do.
+    """
     return Meta(description="Refused where it says anything.", extra={"refusal": _Refusal(what, hint, but)})
 
 
@@ -46,7 +48,7 @@ PassedOver: TypeAlias = Annotated[Any, PASSED_OVER]
 
 
 def not_supported(field: str, what: str = "", hint: str = "leave it out") -> BadRequest:
-    """`what` says in words what is at `field`."""
+    """The error for what is at `field`; `what` says it in words."""
     return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
 
 
@@ -58,6 +60,7 @@ def given(value: str | None, field: str) -> str:
 
 
 def missing(field: str, hint: str) -> BadRequest:
+    """The error for a `field` that has to be there."""
     return BadRequest(f"{field} is missing", hint=hint, field=field)
 
 
