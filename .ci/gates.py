@@ -1,10 +1,12 @@
 """House gates: file ≤ 500 lines, function ≤ 60, ≤ 8 parameters (options of a command apart), folders ≤ 2 deep, one
-public class of a name.
+public class of a name, no circle of modules.
 """
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 FORBIDDEN = (
@@ -34,6 +36,32 @@ def twice(paths: list[Path]) -> list[str]:
         for name, found in where.items()
         if len(found) > 1 and name not in TWICE
     ]
+
+
+def circles(paths: list[Path]) -> list[str]:
+    """A circle of the package's modules that import each other, be it inside a function; one is told at a time."""
+    modules = {
+        ".".join(path.relative_to("src").with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+        if path.suffix == ".py" and path.is_relative_to("src")
+    }
+    graph = {name: {one for one in imported(path) if one in modules} for name, path in modules.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return [f"a circle of imports: {' < '.join(error.args[1])}"]
+    return []
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:  # a module, or what is in one
+                inner = Path("src", *node.module.split("."), alias.name)
+                is_module = inner.with_suffix(".py").exists() or inner.is_dir()
+                yield f"{node.module}.{alias.name}" if is_module else node.module
 
 
 def problems(path: Path) -> list[str]:
@@ -68,7 +96,8 @@ def function_problems(path: Path, node: ast.FunctionDef | ast.AsyncFunctionDef) 
 def main() -> None:
     tracked = subprocess.run(["git", "ls-files"], check=True, capture_output=True, text=True).stdout.split()
     files = [Path(name) for name in tracked if Path(name).is_file()]
-    found = [problem for path in files if path.suffix != ".lock" for problem in problems(path)] + twice(files)
+    found = [problem for path in files if path.suffix != ".lock" for problem in problems(path)]
+    found += twice(files) + circles(files)
     print("\n".join(found) or f"gates: {len(files)} files hold")
     sys.exit(bool(found))
 

@@ -76,7 +76,7 @@ def answer(
             sent={"reasoning_effort": "low"},
             effective_thinking_tokens=64,
             thinking_tokens_used=len(thinking),
-            lowered_by="deadline",
+            lowered_by="context",
         ),
         text=text,
         thinking=thinking,

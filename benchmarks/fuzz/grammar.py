@@ -218,7 +218,7 @@ FIELDS: dict[str, tuple[JSON, ...]] = {
     "thinking_visibility": ("hidden", "summary", "visible", "none"),
     "progress": (True, False, 1),
     "router": ("off", "learned", 1),
-    "cache": (True, False, "yes"),
+    "cache": (False, True, "yes"),
     "top_k": (1, 40, -1, -2, 10**7),
     "min_p": (0, 0.1, 1, 2, "0.1"),
     "repetition_penalty": (1.1, 0, 101),

@@ -123,7 +123,7 @@ async def test_after_a_failure_the_next_request_works(
 
 
 async def test_one_that_hangs_is_given_up(package: Package) -> None:
-    embedders = Embedders(patience_s=2)
+    embedders = Embedders(timeout_s=2)
     with pytest.raises(EngineError, match=r"2 s weren't enough"):
         await embedders.embed(package(), asked("hang"))
     await embedders.aclose()

@@ -70,9 +70,8 @@ def test_errors_are_counted_by_code_with_a_plan_or_without() -> None:
 
 
 def test_gauges_are_read_at_the_scrape() -> None:
-    metrics = Metrics()
+    metrics = Metrics(restarts=lambda: {"small": 2})
     metrics.in_flight = 3
-    metrics.watch_restarts(lambda: {"small": 2})
     got = samples(metrics)
     assert got["perpend_requests_in_flight", ()] == 3
     assert got["perpend_engine_restarts_total", ("small",)] == 2
@@ -92,8 +91,7 @@ async def test_where_upstreams_fail_and_what_is_done_about_it() -> None:
         place.failed(UpstreamTimeout("silence"))
     place.failed(RateLimited("slow down"))
     place.retried += 3
-    metrics = Metrics()
-    metrics.watch_upstreams(lambda: {"small": (place,)})
+    metrics = Metrics(upstreams=lambda: {"small": (place,)})
     got = samples(metrics)
     where = ("mine/m#2", "small")
     assert got["perpend_upstream_retries_total", where] == 3

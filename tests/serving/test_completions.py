@@ -60,7 +60,7 @@ OWN = {
         "sent": {"reasoning_effort": "low"},
         "effective_thinking_tokens": 64,
         "thinking_tokens_used": 5,
-        "lowered_by": "deadline",
+        "lowered_by": "context",
         "overdraft": None,
     },
     "usage": {"input": 9, "cached": 3, "thinking": 5, "answer": 2},

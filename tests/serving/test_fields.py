@@ -37,8 +37,9 @@ DIALECTS = (chat, messages, responses)
 PASSED_OVER: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     *[(parse, {"client_metadata": {"a": 1}}, ("client_metadata",)) for parse in DIALECTS],
     *[(parse, {"metadatas_of_mine": None}, ("metadatas_of_mine",)) for parse in DIALECTS],
-    *[(parse, {"cache": True}, ("cache",)) for parse in DIALECTS],
     (chat, {"messages": [{**USER, "cache_control": {}}] * 3}, ("messages[].cache_control",)),
+    (chat, {"messages": [{**USER, "name": "ann"}] * 2}, ("messages[].name",)),
+    (chat, {"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     (chat, {"model": "m", "models": ["m", "n"]}, ("models",)),  # OpenRouter's
     (chat, {"tools": [{"type": "web_search"}]}, ("tools[0]",)),
     (chat, {"service_tier": "flex", "user": 5, "store": False}, ("user", "service_tier")),
@@ -90,6 +91,16 @@ def test_a_misspelt_field_says_what_was_meant(parse: Any, name: str, hint: str) 
         parse(Config(), **{name: 1})
     assert caught.value.field == name
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("parse", DIALECTS)
+def test_a_cache_of_answers_is_refused_until_there_is_one(parse: Any) -> None:
+    with pytest.raises(BadRequest, match="isn't supported") as caught:
+        parse(Config(), cache=True)
+    assert (caught.value.status, caught.value.field) == (400, "cache")
+    assert "leave it out" in str(caught.value.hint)
+    for value in (False, None):
+        assert parse(Config(), cache=value).cache is (value is None)
 
 
 @given(st.text("abc_T", max_size=9), st.text("abc_T", max_size=9))

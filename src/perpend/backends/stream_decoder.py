@@ -1,9 +1,9 @@
 """Reading a response that is streamed as JSON events: the loop that all wires share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -175,6 +175,10 @@ def merged(before: C | None, latest: C | None) -> C | None:
     return replace(latest, **kept) if kept else latest
 
 
+BodyFor = Callable[[str], Awaitable[Any]]
+"""Makes the body for the server at this URL, which it may ask first."""
+
+
 async def relay(
     upstream: Upstream,
     path: str,
@@ -184,14 +188,17 @@ async def relay(
     *,
     asks: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncGenerator[list[CallEvent], None]:
-    """POST `body`, or GET where it is None, and yield what its response says; closing it cancels the call.
+    """POST `body`, or what a `BodyFor` makes, or GET where it is None, and yield what its response says; closing it
+    cancels the call.
 
     `asks()` is what of the body asks for thinking. Raises UpstreamError, which says what of them is refused.
     """
-    url = f"{await upstream.url()}{path}"
+    base = await upstream.url()
+    if callable(body):
+        body = await cast("BodyFor", body)(base)
     sent = None if body is None else msgspec.json.encode(body)
     framing = framing or SSEParser()
-    reads = upstream.http.stream(url, sent, upstream.account, framing)
+    reads = upstream.http.stream(base + path, sent, upstream.account, framing)
     try:
         async with aclosing(reads):
             async for payloads in reads:

@@ -14,8 +14,8 @@ from perpend.cli.options import ConfigFile, Json, Port
 from perpend.config import Config, load_config
 from perpend.engine.pull import PullProgress
 from perpend.errors import ConfigError, PerpendError
-from perpend.observability.metrics import Metrics
 from perpend.runtime import Runtime
+from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
@@ -83,8 +83,7 @@ async def _serve(config: Config, *, json: bool) -> None:
             )
         auth = Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
         seals = seals_of(listen.seal_keys_env, runtime.home)
-        metrics = Metrics()
-        metrics.watch_upstreams(runtime.models.places)
+        metrics = metrics_of(runtime)
         default = config.defaults.model
         readiness = Readiness(
             runtime.store.check, f"{default} is being made ready", partial(runtime.models.problem, default)

@@ -149,7 +149,7 @@ def weights_of(config: Config, model: str) -> Weights | None:
 
 
 def find(name: str) -> Weights:
-    """The row, or NotFound naming the nearest one."""
+    """The row of this name. Raises NotFound naming the nearest one."""
     rows = catalogue()
     if name in rows:
         return rows[name]

@@ -29,15 +29,15 @@ def packaged() -> dict[str, PackagedModel]:
 class Embedders:
     """The processes of all packaged models; each holds its model in memory until this is closed."""
 
-    def __init__(self, *, patience_s: float = 120.0) -> None:
-        """`patience_s`: for a model to load, and for each batch."""
-        self._patience_s = patience_s
+    def __init__(self, *, timeout_s: float = 120.0) -> None:
+        """`timeout_s`: for a model to load, and for each batch."""
+        self._timeout_s = timeout_s
         self._running: dict[str, _Running] = {}
 
     async def embed(self, model: PackagedModel, asked: EmbeddingRequest) -> Embedded:
         """Raises BadRequest naming the field, and EngineError where the model doesn't load or work."""
         texts = _texts(model, asked)
-        running = self._running.setdefault(model.name, _Running(model, self._patience_s))
+        running = self._running.setdefault(model.name, _Running(model, self._timeout_s))
         vectors: list[list[float]] = []
         truncated: list[int] = []
         tokens = 0
@@ -80,22 +80,23 @@ def _texts(model: PackagedModel, asked: EmbeddingRequest) -> list[str]:
 class _Running:
     """One model's process."""
 
-    def __init__(self, model: PackagedModel, patience_s: float) -> None:
+    def __init__(self, model: PackagedModel, timeout_s: float) -> None:
         self._model = model
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._turn = asyncio.Lock()
         self._process: Process | None = None
 
     async def made(self, texts: list[str]) -> Made:
+        """Embeddings of `texts`, one call at a time. Raises EngineError."""
         async with self._turn:
             try:
-                async with asyncio.timeout(self._patience_s):
+                async with asyncio.timeout(self._timeout_s):
                     process = self._process or await self._started()
-                    made = await _asked(process, texts)
+                    made = await _exchange(process, texts)
             except (TimeoutError, ConnectionError, asyncio.IncompleteReadError) as error:
                 await self.end()
                 said = (
-                    f"{self._patience_s:g} s weren't enough" if isinstance(error, TimeoutError) else "it died"
+                    f"{self._timeout_s:g} s weren't enough" if isinstance(error, TimeoutError) else "it died"
                 )
                 raise EngineError(f"{self._model.name} made no embeddings: {said}", hint=_AGAIN) from error
         if made.wrong:
@@ -106,7 +107,7 @@ class _Running:
         command = (sys.executable, "-m", "perpend.engine.embedder", msgspec.json.encode(self._model))
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
         self._process = process
-        if wrong := (await _heard(process)).wrong:
+        if wrong := (await _received(process)).wrong:
             await self.end()
             hint = install("--force-reinstall", "perpend[embeddings]")
             raise EngineError(f"{self._model.name} doesn't load: {wrong}", hint=hint)
@@ -120,15 +121,15 @@ class _Running:
             await process.wait()
 
 
-async def _asked(process: Process, texts: list[str]) -> Made:
+async def _exchange(process: Process, texts: list[str]) -> Made:
     assert process.stdin is not None
     body = msgspec.msgpack.encode(texts)
     process.stdin.write(len(body).to_bytes(SIZE_BYTES, "big") + body)
     await process.stdin.drain()
-    return await _heard(process)
+    return await _received(process)
 
 
-async def _heard(process: Process) -> Made:
+async def _received(process: Process) -> Made:
     assert process.stdout is not None
     size = await process.stdout.readexactly(SIZE_BYTES)
     body = await process.stdout.readexactly(int.from_bytes(size, "big"))

@@ -1,4 +1,4 @@
-"""What an engine says, in a file of bounded size and the one before it: crashes of a whole night fill no disk."""
+"""An engine's log: a file of bounded size and the one before it, so that crashes of a whole night fill no disk."""
 
 import contextlib
 import os
@@ -29,11 +29,11 @@ class EngineLog:
         lines = [*self._last, self._begun] if self._begun else list(self._last)
         return [line[-_LINE:].decode(errors="replace") for line in lines[-_TAIL:]]
 
-    async def keep(self, said: StreamReader) -> None:
-        """All that comes, to its end."""
+    async def keep(self, output: StreamReader) -> None:
+        """Write down all that comes, until its end."""
         self._last.clear()
         self._begun = b""
-        while piece := await said.read(1 << 16):
+        while piece := await output.read(1 << 16):
             *lines, self._begun = (self._begun + piece).split(b"\n")
             self._last += lines
             self._begun = self._begun[-_LINE:]

@@ -21,10 +21,12 @@ SMALL_WEIGHTS = 32 << 20
 
 
 class Machine(Struct, frozen=True):
+    """What this process may use of the machine."""
+
     cores: int
-    """Physical cores that this process may use."""
+    """Physical cores."""
     ram: int
-    """Bytes that it may use."""
+    """Bytes."""
 
 
 class EngineSettings(Struct, frozen=True):
@@ -39,6 +41,7 @@ class EngineSettings(Struct, frozen=True):
 
 @cache
 def this_machine() -> Machine:
+    """Measured once."""
     return measure(Path("/"))
 
 

@@ -9,6 +9,8 @@ from perpend.engine.supervisor import Engine
 
 
 class EnginePool:
+    """`keep_loaded` of the config are loaded at a time; an idle one that was used least lately makes room."""
+
     def __init__(self, config: EngineConfig, home: Path) -> None:
         self._config = config
         self._home = home
@@ -19,6 +21,7 @@ class EnginePool:
         return context_for(self._config, this_machine(), facts)
 
     def get(self, name: str, path: Path, context: int) -> Engine:
+        """The model's engine, not started yet where it is new; `context`: tokens per slot."""
         engine = self._engines.pop(name, None)
         if engine is None:
             engine = Engine(name, path, self._config, home=self._home, context=context)
@@ -29,6 +32,10 @@ class EnginePool:
         """Calls that the model's engine takes at once; 1 until it has been started."""
         engine = self._engines.get(name)
         return 1 if engine is None else engine.slots
+
+    def restarts(self) -> dict[str, int]:
+        """How often each engine was started again after it ended by itself, by its model."""
+        return {name: engine.restarts for name, engine in self._engines.items()}
 
     def problem(self, name: str) -> str | None:
         """Why the model's engine answers nobody now, in clients' words; None: it does, or it is started for them."""

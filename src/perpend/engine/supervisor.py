@@ -30,8 +30,8 @@ _HEALTHY_S = 60.0
 _TRIES = 5
 _COOL_DOWN_S = 30.0
 _POLL_S = 0.05
-_LAST_WORDS_S = 1.0
-"""For which what an engine said before it ended is waited for."""
+_LOG_END_S = 1.0
+"""How long what an engine said before it ended is waited for."""
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other sleep soon: spinning for long, they starve on a busy machine (decision 0005)."""
 
@@ -57,7 +57,7 @@ class Engine:
         self._config = config
         self._context = context
         self._log = EngineLog(home / "logs" / f"engine-{name.replace(os.sep, '_')}.log")
-        self._saying: asyncio.Task[None] | None = None
+        self._logging: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._url: str | None = None
         self._starting: asyncio.Task[str] | None = None
@@ -171,7 +171,7 @@ class Engine:
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._saying = asyncio.create_task(self._log.keep(self._process.stderr))
+        self._logging = asyncio.create_task(self._log.keep(self._process.stderr))
         line = await self._process.stdout.readline()
         if not line:
             status = await self._process.wait()
@@ -203,7 +203,7 @@ class Engine:
         what, hint = f"died: {_ending(status)}", "it is started again"
         self._note(self._failed(what, hint))
         self._restart()
-        await self._heard()
+        await self._log_ended()
         _log.error("%s", self._failed(what, hint).logged)
 
     def _restart(self) -> None:
@@ -226,11 +226,11 @@ class Engine:
         self._error = error
 
     def _failed(self, what: str, hint: str) -> EngineError:
-        """What it said last, and what follows a colon in `what`, are for who runs it; clients are told the rest."""
-        said = "".join(f"\n  | {line}" for line in self._log.tail)
-        told = Told(f"the model's engine {what.partition(':')[0]}", "it is started again: retry later")
+        """Its last lines and what follows a colon in `what` are for who runs the server; clients are told the rest."""
+        log = "".join(f"\n  | {line}" for line in self._log.tail)
+        outside = Told(f"the model's engine {what.partition(':')[0]}", "it is started again: retry later")
         return EngineError(
-            f"the engine of {self.name!r} {what}{said}", hint=f"{hint} ({self._log.path})", outside=told
+            f"the engine of {self.name!r} {what}{log}", hint=f"{hint} ({self._log.path})", outside=outside
         )
 
     def _resting(self) -> EngineError:
@@ -241,10 +241,10 @@ class Engine:
         error.retry_after = left_s
         return error
 
-    async def _heard(self) -> None:
-        """What it said before it ended."""
-        if self._saying is not None:
-            await asyncio.wait([self._saying], timeout=_LAST_WORDS_S)
+    async def _log_ended(self) -> None:
+        """Wait for what the process said before it ended."""
+        if self._logging is not None:
+            await asyncio.wait([self._logging], timeout=_LOG_END_S)
 
     async def _end_process(self) -> None:
         process, self._process = self._process, None
@@ -257,7 +257,7 @@ class Engine:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        await self._heard()
+        await self._log_ended()
 
 
 def _ending(status: int) -> str:

@@ -40,7 +40,7 @@ _OTHERS = "(others)"
 
 
 class ObservedBreaker(Protocol):
-    """What of a circuit breaker is told."""
+    """The part of a circuit breaker that metrics read."""
 
     @property
     def state(self) -> Literal["closed", "half_open", "open"]: ...
@@ -68,7 +68,7 @@ class ObservedDeployment(Protocol):
     def breaker(self) -> ObservedBreaker: ...
 
 
-Places = Callable[[], Mapping[str, Sequence[ObservedDeployment]]]
+Upstreams = Mapping[str, Sequence[ObservedDeployment]]
 """By the model that they serve."""
 
 
@@ -91,8 +91,8 @@ class Histogram:
         names = [*(f"{bound:g}" for bound in self.bounds), "+Inf"]
         out: list[tuple[str, float]] = []
         count = 0
-        for name, own in zip(names, self.counts, strict=True):
-            count += own
+        for name, in_bucket in zip(names, self.counts, strict=True):
+            count += in_bucket
             out.append((name, float(count)))
         return out
 
@@ -127,28 +127,28 @@ class _Series:
 class Metrics(Collector):
     """What has happened since the process began. Label values come from plans, and their number is bounded."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        upstreams: Callable[[], Upstreams] = dict,
+        restarts: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """`upstreams` gives the deployments that were asked so far, `restarts` how often each model's engine was
+        started again; both are asked at each scrape.
+        """
         self.in_flight = 0
         self._series: dict[tuple[str, str], _Series] = {}
         self._errors: dict[str, int] = {}
         self._ignored: dict[str, int] = {}
-        self._restarts: Callable[[], dict[str, int]] = dict
-        self._places: Places = dict
+        self._upstreams_now = upstreams
+        self._restarts_now = restarts
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
-    def watch_restarts(self, restarts: Callable[[], dict[str, int]]) -> None:
-        """`restarts` gives the engine's restarts so far by model; it is asked at each scrape."""
-        self._restarts = restarts
-
-    def watch_upstreams(self, places: Places) -> None:
-        """`places` gives the deployments that were asked so far; it is asked at each scrape."""
-        self._places = places
-
     def answered(self, answer: Answer, first_token_s: float | None) -> None:
+        """Count an answer; `first_token_s` is None where nobody heard its tokens come."""
         series = self._of(answer.plan)
         if answer.truncated:
             series.truncated += 1
@@ -172,6 +172,7 @@ class Metrics(Collector):
             series.ratio.observe(budget.thinking_tokens_used / budget.effective_thinking_tokens)
 
     def embedded(self, model: str, made: Embedded, ignored: Iterable[str]) -> None:
+        """Count a request for embeddings; `ignored` are its fields that were passed over."""
         series = self._of(Plan(model=model, effort="none", strategy="embeddings", reason=""))
         series.ok += 1
         series.input += made.usage.input
@@ -185,6 +186,7 @@ class Metrics(Collector):
         self._of(plan).errors += 1
 
     def cancelled(self, plan: Plan | None) -> None:
+        """Count a request whose client went away, or that the server's end cut."""
         self._of(plan).cancelled += 1
 
     def scrape(self) -> bytes:
@@ -253,7 +255,7 @@ class Metrics(Collector):
         for field, count in self._ignored.items():
             ignored.add_metric((field,), count)
         restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
-        for model, count in self._restarts().items():
+        for model, count in self._restarts_now().items():
             restarts.add_metric((model,), count)
         yield from (
             requests,
@@ -282,16 +284,16 @@ class Metrics(Collector):
             "perpend_upstream_breaker", "1 for the state that it is in.", labels=(*labels, "state")
         )
         in_flight = GaugeMetricFamily("perpend_upstream_in_flight", "Calls under way.", labels=labels)
-        for model, places in self._places().items():
-            for place in places:
-                key = (model, place.name)
-                retries.add_metric(key, place.retried)
-                openings.add_metric(key, place.breaker.openings)
-                in_flight.add_metric(key, place.in_flight)
-                for code, count in place.failures.items():
+        for model, deployments in self._upstreams_now().items():
+            for deployment in deployments:
+                key = (model, deployment.name)
+                retries.add_metric(key, deployment.retried)
+                openings.add_metric(key, deployment.breaker.openings)
+                in_flight.add_metric(key, deployment.in_flight)
+                for code, count in deployment.failures.items():
                     failures.add_metric((*key, code), count)
                 for state in ("closed", "half_open", "open"):
-                    breaker.add_metric((*key, state), place.breaker.state == state)
+                    breaker.add_metric((*key, state), deployment.breaker.state == state)
         yield from (retries, failures, openings, breaker, in_flight)
 
     def _histogram(self, name: str, text: str, field: str) -> HistogramMetricFamily:

@@ -74,7 +74,10 @@ class Models:
         return row is not None and (not row.rounded or row.pulled(self._home))
 
     def problem(self, name: str) -> str | None:
-        """What a request for it would meet now, in clients' words; None: it would be answered, as far as is known."""
+        """What a request for it would meet now, in clients' words; None: it would be answered, as far as is known.
+
+        Raises NotFound.
+        """
         others = (other for other in self.resolve(name).fallbacks if other != name)
         problem = self._problem(name)
         return problem if problem is None or all(map(self._problem, others)) else None
@@ -113,7 +116,10 @@ class Models:
         return {name: upstream.places for name, upstream in self._upstreams.items()}
 
     def cheap(self, beside: ServedModel) -> ServedModel:
-        """The config's cheap tier; `beside`, the model that a request has already, where it isn't here."""
+        """The config's cheap tier; `beside`, the model that a request has already, where it isn't here.
+
+        Raises NotFound.
+        """
         name = self._config.defaults.cheap_model
         weights = self.weights(name)
         return self.resolve(name) if weights is None or weights.pulled(self._home) else beside
@@ -123,7 +129,7 @@ class Models:
         return weights_of(self._config, name or self._config.defaults.model)
 
     def path(self, name: str) -> Path:
-        """Where an embedded model's GGUF lies, or will lie."""
+        """Where an embedded model's GGUF lies, or will lie. Raises NotFound where its row names no weights."""
         weights = self.weights(name)
         if weights is not None:
             return weights.path(self._home)

@@ -60,6 +60,7 @@ class Runtime:
 
     @classmethod
     async def open(cls, config: Config) -> Self:
+        """With its store open. Raises StorageError."""
         home = home_dir(config)
         private_folder(home)
         path = config.storage.path or home / "perpend.db"
@@ -68,7 +69,7 @@ class Runtime:
     async def fetch(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
     ) -> None:
-        """Pull an embedded model's weights if they aren't here. Raises WeightsError."""
+        """Pull an embedded model's weights if they aren't here. Raises NotFound and WeightsError."""
         served = self.models.resolve(model)
         if served.provider != EMBEDDED:
             return
@@ -84,7 +85,10 @@ class Runtime:
     async def prepare(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
     ) -> None:
-        """Make an embedded model ready: its weights are here, and its engine runs."""
+        """Make an embedded model ready: its weights are here, and its engine runs.
+
+        Raises NotFound, WeightsError and EngineError.
+        """
         await self.fetch(model, progress)
         served = self.models.resolve(model)
         if served.provider == EMBEDDED:
@@ -101,7 +105,7 @@ class Runtime:
         key_id: str | None = None,
         source: str = "ask",
     ) -> "CoroutineType[Any, Any, Answer]":
-        """See `perpend.solve.solve`."""
+        """See `perpend.solve.solve`. Raises PerpendError."""
         origin = Origin(source, key_id)
         return solve(request, self._services, sink, log_sink=log_sink, control=control, origin=origin)
 
@@ -118,7 +122,7 @@ class Runtime:
         return asking(model, self._services, Origin(source))
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
-        """See `perpend.solve.embed`."""
+        """See `perpend.solve.embed`. Raises PerpendError."""
         packaged = self.models.packaged(request.model)
         if packaged is None:
             places = self.models.embedding_places(request.model)
@@ -128,7 +132,7 @@ class Runtime:
         return await embed(request, name, places, self.store.writer, Origin("embeddings", key_id))
 
     async def count_input(self, request: Request) -> int:
-        """Prompt tokens of `request`; see `perpend.solve.count`."""
+        """Prompt tokens of `request`; see `perpend.solve.count`. Raises PerpendError."""
         request = await readable(request, self._services.read_pdf)
         return await count_input(request, self.models.resolve(request.model))
 

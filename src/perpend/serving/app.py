@@ -118,7 +118,7 @@ class App:
         return handler
 
     def _find(self, scope: Scope) -> dict[str, Handler] | None:
-        """Of a path with ids in it, which the handler finds under `path_params`."""
+        """The methods of a path with ids in it; its handler finds these under `path_params`."""
         for pattern, methods in self._by_id:
             if match := pattern.fullmatch(scope["path"]):
                 scope["path_params"] = match.groupdict()
@@ -127,7 +127,7 @@ class App:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """`{id}` stands for a piece of the path between slashes."""
+    """The path as a pattern, in which `{id}` stands for what is between two slashes."""
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "/?")
 
 

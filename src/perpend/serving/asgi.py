@@ -1,4 +1,4 @@
-"""The little of ASGI that the house speaks: read a bounded body, send a whole answer."""
+"""The part of ASGI that is used here: read a bounded body, send a whole answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -22,7 +22,7 @@ class ClientGone(Exception):
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The request's body. Raises TooLarge beyond `limit` bytes, BadRequest when it trickles, ClientGone."""
+    """The request's body. Raises TooLarge beyond `limit` bytes, BadRequest after BODY_TIMEOUT_S, and ClientGone."""
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone

@@ -71,6 +71,7 @@ class Auth:
 
     @property
     def needed(self) -> bool:
+        """Whether a request has to bring a key."""
         if self._require == "auto":
             return not self._loopback or self._keys.any_exist
         return self._require == "always"
@@ -93,36 +94,39 @@ class Auth:
         return None
 
     def owner(self, scope: Scope) -> str | None:
-        """The id of the key that came along: whose the things are that this request makes or asks for."""
+        """The id of the key that came along: whose the things are that this request makes or asks for.
+
+        Raises Unauthenticated.
+        """
         key = self.check(scope)
         return None if key is None else key.id
 
     def is_local(self, scope: Scope) -> bool:
         """Whether a program on this machine asks, and neither a web page nor somebody behind a proxy."""
         client: tuple[str, int] | None = scope.get("client")
-        told = _Told.by(scope)
-        near = client is not None and is_loopback(client[0]) and all(map(_names_this_machine, told.hosts))
-        return near and not self._is_foreign(told)
+        page = _PageHeaders.of(scope)
+        near = client is not None and is_loopback(client[0]) and all(map(_names_this_machine, page.hosts))
+        return near and not self._is_foreign(page)
 
     def _refuse_pages(self, scope: Scope) -> None:
         """What a browser sends for a page from elsewhere, even where that page's name was made to mean this machine."""
-        told = _Told.by(scope)
-        if self._is_foreign(told):
+        page = _PageHeaders.of(scope)
+        if self._is_foreign(page):
             raise Unauthenticated(
                 "a web page from another origin may not spend here without a key",
                 hint="send a key (`perpend keys create`) as `Authorization: Bearer …`, or name the page's origin in "
                 "serve.cors_origins",
             )
-        if self._loopback and not all(map(_names_this_machine, told.hosts)):
+        if self._loopback and not all(map(_names_this_machine, page.hosts)):
             raise Unauthenticated(
-                f"without a key this server answers to this machine's own names, not to {told.hosts[0][:200]!r}",
+                f"without a key this server answers to this machine's own names, not to {page.hosts[0][:200]!r}",
                 hint="ask http://127.0.0.1 or http://localhost, or make a key: `perpend keys create`",
             )
 
-    def _is_foreign(self, told: "_Told") -> bool:
-        if not told.origins:
-            return "cross-site" in told.sites
-        return not all(map(self._is_near, told.origins))
+    def _is_foreign(self, page: "_PageHeaders") -> bool:
+        if not page.origins:
+            return "cross-site" in page.sites
+        return not all(map(self._is_near, page.origins))
 
     def _is_near(self, origin: str) -> bool:
         """Whether a page was loaded from this machine, or belongs to a program on it, or is trusted by the config."""
@@ -137,7 +141,7 @@ class Auth:
         return parts.scheme in _PROGRAMS and bool(parts.netloc)
 
 
-class _Told(Struct):
+class _PageHeaders(Struct):
     """What a browser says of the page that it asks for."""
 
     origins: list[str]
@@ -145,12 +149,12 @@ class _Told(Struct):
     sites: list[str]
 
     @classmethod
-    def by(cls, scope: Scope) -> Self:
-        told: dict[bytes, list[str]] = {b"origin": [], b"host": [], b"sec-fetch-site": []}
+    def of(cls, scope: Scope) -> Self:
+        values: dict[bytes, list[str]] = {b"origin": [], b"host": [], b"sec-fetch-site": []}
         for name, value in scope["headers"]:
-            if name in told:
-                told[name].append(value.decode("latin-1").strip())
-        return cls(*told.values())
+            if name in values:
+                values[name].append(value.decode("latin-1").strip())
+        return cls(*values.values())
 
 
 @lru_cache(maxsize=64)

@@ -30,19 +30,20 @@ def events_after(number: int, events: bytes) -> bytes:
 
 
 class EventLog:
-    """What a stream has said so far, for readers that come when they like."""
+    """The events of a stream so far, for readers that come when they like."""
 
     def __init__(self) -> None:
-        self._said: list[bytes] = []
+        self._pieces: list[bytes] = []
         self._over = False
         self._grown = asyncio.Event()
 
     @property
-    def said(self) -> bytes:
-        return b"".join(self._said)
+    def so_far(self) -> bytes:
+        """All that was written."""
+        return b"".join(self._pieces)
 
     def write(self, data: bytes, *, last: bool = False) -> None:
-        self._said.append(data)
+        self._pieces.append(data)
         self._over = self._over or last
         self._grown.set()
         self._grown = asyncio.Event()
@@ -51,13 +52,13 @@ class EventLog:
         """What comes after the event of this number, up to the stream's end."""
         at = 0
         while True:
-            grown, data = self._grown, b"".join(self._said[at:])
-            at = len(self._said)
+            grown, data = self._grown, b"".join(self._pieces[at:])
+            at = len(self._pieces)
             if fresh := events_after(number, data):
                 yield fresh
             if self._over:
                 return
-            if at == len(self._said):
+            if at == len(self._pieces):
                 await grown.wait()
 
 
@@ -80,11 +81,11 @@ class _Run:
                 self.log.write(data)
 
     def end(self, body: ResponseBody | None = None) -> bytes:
-        """The stream's last words: those of the answer, or `body`."""
+        """The end of the stream: that of the answer, or of `body`."""
         return self._last if body is None else self._stream.over(body)
 
     def events(self, end: bytes) -> bytes:
-        return b"" if self.log is None else zlib.compress(self.log.said + end, 1)
+        return b"" if self.log is None else zlib.compress(self.log.so_far + end, 1)
 
 
 class BackgroundRequests:
@@ -99,7 +100,7 @@ class BackgroundRequests:
         self._running: dict[str, _Run] = {}
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
-        """Raises PerpendError; it is then not under way."""
+        """Store it as queued, and begin. Raises PerpendError, and has then begun nothing."""
         await self._solver.check(parsed.request)
         queued = unfinished(parsed, "queued")
         await self._dialect.store(queued, parsed)
@@ -109,6 +110,7 @@ class BackgroundRequests:
         return queued
 
     def runs(self, id_: str) -> bool:
+        """Whether the response is under way in this process."""
         return id_ in self._running
 
     def log(self, id_: str) -> EventLog | None:

@@ -33,9 +33,13 @@ class Solver(Protocol):
 
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
-    ) -> Answer: ...
+    ) -> Answer:
+        """Raises PerpendError."""
+        ...
 
-    async def count_input(self, request: Request) -> int: ...
+    async def count_input(self, request: Request) -> int:
+        """Tokens of the prompt. Raises PerpendError."""
+        ...
 
 
 class Completions(Generic[P]):
@@ -87,7 +91,7 @@ class Completions(Generic[P]):
                 raise NotFound("this model isn't served here", hint=hint, field="model")
 
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
-        """Solve it, and send what comes."""
+        """Solve it, and send what comes, errors too."""
         dialect, metrics = self._dialect, self._metrics
         if parsed.stream:
             out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
@@ -128,7 +132,7 @@ def _models_of(request: Request) -> Iterator[str]:
 
 
 def _named(options: dict[str, Any]) -> Iterator[str]:
-    """In the options of strategies inside too, which nest no deeper than `strategy_spec` allows."""
+    """Those in a strategy's options, and in those of strategies inside, nested as deep as `strategy_spec` allows."""
     for name, value in options.items():
         if name in ("model", "models"):
             yield from _texts(value)
@@ -147,9 +151,10 @@ def _texts(value: Any) -> Iterator[str]:
 class Counting(Completions[P]):
     """Counts a request's prompt tokens in place of answering it."""
 
-    told: Callable[[int], Struct] = TokenCount
-    """The count as the dialect says it."""
+    count_body: Callable[[int], Struct] = TokenCount
+    """The dialect's body for a number of tokens."""
 
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
+        """Raises PerpendError."""
         count = await self._solver.count_input(parsed.request)
-        await send_json(send, msgspec.json.encode(self.told(count)))
+        await send_json(send, msgspec.json.encode(self.count_body(count)))

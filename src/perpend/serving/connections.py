@@ -33,20 +33,20 @@ class Idle:
         self._by_address: dict[str, dict[ServerConnection, None]] = {}
 
     def add(self, connection: "ServerConnection") -> None:
-        """One more waits. Where that are too many, who waits longest is closed: of its address, or of all."""
-        own = self._by_address.setdefault(connection.address, {})
-        own[connection] = self._all[connection] = None
-        if len(own) > self._most_of_address:
-            next(iter(own)).close()
+        """One more waits. Where these are too many, the one that waits longest is closed: of its address, or of all."""
+        neighbours = self._by_address.setdefault(connection.address, {})
+        neighbours[connection] = self._all[connection] = None
+        if len(neighbours) > self._most_of_address:
+            next(iter(neighbours)).close()
         elif len(self._all) > self._most:
             next(iter(self._all)).close()
 
     def discard(self, connection: "ServerConnection") -> None:
         self._all.pop(connection, None)
-        own = self._by_address.get(connection.address)
-        if own is not None:
-            own.pop(connection, None)
-            if not own:
+        neighbours = self._by_address.get(connection.address)
+        if neighbours is not None:
+            neighbours.pop(connection, None)
+            if not neighbours:
                 del self._by_address[connection.address]
 
 
@@ -55,7 +55,7 @@ class _Refused(Exception):
 
 
 class ServerConnection(HttpToolsProtocol):
-    """One, whose request is refused before it is known where its head has no end, in bytes or in time."""
+    """A connection. Its request is refused where the head has no end, in bytes or in time."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class ServerConnection(HttpToolsProtocol):
         self.address = ""
         self._idle = idle
         self._in_head = False
-        """One has begun."""
+        """A head has begun, and isn't complete."""
         self._untold = 0
         """Bytes that came since something was last told of: of a head, or of a body's framing."""
         self._head_timer: asyncio.TimerHandle | None = None
@@ -127,6 +127,7 @@ class ServerConnection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        """Raises _Refused, which ends the parsing, where the head is too large."""
         if len(self.headers) > HEADERS or (self._untold > HEAD_BYTES and self._head_bytes() > HEAD_BYTES):
             self._refusal = _too_large()
             raise _Refused

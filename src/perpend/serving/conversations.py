@@ -58,6 +58,10 @@ _items = msgspec.json.Decoder(ItemsRequest)
 
 
 class Conversations:
+    """Their handlers. Each raises Unauthenticated, and NotFound for what isn't the key's; those that read a body or a
+    page raise BadRequest naming the field.
+    """
+
     def __init__(self, dialect: OpenAIResponsesDialect, config: Config, auth: Auth) -> None:
         self._dialect = dialect
         self._config = config
@@ -101,7 +105,7 @@ class Conversations:
         await send_json(send, msgspec.json.encode(ConversationDeleted(id=row.id)))
 
     async def items(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_json(send, page(self._said(self._row(scope)), scope))
+        await send_json(send, page(self._items_of(self._row(scope)), scope))
 
     async def add(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
@@ -134,12 +138,12 @@ class Conversations:
         key_id = self._auth.owner(scope)
         return self._dialect.conversation(scope["path_params"]["id"], key_id, "id")
 
-    def _said(self, row: ConversationRow) -> list[dict[str, Any]]:
+    def _items_of(self, row: ConversationRow) -> list[dict[str, Any]]:
         return [msgspec.json.decode(item.body) for item in self._dialect.talks.items(row.id)]
 
     def _item(self, scope: Scope) -> tuple[ConversationRow, dict[str, Any]]:
         row, id_ = self._row(scope), scope["path_params"]["item"]
-        for item in self._said(row):
+        for item in self._items_of(row):
             if item["id"] == id_:
                 return row, item
         hint = f"GET {CONVERSATIONS_PATH}/{row.id}/items lists those that there are"

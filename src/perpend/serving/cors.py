@@ -1,4 +1,4 @@
-"""Web pages of other origins: what a browser lets them do here (the CORS protocol of the Fetch standard)."""
+"""What a browser lets web pages of other origins do here (the CORS protocol of the Fetch standard)."""
 
 from perpend.serving.asgi import ASGIMessage, Header, Receive, Scope, Send, respond
 
@@ -39,10 +39,10 @@ class Cors:
 
     async def preflight(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A browser asks before a page's request; it sends no key along."""
-        asked = header(scope, b"access-control-request-headers") or b"*"
+        wanted = header(scope, b"access-control-request-headers") or b"*"
         allowed: list[Header] = [
             (b"access-control-allow-methods", _METHODS),
-            (b"access-control-allow-headers", asked),
+            (b"access-control-allow-headers", wanted),
             (b"access-control-max-age", _MAX_AGE_S),
         ]
         await respond(send, 204, b"", allowed)

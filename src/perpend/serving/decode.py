@@ -58,12 +58,12 @@ def _known(value: Any, types: tuple[inspect.Type, ...], path: str, ignored: Igno
     given = cast("dict[str, Any]", value)
     # Inside items and parts every client has fields of its own: one beside the field it's near to isn't a slip of it.
     likely = [field for field in fields if not path or field not in given]
-    own = [field for field in ours if field in fields] if not path else []
+    extensions = [field for field in ours if field in fields] if not path else []
     kept: dict[str, Any] = {}
     for name, each in given.items():
         if name in fields:
             kept[name] = _known(each, fields[name], _join(path, name), ignored)
-        elif near := meant(name, likely, own):
+        elif near := meant(name, likely, extensions):
             hint = f"did you mean {near!r}?"
             raise BadRequest(f"unknown field {name[:80]!r}", hint=hint, field=_join(path, name[:80]))
         else:

@@ -7,7 +7,7 @@ from typing import Self
 from perpend.serving.asgi import Receive
 
 LISTEN_AFTER_S = 0.2
-"""Answers quicker than this never pay for being watched."""
+"""Seconds before a request is watched: quicker answers don't pay for it."""
 IDLE_S = 10.0
 
 

@@ -16,10 +16,14 @@ from perpend.types import Embedded, EmbeddingRequest
 class Embedder(Protocol):
     """What of the runtime makes embeddings."""
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded: ...
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
+        """Raises PerpendError."""
+        ...
 
 
 class Embeddings:
+    """The endpoint; errors are answered here, too."""
+
     def __init__(self, embedder: Embedder, config: Config, auth: Auth, metrics: Metrics) -> None:
         self._embedder = embedder
         self._config = config

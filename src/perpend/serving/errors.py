@@ -6,10 +6,10 @@ import re
 import time
 import traceback
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from perpend.errors import Overloaded, PerpendError, Rejected
 
@@ -18,7 +18,7 @@ _AGAIN_S = 60.0
 _MOST_REPORTED = 512
 _NUMBER = re.compile(r"\d+")
 _reported: dict[str, float] = {}
-"""When it was last said, whatever the numbers in it."""
+"""When each message was last logged, by its text without its numbers."""
 
 _TYPES = {
     401: "authentication_error",
@@ -45,18 +45,15 @@ class ErrorBody(Struct, frozen=True):
     error: ErrorDetail
 
 
-RetryAfter = Annotated[int, Meta(ge=1)]
-
-
 def body_of(error: PerpendError) -> ErrorBody:
-    """The error's words; the same in an HTTP answer and in the middle of a stream."""
+    """The error in OpenAI's shape; the same in an HTTP answer and in the middle of a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
     message, hint = error.told
     return ErrorBody(ErrorDetail(message, kind, error.code, error.field, hint or UNSET))
 
 
-def retry_after(error: PerpendError) -> RetryAfter | None:
-    """Whole seconds that a client should wait, where the error knows."""
+def retry_after(error: PerpendError) -> int | None:
+    """Whole seconds that a client should wait, at least 1, where the error knows."""
     return None if error.retry_after is None else max(1, math.ceil(error.retry_after))
 
 
@@ -77,9 +74,9 @@ def overloaded(limit: int) -> Overloaded:
 
 
 def report(error: PerpendError) -> None:
-    """Who runs the server reads in full what clients aren't told; the same again once a minute has passed.
+    """Log what clients aren't told, in full, the same at most once a minute.
 
-    What is said of a request stays out: it may quote a prompt.
+    An error that is about a request isn't logged: it may quote a prompt.
     """
     if error.outside is None or isinstance(error, Rejected):
         return
@@ -93,9 +90,9 @@ def report(error: PerpendError) -> None:
 
 
 def unexpected(error: Exception) -> PerpendError:
-    """What a client is told of a bug of ours.
+    """What a client is told of a bug in Perpend.
 
-    The log gets where it happened and not the exception's own words: they may quote a prompt.
+    The log gets where it happened, without the exception's own words: they may quote a prompt.
     """
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected %s\n%s", type(error).__name__, frames)

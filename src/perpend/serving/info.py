@@ -4,7 +4,7 @@ import datetime
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -15,42 +15,13 @@ from perpend.observability.metrics import CONTENT_TYPE, Metrics
 from perpend.registry import nearest
 from perpend.serving.asgi import JSON, Receive, Scope, Send, respond
 from perpend.serving.auth import Auth
+from perpend.serving.info_schema import ModelInfo, ModelList, ModelPage, ModelRow, Status
+from perpend.serving.openapi import document
 from perpend.serving.pages import limit_of, query_of
 
 MODELS_PATH = "/v1/models"
 _LONGEST_PAGE = 1000
 """Anthropic's."""
-
-
-class ModelRow(Struct, frozen=True, kw_only=True):
-    id: str
-    object: str = "model"
-    created: int
-    owned_by: str
-
-
-class ModelList(Struct, frozen=True, kw_only=True):
-    object: str = "list"
-    data: list[ModelRow]
-
-
-class ModelInfo(Struct, frozen=True, kw_only=True):
-    """A model in Anthropic's shape."""
-
-    type: Literal["model"] = "model"
-    id: str
-    display_name: str
-    created_at: str
-    lifecycle: Literal["active"] = "active"
-    max_input_tokens: int | None
-    """Its window, where the config tells it."""
-
-
-class ModelPage(Struct, frozen=True, kw_only=True):
-    data: list[ModelInfo]
-    has_more: bool
-    first_id: str | None
-    last_id: str | None
 
 
 class ListedModels(Protocol):
@@ -61,11 +32,6 @@ class ListedModels(Protocol):
     def configured(self, name: str) -> tuple[str, ModelConfig]:
         """The model that a name or an alias means, and how it is served. Raises NotFound."""
         ...
-
-
-class Status(Struct, frozen=True):
-    status: str
-    reason: str | None = None
 
 
 class Readiness:
@@ -93,7 +59,7 @@ class Readiness:
 
 
 class Info:
-    """Their handlers."""
+    """The handlers of the small endpoints."""
 
     def __init__(
         self,
@@ -111,7 +77,10 @@ class Info:
         self._since = int(time.time())
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """All models, or the one that the path names; where a key has a model, that one by whatever name."""
+        """All models, or the one that the path names; where a key has a model, that one by whatever name.
+
+        Raises Unauthenticated, NotFound, and BadRequest for a wrong page.
+        """
         key = self._auth.check(scope)
         name = scope["path"].removeprefix(MODELS_PATH).strip("/")
         only = None if key is None else key.model
@@ -135,13 +104,13 @@ class Info:
         hint = f"did you mean {close!r}?" if close else f"GET {MODELS_PATH} lists them"
         raise NotFound(f"unknown model {name[:80]!r}", hint=hint, field="model")
 
-    def _page(self, names: list[str], asked: dict[str, str]) -> ModelPage:
+    def _page(self, names: list[str], query: dict[str, str]) -> ModelPage:
         """As https://docs.anthropic.com/en/api/models-list has it. Raises BadRequest naming the parameter."""
-        limit = limit_of(asked, _LONGEST_PAGE)
+        limit = limit_of(query, _LONGEST_PAGE)
         begin, end = 0, len(names)
-        if (after := asked.get("after_id")) in names:
+        if (after := query.get("after_id")) in names:
             begin = names.index(after) + 1
-        if (before := asked.get("before_id")) in names:
+        if (before := query.get("before_id")) in names:
             end = names.index(before)
             begin = max(begin, end - limit)
         shown = names[begin : min(end, begin + limit)]
@@ -161,7 +130,7 @@ class Info:
             await _json(send, Status("not ready", reason), 503)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open to programs on this machine; from elsewhere like everything else."""
+        """Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
         if not self._auth.is_local(scope):
             self._auth.check(scope)
         await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])
@@ -171,8 +140,6 @@ class Info:
 
     @cached_property
     def _openapi(self) -> bytes:
-        from perpend.serving.openapi import document
-
         return msgspec.json.encode(document())
 
     def _row(self, name: str, row: ModelConfig) -> ModelRow:

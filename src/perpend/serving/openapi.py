@@ -29,7 +29,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponseTokens,
 )
 from perpend.serving.errors import ErrorBody
-from perpend.serving.info import ModelInfo, ModelList, ModelPage, ModelRow, Status
+from perpend.serving.info_schema import ModelInfo, ModelList, ModelPage, ModelRow, Status
 from perpend.serving.pages import ItemList
 
 _TYPES: tuple[type, ...] = (

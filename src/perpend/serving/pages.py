@@ -31,9 +31,9 @@ def number_of(text: str) -> int | None:
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
-def limit_of(asked: dict[str, str], most: int) -> int:
-    """Of a list's query. Raises BadRequest."""
-    limit = asked.get("limit", str(_USUAL))
+def limit_of(query: dict[str, str], most: int) -> int:
+    """How many of a list the query asks for, 1 to `most`. Raises BadRequest."""
+    limit = query.get("limit", str(_USUAL))
     number = number_of(limit)
     if number is None or not 1 <= number <= most:
         hint = f"a number from 1 to {most}; it is {_USUAL} by default"
@@ -43,13 +43,13 @@ def limit_of(asked: dict[str, str], most: int) -> int:
 
 def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
     """Those that the query asks for, from the newest on unless it says otherwise. Raises BadRequest, NotFound."""
-    asked = query_of(scope)
-    order = asked.get("order", "desc")
+    query = query_of(scope)
+    order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise BadRequest(f"no such order: {order[:80]!r}", hint="asc or desc", field="order")
-    limit = limit_of(asked, _MOST)
+    limit = limit_of(query, _MOST)
     ordered = items if order == "asc" else items[::-1]
-    rest = ordered[_start(ordered, asked.get("after")) :]
+    rest = ordered[_start(ordered, query.get("after")) :]
     shown = rest[:limit]
     return page_of(shown, more=len(rest) > len(shown))
 

@@ -21,7 +21,7 @@ from perpend.types import (
 )
 
 STALLED_S = 60.0
-"""A client that reads nothing for so long counts as gone."""
+"""Seconds after which a client that reads nothing counts as gone."""
 
 SSE_HEADERS: list[Header] = [
     (b"content-type", sse.CONTENT_TYPE),
@@ -55,7 +55,7 @@ async def send_json(send: Send, body: bytes, request_id: str | None = None) -> N
 
 
 class Whole:
-    """Hears the events only for what metrics and errors need of them; the body is sent at the end."""
+    """Reads from the events what metrics and errors need; the body is sent at the end."""
 
     __slots__ = ("_began", "_failure", "_send", "first_token_s", "plan", "request_id")
 

@@ -56,7 +56,7 @@ class Responses(Completions[ResponsesParsed]):
 class InputTokens(Counting[ResponsesParsed]):
     """`POST /v1/responses/input_tokens`."""
 
-    told = ResponseTokens
+    count_body = ResponseTokens
 
 
 class Stored:
@@ -77,7 +77,10 @@ class Stored:
         }
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As a body or, where it was asked for as a stream in the background, as that stream once more."""
+        """As a body or, where it was asked for as a stream in the background, as that stream once more.
+
+        Raises Unauthenticated, NotFound, and BadRequest for a stream that there isn't.
+        """
         row, query = self._row(scope), query_of(scope)
         if query.get("stream") != "true":
             await send_json(send, self._body(row))
@@ -91,13 +94,14 @@ class Stored:
         await _stream(self._events(row, number), receive, send)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End it, and forget it. Raises Unauthenticated and NotFound."""
         row = self._row(scope)
         await self._background.cancel(row.id)
         await self._dialect.delete(row)
         await send_json(send, msgspec.json.encode(ResponseDeleted(id=row.id)))
 
     async def cancel(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """End a background response; one that is done stays as it is."""
+        """End a background response; one that is done stays. Raises Unauthenticated, NotFound and BadRequest."""
         row = self._row(scope)
         if not msgspec.json.decode(row.body)["background"]:
             hint = "close the connection of one that isn't in the background"
@@ -106,6 +110,7 @@ class Stored:
         await send_json(send, self._body(self._row(scope)))
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A page of what its request brought. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
         await send_json(send, page(self._dialect.brought(self._row(scope)), scope))
 
     def _row(self, scope: Scope) -> ResponseRow:
@@ -130,10 +135,10 @@ class Stored:
                 hint="ask for it with background and stream",
                 field="stream",
             )
-        return _told(events_after(after, zlib.decompress(row.events)))
+        return _once(events_after(after, zlib.decompress(row.events)))
 
 
-async def _told(events: bytes) -> AsyncIterator[bytes]:
+async def _once(events: bytes) -> AsyncIterator[bytes]:
     yield events
 
 

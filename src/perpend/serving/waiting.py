@@ -11,15 +11,15 @@ from contextlib import suppress
 from pathlib import Path
 
 EVERY_S = 5
-"""Between two looks."""
+"""Seconds between two looks."""
 _FRESH_S = 0.1
-"""For so long a table that was read is good: with some thousand connections reading takes milliseconds."""
+"""How long a table that was read is used again: with some thousand connections, reading takes milliseconds."""
 _LOCAL, _REMOTE, _INODE = 1, 2, 9
 _End = tuple[str, int]
 
 
 class _Table:
-    """Linux's of all connections of this machine: which ends a program has open."""
+    """Linux's table of this machine's connections: which ends of them a program has open."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -27,7 +27,7 @@ class _Table:
         self._held: dict[tuple[str, str], bool] = {}
 
     def held(self, local: str, remote: str) -> bool | None:
-        """Raises OSError where there is no such table."""
+        """Whether a program has the end `local` open; None: there is none. Raises OSError without a table."""
         now = time.monotonic()
         if now - self._read_at > _FRESH_S:
             rows = [line.split() for line in self._path.read_text().splitlines()[1:]]
@@ -40,8 +40,9 @@ _TABLES = {socket.AF_INET: _Table("/proc/net/tcp"), socket.AF_INET6: _Table("/pr
 
 
 def ask(client: socket.socket) -> None:
-    """Have the system ask the other end whether it is there. A minute or so after its program closed the connection,
-    the other system knows it no more, and says so.
+    """Have the system ask the other end whether it is there (TCP keep-alive, every EVERY_S seconds).
+
+    A minute or so after its program closed the connection, the other system no longer knows it, and says so.
     """
     with suppress(OSError):  # it has gone by now, which the next look tells
         client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -51,13 +52,13 @@ def ask(client: socket.socket) -> None:
 
 
 def waits(client: socket.socket) -> bool | None:
-    """None: it can't be told, or not yet."""
+    """Whether the client still waits for its answer; None: it can't be told, or not yet."""
     if client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         return False
     with suppress(OSError):
-        own, other = client.getsockname(), client.getpeername()
-        if own[0] == other[0]:
-            return _held(client.family, other, own)
+        here, there = client.getsockname(), client.getpeername()
+        if here[0] == there[0]:
+            return _held(client.family, there, here)
     return None
 
 
@@ -67,7 +68,7 @@ def _held(family: int, local: _End, remote: _End) -> bool | None:
 
 
 def _row(family: int, address: _End) -> str:
-    """As the table writes it: words of the machine's own byte order."""
+    """As the table writes it: in 32-bit words of the machine's byte order."""
     packed = socket.inet_pton(family, address[0])
     words = struct.unpack(f"={len(packed) // 4}I", packed)
     return "".join(f"{word:08X}" for word in words) + f":{address[1]:04X}"

@@ -18,9 +18,6 @@ LoweredBy = Literal[
     "cost_cap",
     "effort",  # it said not to think
     "model",  # it doesn't think, or it thinks, writes or its server takes no more
-    "deadline",
-    "load",
-    "allowance",
 ]
 
 

@@ -1,7 +1,6 @@
 """The `perpend` object that every answer carries, in every dialect."""
 
 from decimal import Decimal
-from typing import Any
 
 from msgspec import Struct
 
@@ -42,6 +41,7 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
     """What the request's verifier says of the answer; null: nobody verified it."""
     candidates: list[CandidateReport]
-    guards: list[dict[str, Any]]
+    guards: tuple[()] = ()
+    """What guards found: nothing, as there are none yet."""
     ignored: tuple[str, ...]
     """Fields of the request that were passed over, by their paths."""

@@ -5,7 +5,7 @@ What its two shapes share: llama.cpp's `/completion` and the `/v1/completions` o
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -66,29 +66,25 @@ class RawCompletion(ABC):
     decoders: ClassVar[Decoders[Any]]
 
     def __init__(self, upstream: Upstream) -> None:
-        self._http = upstream.http
-        self._base_url = upstream.url
-        self._account = upstream.account
+        self._upstream = upstream
         self._provider = upstream.provider
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        base = await self._base_url()
-        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        return relay(self._upstream, self.path, partial(self._body, call), self._decoder(call))
+
+    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        return self._decoder(call).whole(body)
+
+    def _decoder(self, call: Call) -> "_CompletionDecoder":
+        return _CompletionDecoder(self._provider, self.decoders, call, self.read)
+
+    async def _body(self, call: Call, base: str) -> dict[str, Any]:
+        prompt = await self._prompt(base, call)
         if call.phase == "answering" and forced(call.output_spec):
             prompt += f"{OPEN}\n"
         body = self.body(call, prompt)
         self._provider.rename(body)
-        with_options(body, call, self._provider)
-        upstream = Upstream(self._provider, self._http, self._base_url, self._account)
-        async with aclosing(relay(upstream, self.path, body, self._reading(call))) as batches:
-            async for batch in batches:
-                yield batch
-
-    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return self._reading(call).whole(body)
-
-    def _reading(self, call: Call) -> "_Said":
-        return _Said(self._provider, self.decoders, call, self.read)
+        return with_options(body, call, self._provider)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return self._drawing(call).left_out
@@ -122,6 +118,7 @@ class RawCompletion(ABC):
         """What a streamed event says in this shape. Raises UpstreamError."""
 
     async def _prompt(self, base: str, call: Call) -> str:
+        """What the model goes on from. Raises BadRequest where its family calls no tools, and UpstreamError."""
         family = call.family
         if callable_tools(call.output_spec) and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
@@ -129,13 +126,13 @@ class RawCompletion(ABC):
         thinking = call.continuation.startswith(family.open) and call.continuation != family.skip
         messages = as_text(call.messages, call.output_spec, family.tools)
         messages = with_family_prompt(messages, family, thinking=thinking)
-        if family.template == "server":
-            return await self._server_template(base, messages)
-        return chatml(messages)
+        server_s = family.template == "server"
+        prompt = await self._server_template(base, messages) if server_s else chatml(messages)
+        return begin_answer(prompt, call.continuation, family)
 
     async def _server_template(self, base: str, messages: tuple[Message, ...]) -> str:
         body = msgspec.json.encode({"messages": system_first(messages)})
-        answer = await self._http.post_json(f"{base}/apply-template", body, self._account)
+        answer = await self._upstream.http.post_json(f"{base}/apply-template", body, self._upstream.account)
         return msgspec.json.decode(answer, type=_Template).prompt
 
 
@@ -150,8 +147,8 @@ def stops(call: Call) -> list[str]:
     return list(call.sampling.stop)
 
 
-def told(call: Call) -> int:
-    """Likeliest tokens that the server is to tell for each that it generates."""
+def likeliest(call: Call) -> int:
+    """How many of the likeliest tokens the server is asked for, beside each that it generates."""
     return max(call.first_logprobs, 0 if call.logprobs is None else max(call.logprobs, 1))
 
 
@@ -160,7 +157,7 @@ def answer_schema(call: Call) -> dict[str, Any] | None:
     return schema_of(call.output_spec) if call.phase == "answering" else None
 
 
-class _Said(StreamDecoder[Any]):
+class _CompletionDecoder(StreamDecoder[Any]):
     """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
 
     def __init__(

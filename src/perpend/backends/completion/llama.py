@@ -10,16 +10,15 @@ from perpend.backends.completion.base import (
     RawChunk,
     RawCompletion,
     answer_schema,
+    likeliest,
     reason_for,
     stops,
-    told,
     usage_of,
 )
 from perpend.backends.contract import Call, backends
 from perpend.backends.openai_chat.events import Logprobs, Position
 from perpend.backends.sampling import Words
 from perpend.backends.stream_decoder import Decoders
-from perpend.families.prompts import begin_answer
 from perpend.transport.failures import failure, says
 
 _WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
@@ -57,10 +56,10 @@ class LlamaCompletion(RawCompletion):
     decoders = Decoders(_Event)
 
     async def count_input(self, call: Call) -> int | None:
-        base = await self._base_url()
-        prompt = begin_answer(await self._prompt(base, call), call.continuation, call.family)
+        base = await self._upstream.url()
+        prompt = await self._prompt(base, call)
         body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
-        answer = await self._http.post_json(f"{base}/tokenize", body, self._account)
+        answer = await self._upstream.http.post_json(f"{base}/tokenize", body, self._upstream.account)
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
 
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
@@ -70,7 +69,7 @@ class LlamaCompletion(RawCompletion):
             "stream": True,
             "cache_prompt": call.cache,
             "stop": stops(call),
-            **({"n_probs": most} if (most := told(call)) else {}),
+            **({"n_probs": most} if (most := likeliest(call)) else {}),
             **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }

@@ -10,9 +10,9 @@ from perpend.backends.completion.base import (
     RawChunk,
     RawCompletion,
     answer_schema,
+    likeliest,
     reason_for,
     stops,
-    told,
     usage_of,
 )
 from perpend.backends.contract import Call, backends
@@ -27,17 +27,17 @@ class _Logprobs(Struct):
     token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float] | None] | None = None
 
-    def said(self, most: int) -> tuple[TokenLogprob, ...]:
-        """`most`: alternatives of each that are told."""
+    def each(self, most: int) -> tuple[TokenLogprob, ...]:
+        """`most`: alternatives of each that are likeliest."""
         tokens, logprobs = self.tokens or [], self.token_logprobs or []
-        each = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
+        rows = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
         return tuple(
             TokenLogprob(
                 token=token,
                 logprob=logprob or 0.0,
                 top_logprobs=tuple(Likely(token=t, logprob=p) for t, p in [*(top or {}).items()][:most]),
             )
-            for token, logprob, top in each
+            for token, logprob, top in rows
         )
 
 
@@ -82,7 +82,7 @@ class OpenAICompletion(RawCompletion):
             "stream": True,
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
             **({"stop": stop} if (stop := stops(call)) else {}),
-            **({"logprobs": most} if (most := told(call)) else {}),
+            **({"logprobs": most} if (most := likeliest(call)) else {}),
             **self.drawn(call),
             **({} if (schema := answer_schema(call)) is None else _constraint(schema)),
         }
@@ -103,7 +103,7 @@ class OpenAICompletion(RawCompletion):
         generated = tokens.completion_tokens if tokens else None
         given = choice.logprobs or _Logprobs()
         first_logprobs = given.top_logprobs[0] if given.top_logprobs else None
-        logprobs = () if call.logprobs is None else given.said(call.logprobs)
+        logprobs = () if call.logprobs is None else given.each(call.logprobs)
         return RawChunk(choice.text, generated, reason, usage, event.model, first_logprobs, logprobs)
 
 

@@ -10,8 +10,8 @@ from collections.abc import AsyncGenerator
 
 from perpend.cli.console import note
 from perpend.config.schema import EMBEDDED
-from perpend.observability.metrics import Metrics
 from perpend.runtime import Runtime
+from perpend.runtime.metrics import metrics_of
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
 from perpend.serving.info import MODELS_PATH, Readiness
@@ -50,8 +50,7 @@ async def gateway(runtime: Runtime, secret: str, key: KeyRow) -> AsyncGenerator[
 
 @contextlib.asynccontextmanager
 async def _own(runtime: Runtime) -> AsyncGenerator[str, None]:
-    metrics = Metrics()
-    metrics.watch_upstreams(runtime.models.places)
+    metrics = metrics_of(runtime)
     auth, readiness = Auth(KeyRing(runtime.store), "always", _HOST), Readiness(runtime.store.check)
     seals = seals_of(runtime.config.serve.seal_keys_env, runtime.home)
     app = App(runtime, auth, metrics, readiness, seals)

@@ -9,11 +9,10 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.dialects.anthropic_schema import ContentBlock, InputMessage, MessagesRequest, Source
 from perpend.serving.dialects.documents import document
-from perpend.serving.dialects.extension_fields import given, missing, not_supported
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.output_specs import plain
 from perpend.serving.dialects.provider_states import give_back, unseal
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, given, missing, not_supported
 from perpend.solve.documents import told
 from perpend.types import Document, Image, Message, Part, Text, Thought, ToolResult, ToolUse
 

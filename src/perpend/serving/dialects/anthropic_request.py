@@ -20,16 +20,12 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, given, missing, not_supported, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, request_of
 from perpend.serving.dialects.output_specs import output_spec_of
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, given, missing, not_supported
 from perpend.types import ForcedTool, OutputFormat, OutputSpec, Sampling, Tool, ToolChoice
 
 _decoder = msgspec.json.Decoder(MessagesRequest)
-_PASSED_OVER = (
-    *("metadata", "service_tier", "inference_geo", "container"),
-    *("thread", "mcp_servers"),
-)
 _CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "none"}
 
 
@@ -44,9 +40,7 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     asked = decode(_decoder, body, ignored)
-    ignored.unused(asked, _PASSED_OVER)
-    if asked.compaction is not None:
-        raise not_supported("compaction", hint="ask for a summary in a message of your own")
+    ignored.settle(asked)
     if asked.thread is not None and asked.thread.type == "continue":
         # Anthropic's SDKs send the whole conversation then, and so does their tool runner from the next turn on.
         hint = "send all messages of the conversation"

@@ -4,11 +4,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, StopText, Text256
+from perpend.serving.fields import PASSED_OVER, PassedOver, refused
 from perpend.types import PerpendReport
-
-StopText = Annotated[str, Meta(min_length=1, max_length=256)]
-
 
 AnthropicEffort = Literal["low", "medium", "high", "xhigh", "max"]
 
@@ -138,18 +136,17 @@ class MessagesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True)
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
 
     context_management: ContextManagement | None = None
-    thread: Thread | None = None
-    compaction: Any = None
+    thread: Annotated[Thread | None, PASSED_OVER] = None
+    compaction: Annotated[Any, refused(hint="ask for a summary in a message of your own", but=None)] = None
 
     cache_control: dict[str, Any] | None = None
     """The prompt is for the vendor's cache; the same as a mark on any of its blocks or tools."""
 
-    # Passed over.
-    metadata: Any = None
-    service_tier: Any = None
-    inference_geo: Any = None
-    container: Any = None
-    mcp_servers: Any = None
+    metadata: PassedOver = None
+    service_tier: PassedOver = None
+    inference_geo: PassedOver = None
+    container: PassedOver = None
+    mcp_servers: PassedOver = None
 
 
 class TextBlock(Struct, frozen=True, tag="text"):

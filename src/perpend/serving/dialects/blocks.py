@@ -43,7 +43,7 @@ class Block(Struct):
     logprobs: Logprobs = ()
     """Of a text's tokens, where they were asked for."""
     provider_state: str = ""
-    """Sealed: what ends this thought, or all that a block of kind `carry` is."""
+    """Sealed: what ends this thought, or all that a block of kind `provider_state` is."""
 
 
 def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> list[Block]:
@@ -51,7 +51,7 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
 
     Without `thoughts` neither is there but for what belongs to a tool call: no loop goes on without that.
 
-    A summary stands where the first thought was; what other thoughts carry follows in its place.
+    A summary stands where the first thought was; the provider state of other thoughts follows in its place.
     """
     blocks: list[Block] = []
     summary: Block | None = None
@@ -105,7 +105,7 @@ class Sent:
         self.size = 0
         self.closed = False
         self.follows = ""
-        """What a call carries: the next block, once this one is closed."""
+        """A call's provider state, sealed: the next block, once this one is closed."""
 
     @property
     def text(self) -> str:

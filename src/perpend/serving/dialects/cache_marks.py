@@ -15,10 +15,10 @@ class Marked(Protocol):
     def cache_control(self) -> Mark | None: ...
 
 
-def mark(own: Mark | None, places: Iterable[str | Sequence[Marked] | None]) -> Mark | None:
-    """The request's mark, where it or any of its parts has one: all of the prompt is cached.
+def mark(whole: Mark | None, places: Iterable[str | Sequence[Marked] | None]) -> Mark | None:
+    """A mark for all of the prompt, where the request (`whole`) or any of its parts has one.
 
-    Marks in its midst tell the vendor to keep earlier ends too; it finds those by itself.
+    Marks within the prompt tell the vendor to keep earlier ends too; it finds those by itself.
     """
     parts = (part for place in places if place and not isinstance(place, str) for part in place)
-    return _MARK if own is not None or any(part.cache_control is not None for part in parts) else None
+    return _MARK if whole is not None or any(part.cache_control is not None for part in parts) else None

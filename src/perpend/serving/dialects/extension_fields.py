@@ -12,7 +12,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.providers.provider import providers
 from perpend.registry import choices_hint, options_of
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, not_supported
 from perpend.strategies import strategies, strategy_spec
 from perpend.types import (
     VISIBILITIES,
@@ -30,6 +30,7 @@ from perpend.verifiers import verifier_spec
 Count = Annotated[int, Meta(ge=0, le=10_000_000)]
 Positive = Annotated[int, Meta(ge=1, le=10_000_000)]
 Text256 = Annotated[str, Meta(max_length=256)]
+StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 Money: TypeAlias = float | str
 EffortWord: TypeAlias = Effort | Literal["xhigh", "ultra"]
 
@@ -49,6 +50,7 @@ class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
     cache: bool | None = None
+    """False: the whole prompt is read again. True, keeping answers, is refused."""
     top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
@@ -71,65 +73,69 @@ class DialectFields(Struct, frozen=True, gc=False):
     output_spec: OutputSpec
 
 
-def request_of(asked: DialectFields, own: ExtensionFields, config: Config, ignored: Ignored) -> Request:
+def request_of(
+    fields: DialectFields, extensions: ExtensionFields, config: Config, ignored: Ignored
+) -> Request:
     """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
-    if own.cache:
-        ignored.add("cache")
-    if own.router is not None and own.router != "off":
-        raise BadRequest(f"unknown router {own.router!r}", hint="known: off", field="router")
-    if len(asked.messages) > config.serve.max_messages:
+    if extensions.cache:
+        hint = 'leave it out; "cache": false has the whole prompt read again'
+        raise not_supported("cache", "keeping answers for the next time", hint)
+    if extensions.router is not None and extensions.router != "off":
+        raise BadRequest(f"unknown router {extensions.router!r}", hint="known: off", field="router")
+    if len(fields.messages) > config.serve.max_messages:
         raise BadRequest(
-            f"{len(asked.messages)} messages are more than this server takes",
+            f"{len(fields.messages)} messages are more than this server takes",
             hint=f"send at most {config.serve.max_messages}, or raise serve.max_messages",
             field="messages",
         )
-    effort = own.reasoning_effort
+    effort = extensions.reasoning_effort
     return Request(
-        messages=asked.messages,
-        model=asked.model or None,
+        messages=fields.messages,
+        model=fields.model or None,
         effort="max" if effort in ("xhigh", "ultra") else effort,
         limits=Limits(
-            max_thinking_tokens=own.max_thinking_tokens,
-            max_output_tokens=asked.max_output_tokens,
-            max_cost_usd=None if own.max_cost_usd is None else _money(own.max_cost_usd),
-            deadline_ms=own.deadline_ms,
+            max_thinking_tokens=extensions.max_thinking_tokens,
+            max_output_tokens=fields.max_output_tokens,
+            max_cost_usd=None if extensions.max_cost_usd is None else _money(extensions.max_cost_usd),
+            deadline_ms=extensions.deadline_ms,
         ),
-        sampling=_sampling(asked.sampling, own),
-        provider_options=_options(own.provider_options, config) if own.provider_options else {},
-        strategy=_DEFAULT_STRATEGY if own.strategy is None else strategy_spec(own.strategy),
-        output_spec=asked.output_spec,
-        verifier=None if own.verifier is None else verifier_spec(own.verifier),
-        cache=own.cache is not False,
-        visibility=_visibility(own.thinking_visibility, config, ignored),
-        progress=bool(own.progress),
+        sampling=_sampling(fields.sampling, extensions),
+        provider_options=_options(extensions.provider_options, config) if extensions.provider_options else {},
+        strategy=_DEFAULT_STRATEGY if extensions.strategy is None else strategy_spec(extensions.strategy),
+        output_spec=fields.output_spec,
+        verifier=None if extensions.verifier is None else verifier_spec(extensions.verifier),
+        cache=extensions.cache is not False,
+        visibility=_visibility(extensions.thinking_visibility, config, ignored),
+        progress=bool(extensions.progress),
         ignored=ignored.names,
     )
 
 
-def _visibility(asked: Visibility | None, config: Config, ignored: Ignored) -> Visibility:
+def _visibility(wanted: Visibility | None, config: Config, ignored: Ignored) -> Visibility:
     """As it's asked for, at most what the server shows."""
-    wanted, most = asked or config.defaults.visibility, config.serve.max_visibility
-    if VISIBILITIES.index(wanted) <= VISIBILITIES.index(most):
-        return wanted
-    if asked is not None:
-        ignored.add("thinking_visibility", f"thinking that is {asked}")
+    visibility, most = wanted or config.defaults.visibility, config.serve.max_visibility
+    if VISIBILITIES.index(visibility) <= VISIBILITIES.index(most):
+        return visibility
+    if wanted is not None:
+        ignored.add("thinking_visibility", f"thinking that is {wanted}")
     return most
 
 
-def draw(own: ExtensionFields, n: int) -> None:
+def draw(extensions: ExtensionFields, n: int) -> None:
     """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
-    if own.strategy is not None:
+    if extensions.strategy is not None:
         several = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]
         hint = f'say it in the strategy, such as {{"name": "samples", "n": {n}}}; {", ".join(several)} take n'
         raise BadRequest("n and strategy can't both say how many answers are drawn", hint=hint, field="n")
-    own.strategy = {"name": "samples", "n": n}
+    extensions.strategy = {"name": "samples", "n": n}
 
 
-def _sampling(sampling: Sampling, own: ExtensionFields) -> Sampling:
-    """With what no vendor's dialect has a word for, and engines have."""
-    if own.top_k is own.min_p is own.repetition_penalty is None:
+def _sampling(sampling: Sampling, extensions: ExtensionFields) -> Sampling:
+    """With what engines have a word for and no vendor's dialect has."""
+    top_k, min_p, penalty = extensions.top_k, extensions.min_p, extensions.repetition_penalty
+    if top_k is min_p is penalty is None:
         return sampling
-    return replace(sampling, top_k=own.top_k, min_p=own.min_p, repetition_penalty=own.repetition_penalty)
+    return replace(sampling, top_k=top_k, min_p=min_p, repetition_penalty=penalty)
 
 
 def _options(options: dict[str, dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:
@@ -141,21 +147,6 @@ def _options(options: dict[str, dict[str, Any]], config: Config) -> dict[str, di
             raise BadRequest(f"no provider or wire is called {name!r}", hint=hint, field="provider_options")
     check_options(options)
     return options
-
-
-def not_supported(field: str, what: str | None = None, hint: str = "leave it out") -> BadRequest:
-    return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
-
-
-def given(value: str | None, field: str) -> str:
-    """Raises BadRequest where it isn't."""
-    if value is None:
-        raise missing(field, f"add {field}")
-    return value
-
-
-def missing(field: str, hint: str) -> BadRequest:
-    return BadRequest(f"{field} is missing", hint=hint, field=field)
 
 
 def _money(value: Money) -> Decimal:

@@ -5,6 +5,7 @@ import time
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from perpend.serving import sse
 from perpend.serving.dialects.openai_chat_custom import call_of
 from perpend.serving.dialects.openai_chat_schema import (
     ChatCompletion,
@@ -123,6 +124,13 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
 def finish_reason(answer: Answer, *, functions: bool = False) -> FinishReason:
     reason = _FINISH[answer.end]
     return "function_call" if functions and reason == "tool_calls" else reason
+
+
+def last_chunk(answer: Answer, head: bytes, *, apart: bool) -> list[bytes]:
+    """The end of a stream after its last choice; `apart`: in a chunk of its own, without choices."""
+    begun = [b"}\n\n", head, b',"choices":[]'] if apart else []
+    usage, perpend = encode(usage_block(answer)), encode(perpend_block(answer))
+    return [*begun, b',"usage":', usage, b',"perpend":', perpend, b"}\n\n", sse.DONE]
 
 
 def usage_block(answer: Answer) -> ChatUsage:

@@ -1,6 +1,5 @@
 """Custom tools of OpenAI's chat: their input is free text, which the rest of the house knows as a function's."""
 
-from perpend.serving.dialects.extension_fields import missing
 from perpend.serving.dialects.openai_chat_schema import (
     ChatTool,
     CustomCall,
@@ -8,6 +7,7 @@ from perpend.serving.dialects.openai_chat_schema import (
     NamedTool,
     ToolCall,
 )
+from perpend.serving.fields import missing
 from perpend.types import Custom, ProviderState, Tool, ToolUse, custom_tool, unwrapped, wrapped
 
 

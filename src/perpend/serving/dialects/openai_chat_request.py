@@ -8,8 +8,8 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.documents import from_url
-from perpend.serving.dialects.extension_fields import DialectFields, draw, missing, not_supported, request_of
+from perpend.serving.dialects.documents import sent_inside
+from perpend.serving.dialects.extension_fields import DialectFields, request_of
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
 from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
@@ -21,14 +21,17 @@ from perpend.serving.dialects.openai_chat_schema import (
     ContentPart,
     ReasoningDetail,
 )
+from perpend.serving.dialects.openai_request import includes_usage, sampling_of, settle
 from perpend.serving.dialects.output_specs import (
     NO_OUTPUT_SPEC,
+    function,
     only,
+    output_format,
     output_spec_of,
     plain,
     with_results_together,
 )
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, missing, not_supported
 from perpend.types import (
     Document,
     ForcedTool,
@@ -56,11 +59,6 @@ _ROLES: dict[str, Role] = {
     "tool": "tool",
     "function": "tool",
 }
-_PASSED_OVER = (
-    *("user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_retention"),
-    *("prompt_cache_options", "prediction", "web_search_options", "moderation"),
-    *("models", "route"),
-)
 _DEFAULT_SAMPLING = Sampling()
 
 
@@ -75,14 +73,10 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     chat = decode(_decoder, body, ignored)
-    _refuse_unsupported(chat)
-    ignored.unused(chat, _PASSED_OVER)
+    settle(chat, ignored)
     if chat.functions or chat.function_call:
         as_tools(chat)
-    if chat.n is not None and chat.n > 1:
-        draw(chat, chat.n)
-    options = chat.stream_options
-    messages = [_message(i, chat.messages, config) for i in range(len(chat.messages))]
+    messages = [_message(i, chat.messages, config, ignored) for i in range(len(chat.messages))]
     output_spec = (
         _output_spec(chat, ignored)
         if chat.tools or chat.tool_choice or chat.response_format
@@ -92,23 +86,17 @@ def parse(body: bytes, config: Config) -> ChatParsed:
         with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), output_spec
     )
     request = request_of(asked, chat, config, ignored)
-    include_usage = options is not None and bool(options.include_usage)
     custom = frozenset([tool.name for tool in output_spec.tools if tool.custom is not None])
     return ChatParsed(
-        request, bool(chat.stream), include_usage, functions=bool(chat.functions), custom=custom
+        request, bool(chat.stream), includes_usage(chat), functions=bool(chat.functions), custom=custom
     )
 
 
-def _refuse_unsupported(chat: ChatRequest) -> None:
-    if chat.modalities and chat.modalities != ["text"]:
-        raise not_supported("modalities", "an answer that isn't text", 'send ["text"]')
-    if chat.audio:
-        raise not_supported("audio")
-
-
-def _message(index: int, messages: list[ChatMessage], config: Config) -> Message:
+def _message(index: int, messages: list[ChatMessage], config: Config, ignored: Ignored) -> Message:
     message, path = messages[index], f"messages[{index}]"
     role = _ROLES[message.role]
+    if message.name and role != "tool":  # whose call it answers is known
+        ignored.unknown(f"{path}.name")
     if message.audio:
         raise not_supported(f"{path}.audio", "audio")
     if role == "assistant":
@@ -142,9 +130,7 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
             address = part.image_url
             parts.append(image(address.url, f"{where}.image_url.url", config, address.detail))
         elif part.type == "file":
-            if part.file is None or part.file.file_data is None:
-                raise missing(f"{where}.file.file_data", "a document is sent inside, as a data URL")
-            parts.append(from_url(part.file.file_data, part.file.filename or "", f"{where}.file.file_data"))
+            parts.append(sent_inside(part.file, f"{where}.file"))
         elif part.type == "refusal":
             parts.append(Text(str(part.refusal or "")))
         else:
@@ -156,7 +142,7 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
 
 def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     content = message.content
-    text = content if isinstance(content, str) else ""
+    text = content if content and isinstance(content, str) else message.refusal or ""
     if isinstance(content, list):
         said = plain(_parts(f"messages[{index}].content", content, config))
         if not isinstance(said, str):
@@ -228,15 +214,10 @@ def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
         return tool_of(tool, f"tools[{index}]")
     if tool.type != "function":
         return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
-    function = tool.function
-    if function is None:
+    given = tool.function
+    if given is None:
         raise missing(f"tools[{index}].function", "its name, description and parameters")
-    return Tool(
-        name=function.name,
-        description=function.description or "",
-        parameters=function.parameters or {"type": "object", "properties": {}},
-        strict=function.strict,
-    )
+    return function(given.name, given.description, given.parameters, given.strict)
 
 
 def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
@@ -251,15 +232,9 @@ def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
 
 def _output(chat: ChatRequest) -> OutputFormat | None:
     wanted = chat.response_format
-    if wanted is None or wanted.type == "text":
+    if wanted is None:
         return None
-    if wanted.type == "json_object":
-        return OutputFormat()
-    given = wanted.json_schema
-    if given is None or given.schema is None:
-        raise missing("response_format.json_schema", 'such as {"name": "answer", "schema": {…}}')
-    description = given.description or ""
-    return OutputFormat(schema=given.schema, name=given.name, description=description, strict=given.strict)
+    return output_format(wanted.type, wanted.json_schema, "response_format.json_schema")
 
 
 def _max_output(chat: ChatRequest) -> int | None:
@@ -275,25 +250,16 @@ def _max_output(chat: ChatRequest) -> int | None:
 
 
 def _sampling(chat: ChatRequest) -> Sampling:
-    """What says nothing, such as a penalty of 0, is the same as what isn't sent."""
-    stop = chat.stop
     if (
-        chat.temperature is chat.top_p is chat.seed is stop is chat.logprobs is chat.top_logprobs is None
+        chat.temperature is chat.top_p is chat.seed is chat.stop is chat.logprobs is chat.top_logprobs is None
         and not (chat.presence_penalty or chat.frequency_penalty or chat.logit_bias or chat.verbosity)
         and chat.prompt_cache_key is None
     ):
         return _DEFAULT_SAMPLING
     if chat.top_logprobs and not chat.logprobs:
         raise BadRequest("top_logprobs needs logprobs", hint='send "logprobs": true', field="top_logprobs")
-    texts = () if stop is None else (stop,) if isinstance(stop, str) else tuple(stop)
-    return Sampling(
-        temperature=chat.temperature,
-        top_p=chat.top_p,
-        seed=chat.seed,
-        stop=texts,
-        presence_penalty=chat.presence_penalty or None,
-        frequency_penalty=chat.frequency_penalty or None,
-        logit_bias=chat.logit_bias or None,
+    return sampling_of(
+        chat,
         verbosity=None if chat.verbosity == "medium" else chat.verbosity,
         logprobs=(chat.top_logprobs or 0) if chat.logprobs else None,
         prompt_cache_key=chat.prompt_cache_key,

@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
+from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, StopText, Text256
+from perpend.serving.fields import PassedOver, refused
 from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-StopText = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
 class ImageURL(Struct, forbid_unknown_fields=True):
@@ -32,7 +32,6 @@ class ContentPart(Struct, forbid_unknown_fields=True):
     type: str
     text: str | None = None
     image_url: ImageURL | None = None
-    input_audio: Any = None
     file: FilePart | None = None
     refusal: Any = None
 
@@ -93,7 +92,7 @@ class ChatMessage(Struct, forbid_unknown_fields=True):
 
 class StreamOptions(Struct, forbid_unknown_fields=True):
     include_usage: bool | None = None
-    include_obfuscation: bool | None = None
+    include_obfuscation: PassedOver = None
 
 
 class FunctionTool(Struct, forbid_unknown_fields=True):
@@ -167,31 +166,38 @@ class ResponseFormat(Struct, forbid_unknown_fields=True):
     json_schema: JSONSchemaFormat | None = None
 
 
-class ChatRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
-    """OpenAI's chat request with Perpend's own fields beside it; null means absent everywhere."""
+class OpenAIRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
+    """What OpenAI's chat and its legacy completion have in common."""
 
-    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
     model: Text256 | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: Positive | None = None
-    """As `max_completion_tokens`: thinking and answer together."""
-    max_completion_tokens: Positive | None = None
+    """Thinking and answer together; default: as the model's."""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     seed: Int64 | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
+    n: Annotated[int, Meta(ge=1, le=128)] | None = None
+    """Choices, out of one budget: every limit is the request's, not a choice's. Not beside a `strategy`."""
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
+    user: PassedOver = None
+
+
+class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
+    """OpenAI's chat request with Perpend's own fields beside it; null means absent everywhere."""
+
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    max_completion_tokens: Positive | None = None
+    """As `max_tokens`."""
 
     tools: list[ChatTool] | None = None
     tool_choice: Literal["auto", "none", "required"] | ChatToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
 
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    """Choices, out of one budget: every limit is the request's, not a choice's. Not beside a `strategy`."""
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
     verbosity: Verbosity | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
@@ -202,23 +208,22 @@ class ChatRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
 
     prompt_cache_key: str | None = None
 
-    # Refused where they ask for what there isn't.
-    modalities: list[str] | None = None
-    audio: Any = None
+    modalities: Annotated[
+        list[str] | None, refused("an answer that isn't text", 'send ["text"]', but=["text"])
+    ] = None
+    audio: Annotated[Any, refused()] = None
 
-    # Passed over.
-    user: Any = None
-    metadata: Any = None
-    store: Any = None
-    service_tier: Any = None
-    safety_identifier: Any = None
-    prompt_cache_retention: Any = None
-    prompt_cache_options: Any = None
-    prediction: Any = None
-    web_search_options: Any = None
-    moderation: Any = None
-    models: Any = None
-    route: Any = None
+    metadata: PassedOver = None
+    store: PassedOver = None
+    service_tier: PassedOver = None
+    safety_identifier: PassedOver = None
+    prompt_cache_retention: PassedOver = None
+    prompt_cache_options: PassedOver = None
+    prediction: PassedOver = None
+    web_search_options: PassedOver = None
+    moderation: PassedOver = None
+    models: PassedOver = None
+    route: PassedOver = None
 
 
 class ReplyMessage(Struct, frozen=True):

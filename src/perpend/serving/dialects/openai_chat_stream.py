@@ -14,13 +14,13 @@ from perpend.errors import PerpendError
 from perpend.serving import errors, sse
 from perpend.serving.dialects.openai_chat_answer import (
     finish_reason,
+    last_chunk,
     others,
     reasoning_details,
     reply,
-    usage_block,
 )
 from perpend.serving.dialects.openai_chat_schema import ChoiceLogprobs, ReasoningDetail
-from perpend.serving.dialects.report import encode, perpend_block, shown_thinking
+from perpend.serving.dialects.report import encode, shown_thinking
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -246,10 +246,9 @@ class ChatStream:
             self._whole(index, other, parts)
         parts += (self._chunk, b',"choices":[{"index":0,"delta":{},"finish_reason":"')
         parts += (finish_reason(answer, functions=self._functions).encode(), b'"}]')
-        if self._include_usage:  # a chunk without choices is only for clients that asked for it
-            parts += (b',"usage":null}\n\n', self._chunk, b',"choices":[]')
-        parts += (b',"usage":', encode(usage_block(answer)))
-        parts += (b',"perpend":', encode(perpend_block(answer)), b"}\n\n", sse.DONE)
+        if self._include_usage:
+            parts.append(b',"usage":null')
+        parts += last_chunk(answer, self._chunk, apart=self._include_usage)
         self.done = True
 
     def _whole(self, index: int, answer: Answer, parts: list[bytes]) -> None:

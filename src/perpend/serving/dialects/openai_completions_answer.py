@@ -8,7 +8,7 @@ import msgspec
 
 from perpend.errors import PerpendError
 from perpend.serving import errors, sse
-from perpend.serving.dialects.openai_chat_answer import finish_reason, others, usage_block
+from perpend.serving.dialects.openai_chat_answer import finish_reason, last_chunk, others, usage_block
 from perpend.serving.dialects.openai_completions_schema import TextChoice, TextCompletion, TextLogprobs
 from perpend.serving.dialects.report import encode, perpend_block
 from perpend.types import Answer, AnswerDelta, Event, Finished, Progress, Started, TokenLogprob
@@ -100,16 +100,6 @@ class CompletionStream:
         first, *beside = whole.choices
         for choice in beside:
             self._piece(choice, parts)
-        ended = msgspec.structs.replace(first, text="")
-        self._piece(ended, parts, b"" if not self._include_usage else b"}\n\n")
-        if self._include_usage:  # a chunk without choices is only for clients that asked for it
-            parts += (self._head, b',"choices":[]')
-        parts += (
-            b',"usage":',
-            encode(whole.usage),
-            b',"perpend":',
-            encode(whole.perpend),
-            b"}\n\n",
-            sse.DONE,
-        )
+        self._piece(msgspec.structs.replace(first, text=""), parts, end=b"")
+        parts += last_chunk(answer, self._head, apart=self._include_usage)
         self.done = True

@@ -8,11 +8,12 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, draw, not_supported, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, request_of
 from perpend.serving.dialects.openai_completions_schema import CompletionRequest
+from perpend.serving.dialects.openai_request import includes_usage, sampling_of, settle
 from perpend.serving.dialects.output_specs import NO_OUTPUT_SPEC
 from perpend.serving.fields import Ignored
-from perpend.types import Message, Sampling
+from perpend.types import Message
 
 _decoder = msgspec.json.Decoder(CompletionRequest)
 
@@ -26,31 +27,16 @@ def parse(body: bytes, config: Config) -> CompletionParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     given = decode(_decoder, body, ignored)
-    if given.suffix:
-        raise not_supported("suffix", "text after the answer", "send a chat that says what follows")
-    if given.user:
-        ignored.add("user")
+    settle(given, ignored)
     if given.best_of is not None and given.best_of != (given.n or 1):
         ignored.add("best_of")
-    if given.n is not None and given.n > 1:
-        draw(given, given.n)
     prompt = _prompt(given.prompt)
-    stop = given.stop
-    sampling = Sampling(
-        temperature=given.temperature,
-        top_p=given.top_p,
-        seed=given.seed,
-        stop=() if stop is None else (stop,) if isinstance(stop, str) else tuple(stop),
-        presence_penalty=given.presence_penalty or None,
-        frequency_penalty=given.frequency_penalty or None,
-        logit_bias=given.logit_bias or None,
-        logprobs=given.logprobs,
-    )
+    sampling = sampling_of(given, logprobs=given.logprobs)
     asked = DialectFields((Message("user", prompt),), given.model, given.max_tokens, sampling, NO_OUTPUT_SPEC)
     return CompletionParsed(
         request=request_of(asked, given, config, ignored),
         stream=bool(given.stream),
-        include_usage=given.stream_options is not None and bool(given.stream_options.include_usage),
+        include_usage=includes_usage(given),
         echo=prompt if given.echo else "",
     )
 

@@ -4,45 +4,23 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from perpend.serving.dialects.extension_fields import ExtensionFields, Positive, Text256
-from perpend.serving.dialects.openai_chat_schema import (
-    ChatUsage,
-    FinishReason,
-    Int64,
-    Penalty,
-    StopText,
-    StreamOptions,
-)
+from perpend.serving.dialects.openai_chat_schema import ChatUsage, FinishReason, OpenAIRequest
+from perpend.serving.fields import refused
 from perpend.types import PerpendReport
 
 
-class CompletionRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
+class CompletionRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
     """OpenAI's legacy completion with Perpend's own fields beside it. The prompt is one user's message."""
 
     prompt: str | list[Any]
     """A text, or a list of one."""
-    model: Text256 | None = None
-    max_tokens: Positive | None = None
-    """Thinking and answer together; default: as the model's."""
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    seed: Int64 | None = None
-    stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
-    logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
     logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
     echo: bool | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-
-    # Refused where it says anything.
-    suffix: str | None = None
-
-    # Passed over.
+    suffix: Annotated[str | None, refused("text after the answer", "send a chat that says what follows")] = (
+        None
+    )
     best_of: Any = None
-    user: Any = None
+    """Passed over, unless it is `n`."""
 
 
 class TextLogprobs(Struct, frozen=True):

@@ -13,7 +13,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.extension_fields import Positive, Text256
 from perpend.serving.dialects.report import encode
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, PassedOver
 from perpend.types import Embedded, EmbeddingRequest
 
 _MOST = 2048
@@ -27,9 +27,7 @@ class EmbeddingsRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     encoding_format: Literal["float", "base64"] | None = None
     """`base64`: of 32-bit floats, the least significant byte first."""
     dimensions: Positive | None = None
-
-    # Passed over.
-    user: Any = None
+    user: PassedOver = None
 
 
 class EmbeddingRow(Struct, frozen=True, kw_only=True):
@@ -77,8 +75,7 @@ def parse(body: bytes, config: Config) -> EmbeddingsParsed:
     """Raises BadRequest naming the field."""
     ignored = Ignored(strict=config.serve.strict_fields)
     asked = decode(_decoder, body, ignored)
-    if asked.user:
-        ignored.add("user")
+    ignored.settle(asked)
     request = EmbeddingRequest(model=asked.model, input=_input(asked.input), dimensions=asked.dimensions)
     return EmbeddingsParsed(request, asked.encoding_format == "base64", ignored.names)
 

@@ -157,9 +157,9 @@ class OpenAIResponsesDialect:
             id_ = self.conversation(named.id, key_id, "conversation").id
             items = [_item.decode(row.body) for row in self.talks.items(id_)]
             return tuple(messages_of(items, config, Ignored(strict=False)))
-        return self._said(previous, key_id) if previous else ()
+        return self._turns_of(previous, key_id) if previous else ()
 
-    def _said(self, id_: str, key_id: str | None) -> tuple[Message, ...]:
+    def _turns_of(self, id_: str, key_id: str | None) -> tuple[Message, ...]:
         row = self.get(id_, key_id, "previous_response_id")
         if row.status not in ("completed", "incomplete"):
             raise BadRequest(

@@ -1,4 +1,4 @@
-"""Items by id: it says which response an item is of."""
+"""Ids of items, which say which response an item belongs to."""
 
 import re
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ def place_of(id_: str) -> ItemPlace | None:
 
 
 def items_of(given: str | list[InputItem] | None) -> list[InputItem]:
-    """Text alone is a message of the user's."""
+    """The input as items: text alone is a user's message."""
     return [InputItem(role="user", content=given)] if isinstance(given, str) else given or []
 
 
@@ -54,12 +54,12 @@ def _brought(item: InputItem, response_id: str, at: int) -> str:
 
 
 def _listed(item: InputItem, id_: str) -> dict[str, Any]:
-    fields = _said(msgspec.to_builtins(item)) | {"id": id_, "type": item.type}
+    fields = _without_nulls(msgspec.to_builtins(item)) | {"id": id_, "type": item.type}
     if item.type == "message":
         fields["status"] = "completed"
         if isinstance(item.content, str):
-            told = "output_text" if item.role == "assistant" else "input_text"
-            fields["content"] = [{"type": told, "text": item.content}]
+            kind = "output_text" if item.role == "assistant" else "input_text"
+            fields["content"] = [{"type": kind, "text": item.content}]
     content: list[dict[str, Any]] | str = fields.get("content", [])
     for part in content if isinstance(content, list) else []:
         if part["type"] == "output_text":
@@ -67,8 +67,8 @@ def _listed(item: InputItem, id_: str) -> dict[str, Any]:
     return fields
 
 
-def _said(value: Any) -> Any:
+def _without_nulls(value: Any) -> Any:
     """Without what is null: a client reads that as something else than its absence."""
     if isinstance(value, dict):
-        return {name: _said(inner) for name, inner in value.items() if inner is not None}  # pyright: ignore[reportUnknownVariableType]
-    return [_said(inner) for inner in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}  # pyright: ignore[reportUnknownVariableType]
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]

@@ -5,15 +5,14 @@ from typing import Any
 import msgspec
 
 from perpend.config.schema import Config
-from perpend.serving.dialects.documents import from_url
-from perpend.serving.dialects.extension_fields import missing, not_supported
+from perpend.serving.dialects.documents import from_url, sent_inside
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_responses_compaction import ASKED, TRIGGER, opened
 from perpend.serving.dialects.openai_responses_schema import InputContent, InputItem
 from perpend.serving.dialects.openai_responses_tools import flat
 from perpend.serving.dialects.output_specs import plain
 from perpend.serving.dialects.provider_states import give_back, unseal
-from perpend.serving.fields import Ignored
+from perpend.serving.fields import Ignored, missing, not_supported
 from perpend.types import Document, Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
 
 _ROLES: dict[str, Role] = {
@@ -152,10 +151,10 @@ def _contents(
             if piece.image_url is None:
                 raise missing(f"{where}.image_url", "an image needs its address")
             parts.append(image(piece.image_url, f"{where}.image_url", config, piece.detail))
+        elif piece.type == "input_file" and piece.file_url:
+            parts.append(from_url(piece.file_url, piece.filename or "", f"{where}.file_url"))
         elif piece.type == "input_file":
-            if piece.file_data is None:
-                raise missing(f"{where}.file_data", "a document is sent inside, as a data URL")
-            parts.append(from_url(piece.file_data, piece.filename or "", f"{where}.file_data"))
+            parts.append(sent_inside(piece, where))
         else:
             hint = "input_text, input_image and input_file are"
             raise not_supported(f"{where}.type", f"content of type {piece.type[:80]!r}", hint)

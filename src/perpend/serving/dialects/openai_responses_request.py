@@ -10,7 +10,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, missing, not_supported, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, request_of
 from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of
 from perpend.serving.dialects.openai_responses_items import messages_of
@@ -28,7 +28,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextFormat,
 )
 from perpend.serving.dialects.openai_responses_tools import Names, offered
-from perpend.serving.dialects.output_specs import with_results_together
+from perpend.serving.dialects.output_specs import output_format, with_results_together
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Message,
@@ -40,10 +40,6 @@ from perpend.types import (
 T = TypeVar("T")
 _LOGPROBS = "message.output_text.logprobs"
 _decoder = msgspec.json.Decoder(ResponsesRequest)
-_PASSED_OVER = (
-    *("client_metadata", "service_tier", "safety_identifier", "prompt_cache_retention"),
-    *("prompt_cache_options", "max_tool_calls", "context_management", "moderation"),
-)
 _UNSAID = ReasoningConfig()
 
 
@@ -66,11 +62,10 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
 def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
     """The body's fields. Raises BadRequest naming the first one that is wrong or not supported."""
     asked = decode(_decoder, body, ignored)
-    if asked.prompt:
-        raise not_supported("prompt")
-    ignored.unused(asked, _PASSED_OVER)
-    if asked.reasoning is not None and asked.reasoning.context:
-        ignored.add("reasoning.context")
+    ignored.settle(asked)
+    for name, part in (("reasoning.", asked.reasoning), ("stream_options.", asked.stream_options)):
+        if part is not None:
+            ignored.settle(part, name)
     for i, wanted in enumerate(asked.include or []):
         if wanted not in ("reasoning.encrypted_content", _LOGPROBS):
             ignored.add(f"include[{i}]", wanted[:80])
@@ -175,14 +170,5 @@ def _tool_echo(tool: ResponsesTool) -> Any:
 
 
 def _output(asked: ResponsesRequest) -> OutputFormat | None:
-    wanted = asked.text.format if asked.text is not None else None
-    if wanted is None or wanted.type == "text":
-        return None
-    if wanted.type == "json_object":
-        return OutputFormat()
-    if wanted.schema is None:
-        raise missing("text.format.schema", "the JSON schema of the answer")
-    description = wanted.description or ""
-    return OutputFormat(
-        schema=wanted.schema, name=wanted.name or "answer", description=description, strict=wanted.strict
-    )
+    wanted = None if asked.text is None else asked.text.format
+    return None if wanted is None else output_format(wanted.type, wanted, "text.format.schema")

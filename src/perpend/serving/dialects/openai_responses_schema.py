@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
 from perpend.serving.dialects.extension_fields import EffortWord, ExtensionFields, Positive, Text256
-from perpend.types import PerpendReport, TokenLogprob
+from perpend.serving.fields import PassedOver, refused
+from perpend.types import PerpendReport, TokenLogprob, Verbosity
 
 
 class InputContent(Struct, forbid_unknown_fields=True):
@@ -94,7 +95,7 @@ class TextFormat(Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=
 
 class TextConfig(Struct, forbid_unknown_fields=True, frozen=True):
     format: TextFormat | None = None
-    verbosity: Literal["low", "medium", "high"] | None = None
+    verbosity: Verbosity | None = None
 
 
 class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
@@ -103,12 +104,11 @@ class ReasoningConfig(Struct, forbid_unknown_fields=True, frozen=True):
     effort: EffortWord | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
     generate_summary: Literal["auto", "concise", "detailed"] | None = None
-    context: Any = None
-    """Passed over."""
+    context: PassedOver = None
 
 
 class ResponsesStreamOptions(Struct, forbid_unknown_fields=True):
-    include_obfuscation: bool | None = None
+    include_obfuscation: PassedOver = None
 
 
 class ConversationRef(Struct, forbid_unknown_fields=True, frozen=True):
@@ -149,19 +149,17 @@ class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True
     truncation: Literal["disabled", "auto"] | None = None
     """`auto`: the oldest messages are dropped where all are more than the model's context."""
 
-    # Refused where it says anything.
-    prompt: Any = None
-
-    # Passed over.
-    client_metadata: Any = None
-    service_tier: Any = None
-    safety_identifier: Any = None
+    prompt: Annotated[Any, refused()] = None
     prompt_cache_key: Any = None
-    prompt_cache_retention: Any = None
-    prompt_cache_options: Any = None
-    max_tool_calls: Any = None
-    context_management: Any = None
-    moderation: Any = None
+
+    client_metadata: PassedOver = None
+    service_tier: PassedOver = None
+    safety_identifier: PassedOver = None
+    prompt_cache_retention: PassedOver = None
+    prompt_cache_options: PassedOver = None
+    max_tool_calls: PassedOver = None
+    context_management: PassedOver = None
+    moderation: PassedOver = None
 
 
 class ReasoningText(Struct, frozen=True, tag="reasoning_text"):
@@ -280,7 +278,7 @@ ResponseState = Literal["queued", "in_progress", "completed", "incomplete", "fai
 
 class TextEcho(Struct, frozen=True):
     format: TextFormat = TextFormat("text")
-    verbosity: Literal["low", "medium", "high"] = "medium"
+    verbosity: Verbosity = "medium"
 
 
 class ReasoningEcho(Struct, frozen=True):

@@ -3,14 +3,13 @@
 from typing import Any, Literal, NamedTuple, cast
 
 from perpend.errors import BadRequest
-from perpend.serving.dialects.extension_fields import given, missing, not_supported
 from perpend.serving.dialects.openai_responses_schema import (
     ResponsesRequest,
     ResponsesTool,
     ResponsesToolChoice,
 )
-from perpend.serving.dialects.output_specs import output_spec_of
-from perpend.serving.fields import Ignored
+from perpend.serving.dialects.output_specs import function, output_spec_of
+from perpend.serving.fields import Ignored, given, missing, not_supported
 from perpend.types import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
 _TOP = "functions"
@@ -95,12 +94,7 @@ def _tool(
     names[name] = ClientTool(own, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
-    return Tool(
-        name=name,
-        description=tool.description or "",
-        parameters=tool.parameters or {"type": "object", "properties": {}},
-        strict=tool.strict,
-    )
+    return function(name, tool.description, tool.parameters, tool.strict)
 
 
 def _custom(tool: ResponsesTool, path: str) -> Custom:

@@ -1,10 +1,13 @@
 """Tools, output formats and parts, put in canonical form the same way whichever dialect they came in."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from perpend.errors import BadRequest
 from perpend.registry import choices_hint
+from perpend.serving.dialects.openai_chat_schema import JSONSchemaFormat
+from perpend.serving.dialects.openai_responses_schema import TextFormat
+from perpend.serving.fields import missing
 from perpend.types import ForcedTool, Message, OutputFormat, OutputSpec, Part, Text, Tool, ToolChoice
 
 P = TypeVar("P", bound=Part)
@@ -28,6 +31,26 @@ def output_spec_of(
     return OutputSpec(
         tools=tuple(tools), tool_choice=choice or "auto", parallel_tools=parallel, output=output
     )
+
+
+def output_format(kind: str, given: JSONSchemaFormat | TextFormat | None, field: str) -> OutputFormat | None:
+    """`kind`: `text`, `json_object` or `json_schema`, which has a schema. Raises BadRequest naming `field`."""
+    if kind == "text":
+        return None
+    if kind == "json_object":
+        return OutputFormat()
+    if given is None or given.schema is None:
+        raise missing(field, "the JSON schema of the answer, and its name")
+    name, description = given.name or "answer", given.description or ""
+    return OutputFormat(schema=given.schema, name=name, description=description, strict=given.strict)
+
+
+def function(
+    name: str, description: str | None, parameters: dict[str, Any] | None, strict: bool | None
+) -> Tool:
+    """A function; without parameters it takes none."""
+    takes = parameters or {"type": "object", "properties": {}}
+    return Tool(name=name, description=description or "", parameters=takes, strict=strict)
 
 
 def only(tools: list[Tool], names: list[str]) -> list[Tool]:

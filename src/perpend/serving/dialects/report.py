@@ -8,6 +8,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def perpend_block(answer: Answer) -> PerpendReport:
+    """The same in every dialect, streamed and whole."""
     return PerpendReport(
         request_id=answer.request_id,
         model=answer.model,
@@ -34,7 +35,6 @@ def perpend_block(answer: Answer) -> PerpendReport:
             )
             for c in answer.candidates
         ],
-        guards=[],
         ignored=answer.ignored,
     )
 
