@@ -111,8 +111,6 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
         With --no-thinking: answer at once.
     json
         Print the body of a chat completion on stdout.
-    config
-        A perpend.toml in place of the usual one.
     """
     text = question_of(question)
     messages = (Message("system", system),) if system else ()

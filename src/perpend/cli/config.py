@@ -27,8 +27,6 @@ def check(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an object that names the `file`.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load(config)
     for name, own in loaded.config.providers.items():
@@ -64,8 +62,6 @@ def show(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         It's JSON without this, too.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load(config)
     print_json(redacted(loaded.config))

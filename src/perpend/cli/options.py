@@ -82,7 +82,12 @@ def _is_there(kind: object, file: Path | None) -> None:
         raise NotFound(f"no config file at {file}", hint="give the path of a perpend.toml", field="--config")
 
 
-ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"], validator=_is_there)]
+ConfigFile = Annotated[
+    Path | None,
+    Parameter(
+        name=["--config", "-c"], validator=_is_there, help="A perpend.toml in place of the usual one."
+    ),
+]
 
 
 def milliseconds(text: str | None) -> int | None:

@@ -50,8 +50,6 @@ def prices(
         Show what the reasoning guide's tables (May 2026) have beside the prices in force, and where the two differ.
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
     home = home_dir(load_config(config))
     today = datetime.datetime.now(datetime.UTC).date()

@@ -53,8 +53,6 @@ def serve(
         The default model: a name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
     json
         Print a line once it listens: its `url`, the default `model`, whether a `key` is needed.
-    config
-        A perpend.toml in place of the usual one.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     loaded = load_config(config)

@@ -42,8 +42,6 @@ def usage(
         The first day (UTC), as 2026-05-01; all by default.
     json
         Print an object with `rows` and their `total`.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.storage import usage as ledger
 

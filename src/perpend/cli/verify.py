@@ -105,8 +105,6 @@ def verify(  # noqa: PLR0913 -- the options of a command
         The model that a judge, process_reward or self_score asks.
     json
         It's JSON without this, too.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.verifiers import verifier_spec
 

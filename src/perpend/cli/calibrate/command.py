@@ -68,8 +68,6 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
         Draw requested against used tokens into this PNG file (needs the extra `bench`).
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     if 0 in max_thinking_tokens:
         raise BadRequest("--max-thinking-tokens must be at least 1", field="--max-thinking-tokens")

@@ -44,8 +44,6 @@ def doctor(
         Verify the checksums of all weights, and ask every model of a provider, not only its first.
     json
         Print an array of objects with `what`, `ok`, `said` and `fix`.
-    config
-        A perpend.toml in place of the usual one.
     """
     findings = asyncio.run(_examine(config, deep=deep, show=not json))
     if json:

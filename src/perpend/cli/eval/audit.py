@@ -83,8 +83,6 @@ def audit(  # noqa: PLR0913 -- the options of a command
         that is audited.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     if (suite is None) == (run is None):
         raise BadRequest(

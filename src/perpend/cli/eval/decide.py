@@ -87,8 +87,6 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
         A folder for the runs and their report; default: one in PERPEND_HOME.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load_config(config)
     problems = load(str(questions), home_dir(loaded), limit=limit, seed=seed)

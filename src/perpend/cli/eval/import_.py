@@ -56,8 +56,6 @@ def import_(
         Grade the answers anew with this one.
     json
         Print an array of objects: each run's `folder`, `suite` and number of `samples`.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load_config(config)
     runs = [

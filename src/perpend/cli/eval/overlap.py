@@ -48,8 +48,6 @@ def overlap(
         The folder of a run over this suite.
     json
         Print an object, with every problem.
-    config
-        A perpend.toml in place of the usual one.
     """
     if n < 1:
         raise BadRequest(f"--n must be at least 1, not {n}", field="--n")

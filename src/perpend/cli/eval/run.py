@@ -125,8 +125,6 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
         Say what it would take, in tokens, dollars and time: at most, and as earlier requests did. Nothing is asked.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load_config(config)
     problems = load(suite, home_dir(loaded), limit=limit, seed=seed, since=since, before=before)

@@ -55,8 +55,6 @@ def stats(
         Of everything that is resampled.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     rows = asyncio.run(_candidates(file, load_config(config))) if candidates else _rows(file)
     others = {str(path): _rows(path, field="--baseline") for path in baseline}

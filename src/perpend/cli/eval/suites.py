@@ -22,8 +22,6 @@ def suites(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
     rows = _facts(home_dir(load_config(config)))
     if json:
@@ -99,8 +97,6 @@ def pull(suite: str, /, *, json: Json = False, config: ConfigFile = None) -> Non
         A name of `perpend eval suites`.
     json
         Print an object with its `files`.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.evals.suites.catalogue import find_suite
     from perpend.evals.suites.pull import pull as fetch
@@ -163,8 +159,6 @@ def check(
         Of the draw.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.evals.audits.trial import trial
     from perpend.evals.suites.catalogue import load

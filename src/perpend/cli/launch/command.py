@@ -86,8 +86,6 @@ def launch(
         Time for each answer: 30s, 2m.
     json
         Print the account as a line of JSON; on stderr as ever, since stdout is the agent's.
-    config
-        A perpend.toml in place of the usual one.
     """
     row = agent(name)
     executable = row.executable()

@@ -34,8 +34,6 @@ def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
     home = home_dir(load_config(config))
     known = [*catalogue().values(), *here(home)]
@@ -70,8 +68,6 @@ def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
         A name of `perpend models list`, or any GGUF file of the hub, as hf:OWNER/REPO/FILE.gguf.
     json
         Print what `perpend models show --json` does, in place of the path.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.engine.pull import pull as fetch
 
@@ -102,8 +98,6 @@ def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
         A name under `models` in perpend.toml or of `perpend models list`, PROVIDER/MODEL, or a vendor's name.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load_config(config)
     facts = facts_of(name, loaded, home_dir(loaded))
@@ -127,8 +121,6 @@ def rm(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
         A name of `perpend models list`.
     json
         Print an object that says what was `removed`: a path, or null.
-    config
-        A perpend.toml in place of the usual one.
     """
     removed = _remove(name, home_dir(load_config(config)))
     if json:
