@@ -84,9 +84,7 @@ def _is_there(kind: object, file: Path | None) -> None:
 
 ConfigFile = Annotated[
     Path | None,
-    Parameter(
-        name=["--config", "-c"], validator=_is_there, help="A perpend.toml in place of the usual one."
-    ),
+    Parameter(name=["--config", "-c"], validator=_is_there, help="A perpend.toml in place of the usual one."),
 ]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import datetime
 from collections.abc import Iterator
-from decimal import Decimal
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ from cyclopts import Parameter
 
 from perpend.accounting.calibration import Calibration, CalibrationPoint, save
 from perpend.cli.console import note, print_json
+from perpend.cli.option_groups import PaceOptions
 from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json
 from perpend.cli.store import print_table
 from perpend.config import load_config
@@ -27,16 +28,27 @@ _Setting = tuple[Effort | None, int | None]
 _BESIDE: tuple[Effort, ...] = ("low", "medium", "high")
 
 
-def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command line
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class CalibratePaceOptions(PaceOptions):
+    """How many prompts are asked, how fast, and at what price."""
+
+    limit: Count = 12
+    """Use so many prompts at most."""
+    parallel: Count = 2
+    """Ask so many at a time."""
+    max_cost: Dollars = None
+    """US dollars that each request may cost."""
+
+
+def calibrate(
     model: str | None = None,
     /,
     *,
     prompts: Path | None = None,
     efforts: Annotated[tuple[Effort, ...], Parameter(consume_multiple=True)] = (),
     max_thinking_tokens: Budgets = (),
-    limit: Count = 12,
-    parallel: Count = 2,
-    max_cost: Dollars = None,
+    pace: CalibratePaceOptions = CalibratePaceOptions(),
     plot: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -58,12 +70,6 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
         Those to try; default: all that the model takes.
     max_thinking_tokens
         Thinking tokens to try beside the efforts; default: those of the family's low, medium and high.
-    limit
-        Use so many prompts at most.
-    parallel
-        Ask so many at a time.
-    max_cost
-        US dollars that each request may cost.
     plot
         Draw requested against used tokens into this PNG file (needs the extra `bench`).
     json
@@ -71,7 +77,7 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
     """
     if 0 in max_thinking_tokens:
         raise BadRequest("--max-thinking-tokens must be at least 1", field="--max-thinking-tokens")
-    measuring = Measuring(model, prompts, limit, parallel, max_cost)
+    measuring = Measuring(model, prompts, pace)
     calibration, path = asyncio.run(measuring.run(efforts, max_thinking_tokens, config))
     if plot is not None:
         from perpend.cli.calibrate.plot import draw
@@ -87,14 +93,12 @@ def calibrate(  # noqa: PLR0913 -- each parameter is an option of the command li
 class Measuring:
     """One model, asked all the prompts at one setting after another."""
 
-    def __init__(
-        self, model: str | None, prompts: Path | None, limit: int, parallel: int, max_cost: Decimal | None
-    ) -> None:
+    def __init__(self, model: str | None, prompts: Path | None, pace: CalibratePaceOptions) -> None:
         self._model = model
         self._file = prompts
-        self._limit = limit
-        self._slots = asyncio.Semaphore(parallel)
-        self._max_cost = max_cost
+        self._limit = pace.limit
+        self._slots = asyncio.Semaphore(pace.parallel)
+        self._max_cost = pace.max_cost
 
     async def run(
         self, efforts: tuple[Effort, ...], budgets: tuple[int, ...], config: Path | None

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+from cyclopts import Parameter
+
 from perpend.cli.console import note, print_json, pull_progress
-from perpend.cli.eval.run import RunOptions, finish_run
+from perpend.cli.eval.finish import finish_run, local_target
+from perpend.cli.option_groups import DrawOptions, PaceOptions
 from perpend.cli.options import THINKING, ConfigFile, Count, Degree, Flag, Json, Tokens, Whole
 from perpend.cli.store import print_table
 from perpend.config import load_config
@@ -28,19 +32,51 @@ from perpend.verifiers import Task
 from perpend.verifiers.process_reward import ProcessReward
 
 
-def audit(  # noqa: PLR0913 -- the options of a command
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class TraceOptions:
+    """How the whole traces are made."""
+
+    model: str | None = None
+    """Default: the config's."""
+    max_thinking_tokens: Annotated[Tokens, THINKING] = 512
+    """Thinking tokens of each trace."""
+    temperature: Degree | None = None
+    """Of the traces; answers from perturbed ones have 0."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AuditDrawOptions(DrawOptions):
+    """Whose traces are made, and with what seed."""
+
+    limit: Count | None = 120
+    """So many problems, drawn by the seed."""
+    seed: Whole = 0
+    """Of the draw, the traces and what is planted."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ProbeOptions:
+    """How the model answers from perturbed traces."""
+
+    answer_tokens: Count = 32
+    """Of each answer from a perturbed trace."""
+    rewards: Flag = False
+    """Let the model score each step of the whole traces, as the verifier `process_reward` does."""
+    parallel: Count = 4
+    """So many problems at a time."""
+
+
+def audit(
     suite: str | None = None,
     /,
     *,
     run: Path | None = None,
-    model: str | None = None,
-    limit: Count = 120,
-    max_thinking_tokens: Annotated[Tokens, THINKING] = 512,
-    temperature: Degree | None = None,
-    seed: Whole = 0,
-    answer_tokens: Count = 32,
-    rewards: Flag = False,
-    parallel: Count = 4,
+    traces: TraceOptions = TraceOptions(),
+    draw: AuditDrawOptions = AuditDrawOptions(),
+    probes: ProbeOptions = ProbeOptions(),
     out: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -62,22 +98,6 @@ def audit(  # noqa: PLR0913 -- the options of a command
         Whose problems are asked first: a name of `perpend eval suites`, or a .jsonl or .csv file of your own.
     run
         The folder of a run whose traces are there already, in place of a suite.
-    model
-        Default: the config's.
-    limit
-        So many problems, drawn by the seed.
-    max_thinking_tokens
-        Thinking tokens of each trace.
-    temperature
-        Of the traces; answers from perturbed ones have 0.
-    seed
-        Of the draw, the traces and what is planted.
-    answer_tokens
-        Of each answer from a perturbed trace.
-    rewards
-        Let the model score each step of the whole traces, as the verifier `process_reward` does.
-    parallel
-        So many problems at a time.
     out
         The run's folder; default: one in PERPEND_HOME named by its settings. With --run, its copy
         that is audited.
@@ -91,30 +111,12 @@ def audit(  # noqa: PLR0913 -- the options of a command
     loaded = load_config(config)
     if run is None:
         assert suite is not None
-        problems = load(suite, home_dir(loaded), limit=limit, seed=seed)
-        settings = RunSettings(
-            suite=suite,
-            problems=tuple(problem.id for problem in problems),
-            fingerprint=fingerprint(problems),
-            target="local",
-            model=model,
-            max_thinking_tokens=max_thinking_tokens,
-            temperature=temperature,
-            seed=seed,
-        )
-        run = (
-            out
-            or home_dir(loaded)
-            / "runs"
-            / f"audit-{settings.fingerprint}-{model or 'default'}-{max_thinking_tokens}"
-        )
-        asyncio.run(_refuse_chat(loaded, model))
-        asyncio.run(finish_run(settings, problems, loaded, run, RunOptions(parallel)))
+        run = _traced(suite, traces, draw, probes.parallel, out, loaded)
     elif out is not None:
         run = copied(run, out)
-    with Audited(run, AuditSettings(seed=seed, answer_tokens=answer_tokens)) as audited:
-        if not audited.done(rewards=rewards):
-            asyncio.run(_finish(audited, loaded, parallel, rewards=rewards))
+    with Audited(run, AuditSettings(seed=draw.seed, answer_tokens=probes.answer_tokens)) as audited:
+        if not audited.done(rewards=probes.rewards):
+            asyncio.run(_finish(audited, loaded, probes))
         found = audit_of(audited.probes.rows, audited.rewards.rows)
     if found is None:
         raise BadRequest(f"no trace of {run} leads to an answer", hint="see audit.jsonl there", field="--run")
@@ -123,6 +125,30 @@ def audit(  # noqa: PLR0913 -- the options of a command
     else:
         _print(found)
         note(f"kept in {run}; `perpend eval report {run} --out audit.md` tells of it")
+
+
+def _traced(
+    suite: str, traces: TraceOptions, draw: DrawOptions, parallel: int, out: Path | None, config: Config
+) -> Path:
+    """The folder of a run whose traces are to be audited, finished."""
+    home, model = home_dir(config), traces.model
+    problems = load(suite, home, limit=draw.limit, seed=draw.seed)
+    settings = RunSettings(
+        suite=suite,
+        problems=tuple(problem.id for problem in problems),
+        fingerprint=fingerprint(problems),
+        target="local",
+        model=model,
+        max_thinking_tokens=traces.max_thinking_tokens,
+        temperature=traces.temperature,
+        seed=draw.seed,
+    )
+    name = f"audit-{settings.fingerprint}-{model or 'default'}-{traces.max_thinking_tokens}"
+    folder = out or home / "runs" / name
+    asyncio.run(_refuse_chat(config, model))
+    pace = PaceOptions(parallel=parallel)
+    asyncio.run(finish_run(settings, problems, config, folder, pace, local_target(model, config)))
+    return folder
 
 
 async def _refuse_chat(config: Config, model: str | None) -> None:
@@ -136,7 +162,7 @@ async def _refuse_chat(config: Config, model: str | None) -> None:
             )
 
 
-async def _finish(audited: Audited, config: Config, parallel: int, *, rewards: bool) -> None:
+async def _finish(audited: Audited, config: Config, probes: ProbeOptions) -> None:
     if audited.run.target != "local":
         raise BadRequest(
             "only runs of this process's own models are audited",
@@ -148,15 +174,15 @@ async def _finish(audited: Audited, config: Config, parallel: int, *, rewards: b
             await runtime.prepare(audited.run.model, listener)
         solve, verifiers = partial(runtime.solve, source="eval"), runtime.verifiers.get
         with _shown() as heard:
-            if not rewards:
-                await Auditor(audited, solve, verifiers, at_once=parallel).finish(heard)
+            if not probes.rewards:
+                await Auditor(audited, solve, verifiers, at_once=probes.parallel).finish(heard)
                 return
             async with runtime.asking(audited.run.model, "eval") as asked:
 
                 async def score(question: str, steps: Sequence[str]) -> list[float]:
                     return await ProcessReward().rewards(Task(question=question, model=asked), steps)
 
-                await Auditor(audited, solve, verifiers, at_once=parallel, score=score).finish(heard)
+                await Auditor(audited, solve, verifiers, at_once=probes.parallel, score=score).finish(heard)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from perpend.cli.console import note
-from perpend.cli.eval.run import RunOptions, finish_run
+from perpend.cli.eval.finish import finish_run, shared_target
 from perpend.cli.named import file_of, named, text_of
+from perpend.cli.option_groups import PaceOptions
 from perpend.config import Config
 from perpend.errors import CapReached, ConfigError
 from perpend.evals.problems import Problem, asked_otherwise
@@ -76,15 +77,15 @@ class Grid(Struct, frozen=True):
     seed: int
 
     async def runs(
-        self, groups: list[list[Setting]], config: Config, options: RunOptions
+        self, groups: list[list[Setting]], config: Config, pace: PaceOptions
     ) -> list[list[Reported]]:
         """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
-            return [[await self._run(one, config, options, runtime) for one in group] for group in groups]
+            return [[await self._run(one, config, pace, runtime) for one in group] for group in groups]
 
-    async def _run(self, setting: Setting, config: Config, options: RunOptions, runtime: Runtime) -> Reported:
+    async def _run(self, setting: Setting, config: Config, pace: PaceOptions, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
         problems = [asked_otherwise(problem, system=system) for problem in self.problems]
         settings = RunSettings(
@@ -102,7 +103,8 @@ class Grid(Struct, frozen=True):
         name = self.axes.name(setting)
         note(name)
         place = self.folder / name
-        progress, _ = await finish_run(settings, problems, config, place, options, runtime)
+        answering = shared_target(setting.model, runtime)
+        progress, _ = await finish_run(settings, problems, config, place, pace, answering)
         if progress.stopped:
             hint = "raise --max-cost, and it goes on"
             raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")

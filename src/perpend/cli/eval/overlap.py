@@ -9,7 +9,6 @@ from perpend.cli.console import print_json
 from perpend.cli.options import ConfigFile, Count, Json
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.errors import BadRequest
 from perpend.evals.audits import overlap as overlaps
 from perpend.evals.reports.report import read
 from perpend.evals.suites.catalogue import load
@@ -49,8 +48,6 @@ def overlap(
     json
         Print an object, with every problem.
     """
-    if n < 1:
-        raise BadRequest(f"--n must be at least 1, not {n}", field="--n")
     found = overlaps.overlaps(load(suite, home_dir(load_config(config))), against, n=n)
     gain = None if run is None else overlaps.gain(found, read(run, run.name).rows)
     facts: dict[str, Any] = {

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from perpend.cli.console import note, print_json
-from perpend.cli.options import ConfigFile, Count, Json, Whole
+from perpend.cli.option_groups import DrawOptions
+from perpend.cli.options import ConfigFile, Json
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.errors import BadRequest
 from perpend.extras import install
 
 
@@ -137,8 +137,7 @@ def check(
     suite: str,
     /,
     *,
-    limit: Count | None = None,
-    seed: Whole = 0,
+    draw: DrawOptions = DrawOptions(),
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
@@ -153,19 +152,14 @@ def check(
     ----------
     suite
         A name of `perpend eval suites`, or a .jsonl or .csv file of your own.
-    limit
-        So many problems only, drawn by the seed.
-    seed
-        Of the draw.
     json
         Print an object.
     """
     from perpend.evals.audits.trial import trial
     from perpend.evals.suites.catalogue import load
 
-    if limit is not None and limit < 1:
-        raise BadRequest(f"--limit must be at least 1, not {limit}", field="--limit")
-    done = asyncio.run(trial(load(suite, home_dir(load_config(config)), limit=limit, seed=seed)))
+    home = home_dir(load_config(config))
+    done = asyncio.run(trial(load(suite, home, limit=draw.limit, seed=draw.seed)))
     if json:
         print_json({"sound": done.sound, "tried": done.tried, "findings": done.findings})
     else:
