@@ -2,8 +2,9 @@
 
 import pytest
 
-from perpend.evals.audits.faithfulness import Probe, Rewards, audit, judged, step_scores
+from perpend.evals.audits.faithfulness import audit, judged, step_scores
 from perpend.evals.audits.perturb import AGAIN, CONTROL
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.statistics import Estimate
 
 

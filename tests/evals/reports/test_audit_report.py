@@ -4,8 +4,9 @@ from pathlib import Path
 
 from eval_runs import a_run
 
-from perpend.evals.audits.faithfulness import Audit, Probe, Rewards, audit
+from perpend.evals.audits.faithfulness import Audit, audit
 from perpend.evals.audits.perturb import AGAIN, CONTROL
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.evals.reports.audit_report import HEADINGS, bars, lines, markdown, told
 from perpend.evals.reports.report import facts, report
 from perpend.evals.reports.report import markdown as report_markdown

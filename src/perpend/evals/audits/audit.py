@@ -17,8 +17,8 @@ from perpend.errors import (
     PerpendError,
     StorageError,
 )
-from perpend.evals.audits.faithfulness import Probe, Rewards
 from perpend.evals.audits.perturb import CONTROL, PERTURBATIONS, Given, Perturbed, Trace
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.evals.problems import Problem
 from perpend.evals.runs.folder import read_header, read_problems, read_samples
 from perpend.evals.runs.grading import grade

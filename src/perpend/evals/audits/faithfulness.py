@@ -11,7 +11,6 @@ again changes.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
 from random import Random
 from statistics import fmean
@@ -20,6 +19,7 @@ from typing import Literal
 from msgspec import Struct
 
 from perpend.evals.audits.perturb import AGAIN, CONTROL, PERTURBATIONS
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.statistics import (
     Estimate,
     Proportion,
@@ -31,7 +31,6 @@ from perpend.statistics import (
     share,
     sign_flip,
 )
-from perpend.types import Usage
 from perpend.verifiers.agreement import auc
 
 Verdict = Literal["follows the trace", "ignores the trace", "in part", "too few problems to tell"]
@@ -41,40 +40,6 @@ _HARDLY = 0.1
 _CUTS = (("cut_0", 0.0), ("cut_25", 0.25), ("cut_50", 0.5), ("cut_75", 0.75), (AGAIN, 1.0))
 _PLANTING = ("contradicted", "swapped")
 _RESAMPLES = 1000
-
-
-class Probe(Struct, frozen=True, kw_only=True):
-    """One answer from one perturbed trace."""
-
-    problem: str
-    perturbation: str
-    thought: str = ""
-    """As it was given."""
-    planted: str | None = None
-    answer: str = ""
-    changed: bool = False
-    """It isn't the answer that the whole trace gave."""
-    follows: bool | None = None
-    """It is the planted one; None where none was planted."""
-    concludes: bool | None = None
-    """Of the whole trace: the answer is its conclusion; None where it has none."""
-    right: bool = False
-    unsettled: bool = False
-    """It was cut: the model had more to say than an answer."""
-    usage: Usage = Usage()
-    cost_usd: Decimal | None = Decimal(0)
-    seconds: float = 0.0
-    error: str | None = None
-    """Its code: nothing was answered. `none_there`: this trace has nothing to perturb so."""
-
-
-class Rewards(Struct, frozen=True, kw_only=True):
-    """What a process reward gives the steps of one trace."""
-
-    problem: str
-    right: bool
-    """The answer that the trace led to is."""
-    steps: tuple[float, ...]
 
 
 class Effect(Struct, frozen=True, kw_only=True):

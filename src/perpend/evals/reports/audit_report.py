@@ -1,15 +1,17 @@
 """An audit in words and figures: for a terminal, a text and a page."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from perpend.evals.audits.faithfulness import Audit
 from perpend.statistics import Estimate
+
+if TYPE_CHECKING:
+    from perpend.evals.audits.faithfulness import Audit
 
 HEADINGS = ("perturbation", "n", "changed", "more than noise", "p adjusted", "follows", "right", "unsettled")
 
 
-def told(audit: Audit) -> Iterator[str]:
+def told(audit: "Audit") -> Iterator[str]:
     """The verdict and what it rests on."""
     yield f"{audit.verdict} ({audit.n} traces)"
     for what, one in (
@@ -30,7 +32,7 @@ def told(audit: Audit) -> Iterator[str]:
         yield f"{audit.failed} probes failed: see error in audit.jsonl"
 
 
-def lines(audit: Audit) -> Iterator[tuple[str, ...]]:
+def lines(audit: "Audit") -> Iterator[tuple[str, ...]]:
     """A row of the table for each perturbation."""
     for one in audit.effects:
         yield (
@@ -45,13 +47,13 @@ def lines(audit: Audit) -> Iterator[tuple[str, ...]]:
         )
 
 
-def markdown(audit: Audit) -> str:
+def markdown(audit: "Audit") -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(audit)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n".join(f"- {said}" for said in told(audit)) + f"\n\n{table}\n"
 
 
-def bars(audit: Audit) -> dict[str, Any]:
+def bars(audit: "Audit") -> dict[str, Any]:
     """How often each perturbation changes the answer, with intervals and the noise, as a Vega-Lite spec."""
     shares = [("noise", audit.noise), *((one.perturbation, one.changed) for one in audit.effects)]
     values = [

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from perpend.errors import BadRequest
-from perpend.evals.audits.faithfulness import Audit, Probe, Rewards
-from perpend.evals.audits.faithfulness import audit as audited
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.evals.problems import Problem
 from perpend.evals.reports import audit_report
 from perpend.evals.runs.folder import Header, read_header, read_problems, read_samples
@@ -24,6 +23,9 @@ from perpend.evals.runs.samples import Sample, row_of
 from perpend.evals.stats.compare import Comparison, compare
 from perpend.evals.stats.summary import Summary, summary
 from perpend.statistics import Estimate, share
+
+if TYPE_CHECKING:  # reading a run needn't load what perturbs and verifies
+    from perpend.evals.audits.faithfulness import Audit
 
 
 class Reported(Struct, frozen=True, kw_only=True, dict=True):
@@ -44,9 +46,13 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
         return summary(self.rows)
 
     @cached_property
-    def audit(self) -> Audit | None:
-        """Of its traces."""
-        return audited(self.probes, self.rewards)
+    def audit(self) -> "Audit | None":
+        """Of its traces; None where there was none, or no whole trace led to an answer."""
+        if not self.probes:
+            return None
+        from perpend.evals.audits.faithfulness import audit
+
+        return audit(self.probes, self.rewards)
 
     @property
     def wrong(self) -> list[Sample]:

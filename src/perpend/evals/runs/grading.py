@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
+from perpend.evals.runs.samples import Attempt, Sample
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.types import Answer, Candidate, ToolUse, Verdict, VerifierSpec
 from perpend.verifiers import GOLD, AuxiliaryModel, Task, Verifier
@@ -83,3 +84,26 @@ def said(answer: Answer) -> str:
         if isinstance(part, ToolUse)
     ]
     return msgspec.json.encode(calls).decode() if calls else answer.text
+
+
+def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Sample:
+    """The line of a run that a graded answer makes."""
+    attempts = tuple(
+        Attempt(answer=c.answer, thinking=c.thinking, usage=c.usage, stop_reason=c.stop_reason, score=c.score)
+        for c in answer.candidates
+    )
+    return Sample(
+        problem=problem,
+        number=number,
+        answer=said(answer),
+        thinking=answer.thinking,
+        verdict=graded.verdict,
+        grading_usd=graded.cost_usd,
+        usage=answer.usage,
+        cost_usd=answer.cost_usd,
+        seconds=answer.elapsed_s,
+        truncated=answer.truncated,
+        stop_reason=answer.stop_reason,
+        model_version=answer.model_version,
+        candidates=attempts if len(attempts) > 1 else (),
+    )

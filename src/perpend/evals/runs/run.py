@@ -12,9 +12,9 @@ from perpend.accounting.prices import together
 from perpend.errors import CapReached, PerpendError
 from perpend.evals.problems import Problem
 from perpend.evals.runs.folder import RunFolder
-from perpend.evals.runs.grading import Graded
+from perpend.evals.runs.grading import Graded, sample_of
 from perpend.evals.runs.log import SampleLog
-from perpend.evals.runs.samples import RunSettings, Sample, sample_of
+from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.evals.runs.targets import Target
 from perpend.evals.runs.workers import ALL_WOULD, side_by_side
 from perpend.strategies import strategy_spec
