@@ -16,8 +16,7 @@ from fake_server import serving
 from perpend.cli.eval.finish import finish_run, local_target
 from perpend.cli.option_groups import PaceOptions
 from perpend.config.schema import Config, DefaultsConfig, ModelConfig, ProviderConfig
-from perpend.evals.problems import Problem
-from perpend.evals.runs.run import fingerprint
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.samples import RunSettings
 from perpend.types import Message, VerifierSpec
 

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -15,13 +15,7 @@ from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
 from perpend.cli.option_groups import ModelOptions, ThinkingOptions
 from perpend.cli.options import ConfigFile, Dollars, Flag, Json, Whole, milliseconds
-from perpend.config import load_config
-from perpend.config.schema import EMBEDDED
 from perpend.errors import BadRequest
-from perpend.runtime import Runtime
-from perpend.serving.dialects.openai_chat import completion_body
-from perpend.solve import Control
-from perpend.strategies import strategy_spec
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -36,7 +30,9 @@ from perpend.types import (
     Verdict,
     Visibility,
 )
-from perpend.verifiers import verifier_spec
+
+if TYPE_CHECKING:  # help needn't load what answers
+    from perpend.solve import Control
 
 PATIENCE_S = 2.0
 """After so long without a word on stdin, it is said that more is waited for."""
@@ -110,6 +106,10 @@ def ask(
     json
         Print the body of a chat completion on stdout.
     """
+    from perpend.serving.dialects.openai_chat import completion_body
+    from perpend.strategies import strategy_spec
+    from perpend.verifiers import verifier_spec
+
     text = question_of(question)
     messages = (Message("system", model.system),) if model.system else ()
     request = Request(
@@ -139,6 +139,11 @@ def ask(
 
 
 async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
+    from perpend.config import load_config
+    from perpend.config.schema import EMBEDDED
+    from perpend.runtime import Runtime
+    from perpend.solve import Control
+
     async with await Runtime.open(load_config(config)) as runtime:
         await runtime.check(request)
         weights = runtime.models.weights(request.model)
@@ -167,7 +172,7 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
     return answer
 
 
-def _interrupt(control: Control, asking: "asyncio.Task[Answer]") -> None:
+def _interrupt(control: "Control", asking: "asyncio.Task[Answer]") -> None:
     if control.answering_now:
         asking.cancel()
         return

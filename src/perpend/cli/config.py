@@ -6,13 +6,11 @@ from pathlib import Path
 import msgspec
 from cyclopts import App
 
-from perpend.backends.accounts import check_wire
 from perpend.cli.console import print_json
 from perpend.cli.options import ConfigFile, Json
 from perpend.config import Config, load
 from perpend.config.secrets import redacted
 from perpend.errors import ConfigError
-from perpend.families.family import family_named
 
 app = App(name="config", help="Check and show the configuration.\n\nSuch as `perpend config check`.")
 
@@ -28,6 +26,9 @@ def check(*, json: Json = False, config: ConfigFile = None) -> None:
     json
         Print an object that names the `file`.
     """
+    from perpend.backends.accounts import check_wire
+    from perpend.families.family import family_named
+
     loaded = load(config)
     for name, own in loaded.config.providers.items():
         if own.wire is not None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import App
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
-from perpend.cli.store import open_store, print_table
+from perpend.cli.store import open_store
 from perpend.config import load_config
 from perpend.storage.tables import KeyRow
 from perpend.types import Effort

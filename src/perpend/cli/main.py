@@ -15,7 +15,7 @@ app = App(
 )
 for name, place in (
     ("ask", "ask:ask"),
-    ("serve", "serve:serve"),
+    ("serve", "serve.command:serve"),
     ("launch", "launch.command:launch"),
     ("models", "models.commands:app"),
     ("eval", "eval.commands:app"),

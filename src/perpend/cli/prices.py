@@ -11,9 +11,8 @@ import msgspec
 
 from perpend.accounting.guide import Beside, against_guide
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
-from perpend.cli.console import note, print_json
+from perpend.cli.console import note, print_json, print_table
 from perpend.cli.options import ConfigFile, Json, Tokens
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
 from perpend.private import private_folder

@@ -4,9 +4,9 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import ConfigFile, Json
-from perpend.cli.store import open_store, print_table
+from perpend.cli.store import open_store
 from perpend.errors import BadRequest
 from perpend.registry import choices_hint
 

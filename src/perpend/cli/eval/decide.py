@@ -7,17 +7,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from perpend.cli.console import note, print_json
-from perpend.cli.eval.grid import Axes, Grid, Setting, ThinkingAmount
+from perpend.cli.console import note, print_json, print_table
+from perpend.cli.eval.settings import Axes, Setting, ThinkingAmount
 from perpend.cli.option_groups import DrawOptions, PaceOptions
 from perpend.cli.options import Budgets, ConfigFile, Count, Json, Whole
-from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.load import home_dir
+from perpend.evals.problems import fingerprint
 from perpend.evals.reports.report import Reported, beside, lines
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.stats.decide import Decision, choose
-from perpend.evals.suites.catalogue import load
 from perpend.types import Effort
 
 _SHOWN = 5
@@ -106,6 +104,9 @@ def decide(
     json
         Print an object.
     """
+    from perpend.cli.eval.grid import Grid
+    from perpend.evals.suites.catalogue import load
+
     loaded = load_config(config)
     problems = load(str(questions), home_dir(loaded), limit=draw.limit, seed=draw.seed)
     axes = settings.axes()

@@ -15,9 +15,7 @@ from perpend.errors import BadRequest
 from perpend.evals.interop import inspect_import, lm_eval_import
 from perpend.evals.interop.foreign import Foreign, keep
 from perpend.evals.problems import Problem
-from perpend.evals.runs.grading import grade
 from perpend.evals.runs.samples import Sample
-from perpend.runtime import Verifiers
 from perpend.types import Candidate, VerifierSpec
 
 
@@ -101,6 +99,9 @@ def _marked(run: Foreign) -> Foreign:
 
 
 async def _graded(run: Foreign, verifier: str, config: Config) -> Foreign:
+    from perpend.evals.runs.grading import grade
+    from perpend.runtime import Verifiers
+
     problems = {one.id: replace(one, verifier=VerifierSpec(verifier, one.gold)) for one in run.problems}
 
     async def anew(sample: Sample) -> Sample:

@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import ConfigFile, Count, Json
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.evals.audits import overlap as overlaps
 from perpend.evals.reports.report import read
-from perpend.evals.suites.catalogue import load
 from perpend.statistics import Estimate, proportion
 
 _SHOWN = 20
@@ -48,6 +46,8 @@ def overlap(
     json
         Print an object, with every problem.
     """
+    from perpend.evals.suites.catalogue import load
+
     found = overlaps.overlaps(load(suite, home_dir(load_config(config))), against, n=n)
     gain = None if run is None else overlaps.gain(found, read(run, run.name).rows)
     facts: dict[str, Any] = {

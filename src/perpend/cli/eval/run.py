@@ -5,14 +5,12 @@ import hashlib
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
 
 from perpend.cli.console import note, print_json
-from perpend.cli.eval.finish import finish_run, fleet_target, gateway_target, local_target
-from perpend.cli.eval.forecast import foreseen, print_forecast
 from perpend.cli.named import named, text_of
 from perpend.cli.option_groups import DrawOptions, ModelOptions, PaceOptions, ThinkingOptions
 from perpend.cli.options import ConfigFile, Count, Flag, Json
@@ -20,14 +18,13 @@ from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
-from perpend.evals.problems import Problem, asked_otherwise
-from perpend.evals.runs.run import RunProgress, fingerprint
+from perpend.evals.problems import Problem, asked_otherwise, fingerprint
 from perpend.evals.runs.samples import RunSettings
-from perpend.evals.runs.targets import Target
 from perpend.evals.stats.summary import Summary
-from perpend.evals.suites.catalogue import load
-from perpend.strategies import strategy_spec, with_options
-from perpend.verifiers import verifier_spec
+
+if TYPE_CHECKING:  # help needn't load what asks
+    from perpend.evals.runs.run import RunProgress
+    from perpend.evals.runs.targets import Target
 
 
 @Parameter(name="*")
@@ -110,6 +107,10 @@ def run(
     problems.seed
         Every sample has a seed of its own, made from this one.
     """
+    from perpend.cli.eval.finish import finish_run
+    from perpend.cli.eval.forecast import foreseen, print_forecast
+    from perpend.evals.suites.catalogue import load
+
     loaded = load_config(config)
     drawn = load(
         suite,
@@ -151,6 +152,8 @@ def run(
 
 
 def _refuse(settings: RunSettings, on: str) -> None:
+    from perpend.strategies import strategy_spec, with_options
+
     with_options(strategy_spec(settings.strategy, "--strategy"))
     if settings.target != "local" and not settings.target.startswith(("http://", "https://")):
         raise BadRequest(f"--target {settings.target!r} is neither local nor a web address", field="--target")
@@ -159,11 +162,15 @@ def _refuse(settings: RunSettings, on: str) -> None:
 
 
 def _otherwise(problems: list[Problem], system: str | None, verifier: Any) -> list[Problem]:
+    from perpend.verifiers import verifier_spec
+
     spec = None if verifier is None else verifier_spec(verifier, "--verifier")
     return [asked_otherwise(problem, system=system, verifier=spec) for problem in problems]
 
 
-def _target(model: RunModelOptions, config: Config) -> AbstractAsyncContextManager[Target]:
+def _target(model: RunModelOptions, config: Config) -> "AbstractAsyncContextManager[Target]":
+    from perpend.cli.eval.finish import fleet_target, gateway_target, local_target
+
     if model.target != "local":
         return gateway_target(model.target, model.key_env)
     if model.on == "ray":
@@ -171,7 +178,7 @@ def _target(model: RunModelOptions, config: Config) -> AbstractAsyncContextManag
     return local_target(model.model, config)
 
 
-def _tell(found: Summary, progress: RunProgress, folder: Path, json: bool) -> None:
+def _tell(found: Summary, progress: "RunProgress", folder: Path, json: bool) -> None:
     from perpend.cli.eval.stats import print_summary
 
     if json:

@@ -5,13 +5,11 @@ import math
 from contextlib import aclosing
 from pathlib import Path
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import ConfigFile, Flag, Json, Whole
-from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.schema import Config
 from perpend.evals.reports.report import read as read_run
-from perpend.evals.runs.candidates import candidate_rows
 from perpend.evals.runs.rows import Groups, SampleRow, by_problem, read_rows
 from perpend.evals.stats.compare import Comparison, compare
 from perpend.evals.stats.curve import Curve
@@ -75,6 +73,7 @@ def _rows(path: Path, *, field: str = "FILE") -> list[SampleRow]:
 
 
 async def _candidates(path: Path, config: Config) -> list[SampleRow]:
+    from perpend.evals.runs.candidates import candidate_rows
     from perpend.runtime import Verifiers
 
     async with aclosing(Verifiers(config)) as verifiers:

@@ -5,10 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from perpend.cli.console import note, print_json
+from perpend.cli.console import note, print_json, print_table
 from perpend.cli.option_groups import DrawOptions
 from perpend.cli.options import ConfigFile, Json
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.extras import install
 

@@ -5,14 +5,10 @@ from pathlib import Path
 
 from cyclopts import App
 
-from perpend.cli.console import note, print_json, pull_progress
-from perpend.cli.models.facts import facts_of, print_facts, weights_facts
+from perpend.cli.console import note, print_json, print_table, pull_progress
 from perpend.cli.options import ConfigFile, Json
 from perpend.cli.prices import prices
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.engine.catalogue import catalogue
-from perpend.engine.hub import here, named
 
 app = App(
     name="models",
@@ -35,6 +31,10 @@ def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
     json
         Print an array of objects.
     """
+    from perpend.cli.models.facts import weights_facts
+    from perpend.engine.catalogue import catalogue
+    from perpend.engine.hub import here
+
     home = home_dir(load_config(config))
     known = [*catalogue().values(), *here(home)]
     rows = [weights_facts(weights, home) for weights in known]
@@ -69,6 +69,8 @@ def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
     json
         Print what `perpend models show --json` does, in place of the path.
     """
+    from perpend.cli.models.facts import facts_of
+    from perpend.engine.hub import named
     from perpend.engine.pull import pull as fetch
 
     weights = named(name)
@@ -99,6 +101,8 @@ def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
     json
         Print an object.
     """
+    from perpend.cli.models.facts import facts_of, print_facts
+
     loaded = load_config(config)
     facts = facts_of(name, loaded, home_dir(loaded))
     if json:
@@ -128,6 +132,7 @@ def rm(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
 
 
 def _remove(name: str, home: Path) -> Path | None:
+    from perpend.engine.hub import named
     from perpend.engine.partial import Partial
 
     weights = named(name)

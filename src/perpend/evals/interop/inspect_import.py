@@ -15,9 +15,8 @@ from msgspec import Struct
 from perpend.accounting.prices import together
 from perpend.errors import BadRequest, ConfigError
 from perpend.evals.interop.foreign import FAILED, GRADED_BY, Foreign, decoded, judged
-from perpend.evals.problems import Problem
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.folder import Header
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.extras import install
 from perpend.types import Effort, Message, Role, StopReason, Usage, Verdict, VerifierSpec

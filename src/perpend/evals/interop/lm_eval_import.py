@@ -11,9 +11,8 @@ from msgspec import Struct
 
 from perpend.errors import BadRequest
 from perpend.evals.interop.foreign import GRADED_BY, Foreign, decoded, judged
-from perpend.evals.problems import Problem
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.folder import Header
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.runs.samples import Attempt, RunSettings, Sample
 from perpend.types import Effort, Message, Role, Usage, VerifierSpec
 

@@ -41,15 +41,6 @@ class RunProgress:
     """Why the run ended before it was through."""
 
 
-def fingerprint(problems: Sequence[Problem]) -> str:
-    """Of texts and golds, in order."""
-    digest = hashlib.sha256()
-    for problem in problems:
-        asked = (problem.id, problem.messages, problem.verifier)
-        digest.update(repr((*asked, problem.tools) if problem.tools else asked).encode())
-    return digest.hexdigest()[:16]
-
-
 def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
     """A sample's own seed comes from the run's, the problem and the number: a run that goes on draws the same."""
     digest = hashlib.sha256(f"{settings.seed} {problem.id} {number}".encode()).digest()
