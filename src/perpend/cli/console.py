@@ -88,15 +88,15 @@ def pull_progress() -> Generator["Callable[[PullProgress], None]", None, None]:
 
 
 def _plain() -> "Callable[[PullProgress], None]":
-    told = 0.0
+    printed_at = 0.0
 
     def show(progress: "PullProgress") -> None:
-        nonlocal told
+        nonlocal printed_at
         if progress.notice:
             note(progress.notice)
         now = time.monotonic()
-        if now - told >= _PLAIN_EVERY_S or progress.done == progress.total:
-            told = now
+        if now - printed_at >= _PLAIN_EVERY_S or progress.done == progress.total:
+            printed_at = now
             note(f"  {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB")
 
     return show

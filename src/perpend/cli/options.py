@@ -20,10 +20,10 @@ _MOST = 10_000_000
 
 def _whole(least: int, most: int) -> Parameter:
     def convert(kind: object, tokens: Sequence[Token]) -> int:
-        said = tokens[0].value
-        if not re.fullmatch(r"[+-]?\d+", said):
-            raise BadRequest(f"{tokens[0].keyword} {said!r} isn't a whole number", field=tokens[0].keyword)
-        return int(_within(int(said), tokens[0], least, most))
+        text = tokens[0].value
+        if not re.fullmatch(r"[+-]?\d+", text):
+            raise BadRequest(f"{tokens[0].keyword} {text!r} isn't a whole number", field=tokens[0].keyword)
+        return int(_within(int(text), tokens[0], least, most))
 
     return Parameter(converter=convert)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perpend.storage.usage import Dimension, UsageRow
 
 _SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
-TOLD = (*_SUMS, "unpriced")
+FIGURES = (*_SUMS, "unpriced")
 
 
 def usage(
@@ -70,8 +70,8 @@ def _dimensions(by: str) -> "list[Dimension]":
 
 def _print_json(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:
     shown = {
-        "rows": [{name: getattr(row, name) for name in (*by, *TOLD)} for row in rows],
-        "total": {name: getattr(total, name) for name in TOLD},
+        "rows": [{name: getattr(row, name) for name in (*by, *FIGURES)} for row in rows],
+        "total": {name: getattr(total, name) for name in FIGURES},
     }
     print_json(shown)
 

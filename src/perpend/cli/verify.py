@@ -156,13 +156,15 @@ async def _all(
         tasks = {line: asyncio.create_task(one(row)) for line, row in file.rows.items()}
         try:
             for line, task in tasks.items():
-                said = await task
-                if isinstance(said, Verdict):
-                    checked.append((file.rows[line], said))
+                result = await task
+                if isinstance(result, Verdict):
+                    checked.append((file.rows[line], result))
                 else:
-                    unchecked.append(f"line {line}: {said.message}")
+                    unchecked.append(f"line {line}: {result.message}")
                 if not agreement:
-                    print_row(said if isinstance(said, Verdict) else _Unchecked(said.message, said.code))
+                    print_row(
+                        result if isinstance(result, Verdict) else _Unchecked(result.message, result.code)
+                    )
         finally:
             for task in tasks.values():
                 task.cancel()

@@ -12,7 +12,7 @@ from perpend.cli.option_groups import DrawOptions
 from perpend.cli.options import THINKING, ConfigFile, Count, Degree, Flag, Json, Tokens, Whole
 from perpend.config import load_config
 from perpend.errors import BadRequest
-from perpend.evals.reports.audit_report import HEADINGS, lines, told
+from perpend.evals.reports.audit_report import HEADINGS, lines, verdict_lines
 from perpend.evals.runs.folder import copied
 
 if TYPE_CHECKING:
@@ -121,8 +121,8 @@ def audit(
 def _print(found: "Audit") -> None:
     from rich.table import Table
 
-    for said in told(found):
-        print(said)
+    for line in verdict_lines(found):
+        print(line)
     table = Table(*HEADINGS)
     for line in lines(found):
         table.add_row(*line)

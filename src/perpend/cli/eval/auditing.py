@@ -71,20 +71,22 @@ async def finish_audit(audited: Audited, config: Config, probes: "ProbeOptions")
         with pull_progress() as listener:
             await runtime.prepare(audited.run.model, listener)
         solve, verifiers = partial(runtime.solve, source="eval"), runtime.verifiers.get
-        with _shown() as heard:
+        with _progress_bar() as listener:
             if not probes.rewards:
-                await Auditor(audited, solve, verifiers, at_once=probes.parallel).finish(heard)
+                await Auditor(audited, solve, verifiers, at_once=probes.parallel).finish(listener)
                 return
             async with runtime.asking(audited.run.model, "eval") as asked:
 
                 async def score(question: str, steps: Sequence[str]) -> list[float]:
                     return await ProcessReward().rewards(Task(question=question, model=asked), steps)
 
-                await Auditor(audited, solve, verifiers, at_once=probes.parallel, score=score).finish(heard)
+                await Auditor(audited, solve, verifiers, at_once=probes.parallel, score=score).finish(
+                    listener
+                )
 
 
 @contextmanager
-def _shown() -> Generator[Callable[[int, int], None], None, None]:
+def _progress_bar() -> Generator[Callable[[int, int], None], None, None]:
     """A bar with its ETA, on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

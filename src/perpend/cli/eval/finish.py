@@ -24,7 +24,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.runs.fleet import fleet
 from perpend.evals.runs.folder import Header, RunFolder
 from perpend.evals.runs.grading import Grader, Judging
-from perpend.evals.runs.run import Heard, Run, RunProgress
+from perpend.evals.runs.run import Run, RunListener, RunProgress
 from perpend.evals.runs.samples import RunSettings, row_of
 from perpend.evals.runs.targets import Gateway, Local, Target
 from perpend.evals.stats.summary import Summary, summary
@@ -62,8 +62,8 @@ async def finish_run(
                 at_once=pace.parallel,
                 max_cost_usd=pace.max_cost,
             )
-            with _shown() as heard:
-                progress = await run.finish(heard)
+            with _progress_bar() as listener:
+                progress = await run.finish(listener)
         return progress, summary([row_of(sample, settings) for sample in folder.samples])
 
 
@@ -133,7 +133,7 @@ async def _judging(
 
 
 @contextmanager
-def _shown() -> Generator[Heard, None, None]:
+def _progress_bar() -> Generator[RunListener, None, None]:
     """A bar with its ETA, what is right so far, and the cost; on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -143,13 +143,13 @@ def _shown() -> Generator[Heard, None, None]:
     with Bar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
 
-        def heard(progress: RunProgress) -> None:
+        def show(progress: RunProgress) -> None:
             cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
-            said = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
+            line = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
             failed = f", {progress.failed} failed" if progress.failed else ""
-            bar.update(task, completed=progress.done, total=progress.wanted, description=said + failed)
+            bar.update(task, completed=progress.done, total=progress.wanted, description=line + failed)
 
-        yield heard
+        yield show
 
 
 def _now() -> str:

@@ -86,7 +86,7 @@ def _print(found: list[overlaps.Overlap], facts: dict[str, Any], gain: overlaps.
 
     flagged = sorted((one for one in found if one.flagged), key=_longest, reverse=True)
     print(
-        f"{len(flagged)} of {facts['n']} problems share a run of {facts['words']} words: {_said(facts['flagged'])}"
+        f"{len(flagged)} of {facts['n']} problems share a run of {facts['words']} words: {_interval(facts['flagged'])}"
     )
     for name in ("questions", "solutions"):
         of = facts[name]
@@ -103,7 +103,7 @@ def _print(found: list[overlaps.Overlap], facts: dict[str, Any], gain: overlaps.
             print(f"and {len(flagged) - _SHOWN} more: see --json")
     if gain is not None:
         for name in ("flagged", "clean", "difference"):
-            print(f"accuracy, {name}: {_said(getattr(gain, name))}")
+            print(f"accuracy, {name}: {_interval(getattr(gain, name))}")
 
 
 def _longest(one: overlaps.Overlap) -> int:
@@ -114,5 +114,5 @@ def _cells(one: overlaps.Shared | None) -> tuple[str, str, str]:
     return ("", "", "") if one is None else (f"{one.share:.0%}", str(one.longest), one.where or "")
 
 
-def _said(one: Estimate | None) -> str:
+def _interval(one: Estimate | None) -> str:
     return "none" if one is None else f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f}), n = {one.n}"

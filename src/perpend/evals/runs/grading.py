@@ -55,7 +55,7 @@ class Grader:
         """Those with options, each made once."""
 
     async def __call__(self, problem: Problem, answer: Answer) -> Graded:
-        candidate = Candidate(answer=said(answer), thinking=answer.thinking)
+        candidate = Candidate(answer=checked_text(answer), thinking=answer.thinking)
         asks = problem.verifier is not None and self._shared(problem.verifier).needs_model
         if self._judging is None or not asks:
             return Graded(await grade(self._shared, problem, candidate))
@@ -76,7 +76,7 @@ class Grader:
             await verifier.aclose()
 
 
-def said(answer: Answer) -> str:
+def checked_text(answer: Answer) -> str:
     """What is checked: the answer's text, or its calls of tools as JSON."""
     calls = [
         {"name": part.name, "arguments": msgspec.Raw(part.arguments.encode())}
@@ -95,7 +95,7 @@ def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Samp
     return Sample(
         problem=problem,
         number=number,
-        answer=said(answer),
+        answer=checked_text(answer),
         thinking=answer.thinking,
         verdict=graded.verdict,
         grading_usd=graded.cost_usd,

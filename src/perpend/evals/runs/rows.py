@@ -35,7 +35,7 @@ class SampleRow(Struct, frozen=True, kw_only=True):
     """Thinking tokens that were allowed."""
 
     @property
-    def said(self) -> str | None:
+    def answer_text(self) -> str | None:
         """The answer as a text: votes are counted by it."""
         text = self.answer if isinstance(self.answer, str) else msgspec.json.encode(self.answer).decode()
         return None if self.answer is None else text.strip() or None
