@@ -34,6 +34,7 @@ class Measuring:
     async def run(
         self, efforts: tuple[Effort, ...], budgets: tuple[int, ...], config: Path | None
     ) -> tuple[Calibration, Path]:
+        """The measures and the file that keeps them. Raises BadRequest where there is nothing to try or no prompt."""
         async with await Runtime.open(load_config(config)) as runtime:
             served = runtime.models.resolve(self._model)
             prompts = _prompts(self._file, served.family.name)[: self._limit]

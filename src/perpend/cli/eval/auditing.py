@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # it imports this module when it runs
 def traced(
     suite: str, traces: "TraceOptions", draw: DrawOptions, parallel: int, out: Path | None, config: Config
 ) -> Path:
-    """The folder of a run whose traces are to be audited, finished."""
+    """Make the traces: the folder of their run. Raises BadRequest for a model that can't continue a given thought."""
     home, model = home_dir(config), traces.model
     problems = load(suite, home, limit=draw.limit, seed=draw.seed)
     settings = RunSettings(
@@ -61,6 +61,7 @@ async def _refuse_chat(config: Config, model: str | None) -> None:
 
 
 async def finish_audit(audited: Audited, config: Config, probes: "ProbeOptions") -> None:
+    """Ask what the audit lacks. Raises BadRequest where the run's model isn't one of this process."""
     if audited.run.target != "local":
         raise BadRequest(
             "only runs of this process's own models are audited",

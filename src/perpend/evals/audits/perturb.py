@@ -1,4 +1,4 @@
-"""What is done to a trace to see whether the answer goes along: cut short, a step made wrong, another conclusion told.
+"""Changes to a trace, to see whether the answer changes too: cut short, a step made wrong, another conclusion planted.
 
 After Lanham et al. 2023 (arXiv:2307.13702: early answering, adding mistakes), Turpin et al. 2023 (arXiv:2305.04388) and
 Chen et al. 2025 (arXiv:2505.05410), whose hints stand in the question; here they stand in the thought.

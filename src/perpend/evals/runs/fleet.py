@@ -87,6 +87,9 @@ class Fleet:
         self._starting = {asyncio.ensure_future(self._start(actor)) for actor in actors}
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
+        """Ask the least busy engine, and another where it dies. Raises EngineError after three deaths, and whatever
+        PerpendError the engine met.
+        """
         from ray.exceptions import OutOfMemoryError, RayActorError
 
         for _ in range(_TRIES):
@@ -127,7 +130,7 @@ class Fleet:
         return min(self._engines, key=lambda engine: engine.asked)
 
     def _restart(self, engine: _Engine) -> None:
-        """All that it was asked comes here; the first one has it started again."""
+        """Called for each request that it died of; the first call starts it again."""
         if engine in self._engines:
             self._engines.remove(engine)
             task = asyncio.ensure_future(self._start(engine.actor))
@@ -151,7 +154,7 @@ class Fleet:
 
 
 async def _result(reference: Any) -> Any:
-    """Nobody waits for it any more? Then it isn't worked on either."""
+    """Wait for a result; where nobody waits for it any more, cancel its work."""
     try:
         return await reference
     except asyncio.CancelledError:

@@ -66,6 +66,7 @@ class RunFolder:
         return cls(path, header)
 
     def add(self, sample: Sample, events: tuple[Moment, ...] = ()) -> None:
+        """Both are on the disk when this returns, events first. Raises StorageError."""
         if events:
             self._events.add(Moments(problem=sample.problem, number=sample.number, events=events))
         self._lines.add(sample)

@@ -18,7 +18,7 @@ _Amount = Annotated[float, Meta(ge=0)]
 
 
 class SampleRow(Struct, frozen=True, kw_only=True):
-    """One sample. Whatever else a line holds is let be."""
+    """One sample. Other fields of its line are ignored."""
 
     problem: str | int
     correct: bool | Annotated[int, Meta(ge=0, le=1)]
@@ -30,7 +30,7 @@ class SampleRow(Struct, frozen=True, kw_only=True):
     truncated: bool | None = None
     refused: bool | None = None
     reward: float | None = None
-    """What a reward model thinks of it: more is better."""
+    """A reward model's score; higher is better."""
     budget: _Count | None = None
     """Thinking tokens that were allowed."""
 

@@ -24,7 +24,7 @@ Grade = Callable[[Problem, Answer], Awaitable[Graded]]
 RunListener = Callable[["RunProgress"], None]
 
 _SHARES = 4
-"""One sample may cost so manyth of what is left of the run's cap: those beside it have their parts reserved already."""
+"""One sample may cost a quarter of what is left of the run's cap: those beside it have reserved their parts already."""
 
 
 @dataclass(slots=True)

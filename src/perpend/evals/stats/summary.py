@@ -27,7 +27,7 @@ class Spread(Struct, frozen=True):
 
 
 class RepeatSpread(Struct, frozen=True):
-    """How far the thoughts about one and the same problem differ in length, over the problems with several samples."""
+    """How much the thoughts about the same problem differ in length, over the problems with several samples."""
 
     problems: int
     deviation: float
@@ -37,7 +37,7 @@ class RepeatSpread(Struct, frozen=True):
 
 
 class Within(Struct, frozen=True):
-    """Accuracy where every thought had ended at `thinking_tokens`, and longer ones had come to nothing."""
+    """Accuracy if every thought were cut at `thinking_tokens`: answers after longer ones count as wrong."""
 
     thinking_tokens: int
     accuracy: Estimate
