@@ -13,10 +13,10 @@ from pathlib import Path
 from aiohttp import web
 from fake_server import serving
 
-from perpend.cli.eval.run import RunOptions, finish_run
+from perpend.cli.eval.finish import finish_run, local_target
+from perpend.cli.option_groups import PaceOptions
 from perpend.config.schema import Config, DefaultsConfig, ModelConfig, ProviderConfig
-from perpend.evals.problems import Problem
-from perpend.evals.runs.run import fingerprint
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.samples import RunSettings
 from perpend.types import Message, VerifierSpec
 
@@ -81,5 +81,6 @@ async def a_run(config: Config, path: Path, n: int) -> Path:
         target="local",
         max_thinking_tokens=200,
     )
-    await finish_run(settings, of, config, path, RunOptions(8))
+    answering = local_target(settings.model, config)
+    await finish_run(settings, of, config, path, PaceOptions(parallel=8), answering)
     return path

@@ -13,10 +13,11 @@ from benchmarks.load.dialects import ANSWER, PROMPT_TOKENS, THINKING, THINKING_T
 from perpend.backends.contract import CallEnded
 from perpend.backends.replay import ReplayBackend
 from perpend.config import load_config
+from perpend.evals.problems import fingerprint
 from perpend.evals.runs.folder import Header, RunFolder
 from perpend.evals.runs.grading import Grader
 from perpend.evals.runs.log import SampleLog
-from perpend.evals.runs.run import Run, fingerprint
+from perpend.evals.runs.run import Run
 from perpend.evals.runs.samples import RunSettings
 from perpend.evals.suites import own_questions
 from perpend.runtime import Runtime

@@ -119,7 +119,7 @@ def quantile(ordered: Sequence[float], q: float) -> float:
 
 
 def mcnemar(better: int, worse: int) -> float:
-    """Exact two-sided p of paired wins and losses."""
+    """McNemar's test of paired wins and losses: exact two-sided p, from the binomial distribution."""
     n = better + worse
     tail = sum(math.comb(n, k) for k in range(min(better, worse) + 1))
     return min(1.0, 2 * tail / 2**n)

@@ -8,8 +8,8 @@ from perpend.data.tasks import kinds, split_of
 
 def test_shown_tried_and_fresh() -> None:
     curriculum, rng = Curriculum(), random.Random(1)
-    shown = [curriculum.shown(rng)[0] for _ in range(500)]
-    tried = [curriculum.tried(rng) for _ in range(500)]
+    shown = [curriculum.worked_example(rng)[0] for _ in range(500)]
+    tried = [curriculum.problem_to_try(rng) for _ in range(500)]
     assert all(problem.difficulty in kinds.get(problem.kind).taught for problem in shown)
     assert any(problem.difficulty not in kinds.get(problem.kind).taught for problem in tried)
     assert {problem.kind for problem in tried} == set(curriculum.kinds)

@@ -1,4 +1,4 @@
-"""The mixture: every style is what it says, and slips are as frequent as asked."""
+"""The mixture: every style is what it says, and errors are as frequent as asked."""
 
 import random
 

@@ -4,36 +4,21 @@ import asyncio
 import select
 import signal
 import sys
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from perpend.cli.console import colours, note, pull_progress
 from perpend.cli.named import named
-from perpend.cli.options import (
-    EFFORT,
-    ConfigFile,
-    Count,
-    Degree,
-    Dollars,
-    Json,
-    Thinking,
-    Whole,
-    milliseconds,
-)
-from perpend.config import load_config
-from perpend.config.schema import EMBEDDED
+from perpend.cli.option_groups import ModelOptions, ThinkingOptions
+from perpend.cli.options import ConfigFile, Dollars, Flag, Json, Whole, milliseconds
 from perpend.errors import BadRequest
-from perpend.runtime import Runtime
-from perpend.serving.dialects.openai_chat import completion_body
-from perpend.solve import Control
-from perpend.strategies import strategy_spec
 from perpend.types import (
     Answer,
     AnswerDelta,
-    Effort,
     Event,
     Finished,
     Limits,
@@ -45,28 +30,61 @@ from perpend.types import (
     Verdict,
     Visibility,
 )
-from perpend.verifiers import verifier_spec
+
+if TYPE_CHECKING:  # help needn't load what answers
+    from perpend.solve import Control
 
 PATIENCE_S = 2.0
 """After so long without a word on stdin, it is said that more is waited for."""
 
 
-def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AskModelOptions(ModelOptions):
+    """Which model answers this question, and how it samples."""
+
+    seed: Whole | None = None
+    """Makes sampling repeatable."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AskThinkingOptions(ThinkingOptions):
+    """How this question is thought about, if at all."""
+
+    thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True
+    """With --no-thinking: answer at once."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SpendingOptions:
+    """What the request may take."""
+
+    max_cost: Dollars = None
+    """US dollars that the request may cost."""
+    deadline: str | None = None
+    """Time to answer in, once the model is loaded: 5s, 500ms, 2m."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class VerifierOptions:
+    """How candidates are checked."""
+
+    verifier: str | None = None
+    """What checks candidates: a name, or a JSON object such as {"name": "math", "gold": "42"}."""
+    must_pass: Flag = False
+    """Exit with 1 unless the verifier passes the answer."""
+
+
+def ask(
     *question: str,
-    effort: Annotated[Effort | None, EFFORT] = None,
-    max_thinking_tokens: Thinking = None,
-    max_tokens: Count | None = None,
-    max_cost: Dollars = None,
-    deadline: str | None = None,
-    strategy: str = "single",
-    verifier: str | None = None,
-    must_pass: Annotated[bool, Parameter(negative="")] = False,
-    model: str | None = None,
-    system: str | None = None,
-    temperature: Degree | None = None,
-    seed: Whole | None = None,
+    thinking: AskThinkingOptions = AskThinkingOptions(),
+    spending: SpendingOptions = SpendingOptions(),
+    verifying: VerifierOptions = VerifierOptions(),
+    model: AskModelOptions = AskModelOptions(),
     visibility: Annotated[Visibility, Parameter(name=["--visibility", "--thinking-visibility"])] = "visible",
-    thinking: Annotated[bool, Parameter(name="--thinking", negative="--no-thinking")] = True,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
@@ -81,66 +99,51 @@ def ask(  # noqa: PLR0913 -- each parameter is an option of the command line
     ----------
     question
         The question; text piped to stdin is put after it.
-    effort
-        none, minimal, low, medium, high or max.
-    max_thinking_tokens
-        Think at most this many tokens.
-    max_tokens
-        Thinking and answer together.
-    max_cost
-        US dollars that the request may cost.
-    deadline
-        Time to answer in, once the model is loaded: 5s, 500ms, 2m.
-    strategy
-        A name, or a JSON object such as {"name": "self_consistency", "n": 8}.
-    verifier
-        What checks candidates: a name, or a JSON object such as {"name": "math", "gold": "42"}.
-    must_pass
-        Exit with 1 unless the verifier passes the answer.
-    model
+    model.model
         A name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
-    system
-        A system message.
-    temperature
-        0 for the likeliest words.
-    seed
-        Makes sampling repeatable.
     visibility
         Of the thinking: visible, summary or hidden.
-    thinking
-        With --no-thinking: answer at once.
     json
         Print the body of a chat completion on stdout.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.serving.dialects.openai_chat import completion_body
+    from perpend.strategies import strategy_spec
+    from perpend.verifiers import verifier_spec
+
     text = question_of(question)
-    messages = (Message("system", system),) if system else ()
+    messages = (Message("system", model.system),) if model.system else ()
     request = Request(
         messages=(*messages, Message("user", text)),
-        model=model,
-        effort=effort if thinking else "none",
+        model=model.model,
+        effort=thinking.effort if thinking.thinking else "none",
         limits=Limits(
-            max_thinking_tokens=max_thinking_tokens,
-            max_output_tokens=max_tokens,
-            max_cost_usd=max_cost,
-            deadline_ms=milliseconds(deadline),
+            max_thinking_tokens=thinking.max_thinking_tokens,
+            max_output_tokens=thinking.max_tokens,
+            max_cost_usd=spending.max_cost,
+            deadline_ms=milliseconds(spending.deadline),
         ),
-        sampling=Sampling(temperature=temperature, seed=seed),
-        strategy=strategy_spec(named(strategy, "--strategy")),
-        verifier=None if verifier is None else verifier_spec(named(verifier, "--verifier")),
+        sampling=Sampling(temperature=model.temperature, seed=model.seed),
+        strategy=strategy_spec(named(thinking.strategy, "--strategy")),
+        verifier=None
+        if verifying.verifier is None
+        else verifier_spec(named(verifying.verifier, "--verifier")),
         visibility=visibility,
     )
-    if must_pass and not (request.verifier or request.strategy.verifier):
+    if verifying.must_pass and not (request.verifier or request.strategy.verifier):
         raise BadRequest("--must-pass has no verifier to pass", hint="--verifier …", field="--must-pass")
     answer = asyncio.run(_ask(request, config, quiet=json))
     if json:
         sys.stdout.buffer.write(completion_body(answer, visibility) + b"\n")
-    if must_pass and not (answer.verdict and answer.verdict.passed):
+    if verifying.must_pass and not (answer.verdict and answer.verdict.passed):
         sys.exit(1)
 
 
 async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
+    from perpend.config import load_config
+    from perpend.config.schema import EMBEDDED
+    from perpend.runtime import Runtime
+    from perpend.solve import Control
+
     async with await Runtime.open(load_config(config)) as runtime:
         await runtime.check(request)
         weights = runtime.models.weights(request.model)
@@ -169,7 +172,7 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
     return answer
 
 
-def _interrupt(control: Control, asking: "asyncio.Task[Answer]") -> None:
+def _interrupt(control: "Control", asking: "asyncio.Task[Answer]") -> None:
     if control.answering_now:
         asking.cancel()
         return

@@ -6,13 +6,11 @@ from pathlib import Path
 import msgspec
 from cyclopts import App
 
-from perpend.backends.accounts import check_wire
 from perpend.cli.console import print_json
 from perpend.cli.options import ConfigFile, Json
 from perpend.config import Config, load
 from perpend.config.secrets import redacted
 from perpend.errors import ConfigError
-from perpend.families.family import family_named
 
 app = App(name="config", help="Check and show the configuration.\n\nSuch as `perpend config check`.")
 
@@ -27,9 +25,10 @@ def check(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an object that names the `file`.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.backends.accounts import check_wire
+    from perpend.families.family import family_named
+
     loaded = load(config)
     for name, own in loaded.config.providers.items():
         if own.wire is not None:
@@ -64,8 +63,6 @@ def show(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         It's JSON without this, too.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load(config)
     print_json(redacted(loaded.config))

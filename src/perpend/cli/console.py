@@ -1,4 +1,4 @@
-"""What commands show while they work: pulls with a bar, on stderr, and dim thinking."""
+"""What commands print: JSON and tables on stdout; on stderr notes, and a bar while something is fetched."""
 
 import os
 import sys
@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:  # the store's commands needn't load an HTTP client
+    from rich.table import Table
+
     from perpend.engine.pull import PullProgress
 
 _PLAIN_EVERY_S = 5.0
+_ANY_WIDTH = 10_000
 
 
 def colours() -> bool:
@@ -29,6 +32,16 @@ def print_json(value: object) -> None:
 def print_row(value: object) -> None:
     """On stdout, as one line of JSON, at once: a program may read the rows while others are still being made."""
     print(json_line(value), flush=True)
+
+
+def print_table(table: "Table") -> None:
+    """To stdout, as wide as it needs to be: a figure is never cut to fit."""
+    from rich.console import Console, ConsoleDimensions
+
+    console = Console()
+    needed = console.measure(table, options=console.options.update(width=_ANY_WIDTH)).maximum
+    console.size = ConsoleDimensions(max(console.width, needed), console.height)
+    console.print(table)
 
 
 def json_line(value: object) -> str:
@@ -75,15 +88,15 @@ def pull_progress() -> Generator["Callable[[PullProgress], None]", None, None]:
 
 
 def _plain() -> "Callable[[PullProgress], None]":
-    told = 0.0
+    printed_at = 0.0
 
     def show(progress: "PullProgress") -> None:
-        nonlocal told
+        nonlocal printed_at
         if progress.notice:
             note(progress.notice)
         now = time.monotonic()
-        if now - told >= _PLAIN_EVERY_S or progress.done == progress.total:
-            told = now
+        if now - printed_at >= _PLAIN_EVERY_S or progress.done == progress.total:
+            printed_at = now
             note(f"  {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB")
 
     return show

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import App
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
-from perpend.cli.store import open_store, print_table
+from perpend.cli.store import open_store
 from perpend.config import load_config
 from perpend.storage.tables import KeyRow
 from perpend.types import Effort
@@ -55,8 +55,6 @@ def create(
         Of requests without one: 5s, 500ms, 2m.
     json
         Print an object with the key's id as well.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.cli.models.servable import servable
     from perpend.storage.keys import create_key
@@ -93,8 +91,6 @@ def list_(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.storage.keys import list_keys
     from perpend.storage.usage import last_used
@@ -121,8 +117,6 @@ def revoke(key: str, /, *, json: Json = False, config: ConfigFile = None) -> Non
         Its id, its name, or its first characters (`pk-…`).
     json
         Print the revoked key as an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.storage.keys import revoke_key
 

@@ -15,7 +15,7 @@ app = App(
 )
 for name, place in (
     ("ask", "ask:ask"),
-    ("serve", "serve:serve"),
+    ("serve", "serve.command:serve"),
     ("launch", "launch.command:launch"),
     ("models", "models.commands:app"),
     ("eval", "eval.commands:app"),
@@ -51,9 +51,9 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
     except OSError as error:
-        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         hint = "perpend doctor says what can be written; PERPEND_HOME names another folder"
-        print(f"perpend: {said}\n  hint: {hint}", file=sys.stderr)
+        print(f"perpend: {message}\n  hint: {hint}", file=sys.stderr)
         raise SystemExit(2 if isinstance(error, FileNotFoundError) else 1) from None
     except Exception as error:
         from cyclopts import CycloptsError

@@ -20,10 +20,10 @@ _MOST = 10_000_000
 
 def _whole(least: int, most: int) -> Parameter:
     def convert(kind: object, tokens: Sequence[Token]) -> int:
-        said = tokens[0].value
-        if not re.fullmatch(r"[+-]?\d+", said):
-            raise BadRequest(f"{tokens[0].keyword} {said!r} isn't a whole number", field=tokens[0].keyword)
-        return int(_within(int(said), tokens[0], least, most))
+        text = tokens[0].value
+        if not re.fullmatch(r"[+-]?\d+", text):
+            raise BadRequest(f"{tokens[0].keyword} {text!r} isn't a whole number", field=tokens[0].keyword)
+        return int(_within(int(text), tokens[0], least, most))
 
     return Parameter(converter=convert)
 
@@ -82,7 +82,10 @@ def _is_there(kind: object, file: Path | None) -> None:
         raise NotFound(f"no config file at {file}", hint="give the path of a perpend.toml", field="--config")
 
 
-ConfigFile = Annotated[Path | None, Parameter(name=["--config", "-c"], validator=_is_there)]
+ConfigFile = Annotated[
+    Path | None,
+    Parameter(name=["--config", "-c"], validator=_is_there, help="A perpend.toml in place of the usual one."),
+]
 
 
 def milliseconds(text: str | None) -> int | None:

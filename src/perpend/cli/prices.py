@@ -11,9 +11,8 @@ import msgspec
 
 from perpend.accounting.guide import Beside, against_guide
 from perpend.accounting.price_list import OWN_LIST, PriceList, PriceRow, own_rows, price_list
-from perpend.cli.console import note, print_json
+from perpend.cli.console import note, print_json, print_table
 from perpend.cli.options import ConfigFile, Json, Tokens
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
 from perpend.private import private_folder
@@ -50,8 +49,6 @@ def prices(
         Show what the reasoning guide's tables (May 2026) have beside the prices in force, and where the two differ.
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
     home = home_dir(load_config(config))
     today = datetime.datetime.now(datetime.UTC).date()
@@ -142,8 +139,8 @@ def _print_against(lines: list[Beside], *, json: bool) -> None:
 
 def _pair(input_: Decimal | None, output: Decimal, most: Decimal | None = None) -> str:
     """Of input and output, as the guide's tables have them."""
-    told = f"{output:f}" if most is None else f"{output:f}–{most:f}"
-    return told if input_ is None else f"{input_:f} / {told}"
+    outputs = f"{output:f}" if most is None else f"{output:f}–{most:f}"
+    return outputs if input_ is None else f"{input_:f} / {outputs}"
 
 
 def _print(rows: list[PriceRow]) -> None:
@@ -152,8 +149,8 @@ def _print(rows: list[PriceRow]) -> None:
     figures = ("input", "cached", "cache_write", "output", "thinking", "batch", "flex", "priority")
     table = Table("provider", "models", *figures, "in force", "checked", "source")
     for row in rows:
-        told = [getattr(row, figure) for figure in figures]
-        cells = ["" if value is None else f"{value:f}" for value in told]
+        values = [getattr(row, figure) for figure in figures]
+        cells = ["" if value is None else f"{value:f}" for value in values]
         tiers = "".join(f"\nabove {tier.above}: {tier.input:f} in, {tier.output:f} out" for tier in row.tiers)
         dates = str(row.effective), str(row.checked)
         table.add_row(row.provider, ", ".join(row.models) + tiers, *cells, *dates, row.source)

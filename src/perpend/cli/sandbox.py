@@ -2,10 +2,10 @@
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from perpend.cli.console import note, print_row
@@ -16,17 +16,45 @@ from perpend.sandbox import USUAL, Limits, Outcome, Sandbox
 _SHOWN = ("stdout", "stderr", "exit_code", "timed_out", "killed_by")
 
 
-def sandbox(  # noqa: PLR0913 -- options of a command
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """What a program may use, in the command line's units."""
+
+    wall_s: Degree = USUAL.wall_s
+    """Seconds that it may take."""
+    cpu_s: Degree = USUAL.cpu_s
+    """Seconds of CPU, of all its processes together."""
+    memory_mb: Count = USUAL.memory_bytes >> 20
+    """Memory (MiB) of all its processes together."""
+    processes: Count = USUAL.processes
+    """Processes and threads."""
+    disk_mb: Count = USUAL.disk_bytes >> 20
+    """Files (MiB) in /tmp, the only place that it can write."""
+    output_kb: Count = USUAL.output_bytes >> 10
+    """Stdout and stderr (KiB), each."""
+
+    def limits(self) -> Limits:
+        """Raises BadRequest for a time of 0."""
+        for name in ("wall_s", "cpu_s"):
+            if getattr(self, name) <= 0:
+                raise BadRequest(f"{name} must be more than 0", field=f"--{name.replace('_', '-')}")
+        return Limits(
+            wall_s=self.wall_s,
+            cpu_s=self.cpu_s,
+            memory_bytes=self.memory_mb << 20,
+            processes=self.processes,
+            disk_bytes=self.disk_mb << 20,
+            output_bytes=self.output_kb << 10,
+        )
+
+
+def sandbox(
     file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     stdin: Path | None = None,
-    wall_s: Degree = USUAL.wall_s,
-    cpu_s: Degree = USUAL.cpu_s,
-    memory_mb: Count = USUAL.memory_bytes >> 20,
-    processes: Count = USUAL.processes,
-    disk_mb: Count = USUAL.disk_bytes >> 20,
-    output_kb: Count = USUAL.output_bytes >> 10,
+    limits: LimitOptions = LimitOptions(),
     json: Json = False,
 ) -> None:
     """Run a Python program in the sandbox in which models' programs run.
@@ -42,43 +70,16 @@ def sandbox(  # noqa: PLR0913 -- options of a command
         The program; "-" for stdin.
     stdin
         A file that the program reads as its stdin.
-    wall_s
-        Seconds that it may take.
-    cpu_s
-        Seconds of CPU, of all its processes together.
-    memory_mb
-        Memory (MiB) of all its processes together.
-    processes
-        Processes and threads.
-    disk_mb
-        Files (MiB) in /tmp, the only place that it can write.
-    output_kb
-        Stdout and stderr (KiB), each.
     json
         Print one object with `stdout`, `stderr`, `exit_code`, `timed_out` and `killed_by` (null, `wall`, `cpu`,
         `memory`, `processes`, `output`, `disk`, or a signal such as `SIGSEGV`); the exit status is 0 then.
     """
-    limits = Limits(
-        wall_s=wall_s,
-        cpu_s=cpu_s,
-        memory_bytes=memory_mb << 20,
-        processes=processes,
-        disk_bytes=disk_mb << 20,
-        output_bytes=output_kb << 10,
-    )
-    for name, value in msgspec.structs.asdict(limits).items():
-        if value <= 0:
-            raise BadRequest(f"{name} must be more than 0", field=f"--{name.replace('_', '-')}")
-    outcome = asyncio.run(
-        _run(_read(file, "FILE"), b"" if stdin is None else _read(stdin, "--stdin"), limits)
-    )
+    allowed = limits.limits()
+    program = _read(file, "FILE")
+    typed = b"" if stdin is None else _read(stdin, "--stdin")
+    outcome = asyncio.run(_run(program, typed, allowed))
     if json:
-        print_row(
-            {
-                name: getattr(outcome, name)
-                for name in ("stdout", "stderr", "exit_code", "timed_out", "killed_by")
-            }
-        )
+        print_row({name: getattr(outcome, name) for name in _SHOWN})
         return
     sys.stdout.write(outcome.stdout)
     sys.stderr.write(outcome.stderr)

@@ -4,9 +4,9 @@ import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import ConfigFile, Json
-from perpend.cli.store import open_store, print_table
+from perpend.cli.store import open_store
 from perpend.errors import BadRequest
 from perpend.registry import choices_hint
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from perpend.storage.usage import Dimension, UsageRow
 
 _SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
-TOLD = (*_SUMS, "unpriced")
+FIGURES = (*_SUMS, "unpriced")
 
 
 def usage(
@@ -42,8 +42,6 @@ def usage(
         The first day (UTC), as 2026-05-01; all by default.
     json
         Print an object with `rows` and their `total`.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.storage import usage as ledger
 
@@ -72,8 +70,8 @@ def _dimensions(by: str) -> "list[Dimension]":
 
 def _print_json(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow") -> None:
     shown = {
-        "rows": [{name: getattr(row, name) for name in (*by, *TOLD)} for row in rows],
-        "total": {name: getattr(total, name) for name in TOLD},
+        "rows": [{name: getattr(row, name) for name in (*by, *FIGURES)} for row in rows],
+        "total": {name: getattr(total, name) for name in FIGURES},
     }
     print_json(shown)
 

@@ -5,6 +5,7 @@ import sys
 from codecs import BOM_UTF8
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,14 +59,26 @@ class _Checking(Struct, frozen=True):
     at_once: int
 
 
-def verify(  # noqa: PLR0913 -- the options of a command
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AnswerOptions:
+    """One answer, and what it's checked against."""
+
+    gold: str | None = None
+    """The right answer; for regex a pattern, for schema a JSON schema, for code its tests."""
+    answer: str | None = None
+    """What is to be checked: an answer, or a whole solution that ends in one."""
+    question: str = ""
+    """What was asked, for verifiers that a model judges for."""
+    thinking: str = ""
+    """The thinking that led to the answer."""
+
+
+def verify(
     kind: str,
     /,
     *,
-    gold: str | None = None,
-    answer: str | None = None,
-    question: str = "",
-    thinking: str = "",
+    given: AnswerOptions = AnswerOptions(),
     jsonl: Annotated[
         Path | None,
         Parameter(
@@ -90,14 +103,6 @@ def verify(  # noqa: PLR0913 -- the options of a command
     ----------
     kind
         A verifier's name, such as math, or an object with its name and options; see docs/guides/verifiers.md.
-    gold
-        The right answer; for regex a pattern, for schema a JSON schema, for code its tests.
-    answer
-        What is to be checked: an answer, or a whole solution that ends in one.
-    question
-        What was asked, for verifiers that a model judges for.
-    thinking
-        The thinking that led to the answer.
     agreement
         Print how well the verdicts of --jsonl agree with the rows' labels (true where "pred" is right): their
         number, Cohen's kappa, and the threshold of the score that agrees best.
@@ -105,13 +110,11 @@ def verify(  # noqa: PLR0913 -- the options of a command
         The model that a judge, process_reward or self_score asks.
     json
         It's JSON without this, too.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.verifiers import verifier_spec
 
     spec = verifier_spec(named(kind, "KIND"), "KIND")
-    if jsonl is None and answer is None:
+    if jsonl is None and given.answer is None:
         raise BadRequest(
             "nothing to check", hint="give --gold and --answer, or --jsonl FILE", field="--answer"
         )
@@ -119,10 +122,10 @@ def verify(  # noqa: PLR0913 -- the options of a command
     if jsonl is not None:
         file = _File(jsonl, _rows(jsonl, labelled=agreement))
         asyncio.run(_all(spec, file, model, loaded, agreement=agreement))
-    elif answer is not None and not asyncio.run(
-        _one(spec, _Row(answer, gold, question, thinking), model, loaded)
-    ):
-        raise SystemExit(1)
+    elif given.answer is not None:
+        row = _Row(given.answer, given.gold, given.question, given.thinking)
+        if not asyncio.run(_one(spec, row, model, loaded)):
+            raise SystemExit(1)
 
 
 async def _one(spec: VerifierSpec, row: _Row, model: str | None, config: Config) -> bool:
@@ -153,13 +156,15 @@ async def _all(
         tasks = {line: asyncio.create_task(one(row)) for line, row in file.rows.items()}
         try:
             for line, task in tasks.items():
-                said = await task
-                if isinstance(said, Verdict):
-                    checked.append((file.rows[line], said))
+                result = await task
+                if isinstance(result, Verdict):
+                    checked.append((file.rows[line], result))
                 else:
-                    unchecked.append(f"line {line}: {said.message}")
+                    unchecked.append(f"line {line}: {result.message}")
                 if not agreement:
-                    print_row(said if isinstance(said, Verdict) else _Unchecked(said.message, said.code))
+                    print_row(
+                        result if isinstance(result, Verdict) else _Unchecked(result.message, result.code)
+                    )
         finally:
             for task in tasks.values():
                 task.cancel()

@@ -13,13 +13,13 @@ class Curriculum:
         self.kinds = kinds.names()
         self._mixture = mixture
 
-    def shown(self, rng: random.Random) -> tuple[TaskProblem, WrittenThought]:
+    def worked_example(self, rng: random.Random) -> tuple[TaskProblem, WrittenThought]:
         """A worked example, no harder than what is taught."""
         name = rng.choice(self.kinds)
         problem = draw(rng, name, rng.choice(kinds.get(name).taught), "train")
         return problem, think(rng, problem, self._mixture)
 
-    def tried(self, rng: random.Random) -> TaskProblem:
+    def problem_to_try(self, rng: random.Random) -> TaskProblem:
         """A problem to try, of any level."""
         name = rng.choice(self.kinds)
         return draw(rng, name, rng.choice(kinds.get(name).levels), "train")

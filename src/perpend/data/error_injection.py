@@ -34,4 +34,4 @@ class ErrorInjector:
 
 
 NO_ERRORS = ErrorInjector(random.Random(0), 0.0)
-"""What is worked with it is right."""
+"""Injects none."""

@@ -1,7 +1,7 @@
-"""Thoughts to learn from, imperfect on purpose: some too short, some with slips, some that check and repair.
+"""Thoughts to learn from, imperfect on purpose: some too short, some with errors, some that check and repair.
 
 A model that has seen only faultless full thoughts has nothing to gain from budget, votes, a second look or
-reinforcement. This mixture leaves each of them its part.
+reinforcement. This mixture leaves room for each of them to help.
 """
 
 import random

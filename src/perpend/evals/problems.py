@@ -1,5 +1,8 @@
 """What a suite is made of."""
 
+import hashlib
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -36,3 +39,12 @@ def asked_otherwise(
         gold = problem.gold if verifier.gold is None else verifier.gold
         problem = replace(problem, verifier=replace(verifier, gold=gold))
     return problem
+
+
+def fingerprint(problems: Sequence[Problem]) -> str:
+    """A digest of texts and golds, in order: a suite that changed has another one."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        asked = (problem.id, problem.messages, problem.verifier)
+        digest.update(repr((*asked, problem.tools) if problem.tools else asked).encode())
+    return digest.hexdigest()[:16]

@@ -62,7 +62,7 @@ class ColdStart:
         rng = random.Random(f"{self._seed} cold start {bucket}")
         examples: list[Example] = []
         for _ in range(_BUCKET * self._config.batch):
-            problem, thought = self._curriculum.shown(rng)
+            problem, thought = self._curriculum.worked_example(rng)
             examples.append((prompt_of(problem.text), reply_of(thought.text, thought.answer)))
         examples.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
         size = self._config.batch

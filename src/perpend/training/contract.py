@@ -28,11 +28,11 @@ class ProblemSource(Protocol):
     @property
     def kinds(self) -> Sequence[str]: ...
 
-    def shown(self, rng: random.Random) -> tuple[TrainingProblem, TrainingThought]:
+    def worked_example(self, rng: random.Random) -> tuple[TrainingProblem, TrainingThought]:
         """A worked example for the cold start."""
         ...
 
-    def tried(self, rng: random.Random) -> TrainingProblem:
+    def problem_to_try(self, rng: random.Random) -> TrainingProblem:
         """A problem for reinforcement."""
         ...
 

@@ -46,7 +46,7 @@ class GRPO:
     def step(self, index: int) -> Row:
         config = self._config
         rng = random.Random(f"{self._seed} grpo {index}")
-        problems = [self._curriculum.tried(rng) for _ in range(config.problems)]
+        problems = [self._curriculum.problem_to_try(rng) for _ in range(config.problems)]
         tries = [problem for problem in problems for _ in range(config.group)]
         prompts = [prompt_of(problem.text) for problem in tries]
         generator = torch.Generator().manual_seed(rng.getrandbits(62))

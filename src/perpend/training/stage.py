@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 Row = dict[str, float]
-"""What a step has to say, for the log."""
+"""A step's figures, for the log."""
 
 
 class Stage(Protocol):

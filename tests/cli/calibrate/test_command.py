@@ -8,7 +8,9 @@ from aiohttp import web
 from fake_server import serving
 
 from perpend.accounting.calibration import Calibration, CalibrationPoint, calibration_of
-from perpend.cli.calibrate.command import Measuring, calibrate
+from perpend.cli.calibrate.command import calibrate
+from perpend.cli.calibrate.measuring import Measuring
+from perpend.cli.calibrate.options import MeasuringOptions
 from perpend.config import load_config
 from perpend.errors import BadRequest
 from perpend.runtime import Runtime
@@ -23,7 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_bundled_model_keeps_to_every_budget(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    calibrate("tiny", max_thinking_tokens=(8,), limit=4, json=True)
+    calibrate("tiny", max_thinking_tokens=(8,), pace=MeasuringOptions(limit=4), json=True)
     told = json.loads(capsys.readouterr().out)
     asked = [(point.get("effort"), point["budget"]) for point in told["points"]]
     assert asked == [("minimal", 16), ("low", 32), ("medium", 64), ("high", 128), ("max", 256), (None, 8)]
@@ -110,7 +112,7 @@ async def test_a_vendor_of_efforts_is_measured_and_then_asked_by_its_measures(ho
         config.write_text(
             f'[providers.lab]\nbase_url = "{url}/v1"\n[models.m]\nprovider = "lab"\nname = "o3-mini"\n'
         )
-        measuring = Measuring("m", home / "prompts", limit=9, parallel=2, max_cost=None)
+        measuring = Measuring("m", home / "prompts", MeasuringOptions(limit=9))
         measured, _ = await measuring.run((), (1000,), config)
         asked = [(point.effort, point.budget, point.used) for point in measured.points]
         assert asked == [

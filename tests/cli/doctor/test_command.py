@@ -17,7 +17,7 @@ from gateway import small_model
 
 from perpend.cli.doctor import checks, probe
 from perpend.cli.doctor.checks import CheckFinding
-from perpend.cli.doctor.command import guarded
+from perpend.cli.doctor.examine import guarded
 from perpend.config import (
     Config,
     EngineConfig,

@@ -11,7 +11,7 @@ from commands import run
 from fake_server import serving
 from wire_server import Server, chat_bodies
 
-from perpend.cli.eval.grid import Axes, ThinkingAmount
+from perpend.cli.eval.settings import Axes, ThinkingAmount
 from perpend.cli.named import text_of
 from perpend.errors import NotFound
 from perpend.evals.reports.report import read

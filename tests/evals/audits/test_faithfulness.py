@@ -2,8 +2,9 @@
 
 import pytest
 
-from perpend.evals.audits.faithfulness import Probe, Rewards, audit, judged, step_scores
+from perpend.evals.audits.faithfulness import audit, audit_verdict, step_scores
 from perpend.evals.audits.perturb import AGAIN, CONTROL
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.statistics import Estimate
 
 
@@ -93,7 +94,9 @@ def test_nothing_to_audit() -> None:
 def test_the_verdict_is_by_the_rule(
     planted: tuple[float, float, float] | None, depends: tuple[float, float, float], verdict: str
 ) -> None:
-    assert judged(None if planted is None else Estimate(*planted, 50), Estimate(*depends, 50)) == verdict
+    assert (
+        audit_verdict(None if planted is None else Estimate(*planted, 50), Estimate(*depends, 50)) == verdict
+    )
 
 
 def test_step_scores_of_right_and_wrong_traces() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from perpend.evals.audits.perturb import PERTURBATIONS, Given, Perturbed, Trace, sentences
+from perpend.evals.audits.perturb import PERTURBATIONS, Perturbed, Trace, TraceContext, sentences
 
 STEPS = (
     "Let me work it out.\n\n",
@@ -19,10 +19,12 @@ STEPS = (
 )
 TEXT = "".join(STEPS)
 OTHER = Trace("She has 3 + 4 = 7 apples. So the answer is 7.")
-GIVEN = Given(Trace(TEXT), "She sold 48 clips, then half as many. How many?", "72", "72", OTHER, "0 p1")
+GIVEN = TraceContext(
+    Trace(TEXT), "She sold 48 clips, then half as many. How many?", "72", "72", OTHER, "0 p1"
+)
 
 
-def perturbed(name: str, given: Given = GIVEN) -> Perturbed:
+def perturbed(name: str, given: TraceContext = GIVEN) -> Perturbed:
     found = PERTURBATIONS[name](given)
     assert found is not None
     return found
@@ -122,12 +124,12 @@ def test_a_conclusion_is_what_its_last_words_settle_on(text: str, conclusion: st
 
 
 def test_a_letter_is_contradicted_by_a_letter() -> None:
-    given = Given(Trace("It can't be A. So the answer is B."), "A. one B. two", "C", "B", None, "0 p2")
+    given = TraceContext(Trace("It can't be A. So the answer is B."), "A. one B. two", "C", "B", None, "0 p2")
     assert perturbed("contradicted", given).planted in ("A", "D")
 
 
 def test_words_have_no_rival() -> None:
-    given = Given(Trace("So the answer is blue."), "Which colour?", "blue", "blue", None, "0 p3")
+    given = TraceContext(Trace("So the answer is blue."), "Which colour?", "blue", "blue", None, "0 p3")
     assert PERTURBATIONS["contradicted"](given) is None
     assert PERTURBATIONS["swapped"](given) is None
 
@@ -139,7 +141,7 @@ def test_a_swapped_trace_plants_its_conclusion() -> None:
 @drawn(st.integers(0, 10**6), st.integers(0, 10**9))
 def test_every_whole_number_has_a_rival(conclusion: int, seed: int) -> None:
     trace = Trace(f"Let me see. So the answer is {conclusion}.")
-    given = Given(trace, "How many?", "", str(conclusion), None, str(Random(seed).random()))
+    given = TraceContext(trace, "How many?", "", str(conclusion), None, str(Random(seed).random()))
     planted = given.planted
     assert planted is not None
     assert planted != str(conclusion)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from perpend.errors import BadRequest, ConfigError
-from perpend.evals.interop.foreign import Foreign, keep
+from perpend.evals.interop.foreign import ForeignRun, keep
 from perpend.evals.interop.inspect_import import read
 from perpend.evals.reports.report import report
 from perpend.evals.runs.folder import read_header, read_samples
@@ -73,12 +73,12 @@ def log(path: Path, *samples: dict[str, Any], module: Any = zipfile, how: int = 
 
 
 @pytest.fixture
-def read_back(tmp_path: Path) -> Foreign:
+def read_back(tmp_path: Path) -> ForeignRun:
     """In the order in which they were done, which isn't the suite's."""
     return read(log(tmp_path / "one.eval", sample(2, "5"), sample("a", "4")))
 
 
-def test_settings_say_what_was_asked_for(read_back: Foreign) -> None:
+def test_settings_say_what_was_asked_for(read_back: ForeignRun) -> None:
     settings = read_back.header.settings
     assert (settings.suite, settings.model, settings.target) == ("sums", MODEL, "http://somewhere/v1")
     assert (settings.effort, settings.max_thinking_tokens, settings.max_output_tokens) == ("low", 256, 512)
@@ -86,7 +86,7 @@ def test_settings_say_what_was_asked_for(read_back: Foreign) -> None:
     assert read_back.header.versions == {"inspect_ai": "0.3.285"}
 
 
-def test_problems_are_what_the_model_was_shown(read_back: Foreign) -> None:
+def test_problems_are_what_the_model_was_shown(read_back: ForeignRun) -> None:
     problem = read_back.problems[0]
     assert [(one.role, one.text) for one in problem.messages] == [
         ("system", "Be brief."),
@@ -96,7 +96,7 @@ def test_problems_are_what_the_model_was_shown(read_back: Foreign) -> None:
     assert problem.gold == "4"
 
 
-def test_samples_keep_thinking_tokens_cost_and_marks(read_back: Foreign) -> None:
+def test_samples_keep_thinking_tokens_cost_and_marks(read_back: ForeignRun) -> None:
     right, wrong = read_back.samples
     assert (right.problem, right.number, right.answer, right.thinking) == ("a", 0, "4", "Let me see.")
     assert right.usage == Usage(input=15, cached=5, thinking=7, answer=2)
@@ -150,7 +150,9 @@ def test_any_of_several_targets_would_do_so_there_is_no_gold(tmp_path: Path) -> 
     assert read(log(tmp_path / "one.eval", sample("a", "4", target=["4", "four"]))).problems[0].gold is None
 
 
-def test_a_json_log_is_the_same_run_and_may_hold_what_isnt_json(tmp_path: Path, read_back: Foreign) -> None:
+def test_a_json_log_is_the_same_run_and_may_hold_what_isnt_json(
+    tmp_path: Path, read_back: ForeignRun
+) -> None:
     path = tmp_path / "one.json"
     path.write_text(
         json.dumps({**HEADER, "samples": [sample("a", "4"), sample(2, "5")], "odd": float("nan")})
@@ -158,7 +160,7 @@ def test_a_json_log_is_the_same_run_and_may_hold_what_isnt_json(tmp_path: Path, 
     assert read(path) == read_back
 
 
-def test_logs_compressed_with_zstd(tmp_path: Path, read_back: Foreign) -> None:
+def test_logs_compressed_with_zstd(tmp_path: Path, read_back: ForeignRun) -> None:
     if sys.version_info < (3, 14):
         pytest.importorskip("backports.zstd")
     module = import_module("zipfile" if sys.version_info >= (3, 14) else "backports.zstd.zipfile")
@@ -210,7 +212,7 @@ def test_what_wasnt_marked_has_no_verdict(tmp_path: Path) -> None:
         assert read(log(path, sample("a", "4", scores=scores))).samples[0].verdict is None
 
 
-def test_kept_it_is_a_run_like_any_other_and_only_once(tmp_path: Path, read_back: Foreign) -> None:
+def test_kept_it_is_a_run_like_any_other_and_only_once(tmp_path: Path, read_back: ForeignRun) -> None:
     keep(read_back, tmp_path / "run")
     assert read_header(tmp_path / "run") == read_back.header
     assert read_samples(tmp_path / "run") == read_back.samples

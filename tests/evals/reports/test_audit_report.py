@@ -4,12 +4,13 @@ from pathlib import Path
 
 from eval_runs import a_run
 
-from perpend.evals.audits.faithfulness import Audit, Probe, Rewards, audit
+from perpend.evals.audits.faithfulness import Audit, audit
 from perpend.evals.audits.perturb import AGAIN, CONTROL
-from perpend.evals.reports.audit_report import HEADINGS, bars, lines, markdown, told
+from perpend.evals.audits.probes import Probe, Rewards
+from perpend.evals.reports.audit_report import HEADINGS, bars, lines, markdown, verdict_lines
 from perpend.evals.reports.report import facts, report
 from perpend.evals.reports.report import markdown as report_markdown
-from perpend.evals.runs.lines import Lines
+from perpend.evals.runs.lines import LineFile
 
 PROBES = [
     Probe(problem=f"p{n}", perturbation=name, answer="1", changed=name == "swapped", follows=follows)
@@ -26,7 +27,7 @@ def found() -> Audit:
 
 
 def test_words_say_the_verdict_first() -> None:
-    first, *rest = told(found())
+    first, *rest = verdict_lines(found())
     assert first == f"{found().verdict} (8 traces)"
     assert any(said.startswith("noise: asking the same again changes: 0.000") for said in rest)
     assert any("AUC 0.000" in said for said in rest)
@@ -46,7 +47,7 @@ def test_bars_begin_with_the_noise() -> None:
 
 def test_a_runs_report_has_its_audit(tmp_path: Path) -> None:
     audited, plain = a_run(tmp_path / "audited", {1, 2}, 64), a_run(tmp_path / "plain", {1}, 64)
-    with Lines(audited / "audit.jsonl", Probe) as probes:
+    with LineFile(audited / "audit.jsonl", Probe) as probes:
         for probe in PROBES:
             probes.add(probe)
     both = report([audited, plain])

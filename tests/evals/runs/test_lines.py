@@ -6,7 +6,7 @@ import pytest
 from msgspec import Struct
 
 from perpend.errors import StorageError
-from perpend.evals.runs.lines import Lines, read_lines
+from perpend.evals.runs.lines import LineFile, read_lines
 
 
 class Row(Struct):
@@ -14,7 +14,7 @@ class Row(Struct):
 
 
 def test_a_line_is_there_when_add_returns(tmp_path: Path) -> None:
-    with Lines(tmp_path / "rows.jsonl", Row) as rows:
+    with LineFile(tmp_path / "rows.jsonl", Row) as rows:
         rows.add(Row(1))
         assert read_lines(tmp_path / "rows.jsonl", Row) == [Row(1)]
 
@@ -24,11 +24,11 @@ def test_a_cut_line_is_dropped(tmp_path: Path, cut: bytes) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"n":1}\n' + cut)
     assert read_lines(path, Row) == [Row(1)]
-    with Lines(path, Row) as rows:
+    with LineFile(path, Row) as rows:
         rows.add(Row(2))
     assert path.read_bytes() == b'{"n":1}\n{"n":2}\n'
 
 
 def test_a_folder_that_isnt_there(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
-        Lines(tmp_path / "none" / "rows.jsonl", Row)
+        LineFile(tmp_path / "none" / "rows.jsonl", Row)

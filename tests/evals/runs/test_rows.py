@@ -15,7 +15,7 @@ def test_rows_are_read_by_problem(tmp_path: Path) -> None:
         '\n{"problem": "7", "answer": 12, "correct": 0}\n{"problem": "b", "correct": 1, "answer": ""}\n'
     )
     rows = read_rows(file)
-    assert [row.said for row in rows] == ["12", "12", None]
+    assert [row.answer_text for row in rows] == ["12", "12", None]
     groups = by_problem(rows)
     assert {problem: len(of) for problem, of in groups.items()} == {"7": 2, "b": 1}
     assert accuracies(groups) == {"7": 0.5, "b": 1.0}

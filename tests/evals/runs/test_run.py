@@ -11,11 +11,11 @@ from spine import PRICED, Spine
 from words import WordBackend
 
 from perpend.errors import PerpendError, Unauthenticated, UpstreamError
-from perpend.evals.problems import Problem
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.folder import Header, RunFolder, read_events, read_samples
 from perpend.evals.runs.grading import Grader
 from perpend.evals.runs.log import SampleLog
-from perpend.evals.runs.run import Run, RunProgress, fingerprint, request_of
+from perpend.evals.runs.run import Run, RunProgress, request_of
 from perpend.evals.runs.samples import RunSettings
 from perpend.types import Answer, Message, Request, VerifierSpec
 from perpend.verifiers import made

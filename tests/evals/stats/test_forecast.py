@@ -11,7 +11,7 @@ from words import WordBackend
 from perpend.evals.problems import Problem
 from perpend.evals.runs.run import request_of
 from perpend.evals.runs.samples import RunSettings
-from perpend.evals.stats.forecast import Forecast, Taken, forecast, of_gateway, pace_of
+from perpend.evals.stats.forecast import Consumption, Forecast, forecast, of_gateway, pace_of
 from perpend.storage.history import Past
 from perpend.types import Message, VerifierSpec
 
@@ -46,7 +46,7 @@ def test_requests_of_the_same_kind_tell_what_to_expect() -> None:
 def test_other_strategies_and_budgets_tell_the_pace_alone() -> None:
     found = foretold([past(0, SECOND, thinking=512), past(0, SECOND, strategy="refine")])
     assert found.alike == 0
-    assert found.expected == Taken()
+    assert found.expected == Consumption()
     assert found.pace is not None
     assert found.at_most.seconds is not None
 
@@ -75,7 +75,7 @@ def test_it_says_how_small_a_difference_can_show() -> None:
 
 
 def test_a_strategy_of_several_answers_has_no_bound_of_its_own() -> None:
-    assert foretold([], replace(SETTINGS, strategy="self_consistency")).at_most == Taken()
+    assert foretold([], replace(SETTINGS, strategy="self_consistency")).at_most == Consumption()
 
 
 def test_time_between_requests_does_not_count_and_time_side_by_side_counts_once() -> None:
@@ -88,4 +88,4 @@ def test_time_between_requests_does_not_count_and_time_side_by_side_counts_once(
 def test_of_a_gateway_the_prompts_are_known() -> None:
     found = of_gateway(PROBLEMS, SETTINGS)
     assert found.prompt_tokens >= 10 * len("what is a")
-    assert (found.at_most, found.expected) == (Taken(), Taken())
+    assert (found.at_most, found.expected) == (Consumption(), Consumption())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpend.evals.stats.gate import Verdict, judged
+from perpend.evals.stats.gate import GateVerdict, gate_verdict
 from perpend.statistics import Estimate
 
 
@@ -16,5 +16,5 @@ from perpend.statistics import Estimate
         (-0.015, -0.025, -0.005, "too few problems to tell"),
     ],
 )
-def test_two_points_are_accepted(estimate: float, low: float, high: float, verdict: Verdict) -> None:
-    assert judged(Estimate(estimate, low, high, 100), 0.02) == verdict
+def test_two_points_are_accepted(estimate: float, low: float, high: float, verdict: GateVerdict) -> None:
+    assert gate_verdict(Estimate(estimate, low, high, 100), 0.02) == verdict

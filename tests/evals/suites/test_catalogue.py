@@ -10,7 +10,7 @@ from shared_data import shared
 from perpend.errors import BadRequest, NotFound
 from perpend.evals.audits.trial import trial
 from perpend.evals.suites.adapters import ADAPTERS
-from perpend.evals.suites.catalogue import bare, catalogue, load
+from perpend.evals.suites.catalogue import catalogue, load, untemplated
 from perpend.verifiers import verifiers
 from perpend.verifiers.code import Code
 
@@ -57,8 +57,8 @@ def rows(folder: Path, *dates: str | None) -> None:
 def test_the_question_alone(mine: Path) -> None:
     rows(mine, None)
     (problem,) = load("gsm8k", mine)
-    assert bare(problem.messages[0].text) == "What is 0 + 1?"
-    assert bare("What is 0 + 1?") == "What is 0 + 1?"
+    assert untemplated(problem.messages[0].text) == "What is 0 + 1?"
+    assert untemplated("What is 0 + 1?") == "What is 0 + 1?"
 
 
 def test_a_problem(mine: Path) -> None:

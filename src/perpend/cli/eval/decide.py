@@ -1,48 +1,82 @@
 """`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from perpend.cli.console import note, print_json
-from perpend.cli.eval.grid import Axes, Grid, Setting, ThinkingAmount
-from perpend.cli.eval.run import RunOptions
-from perpend.cli.options import Budgets, ConfigFile, Count, Dollars, Json, Whole
-from perpend.cli.store import print_table
+from perpend.cli.console import note, print_json, print_table
+from perpend.cli.eval.settings import Axes, Setting, ThinkingAmount
+from perpend.cli.option_groups import DrawOptions, PaceOptions
+from perpend.cli.options import Budgets, ConfigFile, Count, Json, Whole
 from perpend.config import load_config
 from perpend.config.load import home_dir
+from perpend.evals.problems import fingerprint
 from perpend.evals.reports.report import Reported, beside, lines
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.stats.decide import Decision, choose
-from perpend.evals.suites.catalogue import load
 from perpend.types import Effort
 
 _SHOWN = 5
 _EFFORTS: tuple[Effort, ...] = ("none", "medium", "high")
 
 
-def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SettingOptions:
+    """What the settings are combinations of."""
+
+    models: Annotated[tuple[str, ...], Parameter(name=["--model", "--models"], consume_multiple=True)] = ()
+    """Default: the config's."""
+    cheap: str | None = None
+    """A cheaper model, tried without thinking and with medium effort."""
+    systems: Annotated[tuple[str, ...], Parameter(name=["--system", "--systems"], consume_multiple=True)] = ()
+    """System messages: texts, or files that hold them; default: the suite's own."""
+    efforts: Annotated[
+        tuple[Effort, ...], Parameter(name=["--efforts", "--effort"], consume_multiple=True)
+    ] = ()
+    """From little to much; default: none, medium and high, where no budgets are named."""
+    max_thinking_tokens: Budgets = ()
+    """Budgets, from little to much."""
+    strategies: Annotated[
+        tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
+    ] = ("single",)
+    """Names, or JSON objects."""
+
+    def axes(self) -> Axes:
+        """Efforts come before budgets; neither is named: the usual efforts."""
+        efforts = self.efforts or (() if self.max_thinking_tokens else _EFFORTS)
+        by_effort = [ThinkingAmount(effort) for effort in efforts]
+        by_budget = [ThinkingAmount(tokens=tokens) for tokens in self.max_thinking_tokens]
+        return Axes(self.models, self.systems, self.strategies, (*by_effort, *by_budget))
+
+    def cheap_groups(self) -> list[list[Setting]]:
+        """Those of the cheaper model, if one is named."""
+        if self.cheap is None:
+            return []
+        amounts = ThinkingAmount("none"), ThinkingAmount("medium")
+        return Axes((self.cheap,), self.systems, ("single",), amounts).groups()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class QuestionOptions(DrawOptions):
+    """Which questions are asked, and with what seed."""
+
+    limit: Count | None = 200
+    """So many questions, drawn by the seed."""
+    seed: Whole = 0
+    """Of the draw, and of every sample."""
+
+
+def decide(
     questions: Path,
     /,
     *,
-    models: Annotated[tuple[str, ...], Parameter(name=["--model", "--models"], consume_multiple=True)] = (),
-    cheap: str | None = None,
-    systems: Annotated[
-        tuple[str, ...], Parameter(name=["--system", "--systems"], consume_multiple=True)
-    ] = (),
-    efforts: Annotated[
-        tuple[Effort, ...], Parameter(name=["--efforts", "--effort"], consume_multiple=True)
-    ] = (),
-    max_thinking_tokens: Budgets = (),
-    strategies: Annotated[
-        tuple[str, ...], Parameter(name=["--strategy", "--strategies"], consume_multiple=True)
-    ] = ("single",),
-    limit: Count = 200,
-    parallel: Count = 4,
-    max_cost: Dollars = None,
-    seed: Whole = 0,
+    settings: SettingOptions = SettingOptions(),
+    draw: QuestionOptions = QuestionOptions(),
+    pace: PaceOptions = PaceOptions(),
     out: Path | None = None,
     json: Json = False,
     config: ConfigFile = None,
@@ -63,43 +97,23 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
     ----------
     questions
         A .jsonl or .csv file with question, gold and verifier, or the name of a suite.
-    models
-        Default: the config's.
-    cheap
-        A cheaper model, tried without thinking and with medium effort.
-    systems
-        System messages: texts, or files that hold them; default: the suite's own.
-    efforts
-        From little to much; default: none, medium and high, where no budgets are named.
-    max_thinking_tokens
-        Budgets, from little to much.
-    strategies
-        Names, or JSON objects.
-    limit
-        So many questions, drawn by the seed.
-    parallel
-        Ask so many at a time.
-    max_cost
+    pace.max_cost
         US dollars for each setting.
-    seed
-        Of the draw, and of every sample.
     out
         A folder for the runs and their report; default: one in PERPEND_HOME.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.cli.eval.grid import Grid
+    from perpend.evals.suites.catalogue import load
+
     loaded = load_config(config)
-    problems = load(str(questions), home_dir(loaded), limit=limit, seed=seed)
-    by_effort = [ThinkingAmount(effort) for effort in efforts or (() if max_thinking_tokens else _EFFORTS)]
-    amounts = (*by_effort, *[ThinkingAmount(tokens=tokens) for tokens in max_thinking_tokens])
-    axes = Axes(models, systems, strategies, amounts)
+    problems = load(str(questions), home_dir(loaded), limit=draw.limit, seed=draw.seed)
+    axes = settings.axes()
     folder = out or home_dir(loaded) / "runs" / f"decide-{fingerprint(problems)}"
-    grid = Grid(str(questions), problems, axes, folder, seed)
-    groups = [*_cheap(cheap, systems), *axes.groups()]
-    options = RunOptions(parallel, max_cost)
-    runs = asyncio.run(grid.runs(groups, loaded, options))
+    grid = Grid(str(questions), problems, axes, folder, draw.seed)
+    groups = [*settings.cheap_groups(), *axes.groups()]
+    runs = asyncio.run(grid.runs(groups, loaded, pace))
     every = [run for group in runs for run in group]
     choice = choose(every, [(group[0], group[-1]) for group in runs])
     report = grid.report(every)
@@ -110,13 +124,6 @@ def decide(  # noqa: PLR0913 -- each parameter is an option of the command line
         note(f"{report} tells of all of them, with their wrong answers")
     if all(sample.error for run in every for sample in run.samples):
         raise SystemExit(1)
-
-
-def _cheap(model: str | None, systems: tuple[str, ...]) -> list[list[Setting]]:
-    if model is None:
-        return []
-    amounts = ThinkingAmount("none"), ThinkingAmount("medium")
-    return Axes((model,), systems, ("single",), amounts).groups()
 
 
 def _facts(choice: Decision, runs: list[Reported]) -> dict[str, object]:

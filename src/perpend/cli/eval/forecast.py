@@ -3,7 +3,7 @@
 from perpend.config.schema import Config
 from perpend.evals.problems import Problem
 from perpend.evals.runs.samples import RunSettings
-from perpend.evals.stats.forecast import Forecast, Taken, forecast, of_gateway
+from perpend.evals.stats.forecast import Consumption, Forecast, forecast, of_gateway
 from perpend.runtime import Runtime
 from perpend.storage.history import latest
 
@@ -19,9 +19,9 @@ async def foreseen(settings: RunSettings, problems: list[Problem], config: Confi
 
 def print_forecast(found: Forecast, *, gateway: bool) -> None:
     print(f"{found.n} problems, {found.samples} samples; prompts of at most {found.prompt_tokens} tokens")
-    print(f"at most: {_said(found.at_most)}")
+    print(f"at most: {_described(found.at_most)}")
     if found.alike:
-        print(f"as {found.alike} requests of the same kind: {_said(found.expected)}")
+        print(f"as {found.alike} requests of the same kind: {_described(found.expected)}")
     elif gateway:
         print("what it costs there, and how fast it is, isn't known here")
     else:
@@ -32,8 +32,8 @@ def print_forecast(found: Forecast, *, gateway: bool) -> None:
     print(f"a difference to another such run shows from about {100 * found.detectable:.0f} points on")
 
 
-def _said(taken: Taken) -> str:
-    tokens, cost, seconds = taken.output_tokens, taken.cost_usd, taken.seconds
+def _described(consumed: Consumption) -> str:
+    tokens, cost, seconds = consumed.output_tokens, consumed.cost_usd, consumed.seconds
     return ", ".join(
         (
             "output tokens not known" if tokens is None else f"{tokens} output tokens",

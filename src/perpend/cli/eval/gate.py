@@ -7,7 +7,7 @@ from perpend.cli.options import Degree, Json
 from perpend.errors import BadRequest
 from perpend.evals.reports.report import Reported, read
 from perpend.evals.stats.compare import Comparison, compare
-from perpend.evals.stats.gate import GateBounds, judged, missed
+from perpend.evals.stats.gate import GateBounds, gate_verdict, missed
 
 
 def gate(
@@ -57,13 +57,13 @@ def gate(
         raise BadRequest("there is nothing to hold the run against", hint=hint, field="--baseline")
     held = read(run, run.name)
     compared = None if baseline is None else _compared(held, read(baseline, baseline.name))
-    verdict = None if compared is None else judged(compared.difference, max_drop)
+    verdict = None if compared is None else gate_verdict(compared.difference, max_drop)
     failing = missed(held.summary, bounds)
     if json:
         print_json({"verdict": verdict, "max_drop": max_drop, "comparison": compared, "missed": failing})
     else:
         if compared is not None:
-            print(f"{verdict}: {_said(compared)}")
+            print(f"{verdict}: {_described(compared)}")
         if bounds != GateBounds():
             print("\n".join(failing) or "every bound is kept")
     if verdict == "worse" or failing:
@@ -75,7 +75,7 @@ def _compared(run: Reported, baseline: Reported) -> Comparison:
     return compared
 
 
-def _said(compared: Comparison) -> str:
+def _described(compared: Comparison) -> str:
     one = compared.difference
     return (
         f"accuracy {one.estimate:+.4f} ({one.low:+.4f} to {one.high:+.4f}) on {one.n} problems, "

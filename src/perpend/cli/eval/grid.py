@@ -1,71 +1,21 @@
 """Runs of one set of problems in many settings, each in a folder of its own."""
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 
 from msgspec import Struct
 
 from perpend.cli.console import note
-from perpend.cli.eval.run import RunOptions, finish_run
-from perpend.cli.named import file_of, named, text_of
+from perpend.cli.eval.finish import finish_run, shared_target
+from perpend.cli.eval.settings import Axes, Setting
+from perpend.cli.named import named, text_of
+from perpend.cli.option_groups import PaceOptions
 from perpend.config import Config
 from perpend.errors import CapReached, ConfigError
-from perpend.evals.problems import Problem, asked_otherwise
+from perpend.evals.problems import Problem, asked_otherwise, fingerprint
 from perpend.evals.reports.report import Report, Reported, beside, markdown, read
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.runs.samples import RunSettings
 from perpend.runtime import Runtime
-from perpend.strategies import strategy_spec, with_options
-from perpend.types import Effort
-
-
-class ThinkingAmount(Struct, frozen=True):
-    """How much is thought: an effort, or so many tokens."""
-
-    effort: Effort | None = None
-    tokens: int | None = None
-
-
-class Setting(Struct, frozen=True):
-    model: str | None
-    system: str | None
-    """A text, or a file that holds it."""
-    strategy: str
-    amount: ThinkingAmount
-
-
-class Axes(Struct, frozen=True):
-    """What the settings are combinations of; an empty one leaves it to the config and the suite."""
-
-    models: tuple[str, ...]
-    systems: tuple[str, ...]
-    strategies: tuple[str, ...]
-    amounts: tuple[ThinkingAmount, ...]
-
-    def groups(self) -> list[list[Setting]]:
-        """Those that differ in how much is thought alone, from little to much. Raises BadRequest."""
-        for strategy in self.strategies:
-            with_options(strategy_spec(named(strategy, "--strategy"), "--strategy"))
-        rest = product(self.models or (None,), self.systems or (None,), self.strategies)
-        return [
-            [Setting(model, system, strategy, amount) for amount in self.amounts]
-            for model, system, strategy in rest
-        ]
-
-    def name(self, setting: Setting) -> str:
-        """Of a folder: what tells the setting from the others."""
-        amount = setting.amount
-        parts = [(setting.model or "default").replace("/", "-"), amount.effort or str(amount.tokens)]
-        if len(self.systems) > 1 and setting.system is not None:
-            stems = [file.stem if (file := file_of(system)) else "" for system in self.systems]
-            number = self.systems.index(setting.system)
-            parts.append(stem if stems.count(stem := stems[number]) == 1 and stem else f"system{number + 1}")
-        if len(self.strategies) > 1:
-            strategy = setting.strategy
-            number = self.strategies.index(strategy) + 1
-            parts.append(f"strategy{number}" if strategy.startswith("{") else strategy)
-        return "-".join(parts)
 
 
 class Grid(Struct, frozen=True):
@@ -76,15 +26,15 @@ class Grid(Struct, frozen=True):
     seed: int
 
     async def runs(
-        self, groups: list[list[Setting]], config: Config, options: RunOptions
+        self, groups: list[list[Setting]], config: Config, pace: PaceOptions
     ) -> list[list[Reported]]:
         """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
-            return [[await self._run(one, config, options, runtime) for one in group] for group in groups]
+            return [[await self._run(one, config, pace, runtime) for one in group] for group in groups]
 
-    async def _run(self, setting: Setting, config: Config, options: RunOptions, runtime: Runtime) -> Reported:
+    async def _run(self, setting: Setting, config: Config, pace: PaceOptions, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
         problems = [asked_otherwise(problem, system=system) for problem in self.problems]
         settings = RunSettings(
@@ -102,7 +52,8 @@ class Grid(Struct, frozen=True):
         name = self.axes.name(setting)
         note(name)
         place = self.folder / name
-        progress, _ = await finish_run(settings, problems, config, place, options, runtime)
+        answering = shared_target(setting.model, runtime)
+        progress, _ = await finish_run(settings, problems, config, place, pace, answering)
         if progress.stopped:
             hint = "raise --max-cost, and it goes on"
             raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")

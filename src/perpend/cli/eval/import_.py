@@ -13,11 +13,9 @@ from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.evals.interop import inspect_import, lm_eval_import
-from perpend.evals.interop.foreign import Foreign, keep
+from perpend.evals.interop.foreign import ForeignRun, keep
 from perpend.evals.problems import Problem
-from perpend.evals.runs.grading import grade
 from perpend.evals.runs.samples import Sample
-from perpend.runtime import Verifiers
 from perpend.types import Candidate, VerifierSpec
 
 
@@ -56,8 +54,6 @@ def import_(
         Grade the answers anew with this one.
     json
         Print an array of objects: each run's `folder`, `suite` and number of `samples`.
-    config
-        A perpend.toml in place of the usual one.
     """
     loaded = load_config(config)
     runs = [
@@ -91,7 +87,7 @@ def _logs(file: Path) -> list[Path]:
     return [file]
 
 
-def _marked(run: Foreign) -> Foreign:
+def _marked(run: ForeignRun) -> ForeignRun:
     lacking = sum(sample.verdict is None and sample.error is None for sample in run.samples)
     if lacking:
         raise BadRequest(
@@ -102,7 +98,10 @@ def _marked(run: Foreign) -> Foreign:
     return run
 
 
-async def _graded(run: Foreign, verifier: str, config: Config) -> Foreign:
+async def _graded(run: ForeignRun, verifier: str, config: Config) -> ForeignRun:
+    from perpend.evals.runs.grading import grade
+    from perpend.runtime import Verifiers
+
     problems = {one.id: replace(one, verifier=VerifierSpec(verifier, one.gold)) for one in run.problems}
 
     async def anew(sample: Sample) -> Sample:

@@ -5,14 +5,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import ConfigFile, Count, Json
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.errors import BadRequest
 from perpend.evals.audits import overlap as overlaps
 from perpend.evals.reports.report import read
-from perpend.evals.suites.catalogue import load
 from perpend.statistics import Estimate, proportion
 
 _SHOWN = 20
@@ -48,11 +45,9 @@ def overlap(
         The folder of a run over this suite.
     json
         Print an object, with every problem.
-    config
-        A perpend.toml in place of the usual one.
     """
-    if n < 1:
-        raise BadRequest(f"--n must be at least 1, not {n}", field="--n")
+    from perpend.evals.suites.catalogue import load
+
     found = overlaps.overlaps(load(suite, home_dir(load_config(config))), against, n=n)
     gain = None if run is None else overlaps.gain(found, read(run, run.name).rows)
     facts: dict[str, Any] = {
@@ -91,7 +86,7 @@ def _print(found: list[overlaps.Overlap], facts: dict[str, Any], gain: overlaps.
 
     flagged = sorted((one for one in found if one.flagged), key=_longest, reverse=True)
     print(
-        f"{len(flagged)} of {facts['n']} problems share a run of {facts['words']} words: {_said(facts['flagged'])}"
+        f"{len(flagged)} of {facts['n']} problems share a run of {facts['words']} words: {_interval(facts['flagged'])}"
     )
     for name in ("questions", "solutions"):
         of = facts[name]
@@ -108,7 +103,7 @@ def _print(found: list[overlaps.Overlap], facts: dict[str, Any], gain: overlaps.
             print(f"and {len(flagged) - _SHOWN} more: see --json")
     if gain is not None:
         for name in ("flagged", "clean", "difference"):
-            print(f"accuracy, {name}: {_said(getattr(gain, name))}")
+            print(f"accuracy, {name}: {_interval(getattr(gain, name))}")
 
 
 def _longest(one: overlaps.Overlap) -> int:
@@ -119,5 +114,5 @@ def _cells(one: overlaps.Shared | None) -> tuple[str, str, str]:
     return ("", "", "") if one is None else (f"{one.share:.0%}", str(one.longest), one.where or "")
 
 
-def _said(one: Estimate | None) -> str:
+def _interval(one: Estimate | None) -> str:
     return "none" if one is None else f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f}), n = {one.n}"

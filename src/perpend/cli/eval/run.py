@@ -1,68 +1,83 @@
 """`perpend eval run`: a suite's problems asked and graded; goes on where it was stopped."""
 
 import asyncio
-import datetime
-import os
-import platform
-import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, asynccontextmanager, contextmanager, nullcontext, redirect_stdout
-from decimal import Decimal
-from importlib.metadata import version
+import hashlib
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from msgspec import Struct
+import msgspec
+from cyclopts import Parameter
 
-from perpend.cli.console import note, print_json, pull_progress
-from perpend.cli.eval.forecast import foreseen, print_forecast
+from perpend.cli.console import note, print_json
 from perpend.cli.named import named, text_of
-from perpend.cli.options import EFFORT, ConfigFile, Count, Degree, Dollars, Flag, Json, Thinking, Whole
+from perpend.cli.option_groups import DrawOptions, ModelOptions, PaceOptions, ThinkingOptions
+from perpend.cli.options import ConfigFile, Count, Flag, Json
 from perpend.config import load_config
 from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
-from perpend.evals.problems import Problem, asked_otherwise
-from perpend.evals.runs.fleet import fleet
-from perpend.evals.runs.folder import Header, RunFolder
-from perpend.evals.runs.grading import Grader, Judging
-from perpend.evals.runs.run import Heard, Run, RunProgress, fingerprint
-from perpend.evals.runs.samples import RunSettings, row_of
-from perpend.evals.runs.targets import Gateway, Local, Target
-from perpend.evals.stats.summary import Summary, summary
-from perpend.evals.suites.catalogue import load
-from perpend.runtime import Runtime, Verifiers
-from perpend.strategies import strategy_spec, with_options
-from perpend.types import Effort
-from perpend.verifiers import verifier_spec
+from perpend.evals.problems import Problem, asked_otherwise, fingerprint
+from perpend.evals.runs.samples import RunSettings
+from perpend.evals.stats.summary import Summary
+
+if TYPE_CHECKING:  # help needn't load what asks
+    from perpend.evals.runs.run import RunProgress
+    from perpend.evals.runs.targets import Target
 
 
-def run(  # noqa: PLR0913 -- each parameter is an option of the command line
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RunModelOptions(ModelOptions):
+    """Which model answers, and where it runs."""
+
+    target: str = "local"
+    """`local`, or where a gateway's API begins."""
+    key_env: str | None = None
+    """The environment variable that holds the gateway's key."""
+    on: Literal["here", "ray"] = "here"
+    """`ray`: on many engines of a Ray cluster (needs the extra `ray`). RAY_ADDRESS names it."""
+    engines: Count | None = None
+    """So many of them; default: one on each node."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ProblemOptions(DrawOptions):
+    """Which problems are asked, and how often."""
+
+    samples: Count = 1
+    """Of each problem."""
+    since: str | None = None
+    """Only problems from this date on: 2025, 2025-03 or 2025-03-31."""
+    before: str | None = None
+    """Only problems from before this date."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What comes of the run, and where it goes."""
+
+    out: Path | None = None
+    """The run's folder; default: one in PERPEND_HOME named by its settings."""
+    dry_run: Flag = False
+    """Say what it would take, in tokens, dollars and time: at most, and as earlier requests did. Nothing is asked."""
+    json: Json = False
+    """Print an object."""
+
+
+def run(
     suite: str,
     /,
     *,
-    model: str | None = None,
-    effort: Annotated[Effort | None, EFFORT] = None,
-    max_thinking_tokens: Thinking = None,
-    max_tokens: Count | None = None,
-    system: str | None = None,
+    model: RunModelOptions = RunModelOptions(),
+    thinking: ThinkingOptions = ThinkingOptions(),
     verifier: str | None = None,
-    strategy: str = "single",
-    samples: Count = 1,
-    limit: Count | None = None,
-    temperature: Degree | None = None,
-    seed: Whole = 0,
-    since: str | None = None,
-    before: str | None = None,
-    parallel: Count = 4,
-    max_cost: Dollars = None,
-    target: str = "local",
-    key_env: str | None = None,
-    on: Literal["here", "ray"] = "here",
-    engines: Count | None = None,
-    out: Path | None = None,
-    dry_run: Flag = False,
-    json: Json = False,
+    problems: ProblemOptions = ProblemOptions(),
+    pace: PaceOptions = PaceOptions(),
+    output: OutputOptions = OutputOptions(),
     config: ConfigFile = None,
 ) -> None:
     """Ask a suite's problems, grade the answers, and print what they amount to.
@@ -81,88 +96,64 @@ def run(  # noqa: PLR0913 -- each parameter is an option of the command line
     ----------
     suite
         A name of `perpend eval suites`, or a .jsonl or .csv file of your own.
-    model
+    model.model
         Default: the config's, or the gateway's.
-    effort
-        none, minimal, low, medium, high or max.
-    max_thinking_tokens
-        Thinking tokens of each sample.
-    max_tokens
-        Thinking and answer together.
-    system
+    model.system
         The system message of every question: a text, or a file that holds it.
+    thinking.max_thinking_tokens
+        Thinking tokens of each sample.
     verifier
         Checks every answer, in place of the suite's own: a name, or a JSON object.
-    strategy
-        A name, or a JSON object such as {"name": "self_consistency", "n": 8}.
-    samples
-        Of each problem.
-    limit
-        So many problems, drawn by the seed.
-    temperature
-        0 for the likeliest words.
-    seed
+    problems.seed
         Every sample has a seed of its own, made from this one.
-    since
-        Only problems from this date on: 2025, 2025-03 or 2025-03-31.
-    before
-        Only problems from before this date.
-    parallel
-        Ask so many at a time.
-    max_cost
-        US dollars for the whole run: it stops before it would cost more.
-    target
-        `local`, or where a gateway's API begins.
-    key_env
-        The environment variable that holds the gateway's key.
-    on
-        `ray`: on many engines of a Ray cluster (needs the extra `ray`). RAY_ADDRESS names it.
-    engines
-        So many of them; default: one on each node.
-    out
-        The run's folder; default: one in PERPEND_HOME named by its settings.
-    dry_run
-        Say what it would take, in tokens, dollars and time: at most, and as earlier requests did. Nothing is asked.
-    json
-        Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.cli.eval.finish import finish_run
+    from perpend.cli.eval.forecast import foreseen, print_forecast
+    from perpend.evals.suites.catalogue import load
+
     loaded = load_config(config)
-    problems = load(suite, home_dir(loaded), limit=limit, seed=seed, since=since, before=before)
-    system = None if system is None else text_of(system)
+    drawn = load(
+        suite,
+        home_dir(loaded),
+        limit=problems.limit,
+        seed=problems.seed,
+        since=problems.since,
+        before=problems.before,
+    )
+    system = None if model.system is None else text_of(model.system)
     checked = None if verifier is None else named(verifier, "--verifier")
-    problems = _otherwise(problems, system, checked)
+    asked = _otherwise(drawn, system, checked)
     settings = RunSettings(
         suite=suite,
-        problems=tuple(problem.id for problem in problems),
-        fingerprint=fingerprint(problems),
+        problems=tuple(problem.id for problem in asked),
+        fingerprint=fingerprint(asked),
         system=system,
         verifier=checked,
-        target=target,
-        model=model,
-        effort=effort,
-        max_thinking_tokens=max_thinking_tokens,
-        max_output_tokens=max_tokens,
-        strategy=named(strategy, "--strategy"),
-        samples=samples,
-        temperature=temperature,
-        seed=seed,
+        target=model.target,
+        model=model.model,
+        effort=thinking.effort,
+        max_thinking_tokens=thinking.max_thinking_tokens,
+        max_output_tokens=thinking.max_tokens,
+        strategy=named(thinking.strategy, "--strategy"),
+        samples=problems.samples,
+        temperature=model.temperature,
+        seed=problems.seed,
     )
-    _refuse(settings, on)
-    if dry_run:
-        found = asyncio.run(foreseen(settings, problems, loaded, parallel))
-        print_json(found) if json else print_forecast(found, gateway=target != "local")
+    _refuse(settings, model.on)
+    if output.dry_run:
+        found = asyncio.run(foreseen(settings, asked, loaded, pace.parallel))
+        print_json(found) if output.json else print_forecast(found, gateway=model.target != "local")
         return
-    folder = out or home_dir(loaded) / "runs" / _name(settings)
-    options = RunOptions(parallel, max_cost, key_env, on, engines)
-    progress, found = asyncio.run(finish_run(settings, problems, loaded, folder, options))
-    _tell(found, progress, folder, json)
+    folder = output.out or home_dir(loaded) / "runs" / _name(settings)
+    progress, found = asyncio.run(finish_run(settings, asked, loaded, folder, pace, _target(model, loaded)))
+    _tell(found, progress, folder, output.json)
     if progress.stopped or 0 < progress.wanted <= progress.failed:
         raise SystemExit(1)
 
 
 def _refuse(settings: RunSettings, on: str) -> None:
+    from perpend.strategies import strategy_spec, with_options
+
     with_options(strategy_spec(settings.strategy, "--strategy"))
     if settings.target != "local" and not settings.target.startswith(("http://", "https://")):
         raise BadRequest(f"--target {settings.target!r} is neither local nor a web address", field="--target")
@@ -171,129 +162,23 @@ def _refuse(settings: RunSettings, on: str) -> None:
 
 
 def _otherwise(problems: list[Problem], system: str | None, verifier: Any) -> list[Problem]:
+    from perpend.verifiers import verifier_spec
+
     spec = None if verifier is None else verifier_spec(verifier, "--verifier")
     return [asked_otherwise(problem, system=system, verifier=spec) for problem in problems]
 
 
-class RunOptions(Struct, frozen=True):
-    """How a run is made: nothing that decides its answers."""
+def _target(model: RunModelOptions, config: Config) -> "AbstractAsyncContextManager[Target]":
+    from perpend.cli.eval.finish import fleet_target, gateway_target, local_target
 
-    parallel: int
-    max_cost_usd: Decimal | None = None
-    key_env: str | None = None
-    on: Literal["here", "ray"] = "here"
-    engines: int | None = None
-    """Of `ray`; None: one on each node."""
-
-
-async def finish_run(
-    settings: RunSettings,
-    problems: list[Problem],
-    config: Config,
-    path: Path,
-    options: RunOptions,
-    runtime: Runtime | None = None,
-) -> tuple[RunProgress, Summary]:
-    """Answers what the folder at `path` lacks; how far that came, and what all its samples amount to.
-
-    `runtime` is one that is open already, for several runs.
-    """
-    header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
-    with RunFolder.open(path, header, problems) as folder:
-        if folder.samples:
-            note(f"going on with {path}: {len(folder.samples)} samples are there")
-        async with (
-            aclosing(Verifiers(config)) as verifiers,
-            _target(settings, config, options, runtime) as target,
-            _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
-            aclosing(Grader(verifiers.get, judging)) as grader,
-        ):
-            run = Run(
-                problems,
-                folder,
-                target,
-                grader,
-                at_once=options.parallel,
-                max_cost_usd=options.max_cost_usd,
-            )
-            with _shown() as heard:
-                progress = await run.finish(heard)
-        return progress, summary([row_of(sample, settings) for sample in folder.samples])
+    if model.target != "local":
+        return gateway_target(model.target, model.key_env)
+    if model.on == "ray":
+        return fleet_target(model.model, model.engines, config)
+    return local_target(model.model, config)
 
 
-@asynccontextmanager
-async def _target(
-    settings: RunSettings, config: Config, options: RunOptions, runtime: Runtime | None
-) -> AsyncGenerator[Target, None]:
-    if settings.target != "local":
-        gateway = Gateway(settings.target, _key(options.key_env))
-        try:
-            yield gateway
-        finally:
-            await gateway.aclose()
-        return
-    if options.on == "ray":
-        with redirect_stdout(sys.stderr):  # what Ray has to say of its nodes is no answer
-            async with fleet(config, settings.model, options.engines) as target:
-                yield target
-        return
-    async with nullcontext(runtime) if runtime else await Runtime.open(config) as here:
-        with pull_progress() as listener:
-            await here.prepare(settings.model, listener)
-        yield Local(here)
-
-
-def _key(variable: str | None) -> str | None:
-    if variable is not None and not os.environ.get(variable):
-        raise BadRequest(f"{variable} isn't set", hint=f"export {variable}=…", field="--key-env")
-    return None if variable is None else os.environ[variable]
-
-
-def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
-    """Whether any of their verifiers does. Raises BadRequest for one that there isn't, before anything is asked."""
-    specs = [problem.verifier for problem in problems if problem.verifier is not None]
-    found = [verifiers.get(spec) for spec in specs]
-    return any(verifier.needs_model for verifier in found)
-
-
-@asynccontextmanager
-async def _judging(
-    needed: bool, target: Target, settings: RunSettings, config: Config
-) -> AsyncGenerator[Judging | None, None]:
-    """Judges are models of this process, whoever answers."""
-    model = settings.model if settings.target == "local" else None
-    if not needed:
-        yield None
-    elif isinstance(target, Local):
-        yield lambda: target.runtime.asking(model, "eval")
-    else:
-        async with await Runtime.open(config) as runtime:
-            with pull_progress() as listener:
-                await runtime.prepare(model, listener)
-            yield lambda: runtime.asking(model, "eval")
-
-
-@contextmanager
-def _shown() -> Generator[Heard, None, None]:
-    """A bar with its ETA, what is right so far, and the cost; on stderr."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=None)
-
-        def heard(progress: RunProgress) -> None:
-            cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
-            said = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
-            failed = f", {progress.failed} failed" if progress.failed else ""
-            bar.update(task, completed=progress.done, total=progress.wanted, description=said + failed)
-
-        yield heard
-
-
-def _tell(found: Summary, progress: RunProgress, folder: Path, json: bool) -> None:
+def _tell(found: Summary, progress: "RunProgress", folder: Path, json: bool) -> None:
     from perpend.cli.eval.stats import print_summary
 
     if json:
@@ -310,22 +195,6 @@ def _tell(found: Summary, progress: RunProgress, folder: Path, json: bool) -> No
 
 def _name(settings: RunSettings) -> str:
     """Says what is in it, and differs where any setting does."""
-    import hashlib
-
-    import msgspec
-
     digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:8]
     suite = Path(settings.suite).stem.replace("/", "-")
     return f"{suite}-{(settings.model or 'default').replace('/', '-')}-{digest}"
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-def _versions() -> dict[str, str]:
-    return {"perpend": version("perpend"), "python": platform.python_version()}
-
-
-def _machine() -> dict[str, Any]:
-    return {"system": platform.platform(), "cores": os.cpu_count()}

@@ -5,13 +5,11 @@ import math
 from contextlib import aclosing
 from pathlib import Path
 
-from perpend.cli.console import print_json
+from perpend.cli.console import print_json, print_table
 from perpend.cli.options import ConfigFile, Flag, Json, Whole
-from perpend.cli.store import print_table
 from perpend.config import load_config
 from perpend.config.schema import Config
 from perpend.evals.reports.report import read as read_run
-from perpend.evals.runs.candidates import candidate_rows
 from perpend.evals.runs.rows import Groups, SampleRow, by_problem, read_rows
 from perpend.evals.stats.compare import Comparison, compare
 from perpend.evals.stats.curve import Curve
@@ -55,8 +53,6 @@ def stats(
         Of everything that is resampled.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     rows = asyncio.run(_candidates(file, load_config(config))) if candidates else _rows(file)
     others = {str(path): _rows(path, field="--baseline") for path in baseline}
@@ -77,6 +73,7 @@ def _rows(path: Path, *, field: str = "FILE") -> list[SampleRow]:
 
 
 async def _candidates(path: Path, config: Config) -> list[SampleRow]:
+    from perpend.evals.runs.candidates import candidate_rows
     from perpend.runtime import Verifiers
 
     async with aclosing(Verifiers(config)) as verifiers:
@@ -92,15 +89,15 @@ async def _verified_classes(groups: Groups, kind: str) -> Classes:
         for problem, rows in groups.items():
             leaders: list[str] = []
             numbers: dict[str, int] = {}
-            for said in dict.fromkeys(row.said for row in rows if row.said is not None):
+            for answer in dict.fromkeys(row.answer_text for row in rows if row.answer_text is not None):
                 for number, leader in enumerate(leaders):
-                    if await checker.same(leader, said):
-                        numbers[said] = number
+                    if await checker.same(leader, answer):
+                        numbers[answer] = number
                         break
                 else:
-                    numbers[said] = len(leaders)
-                    leaders.append(said)
-            classes[problem] = [None if row.said is None else numbers[row.said] for row in rows]
+                    numbers[answer] = len(leaders)
+                    leaders.append(answer)
+            classes[problem] = [None if row.answer_text is None else numbers[row.answer_text] for row in rows]
     return classes
 
 
@@ -140,8 +137,8 @@ def print_summary(found: Summary) -> None:
         else f"{least.unpaired:.3f}"
     )
     print(f"smallest difference that a run of this size on other problems would show: {other}")
-    for said in found.left_out:
-        print(f"left out: {said}")
+    for lacking in found.left_out:
+        print(f"left out: {lacking}")
 
 
 def _print_spreads(found: Summary) -> None:
@@ -174,10 +171,10 @@ def _print_curve(curve: Curve) -> None:
         means = ["" if mean is None else f"{mean:.4g}" for mean in (point.thinking_tokens, point.cost_usd)]
         table.add_row(str(point.budget), _estimate(point.accuracy), *ps, *means)
     print_table(table)
-    said = f"regime: {curve.regime}"
+    line = f"regime: {curve.regime}"
     if curve.knee is not None:
-        said += f", at {curve.knee} thinking tokens ({curve.knee_low} to {curve.knee_high})"
-    print(f"{said}. All budgets are pooled in the figures above.")
+        line += f", at {curve.knee} thinking tokens ({curve.knee_low} to {curve.knee_high})"
+    print(f"{line}. All budgets are pooled in the figures above.")
 
 
 def _print_compared(compared: tuple[Comparison, ...]) -> None:

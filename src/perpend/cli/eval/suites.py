@@ -5,11 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from perpend.cli.console import note, print_json
-from perpend.cli.options import ConfigFile, Count, Json, Whole
-from perpend.cli.store import print_table
+from perpend.cli.console import note, print_json, print_table
+from perpend.cli.option_groups import DrawOptions
+from perpend.cli.options import ConfigFile, Json
 from perpend.config import home_dir, load_config
-from perpend.errors import BadRequest
 from perpend.extras import install
 
 
@@ -22,8 +21,6 @@ def suites(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
     rows = _facts(home_dir(load_config(config)))
     if json:
@@ -99,8 +96,6 @@ def pull(suite: str, /, *, json: Json = False, config: ConfigFile = None) -> Non
         A name of `perpend eval suites`.
     json
         Print an object with its `files`.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.evals.suites.catalogue import find_suite
     from perpend.evals.suites.pull import pull as fetch
@@ -141,8 +136,7 @@ def check(
     suite: str,
     /,
     *,
-    limit: Count | None = None,
-    seed: Whole = 0,
+    draw: DrawOptions = DrawOptions(),
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
@@ -157,21 +151,14 @@ def check(
     ----------
     suite
         A name of `perpend eval suites`, or a .jsonl or .csv file of your own.
-    limit
-        So many problems only, drawn by the seed.
-    seed
-        Of the draw.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
     from perpend.evals.audits.trial import trial
     from perpend.evals.suites.catalogue import load
 
-    if limit is not None and limit < 1:
-        raise BadRequest(f"--limit must be at least 1, not {limit}", field="--limit")
-    done = asyncio.run(trial(load(suite, home_dir(load_config(config)), limit=limit, seed=seed)))
+    home = home_dir(load_config(config))
+    done = asyncio.run(trial(load(suite, home, limit=draw.limit, seed=draw.seed)))
     if json:
         print_json({"sound": done.sound, "tried": done.tried, "findings": done.findings})
     else:

@@ -2,7 +2,7 @@
 
 from perpend.cli.console import json_line
 from perpend.cli.launch.agents import Agent
-from perpend.cli.usage import TOLD, spent
+from perpend.cli.usage import FIGURES, spent
 from perpend.engine.catalogue import Weights, catalogue
 from perpend.solve import ServedModel
 from perpend.storage.store import Store
@@ -57,7 +57,7 @@ def account_json(store: Store, key: KeyRow) -> str:
     used = total(usage(store, (), key_id=key.id))
     facts = {
         "key": key.name,
-        **{name: getattr(used, name) for name in TOLD},
+        **{name: getattr(used, name) for name in FIGURES},
         "cut_short": cut_short(store, key.id),
     }
     return json_line(facts)

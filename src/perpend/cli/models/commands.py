@@ -5,14 +5,10 @@ from pathlib import Path
 
 from cyclopts import App
 
-from perpend.cli.console import note, print_json, pull_progress
-from perpend.cli.models.facts import facts_of, print_facts, weights_facts
+from perpend.cli.console import note, print_json, print_table, pull_progress
 from perpend.cli.options import ConfigFile, Json
 from perpend.cli.prices import prices
-from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
-from perpend.engine.catalogue import catalogue
-from perpend.engine.hub import here, named
 
 app = App(
     name="models",
@@ -34,9 +30,11 @@ def list_models(*, json: Json = False, config: ConfigFile = None) -> None:
     ----------
     json
         Print an array of objects.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.cli.models.facts import weights_facts
+    from perpend.engine.catalogue import catalogue
+    from perpend.engine.hub import here
+
     home = home_dir(load_config(config))
     known = [*catalogue().values(), *here(home)]
     rows = [weights_facts(weights, home) for weights in known]
@@ -70,9 +68,9 @@ def pull(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
         A name of `perpend models list`, or any GGUF file of the hub, as hf:OWNER/REPO/FILE.gguf.
     json
         Print what `perpend models show --json` does, in place of the path.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.cli.models.facts import facts_of
+    from perpend.engine.hub import named
     from perpend.engine.pull import pull as fetch
 
     weights = named(name)
@@ -102,9 +100,9 @@ def show(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None
         A name under `models` in perpend.toml or of `perpend models list`, PROVIDER/MODEL, or a vendor's name.
     json
         Print an object.
-    config
-        A perpend.toml in place of the usual one.
     """
+    from perpend.cli.models.facts import facts_of, print_facts
+
     loaded = load_config(config)
     facts = facts_of(name, loaded, home_dir(loaded))
     if json:
@@ -127,8 +125,6 @@ def rm(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
         A name of `perpend models list`.
     json
         Print an object that says what was `removed`: a path, or null.
-    config
-        A perpend.toml in place of the usual one.
     """
     removed = _remove(name, home_dir(load_config(config)))
     if json:
@@ -136,6 +132,7 @@ def rm(name: str, /, *, json: Json = False, config: ConfigFile = None) -> None:
 
 
 def _remove(name: str, home: Path) -> Path | None:
+    from perpend.engine.hub import named
     from perpend.engine.partial import Partial
 
     weights = named(name)

@@ -29,13 +29,13 @@ class Kind(NamedTuple):
     make: Callable[[random.Random, int], str]
     """A problem's text, of a given difficulty."""
     work: Callable[[str, ErrorInjector], Work]
-    """How to solve a text, as the hand writes it."""
+    """How to solve a text, with the errors that are injected into its steps."""
     taught: range
     """Difficulties that the cold start shows worked."""
     levels: range
     """Difficulties that exist; the ones above `taught` have to be found by trying."""
     accepts: Callable[[str, str], bool] | None = None
-    """Whether an answer solves a text, where several may; default: it equals the steady hand's."""
+    """Whether an answer solves a text, where several may; default: it equals the answer of the work without errors."""
 
 
 kinds: Registry[Kind] = Registry("task")

@@ -34,7 +34,9 @@ def _read(text: str) -> tuple[dict[str, list[str]], str, str]:
 
 
 def work(text: str, errors: ErrorInjector) -> Work:
-    """Depth first, roads in the order given: a place is dead once its roads are. A slip calls it so too early."""
+    """Depth first, roads in the order given: a place is dead once its roads are. An injected error calls
+    it dead too early.
+    """
     ways, start, goal = _read(text)
     lines: list[str] = []
 

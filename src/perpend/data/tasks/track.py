@@ -23,7 +23,7 @@ def work(text: str, errors: ErrorInjector) -> Work:
     lines: list[str] = []
     for first, second in re.findall(r"(\d)(\d)", text):
         i, j = int(first) - 1, int(second) - 1
-        # a slip takes a neighbour for the second place
+        # an error takes a neighbour for the second place
         taken = errors.one_of(j, [place for place in (j - 1, j + 1) if 0 <= place < _PLACES and place != i])
         row[i], row[taken] = row[taken], row[i]
         lines.append(f"{first}{second} {''.join(row)}")

@@ -17,12 +17,12 @@ from perpend.errors import (
     PerpendError,
     StorageError,
 )
-from perpend.evals.audits.faithfulness import Probe, Rewards
-from perpend.evals.audits.perturb import CONTROL, PERTURBATIONS, Given, Perturbed, Trace
+from perpend.evals.audits.perturb import CONTROL, PERTURBATIONS, Perturbed, Trace, TraceContext
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.evals.problems import Problem
 from perpend.evals.runs.folder import read_header, read_problems, read_samples
 from perpend.evals.runs.grading import grade
-from perpend.evals.runs.lines import Lines
+from perpend.evals.runs.lines import LineFile
 from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.evals.runs.workers import ALL_WOULD, side_by_side
 from perpend.types import Answer, Candidate, Limits, Request, Sampling, StrategySpec, VerifierSpec
@@ -62,8 +62,8 @@ class Audited:
         if not self.samples:
             raise BadRequest(f"{path} holds no traces", hint="ask with a thinking budget", field="--run")
         with ExitStack() as opened:
-            self.probes = opened.enter_context(Lines(path / "audit.jsonl", Probe))
-            self.rewards = opened.enter_context(Lines(path / "rewards.jsonl", Rewards))
+            self.probes = opened.enter_context(LineFile(path / "audit.jsonl", Probe))
+            self.rewards = opened.enter_context(LineFile(path / "rewards.jsonl", Rewards))
             self._opened = opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -80,10 +80,10 @@ class Audited:
     def trace(self, sample: Sample) -> Trace:
         """Whether it ended is told by its budget, else by its words."""
         limit = self.run.max_thinking_tokens
-        told = bool(boxed(sample.thinking)) or announced(sample.thinking) is not None
-        return Trace(sample.thinking, told if limit is None else sample.usage.thinking < limit)
+        concluded = bool(boxed(sample.thinking)) or announced(sample.thinking) is not None
+        return Trace(sample.thinking, concluded if limit is None else sample.usage.thinking < limit)
 
-    def given(self, sample: Sample) -> Given:
+    def context(self, sample: Sample) -> TraceContext:
         """The other trace is the next one whose conclusion is neither this one's, nor its answer, nor the right one."""
         problem, trace = self.problems[sample.problem], self.trace(sample)
         gold, answer = problem.gold or "", final(sample.answer)
@@ -91,7 +91,7 @@ class Audited:
         ids = list(self.samples)
         at = ids.index(sample.problem)
         others = (self.trace(self.samples[name]) for name in ids[at + 1 :] + ids[:at])
-        return Given(
+        return TraceContext(
             trace=trace,
             question=problem.messages[-1].text,
             gold=gold,
@@ -143,8 +143,8 @@ class Auditor:
         self._at_once = at_once
         self._score = score
 
-    async def finish(self, heard: Callable[[int, int], None]) -> None:
-        """`heard`: how many problems are done, of how many. Raises PerpendError that every probe would meet."""
+    async def finish(self, listener: Callable[[int, int], None]) -> None:
+        """`listener`: how many problems are done, of how many. Raises PerpendError that every probe would meet."""
         samples = list(self._audited.samples.values())
         todo, done = iter(samples), 0
 
@@ -153,7 +153,7 @@ class Auditor:
             for sample in todo:
                 await self._problem(sample)
                 done += 1
-                heard(done, len(samples))
+                listener(done, len(samples))
 
         await side_by_side(self._at_once, work)
 
@@ -161,10 +161,10 @@ class Auditor:
         """One after the other: each prompt begins as the one before, so a prefix cache has most of it."""
         rows = self._audited.probes.rows
         known = {row.perturbation: row for row in rows if row.problem == sample.problem}
-        given = self._audited.given(sample)
+        context = self._audited.context(sample)
         for name, perturb in PERTURBATIONS.items():
             if name not in known:
-                perturbed = perturb(given)
+                perturbed = perturb(context)
                 probe = (
                     Probe(problem=sample.problem, perturbation=name, error="none_there")
                     if perturbed is None
@@ -175,7 +175,7 @@ class Auditor:
         if self._score is not None and all(
             row.problem != sample.problem for row in self._audited.rewards.rows
         ):
-            rewards = await self._score(given.question, steps(sample.thinking, _MOST_STEPS))
+            rewards = await self._score(context.question, steps(sample.thinking, _MOST_STEPS))
             right = known[CONTROL].right
             self._audited.rewards.add(Rewards(problem=sample.problem, right=right, steps=tuple(rewards)))
 

@@ -11,7 +11,6 @@ again changes.
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
 from random import Random
 from statistics import fmean
@@ -20,6 +19,7 @@ from typing import Literal
 from msgspec import Struct
 
 from perpend.evals.audits.perturb import AGAIN, CONTROL, PERTURBATIONS
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.statistics import (
     Estimate,
     Proportion,
@@ -31,50 +31,15 @@ from perpend.statistics import (
     share,
     sign_flip,
 )
-from perpend.types import Usage
 from perpend.verifiers.agreement import auc
 
-Verdict = Literal["follows the trace", "ignores the trace", "in part", "too few problems to tell"]
+AuditVerdict = Literal["follows the trace", "ignores the trace", "in part", "too few problems to tell"]
 
 _MOSTLY = 0.5
 _HARDLY = 0.1
 _CUTS = (("cut_0", 0.0), ("cut_25", 0.25), ("cut_50", 0.5), ("cut_75", 0.75), (AGAIN, 1.0))
 _PLANTING = ("contradicted", "swapped")
 _RESAMPLES = 1000
-
-
-class Probe(Struct, frozen=True, kw_only=True):
-    """One answer from one perturbed trace."""
-
-    problem: str
-    perturbation: str
-    thought: str = ""
-    """As it was given."""
-    planted: str | None = None
-    answer: str = ""
-    changed: bool = False
-    """It isn't the answer that the whole trace gave."""
-    follows: bool | None = None
-    """It is the planted one; None where none was planted."""
-    concludes: bool | None = None
-    """Of the whole trace: the answer is its conclusion; None where it has none."""
-    right: bool = False
-    unsettled: bool = False
-    """It was cut: the model had more to say than an answer."""
-    usage: Usage = Usage()
-    cost_usd: Decimal | None = Decimal(0)
-    seconds: float = 0.0
-    error: str | None = None
-    """Its code: nothing was answered. `none_there`: this trace has nothing to perturb so."""
-
-
-class Rewards(Struct, frozen=True, kw_only=True):
-    """What a process reward gives the steps of one trace."""
-
-    problem: str
-    right: bool
-    """The answer that the trace led to is."""
-    steps: tuple[float, ...]
 
 
 class Effect(Struct, frozen=True, kw_only=True):
@@ -106,7 +71,7 @@ class StepScores(Struct, frozen=True, kw_only=True):
 
 
 class Audit(Struct, frozen=True, kw_only=True):
-    verdict: Verdict
+    verdict: AuditVerdict
     n: int
     """Problems whose whole trace led to an answer."""
     right: Proportion
@@ -141,10 +106,10 @@ def audit(probes: Sequence[Probe], rewards: Sequence[Rewards] = (), *, seed: int
     }
     if not known:
         return None
-    concludes = [said for each in known.values() if (said := each[CONTROL].concludes) is not None]
+    concludes = [concluded for each in known.values() if (concluded := each[CONTROL].concludes) is not None]
     planted, depends = _planted(known), _depends(known)
     return Audit(
-        verdict=judged(planted, depends),
+        verdict=audit_verdict(planted, depends),
         n=len(known),
         right=_proportion([each[CONTROL].right for each in known.values()]),
         noise=_proportion([each[AGAIN].changed for each in known.values()]),
@@ -158,7 +123,7 @@ def audit(probes: Sequence[Probe], rewards: Sequence[Rewards] = (), *, seed: int
     )
 
 
-def judged(planted: Estimate | None, depends: Estimate) -> Verdict:
+def audit_verdict(planted: Estimate | None, depends: Estimate) -> AuditVerdict:
     """By the rule that stands above."""
     if planted is not None and planted.low > _MOSTLY:
         return "follows the trace"
@@ -171,10 +136,12 @@ def judged(planted: Estimate | None, depends: Estimate) -> Verdict:
 
 def _planted(known: Probes) -> Estimate | None:
     means = [
-        fmean(said)
+        fmean(followed)
         for each in known.values()
         if (
-            said := [one.follows for name in _PLANTING if (one := each.get(name)) and one.follows is not None]
+            followed := [
+                one.follows for name in _PLANTING if (one := each.get(name)) and one.follows is not None
+            ]
         )
     ]
     return share(means) if means else None

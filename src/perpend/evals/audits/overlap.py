@@ -22,7 +22,7 @@ from msgspec import Struct
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.evals.problems import Problem
 from perpend.evals.runs.rows import SampleRow, accuracies, by_problem
-from perpend.evals.suites.catalogue import bare
+from perpend.evals.suites.catalogue import untemplated
 from perpend.statistics import Estimate, difference, share
 
 N = 13
@@ -113,8 +113,8 @@ class _Scan:
 
     def read(self, piece: Sequence[str]) -> Iterator[tuple[int, int, int]]:
         """A text's number, the place in it, and the words of the run so far, for each window that it has too."""
-        said = [*self._held, *piece]
-        for window in zip(*[islice(said, start, None) for start in range(self.size)], strict=False):
+        run = [*self._held, *piece]
+        for window in zip(*[islice(run, start, None) for start in range(self.size)], strict=False):
             found = self._grams.get(window)
             if found is None:
                 self._runs = {}
@@ -124,7 +124,7 @@ class _Scan:
             }
             for (number, at), length in self._runs.items():
                 yield number, at, length
-        self._held = said[len(said) - self.size + 1 :] if len(said) >= self.size else said
+        self._held = run[len(run) - self.size + 1 :] if len(run) >= self.size else run
 
 
 def words(text: str) -> list[str]:
@@ -133,7 +133,7 @@ def words(text: str) -> list[str]:
 
 def overlaps(problems: Sequence[Problem], files: Sequence[Path], *, n: int = N) -> list[Overlap]:
     """Raises BadRequest where a file can't be read, naming its line."""
-    texts = [bare(problem.messages[-1].text) for problem in problems]
+    texts = [untemplated(problem.messages[-1].text) for problem in problems]
     index = Index([*texts, *(problem.solution or "" for problem in problems)], n)
     for path in files:
         for text in _texts(path):

@@ -99,8 +99,8 @@ async def _passes(verifier: Verifier, spec: VerifierSpec, answer: str) -> bool:
 
 
 def _right(problem: Problem, spec: VerifierSpec) -> str | None:
-    told = right_answer(spec)
-    return problem.solution if told is None else told
+    answer = right_answer(spec)
+    return problem.solution if answer is None else answer
 
 
 def right_answer(spec: VerifierSpec) -> str | None:
@@ -165,8 +165,8 @@ def _labels(problems: Sequence[Problem]) -> list[TrialFinding]:
     ids = Counter(problem.id for problem in problems)
     if shared := [one for one, count in ids.items() if count > 1]:
         findings.append(TrialFinding(True, "an id is used twice", tuple(shared)))
-    if told := [problem.id for problem in problems if _told(problem)]:
-        findings.append(TrialFinding(False, "the question contains its gold", tuple(told)))
+    if leaked := [problem.id for problem in problems if _gold_in_question(problem)]:
+        findings.append(TrialFinding(False, "the question contains its gold", tuple(leaked)))
     gold, count = Counter(problem.gold for problem in problems).most_common(1)[0]
     if len(problems) >= 20 and count > _LOPSIDED * len(problems):
         findings.append(
@@ -174,12 +174,12 @@ def _labels(problems: Sequence[Problem]) -> list[TrialFinding]:
         )
     if len(problems) < _FEW:
         least = detectable(0.5, len(problems))
-        said = f"{len(problems)} questions show a difference only from about {least:.2f} on: 100 to 500 are better"
-        findings.append(TrialFinding(False, said))
+        size = f"{len(problems)} questions show a difference only from about {least:.2f} on: 100 to 500 are better"
+        findings.append(TrialFinding(False, size))
     return findings
 
 
-def _told(problem: Problem) -> bool:
+def _gold_in_question(problem: Problem) -> bool:
     """Long golds only: a short number may well stand in a question by chance, and choices all do."""
     if problem.verifier is None or problem.verifier.name not in ("answer", "exact", "math"):
         return False

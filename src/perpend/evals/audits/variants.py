@@ -1,7 +1,8 @@
-"""Problems with other numbers and names, whose answers are known: what a model that only remembered would lose.
+"""Variants of problems, with other numbers and names and known answers: a model that only remembers the originals does
+worse on them.
 
 GSM8K's solutions carry each calculation as `<<48/2=24>>`. Where every number in them comes from the question or from an
-earlier result, the same calculations with other numbers give the new answer. That is asked for:
+earlier result, the same calculations with other numbers give the new answer. The rules:
 
 - All results are exact, whole and positive, and the last one is the gold.
 - A number that may have come from elsewhere stays as it is: a small one, one that a word says too ("twice", "a week",
@@ -12,7 +13,7 @@ earlier result, the same calculations with other numbers give the new answer. Th
   don't get a second one of twenty hot dogs.
 
 After GSM-Symbolic (Mirzadeh et al. 2024, arXiv:2410.05229) and GSM-Plus (Li et al. 2024, arXiv:2402.19255), whose
-templates people wrote or checked. Here nobody did: a question may read oddly with its new numbers.
+templates people wrote or checked. These are made by rule alone: a question may read oddly with its new numbers.
 """
 
 import re

@@ -22,7 +22,7 @@ FAILED = "failed"
 _T = TypeVar("_T")
 
 
-class Foreign(Struct, frozen=True, kw_only=True):
+class ForeignRun(Struct, frozen=True, kw_only=True):
     """One run, as it will stand in its folder."""
 
     name: str
@@ -32,7 +32,7 @@ class Foreign(Struct, frozen=True, kw_only=True):
     samples: Sequence[Sample]
 
 
-def keep(run: Foreign, path: Path) -> None:
+def keep(run: ForeignRun, path: Path) -> None:
     """Into a new folder. Raises BadRequest where a run is there already, StorageError."""
     if (path / "run.json").exists():
         raise BadRequest(f"{path} holds a run already", hint="name another folder", field="--out")

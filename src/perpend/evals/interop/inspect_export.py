@@ -139,11 +139,11 @@ def _sample(run: Reported, sample: Sample) -> dict[str, Any]:
     }
     if sample.error is not None:
         return {**held, "error": {"message": sample.error, "traceback": "", "traceback_ansi": ""}}
-    said = {"role": "assistant", "content": list(_content(sample)), "source": "generate"}
+    message = {"role": "assistant", "content": list(_content(sample)), "source": "generate"}
     stop = "unknown" if sample.stop_reason is None else _STOPS.get(sample.stop_reason, "unknown")
-    held["messages"] = [*asked, said]
+    held["messages"] = [*asked, message]
     held["output"] |= {
-        "choices": [{"message": said, "stop_reason": stop}],
+        "choices": [{"message": message, "stop_reason": stop}],
         "completion": sample.answer,
         "usage": _usage(sample.usage),
         "time": sample.seconds,

@@ -14,10 +14,9 @@ from msgspec import Struct
 
 from perpend.accounting.prices import together
 from perpend.errors import BadRequest, ConfigError
-from perpend.evals.interop.foreign import FAILED, GRADED_BY, Foreign, decoded, judged
-from perpend.evals.problems import Problem
+from perpend.evals.interop.foreign import FAILED, GRADED_BY, ForeignRun, decoded, judged
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.folder import Header
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.extras import install
 from perpend.types import Effort, Message, Role, StopReason, Usage, Verdict, VerifierSpec
@@ -154,14 +153,14 @@ class _Log(Struct):
     samples: list[_Sample] | None = None
 
 
-def read(path: Path, scorer: str | None = None) -> Foreign:
+def read(path: Path, scorer: str | None = None) -> ForeignRun:
     """`scorer`: whose marks count; default: the first one's. Raises BadRequest, ConfigError."""
     log, held = _opened(path) if path.suffix == ".eval" else _whole(path)
     # They come as they were done: in the suite's order, the same problems have the same fingerprint.
     places = {str(id_): place for place, id_ in enumerate(log.eval.dataset.sample_ids or [])}
     held.sort(key=lambda one: (one.epoch, places.get(str(one.id), len(places))))
     problems = {str(one.id): _problem(one) for one in held}
-    return Foreign(
+    return ForeignRun(
         name=path.stem,
         header=Header(
             settings=_settings(log, list(problems.values())),

@@ -10,10 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from perpend.errors import BadRequest
-from perpend.evals.interop.foreign import GRADED_BY, Foreign, decoded, judged
-from perpend.evals.problems import Problem
+from perpend.evals.interop.foreign import GRADED_BY, ForeignRun, decoded, judged
+from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.folder import Header
-from perpend.evals.runs.run import fingerprint
 from perpend.evals.runs.samples import Attempt, RunSettings, Sample
 from perpend.types import Effort, Message, Role, Usage, VerifierSpec
 
@@ -115,7 +114,7 @@ def sample_files(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"samples_*_{path.stem.removeprefix('results_')}.jsonl"))
 
 
-def read(path: Path, scorer: str | None = None) -> Foreign:
+def read(path: Path, scorer: str | None = None) -> ForeignRun:
     """A samples' file. `scorer`: `METRIC,FILTER`; default: the first of each. Raises BadRequest."""
     named = _SAMPLES.fullmatch(path.name)
     if named is None:
@@ -129,7 +128,7 @@ def read(path: Path, scorer: str | None = None) -> Foreign:
     known = results.configs.get(task, _Task()).metric_list or []
     metric = next((one for one in known if one.metric == marked[0].metric), _Metric())
     problems = [_problem(id_, row, metric) for id_, row in zip(ids, rows, strict=True)]
-    return Foreign(
+    return ForeignRun(
         name=path.stem,
         header=Header(
             settings=_settings(task, results, problems, rows[0].settings),

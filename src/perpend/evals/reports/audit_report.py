@@ -1,15 +1,17 @@
 """An audit in words and figures: for a terminal, a text and a page."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from perpend.evals.audits.faithfulness import Audit
 from perpend.statistics import Estimate
+
+if TYPE_CHECKING:
+    from perpend.evals.audits.faithfulness import Audit
 
 HEADINGS = ("perturbation", "n", "changed", "more than noise", "p adjusted", "follows", "right", "unsettled")
 
 
-def told(audit: Audit) -> Iterator[str]:
+def verdict_lines(audit: "Audit") -> Iterator[str]:
     """The verdict and what it rests on."""
     yield f"{audit.verdict} ({audit.n} traces)"
     for what, one in (
@@ -21,37 +23,37 @@ def told(audit: Audit) -> Iterator[str]:
         ("right", audit.right),
     ):
         if one is not None:
-            yield f"{what}: {_said(one)}, n = {one.n}"
+            yield f"{what}: {_interval(one)}, n = {one.n}"
     if (steps := audit.steps) is not None:
         right, wrong = ("none" if one is None else f"{one:.3f}" for one in (steps.right, steps.wrong))
-        area = "" if steps.auc is None else f", AUC {_said(steps.auc)}"
+        area = "" if steps.auc is None else f", AUC {_interval(steps.auc)}"
         yield f"worst step's reward: {right} in right traces, {wrong} in wrong ones{area}, n = {steps.n}"
     if audit.failed:
         yield f"{audit.failed} probes failed: see error in audit.jsonl"
 
 
-def lines(audit: Audit) -> Iterator[tuple[str, ...]]:
+def lines(audit: "Audit") -> Iterator[tuple[str, ...]]:
     """A row of the table for each perturbation."""
     for one in audit.effects:
         yield (
             one.perturbation,
             str(one.changed.n),
-            _said(one.changed),
-            _said(one.excess),
+            _interval(one.changed),
+            _interval(one.excess),
             f"{one.p_adjusted:.2g}",
-            "" if one.follows is None else _said(one.follows),
+            "" if one.follows is None else _interval(one.follows),
             f"{one.right.estimate:.3f}",
             f"{one.unsettled.estimate:.3f}",
         )
 
 
-def markdown(audit: Audit) -> str:
+def markdown(audit: "Audit") -> str:
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(audit)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join(f"- {said}" for said in told(audit)) + f"\n\n{table}\n"
+    return "\n".join(f"- {line}" for line in verdict_lines(audit)) + f"\n\n{table}\n"
 
 
-def bars(audit: Audit) -> dict[str, Any]:
+def bars(audit: "Audit") -> dict[str, Any]:
     """How often each perturbation changes the answer, with intervals and the noise, as a Vega-Lite spec."""
     shares = [("noise", audit.noise), *((one.perturbation, one.changed) for one in audit.effects)]
     values = [
@@ -80,5 +82,5 @@ def bars(audit: Audit) -> dict[str, Any]:
     }
 
 
-def _said(one: Estimate) -> str:
+def _interval(one: Estimate) -> str:
     return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from perpend.errors import BadRequest
-from perpend.evals.audits.faithfulness import Audit, Probe, Rewards
-from perpend.evals.audits.faithfulness import audit as audited
+from perpend.evals.audits.probes import Probe, Rewards
 from perpend.evals.problems import Problem
 from perpend.evals.reports import audit_report
 from perpend.evals.runs.folder import Header, read_header, read_problems, read_samples
@@ -24,6 +23,9 @@ from perpend.evals.runs.samples import Sample, row_of
 from perpend.evals.stats.compare import Comparison, compare
 from perpend.evals.stats.summary import Summary, summary
 from perpend.statistics import Estimate, share
+
+if TYPE_CHECKING:  # reading a run needn't load what perturbs and verifies
+    from perpend.evals.audits.faithfulness import Audit
 
 
 class Reported(Struct, frozen=True, kw_only=True, dict=True):
@@ -44,9 +46,13 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
         return summary(self.rows)
 
     @cached_property
-    def audit(self) -> Audit | None:
-        """Of its traces."""
-        return audited(self.probes, self.rewards)
+    def audit(self) -> "Audit | None":
+        """Of its traces; None where there was none, or no whole trace led to an answer."""
+        if not self.probes:
+            return None
+        from perpend.evals.audits.faithfulness import audit
+
+        return audit(self.probes, self.rewards)
 
     @property
     def wrong(self) -> list[Sample]:
@@ -152,8 +158,8 @@ def differences(first: Reported, last: Reported) -> list[Difference]:
             right = _right(before[id_]), _right(after[id_])
             if right[0] != right[1]:
                 samples = (
-                    _telling(before[id_], right[0] > right[1]),
-                    _telling(after[id_], right[1] > right[0]),
+                    _example(before[id_], right[0] > right[1]),
+                    _example(after[id_], right[1] > right[0]),
                 )
                 found.append(Difference(problem=first.problems[id_], right=right, samples=samples))
     return sorted(found, key=lambda one: -abs(one.right[1] - one.right[0]))
@@ -170,7 +176,7 @@ def _right(samples: Sequence[Sample]) -> float:
     return fmean(sample.correct for sample in samples)
 
 
-def _telling(samples: Sequence[Sample], better: bool) -> Sample:
+def _example(samples: Sequence[Sample], better: bool) -> Sample:
     """A right one of the run that did better, a wrong one of the other."""
     return next((sample for sample in samples if sample.correct is better), samples[0])
 
@@ -209,12 +215,12 @@ def lines(found: Report) -> Iterator[tuple[str, ...]]:
             "" if cost is None else "none right" if math.isinf(cost.estimate) else f"{cost.estimate:.4g}",
             "" if truncated is None else f"{truncated.estimate:.1%}",
             str(sum(sample.error is not None for sample in run.samples)),
-            "" if compared is None else _said(compared.difference),
+            "" if compared is None else _interval(compared.difference),
             "" if compared is None else f"{compared.p:.3g}",
         )
 
 
-def _said(one: Estimate) -> str:
+def _interval(one: Estimate) -> str:
     return f"{one.estimate:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
 
 
@@ -230,13 +236,13 @@ def markdown(found: Report) -> str:
 
 
 def _wrong(run: Reported) -> str:
-    said = [_told(run, sample) for sample in run.wrong[:SHOWN]]
+    samples = [_sample_text(run, sample) for sample in run.wrong[:SHOWN]]
     if len(run.wrong) > SHOWN:
-        said.append(f"… and {len(run.wrong) - SHOWN} more: samples.jsonl has them all.\n")
-    return "\n".join(said)
+        samples.append(f"… and {len(run.wrong) - SHOWN} more: samples.jsonl has them all.\n")
+    return "\n".join(samples)
 
 
-def _told(run: Reported, sample: Sample) -> str:
+def _sample_text(run: Reported, sample: Sample) -> str:
     problem = run.problems[sample.problem]
     parts = {
         "question": problem.messages[-1].text,
@@ -284,10 +290,10 @@ def facts(found: Report) -> dict[str, Any]:
 def settings_of(run: Reported) -> str:
     """What decided its answers, but for the problems' ids."""
     settings = run.header.settings
-    said = {
+    decided = {
         name: value
         for name in settings.__struct_fields__
         if name != "problems" and (value := getattr(settings, name)) is not None
     }
     versions = {"started": run.header.started, **run.header.versions, **run.header.machine}
-    return ", ".join(f"{name} {value}" for name, value in {**said, **versions}.items())
+    return ", ".join(f"{name} {value}" for name, value in {**decided, **versions}.items())

@@ -68,7 +68,7 @@ class FleetActor:
         return runtime
 
 
-class _Life:
+class _Engine:
     """An engine from its start to its death."""
 
     def __init__(self, actor: Any) -> None:
@@ -81,37 +81,40 @@ class Fleet:
 
     def __init__(self, actors: list[Any]) -> None:
         self._actors = actors
-        self._alive: list[_Life] = []
+        self._engines: list[_Engine] = []
         self._refused: list[PerpendError] = []
         self._changed = asyncio.Condition()
         self._starting = {asyncio.ensure_future(self._start(actor)) for actor in actors}
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
+        """Ask the least busy engine, and another where it dies. Raises EngineError after three deaths, and whatever
+        PerpendError the engine met.
+        """
         from ray.exceptions import OutOfMemoryError, RayActorError
 
         for _ in range(_TRIES):
-            life = await self._least_asked()
-            life.asked += 1
+            engine = await self._least_asked()
+            engine.asked += 1
             began = log.elapsed_s
             try:
-                said, heard = await _result(life.actor.answer.remote(request))
+                answer, heard = await _result(engine.actor.answer.remote(request))
             except (RayActorError, OutOfMemoryError):
                 await log([CallFailed(EngineError.code, "the engine died", -1)])
-                self._bury(life)
+                self._restart(engine)
                 continue
             finally:
-                life.asked -= 1
+                engine.asked -= 1
             log.heard += [(began + at, event) for at, event in heard]
-            if isinstance(said, PerpendError):
-                raise said
-            return said
+            if isinstance(answer, PerpendError):
+                raise answer
+            return answer
         raise EngineError(f"{_TRIES} engines died while they answered this", hint="see Ray's logs")
 
     async def begun(self) -> None:
         """Waits for an engine. Raises ConfigError where none can be started."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._alive or len(self._refused) == len(self._actors))
-        if not self._alive:
+            await self._changed.wait_for(lambda: self._engines or len(self._refused) == len(self._actors))
+        if not self._engines:
             refused = self._refused[-1]
             raise ConfigError(f"no engine can be started: {refused.message}", hint=refused.hint)
 
@@ -119,18 +122,18 @@ class Fleet:
         for task in self._starting:
             task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
-        closing = [life.actor.close.remote() for life in self._alive]
+        closing = [engine.actor.close.remote() for engine in self._engines]
         await asyncio.gather(*map(_result, closing), return_exceptions=True)
 
-    async def _least_asked(self) -> _Life:
+    async def _least_asked(self) -> _Engine:
         await self.begun()
-        return min(self._alive, key=lambda life: life.asked)
+        return min(self._engines, key=lambda engine: engine.asked)
 
-    def _bury(self, life: _Life) -> None:
-        """All that it was asked comes here; the first one has it started again."""
-        if life in self._alive:
-            self._alive.remove(life)
-            task = asyncio.ensure_future(self._start(life.actor))
+    def _restart(self, engine: _Engine) -> None:
+        """Called for each request that it died of; the first call starts it again."""
+        if engine in self._engines:
+            self._engines.remove(engine)
+            task = asyncio.ensure_future(self._start(engine.actor))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 
@@ -144,14 +147,14 @@ class Fleet:
             refused = EngineError(f"an engine can't be started: {error}", hint="see Ray's logs")
         async with self._changed:
             if refused is None:
-                self._alive.append(_Life(actor))
+                self._engines.append(_Engine(actor))
             else:
                 self._refused.append(refused)
             self._changed.notify_all()
 
 
 async def _result(reference: Any) -> Any:
-    """Nobody waits for it any more? Then it isn't worked on either."""
+    """Wait for a result; where nobody waits for it any more, cancel its work."""
     try:
         return await reference
     except asyncio.CancelledError:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from perpend.errors import BadRequest, StorageError
 from perpend.evals.problems import Problem
-from perpend.evals.runs.lines import LINE, Growing, Lines, read_lines
+from perpend.evals.runs.lines import LINE, LineFile, LineWriter, read_lines
 from perpend.evals.runs.log import Moment, Moments
 from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.private import private_folder
@@ -36,8 +36,8 @@ class RunFolder:
         """Raises StorageError."""
         self.path = path
         self.header = header
-        self._lines = Lines(path / "samples.jsonl", Sample)
-        self._events = Growing[Moments](path / "events.jsonl")
+        self._lines = LineFile(path / "samples.jsonl", Sample)
+        self._events = LineWriter[Moments](path / "events.jsonl")
 
     @property
     def samples(self) -> list[Sample]:
@@ -66,6 +66,7 @@ class RunFolder:
         return cls(path, header)
 
     def add(self, sample: Sample, events: tuple[Moment, ...] = ()) -> None:
+        """Both are on the disk when this returns, events first. Raises StorageError."""
         if events:
             self._events.add(Moments(problem=sample.problem, number=sample.number, events=events))
         self._lines.add(sample)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
+from perpend.evals.runs.samples import Attempt, Sample
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.types import Answer, Candidate, ToolUse, Verdict, VerifierSpec
 from perpend.verifiers import GOLD, AuxiliaryModel, Task, Verifier
@@ -54,7 +55,7 @@ class Grader:
         """Those with options, each made once."""
 
     async def __call__(self, problem: Problem, answer: Answer) -> Graded:
-        candidate = Candidate(answer=said(answer), thinking=answer.thinking)
+        candidate = Candidate(answer=checked_text(answer), thinking=answer.thinking)
         asks = problem.verifier is not None and self._shared(problem.verifier).needs_model
         if self._judging is None or not asks:
             return Graded(await grade(self._shared, problem, candidate))
@@ -75,7 +76,7 @@ class Grader:
             await verifier.aclose()
 
 
-def said(answer: Answer) -> str:
+def checked_text(answer: Answer) -> str:
     """What is checked: the answer's text, or its calls of tools as JSON."""
     calls = [
         {"name": part.name, "arguments": msgspec.Raw(part.arguments.encode())}
@@ -83,3 +84,26 @@ def said(answer: Answer) -> str:
         if isinstance(part, ToolUse)
     ]
     return msgspec.json.encode(calls).decode() if calls else answer.text
+
+
+def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Sample:
+    """The line of a run that a graded answer makes."""
+    attempts = tuple(
+        Attempt(answer=c.answer, thinking=c.thinking, usage=c.usage, stop_reason=c.stop_reason, score=c.score)
+        for c in answer.candidates
+    )
+    return Sample(
+        problem=problem,
+        number=number,
+        answer=checked_text(answer),
+        thinking=answer.thinking,
+        verdict=graded.verdict,
+        grading_usd=graded.cost_usd,
+        usage=answer.usage,
+        cost_usd=answer.cost_usd,
+        seconds=answer.elapsed_s,
+        truncated=answer.truncated,
+        stop_reason=answer.stop_reason,
+        model_version=answer.model_version,
+        candidates=attempts if len(attempts) > 1 else (),
+    )

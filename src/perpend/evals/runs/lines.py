@@ -15,11 +15,11 @@ LINE = msgspec.json.Encoder(decimal_format="number")
 _BLOCK = 1 << 16
 
 
-class Growing(Generic[T]):
-    """One to write to."""
+class LineWriter(Generic[T]):
+    """Appends a line for each row."""
 
     def __init__(self, path: Path) -> None:
-        """Opened to go on with. Raises StorageError."""
+        """Cut off a line that was written in part. Raises StorageError."""
         self.path = path
         try:
             self._file = path.open("a+b", buffering=0)
@@ -28,6 +28,7 @@ class Growing(Generic[T]):
             raise StorageError(f"{path}: {error.strerror}", hint="name another folder") from error
 
     def add(self, row: T) -> None:
+        """The row is on the disk when this returns. Raises StorageError."""
         try:
             self._file.write(LINE.encode(row) + b"\n")
         except OSError as error:
@@ -43,8 +44,8 @@ class Growing(Generic[T]):
         self.close()
 
 
-class Lines(Growing[T]):
-    """One whose rows are at hand."""
+class LineFile(LineWriter[T]):
+    """Keeps the rows in memory too."""
 
     def __init__(self, path: Path, kind: type[T]) -> None:
         super().__init__(path)
@@ -56,7 +57,7 @@ class Lines(Growing[T]):
 
 
 def read_lines(path: Path, kind: type[T]) -> list[T]:
-    """Whole lines only: somebody may be writing the next one. None where there is no file."""
+    """Whole lines only: somebody may be writing the next one. No file has none."""
     data = path.read_bytes() if path.exists() else b""
     decode = msgspec.json.Decoder(kind).decode
     return [decode(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]

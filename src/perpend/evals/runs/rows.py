@@ -18,7 +18,7 @@ _Amount = Annotated[float, Meta(ge=0)]
 
 
 class SampleRow(Struct, frozen=True, kw_only=True):
-    """One sample. Whatever else a line holds is let be."""
+    """One sample. Other fields of its line are ignored."""
 
     problem: str | int
     correct: bool | Annotated[int, Meta(ge=0, le=1)]
@@ -30,12 +30,12 @@ class SampleRow(Struct, frozen=True, kw_only=True):
     truncated: bool | None = None
     refused: bool | None = None
     reward: float | None = None
-    """What a reward model thinks of it: more is better."""
+    """A reward model's score; higher is better."""
     budget: _Count | None = None
     """Thinking tokens that were allowed."""
 
     @property
-    def said(self) -> str | None:
+    def answer_text(self) -> str | None:
         """The answer as a text: votes are counted by it."""
         text = self.answer if isinstance(self.answer, str) else msgspec.json.encode(self.answer).decode()
         return None if self.answer is None else text.strip() or None

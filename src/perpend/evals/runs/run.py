@@ -12,19 +12,19 @@ from perpend.accounting.prices import together
 from perpend.errors import CapReached, PerpendError
 from perpend.evals.problems import Problem
 from perpend.evals.runs.folder import RunFolder
-from perpend.evals.runs.grading import Graded
+from perpend.evals.runs.grading import Graded, sample_of
 from perpend.evals.runs.log import SampleLog
-from perpend.evals.runs.samples import RunSettings, Sample, sample_of
+from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.evals.runs.targets import Target
 from perpend.evals.runs.workers import ALL_WOULD, side_by_side
 from perpend.strategies import strategy_spec
 from perpend.types import Answer, Limits, OutputSpec, Request, Sampling
 
 Grade = Callable[[Problem, Answer], Awaitable[Graded]]
-Heard = Callable[["RunProgress"], None]
+RunListener = Callable[["RunProgress"], None]
 
 _SHARES = 4
-"""One sample may cost so manyth of what is left of the run's cap: those beside it have their parts reserved already."""
+"""One sample may cost a quarter of what is left of the run's cap: those beside it have reserved their parts already."""
 
 
 @dataclass(slots=True)
@@ -39,15 +39,6 @@ class RunProgress:
     """None: not known, as a price isn't."""
     stopped: str | None = None
     """Why the run ended before it was through."""
-
-
-def fingerprint(problems: Sequence[Problem]) -> str:
-    """Of texts and golds, in order."""
-    digest = hashlib.sha256()
-    for problem in problems:
-        asked = (problem.id, problem.messages, problem.verifier)
-        digest.update(repr((*asked, problem.tools) if problem.tools else asked).encode())
-    return digest.hexdigest()[:16]
 
 
 def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
@@ -89,7 +80,7 @@ class Run:
         self._at_once = at_once
         self._scope = Scope("run", usd=max_cost_usd)
 
-    async def finish(self, heard: Heard) -> RunProgress:
+    async def finish(self, listener: RunListener) -> RunProgress:
         """Answer what isn't answered yet. Raises PerpendError that every sample would meet."""
         samples = self._folder.samples
         progress = RunProgress(wanted=len(self._problems) * self._settings.samples)
@@ -103,10 +94,12 @@ class Run:
             for problem in self._problems
             if (problem.id, number) not in known
         )
-        await side_by_side(self._at_once, lambda: self._work(todo, progress, heard))
+        await side_by_side(self._at_once, lambda: self._work(todo, progress, listener))
         return progress
 
-    async def _work(self, todo: Iterator[tuple[Problem, int]], progress: RunProgress, heard: Heard) -> None:
+    async def _work(
+        self, todo: Iterator[tuple[Problem, int]], progress: RunProgress, listener: RunListener
+    ) -> None:
         for problem, number in todo:
             log = SampleLog()
             try:
@@ -116,7 +109,7 @@ class Run:
                 return
             self._folder.add(sample, log.moments)
             self._note(progress, sample)
-            heard(progress)
+            listener(progress)
 
     async def _sample(self, problem: Problem, number: int, log: SampleLog) -> Sample:
         request = request_of(problem, number, self._settings)

@@ -6,9 +6,8 @@ from typing import Any
 from msgspec import Struct
 
 from perpend.accounting.prices import together
-from perpend.evals.runs.grading import Graded, said
 from perpend.evals.runs.rows import SampleRow
-from perpend.types import Answer, Effort, StopReason, Usage, Verdict
+from perpend.types import Effort, StopReason, Usage, Verdict
 
 
 class RunSettings(Struct, frozen=True, kw_only=True):
@@ -77,28 +76,6 @@ class Sample(Struct, frozen=True, kw_only=True):
     @property
     def correct(self) -> bool:
         return self.verdict is not None and self.verdict.passed
-
-
-def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Sample:
-    attempts = tuple(
-        Attempt(answer=c.answer, thinking=c.thinking, usage=c.usage, stop_reason=c.stop_reason, score=c.score)
-        for c in answer.candidates
-    )
-    return Sample(
-        problem=problem,
-        number=number,
-        answer=said(answer),
-        thinking=answer.thinking,
-        verdict=graded.verdict,
-        grading_usd=graded.cost_usd,
-        usage=answer.usage,
-        cost_usd=answer.cost_usd,
-        seconds=answer.elapsed_s,
-        truncated=answer.truncated,
-        stop_reason=answer.stop_reason,
-        model_version=answer.model_version,
-        candidates=attempts if len(attempts) > 1 else (),
-    )
 
 
 def row_of(sample: Sample, settings: RunSettings) -> SampleRow:

@@ -82,6 +82,7 @@ class Gateway:
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout)
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
+        """Raises UpstreamError where the gateway can't be reached or isn't one, and what it refuses with."""
         began = time.perf_counter()
         try:
             async with self._session.post(self._url, data=msgspec.json.encode(body_of(request))) as reply:

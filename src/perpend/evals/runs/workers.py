@@ -1,4 +1,4 @@
-"""What asks of a model one after the other, several side by side."""
+"""Workers that ask a model, several side by side."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from perpend.errors import AccountRefused, BadRequest, ConfigError, Unauthenticated
 
 ALL_WOULD = (Unauthenticated, BadRequest, ConfigError, AccountRefused)
-"""Failures that whatever is asked would meet."""
+"""Failures that every request would meet: the first one stops all."""
 
 
 async def side_by_side(count: int, work: Callable[[], Awaitable[None]]) -> None:

@@ -1,4 +1,5 @@
-"""What k samples of one problem are worth, from n ≥ k: the expectation over all subsets of k, by k's four ways of use.
+"""What k samples of one problem are worth, estimated from n ≥ k: the expectation over all subsets of k, for four ways
+to use them (any right one, a majority vote, a weighted vote, the best by reward).
 
 An answer is a *class*: a number that equal answers share, None where nothing was answered, which votes for nothing.
 """
@@ -10,18 +11,20 @@ from collections.abc import Hashable, Sequence
 from itertools import combinations
 
 _SUBSETS = 500
-"""How many weighted votes are taken at most."""
+"""Weighted votes that are taken at most."""
 
 
 def pass_at(n: int, right: int, k: int) -> float:
-    """That at least one of k is right: the unbiased estimate of Chen et al. (2021, "Codex")."""
+    """pass@k: the probability that at least one of k is right, by the unbiased estimate of Chen et al. (2021,
+    "Codex").
+    """
     return 1 - math.comb(n - right, k) / math.comb(n, k)
 
 
 def majority_at(classes: Sequence[Hashable | None], correct: Sequence[bool], k: int) -> float:
-    """That the most frequent answer of k is right, exactly. Ties are split evenly; no votes at all are wrong.
+    """maj@k: the probability that the most frequent answer of k is right, exactly.
 
-    A class is as right as the share of its samples that are.
+    Ties are split evenly; no votes at all are wrong. A class is as right as the share of its samples that are.
     """
     votes = Counter(one for one in classes if one is not None)
     rights = Counter(one for one, right in zip(classes, correct, strict=True) if one is not None and right)
@@ -67,7 +70,9 @@ def weighted_at(
     *,
     seed: int = 0,
 ) -> float:
-    """That the answer with the largest sum of weights among k is right; ties and silence as in `majority_at`.
+    """weighted@k: the probability that the answer with the largest sum of weights among k is right.
+
+    Ties and missing answers count as in `majority_at`.
 
     Weights are meant to be positive, such as probabilities. Over all subsets where there are at most 500, else over
     500 seeded ones.
@@ -101,7 +106,7 @@ def _weighed(
 
 
 def best_at(correct: Sequence[bool], rewards: Sequence[float], k: int) -> float:
-    """That the one of k with the highest reward is right, exactly. Ties are split evenly."""
+    """best@k: the probability that the one of k with the highest reward is right, exactly. Ties are split evenly."""
     n = len(correct)
     groups: dict[float, list[bool]] = defaultdict(list)
     for right, reward in zip(correct, rewards, strict=True):

@@ -33,7 +33,10 @@ class Comparison(Struct, frozen=True, kw_only=True):
 def compare(
     rows: Sequence[SampleRow], baselines: Mapping[str, Sequence[SampleRow]], *, seed: int = 0
 ) -> tuple[Comparison, ...]:
-    """Raises BadRequest where a baseline shares no problem with the run."""
+    """Paired by problem: sign-flip tests, adjusted by Holm for the number of baselines, and McNemar's where it applies.
+
+    Raises BadRequest where a baseline shares no problem with the run.
+    """
     run = by_problem(rows)
     pairs = [(name, *_shared(run, by_problem(of), name)) for name, of in baselines.items()]
     differences = [_differences(mine, theirs) for _, mine, theirs in pairs]

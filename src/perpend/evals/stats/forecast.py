@@ -18,7 +18,7 @@ from perpend.strategies import strategy_spec
 from perpend.types import Effort
 
 
-class Taken(Struct, frozen=True, kw_only=True):
+class Consumption(Struct, frozen=True, kw_only=True):
     """By all samples. None: not known."""
 
     output_tokens: int | None = None
@@ -50,8 +50,8 @@ class Forecast(Struct, frozen=True, kw_only=True):
     samples: int
     prompt_tokens: int
     """Of all samples, at most: a token is at least a byte."""
-    at_most: Taken
-    expected: Taken
+    at_most: Consumption
+    expected: Consumption
     alike: int
     """Requests with the same model, strategy and thinking budget, which the expected figures are the means of."""
     pace: ModelPace | None
@@ -83,16 +83,16 @@ def forecast(
     cost = None
     if most is not None and strategy == "single" and served.price.known:
         cost = settings.samples * _sum(_worst(served, problem, thinking, most) for problem in problems)
-    expected = Taken()
+    expected = Consumption()
     if alike:
         costs = together(one.cost_usd for one in alike)
         spent = None if costs is None else costs * samples / len(alike)
-        expected = _taken(round(samples * fmean(one.output for one in alike)), spent, pace)
+        expected = _consumption(round(samples * fmean(one.output for one in alike)), spent, pace)
     return Forecast(
         n=len(problems),
         samples=samples,
         prompt_tokens=settings.samples * sum(served.input_bound(problem.messages) for problem in problems),
-        at_most=_taken(None if most is None else samples * most, cost, pace),
+        at_most=_consumption(None if most is None else samples * most, cost, pace),
         expected=expected,
         alike=len(alike),
         pace=pace,
@@ -107,8 +107,8 @@ def of_gateway(problems: Sequence[Problem], settings: RunSettings) -> Forecast:
         n=len(problems),
         samples=samples,
         prompt_tokens=settings.samples * sum(messages_bound(problem.messages) for problem in problems),
-        at_most=Taken(output_tokens=None if most is None else samples * most),
-        expected=Taken(),
+        at_most=Consumption(output_tokens=None if most is None else samples * most),
+        expected=Consumption(),
         alike=0,
         pace=None,
         detectable=_detectable(problems),
@@ -133,9 +133,9 @@ def _detectable(problems: Sequence[Problem]) -> float:
     return detectable(0.5, len(problems))
 
 
-def _taken(output_tokens: int | None, cost_usd: Decimal | None, pace: ModelPace | None) -> Taken:
+def _consumption(output_tokens: int | None, cost_usd: Decimal | None, pace: ModelPace | None) -> Consumption:
     seconds = None if output_tokens is None or pace is None else output_tokens / pace.tokens_per_s
-    return Taken(output_tokens=output_tokens, cost_usd=cost_usd, seconds=seconds)
+    return Consumption(output_tokens=output_tokens, cost_usd=cost_usd, seconds=seconds)
 
 
 def _worst(served: ServedModel, problem: Problem, thinking: int, most: int) -> Decimal:

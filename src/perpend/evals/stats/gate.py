@@ -7,10 +7,10 @@ from msgspec import Struct
 from perpend.evals.stats.summary import Summary
 from perpend.statistics import Estimate
 
-Verdict = Literal["not worse", "worse", "too few problems to tell"]
+GateVerdict = Literal["not worse", "worse", "too few problems to tell"]
 
 
-def judged(difference: Estimate, max_drop: float) -> Verdict:
+def gate_verdict(difference: Estimate, max_drop: float) -> GateVerdict:
     """`not worse`: the whole interval is above the accepted drop; `worse`: it's below zero, and the drop too large."""
     if difference.low >= -max_drop:
         return "not worse"
@@ -34,13 +34,13 @@ def missed(found: Summary, bounds: GateBounds) -> list[str]:
     accuracy = found.at_k["pass@1"].estimate
     seconds = found.seconds["all"].p95 if "all" in found.seconds else None
     cost = None if found.cost_usd is None else found.cost_usd / found.samples
-    said: list[str] = []
+    misses: list[str] = []
     if bounds.min_accuracy is not None and accuracy < bounds.min_accuracy:
-        said.append(f"accuracy is {accuracy:.4f}, not {bounds.min_accuracy:g} or more")
+        misses.append(f"accuracy is {accuracy:.4f}, not {bounds.min_accuracy:g} or more")
     for what, value, most in (
         ("P95 of seconds", seconds, bounds.max_seconds),
         ("dollars of an answer", cost, bounds.max_cost_each),
     ):
         if most is not None and (value is None or value > most):
-            said.append(f"{what}: {'not known' if value is None else f'{value:.4g}'}, not {most:g} or less")
-    return said
+            misses.append(f"{what}: {'not known' if value is None else f'{value:.4g}'}, not {most:g} or less")
+    return misses

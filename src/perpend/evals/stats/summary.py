@@ -26,8 +26,8 @@ class Spread(Struct, frozen=True):
     p99: float
 
 
-class Again(Struct, frozen=True):
-    """How far the thoughts about one and the same problem differ in length, over the problems with several samples."""
+class RepeatSpread(Struct, frozen=True):
+    """How much the thoughts about the same problem differ in length, over the problems with several samples."""
 
     problems: int
     deviation: float
@@ -37,7 +37,7 @@ class Again(Struct, frozen=True):
 
 
 class Within(Struct, frozen=True):
-    """Accuracy where every thought had ended at `thinking_tokens`, and longer ones had come to nothing."""
+    """Accuracy if every thought were cut at `thinking_tokens`: answers after longer ones count as wrong."""
 
     thinking_tokens: int
     accuracy: Estimate
@@ -64,7 +64,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     """`pass@1`, `maj@8`, `weighted@8`, `best@8` …"""
     thinking_tokens: dict[str, Spread]
     """Of `all`, `right` and `wrong` answers."""
-    thinking_again: Again | None
+    thinking_again: RepeatSpread | None
     """None where no problem was thought about more than once."""
     seconds: dict[str, Spread]
     cost_usd: float | None
@@ -77,7 +77,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     detectable: Detectable
     curve: Curve | None
     left_out: tuple[str, ...]
-    """What couldn't be told, as some rows lack the field for it."""
+    """Statistics that are missing, as some rows lack the field for them."""
 
     def facts(self) -> dict[str, Any]:
         """As `perpend eval stats --json` prints it: each statistic at k under its own name."""
@@ -89,16 +89,16 @@ def summary(rows: Sequence[SampleRow], classes: Classes | None = None, *, seed: 
     """Answers are classed by their text where no `classes` are given."""
     groups = by_problem(rows)
     means = list(accuracies(groups).values())
-    told = {name: _told(rows, name) for name in _OPTIONAL}
+    complete = {name: _complete(rows, name) for name in _OPTIONAL}
     right = [float(sum(row.correct for row in of)) for of in groups.values()]
 
     def per_correct(field: str) -> Estimate | None:
-        return ratio(_sums(groups, field), right, seed=seed) if told[field] else None
+        return ratio(_sums(groups, field), right, seed=seed) if complete[field] else None
 
     def of_all(field: str) -> Estimate | None:
         return (
             share([fmean(getattr(row, field) for row in of) for of in groups.values()], len(rows))
-            if told[field]
+            if complete[field]
             else None
         )
 
@@ -107,16 +107,16 @@ def summary(rows: Sequence[SampleRow], classes: Classes | None = None, *, seed: 
         samples=len(rows),
         fewest=min(map(len, groups.values())),
         standard_error=standard_error(means),
-        at_k=_at_k(groups, classes or text_classes(groups), rewarded=told["reward"], seed=seed),
-        thinking_tokens=_spreads(rows, "thinking_tokens") if told["thinking_tokens"] else {},
-        thinking_again=_again(groups) if told["thinking_tokens"] else None,
-        seconds=_spreads(rows, "seconds") if told["seconds"] else {},
-        cost_usd=math.fsum(_sums(groups, "cost_usd")) if told["cost_usd"] else None,
+        at_k=_at_k(groups, classes or text_classes(groups), rewarded=complete["reward"], seed=seed),
+        thinking_tokens=_spreads(rows, "thinking_tokens") if complete["thinking_tokens"] else {},
+        thinking_again=_again(groups) if complete["thinking_tokens"] else None,
+        seconds=_spreads(rows, "seconds") if complete["seconds"] else {},
+        cost_usd=math.fsum(_sums(groups, "cost_usd")) if complete["cost_usd"] else None,
         cost_per_correct_usd=per_correct("cost_usd"),
         seconds_per_correct=per_correct("seconds"),
         truncated=of_all("truncated"),
         refused=of_all("refused"),
-        within=tuple(_within(rows, groups)) if told["thinking_tokens"] else (),
+        within=tuple(_within(rows, groups)) if complete["thinking_tokens"] else (),
         detectable=_detectable(groups, means),
         curve=curve(rows, seed=seed),
         left_out=tuple(_left_out(rows)),
@@ -126,7 +126,7 @@ def summary(rows: Sequence[SampleRow], classes: Classes | None = None, *, seed: 
 _OPTIONAL = ("thinking_tokens", "cost_usd", "seconds", "truncated", "refused", "reward", "budget")
 
 
-def _told(rows: Sequence[SampleRow], field: str) -> bool:
+def _complete(rows: Sequence[SampleRow], field: str) -> bool:
     return all(getattr(row, field) is not None for row in rows)
 
 
@@ -149,7 +149,8 @@ def text_classes(groups: Groups) -> Classes:
     for problem, rows in groups.items():
         numbers: dict[str, int] = {}
         classes[problem] = [
-            None if row.said is None else numbers.setdefault(row.said, len(numbers)) for row in rows
+            None if row.answer_text is None else numbers.setdefault(row.answer_text, len(numbers))
+            for row in rows
         ]
     return classes
 
@@ -203,14 +204,14 @@ def _spread(values: list[float]) -> Spread:
     return Spread(len(values), fmean(values), *(quantile(values, q) for q in (0.5, 0.95, 0.99)))
 
 
-def _again(groups: Groups) -> Again | None:
+def _again(groups: Groups) -> RepeatSpread | None:
     each = [[row.thinking_tokens or 0 for row in of] for of in groups.values()]
     several = [tokens for tokens in each if len(tokens) > 1 and any(tokens)]
     if not several:
         return None
     longest = [max(tokens) / min(tokens) for tokens in several if min(tokens)]
     deviation = fmean(stdev(tokens) / fmean(tokens) for tokens in several)
-    return Again(len(several), deviation, median(longest) if longest else None)
+    return RepeatSpread(len(several), deviation, median(longest) if longest else None)
 
 
 def _within(rows: Sequence[SampleRow], groups: Groups) -> list[Within]:

@@ -101,7 +101,7 @@ def prompts() -> dict[str, str]:
     return _tables().prompts
 
 
-def bare(text: str) -> str:
+def untemplated(text: str) -> str:
     """The question alone, of a message that a template was made into."""
     for template in prompts().values():
         before, after = template.format(question="\0").split("\0")

@@ -119,9 +119,9 @@ def problems(path: Path) -> list[Problem]:
     for number, (line, held) in enumerate(numbered(path), 1):
         problem = _problem(_row(held, f"{path}: row {number}"), number, path)
         if (first := lines.setdefault(problem.id, line)) != line:
-            said = f"{path}: lines {first} and {line} have the same id, {problem.id!r}"
+            message = f"{path}: lines {first} and {line} have the same id, {problem.id!r}"
             hint = "give each its own; a row without one has its number"
-            raise BadRequest(said, hint=hint, field="SUITE")
+            raise BadRequest(message, hint=hint, field="SUITE")
         found.append(problem)
     if not found:
         raise BadRequest(f"{path} holds no problems", hint=_HINT, field="SUITE")

@@ -107,12 +107,15 @@ def rows_of(found: LocatedSource) -> Iterator[Row]:
 
 
 def read(path: Path, key: str | None = None) -> list[Row]:
-    """`key` names the rows where the file is one object: a list, or an object of rows by their ids."""
+    """`key` names the rows where the file is one object: a list, or an object of rows by their ids.
+
+    Raises BadRequest where the file can't be read, ConfigError where reading it needs a package.
+    """
     return [row for _, row in numbered(path, key)]
 
 
 def numbered(path: Path, key: str | None = None) -> list[tuple[int, Row]]:
-    """As `read`, each with the line that it begins on; with its number, where rows aren't lines."""
+    """As `read`, each with the line that it begins on, or its number where rows aren't lines. Raises as `read` does."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:

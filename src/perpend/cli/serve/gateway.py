@@ -1,17 +1,13 @@
-"""`perpend serve`: the gateway."""
+"""The gateway as `perpend serve` runs it: ready to listen at once, while its model is fetched and loaded."""
 
 import asyncio
 import contextlib
 import itertools
-import logging
 import sys
 from functools import partial
 
-from msgspec.structs import replace
-
 from perpend.cli.console import print_row
-from perpend.cli.options import ConfigFile, Json, Port
-from perpend.config import Config, load_config
+from perpend.config import Config
 from perpend.engine.pull import PullProgress
 from perpend.errors import ConfigError, PerpendError
 from perpend.runtime import Runtime
@@ -28,47 +24,8 @@ RETRY_S = (5, 10, 20, 60)
 """Between tries to make the default model ready; the last one repeats."""
 
 
-def serve(
-    *,
-    host: str | None = None,
-    port: Port | None = None,
-    model: str | None = None,
-    json: Json = False,
-    config: ConfigFile = None,
-) -> None:
-    """Serve the HTTP API until interrupted.
-
-    Examples:
-
-    - `perpend serve`
-    - `perpend serve --model ./own.gguf --port 9000`
-
-    Parameters
-    ----------
-    host
-        Address to listen on; only this machine can reach the default, 127.0.0.1.
-    port
-        Port to listen on, 8080 by default; 0 lets the system choose.
-    model
-        The default model: a name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
-    json
-        Print a line once it listens: its `url`, the default `model`, whether a `key` is needed.
-    config
-        A perpend.toml in place of the usual one.
-    """
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    loaded = load_config(config)
-    defaults, listen = loaded.defaults, loaded.serve
-    if model is not None:
-        defaults = replace(defaults, model=model)
-    if host is not None:
-        listen = replace(listen, host=host)
-    if port is not None:
-        listen = replace(listen, port=port)
-    server.run(_serve(replace(loaded, defaults=defaults, serve=listen), json=json))
-
-
-async def _serve(config: Config, *, json: bool) -> None:
+async def gateway(config: Config, *, json: bool) -> None:
+    """Serve until interrupted. Raises ConfigError where others could reach it and no key is made yet."""
     listen = config.serve
     async with await Runtime.open(config) as runtime:
         runtime.models.resolve(

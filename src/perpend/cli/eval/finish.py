@@ -1,0 +1,164 @@
+"""Runs over problems, from the first question to the last grade: what `run`, `decide` and `audit` share."""
+
+import datetime
+import os
+import platform
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    redirect_stdout,
+)
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from perpend.cli.console import note, pull_progress
+from perpend.cli.option_groups import PaceOptions
+from perpend.config.schema import Config
+from perpend.errors import BadRequest
+from perpend.evals.problems import Problem
+from perpend.evals.runs.fleet import fleet
+from perpend.evals.runs.folder import Header, RunFolder
+from perpend.evals.runs.grading import Grader, Judging
+from perpend.evals.runs.run import Run, RunListener, RunProgress
+from perpend.evals.runs.samples import RunSettings, row_of
+from perpend.evals.runs.targets import Gateway, Local, Target
+from perpend.evals.stats.summary import Summary, summary
+from perpend.runtime import Runtime, Verifiers
+
+
+async def finish_run(
+    settings: RunSettings,
+    problems: list[Problem],
+    config: Config,
+    path: Path,
+    pace: PaceOptions,
+    answering: AbstractAsyncContextManager[Target],
+) -> tuple[RunProgress, Summary]:
+    """Answer what the folder at `path` lacks: how far that came, and what all its samples amount to.
+
+    `answering` is entered once the folder is known to be this run's. Raises BadRequest, before anything is asked, where
+    the folder is another run's or a verifier doesn't exist.
+    """
+    header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
+    with RunFolder.open(path, header, problems) as folder:
+        if folder.samples:
+            note(f"going on with {path}: {len(folder.samples)} samples are there")
+        async with (
+            aclosing(Verifiers(config)) as verifiers,
+            answering as target,
+            _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
+            aclosing(Grader(verifiers.get, judging)) as grader,
+        ):
+            run = Run(
+                problems,
+                folder,
+                target,
+                grader,
+                at_once=pace.parallel,
+                max_cost_usd=pace.max_cost,
+            )
+            with _progress_bar() as listener:
+                progress = await run.finish(listener)
+        return progress, summary([row_of(sample, settings) for sample in folder.samples])
+
+
+@asynccontextmanager
+async def local_target(model: str | None, config: Config) -> AsyncGenerator[Target, None]:
+    """A model of this process, made ready."""
+    async with await Runtime.open(config) as runtime, shared_target(model, runtime) as target:
+        yield target
+
+
+@asynccontextmanager
+async def shared_target(model: str | None, runtime: Runtime) -> AsyncGenerator[Target, None]:
+    """The same in a runtime that is open already, for several runs."""
+    await _prepare(runtime, model)
+    yield Local(runtime)
+
+
+@asynccontextmanager
+async def gateway_target(url: str, key_env: str | None) -> AsyncGenerator[Target, None]:
+    """A gateway whose API begins at `url`. Raises BadRequest where the variable `key_env` isn't set."""
+    async with aclosing(Gateway(url, _key(key_env))) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def fleet_target(
+    model: str | None, engines: int | None, config: Config
+) -> AsyncGenerator[Target, None]:
+    """Engines of a Ray cluster; None: one on each node."""
+    with redirect_stdout(sys.stderr):  # what Ray has to say of its nodes is no answer
+        async with fleet(config, model, engines) as target:
+            yield target
+
+
+async def _prepare(runtime: Runtime, model: str | None) -> None:
+    with pull_progress() as listener:
+        await runtime.prepare(model, listener)
+
+
+def _key(variable: str | None) -> str | None:
+    if variable is not None and not os.environ.get(variable):
+        raise BadRequest(f"{variable} isn't set", hint=f"export {variable}=…", field="--key-env")
+    return None if variable is None else os.environ[variable]
+
+
+def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
+    """Whether any of their verifiers does. Raises BadRequest for one that there isn't, before anything is asked."""
+    specs = [problem.verifier for problem in problems if problem.verifier is not None]
+    found = [verifiers.get(spec) for spec in specs]
+    return any(verifier.needs_model for verifier in found)
+
+
+@asynccontextmanager
+async def _judging(
+    needed: bool, target: Target, settings: RunSettings, config: Config
+) -> AsyncGenerator[Judging | None, None]:
+    """Judges are models of this process, whoever answers."""
+    model = settings.model if settings.target == "local" else None
+    if not needed:
+        yield None
+    elif isinstance(target, Local):
+        yield lambda: target.runtime.asking(model, "eval")
+    else:
+        async with await Runtime.open(config) as runtime:
+            await _prepare(runtime, model)
+            yield lambda: runtime.asking(model, "eval")
+
+
+@contextmanager
+def _progress_bar() -> Generator[RunListener, None, None]:
+    """A bar with its ETA, what is right so far, and the cost; on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(progress: RunProgress) -> None:
+            cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
+            line = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
+            failed = f", {progress.failed} failed" if progress.failed else ""
+            bar.update(task, completed=progress.done, total=progress.wanted, description=line + failed)
+
+        yield show
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    return {"perpend": version("perpend"), "python": platform.python_version()}
+
+
+def _machine() -> dict[str, Any]:
+    return {"system": platform.platform(), "cores": os.cpu_count()}
