@@ -10,19 +10,18 @@ from typing import Any
 
 import msgspec
 
+from perpend.backends.body import Asks, Body, put
 from perpend.backends.contract import Call
 from perpend.families.family import Family, nearest_effort
 from perpend.providers.provider import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
 from perpend.types import Effort, Text
 
-Asks = dict[str, Any]
-"""By the field of the body; a dot goes one object down."""
 _ANY_MODEL = ("*",)
 _BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFORT, off=EFFORT)
 """A family's own, in whatever field."""
 
 
-def put_asks(body: dict[str, Any], asks: Asks, call: Call) -> None:
+def put_asks(body: Body, asks: Asks, call: Call) -> None:
     for path, value in granted(asks, call).items():
         put(body, path, value)
 
@@ -171,11 +170,3 @@ def _of_family(family: Family, effort_field: str) -> dict[str, Knob]:
     if family.effort_field:
         own[effort_field or family.effort_field] = _EFFORT
     return own
-
-
-def put(body: dict[str, Any], path: str, value: Any) -> None:
-    """A dot in `path` goes one object down."""
-    *above, last = path.split(".")
-    for name in above:
-        body = body.setdefault(name, {})
-    body[last] = value
