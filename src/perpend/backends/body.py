@@ -19,20 +19,21 @@ JSONObject: TypeAlias = dict[str, Any]
 Body: TypeAlias = JSONObject
 """What is encoded: a wire's typed fields, and those without a type beside them."""
 Asks: TypeAlias = JSONObject
-"""What asks for thinking, by the path of its field; a dot goes one object down."""
+"""What asks for thinking, by the path of its field: a dot goes one object down."""
 
 
-def body_of(fixed: Mapping[str, object], *by_path: Mapping[str, Any]) -> Body:
-    """A wire's fields and, over them, values by the paths of their fields. Objects in `fixed` may be changed."""
-    body = {**fixed}
-    for values in by_path:
-        for path, value in values.items():
-            put(body, path, value)
+def body_of(fixed: Mapping[str, object], sampling: Mapping[str, Any], asks: Asks) -> Body:
+    """A wire's fields, with sampling and what asks for thinking. Objects in `fixed` may be changed."""
+    body = {**fixed, **sampling}
+    for path, value in asks.items():
+        if "." in path:
+            _put(body, path, value)
+        else:
+            body[path] = value
     return body
 
 
-def put(body: Body, path: str, value: Any) -> None:
-    """A dot in `path` goes one object down."""
+def _put(body: Body, path: str, value: Any) -> None:
     *above, last = path.split(".")
     for name in above:
         body = body.setdefault(name, {})

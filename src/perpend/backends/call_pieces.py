@@ -1,10 +1,9 @@
 """Tool calls put together from their pieces, however a server numbers and names them."""
 
-from typing import Any
-
 import msgspec
 from msgspec import Raw
 
+from perpend.backends.body import JSONObject
 from perpend.errors import UNREADABLE
 from perpend.types import ProviderState, ToolCallDelta, new_id
 
@@ -149,9 +148,9 @@ class _Open:
         return "".join(self._arguments)
 
 
-def _object(arguments: str) -> dict[str, Any] | None:
+def _object(arguments: str) -> JSONObject | None:
     try:
-        return msgspec.json.decode(arguments, type=dict[str, Any])
+        return msgspec.json.decode(arguments, type=JSONObject)
     except UNREADABLE:
         return None
 

@@ -1,10 +1,11 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
+from perpend.backends.body import Asks, JSONObject
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
 from perpend.registry import Registry
@@ -52,7 +53,7 @@ class Call(Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     output_spec: OutputSpec = OutputSpec()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
-    options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    options: dict[str, JSONObject] = field(default_factory=dict[str, JSONObject])
     """What a client sends through, by the names of providers and wires."""
     pause: str = ""
     """Text at which a thinking phase stops, to be gone on with by another call."""
@@ -101,7 +102,7 @@ class Backend(Protocol):
         """Fields of the call's sampling that this wire or its model can't take, so they aren't sent."""
         ...
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         """What of the call's body asks for thinking, or for none: the vendor's own words by their paths, if any."""
         ...
 

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from msgspec import Struct
 
-from perpend.backends.body import Asks, Body, body_of
+from perpend.backends.body import Asks, Body
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat.body import ChatMessages
 from perpend.backends.openai_chat.events import (
@@ -142,7 +142,7 @@ def _body(call: Call, provider: Provider) -> Body:
         parameters.pop(name, None)
     parameters |= {"result_format": "message", "incremental_output": True}
     fixed: _Body = {"model": model, "input": {"messages": messages}, "parameters": parameters}
-    return body_of(fixed)
+    return {**fixed}
 
 
 backends.register("dashscope")(DashScope)

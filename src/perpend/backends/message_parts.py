@@ -1,10 +1,11 @@
 """Parts of messages as JSON, where the wires of several vendors want the same of them."""
 
 import mimetypes
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from perpend.backends.body import JSONObject
 from perpend.backends.contract import mine
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import Image, Message, OutputFormat, ProviderState, Text, ToolResult, ToolUse
@@ -33,7 +34,7 @@ def media_type(image: Image) -> str:
 def arguments(use: ToolUse) -> msgspec.Raw:
     """A tool call's arguments as the model wrote them, where that is a JSON object."""
     try:
-        msgspec.json.decode(use.arguments, type=dict[str, Any])
+        msgspec.json.decode(use.arguments, type=JSONObject)
     except UNREADABLE:
         return msgspec.Raw(msgspec.json.encode({"arguments": use.arguments} if use.arguments else {}))
     return msgspec.Raw(use.arguments.encode())

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from typing import Any
 
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import PerpendError, UpstreamError
 
@@ -38,7 +38,7 @@ class ReplayBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return {} if call.effort == "none" else {"effort": call.effort}
 
     async def count_input(self, call: Call) -> int | None:

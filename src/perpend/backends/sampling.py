@@ -5,10 +5,11 @@ family refuses is left out: the answer is worth more.
 """
 
 from collections.abc import Container, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from perpend.backends.body import Body, JSONObject
 from perpend.backends.contract import Call
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
@@ -25,7 +26,7 @@ def refused_always(family: Family) -> tuple[str, ...]:
 
 
 class Drawing(NamedTuple):
-    fields: dict[str, Any]
+    fields: Body
     """Of the request's body."""
     left_out: tuple[str, ...]
     """Fields of `Sampling` that were asked for and aren't sent."""
@@ -35,10 +36,10 @@ def drawing(
     call: Call, words: Words, provider: Provider = NO_PROVIDER, *, refused: Container[str] = ()
 ) -> Drawing:
     """`refused`: fields that this model doesn't take now."""
-    asked: dict[str, Any] = msgspec.to_builtins(call.sampling)
+    asked: JSONObject = msgspec.to_builtins(call.sampling)
     if not asked:
         return Drawing({}, ())
-    fields: dict[str, Any] = {}
+    fields: Body = {}
     left_out: list[str] = []
     for field, value in asked.items():
         word = "" if field in refused else provider.fields.get(field, words.get(field, ""))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.backends.body import Asks, Body, put
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call
 from perpend.families.family import Family, nearest_effort
 from perpend.providers.provider import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
@@ -19,11 +19,6 @@ from perpend.types import Effort, Text
 _ANY_MODEL = ("*",)
 _BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFORT, off=EFFORT)
 """A family's own, in whatever field."""
-
-
-def put_asks(body: Body, asks: Asks, call: Call) -> None:
-    for path, value in granted(asks, call).items():
-        put(body, path, value)
 
 
 def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:

@@ -81,7 +81,7 @@ def request(call: Call, provider: Provider) -> Body:
     if output_spec.tools:
         fixed["tools"] = [_tool(tool) for tool in output_spec.tools]
         fixed["tool_choice"] = _choice(output_spec)
-    return body_of(fixed, granted(anthropic_asks(call, provider), call), _drawing(call, provider).fields)
+    return body_of(fixed, _drawing(call, provider).fields, granted(anthropic_asks(call, provider), call))
 
 
 def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
@@ -129,7 +129,7 @@ def _closed(schema: Any) -> Any:
         return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
-    inner: dict[str, Any] = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+    inner: JSONObject = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
     if inner.get("type") == "object" and not isinstance(inner.get("additionalProperties"), dict):
         inner["additionalProperties"] = False
     return inner
@@ -156,11 +156,11 @@ def _tool(tool: Tool) -> AnthropicTool:
 
 def _choice(output_spec: OutputSpec) -> AnthropicToolChoice:
     wanted = output_spec.tool_choice
-    choice: AnthropicToolChoice
-    if isinstance(wanted, ForcedTool):
-        choice = {"type": "tool", "name": wanted.name}
-    else:
-        choice = {"type": _CHOICES[wanted]}
+    choice: AnthropicToolChoice = (
+        {"type": "tool", "name": wanted.name}
+        if isinstance(wanted, ForcedTool)
+        else {"type": _CHOICES[wanted]}
+    )
     if output_spec.parallel_tools is False and wanted != "none":
         choice["disable_parallel_tool_use"] = True
     return choice

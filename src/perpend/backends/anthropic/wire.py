@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from perpend.backends.anthropic.request import anthropic_asks, left_out, request
+from perpend.backends.body import Asks, Body
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.lenient import type_of
@@ -54,7 +55,7 @@ class AnthropicBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return granted(anthropic_asks(call, self._upstream.provider), call)
 
     async def count_input(self, call: Call) -> int | None:
@@ -71,7 +72,7 @@ class AnthropicBackend:
         except (UpstreamError, ValueError):
             return None
 
-    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         """Where a request goes at this place, and how its body looks there."""
         return "/messages", body
 
@@ -82,7 +83,7 @@ class AnthropicBackend:
 class AnthropicVertex(AnthropicBackend):
     """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`."""
 
-    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         del body["model"]
         model = quote(call.model, safe="@")
         return f"/models/{model}:streamRawPredict", {**body, "anthropic_version": "vertex-2023-10-16"}
@@ -95,7 +96,7 @@ class AnthropicVertex(AnthropicBackend):
 class AnthropicBedrock(AnthropicBackend):
     """InvokeModelWithResponseStream, authorised by an API key; requests aren't signed."""
 
-    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         del body["model"], body["stream"]
         path = f"/model/{quote(call.model, safe=':')}/invoke-with-response-stream"
         return path, {**body, "anthropic_version": "bedrock-2023-05-31"}

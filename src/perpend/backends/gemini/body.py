@@ -7,7 +7,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from msgspec import Raw, Struct, field
 
-from perpend.backends.body import JSONObject
+from perpend.backends.body import Body, JSONObject
 
 GeminiMode: TypeAlias = Literal["AUTO", "NONE", "ANY"]
 
@@ -95,7 +95,8 @@ class GeminiGenerationConfig(TypedDict):
 
 class GeminiBody(TypedDict):
     contents: list[GeminiContent]
-    generationConfig: GeminiGenerationConfig
+    generationConfig: Body
+    """Of a `GeminiGenerationConfig`."""
     systemInstruction: NotRequired[GeminiSystem]
     tools: NotRequired[list[GeminiTools]]
     toolConfig: NotRequired[GeminiToolConfig]

@@ -79,17 +79,16 @@ def request(call: Call, origin: str) -> Body:
     if output_spec.tools:
         fixed["tools"] = [GeminiTools([_declaration(tool) for tool in output_spec.tools])]
         fixed["toolConfig"] = {"functionCallingConfig": _calling(output_spec)}
-    config = {f"generationConfig.{name}": value for name, value in gemini_drawing(call).fields.items()}
-    return body_of(fixed, config, granted(gemini_asks(call), call))
+    return body_of(fixed, {}, granted(gemini_asks(call), call))
 
 
-def _generation(call: Call) -> GeminiGenerationConfig:
+def _generation(call: Call) -> Body:
     config: GeminiGenerationConfig = {"maxOutputTokens": call.max_tokens}
     if (output := call.output_spec.output) is not None and _enforced(call):
         config["responseMimeType"] = "application/json"
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
-    return config
+    return {**config, **gemini_drawing(call).fields}
 
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
@@ -164,10 +163,12 @@ def _contents(call: Call, origin: str) -> list[GeminiContent]:
 
 def _parts(message: Message, origin: str, names: dict[str, str], signs: bool) -> list[GeminiPart]:
     """`names`: of tools, by the ids of their calls. `signs`: the first tool call is signed, if only in form."""
-    parts = [written for part in message.parts for written in _part(part, origin, names)]
-    first_call = next((part for part in parts if part.function_call is not None), None)
-    if signs and first_call is not None and first_call.thought_signature is None:
-        first_call.thought_signature = _UNSIGNED
+    parts: list[GeminiPart] = []
+    for part in message.parts:
+        parts += _part(part, origin, names)
+    calls = [part for part in parts if part.function_call is not None] if signs else []
+    if calls and calls[0].thought_signature is None:  # of parallel ones the first is signed
+        calls[0].thought_signature = _UNSIGNED
     return parts
 
 
@@ -182,7 +183,9 @@ def _part(part: Part, origin: str, names: dict[str, str]) -> list[GeminiPart]:
             return [_image(part)]
         case ToolUse():
             call = GeminiCall(part.id, part.name, arguments(part))
-            return [GeminiPart(function_call=call, thought_signature=mine(part.provider_state, origin) or None)]
+            return [
+                GeminiPart(function_call=call, thought_signature=mine(part.provider_state, origin) or None)
+            ]
         case Document():
             return []  # its text was read before
         case ToolResult():

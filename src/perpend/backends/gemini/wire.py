@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
+from perpend.backends.body import Asks
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.gemini.request import gemini_asks, gemini_left_out, request
@@ -48,7 +49,7 @@ class Gemini:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_left_out(call)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return granted(gemini_asks(call), call)
 
     async def count_input(self, call: Call) -> int | None:

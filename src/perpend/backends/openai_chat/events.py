@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.body import JSONObject
 from perpend.backends.lenient import Lenient, text_in
 from perpend.backends.reasons import why
 from perpend.backends.stream_decoder import Decoders
@@ -80,7 +81,7 @@ def _joined(said: list[TextPiece] | str | None) -> str:
 
 class CalledFunction(Struct):
     name: str | None = None
-    arguments: str | dict[str, Any] | None = None
+    arguments: str | JSONObject | None = None
 
     @property
     def json(self) -> str:
@@ -106,7 +107,7 @@ class UpstreamDelta(Struct, gc=False):
     """Or one of a thought; parts of either in any shape, here and in the next."""
     thinking_blocks: Any = None
     """LiteLLM, beside one of the others."""
-    reasoning_details: list[dict[str, Any]] | None = None
+    reasoning_details: list[JSONObject] | None = None
     tool_calls: list[CallPiece] | None = None
     function_call: CalledFunction | None = None
     """Of servers that know no other calls."""
@@ -186,9 +187,9 @@ class Details:
     """OpenRouter's `reasoning_details`, put together again from their pieces, to be sent back whole."""
 
     def __init__(self) -> None:
-        self._items: dict[tuple[Any, Any], dict[str, Any]] = {}
+        self._items: dict[tuple[Any, Any], JSONObject] = {}
 
-    def take(self, pieces: list[dict[str, Any]]) -> str:
+    def take(self, pieces: list[JSONObject]) -> str:
         """Adds them; returns the text in them."""
         said = ""
         for piece in pieces:

@@ -70,13 +70,9 @@ def chat_body(call: Call, provider: Provider) -> Body:
     }
     if (enforced := enforced_format(call, provider)) is not None:
         fixed["response_format"] = _format(enforced, provider)
-    body = body_of(
-        fixed,
-        {call.family.max_tokens_field: call.max_tokens},
-        chat_drawing(call, provider).fields,
-        _first_logprobs(call),
-        granted(asks_of(call, provider), call),
-    )
+    limit = {call.family.max_tokens_field: call.max_tokens}
+    sampling = limit | chat_drawing(call, provider).fields
+    body = body_of(fixed, sampling, granted(asks_of(call, provider), call))
     provider.rename(body)
     return body
 
@@ -142,13 +138,9 @@ def chat_drawing(call: Call, provider: Provider) -> Drawing:
     if "logprobs" in drawn.fields:
         drawn.fields["top_logprobs"] = drawn.fields["logprobs"]
         drawn.fields["logprobs"] = True
+    if call.first_logprobs and "logprobs" not in call.family.rejects:
+        drawn.fields.update(logprobs=True, top_logprobs=call.first_logprobs)
     return drawn
-
-
-def _first_logprobs(call: Call) -> Body:
-    if not call.first_logprobs or "logprobs" in call.family.rejects:
-        return {}
-    return {"logprobs": True, "top_logprobs": call.first_logprobs}
 
 
 def _tools(output_spec: OutputSpec) -> ChatTools:

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat.events import (
     EVENTS,
@@ -56,7 +57,7 @@ class OpenAIChatBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return steered(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:

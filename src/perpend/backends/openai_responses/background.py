@@ -12,6 +12,7 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any
 
+from perpend.backends.body import Body
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.openai_responses.events import ResponsesEvent, ResponsesReading
 from perpend.backends.stream_decoder import relay
@@ -58,7 +59,7 @@ class BackgroundResponse:
     def __init__(
         self,
         upstream: Upstream,
-        body: dict[str, Any],
+        body: Body,
         call: Call,
         asks: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:

@@ -68,8 +68,8 @@ def responses_body(call: Call, provider: Provider) -> Body:
     }
     if call.thinking_tokens and call.effort in provider.background:
         fixed["background"] = True  # what isn't stored is kept for some minutes then
-    asks = granted(responses_asks(call, provider), call)
-    body = body_of(fixed, asks, responses_drawing(call, provider).fields)
+    by_path = granted(responses_asks(call, provider), call) | responses_drawing(call, provider).fields
+    body = body_of(fixed, {}, by_path)
     if "top_logprobs" in body:
         body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return body
