@@ -104,12 +104,12 @@ class CohereReading(StreamDecoder[_Event]):
             if says(wrong):
                 self.fail(wrong)
                 return
-        said = event.message if isinstance(event.message, _Message) else None
-        delta = event.delta or _Delta(said, event.finish_reason, event.usage)
+        message = event.message if isinstance(event.message, _Message) else None
+        delta = event.delta or _Delta(message, event.finish_reason, event.usage)
         self._usage = merged(self._usage, delta.usage)
         if delta.message is not None:
             self._begun = True
-            self._said(delta.message, event.index, batch)
+            self._add_message(delta.message, event.index, batch)
         if (word := why(delta.finish_reason)) is not None:
             self._reason = REASONS.get(word)
             if self._reason is None:
@@ -121,12 +121,12 @@ class CohereReading(StreamDecoder[_Event]):
         reason = self._reason or (("tool_calls" if calls else "stop") if self.done and self._begun else None)
         return None if reason is None else CallEnded(reason, _counts(self._usage))
 
-    def _said(self, message: _Message, index: int, batch: list[CallEvent]) -> None:
+    def _add_message(self, message: _Message, index: int, batch: list[CallEvent]) -> None:
         content = message.content
         if message.tool_plan:
             self.speech.thought(message.tool_plan, batch)
         for chunk in content if isinstance(content, list) else [content] if content else []:
-            thought, text = chunk.said
+            thought, text = chunk.thought_and_text
             if thought:
                 self.speech.thought(thought, batch)
             if text:

@@ -21,13 +21,13 @@ class Media(NamedTuple):
 
 
 def media(image: Image) -> Media | None:
-    """None: it has to be loaded from its address."""
+    """What a `data:` URL holds; None: the image has to be loaded from its address."""
     head, comma, data = image.url.partition(";base64,")
     return Media(head.removeprefix("data:"), data) if comma and head.startswith("data:") else None
 
 
 def media_type(image: Image) -> str:
-    """As the address's ending tells it."""
+    """Of an image at an address, by the address's ending."""
     return mimetypes.guess_type(image.url.partition("?")[0])[0] or "image/jpeg"
 
 
@@ -68,6 +68,7 @@ def in_words(output: OutputFormat) -> str:
 
 
 def result_text(result: ToolResult) -> str:
+    """Its text parts, joined."""
     if isinstance(result.content, str):
         return result.content
     return "".join([part.text for part in result.content if isinstance(part, Text)])

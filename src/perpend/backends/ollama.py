@@ -223,7 +223,7 @@ class _ToolCall(Struct):
     function: _Function = field(default_factory=_Function)
 
 
-class _Said(Struct):
+class _Message(Struct):
     content: str = ""
     thinking: str = ""
     tool_calls: list[_ToolCall] | None = None
@@ -231,7 +231,7 @@ class _Said(Struct):
 
 class _Line(Struct):
     model: str | None = None
-    message: _Said | str | None = None
+    message: _Message | str | None = None
     done: bool = False
     done_reason: str = "stop"
     prompt_eval_count: int = 0
@@ -253,18 +253,18 @@ class _LineReading(StreamDecoder[_Line]):
         self._last = _Line()
 
     def take(self, event: _Line, batch: list[CallEvent]) -> None:
-        said = event.message
-        for wrong in (event.error, event.detail, said if isinstance(said, str) else None):
+        message = event.message
+        for wrong in (event.error, event.detail, message if isinstance(message, str) else None):
             if says(wrong):
                 self.fail(wrong)
                 return
-        if isinstance(said, _Said):
+        if isinstance(message, _Message):
             self._begun = True
-            if said.thinking:
-                self.speech.thought(said.thinking, batch)
-            if said.content:
-                self.speech.answer(said.content, batch)
-            for tool_call in said.tool_calls or ():
+            if message.thinking:
+                self.speech.thought(message.thinking, batch)
+            if message.content:
+                self.speech.answer(message.content, batch)
+            for tool_call in message.tool_calls or ():
                 function = tool_call.function
                 arguments = arguments_text(function.arguments) or "{}"
                 call_id = tool_call.id or new_id("call")  # older servers give none

@@ -130,7 +130,7 @@ def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
     except UpstreamError as failed:
         status = failed.upstream_status or (recording.status if recording.status != 200 else None)
         error = {"code": failed.code, "status": status, "message": failed.message, "hint": failed.hint}
-    return _told(events, error)
+    return _replayed(events, error)
 
 
 def provider_of(recording: Recording) -> Provider:
@@ -211,7 +211,7 @@ async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> Non
             events += batch
 
 
-def _told(events: list[CallEvent], error: ReplayedError | None) -> Replayed:
+def _replayed(events: list[CallEvent], error: ReplayedError | None) -> Replayed:
     thinking = "".join([event.text for event in events if isinstance(event, ThinkingDelta)])
     answer = "".join([event.text for event in events if isinstance(event, AnswerDelta)])
     calls: dict[int, ReplayedToolCall] = {}
@@ -225,8 +225,8 @@ def _told(events: list[CallEvent], error: ReplayedError | None) -> Replayed:
     usage = end.usage if end is not None else None
     if usage is not None and thinking and not usage.thinking:
         estimate = Speed().estimate_tokens
-        said = answer + "".join([call.name + call.arguments for call in calls.values()])
-        usage = split(usage, estimate(thinking), estimate(said))
+        visible = answer + "".join([call.name + call.arguments for call in calls.values()])
+        usage = split(usage, estimate(thinking), estimate(visible))
     reason = end.reason if end is not None else None
     tools = list(calls.values())
     return Replayed(

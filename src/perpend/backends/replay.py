@@ -33,6 +33,7 @@ class ReplayBackend:
                 await asyncio.sleep(step)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Raises UpstreamError: recorded events have no body."""
         raise UpstreamError("what is played here has no body")
 
     def left_out(self, call: Call) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""How a call's tokens are drawn, in the words of its wire; what has no word there is told, never dropped unseen.
+"""A call's sampling under the names of its wire; a field that has none there is reported, never dropped silently.
 
-A wire has a table of its names for the fields of `Sampling`. A provider's `fields` go before it, and what a model's
-family refuses is left out: the answer is worth more.
+A wire has a table of its names for the fields of `Sampling`. A provider's `fields` go before it. What a model's family
+refuses is left out, so that the call doesn't fail for it.
 """
 
 from collections.abc import Container, Mapping

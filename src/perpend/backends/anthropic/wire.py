@@ -1,6 +1,7 @@
 """The Anthropic messages wire: at Anthropic, on Vertex and on Bedrock (anthropic 2.13, types and lib/).
 
-A signature is carried as it came. A redacted thought is carried as its whole block in JSON: it has no text.
+A signature is kept as it came. Of a redacted thought, which has no text, the whole block is kept as JSON.
+Reference: https://docs.claude.com/en/api/messages, https://docs.claude.com/en/docs/build-with-claude/streaming
 """
 
 from collections.abc import AsyncGenerator
@@ -81,7 +82,10 @@ class AnthropicBackend:
 
 
 class AnthropicVertex(AnthropicBackend):
-    """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`."""
+    """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`.
+
+    Reference: https://docs.claude.com/en/api/claude-on-vertex-ai
+    """
 
     def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         del body["model"]
@@ -94,7 +98,10 @@ class AnthropicVertex(AnthropicBackend):
 
 
 class AnthropicBedrock(AnthropicBackend):
-    """InvokeModelWithResponseStream, authorised by an API key; requests aren't signed."""
+    """InvokeModelWithResponseStream.
+
+    Reference: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
+    """
 
     def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         del body["model"], body["stream"]
@@ -231,8 +238,8 @@ class _MessageReading(StreamDecoder[_Event]):
         return CallEnded(reason, self._usage(), self._model, self._counts.get("written", 0))
 
     def _stop(self, word: str | None) -> None:
-        if (said := why(word)) is not None:
-            self._reason = REASONS.get(said, "stop")
+        if (ended := why(word)) is not None:
+            self._reason = REASONS.get(ended, "stop")
             if self._reason is None:
                 self.fail(word)
 

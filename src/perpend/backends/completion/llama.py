@@ -99,7 +99,9 @@ class LlamaCompletion(RawCompletion):
         if says(event.error):
             raise failure("the engine failed", event.error)
         first = event.completion_probabilities
-        first_logprobs = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None
+        first_logprobs = (
+            {likely.token: likely.logprob for likely in first[0].top_logprobs or ()} if first else None
+        )
         most = call.logprobs
         logprobs = () if most is None else tuple(Logprobs(first).tokens(most))
         if not event.stop:

@@ -59,8 +59,8 @@ class _Logprobs(Struct):
     token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float] | None] | None = None
 
-    def said(self, most: int) -> tuple[TokenLogprob, ...]:
-        """`most`: alternatives of each that are told."""
+    def per_token(self, most: int) -> tuple[TokenLogprob, ...]:
+        """`most`: how many alternatives of each token are kept."""
         tokens, logprobs = self.tokens or [], self.token_logprobs or []
         each = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
         return tuple(
@@ -137,10 +137,10 @@ class OpenAICompletion(RawCompletion):
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
             reason = reason_for(REASONS.get(ended) == "length", word, call)
         generated = tokens.completion_tokens if tokens else None
-        given = choice.logprobs or _Logprobs()
-        first_logprobs = given.top_logprobs[0] if given.top_logprobs else None
-        logprobs = () if call.logprobs is None else given.said(call.logprobs)
-        return RawChunk(choice.text, generated, reason, usage, event.model, first_logprobs, logprobs)
+        logprobs = choice.logprobs or _Logprobs()
+        first_logprobs = logprobs.top_logprobs[0] if logprobs.top_logprobs else None
+        per_token = () if call.logprobs is None else logprobs.per_token(call.logprobs)
+        return RawChunk(choice.text, generated, reason, usage, event.model, first_logprobs, per_token)
 
 
 backends.register("raw_completion")(OpenAICompletion)

@@ -1,6 +1,7 @@
 """The Gemini wire, `generateContent`: at Google, and on Vertex where only address and key differ (google-genai 3.6).
 
-A signature is carried as it came: on a tool call, on text, or on an empty last part.
+A thought signature is kept as it came: on a tool call, on text, or on an empty last part.
+Reference: https://ai.google.dev/api/generate-content
 """
 
 from collections.abc import AsyncGenerator
