@@ -118,8 +118,8 @@ class Ollama:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
-        tools = call.output_spec
-        forced = ("tool_choice",) if tools.tools and tools.tool_choice not in ("auto", "none") else ()
+        spec = call.output_spec
+        forced = ("tool_choice",) if spec.tools and spec.tool_choice not in ("auto", "none") else ()
         return (*drawing(call, _WORDS).left_out, *denied, *forced)
 
     def steers(self, call: Call) -> Asks:

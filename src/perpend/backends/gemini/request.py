@@ -92,8 +92,8 @@ def _generation(call: Call) -> Body:
 
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
-    tools = call.output_spec
-    parallel = ("parallel_tool_calls",) if tools.tools and tools.parallel_tools is False else ()
+    spec = call.output_spec
+    parallel = ("parallel_tool_calls",) if spec.tools and spec.parallel_tools is False else ()
     return (*gemini_drawing(call).left_out, *denied(partial(gemini_asks, call), call), *parallel)
 
 
