@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from replaying import Wire, call
 
 from perpend.backends import Upstream, backends
+from perpend.backends.body import body_of
 from perpend.backends.openai_chat.request import chat_body
-from perpend.backends.thinking_params import asks_of, can_disable, put_asks, soft_switched
+from perpend.backends.thinking_params import asks_of, can_disable, granted, soft_switched
 from perpend.errors import Rejected
 from perpend.families.family import Family, family_named, family_of
 from perpend.providers.provider import Knob, Provider, providers
@@ -25,11 +26,9 @@ def sent(
     provider: str, model: str, tokens: int = 2000, effort: Effort = "high", **more: Any
 ) -> dict[str, Any]:
     family: Family = more.pop("family", None) or family_of(model)
-    body: dict[str, Any] = {}
     asked = replace(call(family, thinking_tokens=tokens, effort=effort if tokens else "none"), model=model)
     row = providers().get(provider) or Provider(name=provider)
-    put_asks(body, asks_of(asked, row, **more), asked)
-    return body
+    return body_of({}, {}, granted(asks_of(asked, row, **more), asked))
 
 
 @pytest.mark.parametrize(
@@ -254,10 +253,9 @@ def test_a_place_may_know_that_a_model_reasons() -> None:
     asked = replace(
         call(family_named("generic"), thinking_tokens=9, effort="medium", by_default=True), model="m1"
     )
-    body: dict[str, Any] = {}
     knob = Knob(field="think", on=True, models=("m1*",))
-    put_asks(body, asks_of(asked, Provider(name="here", knobs=(knob,))), asked)
-    assert body == {"think": True}
+    asks = asks_of(asked, Provider(name="here", knobs=(knob,)))
+    assert body_of({}, {}, granted(asks, asked)) == {"think": True}
 
 
 def test_what_was_refused_is_not_sent_again() -> None:
@@ -268,9 +266,7 @@ def test_what_was_refused_is_not_sent_again() -> None:
         ("reasoning_effort=low", "high", {"reasoning_effort": "high"}),
     ]:
         asked = call(family, thinking_tokens=9, effort=effort, refused=frozenset((refused,)))
-        sent_: dict[str, Any] = {}
-        put_asks(sent_, asks_of(asked, Provider(name="here")), asked)
-        assert sent_ == body
+        assert body_of({}, {}, granted(asks_of(asked, Provider(name="here")), asked)) == body
 
 
 @pytest.mark.parametrize("name", ["huggingface", "nvidia", "lmstudio", "llama-cpp-python", "cerebras"])

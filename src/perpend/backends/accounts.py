@@ -17,35 +17,35 @@ _SIGNED = ("sigv4", "google")
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
-def account_of(name: str, own: ProviderConfig | None) -> tuple[Provider, ProviderConfig] | None:
+def account_of(name: str, config: ProviderConfig | None) -> tuple[Provider, ProviderConfig] | None:
     """The row and the config of provider `name`, each complete; None where neither is there.
 
     The variable of a row's key is read only for the row's own address, and so are the credentials that may stand in
     for it: they go nowhere else unasked.
     Raises ConfigError for a wire that isn't there, and for a variable of the address that isn't set.
     """
-    row = providers().get((own and own.like) or name)
-    if row is None and own is None:
+    row = providers().get((config and config.like) or name)
+    if row is None and config is None:
         return None
-    row, own = row or Provider(name=name, splits="if_told"), own or ProviderConfig()
-    wire = own.wire or row.wire
+    row, config = row or Provider(name=name, splits="if_told"), config or ProviderConfig()
+    wire = config.wire or row.wire
     check_wire(name, wire)
-    at_home = own.base_url is None
-    auth = own.auth or (row.auth if at_home or row.auth not in _SIGNED else "bearer")
-    key_env = own.api_key_env
-    optional = auth in _SIGNED and (own.auth is not None or row.key_env not in os.environ)
-    if at_home and own.api_key_file is None and not optional:
+    at_home = config.base_url is None
+    auth = config.auth or (row.auth if at_home or row.auth not in _SIGNED else "bearer")
+    key_env = config.api_key_env
+    optional = auth in _SIGNED and (config.auth is not None or row.key_env not in os.environ)
+    if at_home and config.api_key_file is None and not optional:
         key_env = key_env or row.key_env or None
-    base_url = (own.base_url or _filled(name, row.base_url)).rstrip("/")
-    headers = {**row.headers, **own.headers}
-    background = row.background if own.background is None else own.background
+    base_url = (config.base_url or _filled(name, row.base_url)).rstrip("/")
+    headers = {**row.headers, **config.headers}
+    background = row.background if config.background is None else config.background
     row = replace(row, name=name, wire=wire, base_url=base_url, auth=auth, background=background)
-    return row, replace(own, wire=wire, base_url=base_url, api_key_env=key_env, headers=headers)
+    return row, replace(config, wire=wire, base_url=base_url, api_key_env=key_env, headers=headers)
 
 
-def seller_of(name: str, own: ProviderConfig | None) -> str:
+def seller_of(name: str, config: ProviderConfig | None) -> str:
     """Under which provider's name the prices are listed that hold there: `like` is one only at its own address."""
-    known = own.like if own is not None and own.like and own.base_url is None else name
+    known = config.like if config is not None and config.like and config.base_url is None else name
     row = providers().get(known)
     return (row and row.prices) or known
 

@@ -1,10 +1,9 @@
 """Tool calls put together from their pieces, however a server numbers and names them."""
 
-from typing import Any
-
 import msgspec
 from msgspec import Raw
 
+from perpend.backends.body import JSONObject
 from perpend.errors import UNREADABLE
 from perpend.types import ProviderState, ToolCallDelta, new_id
 
@@ -14,8 +13,8 @@ class CallPieces:
 
     def __init__(self) -> None:
         self._calls: list[_Open] = []
-        self._told = 0
-        """So many of them are whole, and were handed on."""
+        self._handed_on = 0
+        """How many of them are whole, and were handed on."""
         self._open: dict[int, _Open] = {}
         self._by_id: dict[str, _Open] = {}
         self._last: _Open | None = None
@@ -32,7 +31,7 @@ class CallPieces:
         arguments: str,
         provider_state: ProviderState | None = None,
     ) -> list[ToolCallDelta]:
-        """What came with a piece: servers leave out its index, id or name, change it, or say it again."""
+        """Takes a piece, whose index, id or name servers leave out, change or repeat; returns what can be handed on."""
         call = self._belongs(index, call_id, name)
         if call is None or call.over(call_id, name, arguments.strip(), numbered=index is not None):
             name = name or (call.name if call is not None else "")
@@ -48,23 +47,23 @@ class CallPieces:
         return self._ready()
 
     def rest(self, *, ended: bool) -> list[ToolCallDelta]:
-        """What waited in vain. `ended`: no arguments are none, and aren't still to come."""
-        waiting = self._calls[self._told :]
+        """What is still held back. `ended`: the response is whole, so a call without arguments has none."""
+        waiting = self._calls[self._handed_on :]
         if ended:
             for call in waiting:
                 call.end()
-        return [delta for call in waiting if (delta := call.news()) is not None]
+        return [delta for call in waiting if (delta := call.hand_on()) is not None]
 
     def _ready(self) -> list[ToolCallDelta]:
         ready: list[ToolCallDelta] = []
-        for call in self._calls[self._told :]:
+        for call in self._calls[self._handed_on :]:
             if not call.name:
                 break
-            if (delta := call.news()) is not None:
+            if (delta := call.hand_on()) is not None:
                 ready.append(delta)
             if not call.whole:
                 break
-            self._told += 1
+            self._handed_on += 1
         return ready
 
     def _belongs(self, index: int | None, call_id: str, name: str) -> "_Open | None":
@@ -91,7 +90,7 @@ class _Open:
         self._empty = False  # `{}` came, which may only stand for what is to come
         self._named_again = self._repeats = False
         self._provider_state: ProviderState | None = None
-        self._told = -1  # pieces of its arguments that were handed on; -1: nothing was
+        self._handed_on = -1  # pieces of its arguments that were handed on; -1: nothing was
 
     def over(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
         """What follows begins another call, though it may have this one's number.
@@ -105,8 +104,8 @@ class _Open:
         another = bool(call_id and self._id and call_id != self._id)
         if self.whole or (self._empty and not self._arguments):
             if call_id and not another:
-                return self.whole and _object(arguments) not in (None, {}, _object(self._said))
-            return another or name != self.name or arguments not in ("", self._said)
+                return self.whole and _object(arguments) not in (None, {}, _object(self._text))
+            return another or name != self.name or arguments not in ("", self._text)
         return (another and not numbered) or (name != self.name and (another or not call_id))
 
     def take(self, call_id: str, name: str, arguments: str, provider_state: ProviderState | None) -> None:
@@ -119,49 +118,49 @@ class _Open:
         if not self._arguments and arguments.strip() in ("", "{}"):
             self._empty = self._empty or bool(arguments.strip())
             return
-        if len(arguments) >= self._length and (said := self._said) and arguments.startswith(said):
+        if len(arguments) >= self._length and (text := self._text) and arguments.startswith(text):
             # in each piece all that was before it; where a value can stand, it may be one
-            self._repeats = self._repeats or (said[0] == "{" and said.rstrip()[-1] not in ":[,")
-            arguments = arguments[len(said) :] if self._repeats else arguments
+            self._repeats = self._repeats or (text[0] == "{" and text.rstrip()[-1] not in ":[,")
+            arguments = arguments[len(text) :] if self._repeats else arguments
         self._arguments.append(arguments)
         self._length += len(arguments)
-        self.whole = arguments.rstrip().endswith("}") and _object(self._said) is not None
+        self.whole = arguments.rstrip().endswith("}") and _object(self._text) is not None
 
     def end(self) -> None:
         if not self._arguments and self.name:
             self._arguments.append("{}")
 
-    def news(self) -> ToolCallDelta | None:
-        """What wasn't handed on."""
-        first, said = self._told < 0, "".join(self._arguments[max(0, self._told) :])
-        if not (said or self._provider_state or (first and self.name)):
+    def hand_on(self) -> ToolCallDelta | None:
+        """What wasn't handed on yet; None: nothing."""
+        first, text = self._handed_on < 0, "".join(self._arguments[max(0, self._handed_on) :])
+        if not (text or self._provider_state or (first and self.name)):
             return None
-        self._told = len(self._arguments)
+        self._handed_on = len(self._arguments)
         provider_state, self._provider_state = self._provider_state, None
         if first:
             return ToolCallDelta(
-                self._number, self._id or new_id("call"), self.name, said, provider_state=provider_state
+                self._number, self._id or new_id("call"), self.name, text, provider_state=provider_state
             )
-        return ToolCallDelta(self._number, arguments=said, provider_state=provider_state)
+        return ToolCallDelta(self._number, arguments=text, provider_state=provider_state)
 
     @property
-    def _said(self) -> str:
+    def _text(self) -> str:
         return "".join(self._arguments)
 
 
-def _object(arguments: str) -> dict[str, Any] | None:
+def _object(arguments: str) -> JSONObject | None:
     try:
-        return msgspec.json.decode(arguments, type=dict[str, Any])
+        return msgspec.json.decode(arguments, type=JSONObject)
     except UNREADABLE:
         return None
 
 
 def arguments_text(given: Raw | None) -> str:
     """A call's arguments as the text of a JSON object, from the object or its text; "": there are none yet."""
-    said = bytes(given or b"").strip()
-    if said in (b"", b"null", b"{}", b"[]"):
+    raw = bytes(given or b"").strip()
+    if raw in (b"", b"null", b"{}", b"[]"):
         return ""
-    if not said.startswith(b'"'):
-        return said.decode()
-    text = msgspec.json.decode(said, type=str)
+    if not raw.startswith(b'"'):
+        return raw.decode()
+    text = msgspec.json.decode(raw, type=str)
     return "" if text.strip() in ("", "{}") else text

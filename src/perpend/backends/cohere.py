@@ -1,11 +1,15 @@
-"""Cohere's own wire (API reference: v2/chat, chat-stream): the chat wire's requests, events of its own."""
+"""Cohere's own wire: the chat wire's requests, events of its own.
+
+Reference: https://docs.cohere.com/reference/chat, https://docs.cohere.com/reference/chat-stream
+"""
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from msgspec import Struct
 
+from perpend.backends.body import Asks, Body, JSONObject
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat.events import CalledFunction, CallPiece, Chunk
 from perpend.backends.openai_chat.request import chat_body, chat_left_out
@@ -38,12 +42,17 @@ class Cohere:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
         """Its tokenizer is another exchange, which counts no templates."""
         return None
+
+
+class _Format(TypedDict):
+    type: Literal["json_object"]
+    json_schema: NotRequired[JSONObject]
 
 
 class _Tokens(Struct):
@@ -95,12 +104,12 @@ class CohereReading(StreamDecoder[_Event]):
             if says(wrong):
                 self.fail(wrong)
                 return
-        said = event.message if isinstance(event.message, _Message) else None
-        delta = event.delta or _Delta(said, event.finish_reason, event.usage)
+        message = event.message if isinstance(event.message, _Message) else None
+        delta = event.delta or _Delta(message, event.finish_reason, event.usage)
         self._usage = merged(self._usage, delta.usage)
         if delta.message is not None:
             self._begun = True
-            self._said(delta.message, event.index, batch)
+            self._add_message(delta.message, event.index, batch)
         if (word := why(delta.finish_reason)) is not None:
             self._reason = REASONS.get(word)
             if self._reason is None:
@@ -112,12 +121,12 @@ class CohereReading(StreamDecoder[_Event]):
         reason = self._reason or (("tool_calls" if calls else "stop") if self.done and self._begun else None)
         return None if reason is None else CallEnded(reason, _counts(self._usage))
 
-    def _said(self, message: _Message, index: int, batch: list[CallEvent]) -> None:
+    def _add_message(self, message: _Message, index: int, batch: list[CallEvent]) -> None:
         content = message.content
         if message.tool_plan:
             self.speech.thought(message.tool_plan, batch)
         for chunk in content if isinstance(content, list) else [content] if content else []:
-            thought, text = chunk.said
+            thought, text = chunk.thought_and_text
             if thought:
                 self.speech.thought(thought, batch)
             if text:
@@ -138,13 +147,15 @@ def _counts(usage: _Usage | None) -> Usage | None:
     )
 
 
-def _body(call: Call, provider: Provider) -> dict[str, Any]:
+def _body(call: Call, provider: Provider) -> Body:
+    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
     body = chat_body(call, provider)
     if (choice := body.get("tool_choice")) is not None:  # it can't be told which tool
         body["tool_choice"] = choice.upper() if isinstance(choice, str) else "REQUIRED"
     output = call.output_spec.output
     if "response_format" in body and output is not None and output.schema is not None:
-        body["response_format"] = {"type": "json_object", "json_schema": output.schema}
+        response_format: _Format = {"type": "json_object", "json_schema": output.schema}
+        body["response_format"] = response_format
     return body
 
 

@@ -1,10 +1,11 @@
 """What a backend is: one wire protocol, turning a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
+from perpend.backends.body import Asks, JSONObject
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
 from perpend.registry import Registry
@@ -47,21 +48,21 @@ class Call(Struct, frozen=True, kw_only=True):
     hidden: bool = False
     """Nobody will see the thinking: a server isn't asked to sum it up."""
     refused: frozenset[str] = frozenset()
-    """What the place refused before, and isn't sent: `reasoning_effort`, `reasoning_effort=none` alone, or the role
+    """What the provider refused before, and isn't sent: `reasoning_effort`, `reasoning_effort=none` alone, or the role
     `system`."""
     sampling: Sampling = Sampling()
     output_spec: OutputSpec = OutputSpec()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
-    options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    options: dict[str, JSONObject] = field(default_factory=dict[str, JSONObject])
     """What a client sends through, by the names of providers and wires."""
     pause: str = ""
     """Text at which a thinking phase stops, to be gone on with by another call."""
     first_logprobs: int = 0
-    """So many of the likeliest first tokens are told with their log-probabilities, by servers that can."""
+    """How many of the likeliest first tokens a server is asked for, with their log-probabilities, where it can."""
     cache: bool = True
-    """The server may start from what it has of earlier prompts, where it can be told."""
+    """The server may reuse its cache of earlier prompts, where a request can say so."""
     continuation: str = ""
-    """Assistant text to go on from, think tags included; only for backends that continue."""
+    """Assistant text to go on from, think tags included; only for backends that support a prefix."""
 
     @property
     def may_ask(self) -> bool:
@@ -71,12 +72,12 @@ class Call(Struct, frozen=True, kw_only=True):
 
     @property
     def system_role(self) -> Literal["system", "developer", "user"]:
-        """In whose name a system message is sent."""
+        """The role of a system message on the wire."""
         return "user" if "system" in self.refused else self.family.system_role
 
     @property
     def logprobs(self) -> int | None:
-        """How many of the likeliest are told for each token of the answer; None: nothing is."""
+        """How many alternatives are asked for beside each token of the answer; None: no log-probabilities."""
         return None if self.phase == "thinking" else self.sampling.logprobs
 
 
@@ -91,18 +92,23 @@ class Backend(Protocol):
     resumes: bool
     """A continued sequence isn't billed again: its input counts once."""
 
-    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]: ...
+    def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Raises BadRequest too: for options that change what Perpend sets, and for what a vendor can't be sent."""
+        ...
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        """The events of a response that wasn't streamed; none while a background response isn't done."""
+        """The events of a response that wasn't streamed; none while a background response isn't done.
+
+        Raises UpstreamError for a response that is an error or damaged.
+        """
         ...
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        """Fields of the call's sampling that this wire or its model can't take, so they aren't sent."""
+        """Fields of the call that this wire or its model can't take, so they aren't sent."""
         ...
 
-    def steers(self, call: Call) -> dict[str, Any]:
-        """What of the call's body asks for thinking, or for none: the vendor's own words by their paths, if any."""
+    def steers(self, call: Call) -> Asks:
+        """The fields of the call's body that ask for thinking, or for none; empty: none does."""
         ...
 
     async def count_input(self, call: Call) -> int | None:
@@ -125,14 +131,14 @@ backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 
 
 def mine(provider_state: ProviderState | None, origin: str) -> str | None:
-    """What a vendor wants back, if it is this one that wants it."""
+    """What the provider `origin` wants back of an earlier answer; None: it isn't its own."""
     return provider_state.data if provider_state is not None and provider_state.origin == origin else None
 
 
 def append_text(
     batch: list[CallEvent], kind: type[ThinkingDelta] | type[AnswerDelta], text: str, tokens: int
 ) -> None:
-    """What came in one read leaves in one piece: text of the same kind is joined."""
+    """Appends text to a batch, joined to text of the same kind before it."""
     if batch and isinstance(last := batch[-1], kind):
         last.text += text
         last.tokens += tokens

@@ -1,15 +1,18 @@
-"""DashScope's own wire (Alibaba Cloud Model Studio: text-generation/generation): the chat wire in other envelopes.
+"""DashScope's own wire (text-generation/generation): the chat wire in other envelopes.
 
 The row's headers ask for a stream. Counts come with every event, and grow.
+Reference: https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-dashscope
 """
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from msgspec import Struct
 
+from perpend.backends.body import Asks, Body
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
+from perpend.backends.openai_chat.body import ChatMessages
 from perpend.backends.openai_chat.events import (
     TokenDetails,
     UpstreamChoice,
@@ -46,7 +49,7 @@ class DashScope:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
@@ -55,6 +58,17 @@ class DashScope:
 
     def _reading(self, call: Call) -> "DashScopeReading":
         return DashScopeReading(call, self._upstream.provider)
+
+
+class _Input(TypedDict):
+    messages: ChatMessages
+
+
+class _Body(TypedDict):
+    model: str
+    input: _Input
+    parameters: Body
+    """All else of a chat body."""
 
 
 class _Choice(Struct):
@@ -120,13 +134,15 @@ class DashScopeReading(StreamDecoder[_Event]):
         return self._chat.end()
 
 
-def _body(call: Call, provider: Provider) -> dict[str, Any]:
+def _body(call: Call, provider: Provider) -> Body:
+    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
     parameters = chat_body(call, provider)
     model, messages = parameters.pop("model"), parameters.pop("messages")
     for name in ("stream", "stream_options"):
         parameters.pop(name, None)
-    own = {"result_format": "message", "incremental_output": True}
-    return {"model": model, "input": {"messages": messages}, "parameters": {**parameters, **own}}
+    parameters |= {"result_format": "message", "incremental_output": True}
+    fixed: _Body = {"model": model, "input": {"messages": messages}, "parameters": parameters}
+    return {**fixed}
 
 
 backends.register("dashscope")(DashScope)

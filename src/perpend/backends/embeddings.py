@@ -1,6 +1,7 @@
-"""Embeddings, as servers have them in OpenAI's shape beside the wire for their chats (API reference: embeddings)."""
+"""Embeddings, as servers have them in OpenAI's shape beside the wire for their chats.
 
-from typing import Any
+Reference: https://platform.openai.com/docs/api-reference/embeddings/create
+"""
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,12 @@ _PATHS = {
 """By wire: where its servers have them."""
 
 
+class _Request(Struct, omit_defaults=True):
+    model: str
+    input: str | list[str] | list[int] | list[list[int]]
+    dimensions: int | None = None
+
+
 class _Vector(Struct):
     embedding: list[float]
     index: int = 0
@@ -28,31 +35,31 @@ class _Usage(Struct):
     prompt_tokens: int = 0
 
 
-class _Body(Struct):
+class _Response(Struct):
     data: list[_Vector]
     model: str | None = None
     usage: _Usage | None = None
 
 
 async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> Embedded:
-    """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, UpstreamError."""
+    """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, and
+    UpstreamError."""
     provider = upstream.provider
     if (path := _PATHS.get(provider.wire)) is None:
         hint = f"ask a model of a provider whose wire is one of {', '.join(_PATHS)}"
         raise BadRequest(
             f"{provider.name} makes no embeddings over {provider.wire}", hint=hint, field="model"
         )
-    body: dict[str, Any] = {"model": model, "input": asked.input}
-    if asked.dimensions is not None:
-        body["dimensions"] = asked.dimensions
+    body = msgspec.json.encode(_Request(model, asked.input, asked.dimensions))
     url = f"{await upstream.url()}{path}"
-    said = await upstream.http.post_json(url, msgspec.json.encode(body), upstream.account)
+    answer = await upstream.http.post_json(url, body, upstream.account)
     try:
-        told = msgspec.json.decode(said, type=_Body)
+        response = msgspec.json.decode(answer, type=_Response)
     except ValueError as error:
         raise malformed(provider.name, error) from error
-    if len(told.data) != asked.count:
-        raise UpstreamError(f"{provider.name} sent {len(told.data)} embeddings of {asked.count}")
-    vectors = tuple([one.embedding for one in sorted(told.data, key=lambda one: one.index)])
-    tokens = told.usage.prompt_tokens if told.usage else 0
-    return Embedded(vectors, Usage(input=tokens), told.model or model)
+    if len(response.data) != asked.count:
+        raise UpstreamError(f"{provider.name} sent {len(response.data)} embeddings of {asked.count}")
+    in_order = sorted(response.data, key=lambda vector: vector.index)
+    vectors = tuple([vector.embedding for vector in in_order])
+    tokens = response.usage.prompt_tokens if response.usage else 0
+    return Embedded(vectors, Usage(input=tokens), response.model or model)

@@ -76,18 +76,21 @@ def _list(data: bytes | Raw, origin: type, kind: Any) -> Any:
 
 
 def _struct(data: bytes | Raw, kind: type[Struct]) -> Any:
-    own = fields(kind)
+    known = fields(kind)
     try:
         given = _OBJECT.decode(data)
     except msgspec.ValidationError:
         text = msgspec.json.decode(data)
-        holds = isinstance(text, str) and any(one.name == "text" for one in own)
+        holds = isinstance(text, str) and any(field.name == "text" for field in known)
         return kind(text=text) if holds else _ABSENT
     found: dict[str, Any] = {}
-    for one in own:
-        if one.encode_name in given and (value := _fitted(given[one.encode_name], one.type)) is not _ABSENT:
-            found[one.name] = value
-        elif one.required:
+    for field in known:
+        if (
+            field.encode_name in given
+            and (value := _fitted(given[field.encode_name], field.type)) is not _ABSENT
+        ):
+            found[field.name] = value
+        elif field.required:
             return _ABSENT
     return kind(**found)
 
@@ -111,15 +114,15 @@ def text_in(value: Any) -> str:
     return "" if (text := _text(value)) is _ABSENT else text
 
 
-def type_of(said: Struct, signs: Mapping[str, tuple[str, ...]]) -> str:
+def type_of(item: Struct, signs: Mapping[str, tuple[str, ...]]) -> str:
     """Its `type`; where that is no word, the first of `signs` that it has: a field that is there."""
-    told: str = getattr(said, "type")  # noqa: B009
-    if told[:1].isalpha():
-        return told
-    empty = type(said)()
+    word: str = getattr(item, "type")  # noqa: B009
+    if word[:1].isalpha():
+        return word
+    empty = type(item)()
     for kind, names in signs.items():
         for name in names:
-            value = getattr(said, name)
+            value = getattr(item, name)
             if value != getattr(empty, name) and value != _NULL:
                 return kind
     return ""

@@ -1,10 +1,11 @@
 """Parts of messages as JSON, where the wires of several vendors want the same of them."""
 
 import mimetypes
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from perpend.backends.body import JSONObject
 from perpend.backends.contract import mine
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import Image, Message, OutputFormat, ProviderState, Text, ToolResult, ToolUse
@@ -20,20 +21,20 @@ class Media(NamedTuple):
 
 
 def media(image: Image) -> Media | None:
-    """None: it has to be loaded from its address."""
+    """What a `data:` URL holds; None: the image has to be loaded from its address."""
     head, comma, data = image.url.partition(";base64,")
     return Media(head.removeprefix("data:"), data) if comma and head.startswith("data:") else None
 
 
 def media_type(image: Image) -> str:
-    """As the address's ending tells it."""
+    """Of an image at an address, by the address's ending."""
     return mimetypes.guess_type(image.url.partition("?")[0])[0] or "image/jpeg"
 
 
 def arguments(use: ToolUse) -> msgspec.Raw:
     """A tool call's arguments as the model wrote them, where that is a JSON object."""
     try:
-        msgspec.json.decode(use.arguments, type=dict[str, Any])
+        msgspec.json.decode(use.arguments, type=JSONObject)
     except UNREADABLE:
         return msgspec.Raw(msgspec.json.encode({"arguments": use.arguments} if use.arguments else {}))
     return msgspec.Raw(use.arguments.encode())
@@ -67,6 +68,7 @@ def in_words(output: OutputFormat) -> str:
 
 
 def result_text(result: ToolResult) -> str:
+    """Its text parts, joined."""
     if isinstance(result.content, str):
         return result.content
     return "".join([part.text for part in result.content if isinstance(part, Text)])

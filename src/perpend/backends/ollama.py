@@ -1,14 +1,16 @@
-"""Ollama's own `/api/chat`: lines of JSON, with thinking in a field of its own (ollama docs/api.md, api/types.go).
+"""Ollama's own `/api/chat`: lines of JSON, with thinking in a field of its own.
 
 It counts the output as a whole; which part of it was thinking is estimated from the texts.
+Reference: https://docs.ollama.com/api/chat
 """
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict
 
 from msgspec import Raw, Struct, field
 
+from perpend.backends.body import Asks, Body, JSONObject
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.message_parts import arguments, media, result_images, result_text, tool_names
@@ -25,6 +27,7 @@ from perpend.types import (
     CallEnded,
     Image,
     Message,
+    Tool,
     ToolResult,
     ToolUse,
     Usage,
@@ -34,6 +37,51 @@ from perpend.types import (
 _SAME = ("temperature", "top_p", "top_k", "min_p", "seed", "stop", "presence_penalty", "frequency_penalty")
 _WORDS: Words = {**{name: name for name in _SAME}, "repetition_penalty": "repeat_penalty"}
 _NO_THINKING = "does not support thinking"
+
+
+class _CalledFunction(Struct):
+    name: str
+    arguments: Raw
+    """A JSON object."""
+
+
+class _SentCall(Struct):
+    id: str
+    function: _CalledFunction
+
+
+class _SentMessage(Struct, omit_defaults=True):
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: str
+    thinking: str = ""
+    images: list[str] | None = None
+    """Base64."""
+    tool_calls: list[_SentCall] | None = None
+    tool_name: str | None = None
+    """Of a result; so is the next."""
+    tool_call_id: str | None = None
+
+
+class _DefinedFunction(Struct):
+    name: str
+    description: str
+    parameters: JSONObject
+    """JSON schema."""
+
+
+class _DefinedTool(Struct, tag="function"):
+    function: _DefinedFunction
+
+
+class _Body(TypedDict):
+    model: str
+    messages: list[_SentMessage]
+    options: Body
+    """Sampling, and `num_predict`: tokens, thinking and answer together."""
+    stream: Literal[True]
+    think: NotRequired[bool | str]
+    tools: NotRequired[list[_DefinedTool]]
+    format: NotRequired[Literal["json"] | JSONObject]
 
 
 class Ollama:
@@ -70,43 +118,41 @@ class Ollama:
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
-        output_spec = call.output_spec
-        must = (
-            ("tool_choice",) if output_spec.tools and output_spec.tool_choice not in ("auto", "none") else ()
-        )
-        return (*drawing(call, _WORDS).left_out, *denied, *must)
+        spec = call.output_spec
+        forced = ("tool_choice",) if spec.tools and spec.tool_choice not in ("auto", "none") else ()
+        return (*drawing(call, _WORDS).left_out, *denied, *forced)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return {"think": call.model not in self._thoughtless and _think(call)}
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
         return None
 
-    def _relay(self, call: Call, body: dict[str, Any]) -> AsyncGenerator[list[CallEvent], None]:
+    def _relay(self, call: Call, body: Body) -> AsyncGenerator[list[CallEvent], None]:
         reading = _LineReading(call, self._upstream.provider, body.get("think"))
         return relay(self._upstream, "/api/chat", body, reading, LineParser())
 
 
-def _request(call: Call) -> dict[str, Any]:
+def _request(call: Call) -> Body:
+    """Raises BadRequest for an image that Ollama would have to load."""
     output_spec = call.output_spec
-    options = {**drawing(call, _WORDS).fields, "num_predict": call.max_tokens}
     names = tool_names(call.messages)
-    body: dict[str, Any] = {
+    fixed: _Body = {
         "model": call.model,
         "messages": [
-            said for message in call.messages for said in _messages(message, names, call.system_role)
+            written for message in call.messages for written in _messages(message, names, call.system_role)
         ],
-        "options": options,
+        "options": {"num_predict": call.max_tokens, **drawing(call, _WORDS).fields},
         "stream": True,
     }
     if (think := _think(call)) is not None:
-        body["think"] = think
+        fixed["think"] = think
     if output_spec.tools and output_spec.tool_choice != "none":
-        body["tools"] = [_tool(tool) for tool in output_spec.tools]
+        fixed["tools"] = [_tool(tool) for tool in output_spec.tools]
     if output_spec.output is not None:
-        body["format"] = "json" if output_spec.output.schema is None else output_spec.output.schema
-    return body
+        fixed["format"] = "json" if output_spec.output.schema is None else output_spec.output.schema
+    return {**fixed}
 
 
 def _think(call: Call) -> bool | str | None:
@@ -119,41 +165,44 @@ def _think(call: Call) -> bool | str | None:
     return call.effort != "none" and call.thinking_tokens > 0
 
 
-def _tool(tool: Any) -> dict[str, Any]:
-    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-    return {"type": "function", "function": function}
+def _tool(tool: Tool) -> _DefinedTool:
+    return _DefinedTool(_DefinedFunction(tool.name, tool.description, tool.parameters))
 
 
-def _messages(message: Message, names: dict[str, str], system: str) -> list[dict[str, Any]]:
-    """`system`: the role in which a system message speaks."""
+def _messages(
+    message: Message, names: dict[str, str], system: Literal["system", "developer", "user"]
+) -> list[_SentMessage]:
+    """`names`: of tools, by the ids of their calls. `system`: the role in which a system message speaks."""
     if message.role == "tool":
         return [_result(part, names) for part in message.parts if isinstance(part, ToolResult)]
-    said: dict[str, Any] = {
-        "role": system if message.role == "system" else message.role,
-        "content": message.text,
-    }
-    if message.role == "assistant" and message.thinking:
-        said["thinking"] = message.thinking
-    if images := _images([part for part in message.parts if isinstance(part, Image)]):
-        said["images"] = images
-    if uses := [part for part in message.parts if isinstance(part, ToolUse)]:
-        said["tool_calls"] = [
-            {"id": use.id, "function": {"name": use.name, "arguments": arguments(use)}} for use in uses
-        ]
-    return [said]
+    calls = [
+        _SentCall(part.id, _CalledFunction(part.name, arguments(part)))
+        for part in message.parts
+        if isinstance(part, ToolUse)
+    ]
+    written = _SentMessage(
+        system if message.role == "system" else message.role,
+        message.text,
+        message.thinking if message.role == "assistant" else "",
+        _images([part for part in message.parts if isinstance(part, Image)]),
+        calls or None,
+    )
+    return [written]
 
 
-def _result(result: ToolResult, names: dict[str, str]) -> dict[str, Any]:
-    name = names.get(result.tool_use_id, result.tool_use_id)
-    said: dict[str, Any] = {"role": "tool", "tool_name": name, "tool_call_id": result.tool_use_id}
-    said["content"] = f"error: {result_text(result)}" if result.failed else result_text(result)
-    if images := _images(result_images(result)):
-        said["images"] = images
-    return said
+def _result(result: ToolResult, names: dict[str, str]) -> _SentMessage:
+    text = result_text(result)
+    return _SentMessage(
+        "tool",
+        f"error: {text}" if result.failed else text,
+        images=_images(result_images(result)),
+        tool_name=names.get(result.tool_use_id, result.tool_use_id),
+        tool_call_id=result.tool_use_id,
+    )
 
 
-def _images(images: list[Image]) -> list[str]:
-    """Raises BadRequest for one that it would have to load: it can't."""
+def _images(images: list[Image]) -> list[str] | None:
+    """In base64. Raises BadRequest for one that Ollama would have to load: it can't."""
     found = [media(image) for image in images]
     if None in found:
         raise BadRequest(
@@ -161,7 +210,7 @@ def _images(images: list[Image]) -> list[str]:
             hint="send the image as a data: URL",
             field="messages",
         )
-    return [inline.data for inline in found if inline is not None]
+    return [inline.data for inline in found if inline is not None] or None
 
 
 class _Function(Struct):
@@ -174,7 +223,7 @@ class _ToolCall(Struct):
     function: _Function = field(default_factory=_Function)
 
 
-class _Said(Struct):
+class _Message(Struct):
     content: str = ""
     thinking: str = ""
     tool_calls: list[_ToolCall] | None = None
@@ -182,7 +231,7 @@ class _Said(Struct):
 
 class _Line(Struct):
     model: str | None = None
-    message: _Said | str | None = None
+    message: _Message | str | None = None
     done: bool = False
     done_reason: str = "stop"
     prompt_eval_count: int = 0
@@ -204,18 +253,18 @@ class _LineReading(StreamDecoder[_Line]):
         self._last = _Line()
 
     def take(self, event: _Line, batch: list[CallEvent]) -> None:
-        said = event.message
-        for wrong in (event.error, event.detail, said if isinstance(said, str) else None):
+        message = event.message
+        for wrong in (event.error, event.detail, message if isinstance(message, str) else None):
             if says(wrong):
                 self.fail(wrong)
                 return
-        if isinstance(said, _Said):
+        if isinstance(message, _Message):
             self._begun = True
-            if said.thinking:
-                self.speech.thought(said.thinking, batch)
-            if said.content:
-                self.speech.answer(said.content, batch)
-            for tool_call in said.tool_calls or ():
+            if message.thinking:
+                self.speech.thought(message.thinking, batch)
+            if message.content:
+                self.speech.answer(message.content, batch)
+            for tool_call in message.tool_calls or ():
                 function = tool_call.function
                 arguments = arguments_text(function.arguments) or "{}"
                 call_id = tool_call.id or new_id("call")  # older servers give none

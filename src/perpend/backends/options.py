@@ -4,8 +4,7 @@ They are merged into a request's body last. They add to it, and change nothing t
 also counts and keeps. That holds for other names of the same things too, wherever they stand.
 """
 
-from typing import Any
-
+from perpend.backends.body import Body, JSONObject
 from perpend.backends.contract import Call
 from perpend.errors import BadRequest
 from perpend.providers.provider import Provider
@@ -22,7 +21,7 @@ _KEPT = frozenset(
 """What budgets are kept by."""
 
 
-def with_options(body: dict[str, Any], call: Call, provider: Provider) -> dict[str, Any]:
+def with_options(body: Body, call: Call, provider: Provider) -> Body:
     """`body` with what the client sends through to this provider. Raises BadRequest naming a field that isn't its."""
     if call.options:
         for name in dict.fromkeys((provider.wire, provider.name)):
@@ -30,13 +29,13 @@ def with_options(body: dict[str, Any], call: Call, provider: Provider) -> dict[s
     return body
 
 
-def check_options(options: dict[str, dict[str, Any]]) -> None:
+def check_options(options: dict[str, JSONObject]) -> None:
     """Raises BadRequest naming a field that budgets are kept by."""
     for name, fields in options.items():
         _check(fields, f"provider_options.{name}")
 
 
-def _check(fields: dict[str, Any], path: str) -> None:
+def _check(fields: JSONObject, path: str) -> None:
     for name, value in fields.items():
         if name in _KEPT:
             raise _not_theirs(f"{path}.{name}")
@@ -44,7 +43,7 @@ def _check(fields: dict[str, Any], path: str) -> None:
             _check(value, f"{path}.{name}")  # pyright: ignore[reportUnknownArgumentType] - it's JSON
 
 
-def _merge(body: dict[str, Any], fields: dict[str, Any], path: str) -> None:
+def _merge(body: Body, fields: JSONObject, path: str) -> None:
     for name, value in fields.items():
         known = body.get(name)
         if isinstance(known, dict) and isinstance(value, dict):

@@ -41,5 +41,5 @@ _NOT_YET = ("", "null", "none", "finish_reason_unspecified")
 
 def why(word: str | None) -> str | None:
     """It ended, by what a server says of that; None: it goes on, which many say in a word."""
-    said = word.strip().lower() if word else ""
-    return None if said in _NOT_YET else said
+    ended = word.strip().lower() if word else ""
+    return None if ended in _NOT_YET else ended

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from perpend.accounting.estimates import Speed, split
+from perpend.backends.body import JSONObject
 from perpend.backends.contract import Backend, Call, CallEvent, Upstream, backends
 from perpend.errors import ConfigError, UpstreamError
 from perpend.families.family import family_of
@@ -54,7 +55,7 @@ _OFF = {
 
 
 class Recording(Struct, frozen=True):
-    request: dict[str, Any]
+    request: JSONObject
     body: bytes
     streamed: bool
     url: str = ""
@@ -68,6 +69,14 @@ class ReplayedToolCall(Struct, frozen=True):
     arguments: str
 
 
+class ReplayedError(TypedDict):
+    code: str
+    status: int | None
+    """Of the HTTP response."""
+    message: str
+    hint: str | None
+
+
 class Replayed(Struct, frozen=True, kw_only=True):
     """What a recording says. An error comes with what was said before it."""
 
@@ -77,7 +86,7 @@ class Replayed(Struct, frozen=True, kw_only=True):
     usage: Usage | None
     """The server's own count; thinking that it didn't tell apart is split off by the length of the texts."""
     stop_reason: str | None
-    error: dict[str, Any] | None = None
+    error: ReplayedError | None = None
 
 
 def read_recording(folder: Path) -> Recording:
@@ -112,7 +121,7 @@ def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
     upstream = _upstream(provider, recording, reads or [recording.body])
     backend = backends.get(provider.wire)(upstream)
     events: list[CallEvent] = []
-    error = None
+    error: ReplayedError | None = None
     try:
         if recording.streamed:
             asyncio.run(_collect(backend, _call(recording), events))
@@ -121,7 +130,7 @@ def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
     except UpstreamError as failed:
         status = failed.upstream_status or (recording.status if recording.status != 200 else None)
         error = {"code": failed.code, "status": status, "message": failed.message, "hint": failed.hint}
-    return _told(events, error)
+    return _replayed(events, error)
 
 
 def provider_of(recording: Recording) -> Provider:
@@ -202,7 +211,7 @@ async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> Non
             events += batch
 
 
-def _told(events: list[CallEvent], error: dict[str, Any] | None) -> Replayed:
+def _replayed(events: list[CallEvent], error: ReplayedError | None) -> Replayed:
     thinking = "".join([event.text for event in events if isinstance(event, ThinkingDelta)])
     answer = "".join([event.text for event in events if isinstance(event, AnswerDelta)])
     calls: dict[int, ReplayedToolCall] = {}
@@ -216,8 +225,8 @@ def _told(events: list[CallEvent], error: dict[str, Any] | None) -> Replayed:
     usage = end.usage if end is not None else None
     if usage is not None and thinking and not usage.thinking:
         estimate = Speed().estimate_tokens
-        said = answer + "".join([call.name + call.arguments for call in calls.values()])
-        usage = split(usage, estimate(thinking), estimate(said))
+        visible = answer + "".join([call.name + call.arguments for call in calls.values()])
+        usage = split(usage, estimate(thinking), estimate(visible))
     reason = end.reason if end is not None else None
     tools = list(calls.values())
     return Replayed(
@@ -225,10 +234,10 @@ def _told(events: list[CallEvent], error: dict[str, Any] | None) -> Replayed:
     )
 
 
-def _object(file: Path) -> dict[str, Any]:
+def _object(file: Path) -> JSONObject:
     if not file.is_file():
         return {}
     try:
-        return msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
+        return msgspec.json.decode(file.read_bytes(), type=JSONObject)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}", hint="it should hold one JSON object") from None

@@ -149,12 +149,12 @@ def told_output(error: UpstreamError, asked: int) -> int | None:
     """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
     if type(error) is not Rejected or not _OUTPUT.search(error.said):
         return None
-    told = {
+    numbers = {
         (_count(found["number"]), bool(found["below"] or found["out"]))
         for found in _NUMBER.finditer(error.said)
     }
-    most = max((number for number, _ in told if _LEAST_OUTPUT < number < asked), default=None)
-    return None if most is None else most - ((most, True) in told)
+    most = max((number for number, _ in numbers if _LEAST_OUTPUT < number < asked), default=None)
+    return None if most is None else most - ((most, True) in numbers)
 
 
 def told_room(error: UpstreamError, asked: int) -> int | None:
@@ -165,12 +165,12 @@ def told_room(error: UpstreamError, asked: int) -> int | None:
     if type(error) is not ContextTooLong or (window := _WINDOW.search(error.said)) is None:
         return None
     context = _count(window["number"] or window["bound"])
-    told = [_count(found["number"]) for found in _NUMBER.finditer(error.said)]
-    if asked not in told:
+    numbers = [_count(found["number"]) for found in _NUMBER.finditer(error.said)]
+    if asked not in numbers:
         return None
-    told.remove(asked)
-    prompts = {number for number in told if number < context}
-    whole = sum(prompts) if sum(prompts) + asked in told else max(prompts, default=context)
+    numbers.remove(asked)
+    prompts = {number for number in numbers if number < context}
+    whole = sum(prompts) if sum(prompts) + asked in numbers else max(prompts, default=context)
     room = context - whole - 1  # some take the window itself as too much
     return room if _LEAST_ROOM <= room < asked - 1 else None
 

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from typing import Any
 
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import PerpendError, UpstreamError
 
@@ -33,12 +33,13 @@ class ReplayBackend:
                 await asyncio.sleep(step)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Raises UpstreamError: recorded events have no body."""
         raise UpstreamError("what is played here has no body")
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return {} if call.effort == "none" else {"effort": call.effort}
 
     async def count_input(self, call: Call) -> int | None:

@@ -1,14 +1,15 @@
-"""How a call's tokens are drawn, in the words of its wire; what has no word there is told, never dropped unseen.
+"""A call's sampling under the names of its wire; a field that has none there is reported, never dropped silently.
 
-A wire has a table of its names for the fields of `Sampling`. A provider's `fields` go before it, and what a model's
-family refuses is left out: the answer is worth more.
+A wire has a table of its names for the fields of `Sampling`. A provider's `fields` go before it. What a model's family
+refuses is left out, so that the call doesn't fail for it.
 """
 
 from collections.abc import Container, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from perpend.backends.body import Body, JSONObject
 from perpend.backends.contract import Call
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
@@ -25,7 +26,7 @@ def refused_always(family: Family) -> tuple[str, ...]:
 
 
 class Drawing(NamedTuple):
-    fields: dict[str, Any]
+    fields: Body
     """Of the request's body."""
     left_out: tuple[str, ...]
     """Fields of `Sampling` that were asked for and aren't sent."""
@@ -35,10 +36,10 @@ def drawing(
     call: Call, words: Words, provider: Provider = NO_PROVIDER, *, refused: Container[str] = ()
 ) -> Drawing:
     """`refused`: fields that this model doesn't take now."""
-    asked: dict[str, Any] = msgspec.to_builtins(call.sampling)
+    asked: JSONObject = msgspec.to_builtins(call.sampling)
     if not asked:
         return Drawing({}, ())
-    fields: dict[str, Any] = {}
+    fields: Body = {}
     left_out: list[str] = []
     for field, value in asked.items():
         word = "" if field in refused else provider.fields.get(field, words.get(field, ""))

@@ -75,7 +75,7 @@ class Speech:
         self._rules = ThinkRules() if self._harmony else rules
         self._asked, self._provider, self._off, self._held = call, provider, off, held
         self._unasked = False
-        self._aside: list[str] = []  # thoughts that nobody asked for, while nothing else has come
+        self._unasked_thoughts: list[str] = []  # while nothing else has come
         self._waiting: list[CallEvent] = []  # what is to be sent back of them
         self._answered = False
         self._reasoned = False  # in a field of its own
@@ -84,7 +84,7 @@ class Speech:
         self._unsaid: list[TokenLogprob] = []  # of text that is held back
         self._tokens = 0  # of it
         self._thoughts = False  # of the text came since the last of them were told
-        self._thought = self._said = 0  # characters of thoughts and of answers, before the parser's
+        self._thought_chars = self._answer_chars = 0  # before the parser's own
         self._may_be_inside = False
         self._call = ""  # the id of one that is written in the text
         if begun:
@@ -98,17 +98,17 @@ class Speech:
     def within(self) -> tuple[int, int]:
         """Characters of thoughts that came within the text, and of the answer."""
         if not isinstance(self._parser, TagParser):
-            return self._thought, self._said
-        return self._thought + self._parser.thought, self._said + self._parser.answered
+            return self._thought_chars, self._answer_chars
+        return self._thought_chars + self._parser.thought, self._answer_chars + self._parser.answered
 
     def counted(self, usage: Usage) -> Usage:
         """What a server that splits off thoughts counts as such, with those that it left in the answer."""
         if self.turned:
             return replace(usage, thinking=0, answer=usage.output)
-        thought, said = self.within
-        if not (thought and usage.thinking and self._reasoned):
+        thought_chars, answer_chars = self.within
+        if not (thought_chars and usage.thinking and self._reasoned):
             return usage
-        left = usage.answer * thought // (thought + said)
+        left = usage.answer * thought_chars // (thought_chars + answer_chars)
         return replace(usage, thinking=usage.thinking + left, answer=usage.answer - left)
 
     def _is_off(self) -> bool:
@@ -122,7 +122,7 @@ class Speech:
         if not self._reasoned:
             self._reason(batch, beside)
         if self._unasked and not self._answered and not self.calls.count:
-            self._aside.append(text)
+            self._unasked_thoughts.append(text)
         else:
             append_text(batch, ThinkingDelta, text, tokens)
 
@@ -145,7 +145,7 @@ class Speech:
         if self._letter and self._letter not in text and len(self._unread) < MOST_UNREAD:  # nearly always
             self._unread.append(text)
             append_text(batch, AnswerDelta, text, tokens)
-        elif not (self._aside and text.isspace()):
+        elif not (self._unasked_thoughts and text.isspace()):
             self._answered = True
             self._release(batch)
             self._tokens += tokens
@@ -164,7 +164,7 @@ class Speech:
 
     def _go_on(self, parser: ThinkParser | None) -> None:
         """With what follows the beginning. None: it is the answer, or goes on from it."""
-        self._thought, self._said = self.within
+        self._thought_chars, self._answer_chars = self.within
         if parser is None and not self._held:
             parser = TagParser(self._rules, begun=True)
         self._head, self._parser = None, parser
@@ -201,14 +201,14 @@ class Speech:
         if delta.part == "text":
             self._release(batch)
             self._settle(batch, over=False)
-        (self._waiting if self._aside else batch).append(delta)
+        (self._waiting if self._unasked_thoughts else batch).append(delta)
 
     def close(self, batch: list[CallEvent], *, ended: bool, cut: bool = False) -> None:
         """What was held back. `ended`: the server said all that it wanted to; `cut`: not all that it had to say."""
-        if self._aside and ended and not self._answered and not self.calls.count:
+        if self._unasked_thoughts and ended and not self._answered and not self.calls.count:
             self.turned = True
-            batch.append(AnswerDelta("".join(self._aside), 0))
-            self._aside, self._waiting = [], []
+            batch.append(AnswerDelta("".join(self._unasked_thoughts), 0))
+            self._unasked_thoughts, self._waiting = [], []
         self._release(batch)
         self._settle(batch, cut=cut or not ended)
         batch += self.calls.rest(ended=ended)
@@ -248,10 +248,10 @@ class Speech:
 
     def _release(self, batch: list[CallEvent]) -> None:
         """It was a thought: an answer, or a call, follows."""
-        if self._aside:
-            append_text(batch, ThinkingDelta, "".join(self._aside), 0)
+        if self._unasked_thoughts:
+            append_text(batch, ThinkingDelta, "".join(self._unasked_thoughts), 0)
             batch += self._waiting
-            self._aside, self._waiting = [], []
+            self._unasked_thoughts, self._waiting = [], []
 
     def _settle(self, batch: list[CallEvent], *, cut: bool = True, over: bool = True) -> None:
         """What was held back comes before what follows. `over`: a thought in the text is, whether it says so or not."""

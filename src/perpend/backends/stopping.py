@@ -58,16 +58,16 @@ async def stopping(
 
 def _before(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
     """What of a batch stands before a stop."""
-    said: list[CallEvent] = []
+    kept: list[CallEvent] = []
     for event in batch:
         if isinstance(event, AnswerDelta):
             event.text = stopper.feed(event.text)
             if event.text:
-                said.append(event)
+                kept.append(event)
             if stopper.stopped is not None:
                 break
             continue
         if isinstance(event, ToolCallDelta | CallEnded) and (held := stopper.close()):
-            said.append(AnswerDelta(held, 0))
-        said.append(event)
-    return said
+            kept.append(AnswerDelta(held, 0))
+        kept.append(event)
+    return kept

@@ -10,25 +10,19 @@ from typing import Any
 
 import msgspec
 
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call
 from perpend.families.family import Family, nearest_effort
 from perpend.providers.provider import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
 from perpend.types import Effort, Text
 
-Asks = dict[str, Any]
-"""By the field of the body; a dot goes one object down."""
 _ANY_MODEL = ("*",)
 _BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFORT, off=EFFORT)
 """A family's own, in whatever field."""
 
 
-def put_asks(body: dict[str, Any], asks: Asks, call: Call) -> None:
-    for path, value in granted(asks, call).items():
-        put(body, path, value)
-
-
 def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
-    """`effort_field` is the wire's own place for the effort's word, in place of the family's."""
+    """What asks for the call's thinking. `effort_field`: the wire's own for the effort's word, before the family's."""
     family, effort, tokens = call.family, call.effort, call.thinking_tokens
     return {**_asks(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
 
@@ -56,15 +50,15 @@ def _asks(
         elif value == EFFORT and budgeted and thinks and provider.knobs:
             value = None
         elif value == EFFORT:
-            own = knob.efforts
-            value = nearest_effort(effort, own) if own else family.effort_word(effort)
+            efforts = knob.efforts
+            value = nearest_effort(effort, efforts) if efforts else family.effort_word(effort)
         if value is not None:
             asks[field] = value
     return asks
 
 
 def steered(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
-    """What is sent that steers thinking; not what goes with every call."""
+    """What is sent that asks for thinking or for none, less the fields that are sent with every call."""
     family, effort, tokens = call.family, call.effort, call.thinking_tokens
     asks = {**_steered(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
     return granted(asks, call)
@@ -86,14 +80,14 @@ def _steered(
 
 
 def granted(asks: Asks, call: Call) -> Asks:
-    """Less what the place refused before."""
+    """`asks`, less what the provider refused before."""
     if not call.refused:
         return asks
     return {path: value for path, value in asks.items() if not _refused(path, value, call)}
 
 
 def denied(asks: Callable[[], Asks], call: Call) -> tuple[str, ...]:
-    """What isn't sent because the place refused it before."""
+    """Paths of what isn't sent because the provider refused it before."""
     return (
         tuple(path for path, value in asks().items() if _refused(path, value, call)) if call.refused else ()
     )
@@ -118,12 +112,12 @@ def soft_switched(call: Call, provider: Provider) -> Call:
     family = call.family
     if call.thinking_tokens or not family.can_disable or not family.soft_switch:
         return call
-    last = max((at for at, one in enumerate(call.messages) if one.role == "user"), default=None)
+    last = max((at for at, message in enumerate(call.messages) if message.role == "user"), default=None)
     if last is None or can_disable(provider, call):
         return call
     _, word = family.soft_switch
-    asked = call.messages[last].content
-    content = f"{asked} {word}" if isinstance(asked, str) else (*asked, Text(word))
+    said = call.messages[last].content
+    content = f"{said} {word}" if isinstance(said, str) else (*said, Text(word))
     switched = msgspec.structs.replace(call.messages[last], content=content)
     return msgspec.structs.replace(
         call, messages=(*call.messages[:last], switched, *call.messages[last + 1 :])
@@ -138,7 +132,7 @@ def _may_ask(knob: Knob, family: Family, may_ask: bool) -> bool:
 
 
 def _constant(knob: Knob) -> bool:
-    """It tells the server something else, whether thinking is on or off."""
+    """It is sent alike whether thinking is on or off: it tells the server something else."""
     return knob.on == knob.off and knob.on not in (BUDGET, EFFORT)
 
 
@@ -165,17 +159,9 @@ def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Kn
 
 
 def _of_family(family: Family, effort_field: str) -> dict[str, Knob]:
-    own: dict[str, Knob] = {}
+    knobs: dict[str, Knob] = {}
     if family.budget_field:
-        own[family.budget_field] = _BUDGET
+        knobs[family.budget_field] = _BUDGET
     if family.effort_field:
-        own[effort_field or family.effort_field] = _EFFORT
-    return own
-
-
-def put(body: dict[str, Any], path: str, value: Any) -> None:
-    """A dot in `path` goes one object down."""
-    *above, last = path.split(".")
-    for name in above:
-        body = body.setdefault(name, {})
-    body[last] = value
+        knobs[effort_field or family.effort_field] = _EFFORT
+    return knobs

@@ -1,19 +1,36 @@
-"""What is sent over the Anthropic messages wire (anthropic 2.13, types/message_create_params.py).
+"""What is sent on the Anthropic messages wire (anthropic 2.13, types/message_create_params.py).
 
 How a model takes its budget is its family's: `native_*` families get `thinking.budget_tokens`, `effort_only` ones
 adaptive thinking and `output_config.effort`, the others no thinking parameter at all.
+Reference: https://docs.claude.com/en/api/messages
 """
 
 import re
 from functools import partial
-from typing import Any
+from typing import Any, Literal, cast
 
 import msgspec
 
+from perpend.backends.anthropic.body import (
+    AnthropicBase64,
+    AnthropicBlock,
+    AnthropicBody,
+    AnthropicImage,
+    AnthropicMessage,
+    AnthropicText,
+    AnthropicThinkingBlock,
+    AnthropicThinkingConfig,
+    AnthropicTool,
+    AnthropicToolChoice,
+    AnthropicToolResult,
+    AnthropicToolUse,
+    AnthropicURL,
+)
+from perpend.backends.body import Asks, Body, JSONObject, body_of
 from perpend.backends.contract import Call, mine
 from perpend.backends.message_parts import arguments, in_words, media, system
 from perpend.backends.sampling import Drawing, Words, drawing
-from perpend.backends.thinking_params import Asks, denied, granted, put, put_asks
+from perpend.backends.thinking_params import denied, granted
 from perpend.providers.provider import Provider
 from perpend.types import (
     Document,
@@ -24,14 +41,14 @@ from perpend.types import (
     Part,
     Text,
     Thought,
-    ToolChoice,
+    Tool,
     ToolResult,
     ToolUse,
 )
 
 _LEAST_BUDGET = 1024
-"""The smallest `budget_tokens`; it has to be less than `max_tokens` too."""
-_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+"""The smallest `budget_tokens`, in tokens; it has to be less than `max_tokens` too."""
+_CHOICES: dict[str, Literal["auto", "none", "any"]] = {"auto": "auto", "none": "none", "required": "any"}
 _WORDS: Words = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -41,31 +58,30 @@ _WORDS: Words = {
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
-def request(call: Call, provider: Provider) -> dict[str, Any]:
-    """The body of `call`, always streamed. The provider's own carries go along."""
+def request(call: Call, provider: Provider) -> Body:
+    """The body of `call`, always streamed. What the provider wants back of its thinking goes along."""
     output_spec, origin = call.output_spec, provider.name
-    body: dict[str, Any] = {
+    messages = [_message(message, origin) for message in call.messages if message.role != "system"]
+    fixed: AnthropicBody = {
         "model": call.model,
         "max_tokens": call.max_tokens,
-        "messages": [m for m in [_message(message, origin) for message in call.messages] if m["content"]],
+        "messages": [message for message in messages if message.content],
         "stream": True,
     }
     preamble = system(call.messages)
     if output_spec.output is not None and output_spec.output.schema is None:
         preamble = f"{preamble}\n\n{in_words(output_spec.output)}".lstrip()
     if preamble and call.system_role == "system":
-        body["system"] = preamble
+        fixed["system"] = preamble
     elif preamble:
-        body["messages"].insert(0, {"role": "user", "content": preamble})
-    put_asks(body, anthropic_asks(call, provider), call)
+        fixed["messages"].insert(0, AnthropicMessage("user", preamble))
     if output_spec.output is not None and output_spec.output.schema is not None:
-        schema = {"type": "json_schema", "schema": _closed(output_spec.output.schema)}
-        put(body, "output_config.format", schema)
-    body.update(_drawing(call, provider).fields)
+        schema = cast("JSONObject", _closed(output_spec.output.schema))
+        fixed["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     if output_spec.tools:
-        body["tools"] = [_tool(tool) for tool in output_spec.tools]
-        body["tool_choice"] = _choice(output_spec)
-    return body
+        fixed["tools"] = [_tool(tool) for tool in output_spec.tools]
+        fixed["tool_choice"] = _choice(output_spec)
+    return body_of(fixed, _drawing(call, provider).fields, granted(anthropic_asks(call, provider), call))
 
 
 def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
@@ -80,14 +96,12 @@ def anthropic_asks(call: Call, provider: Provider) -> Asks:
     return {"thinking": thinking} | ({} if word is None else {"output_config.effort": word})
 
 
-def _thinking(call: Call, origin: str) -> dict[str, Any] | None:
+def _thinking(call: Call, origin: str) -> AnthropicThinkingConfig | None:
     family = call.family
     if not call.may_ask:
         return None
-    forced = bool(call.output_spec.tools) and call.output_spec.tool_choice not in (
-        "auto",
-        "none",
-    )  # excludes thinking
+    # a tool that has to be called excludes thinking
+    forced = bool(call.output_spec.tools) and call.output_spec.tool_choice not in ("auto", "none")
     if family.budget == "effort_only":
         if (forced or call.effort == "none") and family.can_disable:
             return {"type": "disabled"}
@@ -115,7 +129,7 @@ def _closed(schema: Any) -> Any:
         return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
-    inner: dict[str, Any] = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+    inner: JSONObject = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
     if inner.get("type") == "object" and not isinstance(inner.get("additionalProperties"), dict):
         inner["additionalProperties"] = False
     return inner
@@ -135,18 +149,14 @@ def _drawing(call: Call, provider: Provider) -> Drawing:
     return drawn
 
 
-def _tool(tool: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": tool.name, "input_schema": {"type": "object", **tool.parameters}}
-    if tool.description:
-        row["description"] = tool.description
-    if tool.strict:
-        row["strict"] = True
-    return row
+def _tool(tool: Tool) -> AnthropicTool:
+    schema = {"type": "object", **tool.parameters}
+    return AnthropicTool(tool.name, schema, tool.description, bool(tool.strict))
 
 
-def _choice(output_spec: OutputSpec) -> dict[str, Any]:
-    wanted: ToolChoice = output_spec.tool_choice
-    choice: dict[str, Any] = (
+def _choice(output_spec: OutputSpec) -> AnthropicToolChoice:
+    wanted = output_spec.tool_choice
+    choice: AnthropicToolChoice = (
         {"type": "tool", "name": wanted.name}
         if isinstance(wanted, ForcedTool)
         else {"type": _CHOICES[wanted]}
@@ -156,60 +166,49 @@ def _choice(output_spec: OutputSpec) -> dict[str, Any]:
     return choice
 
 
-def _message(message: Message, origin: str) -> dict[str, Any]:
-    """Its content is empty where it says nothing on this wire: the vendor refuses blank texts."""
-    if message.role == "system":
-        return {"content": []}
+def _message(message: Message, origin: str) -> AnthropicMessage:
+    """Without content where it says nothing on this wire: the vendor refuses blank texts."""
     role = "assistant" if message.role == "assistant" else "user"
     if isinstance(message.content, str):
-        return {"role": role, "content": message.content if message.content.strip() else []}
-    blocks = [_block(part, origin) for part in message.content]
-    return {"role": role, "content": [block for block in blocks if block is not None]}
+        return AnthropicMessage(role, message.content if message.content.strip() else "")
+    return AnthropicMessage(role, _blocks(message.content, origin))
 
 
-def _block(part: Part, origin: str) -> Any:
+def _blocks(parts: tuple[Part, ...], origin: str) -> list[AnthropicBlock]:
+    return [block for part in parts if (block := _block(part, origin)) is not None]
+
+
+def _block(part: Part, origin: str) -> AnthropicBlock | None:
     match part:
         case Text():
-            return {"type": "text", "text": part.text} if part.text.strip() else None
+            return AnthropicText(part.text) if part.text.strip() else None
         case Image():
             return _image(part)
         case Thought():
             return _thought(part, origin)
         case ToolUse():
-            return {"type": "tool_use", "id": _id(part.id), "name": part.name, "input": arguments(part)}
+            return AnthropicToolUse(_id(part.id), part.name, arguments(part))
         case ToolResult():
-            return _result(part)
+            content = part.content if isinstance(part.content, str) else _blocks(part.content, "")
+            return AnthropicToolResult(_id(part.tool_use_id), content, part.failed)
         case Document():
             return None  # its text was read before
 
 
-def _thought(thought: Thought, origin: str) -> Any:
+def _thought(thought: Thought, origin: str) -> AnthropicThinkingBlock | msgspec.Raw | None:
     """Unchanged, or not at all: one without its signature is refused."""
     data = mine(thought.provider_state, origin)
     if data is None:
         return None
     if data.startswith("{"):
         return msgspec.Raw(data.encode())
-    return {"type": "thinking", "thinking": thought.text, "signature": data}
+    return AnthropicThinkingBlock(thought.text, data)
 
 
-def _image(image: Image) -> dict[str, Any]:
+def _image(image: Image) -> AnthropicImage:
     inline = media(image)
-    if inline is None:
-        return {"type": "image", "source": {"type": "url", "url": image.url}}
-    return {"type": "image", "source": {"type": "base64", "media_type": inline.kind, "data": inline.data}}
-
-
-def _result(result: ToolResult) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": _id(result.tool_use_id)}
-    if isinstance(result.content, str):
-        block["content"] = result.content
-    else:
-        blocks = [_block(part, "") for part in result.content]
-        block["content"] = [inner for inner in blocks if inner is not None]
-    if result.failed:
-        block["is_error"] = True
-    return block
+    source = AnthropicURL(image.url) if inline is None else AnthropicBase64(inline.kind, inline.data)
+    return AnthropicImage(source)
 
 
 def _id(name: str) -> str:

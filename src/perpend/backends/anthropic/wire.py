@@ -1,6 +1,7 @@
 """The Anthropic messages wire: at Anthropic, on Vertex and on Bedrock (anthropic 2.13, types and lib/).
 
-A signature is carried as it came. A redacted thought is carried as its whole block in JSON: it has no text.
+A signature is kept as it came. Of a redacted thought, which has no text, the whole block is kept as JSON.
+Reference: https://docs.claude.com/en/api/messages, https://docs.claude.com/en/docs/build-with-claude/streaming
 """
 
 from collections.abc import AsyncGenerator
@@ -12,6 +13,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from perpend.backends.anthropic.request import anthropic_asks, left_out, request
+from perpend.backends.body import Asks, Body
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.lenient import type_of
@@ -54,7 +56,7 @@ class AnthropicBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return granted(anthropic_asks(call, self._upstream.provider), call)
 
     async def count_input(self, call: Call) -> int | None:
@@ -71,7 +73,7 @@ class AnthropicBackend:
         except (UpstreamError, ValueError):
             return None
 
-    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         """Where a request goes at this place, and how its body looks there."""
         return "/messages", body
 
@@ -80,9 +82,12 @@ class AnthropicBackend:
 
 
 class AnthropicVertex(AnthropicBackend):
-    """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`."""
+    """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`.
 
-    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    Reference: https://docs.claude.com/en/api/claude-on-vertex-ai
+    """
+
+    def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         del body["model"]
         model = quote(call.model, safe="@")
         return f"/models/{model}:streamRawPredict", {**body, "anthropic_version": "vertex-2023-10-16"}
@@ -93,9 +98,12 @@ class AnthropicVertex(AnthropicBackend):
 
 
 class AnthropicBedrock(AnthropicBackend):
-    """InvokeModelWithResponseStream, authorised by an API key; requests aren't signed."""
+    """InvokeModelWithResponseStream.
 
-    def _address(self, call: Call, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    Reference: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
+    """
+
+    def _address(self, call: Call, body: Body) -> tuple[str, Body]:
         del body["model"], body["stream"]
         path = f"/model/{quote(call.model, safe=':')}/invoke-with-response-stream"
         return path, {**body, "anthropic_version": "bedrock-2023-05-31"}
@@ -230,8 +238,8 @@ class _MessageReading(StreamDecoder[_Event]):
         return CallEnded(reason, self._usage(), self._model, self._counts.get("written", 0))
 
     def _stop(self, word: str | None) -> None:
-        if (said := why(word)) is not None:
-            self._reason = REASONS.get(said, "stop")
+        if (ended := why(word)) is not None:
+            self._reason = REASONS.get(ended, "stop")
             if self._reason is None:
                 self.fail(word)
 

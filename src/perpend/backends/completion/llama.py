@@ -1,10 +1,14 @@
-"""llama.cpp's own `/completion` (tools/server/README.md there)."""
+"""llama.cpp's own `/completion`.
 
-from typing import Any
+Reference: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
 
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.body import Body, JSONObject
 from perpend.backends.completion.base import (
     SAME,
     RawChunk,
@@ -24,6 +28,20 @@ from perpend.transport.failures import failure, says
 _WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
 _ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
 """llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
+
+
+class _Body(TypedDict):
+    """Less sampling."""
+
+    prompt: str
+    n_predict: int
+    """Tokens."""
+    stream: Literal[True]
+    cache_prompt: bool
+    stop: list[str]
+    n_probs: NotRequired[int]
+    """Of each token, so many of the likeliest are told."""
+    json_schema: NotRequired[JSONObject]
 
 
 class _Tokens(Struct):
@@ -62,23 +80,27 @@ class LlamaCompletion(RawCompletion):
         answer = await self._upstream.http.post_json(f"{base}/tokenize", body, self._upstream.account)
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
 
-    def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        return {
+    def body(self, call: Call, prompt: str) -> Body:
+        fixed: _Body = {
             "prompt": prompt,
             "n_predict": call.max_tokens,
             "stream": True,
             "cache_prompt": call.cache,
             "stop": stops(call),
-            **({"n_probs": most} if (most := likeliest(call)) else {}),
-            **self.drawn(call),
-            **({} if (schema := answer_schema(call)) is None else {"json_schema": {**_ONE_LINE, **schema}}),
         }
+        if most := likeliest(call):
+            fixed["n_probs"] = most
+        if (schema := answer_schema(call)) is not None:
+            fixed["json_schema"] = {**_ONE_LINE, **schema}
+        return {**fixed, **self.drawn(call)}
 
     def read(self, event: _Event, call: Call) -> RawChunk:
         if says(event.error):
             raise failure("the engine failed", event.error)
         first = event.completion_probabilities
-        first_logprobs = {one.token: one.logprob for one in first[0].top_logprobs or ()} if first else None
+        first_logprobs = (
+            {likely.token: likely.logprob for likely in first[0].top_logprobs or ()} if first else None
+        )
         most = call.logprobs
         logprobs = () if most is None else tuple(Logprobs(first).tokens(most))
         if not event.stop:

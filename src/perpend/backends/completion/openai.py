@@ -1,10 +1,15 @@
-"""`/v1/completions`, as vLLM, SGLang and others serve it."""
+"""`/v1/completions`, as vLLM, SGLang and others serve it.
 
-from typing import Any
+Reference: https://platform.openai.com/docs/api-reference/completions/create; vLLM's fields beside it:
+https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html#completions-api
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
 
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.body import Body, JSONObject
 from perpend.backends.completion.base import (
     SAME,
     RawChunk,
@@ -22,13 +27,40 @@ from perpend.transport.failures import failure, says
 from perpend.types import Likely, TokenLogprob
 
 
+class _StreamOptions(TypedDict):
+    include_usage: bool
+    continuous_usage_stats: bool
+
+
+class _StructuredOutputs(TypedDict):
+    json: JSONObject
+    """JSON schema."""
+
+
+class _Body(TypedDict):
+    """Less sampling."""
+
+    model: str
+    prompt: str
+    max_tokens: int
+    stream: Literal[True]
+    stream_options: _StreamOptions
+    stop: NotRequired[list[str]]
+    logprobs: NotRequired[int]
+    """Of each token, so many of the likeliest are told."""
+    structured_outputs: NotRequired[_StructuredOutputs]
+    """vLLM's name for the answer's schema; it passes over SGLang's, and SGLang over this."""
+    json_schema: NotRequired[str]
+    """SGLang's."""
+
+
 class _Logprobs(Struct):
     tokens: list[str] | None = None
     token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float] | None] | None = None
 
-    def each(self, most: int) -> tuple[TokenLogprob, ...]:
-        """`most`: alternatives of each that are likeliest."""
+    def per_token(self, most: int) -> tuple[TokenLogprob, ...]:
+        """`most`: how many alternatives of each token are kept."""
         tokens, logprobs = self.tokens or [], self.token_logprobs or []
         rows = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
         return tuple(
@@ -74,18 +106,22 @@ class OpenAICompletion(RawCompletion):
     words = SAME
     decoders = Decoders(_Event)
 
-    def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        return {
+    def body(self, call: Call, prompt: str) -> Body:
+        fixed: _Body = {
             "model": call.model,
             "prompt": prompt,
             "max_tokens": call.max_tokens,
             "stream": True,
             "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-            **({"stop": stop} if (stop := stops(call)) else {}),
-            **({"logprobs": most} if (most := likeliest(call)) else {}),
-            **self.drawn(call),
-            **({} if (schema := answer_schema(call)) is None else _constraint(schema)),
         }
+        if stop := stops(call):
+            fixed["stop"] = stop
+        if most := likeliest(call):
+            fixed["logprobs"] = most
+        if (schema := answer_schema(call)) is not None:
+            fixed["structured_outputs"] = {"json": schema}
+            fixed["json_schema"] = msgspec.json.encode(schema).decode()
+        return {**fixed, **self.drawn(call)}
 
     def read(self, event: _Event, call: Call) -> RawChunk:
         if says(event.error):
@@ -101,15 +137,10 @@ class OpenAICompletion(RawCompletion):
             word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
             reason = reason_for(REASONS.get(ended) == "length", word, call)
         generated = tokens.completion_tokens if tokens else None
-        given = choice.logprobs or _Logprobs()
-        first_logprobs = given.top_logprobs[0] if given.top_logprobs else None
-        logprobs = () if call.logprobs is None else given.each(call.logprobs)
-        return RawChunk(choice.text, generated, reason, usage, event.model, first_logprobs, logprobs)
-
-
-def _constraint(schema: dict[str, Any]) -> dict[str, Any]:
-    """vLLM's name for it and SGLang's; each passes over the other's."""
-    return {"structured_outputs": {"json": schema}, "json_schema": msgspec.json.encode(schema).decode()}
+        logprobs = choice.logprobs or _Logprobs()
+        first_logprobs = logprobs.top_logprobs[0] if logprobs.top_logprobs else None
+        per_token = () if call.logprobs is None else logprobs.per_token(call.logprobs)
+        return RawChunk(choice.text, generated, reason, usage, event.model, first_logprobs, per_token)
 
 
 backends.register("raw_completion")(OpenAICompletion)

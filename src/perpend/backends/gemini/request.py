@@ -1,13 +1,30 @@
-"""What is sent over the Gemini wire (google-genai 3.6, types.py; ai.google.dev, thinking and thought signatures).
+"""What is sent on the Gemini wire (google-genai 3.6, types.py).
 
 How a model takes its budget is its family's: `native_*` families get `thinkingBudget`, `effort_only` ones
 `thinkingLevel`, never both; the others no thinkingConfig at all.
+Reference: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
 from functools import partial
-from typing import Any
 
+from perpend.backends.body import Asks, Body, body_of
 from perpend.backends.contract import Call, mine
+from perpend.backends.gemini.body import (
+    GeminiBlob,
+    GeminiBody,
+    GeminiCall,
+    GeminiCalling,
+    GeminiContent,
+    GeminiError,
+    GeminiFile,
+    GeminiFunction,
+    GeminiGenerationConfig,
+    GeminiMode,
+    GeminiOutput,
+    GeminiPart,
+    GeminiResult,
+    GeminiTools,
+)
 from perpend.backends.message_parts import (
     arguments,
     in_words,
@@ -19,7 +36,7 @@ from perpend.backends.message_parts import (
     tool_names,
 )
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
-from perpend.backends.thinking_params import Asks, denied, put_asks
+from perpend.backends.thinking_params import denied, granted
 from perpend.types import (
     Document,
     ForcedTool,
@@ -29,11 +46,12 @@ from perpend.types import (
     Part,
     Text,
     Thought,
+    Tool,
     ToolResult,
     ToolUse,
 )
 
-_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
+_MODES: dict[str, GeminiMode] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
 _WORDS: Words = {
     "temperature": "temperature",
     "top_p": "topP",
@@ -47,39 +65,36 @@ _UNSIGNED = "skip_thought_signature_validator"
 """Stands for the signature of a tool call that another vendor's model made: without any it is a 400."""
 
 
-def request(call: Call, origin: str) -> dict[str, Any]:
-    """The body of `call`. `origin` is the provider whose carries go along."""
-    body: dict[str, Any] = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
+def request(call: Call, origin: str) -> Body:
+    """The body of `call`. `origin`: the provider whose own thought signatures go along."""
+    output_spec = call.output_spec
+    fixed: GeminiBody = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
     preamble = system(call.messages)
-    if call.output_spec.output is not None and not _enforced(call):
-        preamble = f"{preamble}\n\n{in_words(call.output_spec.output)}".lstrip()
+    if output_spec.output is not None and not _enforced(call):
+        preamble = f"{preamble}\n\n{in_words(output_spec.output)}".lstrip()
     if preamble and call.system_role == "system":
-        body["systemInstruction"] = {"parts": [{"text": preamble}]}
+        fixed["systemInstruction"] = {"parts": [GeminiPart(preamble)]}
     elif preamble:
-        body["contents"] = _before(preamble, body["contents"])
-    put_asks(body, gemini_asks(call), call)
-    if call.output_spec.tools:
-        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in call.output_spec.tools]}]
-        body["toolConfig"] = {"functionCallingConfig": _calling(call.output_spec)}
-    return body
+        _add_preamble(preamble, fixed["contents"])
+    if output_spec.tools:
+        fixed["tools"] = [GeminiTools([_declaration(tool) for tool in output_spec.tools])]
+        fixed["toolConfig"] = {"functionCallingConfig": _calling(output_spec)}
+    return body_of(fixed, {}, granted(gemini_asks(call), call))
 
 
-def _generation(call: Call) -> dict[str, Any]:
-    config: dict[str, Any] = {"maxOutputTokens": call.max_tokens, **gemini_drawing(call).fields}
+def _generation(call: Call) -> Body:
+    config: GeminiGenerationConfig = {"maxOutputTokens": call.max_tokens}
     if (output := call.output_spec.output) is not None and _enforced(call):
         config["responseMimeType"] = "application/json"
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
-    return config
+    return {**config, **gemini_drawing(call).fields}
 
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
-    one_at_a_time = (
-        ("parallel_tool_calls",)
-        if call.output_spec.tools and call.output_spec.parallel_tools is False
-        else ()
-    )
-    return (*gemini_drawing(call).left_out, *denied(partial(gemini_asks, call), call), *one_at_a_time)
+    spec = call.output_spec
+    parallel = ("parallel_tool_calls",) if spec.tools and spec.parallel_tools is False else ()
+    return (*gemini_drawing(call).left_out, *denied(partial(gemini_asks, call), call), *parallel)
 
 
 def gemini_drawing(call: Call) -> Drawing:
@@ -95,7 +110,8 @@ def gemini_asks(call: Call) -> Asks:
     return {f"generationConfig.thinkingConfig.{name}": value for name, value in _thinking(call).items()}
 
 
-def _thinking(call: Call) -> dict[str, Any]:
+def _thinking(call: Call) -> Body:
+    """The fields of `thinkingConfig`; empty: nothing is asked for."""
     family = call.family
     if not call.may_ask:
         return {}
@@ -110,88 +126,81 @@ def _thinking(call: Call) -> dict[str, Any]:
     return {}
 
 
-def _declaration(tool: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": tool.name, "description": tool.description}
-    if tool.parameters:
-        row["parametersJsonSchema"] = tool.parameters
-    return row
+def _declaration(tool: Tool) -> GeminiFunction:
+    return GeminiFunction(tool.name, tool.description, tool.parameters or None)
 
 
-def _calling(output_spec: OutputSpec) -> dict[str, Any]:
+def _calling(output_spec: OutputSpec) -> GeminiCalling:
     """The wire can't forbid several calls at a time."""
     if isinstance(output_spec.tool_choice, ForcedTool):
         return {"mode": "ANY", "allowedFunctionNames": [output_spec.tool_choice.name]}
     return {"mode": _MODES[output_spec.tool_choice]}
 
 
-def _before(preamble: str, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Said by the user first, who speaks once at a time."""
-    said = {"role": "user", "parts": [{"text": preamble}]}
-    if contents and contents[0]["role"] == "user":
-        said["parts"] += contents.pop(0)["parts"]
-    return [said, *contents]
+def _add_preamble(preamble: str, contents: list[GeminiContent]) -> None:
+    """As the beginning of the user's first turn: no two of one role may follow each other."""
+    if not contents or contents[0].role != "user":
+        contents.insert(0, GeminiContent("user", []))
+    contents[0].parts.insert(0, GeminiPart(preamble))
 
 
-def _contents(call: Call, origin: str) -> list[dict[str, Any]]:
+def _contents(call: Call, origin: str) -> list[GeminiContent]:
     """Turns. The results of one turn's tool calls have to come together, so neighbours are joined."""
     names = tool_names(call.messages)
     signs = call.family.budget == "effort_only"  # models with levels refuse an unsigned tool call
-    contents: list[dict[str, Any]] = []
+    contents: list[GeminiContent] = []
     for message in call.messages:
         if message.role == "system":
             continue
         role = "model" if message.role == "assistant" else "user"
         parts = _parts(message, origin, names, signs)
-        if contents and contents[-1]["role"] == role:
-            contents[-1]["parts"] += parts
+        if contents and contents[-1].role == role:
+            contents[-1].parts += parts
         elif parts:
-            contents.append({"role": role, "parts": parts})
+            contents.append(GeminiContent(role, parts))
     return contents
 
 
-def _parts(message: Message, origin: str, names: dict[str, str], signs: bool) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = []
+def _parts(message: Message, origin: str, names: dict[str, str], signs: bool) -> list[GeminiPart]:
+    """`names`: of tools, by the ids of their calls. `signs`: the first tool call is signed, if only in form."""
+    parts: list[GeminiPart] = []
     for part in message.parts:
         parts += _part(part, origin, names)
-    calls = [part for part in parts if "functionCall" in part]
-    if signs and calls and "thoughtSignature" not in calls[0]:  # of parallel ones the first is signed
-        calls[0]["thoughtSignature"] = _UNSIGNED
+    calls = [part for part in parts if part.function_call is not None] if signs else []
+    if calls and calls[0].thought_signature is None:  # of parallel ones the first is signed
+        calls[0].thought_signature = _UNSIGNED
     return parts
 
 
-def _part(part: Part, origin: str, names: dict[str, str]) -> list[dict[str, Any]]:
-    """As the wire has it; a thought's text isn't wanted back, only its signature."""
+def _part(part: Part, origin: str, names: dict[str, str]) -> list[GeminiPart]:
+    """A thought's text isn't wanted back, only its signature."""
     match part:
         case Text() | Thought():
             text = part.text if isinstance(part, Text) else ""
             signature = mine(part.provider_state, origin)
-            signed = {} if signature is None else {"thoughtSignature": signature}
-            return [{"text": text, **signed}] if text or signed else []
+            return [GeminiPart(text, thought_signature=signature)] if text or signature is not None else []
         case Image():
             return [_image(part)]
         case ToolUse():
-            function: dict[str, Any] = {"id": part.id, "name": part.name, "args": arguments(part)}
-            signature = mine(part.provider_state, origin)
-            return [{"functionCall": function} | ({"thoughtSignature": signature} if signature else {})]
+            call = GeminiCall(part.id, part.name, arguments(part))
+            return [
+                GeminiPart(function_call=call, thought_signature=mine(part.provider_state, origin) or None)
+            ]
         case Document():
             return []  # its text was read before
         case ToolResult():
             return [_result(part, names), *[_image(image) for image in result_images(part)]]
 
 
-def _image(image: Image) -> dict[str, Any]:
+def _image(image: Image) -> GeminiPart:
     inline = media(image)
     if inline is None:
-        return {"fileData": {"mimeType": media_type(image), "fileUri": image.url}}
-    return {"inlineData": {"mimeType": inline.kind, "data": inline.data}}
+        return GeminiPart(file_data=GeminiFile(media_type(image), image.url))
+    return GeminiPart(inline_data=GeminiBlob(inline.kind, inline.data))
 
 
-def _result(result: ToolResult, names: dict[str, str]) -> dict[str, Any]:
-    kind = "error" if result.failed else "output"
-    return {
-        "functionResponse": {
-            "id": result.tool_use_id,
-            "name": names.get(result.tool_use_id, result.tool_use_id),
-            "response": {kind: result_text(result)},
-        }
-    }
+def _result(result: ToolResult, names: dict[str, str]) -> GeminiPart:
+    text = result_text(result)
+    response = GeminiError(text) if result.failed else GeminiOutput(text)
+    name = names.get(result.tool_use_id, result.tool_use_id)
+    return GeminiPart(function_response=GeminiResult(result.tool_use_id, name, response))

@@ -1,6 +1,7 @@
 """The Gemini wire, `generateContent`: at Google, and on Vertex where only address and key differ (google-genai 3.6).
 
-A signature is carried as it came: on a tool call, on text, or on an empty last part.
+A thought signature is kept as it came: on a tool call, on text, or on an empty last part.
+Reference: https://ai.google.dev/api/generate-content
 """
 
 from collections.abc import AsyncGenerator
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
+from perpend.backends.body import Asks
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.gemini.request import gemini_asks, gemini_left_out, request
@@ -48,7 +50,7 @@ class Gemini:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_left_out(call)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return granted(gemini_asks(call), call)
 
     async def count_input(self, call: Call) -> int | None:

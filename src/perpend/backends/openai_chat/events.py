@@ -1,10 +1,14 @@
-"""What comes on the OpenAI chat wire, read leniently: thinking in any of its places, tool calls, counts."""
+"""What comes on the OpenAI chat wire, read leniently: thinking in any of its places, tool calls, counts.
+
+Reference: https://platform.openai.com/docs/api-reference/chat-streaming, and the other servers' own beside it.
+"""
 
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from perpend.backends.body import JSONObject
 from perpend.backends.lenient import Lenient, text_in
 from perpend.backends.reasons import why
 from perpend.backends.stream_decoder import Decoders
@@ -65,7 +69,7 @@ class Chunk(Struct):
     content: list[TextPiece] | str | None = None
 
     @property
-    def said(self) -> tuple[str, str]:
+    def thought_and_text(self) -> tuple[str, str]:
         """Its thought and its text."""
         thought = _joined(self.thinking or self.summary or self.reasoning or self.reasoning_content)
         text = self.text or _joined(self.content)
@@ -74,13 +78,13 @@ class Chunk(Struct):
         return thought, text
 
 
-def _joined(said: list[TextPiece] | str | None) -> str:
-    return "".join([piece.text for piece in said]) if isinstance(said, list) else said or ""
+def _joined(pieces: list[TextPiece] | str | None) -> str:
+    return "".join([piece.text for piece in pieces]) if isinstance(pieces, list) else pieces or ""
 
 
 class CalledFunction(Struct):
     name: str | None = None
-    arguments: str | dict[str, Any] | None = None
+    arguments: str | JSONObject | None = None
 
     @property
     def json(self) -> str:
@@ -106,7 +110,7 @@ class UpstreamDelta(Struct, gc=False):
     """Or one of a thought; parts of either in any shape, here and in the next."""
     thinking_blocks: Any = None
     """LiteLLM, beside one of the others."""
-    reasoning_details: list[dict[str, Any]] | None = None
+    reasoning_details: list[JSONObject] | None = None
     tool_calls: list[CallPiece] | None = None
     function_call: CalledFunction | None = None
     """Of servers that know no other calls."""
@@ -128,15 +132,15 @@ class Logprobs(Struct):
     content: list[Position] | None = None
 
     def tokens(self, most: int) -> list[TokenLogprob]:
-        """`most`: alternatives of each that are told."""
+        """`most`: how many alternatives of each token are kept."""
         return [
             TokenLogprob(
-                token=one.token,
-                logprob=one.logprob,
-                bytes=one.bytes,
-                top_logprobs=(one.top_logprobs or ())[:most],
+                token=position.token,
+                logprob=position.logprob,
+                bytes=position.bytes,
+                top_logprobs=(position.top_logprobs or ())[:most],
             )
-            for one in self.content or ()
+            for position in self.content or ()
         ]
 
 
@@ -186,21 +190,21 @@ class Details:
     """OpenRouter's `reasoning_details`, put together again from their pieces, to be sent back whole."""
 
     def __init__(self) -> None:
-        self._items: dict[tuple[Any, Any], dict[str, Any]] = {}
+        self._items: dict[tuple[Any, Any], JSONObject] = {}
 
-    def take(self, pieces: list[dict[str, Any]]) -> str:
+    def take(self, pieces: list[JSONObject]) -> str:
         """Adds them; returns the text in them."""
-        said = ""
+        text = ""
         for piece in pieces:
             item = self._items.setdefault((piece.get("index"), piece.get("type")), {})
             for name, value in piece.items():
                 if name in ("text", "summary") and value:
-                    said += text_in(value)
+                    text += text_in(value)
                 if name in ("text", "summary", "data", "signature") and isinstance(value, str):
                     item[name] = (item.get(name) or "") + value
                 elif value is not None or name not in item:
                     item[name] = value
-        return said
+        return text
 
     def provider_state(self) -> str | None:
         """All of them as JSON, once there is something that only their vendor can read."""
@@ -215,9 +219,9 @@ EVENTS = Decoders(UpstreamChunk)
 _LOGPROBS = Lenient(Logprobs)
 
 
-def logprobs_in(told: Any) -> Logprobs:
-    """What can be read of them."""
-    return _LOGPROBS.decode(msgspec.json.encode(told)) if isinstance(told, dict) else Logprobs()
+def logprobs_in(value: Any) -> Logprobs:
+    """What can be read of a response's log-probabilities, in whatever shape."""
+    return _LOGPROBS.decode(msgspec.json.encode(value)) if isinstance(value, dict) else Logprobs()
 
 
 def failure_of(event: UpstreamChunk, *, streamed: bool) -> UpstreamError | None:

@@ -1,7 +1,8 @@
-"""The OpenAI chat wire, as a hundred servers speak it (API reference: chat/create, chat/streaming).
+"""The OpenAI chat wire, as a hundred servers speak it.
 
 Always streamed upstream, whatever the client asked for: only a stream can be watched, cut at a
 budget, and kept as the best answer so far when the upstream dies.
+Reference: https://platform.openai.com/docs/api-reference/chat, https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat.events import (
     EVENTS,
@@ -42,7 +44,7 @@ class OpenAIChatBackend:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._provider = upstream.provider
-        """With what its answers have shown."""
+        """Its row, with how it splits off thinking once an answer has shown that."""
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(chat_body(call, self._provider), call, self._provider)
@@ -56,7 +58,7 @@ class OpenAIChatBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return steered(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
@@ -167,13 +169,13 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
             reason = "tool_calls" if calls else "content_filter" if self._refused else "stop"
         return CallEnded(reason, counts, self._model, first_logprobs=self._first_logprobs)
 
-    def _add_logprobs(self, told: Any, delta: UpstreamDelta | None, batch: list[CallEvent]) -> None:
-        logprobs = logprobs_in(told)
+    def _add_logprobs(self, value: Any, delta: UpstreamDelta | None, batch: list[CallEvent]) -> None:
+        logprobs = logprobs_in(value)
         if not logprobs.content:
             return
         if self._first_logprobs is None and self._call.first_logprobs:
             likeliest = logprobs.content[0].top_logprobs or ()
-            self._first_logprobs = {one.token: one.logprob for one in likeliest}
+            self._first_logprobs = {likely.token: likely.logprob for likely in likeliest}
         if (most := self._call.logprobs) is None or delta is None or not delta.content:
             return
         self.speech.add_logprobs(logprobs.tokens(most), batch)
@@ -195,8 +197,8 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
             or ((delta.summary or delta.thinking_blocks) and delta.parts_of_thought)
         )
         if delta.reasoning_details:
-            said = self._details.take(delta.reasoning_details)
-            thinking = thinking or said
+            text = self._details.take(delta.reasoning_details)
+            thinking = thinking or text
         if thinking:
             if speech.thinks:  # nearly always
                 append_text(batch, ThinkingDelta, thinking, self._step)
@@ -222,7 +224,7 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
 
     def _content(self, content: list[Chunk], batch: list[CallEvent]) -> None:
         for chunk in content:
-            thought, text = chunk.said
+            thought, text = chunk.thought_and_text
             if thought:
                 self.speech.thought(thought, batch)
             if text:
@@ -230,7 +232,11 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
 
 
 def _text(content: str | list[Chunk] | None) -> str:
-    return "".join([chunk.said[1] for chunk in content]) if isinstance(content, list) else content or ""
+    return (
+        "".join([chunk.thought_and_text[1] for chunk in content])
+        if isinstance(content, list)
+        else content or ""
+    )
 
 
 backends.register("openai_chat")(OpenAIChatBackend)

@@ -2,7 +2,7 @@
 
 A stream is resumed after the last event that came. Where that is refused (it is for responses that are more than five
 minutes old: openai-python #2828) the response is asked for until it is done, and what hadn't come yet is handed on.
-Source: OpenAI's guide "Background mode"; openai 3.54: responses.retrieve, responses.cancel.
+Reference: https://platform.openai.com/docs/guides/background; openai 3.54: responses.retrieve, responses.cancel.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any
 
+from perpend.backends.body import Body
 from perpend.backends.contract import Call, CallEvent, Upstream
 from perpend.backends.openai_responses.events import ResponsesEvent, ResponsesReading
 from perpend.backends.stream_decoder import relay
@@ -58,7 +59,7 @@ class BackgroundResponse:
     def __init__(
         self,
         upstream: Upstream,
-        body: dict[str, Any],
+        body: Body,
         call: Call,
         asks: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
@@ -69,7 +70,7 @@ class BackgroundResponse:
         self._asks = asks
         self._more = "&include%5B%5D=".join(["", *body.get("include", [])])
         self._reading = BackgroundReading(call, upstream.provider)
-        self._said = _Said()
+        self._handed_on = _HandedOn()
         self._tries = 0
 
     async def events(self) -> Batches:
@@ -84,7 +85,7 @@ class BackgroundResponse:
                 try:
                     async with aclosing(ask(upstream)) as batches:
                         async for batch in batches:
-                            self._said.note(batch)
+                            self._handed_on.note(batch)
                             yield batch
                             if isinstance(batch[-1], CallEnded):
                                 reading.over = True
@@ -103,9 +104,9 @@ class BackgroundResponse:
                 self._upstream.http.later(self._cancel())
 
     def _next(self, error: UpstreamError, ask: Ask) -> tuple[Ask, float]:
-        """How to go on after `error`, and the seconds to wait first. Raises it where that makes no sense."""
-        reading, told = self._reading, self._reading.failure
-        if not reading.id or (told is not None and not isinstance(told, UpstreamMalformed)):
+        """How to go on after `error`, and the seconds to wait first. Raises it where going on can't help."""
+        reading, failure = self._reading, self._reading.failure
+        if not reading.id or (failure is not None and not isinstance(failure, UpstreamMalformed)):
             raise error
         error.billed = True  # it was begun, and may be worked on still
         refused = error.upstream_status is not None
@@ -157,15 +158,15 @@ class BackgroundResponse:
             self._reading.failure = error
             raise
         if whole:
-            yield self._said.rest(whole)
+            yield self._handed_on.rest(whole)
 
     async def _cancel(self) -> None:
         url = f"{await self._upstream.url()}/responses/{self._reading.id}/cancel"
         await self._upstream.http.post_json(url, b"", self._upstream.account)
 
 
-class _Said:
-    """How much of a response was handed on: characters of each kind of text, and pieces of what isn't text."""
+class _HandedOn:
+    """How much of a response was handed on: characters of each kind of text, and how many of what isn't text."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -181,13 +182,13 @@ class _Said:
                 self._counts["carried"] += 1
 
     def rest(self, whole: list[CallEvent]) -> list[CallEvent]:
-        """The events of a whole response, less what was said of it."""
+        """The events of a whole response, less what was handed on of it."""
         left = self._counts.copy()
 
         def unsaid(kind: str, text: str) -> str:
-            said = min(left[kind], len(text))
-            left[kind] -= said
-            return text[said:]
+            known = min(left[kind], len(text))
+            left[kind] -= known
+            return text[known:]
 
         rest: list[CallEvent] = []
         for event in whole:

@@ -1,4 +1,7 @@
-"""What a response on the OpenAI responses wire says, streamed or whole (API reference: responses-streaming)."""
+"""What comes on the OpenAI responses wire, streamed or whole.
+
+Reference: https://platform.openai.com/docs/api-reference/responses-streaming
+"""
 
 from typing import Any
 
@@ -70,10 +73,12 @@ class _Item(Struct):
     @property
     def thought(self) -> str:
         """Or its summary, where that is all there is."""
-        parts = (["".join(part.said) for part in some or ()] for some in (self.content, self.summary))
+        parts = (
+            ["".join(part.thought_and_text) for part in some or ()] for some in (self.content, self.summary)
+        )
         joined = (_BETWEEN.join(filter(None, texts)) for texts in parts)
-        own = (self.reasoning_content, self.reasoning, self.thinking, self.text)
-        return next(filter(None, (*joined, *own)), "")
+        fields = (self.reasoning_content, self.reasoning, self.thinking, self.text)
+        return next(filter(None, (*joined, *fields)), "")
 
 
 class ResponsesEvent(Struct):
@@ -135,7 +140,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._end: CallEnded | None = None
         self._usage: _Usage | None = None
-        self._said: dict[int, str] = {}  # which kind of text an item gave
+        self._kind_given: dict[int, str] = {}  # which kind of text an item gave
         self._parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
         self._items: dict[str, list[int]] = {}  # where items of each type stand
         self._over: set[int] = set()  # items that were read to their end
@@ -158,7 +163,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
         return batch
 
     def end(self) -> CallEnded | None:
-        if self._end is None and self.done and (self._said or self.speech.calls.count):
+        if self._end is None and self.done and (self._kind_given or self.speech.calls.count):
             return self._ended("stop", None)
         return self._end
 
@@ -184,8 +189,8 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
             self._finish(event.response or _Response(), how, batch)
             self.done = self._end is not None
         elif name == "error" or says(event.error):
-            told = {"message": event.message, "code": event.code}
-            self.failure = failure("the server failed in the middle", event.error or told)
+            error = {"message": event.message, "code": event.code}
+            self.failure = failure("the server failed in the middle", event.error or error)
 
     def _part(self, at: int, how: str, event: ResponsesEvent, part: _Part, batch: list[CallEvent]) -> None:
         """A part of an item begins or ends."""
@@ -193,8 +198,8 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
             "reasoning_text" if at in self._items.get("reasoning", ()) else "message"
         )
         if how == "done":
-            self._text_done(at, kind, event, "".join(part.said) or part.refusal or "", batch)
-        elif kind == "summary" and event.summary_index and self._said.get(at) == kind:
+            self._text_done(at, kind, event, "".join(part.thought_and_text) or part.refusal or "", batch)
+        elif kind == "summary" and event.summary_index and self._kind_given.get(at) == kind:
             self.speech.thought(_BETWEEN, batch)
 
     def _text(self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]) -> None:
@@ -202,18 +207,18 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
         self._parts.add((at, kind, part))
         self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
         if kind == "message":
-            self._said[at] = kind
+            self._kind_given[at] = kind
             part_refuses = event.part is not None and event.part.refuses
             self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
             self.speech.answer(text, batch)
             self._weigh(event.logprobs, batch)
         elif kind in ("reasoning_text", "summary"):
-            if self._said.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
+            if self._kind_given.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
                 self.speech.thought(text, batch)
         elif kind == "input":
             self._write(at, text, batch)
         else:
-            self._said[at] = kind
+            self._kind_given[at] = kind
             self.speech.call(batch, at, "", "", text)
 
     def _text_done(
@@ -223,7 +228,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
         part = event.summary_index if kind == "summary" else event.content_index
         if not text or (at, kind, part) in self._parts or at in self._over:
             return
-        if kind == "summary" and part and self._said.get(at) == kind:
+        if kind == "summary" and part and self._kind_given.get(at) == kind:
             text = _BETWEEN + text
         self._text(at, kind, event, text, batch)
 
@@ -260,19 +265,19 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
                 self._write(at, item.input or "", batch)
             self.speech.call(batch, at, "", "", self._free.pop(at).close())
         elif item.type == "reasoning":
-            if at not in self._said and (text := item.thought):
-                self._said[at] = item.type
+            if at not in self._kind_given and (text := item.thought):
+                self._kind_given[at] = item.type
                 self.speech.thought(text, batch)
             if item.encrypted_content or parts:
                 self.add_provider_state(bytes(raw).decode(), batch)
-        elif item.type == "message" and at not in self._said:
+        elif item.type == "message" and at not in self._kind_given:
             for part in parts:
                 self._refused = self._refused or part.refuses
-                thought, text = part.said
+                thought, text = part.thought_and_text
                 if thought:
                     self.speech.thought(thought, batch)
                 if text := text or part.refusal or "":
-                    self._said[at] = item.type
+                    self._kind_given[at] = item.type
                     self.speech.answer(text, batch)
                 self._weigh(part.logprobs, batch)
 

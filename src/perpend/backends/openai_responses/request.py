@@ -1,26 +1,47 @@
-"""What is sent on the OpenAI responses wire (API reference: responses/create).
+"""What is sent on the OpenAI responses wire.
 
 Nothing is stored there: what a later turn needs comes back encrypted, and is sent along with it.
+Reference: https://platform.openai.com/docs/api-reference/responses/create
 """
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Literal
 
+from perpend.backends.body import Asks, Body, JSONObject, body_of
 from perpend.backends.contract import Call
 from perpend.backends.message_parts import returned
+from perpend.backends.openai_responses.body import (
+    ResponsesCustomCall,
+    ResponsesCustomOutput,
+    ResponsesCustomTool,
+    ResponsesFormat,
+    ResponsesFunctionCall,
+    ResponsesFunctionOutput,
+    ResponsesFunctionTool,
+    ResponsesGrammar,
+    ResponsesImage,
+    ResponsesItem,
+    ResponsesMessage,
+    ResponsesNamedTool,
+    ResponsesOutputSpec,
+    ResponsesRequestBody,
+    ResponsesText,
+)
 from perpend.backends.sampling import Drawing, Words, drawing, refused_always
-from perpend.backends.thinking_params import Asks, asks_of, denied, put, put_asks
+from perpend.backends.thinking_params import asks_of, denied, granted
 from perpend.providers.provider import Provider
 from perpend.types import (
     ForcedTool,
     Image,
     Message,
+    OutputFormat,
     OutputSpec,
     Part,
     Text,
     Thought,
     Tool,
+    ToolChoice,
     ToolResult,
     ToolUse,
     unwrapped,
@@ -34,21 +55,21 @@ _WORDS: Words = {
 }
 
 
-def responses_body(call: Call, provider: Provider) -> dict[str, Any]:
-    body: dict[str, Any] = {
+def responses_body(call: Call, provider: Provider) -> Body:
+    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
+    output_spec: ResponsesOutputSpec = {} if call.phase == "thinking" else _output_spec(call.output_spec)
+    fixed: ResponsesRequestBody = {
         "model": call.model,
         "input": _input(call, provider.name),
         "stream": True,
         "store": False,
         "max_output_tokens": call.max_tokens,
+        **output_spec,
     }
-    put_asks(body, responses_asks(call, provider), call)
     if call.thinking_tokens and call.effort in provider.background:
-        body["background"] = True  # what isn't stored is kept for some minutes then
-    if call.phase != "thinking":
-        body.update(_output_spec(call.output_spec))
-    for path, value in responses_drawing(call, provider).fields.items():
-        put(body, path, value)
+        fixed["background"] = True  # what isn't stored is kept for some minutes then
+    by_path = granted(responses_asks(call, provider), call) | responses_drawing(call, provider).fields
+    body = body_of(fixed, {}, by_path)
     if "top_logprobs" in body:
         body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return body
@@ -78,92 +99,102 @@ def responses_drawing(call: Call, provider: Provider) -> Drawing:
     return drawing(call, words, refused=refused_always(call.family))
 
 
-def _input(call: Call, origin: str) -> list[Any]:
+def _input(call: Call, origin: str) -> list[ResponsesItem]:
+    """`origin`: the provider whose own reasoning items go along."""
     custom = {tool.name for tool in call.output_spec.tools if tool.custom is not None}
     uses = [part for message in call.messages for part in message.parts if isinstance(part, ToolUse)]
-    free = {use.id for use in uses if use.name in custom}
-    items = [item for message in call.messages for item in _items(message, origin, free)]
-    role = call.system_role
-    return [item | {"role": role} if item.get("role") == "system" else item for item in items]
+    custom_calls = {use.id for use in uses if use.name in custom}
+    items: list[ResponsesItem] = []
+    for message in call.messages:
+        if message.role == "assistant":
+            items += _assistant(message.parts, origin, custom_calls)
+        elif message.role == "tool":
+            items += _results(message.parts, custom_calls)
+        else:
+            role = call.system_role if message.role == "system" else message.role
+            items.append(_message(role, message))
+    return items
 
 
-def _items(message: Message, origin: str, free: set[str]) -> Iterator[Any]:
-    """`free` are the ids of the calls to custom tools."""
-    if message.role == "assistant":
-        yield from _of_assistant(message.parts, origin, free)
-    elif message.role == "tool":
-        for part in message.parts:
-            if isinstance(part, ToolResult):
-                output = part.content if isinstance(part.content, str) else _content(part.content)
-                kind = "custom_tool_call_output" if part.tool_use_id in free else "function_call_output"
-                yield {"type": kind, "call_id": part.tool_use_id, "output": output}
-    else:
-        content = message.content if isinstance(message.content, str) else _content(message.content)
-        yield {"role": message.role, "content": content}
+def _message(role: Literal["system", "developer", "user"], message: Message) -> ResponsesMessage:
+    content = message.content if isinstance(message.content, str) else _content(message.content)
+    return ResponsesMessage(role, content)
 
 
-def _of_assistant(parts: tuple[Part, ...], origin: str, free: set[str]) -> Iterator[Any]:
+def _results(
+    parts: tuple[Part, ...], custom_calls: set[str]
+) -> Iterator[ResponsesFunctionOutput | ResponsesCustomOutput]:
+    """`custom_calls`: the ids of the calls to custom tools."""
+    for part in parts:
+        if isinstance(part, ToolResult):
+            output = part.content if isinstance(part.content, str) else _content(part.content)
+            kind = ResponsesCustomOutput if part.tool_use_id in custom_calls else ResponsesFunctionOutput
+            yield kind(part.tool_use_id, output)
+
+
+def _assistant(parts: tuple[Part, ...], origin: str, custom_calls: set[str]) -> Iterator[ResponsesItem]:
     """In their order: an item of reasoning has to stand before the item that it led to."""
     for part in parts:
         if isinstance(part, Thought):
-            if (item := returned(part.provider_state, origin, dict[str, Any])) is not None:
+            if (item := returned(part.provider_state, origin, JSONObject)) is not None:
                 yield item
         elif isinstance(part, Text) and part.text:
-            yield {"role": "assistant", "content": part.text}
+            yield ResponsesMessage("assistant", part.text)
+        elif isinstance(part, ToolUse) and part.id in custom_calls:
+            yield ResponsesCustomCall(part.id, part.name, unwrapped(part.arguments))
         elif isinstance(part, ToolUse):
-            named = {"call_id": part.id, "name": part.name}
-            if part.id in free:
-                yield {"type": "custom_tool_call", **named, "input": unwrapped(part.arguments)}
-            else:
-                yield {"type": "function_call", **named, "arguments": part.arguments}
+            yield ResponsesFunctionCall(part.id, part.name, part.arguments)
 
 
-def _content(parts: tuple[Part, ...]) -> list[dict[str, Any]]:
-    content: list[dict[str, Any]] = []
+def _content(parts: tuple[Part, ...]) -> list[ResponsesText | ResponsesImage]:
+    content: list[ResponsesText | ResponsesImage] = []
     for part in parts:
         if isinstance(part, Text):
-            content.append({"type": "input_text", "text": part.text})
+            content.append(ResponsesText(part.text))
         elif isinstance(part, Image):
-            content.append({"type": "input_image", "image_url": part.url, "detail": part.detail or "auto"})
+            content.append(ResponsesImage(part.url, part.detail or "auto"))
     return content
 
 
-def _output_spec(output_spec: OutputSpec) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+def _output_spec(output_spec: OutputSpec) -> ResponsesOutputSpec:
+    fields: ResponsesOutputSpec = {}
     if output_spec.tools:
         fields["tools"] = [_tool(tool) for tool in output_spec.tools]
-        fields["tool_choice"] = _choice(output_spec)
+        fields["tool_choice"] = _choice(output_spec.tool_choice, output_spec.tools)
         if output_spec.parallel_tools is not None:
             fields["parallel_tool_calls"] = output_spec.parallel_tools
-    output = output_spec.output
-    if output is not None and output.schema is None:
-        fields["text"] = {"format": {"type": "json_object"}}
-    elif output is not None:
-        given = {"name": output.name, "schema": output.schema, "strict": output.strict or False}
-        told = {"description": output.description} if output.description else {}
-        fields["text"] = {"format": {"type": "json_schema", **given, **told}}
+    if output_spec.output is not None:
+        fields["text"] = {"format": _format(output_spec.output)}
     return fields
 
 
-def _tool(tool: Tool) -> dict[str, Any]:
-    custom = tool.custom
-    if custom is None:
-        return {
-            "type": "function",
-            "name": tool.name,
-            "description": tool.description,
-            "parameters": tool.parameters or {"type": "object", "properties": {}},
-            "strict": tool.strict or False,
-        }
-    row: dict[str, Any] = {"type": "custom", "name": tool.name, "description": custom.description}
-    if custom.syntax is not None:
-        row["format"] = {"type": "grammar", "syntax": custom.syntax, "definition": custom.definition}
+def _format(output: OutputFormat) -> ResponsesFormat:
+    if output.schema is None:
+        return {"type": "json_object"}
+    row: ResponsesFormat = {
+        "type": "json_schema",
+        "name": output.name,
+        "schema": output.schema,
+        "strict": output.strict or False,
+    }
+    if output.description:
+        row["description"] = output.description
     return row
 
 
-def _choice(output_spec: OutputSpec) -> Any:
-    choice = output_spec.tool_choice
+def _tool(tool: Tool) -> ResponsesFunctionTool | ResponsesCustomTool:
+    custom = tool.custom
+    if custom is None:
+        parameters = tool.parameters or {"type": "object", "properties": {}}
+        return ResponsesFunctionTool(tool.name, tool.description, parameters, tool.strict or False)
+    grammar = None if custom.syntax is None else ResponsesGrammar(custom.syntax, custom.definition)
+    return ResponsesCustomTool(tool.name, custom.description, grammar)
+
+
+def _choice(
+    choice: ToolChoice, tools: tuple[Tool, ...]
+) -> Literal["auto", "none", "required"] | ResponsesNamedTool:
     if not isinstance(choice, ForcedTool):
         return choice
-    custom = any(tool.custom is not None for tool in output_spec.tools if tool.name == choice.name)
+    custom = any(tool.custom is not None for tool in tools if tool.name == choice.name)
     return {"type": "custom" if custom else "function", "name": choice.name}

@@ -1,9 +1,12 @@
-"""The OpenAI responses wire (API reference: responses/create), always streamed upstream."""
+"""The OpenAI responses wire, always streamed upstream.
+
+Reference: https://platform.openai.com/docs/api-reference/responses
+"""
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
 
+from perpend.backends.body import Asks
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_responses.background import BackgroundResponse
 from perpend.backends.openai_responses.events import ResponsesReading
@@ -34,7 +37,7 @@ class OpenAIResponsesBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return responses_left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> dict[str, Any]:
+    def steers(self, call: Call) -> Asks:
         return steered(call, self._upstream.provider, effort_field="reasoning.effort")
 
     async def count_input(self, call: Call) -> int | None:

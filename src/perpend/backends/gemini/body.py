@@ -1,0 +1,102 @@
+"""What the body of a request on the Gemini wire is made of.
+
+Reference: https://ai.google.dev/api/generate-content
+"""
+
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+from msgspec import Raw, Struct, field
+
+from perpend.backends.body import Body, JSONObject
+
+GeminiMode: TypeAlias = Literal["AUTO", "NONE", "ANY"]
+
+
+class GeminiBlob(Struct, rename="camel"):
+    mime_type: str
+    data: str
+    """Base64."""
+
+
+class GeminiFile(Struct, rename="camel"):
+    mime_type: str
+    file_uri: str
+
+
+class GeminiCall(Struct):
+    id: str
+    name: str
+    args: Raw
+    """A JSON object."""
+
+
+class GeminiOutput(Struct):
+    output: str
+
+
+class GeminiError(Struct):
+    error: str
+
+
+class GeminiResult(Struct):
+    id: str
+    name: str
+    """Of the function."""
+    response: GeminiOutput | GeminiError
+
+
+class GeminiPart(Struct, rename="camel", omit_defaults=True):
+    """One of its kinds of content; a signature may stand beside any of them."""
+
+    text: str | None = None
+    inline_data: GeminiBlob | None = None
+    file_data: GeminiFile | None = None
+    function_call: GeminiCall | None = None
+    function_response: GeminiResult | None = None
+    thought_signature: str | None = None
+
+
+class GeminiContent(Struct):
+    role: Literal["user", "model"]
+    parts: list[GeminiPart]
+
+
+class GeminiFunction(Struct, omit_defaults=True):
+    name: str
+    description: str
+    parameters: JSONObject | None = field(default=None, name="parametersJsonSchema")
+
+
+class GeminiTools(Struct, rename="camel"):
+    function_declarations: list[GeminiFunction]
+
+
+class GeminiCalling(TypedDict):
+    mode: GeminiMode
+    allowedFunctionNames: NotRequired[list[str]]
+
+
+class GeminiToolConfig(TypedDict):
+    functionCallingConfig: GeminiCalling
+
+
+class GeminiSystem(TypedDict):
+    parts: list[GeminiPart]
+
+
+class GeminiGenerationConfig(TypedDict):
+    """Less sampling and what asks for thinking."""
+
+    maxOutputTokens: int
+    """Thinking and answer together."""
+    responseMimeType: NotRequired[Literal["application/json"]]
+    responseJsonSchema: NotRequired[JSONObject]
+
+
+class GeminiBody(TypedDict):
+    contents: list[GeminiContent]
+    generationConfig: Body
+    """Of a `GeminiGenerationConfig`."""
+    systemInstruction: NotRequired[GeminiSystem]
+    tools: NotRequired[list[GeminiTools]]
+    toolConfig: NotRequired[GeminiToolConfig]
