@@ -1,6 +1,6 @@
 """Forks of a process that has loaded every command: each is one of its own, without a second of imports.
 
-    python -m command_forks FD    # as `Forks` starts it, with its end of a socket
+python -m command_forks FD    # as `Forks` starts it, with its end of a socket
 """
 
 import atexit
@@ -108,9 +108,9 @@ def _become(stdin: int, stdout: int, stderr: int, asked: int) -> None:
     os.environ.update(environment)
     os.chdir(cwd)
     sys.argv[1:] = arguments
-    sys.stdin = open(0, closefd=False)
-    sys.stdout = open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
