@@ -7,12 +7,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from shared_data import ABSENT
 
 from perpend.config import home_dir
 from perpend.engine.catalogue import find
@@ -35,6 +36,21 @@ LONG = ("test_fleet.py", "test_unprivileged.py", "test_suites.py", "test_crash.p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those go first, so that no worker is left alone with one in the end."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """What ../shared would have shown is one line, not one for each place."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    absent = [report for report in skipped if ABSENT in str(report.longrepr)]
+    if not absent:
+        return (yield)
+    terminalreporter.stats["skipped"] = [report for report in skipped if report not in absent]
+    try:
+        return (yield)
+    finally:
+        terminalreporter.write_line(f"{len(absent)} tests skipped: {ABSENT}")
+        terminalreporter.stats["skipped"] = skipped
 
 
 @pytest.fixture(scope="session")

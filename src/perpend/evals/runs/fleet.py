@@ -87,15 +87,14 @@ class Fleet:
         self._starting = {asyncio.ensure_future(self._start(actor)) for actor in actors}
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
-        from ray.exceptions import OutOfMemoryError, RayActorError
-
+        errors = import_module("ray.exceptions")
         for _ in range(_TRIES):
             life = await self._least_asked()
             life.asked += 1
             began = log.elapsed_s
             try:
                 said, heard = await _result(life.actor.answer.remote(request))
-            except (RayActorError, OutOfMemoryError):
+            except (errors.RayActorError, errors.OutOfMemoryError):
                 await log([CallFailed(EngineError.code, "the engine died", -1)])
                 self._bury(life)
                 continue
@@ -136,11 +135,10 @@ class Fleet:
 
     async def _start(self, actor: Any) -> None:
         """As soon as Ray has room for it."""
-        from ray.exceptions import RayError
-
+        errors = import_module("ray.exceptions")
         try:
             refused = await _result(actor.ready.options(max_task_retries=-1).remote())
-        except RayError as error:
+        except errors.RayError as error:
             refused = EngineError(f"an engine can't be started: {error}", hint="see Ray's logs")
         async with self._changed:
             if refused is None:
