@@ -40,6 +40,7 @@ class Forks:
                 pass_fds=[theirs.fileno()],
                 cwd=Path(__file__).parent,
                 stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
         atexit.register(self.close)
 
@@ -56,6 +57,11 @@ class Forks:
             ended = int(self._channel.recv(16))
             said = [_text(stream) for stream in (out, err)]
         return subprocess.CompletedProcess(["perpend", *arguments], ended, *said)
+
+    def kill(self) -> None:
+        """With the command that runs: its answer would be taken for the next one's."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self.close()
 
     def close(self) -> None:
         self._channel.close()

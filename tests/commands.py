@@ -38,7 +38,12 @@ def run(
         if isinstance(stdin, str):
             given.write(stdin.encode())
             given.seek(0)
-        return _forks().run(arguments, given, environment(home, **more), home)
+        try:
+            return _forks().run(arguments, given, environment(home, **more), home)
+        except BaseException:
+            _forks().kill()
+            _forks.cache_clear()
+            raise
 
 
 def _run_anew(
