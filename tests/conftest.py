@@ -4,18 +4,22 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from shared_data import ABSENT
 
 from perpend.config import home_dir
 from perpend.engine.catalogue import find
 from perpend.engine.pull import pull
 from perpend.errors import WeightsError
+from perpend.storage import store
 
 USERS_DATA = home_dir()
 PIPS_CONFIG = Path.home() / ".config" / "pip" / "pip.conf"
@@ -32,6 +36,21 @@ LONG = ("test_fleet.py", "test_unprivileged.py", "test_suites.py", "test_crash.p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those go first, so that no worker is left alone with one in the end."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """What ../shared would have shown is one line, not one for each place."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    absent = [report for report in skipped if ABSENT in str(report.longrepr)]
+    if not absent:
+        return (yield)
+    terminalreporter.stats["skipped"] = [report for report in skipped if report not in absent]
+    try:
+        return (yield)
+    finally:
+        terminalreporter.write_line(f"{len(absent)} tests skipped: {ABSENT}")
+        terminalreporter.stats["skipped"] = skipped
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +98,34 @@ def users_data_is_left_alone(users_data: Path) -> Iterator[None]:
         written = ", ".join(sorted(path.name for path in users_data.iterdir()))
         shutil.rmtree(users_data)
         pytest.fail(f"written into the user's data folder: {written}; set PERPEND_HOME to tmp_path")
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store as migrations made it, once one was asked for."""
+    return tmp_path_factory.mktemp("store") / "perpend.db"
+
+
+@pytest.fixture(autouse=True)
+def stores_are_copied(
+    request: pytest.FixtureRequest, migrated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of tests open a new store, which fifty milliseconds of migrations make; tests of the store do it so."""
+    migrate = store._migrate  # pyright: ignore[reportPrivateUsage]
+
+    def copy(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as new, closing(sqlite3.connect(migrated)) as kept:
+            if new.execute("SELECT 1 FROM sqlite_master").fetchone():
+                migrate(path)
+            elif kept.execute("SELECT 1 FROM sqlite_master").fetchone():
+                new.execute("PRAGMA synchronous=OFF")
+                kept.backup(new)
+            else:
+                migrate(path)
+                new.backup(kept)
+
+    if request.path.parent.name != "storage":
+        monkeypatch.setattr(store, "_migrate", copy)
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from scripted_candidates import Try, tries
 from spine import Spine, request
-from tries import Try, tries
 
 from perpend.types import PASSED, Answer, Candidate, StrategySpec, Verdict, VerifierSpec
 from perpend.verifiers import Task, Verifier

@@ -1,8 +1,11 @@
 """The official SDKs in front of a gateway: how each asks for each kind of answer, and goes on from one."""
 
+import ssl
 from typing import Any
 
+import anthropic
 import msgspec
+import openai
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI, LengthFinishReasonError
 from scripted import Gateway
@@ -10,6 +13,9 @@ from scripted import Gateway
 DIALECTS = ("chat", "messages", "responses")
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 USER = [{"role": "user", "content": "What is 6 × 7?"}]
+
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Without authorities, which take a client longer to read than most tests take; nothing here speaks TLS."""
 
 
 class Client:
@@ -20,11 +26,12 @@ class Client:
         self._own = {"extra_body": own}
         url = f"http://127.0.0.1:{front.port}"
         # options are spread into calls below, which their overloads can't follow
+        options: dict[str, Any] = {"api_key": "k", "max_retries": 0, "_strict_response_validation": True}
         self.openai: Any = AsyncOpenAI(
-            base_url=f"{url}/v1", api_key="k", max_retries=0, _strict_response_validation=True
+            base_url=f"{url}/v1", http_client=openai.DefaultAsyncHttpxClient(verify=TLS), **options
         )
         self.anthropic: Any = AsyncAnthropic(
-            base_url=url, api_key="k", max_retries=0, _strict_response_validation=True
+            base_url=url, http_client=anthropic.DefaultAsyncHttpxClient(verify=TLS), **options
         )
 
     async def chat(self, stream: bool, kind: str, turns: list[Any]) -> dict[str, Any]:

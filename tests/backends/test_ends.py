@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from replaying import Wire, answer, call, ended
-from spoken import URLS, WIRES, stream_of
+from wire_speech import URLS, WIRES, stream_of
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.recording import Recording, Replayed, replay

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from replaying import Wire, answer, call, ended, joined, thinking
-from spoken import WIRES, Pieces, stream_of
+from wire_speech import WIRES, Pieces, stream_of
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.speech import Speech

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import fields, replace
 from shared_data import FOLDER
-from spoken import URLS
+from wire_speech import URLS
 
 from perpend.backends import cohere, dashscope, ollama
 from perpend.backends.anthropic import wire as anthropic

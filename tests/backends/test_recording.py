@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shared_data import FOLDER
+from shared_data import ABSENT, FOLDER
 
 from perpend.backends.recording import Recording, provider_of, read_recording, replay
 from perpend.errors import ConfigError
@@ -73,7 +73,7 @@ def chat_texts(said: list[Any]) -> tuple[str, str]:
 
 def test_how_many_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     if not FOLDERS:
-        pytest.skip("../shared/data/wire is not here")
+        pytest.skip(ABSENT)
     with capsys.disabled():
         print(f"\n{len(FOLDERS)} recordings are replayed")
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from replaying import Wire, answer, call, ended, joined, thinking
-from spoken import WIRES, Pieces, stream_of
+from wire_speech import WIRES, Pieces, stream_of
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.speech import Speech

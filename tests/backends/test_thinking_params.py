@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
-from listening import Listening
 from msgspec.structs import replace
 from replaying import Wire, call
+from unsent_client import Listening
 
 from perpend.backends import Upstream, backends
 from perpend.backends.body import body_of

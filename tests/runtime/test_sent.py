@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from listening import Listening
+from unsent_client import Listening
 
 from perpend.config.schema import Config, ModelConfig
 from perpend.errors import Rejected

@@ -48,6 +48,7 @@ def interpreter() -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="these tests run as an ordinary user already")
+@pytest.mark.timeout(600)  # 190 programs in one test
 def test_hostile_programs() -> None:
     done = as_nobody(
         *(interpreter(), "-m", "pytest", "-p", "no:cacheprovider"),

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from scripted import House, gateway
+from scripted_candidates import ROOM, Try, tries
 from sdks import DIALECTS, USER, Client, texts
 from spine import Spine
-from tries import ROOM, Try, tries
 from words import WordBackend
 
 from perpend.backends.contract import Backend

@@ -3,8 +3,8 @@
 import fake_clock
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_candidates import ROOM, Try, tries
 from spine import Spine, request
-from tries import ROOM, Try, tries
 
 from perpend.solve.message_builder import MessageBuilder
 from perpend.strategies import strategy_spec

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 from costs import known
+from scripted_candidates import Try, tries
 from spine import PRICED, Spine, request
-from tries import Try, tries
 from words import MortalWords, WordBackend
 
 from perpend.strategies import Session

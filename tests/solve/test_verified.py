@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from scripted_candidates import tries
 from spine import Spine, request
-from tries import tries
 
 from perpend.errors import BadRequest
 from perpend.strategies import strategies, strategy_spec

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from letters import LetterBackend, Right
+from letter_game import LetterBackend, Right
 from spine import Spine, request
 
 from perpend.errors import BadRequest

@@ -4,8 +4,8 @@ from typing import Any
 
 import fake_clock
 import pytest
+from scripted_candidates import ROOM, Try, tries
 from spine import Spine, request
-from tries import ROOM, Try, tries
 from words import WordBackend
 
 from perpend.backends.replay import ReplayBackend

@@ -1,8 +1,8 @@
 """A given thought is the model's own: it thinks on from it within the budget, and answers."""
 
 import pytest
+from scripted_candidates import tries
 from spine import Spine, request
-from tries import tries
 from words import WordBackend
 
 from perpend.errors import BadRequest

@@ -1,8 +1,8 @@
 """Several answers that are all wanted, out of one budget."""
 
 import fake_clock
+from scripted_candidates import ROOM, Try, tries
 from spine import Spine, request
-from tries import ROOM, Try, tries
 from words import MortalWords
 
 from perpend.types import Answer, AnswerDelta, Sampling, StrategySpec, Usage

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from asked import ScriptedModel
 from fake_server import serving
 from msgspec import Struct
+from scripted_model import ScriptedModel
 
 from perpend.config import Config
 from perpend.errors import BadRequest

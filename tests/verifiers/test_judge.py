@@ -1,7 +1,7 @@
 """A judge grades by a rubric, alone or two in both orders, and isn't told what to say by what it grades."""
 
 import pytest
-from asked import ScriptedModel
+from scripted_model import ScriptedModel
 
 from perpend.types import Candidate
 from perpend.verifiers import Task

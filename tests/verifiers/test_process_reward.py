@@ -1,7 +1,7 @@
 """Steps are weighed one by one, each after those before it."""
 
 import pytest
-from asked import ScriptedModel
+from scripted_model import ScriptedModel
 
 from perpend.types import Candidate
 from perpend.verifiers import Task

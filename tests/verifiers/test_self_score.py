@@ -1,7 +1,7 @@
 """The score is how likely the model says yes."""
 
 import pytest
-from asked import ScriptedModel
+from scripted_model import ScriptedModel
 
 from perpend.types import Candidate
 from perpend.verifiers import Task

@@ -7,12 +7,13 @@ a list of it. What isn't JSON stays an error. A `type` that isn't there is told 
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo, fields
 
 E = TypeVar("E")
 
@@ -75,8 +76,14 @@ def _list(data: bytes | Raw, origin: type, kind: Any) -> Any:
     return origin(found for item in items if (found := _fitted(item, kind)) is not _ABSENT)
 
 
+@cache
+def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
+    """To read them takes longer than to decode most events."""
+    return fields(kind)
+
+
 def _struct(data: bytes | Raw, kind: type[Struct]) -> Any:
-    known = fields(kind)
+    known = _fields(kind)
     try:
         given = _OBJECT.decode(data)
     except msgspec.ValidationError:

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
@@ -136,12 +137,17 @@ def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
 def provider_of(recording: Recording) -> Provider:
     """The row of the place that it was recorded at, with the wire that its address tells."""
     host = urlsplit(recording.url).hostname or ""
-    rows = providers().values()
-    at = next((row for row in rows if host and urlsplit(row.base_url).hostname == host), None)
+    at = _by_host().get(host) if host else None
     named = providers().get(recording.vendor)
     local = host in ("", "localhost", "0.0.0.0", "127.0.0.1")  # noqa: S104 -- an address to compare with
     row = (named if local else at or named) or Provider(name=recording.vendor or "recorded")
     return replace(row, wire=_wire(recording) or row.wire)
+
+
+@cache
+def _by_host() -> dict[str | None, Provider]:
+    """The first row of each."""
+    return {urlsplit(row.base_url).hostname: row for row in reversed(providers().values())}
 
 
 def _wire(recording: Recording) -> str | None:

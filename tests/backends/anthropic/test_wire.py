@@ -9,7 +9,7 @@ from event_streams import chunk, framed
 from msgspec.structs import replace
 from replaying import Wire, answer, call, content, ended, joined, provider_states, thinking
 from shared_data import FOLDER, shared
-from spoken import stream_of
+from wire_speech import stream_of
 
 from perpend.backends import Call, CallEvent
 from perpend.config import Config, ProviderConfig

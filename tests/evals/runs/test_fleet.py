@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from commands import PERPEND, environment, run
-from ray.exceptions import RayActorError
 from scripted import STARTED, answer
 
 from perpend.errors import EngineError
@@ -19,6 +18,7 @@ from perpend.evals.runs.fleet import Fleet
 from perpend.evals.runs.log import SampleLog
 from perpend.types import Answer, CallFailed, Event, Request, Started
 
+RAY = pytest.importorskip("ray.exceptions", reason="the extra `ray` isn't installed")
 PROBLEMS, SAMPLES, PARALLEL = 20, 40, 6
 ASKED = ("--model", "tiny", "--samples", str(SAMPLES), "--budget", "64", "--temperature", "0", "--seed", "5")
 QUICK = {
@@ -147,7 +147,7 @@ class Engines:
     async def remote(self, *_: object) -> tuple[Answer, list[tuple[float, Event]]]:
         self.asked += 1
         if self.asked <= self.dies:
-            raise RayActorError
+            raise RAY.RayActorError
         return answer(), [(0.0, STARTED)]
 
 

@@ -1,6 +1,6 @@
 """A sample's events say when each thing happened, of all candidates, and not a word twice."""
 
-from letters import LetterBackend, Right
+from letter_game import LetterBackend, Right
 from spine import Spine, request
 from words import MortalWords, WordBackend
 

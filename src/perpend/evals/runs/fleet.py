@@ -90,15 +90,14 @@ class Fleet:
         """Ask the least busy engine, and another where it dies. Raises EngineError after three deaths, and whatever
         PerpendError the engine met.
         """
-        from ray.exceptions import OutOfMemoryError, RayActorError
-
+        errors = import_module("ray.exceptions")
         for _ in range(_TRIES):
             engine = await self._least_asked()
             engine.asked += 1
             began = log.elapsed_s
             try:
                 answer, heard = await _result(engine.actor.answer.remote(request))
-            except (RayActorError, OutOfMemoryError):
+            except (errors.RayActorError, errors.OutOfMemoryError):
                 await log([CallFailed(EngineError.code, "the engine died", -1)])
                 self._restart(engine)
                 continue
@@ -139,11 +138,10 @@ class Fleet:
 
     async def _start(self, actor: Any) -> None:
         """As soon as Ray has room for it."""
-        from ray.exceptions import RayError
-
+        errors = import_module("ray.exceptions")
         try:
             refused = await _result(actor.ready.options(max_task_retries=-1).remote())
-        except RayError as error:
+        except errors.RayError as error:
             refused = EngineError(f"an engine can't be started: {error}", hint="see Ray's logs")
         async with self._changed:
             if refused is None:

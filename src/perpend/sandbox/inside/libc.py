@@ -39,8 +39,8 @@ def prctl(option: int, value: int, extra: object = 0) -> None:
     )
 
 
-def mount(kind: str, target: str, flags: int, options: str) -> None:
-    names = (b"none", target.encode(), kind.encode())
+def mount(kind: str, target: str, flags: int, options: str, source: str = "none") -> None:
+    names = (source.encode(), target.encode(), kind.encode())
     checked(_libc.mount(*names, ctypes.c_ulong(flags), options.encode()), f"mount {target}")
 
 

@@ -10,6 +10,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import time
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ _TICK_S = 0.01
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _NO_PROGRAMS = 1, 2, 4, 8
 _INODES_PER_MB = 64
+_BIND = 0x1000 | 0x4000  # with all that is mounted below it
 
 Descriptors = dict[str, int]
 
@@ -178,7 +180,13 @@ class Supervisor:
 
 def _mount(bounds: RunBounds) -> None:
     """A scratch folder of its own, and no /proc: there's much in it to find and nothing that a program needs."""
+    inside = sorted(place for place in {sys.prefix, sys.base_prefix} if place.startswith(f"{HOME}/"))
+    hidden = {place: os.open(place, os.O_PATH) for place in inside}
     megabytes = max(1, bounds.disk_bytes >> 20)
     room = f"size={bounds.disk_bytes},nr_inodes={max(256, megabytes * _INODES_PER_MB)},mode=1777"
     mount("tmpfs", HOME, _NO_SUID | _NO_DEVICES, room)
+    for place, fd in hidden.items():  # an interpreter that lies there; read-only, as it's bound already
+        os.makedirs(place, exist_ok=True)
+        mount("", place, _BIND, "", f"/proc/self/fd/{fd}")
+        os.close(fd)
     mount("tmpfs", "/proc", _READ_ONLY | _NO_SUID | _NO_DEVICES | _NO_PROGRAMS, "size=4k")
