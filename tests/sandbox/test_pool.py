@@ -149,9 +149,10 @@ class TestRun:
 
 _LISTED = """
 import os, sys
-def listed(folder):  # but for what leads to the interpreter, which may lie in /tmp
-    paths = [(name, os.path.join(os.path.abspath(folder), name) + "/") for name in os.listdir(folder)]
-    return [name for name, path in paths if not f"{sys.prefix}/".startswith(path) and not f"{sys.base_prefix}/".startswith(path)]
+kept = (sys.prefix + "/", sys.base_prefix + "/")  # the interpreter may lie in /tmp
+def listed(folder):
+    return [name for name in os.listdir(folder)
+            if not any(path.startswith(os.path.join(os.path.abspath(folder), name) + "/") for path in kept)]
 """
 
 

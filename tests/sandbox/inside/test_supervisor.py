@@ -9,7 +9,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-from sandbox.rungs import rung_named
+from sandbox.sandboxes import level_named
 
 import perpend
 from perpend.sandbox import Sandbox
@@ -22,13 +22,13 @@ print(subprocess.run([sys.executable, "-c", "print(45)"], capture_output=True, t
 
 
 async def run(program: str) -> str:
-    async with Sandbox(1, rungs=(rung_named("bubblewrap"),)) as box:
+    async with Sandbox(1, levels=(level_named("bubblewrap"),)) as box:
         outcome = await box.run(program)
     return outcome.stdout + outcome.stderr
 
 
 def test_an_interpreter_in_the_folder_that_is_made_anew_is_there_and_read_only() -> None:
-    rung_named("bubblewrap")
+    level_named("bubblewrap")
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         venv.create(folder, symlinks=True)
