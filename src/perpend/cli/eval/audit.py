@@ -1,15 +1,12 @@
 """`perpend eval audit`: do answers follow the thoughts before them?"""
 
 import asyncio
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from perpend.cli.console import note, print_json, print_table
-from perpend.cli.option_groups import DrawOptions
-from perpend.cli.options import THINKING, ConfigFile, Count, Degree, Flag, Json, Tokens, Whole
+from perpend.cli.eval.audit_options import AuditDrawOptions, ProbeOptions, TraceOptions
+from perpend.cli.options import ConfigFile, Json
 from perpend.config import load_config
 from perpend.errors import BadRequest
 from perpend.evals.reports.audit_report import HEADINGS, lines, verdict_lines
@@ -17,43 +14,6 @@ from perpend.evals.runs.folder import copied
 
 if TYPE_CHECKING:
     from perpend.evals.audits.faithfulness import Audit
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class TraceOptions:
-    """How the whole traces are made."""
-
-    model: str | None = None
-    """Default: the config's."""
-    max_thinking_tokens: Annotated[Tokens, THINKING] = 512
-    """Thinking tokens of each trace."""
-    temperature: Degree | None = None
-    """Of the traces; answers from perturbed ones have 0."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class AuditDrawOptions(DrawOptions):
-    """Whose traces are made, and with what seed."""
-
-    limit: Count | None = 120
-    """So many problems, drawn by the seed."""
-    seed: Whole = 0
-    """Of the draw, the traces and what is planted."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class ProbeOptions:
-    """How the model answers from perturbed traces."""
-
-    answer_tokens: Count = 32
-    """Of each answer from a perturbed trace."""
-    rewards: Flag = False
-    """Let the model score each step of the whole traces, as the verifier `process_reward` does."""
-    parallel: Count = 4
-    """So many problems at a time."""
 
 
 def audit(

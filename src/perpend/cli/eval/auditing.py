@@ -5,9 +5,9 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from perpend.cli.console import pull_progress
+from perpend.cli.eval.audit_options import ProbeOptions, TraceOptions
 from perpend.cli.eval.finish import finish_run, local_target
 from perpend.cli.option_groups import DrawOptions, PaceOptions
 from perpend.config.load import home_dir
@@ -21,12 +21,9 @@ from perpend.runtime import Runtime
 from perpend.verifiers import Task
 from perpend.verifiers.process_reward import ProcessReward
 
-if TYPE_CHECKING:  # it imports this module when it runs
-    from perpend.cli.eval.audit import ProbeOptions, TraceOptions
-
 
 def traced(
-    suite: str, traces: "TraceOptions", draw: DrawOptions, parallel: int, out: Path | None, config: Config
+    suite: str, traces: TraceOptions, draw: DrawOptions, parallel: int, out: Path | None, config: Config
 ) -> Path:
     """Make the traces: the folder of their run. Raises BadRequest for a model that can't continue a given thought."""
     home, model = home_dir(config), traces.model
@@ -60,7 +57,7 @@ async def _refuse_chat(config: Config, model: str | None) -> None:
             )
 
 
-async def finish_audit(audited: Audited, config: Config, probes: "ProbeOptions") -> None:
+async def finish_audit(audited: Audited, config: Config, probes: ProbeOptions) -> None:
     """Ask what the audit lacks. Raises BadRequest where the run's model isn't one of this process."""
     if audited.run.target != "local":
         raise BadRequest(
