@@ -28,7 +28,7 @@ from perpend.statistics import Proportion, proportion
 from perpend.types import Candidate, VerifierSpec
 from perpend.verifiers import Task, made
 from perpend.verifiers.math_equal import equal
-from perpend.verifiers.workers import Workers
+from perpend.verifiers.worker_pool import Workers
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 Row = dict[str, Any]

@@ -19,7 +19,7 @@ from perpend.serving.info import Readiness
 from perpend.serving.sealing import Seals
 from perpend.serving.server import Server, bind, server_for
 from perpend.solve import Sink
-from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
+from perpend.storage.rows import ConversationRow, ItemRow, ResponseRow
 from perpend.types import (
     Answer,
     AnswerDelta,

@@ -10,7 +10,7 @@ from perpend.backends.contract import Backend
 from perpend.config.schema import PriceConfig
 from perpend.families.family import family_named
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request
 from perpend.verifiers import Verifier, made
 

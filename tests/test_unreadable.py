@@ -13,7 +13,7 @@ from perpend.evals.interop.foreign import decoded
 from perpend.evals.runs.rows import read_rows
 from perpend.families.tool_call_parser import ToolCallParser
 from perpend.families.tool_markup import CLOSE, OPEN
-from perpend.families.written_calls import WrittenCalls
+from perpend.families.untagged_calls import WrittenCalls
 from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.transport.failures import refusal
 from perpend.transport.ndjson import objects

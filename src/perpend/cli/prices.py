@@ -16,7 +16,7 @@ from perpend.cli.options import ConfigFile, Json, Tokens
 from perpend.cli.store import print_table
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 from perpend.providers.provider import provider_in
 
 _SHOWN_STALE = 8

@@ -9,8 +9,8 @@ from typing import Any, Literal, cast, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from perpend.config.locate import KeyPath, is_table
 from perpend.config.schema import EMBEDDED, Config
+from perpend.config.toml_lines import KeyPath, is_table
 from perpend.registry import nearest
 
 DecodeHook = Callable[[type, Any], Any]

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Struct
 
 from perpend.config.check import ConfigProblem, dangling, dict_of, explain, known_keys, problems, section_of
-from perpend.config.locate import KeyPath, is_table, key_lines, line_of
 from perpend.config.schema import Config
+from perpend.config.toml_lines import KeyPath, is_table, key_lines, line_of
 from perpend.errors import ConfigError
 from perpend.registry import nearest
 

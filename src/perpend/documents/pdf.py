@@ -6,7 +6,7 @@ from asyncio.subprocess import DEVNULL, PIPE
 
 import msgspec
 
-from perpend.documents.inside import ExtractedText
+from perpend.documents.pdf_worker import ExtractedText
 from perpend.errors import BadRequest
 from perpend.extras import install
 
@@ -42,7 +42,7 @@ class PDFReader:
         return found.text
 
     async def _read(self, pdf: bytes) -> bytes:
-        command = (sys.executable, "-m", "perpend.documents.inside")
+        command = (sys.executable, "-m", "perpend.documents.pdf_worker")
         reader = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL)
         try:
             async with asyncio.timeout(self._timeout_s):

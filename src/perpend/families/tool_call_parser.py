@@ -11,7 +11,7 @@ import msgspec
 
 from perpend.errors import UNREADABLE
 from perpend.families.tool_markup import CLOSE, OPEN
-from perpend.families.written_calls import Written, WrittenCalls
+from perpend.families.untagged_calls import Written, WrittenCalls
 from perpend.types import Tool, ToolCallDelta, new_id
 
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')

@@ -16,7 +16,7 @@ from perpend.engine.hub import PREFIX, of_hub
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import PullProgress, pull
 from perpend.errors import WeightsError
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
 from perpend.solve import Control, Origin, Services, Sink, solve

@@ -12,7 +12,7 @@ from perpend.errors import PerpendError, UpstreamError
 from perpend.solve.control import Clock
 from perpend.solve.prepare import Recorder
 from perpend.solve.run import Origin
-from perpend.storage.tables import LedgerRow, Status
+from perpend.storage.rows import LedgerRow, Status
 from perpend.types import Embedded, EmbeddingRequest, Usage, new_id
 
 

@@ -17,7 +17,7 @@ from perpend.solve.model import ServedModel
 from perpend.solve.plan import asked, plan_for, resolved, wanted
 from perpend.solve.request_context import check_verifiers, require_price
 from perpend.solve.truncate import truncated
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.strategies import Strategy, with_options
 from perpend.types import (
     Effort,

@@ -21,7 +21,7 @@ from perpend.solve.request_context import RequestContext
 from perpend.solve.session import RequestSession
 from perpend.solve.summarise import Summariser
 from perpend.solve.tally import Tally
-from perpend.storage.tables import LedgerRow, Status
+from perpend.storage.rows import LedgerRow, Status
 from perpend.types import (
     COMPLETE,
     Answer,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from perpend.accounting.prices import together
 from perpend.solve.candidate_run import CandidateRun, SentThinking
 from perpend.solve.model import ServedModel
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.types import Candidate, StopReason, Thought, Usage, new_id
 
 

@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from perpend.storage.rows import ConversationRow, ItemRow, Param
 from perpend.storage.sqlite import problem
 from perpend.storage.store import Store
-from perpend.storage.tables import ConversationRow, ItemRow, Param
 
 _PUT = "INSERT OR REPLACE INTO conversations (id, key_id, created_at, metadata) VALUES (?, ?, ?, ?)"
 _GET = "SELECT id, key_id, created_at, metadata FROM conversations WHERE id = ? AND key_id IS ?"

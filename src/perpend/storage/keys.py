@@ -11,9 +11,9 @@ from typing import Any
 from msgspec.structs import asdict
 
 from perpend.errors import BadRequest, NotFound
+from perpend.storage.rows import KeyRow, millis, moment
 from perpend.storage.sqlite import problem
 from perpend.storage.store import Store
-from perpend.storage.tables import KeyRow, millis, moment
 from perpend.types import Effort
 
 _PREFIX = 11

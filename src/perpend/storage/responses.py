@@ -8,9 +8,9 @@ import time
 
 from msgspec.structs import astuple
 
+from perpend.storage.rows import ResponseRow
 from perpend.storage.sqlite import problem
 from perpend.storage.store import Store
-from perpend.storage.tables import ResponseRow
 
 _FIELDS = ResponseRow.__struct_fields__
 _NAMES = ", ".join(_FIELDS)

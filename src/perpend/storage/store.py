@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perpend.private import private_file, private_folder
+from perpend.private_files import private_file, private_folder
+from perpend.storage.ledger_writer import Durability, LedgerWriter
+from perpend.storage.rows import REVISION
 from perpend.storage.sqlite import connect, is_busy, problem, there
-from perpend.storage.tables import REVISION
-from perpend.storage.writer import Durability, LedgerWriter
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, func, literal, select
 
+from perpend.storage.rows import millis, moment
 from perpend.storage.schema import keys, requests
 from perpend.storage.store import Store
-from perpend.storage.tables import millis, moment
 
 Dimension = Literal["key", "model", "day"]
 DIMENSIONS: tuple[Dimension, ...] = ("key", "model", "day")

@@ -12,7 +12,7 @@ from perpend.types.answer import (
     SummaryReport,
 )
 from perpend.types.content import Document, Image, Part, ProviderState, Text, Thought, ToolResult, ToolUse
-from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
+from perpend.types.custom_tools import FreeText, Wrapping, custom_tool, unwrapped, wrapped
 from perpend.types.embedding import Embedded, EmbeddingRequest
 from perpend.types.events import (
     AnswerDelta,

@@ -13,7 +13,7 @@ from perpend.verifiers import (
     process_reward,
     schema,
     self_score,
-    texts,
+    text_match,
 )
 from perpend.verifiers.contract import GOLD, AuxiliaryModel, Task, Verifier, made, verifier_spec, verifiers
 
@@ -35,7 +35,7 @@ __all__ = [
     "process_reward",
     "schema",
     "self_score",
-    "texts",
+    "text_match",
     "verifier_spec",
     "verifiers",
 ]

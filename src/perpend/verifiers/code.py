@@ -11,11 +11,11 @@ from msgspec import Meta, Struct
 
 from perpend.sandbox import LIMITED, Limits, Outcome, Sandbox
 from perpend.types import PASSED, Candidate, Verdict
-from perpend.verifiers import code_inside
-from perpend.verifiers.code_text import Asserts, Example, program_in, read_tests
+from perpend.verifiers import code_harness
+from perpend.verifiers.code_parsing import Asserts, Example, program_in, read_tests
 from perpend.verifiers.contract import Task, Verifier, verifiers
 
-_INSIDE = Path(code_inside.__file__).read_bytes()
+_INSIDE = Path(code_harness.__file__).read_bytes()
 _SHOWN = 3
 _LONG = 300
 _Count = Annotated[int, Meta(ge=0)]

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from perpend.errors import ConfigError
 from perpend.extras import install
 from perpend.verifiers.contract import Task, verifiers
-from perpend.verifiers.workers import InWorkers
+from perpend.verifiers.worker_pool import InWorkers
 
 
 class Math(InWorkers):

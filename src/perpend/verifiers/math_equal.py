@@ -15,7 +15,7 @@ from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
 from sympy import Basic, Eq, Expr, I, MatrixBase, N, Poly, cancel
 
 from perpend.types import PASSED, Verdict
-from perpend.verifiers import bases, intervals, matrices, numbers
+from perpend.verifiers import intervals, matrices, number_bases, numbers
 from perpend.verifiers.choices import letter
 from perpend.verifiers.math_text import (
     affirmed,
@@ -112,15 +112,15 @@ def _plainly_same(gold: str, given: str) -> bool | None:
         return True
     if _too_large(gold) or _too_large(given):
         return False
-    first, second = bases.based(unassigned(gold)), bases.based(unassigned(given))
+    first, second = number_bases.based(unassigned(gold)), number_bases.based(unassigned(given))
     if first or second:
-        return bases.same(first, second, (gold, given))
+        return number_bases.same(first, second, (gold, given))
     one, other = numbers.number(gold), numbers.number(given)
     return None if one is None or other is None else numbers.equal(one, other)
 
 
 def _mathematically_same(gold: str, given: str) -> bool:
-    gold, given = bases.in_decimals(gold), bases.in_decimals(given)
+    gold, given = number_bases.in_decimals(gold), number_bases.in_decimals(given)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
     if (rows := matrices.cells(gold, given)) is not None and _same_cells(*rows):

@@ -1,8 +1,8 @@
 """JSON that keeps to a schema; the feedback names the path where it doesn't. Needs the extra `schema`."""
 
 from perpend.verifiers.contract import verifiers
-from perpend.verifiers.fenced import BadJSON, read
-from perpend.verifiers.workers import InWorkers
+from perpend.verifiers.json_answer import BadJSON, read
+from perpend.verifiers.worker_pool import InWorkers
 
 
 class Schema(InWorkers):

@@ -20,7 +20,7 @@ from referencing.jsonschema import specification_with
 
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Verdict
-from perpend.verifiers.fenced import BadJSON, read
+from perpend.verifiers.json_answer import BadJSON, read
 
 sys.setrecursionlimit(5000)  # a schema's every word takes several calls for each level of the answer
 _DEEPEST = 100

@@ -12,7 +12,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.runs.run import request_of
 from perpend.evals.runs.samples import RunSettings
 from perpend.evals.stats.forecast import Forecast, Taken, forecast, of_gateway, pace_of
-from perpend.storage.history import Past
+from perpend.storage.past_requests import Past
 from perpend.types import Message, VerifierSpec
 
 PROBLEMS = [

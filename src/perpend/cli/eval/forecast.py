@@ -5,7 +5,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.runs.samples import RunSettings
 from perpend.evals.stats.forecast import Forecast, Taken, forecast, of_gateway
 from perpend.runtime import Runtime
-from perpend.storage.history import latest
+from perpend.storage.past_requests import latest
 
 
 async def foreseen(settings: RunSettings, problems: list[Problem], config: Config, parallel: int) -> Forecast:

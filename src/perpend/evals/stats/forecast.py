@@ -13,7 +13,7 @@ from perpend.evals.runs.samples import RunSettings
 from perpend.solve import ServedModel
 from perpend.solve.model import messages_bound
 from perpend.statistics import detectable
-from perpend.storage.history import Past
+from perpend.storage.past_requests import Past
 from perpend.strategies import strategy_spec
 from perpend.types import Effort
 

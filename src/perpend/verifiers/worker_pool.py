@@ -12,7 +12,7 @@ from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import GOLD, Task, Verifier
-from perpend.verifiers.worker import Pair, WorkerReply
+from perpend.verifiers.worker_main import Pair, WorkerReply
 
 _START_S = 60.0
 _BUSY = 10
@@ -83,7 +83,7 @@ class Workers:
             return await worker.stdout.readline()
 
     async def _started(self) -> Process:
-        command = (sys.executable, "-m", "perpend.verifiers.worker", self._module, str(self._timeout_s))
+        command = (sys.executable, "-m", "perpend.verifiers.worker_main", self._module, str(self._timeout_s))
         worker = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LONGEST_REPLY
         )

@@ -17,10 +17,10 @@ from typing import Literal
 
 from perpend.errors import StorageError
 from perpend.storage.checkpoint import Checkpointer
-from perpend.storage.durable import Syncer, Waiter, fail, resolve
+from perpend.storage.rows import LedgerRow, Param, ledger_params
 from perpend.storage.sqlite import BUSY_TIMEOUT_S, is_busy, problem
-from perpend.storage.tables import LedgerRow, Param, ledger_params
-from perpend.storage.writable import Writable
+from perpend.storage.wal_sync import Syncer, Waiter, fail, resolve
+from perpend.storage.write_probe import Writable
 
 Durability = Literal["process", "power"]
 

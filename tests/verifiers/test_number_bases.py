@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.verifiers.bases import based, in_decimals, same
+from perpend.verifiers.number_bases import based, in_decimals, same
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.families.written_calls import Written, WrittenCalls, fits
+from perpend.families.untagged_calls import Written, WrittenCalls, fits
 from perpend.types import Tool
 
 SCHEMA = {

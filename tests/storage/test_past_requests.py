@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ledger_rows import NOON, ledger_row
 
-from perpend.storage.history import Past, latest
+from perpend.storage.past_requests import Past, latest
 from perpend.storage.store import Store
 
 

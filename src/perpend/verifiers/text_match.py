@@ -4,7 +4,7 @@ from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.choices import letter
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
-from perpend.verifiers.workers import InWorkers
+from perpend.verifiers.worker_pool import InWorkers
 
 
 class Exact(Verifier):
@@ -24,7 +24,7 @@ class Exact(Verifier):
 class Regex(InWorkers):
     """The gold is a pattern (Python's `re`) that the whole answer must match."""
 
-    module = "perpend.verifiers.pattern"
+    module = "perpend.verifiers.regex_match"
     late = "matching the answer against the pattern took too long"
 
     async def same(self, first: str, second: str) -> bool:
