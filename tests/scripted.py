@@ -26,8 +26,8 @@ from perpend.types import (
     BudgetReport,
     Candidate,
     Effort,
-    Embedded,
     EmbeddingRequest,
+    EmbeddingResult,
     Event,
     Finished,
     Part,
@@ -190,8 +190,8 @@ class House:
     async def count_input(self, request: Request) -> int:
         return 17
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
-        return Embedded(([0.5, -1.0],) * request.count, Usage(input=3), "v1")
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
+        return EmbeddingResult(([0.5, -1.0],) * request.count, Usage(input=3), "v1")
 
     async def _play(self, sink: Sink | None) -> Answer:
         for step in self.steps:

@@ -44,7 +44,7 @@ def options_of(item: Callable[..., object]) -> dict[str, Any]:
 
 
 @cache
-def needed_by(item: Callable[..., object]) -> tuple[str, ...]:
+def required_options(item: Callable[..., object]) -> tuple[str, ...]:
     """The options that have no default."""
     parameters = inspect.signature(item).parameters.values()
     return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty)
@@ -62,7 +62,7 @@ def checked_options(item: Callable[..., object], given: Mapping[str, Any], field
             checked[name] = msgspec.convert(value, accepted[name], strict=True)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{field}.{name}: {error}", field=f"{field}.{name}") from None
-    for name in needed_by(item):
+    for name in required_options(item):
         if name not in given:
             hint = f'{{"name": …, "{name}": …}}'
             raise BadRequest(f"{field} needs the option {name!r}", hint=hint, field=f"{field}.{name}")

@@ -14,11 +14,11 @@ from perpend.deployments.pool import Deployment, Deployments
 from perpend.errors import (
     AccountRefused,
     BadRequest,
+    ClientMessage,
     ConfigError,
     ContextTooLong,
     RateLimited,
     Rejected,
-    Told,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -338,7 +338,7 @@ async def test_a_refused_account_is_told_each_time_and_no_breakers_business(
     said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal: Recording = [
-        AccountRefused(f"{said} at http://inside", billed=False, outside=Told("m0 refuses it"))
+        AccountRefused(f"{said} at http://inside", billed=False, redacted=ClientMessage("m0 refuses it"))
     ]
     fleet = Fleet([refusal] * 12 + [ANSWER])
     assert fleet.all.problem is None
@@ -382,12 +382,12 @@ async def test_what_opens_a_breaker_is_a_problem_until_the_next_call_may_pass() 
 
 async def test_all_that_was_tried_is_told_in_both_ways() -> None:
     def failed(inside: str) -> Recording:
-        return [UpstreamError(inside, billed=False, outside=Told("no answer", "later"))]
+        return [UpstreamError(inside, billed=False, redacted=ClientMessage("no answer", "later"))]
 
     fleet = Fleet([failed("http://10.0.0.1")], [failed("http://10.0.0.2")], retries=0)
     with pytest.raises(UpstreamError) as caught:
         await fleet.ask()
     assert "http://10.0.0.1" in str(caught.value)
     assert "http://10.0.0.2" in str(caught.value)
-    assert "10.0" not in caught.value.told.message
-    assert caught.value.told.message.count("no answer") == 2
+    assert "10.0" not in caught.value.client_message.message
+    assert caught.value.client_message.message.count("no answer") == 2

@@ -160,7 +160,7 @@ def test_what_clients_are_told_names_no_path(store: Store, path: Path) -> None:
     error = refused(store)
     path.with_suffix(".old").rename(path)
     assert str(path) in str(error)
-    assert str(path.parent) not in f"{error.told}"
+    assert str(path.parent) not in f"{error.client_message}"
 
 
 def test_looks_are_far_between(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from perpend.backends.contract import Upstream
 from perpend.errors import BadRequest, UpstreamError
 from perpend.transport.failures import malformed
-from perpend.types import Embedded, EmbeddingRequest, Usage
+from perpend.types import EmbeddingRequest, EmbeddingResult, Usage
 
 _PATHS = {
     "openai_chat": "/embeddings",
@@ -34,7 +34,7 @@ class _Body(Struct):
     usage: _Usage | None = None
 
 
-async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> Embedded:
+async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> EmbeddingResult:
     """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, UpstreamError."""
     provider = upstream.provider
     if (path := _PATHS.get(provider.wire)) is None:
@@ -55,4 +55,4 @@ async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> Embe
         raise UpstreamError(f"{provider.name} sent {len(told.data)} embeddings of {asked.count}")
     vectors = tuple([one.embedding for one in sorted(told.data, key=lambda one: one.index)])
     tokens = told.usage.prompt_tokens if told.usage else 0
-    return Embedded(vectors, Usage(input=tokens), told.model or model)
+    return EmbeddingResult(vectors, Usage(input=tokens), told.model or model)

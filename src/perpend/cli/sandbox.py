@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from perpend.cli.console import note, print_row
 from perpend.cli.options import Count, Degree, Json
 from perpend.errors import BadRequest
-from perpend.sandbox import USUAL, Limits, Outcome, Sandbox
+from perpend.sandbox import DEFAULT_LIMITS, Limits, Outcome, Sandbox
 
 _SHOWN = ("stdout", "stderr", "exit_code", "timed_out", "killed_by")
 
@@ -21,12 +21,12 @@ def sandbox(  # noqa: PLR0913 -- options of a command
     /,
     *,
     stdin: Path | None = None,
-    wall_s: Degree = USUAL.wall_s,
-    cpu_s: Degree = USUAL.cpu_s,
-    memory_mb: Count = USUAL.memory_bytes >> 20,
-    processes: Count = USUAL.processes,
-    disk_mb: Count = USUAL.disk_bytes >> 20,
-    output_kb: Count = USUAL.output_bytes >> 10,
+    wall_s: Degree = DEFAULT_LIMITS.wall_s,
+    cpu_s: Degree = DEFAULT_LIMITS.cpu_s,
+    memory_mb: Count = DEFAULT_LIMITS.memory_bytes >> 20,
+    processes: Count = DEFAULT_LIMITS.processes,
+    disk_mb: Count = DEFAULT_LIMITS.disk_bytes >> 20,
+    output_kb: Count = DEFAULT_LIMITS.output_bytes >> 10,
     json: Json = False,
 ) -> None:
     """Run a Python program in the sandbox in which models' programs run.

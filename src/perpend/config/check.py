@@ -118,7 +118,7 @@ def dict_of(shape: Any) -> tuple[Any, Any] | None:
     return get_args(shape) if get_origin(shape) is dict else None
 
 
-def dangling(config: Config) -> Iterator[ConfigProblem]:
+def dangling_references(config: Config) -> Iterator[ConfigProblem]:
     """Models whose provider isn't there, and providers of which nobody knows where they are."""
     listed = listed_providers()
     for name, own in config.providers.items():

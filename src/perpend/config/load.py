@@ -15,7 +15,15 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from perpend.config.check import ConfigProblem, dangling, dict_of, explain, known_keys, problems, section_of
+from perpend.config.check import (
+    ConfigProblem,
+    dangling_references,
+    dict_of,
+    explain,
+    known_keys,
+    problems,
+    section_of,
+)
 from perpend.config.schema import Config
 from perpend.config.toml_lines import KeyPath, is_table, key_lines, line_of
 from perpend.errors import ConfigError
@@ -25,7 +33,7 @@ FILE_NAME = "perpend.toml"
 _LIST_HINT = "perpend config schema lists every key"
 
 
-class Loaded(Struct, frozen=True):
+class LoadedConfig(Struct, frozen=True):
     """A config and where its values came from."""
 
     config: Config
@@ -39,7 +47,7 @@ def load_config(path: Path | None = None) -> Config:
     return load(path).config
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
     """As `load_config`, with the origin of each value."""
     file = find_file(path, environ)
     values, lines = _read(file) if file else ({}, {})
@@ -59,9 +67,9 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
     if found := list(problems(values, Config, hook)):  # a variable can begin a table and leave it incomplete
         raise _error(found, lambda key: ", ".join(sorted({o for k, o in origins.items() if _within(k, key)})))
     config = msgspec.convert(values, Config, dec_hook=hook)
-    if found := list(dangling(config)):
+    if found := list(dangling_references(config)):
         raise _error(found, lambda key: origins.get(key) or _of_table(key, origins, lines, where))
-    return Loaded(config, file, origins)
+    return LoadedConfig(config, file, origins)
 
 
 def _of_table(

@@ -127,16 +127,16 @@ class Deployment:
 
     def failed(self, error: UpstreamError) -> None:
         self.failures[error.code] = self.failures.get(error.code, 0) + 1
-        if not error.elsewhere:  # the request was at fault
+        if not error.retry_elsewhere:  # the request was at fault
             self.answered()
             return
-        usual_s = _REST_S if error.later else _LONGEST_REST_S
+        usual_s = _REST_S if error.retry_later else _LONGEST_REST_S
         self.rests_until = monotonic() + min(error.retry_after or usual_s, _LONGEST_REST_S)
         if isinstance(error, AccountRefused):  # it works, and not for this account
             if not self.refusal:
                 _log.error("%s: %s", self.name, error.logged)
             self.breaker.succeeded()
-            self.refusal = error.told.message
+            self.refusal = error.client_message.message
         elif isinstance(
             error, RateLimited | EngineDied
         ):  # when it works again is said, and no breaker's guess
@@ -238,10 +238,10 @@ class Deployments:
                         if learned is not None and len(tried) < _MOST_LESSONS:
                             waiting.appendleft(place)
                             continue
-                        if error.billed or not error.elsewhere:
+                        if error.billed or not error.retry_elsewhere:
                             break
                         least_s = error.retry_after or 0.0
-                        if error.later and least_s <= _LONGEST_WAIT_S:
+                        if error.retry_later and least_s <= _LONGEST_WAIT_S:
                             again.append((least_s, len(tried), place))
                 if not waiting and again and retry < retries:
                     soonest = min(again)
@@ -310,7 +310,7 @@ class Deployments:
             return _left_alone(self.places)
         last = tried[-1][1]
         if len(tried) > 1:
-            last.after(tried, f"tried {len(tried)} times; ")
+            last.with_attempts(tried, f"tried {len(tried)} times; ")
         if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
             last.retry_after = _REST_S
         return last

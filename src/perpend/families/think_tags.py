@@ -28,14 +28,14 @@ from perpend.families.tag_mentions import (
 from perpend.families.text_position import TextPosition
 
 __all__ = [
-    "PerhapsInside",
+    "MaybeThinkingParser",
     "Piece",
+    "StrippedHarmonyParser",
     "ThinkParser",
     "ThinkRules",
-    "Unmarked",
+    "partial_marker_length",
     "think_parser",
     "thought_leaked",
-    "undecided",
 ]
 
 _AFTER_A_WORD = frozenset(" \t\n.,;:?!)")
@@ -171,7 +171,7 @@ class TagParser:
         while self._held:
             found = self._markers.pattern.search(self._held)
             if found is None:
-                held = 0 if last else undecided(self._markers.all, self._held)
+                held = 0 if last else partial_marker_length(self._markers.all, self._held)
                 self._take(len(self._held) - held, pieces)
                 break
             self._take(found.start(), pieces)
@@ -353,7 +353,7 @@ class TagParser:
         self._place = TextPosition(self.unread)
 
 
-class PerhapsInside:
+class MaybeThinkingParser:
     """For a text that begins inside a thought, unless its server has taken that out: a close tag will tell.
 
     All is held until it comes. Without one it was no thought.
@@ -386,7 +386,7 @@ class PerhapsInside:
         return parser.feed("".join(self._text)) + parser.close(cut=cut)
 
 
-class Unmarked:
+class StrippedHarmonyParser:
     """gpt-oss behind a server that strips harmony's marks and leaves the channels' names in the text."""
 
     OPEN, _CLOSE = "analysis", "assistantfinal"
@@ -425,7 +425,7 @@ def _markers(rules: ThinkRules, begun: bool = False) -> _Markers:
     return _Markers(markers, letters, max(map(len, markers)), pattern)
 
 
-def undecided(markers: Iterable[str], text: str) -> int:
+def partial_marker_length(markers: Iterable[str], text: str) -> int:
     """Length of the longest end of `text` that one of the markers may begin with."""
     return max([_overlap(text, marker) for marker in markers], default=0)
 

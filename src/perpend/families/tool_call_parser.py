@@ -11,20 +11,20 @@ import msgspec
 
 from perpend.errors import UNREADABLE
 from perpend.families.tool_markup import CLOSE, OPEN
-from perpend.families.untagged_calls import Written, WrittenCalls
+from perpend.families.untagged_calls import UntaggedCall, UntaggedCallParser
 from perpend.types import Tool, ToolCallDelta, new_id
 
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')
 _json = msgspec.json.encode
 
 
-class CallReader:
+class ToolCallReader:
     """Tags first; in the text beside them, of families that leave tags out, calls without any."""
 
     def __init__(self, tools: Sequence[Tool], *, inside: bool = False, untagged: bool = False) -> None:
         self.calls = 0
         self._tagged = ToolCallParser(inside=inside)
-        self._written = WrittenCalls(tools) if untagged else None
+        self._written = UntaggedCallParser(tools) if untagged else None
 
     def feed(self, text: str) -> list[str | ToolCallDelta]:
         return self._read(self._tagged.feed(text))
@@ -45,11 +45,11 @@ class CallReader:
         if self._written is None:
             return [text] if text else []
         return [
-            self._call(one) if isinstance(one, Written) else one
+            self._call(one) if isinstance(one, UntaggedCall) else one
             for one in self._written.feed(text, last=last)
         ]
 
-    def _call(self, written: Written) -> ToolCallDelta:
+    def _call(self, written: UntaggedCall) -> ToolCallDelta:
         arguments = _json(written.arguments).decode()
         return self._numbered(ToolCallDelta(0, new_id("call"), written.name, arguments))
 

@@ -27,16 +27,16 @@ _NEARLY = 8
 _JSON = json.JSONDecoder(strict=False)  # models leave line breaks in strings as they are
 
 
-class Written(Struct, frozen=True):
+class UntaggedCall(Struct, frozen=True):
     name: str
     arguments: dict[str, Any]
 
 
-_Verdict = Literal["open", "text"] | tuple[int, list[Written]]
+_Verdict = Literal["open", "text"] | tuple[int, list[UntaggedCall]]
 """Of what may be a call: undecided yet, none, or calls and where they end."""
 
 
-class WrittenCalls:
+class UntaggedCallParser:
     """Any chopping of a text gives the same calls, and the same texts once joined. Space around calls isn't text."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
@@ -48,9 +48,9 @@ class WrittenCalls:
         self._called = False
         self._strip = False  # a call came just before
 
-    def feed(self, text: str, *, last: bool = False) -> list[str | Written]:
+    def feed(self, text: str, *, last: bool = False) -> list[str | UntaggedCall]:
         """What is decided by now; all of it where this is the `last` piece."""
-        said: list[str | Written] = []
+        said: list[str | UntaggedCall] = []
         self._held += text
         while self._held and self._step(said, last=last):
             pass
@@ -59,7 +59,7 @@ class WrittenCalls:
             self._space = ""
         return said
 
-    def _step(self, said: list[str | Written], *, last: bool) -> bool:
+    def _step(self, said: list[str | UntaggedCall], *, last: bool) -> bool:
         """Up to the end of a line, or a call; False where more has to come first."""
         if self._line_begins:
             rest = self._held.lstrip(" \t")
@@ -81,7 +81,7 @@ class WrittenCalls:
         self._line_begins = bool(end)
         return True
 
-    def _say(self, text: str, said: list[str | Written]) -> None:
+    def _say(self, text: str, said: list[str | UntaggedCall]) -> None:
         text = self._space + text
         if self._strip:
             text = text.lstrip()
@@ -105,7 +105,7 @@ class WrittenCalls:
             return "open" if _FENCE_MAY_COME.fullmatch(rest) else "text"
         if self._fenced or opened[1] not in _FENCED_AS:
             return "text"
-        at, calls = opened.end(), list[Written]()
+        at, calls = opened.end(), list[UntaggedCall]()
         while True:
             inner = rest[at:].lstrip()
             at = len(rest) - len(inner)
@@ -140,7 +140,7 @@ class WrittenCalls:
         whole = [call for call in calls if call is not None]
         return (end, whole) if len(whole) == len(calls) else "text"
 
-    def _call(self, value: Any) -> Written | None:
+    def _call(self, value: Any) -> UntaggedCall | None:
         if not isinstance(value, dict):
             return None
         call = cast("dict[str, Any]", value)
@@ -155,7 +155,7 @@ class WrittenCalls:
         if not isinstance(name, str) or not isinstance(arguments, dict) or name not in self._schemas:
             return None
         given = cast("dict[str, Any]", arguments)
-        return Written(name, given) if fits(self._schemas[name], given) else None
+        return UntaggedCall(name, given) if fits(self._schemas[name], given) else None
 
 
 def _decoded(text: str) -> Any:

@@ -22,7 +22,15 @@ from perpend.engine.embedder import PackagedModel
 from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
-from perpend.errors import BadRequest, ConfigError, NoAccount, NotFound, PerpendError, Told, WeightsError
+from perpend.errors import (
+    BadRequest,
+    ClientMessage,
+    ConfigError,
+    NoAccount,
+    NotFound,
+    PerpendError,
+    WeightsError,
+)
 from perpend.families.family import Family, family_named, family_of, output_limit
 from perpend.providers.provider import Provider, provider_in, providers
 from perpend.registry import choices_hint
@@ -31,7 +39,7 @@ from perpend.solve.embed import EmbeddingDeployment
 from perpend.transport.client import HTTPClient, Signer, Timeouts, UpstreamAccount
 
 _ENGINES_WIRE = "llama_completion"
-_ENGINES_PACE = Timeouts(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)
+_ENGINES_PACE = Timeouts(first_token_s=3600.0, read_s=3600.0, total_s=10_800.0)
 """An engine of ours that is silent reads a long prompt, or answers others first; one that died closes connections."""
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
@@ -83,7 +91,7 @@ class Models:
         try:
             served = self.resolve(name)
         except PerpendError as error:
-            return error.told.message
+            return error.client_message.message
         upstream = self._upstreams.get(served.name)  # what nobody asked for lately is forgotten
         return self._engines.problem(served.name) or (upstream and upstream.problem)
 
@@ -267,7 +275,7 @@ class Models:
             return await self._engines.ready(name, path, context)
 
         account = UpstreamAccount(
-            {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", own=True
+            {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", is_engine=True
         )
         wire = backends.get(_ENGINES_WIRE)(
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
@@ -300,10 +308,10 @@ class Models:
         except ConfigError as error:
             if name in self._config.models:
                 raise
-            told = Told(
+            told = ClientMessage(
                 f"this server has no account at {row.provider}", "GET /v1/models lists what it serves"
             )
-            raise NoAccount(error.message, hint=error.hint, field="model", outside=told) from error
+            raise NoAccount(error.message, hint=error.hint, field="model", redacted=told) from error
 
     def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
         """One for each of the provider's keys."""
@@ -356,7 +364,7 @@ def _account(
     timeouts = Timeouts(
         connect_s=provider.connect_timeout_s,
         first_token_s=provider.first_token_timeout_s,
-        between_s=provider.read_timeout_s,
+        read_s=provider.read_timeout_s,
         total_s=provider.total_timeout_s,
     )
     return UpstreamAccount(headers, timeouts, provider.proxy, signer, name=row.name, key=origin)

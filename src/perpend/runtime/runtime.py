@@ -31,7 +31,7 @@ from perpend.storage.responses import ResponseStore
 from perpend.storage.store import Store
 from perpend.strategies import with_options
 from perpend.transport.client import HTTPClient
-from perpend.types import Answer, Embedded, EmbeddingRequest, Request
+from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 
 
 class Runtime:
@@ -117,7 +117,7 @@ class Runtime:
         """See `perpend.solve.auxiliary_model.asking`."""
         return asking(model, self._services, Origin(source))
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
         """See `perpend.solve.embed`."""
         packaged = self.models.packaged(request.model)
         if packaged is None:

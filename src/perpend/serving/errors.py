@@ -51,7 +51,7 @@ RetryAfter = Annotated[int, Meta(ge=1)]
 def body_of(error: PerpendError) -> ErrorBody:
     """The error's words; the same in an HTTP answer and in the middle of a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
-    message, hint = error.told
+    message, hint = error.client_message
     return ErrorBody(ErrorDetail(message, kind, error.code, error.field, hint or UNSET))
 
 
@@ -81,7 +81,7 @@ def report(error: PerpendError) -> None:
 
     What is said of a request stays out: it may quote a prompt.
     """
-    if error.outside is None or isinstance(error, Rejected):
+    if error.redacted is None or isinstance(error, Rejected):
         return
     same, now = _NUMBER.sub("", error.message), time.monotonic()
     if now - _reported.get(same, -_AGAIN_S) < _AGAIN_S:

@@ -88,7 +88,7 @@ class Readiness:
         try:
             self._check_store()
         except PerpendError as error:
-            return error.told.message
+            return error.client_message.message
         return self.waiting_for or self._model()
 
 

@@ -13,7 +13,7 @@ from perpend.solve.control import Clock
 from perpend.solve.prepare import Recorder
 from perpend.solve.run import Origin
 from perpend.storage.rows import LedgerRow, Status
-from perpend.types import Embedded, EmbeddingRequest, Usage, new_id
+from perpend.types import EmbeddingRequest, EmbeddingResult, Usage, new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class EmbeddingDeployment:
 
     provider: str
     price: Price
-    embed: Callable[[EmbeddingRequest], Awaitable[Embedded]]
+    embed: Callable[[EmbeddingRequest], Awaitable[EmbeddingResult]]
 
 
 async def embed(
@@ -31,7 +31,7 @@ async def embed(
     places: Sequence[EmbeddingDeployment],
     recorder: Recorder,
     origin: Origin,
-) -> Embedded:
+) -> EmbeddingResult:
     """The row is durable before this returns. Raises BadRequest, EngineError and UpstreamError: of the last place, if
     all fail."""
     recorder.check()
@@ -48,12 +48,12 @@ async def embed(
 
 async def _made(
     asked: EmbeddingRequest, places: Sequence[EmbeddingDeployment]
-) -> tuple[EmbeddingDeployment, Embedded]:
+) -> tuple[EmbeddingDeployment, EmbeddingResult]:
     for left, place in zip(reversed(range(len(places))), places, strict=True):
         try:
             return place, await place.embed(asked)
         except UpstreamError as error:
-            if not left or not error.elsewhere:
+            if not left or not error.retry_elsewhere:
                 raise
     raise AssertionError("a model has at least one place")
 
@@ -69,7 +69,12 @@ class _Row:
         self._began = datetime.datetime.now(datetime.UTC)
 
     def ended(
-        self, status: Status, provider: str, *, made: Embedded | None = None, error_code: str | None = None
+        self,
+        status: Status,
+        provider: str,
+        *,
+        made: EmbeddingResult | None = None,
+        error_code: str | None = None,
     ) -> LedgerRow:
         usage = Usage() if made is None else made.usage
         return LedgerRow(

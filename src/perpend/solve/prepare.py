@@ -89,7 +89,7 @@ async def prepare(request: Request, services: Services) -> Prepared:
     model = services.resolve(request.model)  # who isn't served is told before a document is read
     clock = Clock(request.limits.deadline_ms)
     request = await readable(request, services.read_pdf, clock.deadline)
-    if request.shortens:
+    if request.auto_truncate:
         request = await truncated(request, model)
     plan = plan_for(request, model, services.default_effort)
     effort, limits = wanted(request, plan, services.default_effort)

@@ -98,7 +98,7 @@ class Summariser:
         except CapReached:
             self._off = "its budget is spent"
         except PerpendError as error:
-            self._off = f"its writer failed: {error.told.message}"
+            self._off = f"its writer failed: {error.client_message.message}"
         else:
             line = " ".join(said.split())
             if not {*_NUMBER.findall(line)} <= {*_NUMBER.findall(thinking)}:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from perpend.errors import StorageError, StoreUnavailable, Told
+from perpend.errors import ClientMessage, StorageError, StoreUnavailable
 from perpend.storage.sqlite import BUSY_TIMEOUT_S, is_busy, problem
 
 _EVERY_S = 0.25
@@ -52,8 +52,8 @@ class Writable:
             self._looked_s = now
             self._trouble = self._look(now)
         if (trouble := self._trouble) is not None:
-            told = Told(trouble.message, "nothing was spent: send it again in a while")
-            raise StoreUnavailable(trouble.message, hint=trouble.hint, retry_after=_RETRY_S, outside=told)
+            told = ClientMessage(trouble.message, "nothing was spent: send it again in a while")
+            raise StoreUnavailable(trouble.message, hint=trouble.hint, retry_after=_RETRY_S, redacted=told)
 
     def proven(self) -> None:
         """A row was written."""

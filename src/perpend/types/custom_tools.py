@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.types.output_spec import Custom, Tool
+from perpend.types.output_spec import CustomToolSpec, Tool
 
 _OPEN = '{"input":"'
 _CLOSE = '"}'
@@ -26,7 +26,7 @@ _WHOLE = re.compile(rf'(?:[^"\\]+|{_PAIR}|{_ALONE})*', re.DOTALL)
 """Of a JSON string, what is complete."""
 
 
-def custom_tool(name: str, custom: Custom) -> Tool:
+def custom_tool(name: str, custom: CustomToolSpec) -> Tool:
     """It as a function; a grammar that nothing enforces is told in words."""
     about = [custom.description] if custom.description else []
     if custom.definition:
@@ -41,19 +41,19 @@ def custom_tool(name: str, custom: Custom) -> Tool:
     return Tool(name=name, description="\n\n".join(about), parameters=parameters, custom=custom)
 
 
-def wrapped(text: str) -> str:
+def custom_arguments(text: str) -> str:
     """A custom tool's input as a function's arguments."""
     return f"{_OPEN}{_escaped(text)}{_CLOSE}"
 
 
-def unwrapped(arguments: str) -> str:
+def custom_input(arguments: str) -> str:
     """The other way; whatever else a model wrote is the input as it stands."""
-    reading = FreeText()
+    reading = CustomInputReader()
     return reading.feed(arguments) + reading.close()
 
 
-class Wrapping:
-    """`wrapped`, of text that comes in pieces."""
+class CustomArgumentsWriter:
+    """`custom_arguments` of text that comes in pieces."""
 
     def __init__(self) -> None:
         self._open = False
@@ -66,8 +66,8 @@ class Wrapping:
         return _CLOSE if self._open else _OPEN + _CLOSE
 
 
-class FreeText:
-    """`unwrapped`, of arguments that come in pieces."""
+class CustomInputReader:
+    """`custom_input` of arguments that come in pieces."""
 
     def __init__(self) -> None:
         self._held = ""

@@ -20,7 +20,7 @@ class EmbeddingRequest(Struct, frozen=True, kw_only=True):
         return 1 if alone else len(self.input)
 
 
-class Embedded(Struct, frozen=True):
+class EmbeddingResult(Struct, frozen=True):
     vectors: tuple[list[float], ...]
     """In the order of the texts."""
     usage: Usage

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Likely(Struct, frozen=True, kw_only=True):
+class TopLogprob(Struct, frozen=True, kw_only=True):
     token: str
     logprob: float
     """The natural logarithm of its probability."""
@@ -11,8 +11,8 @@ class Likely(Struct, frozen=True, kw_only=True):
     """In UTF-8; None where the server doesn't say: a token may be a part of a character."""
 
 
-class TokenLogprob(Likely, frozen=True, kw_only=True):
+class TokenLogprob(TopLogprob, frozen=True, kw_only=True):
     """A token of the answer."""
 
-    top_logprobs: tuple[Likely, ...] = ()
+    top_logprobs: tuple[TopLogprob, ...] = ()
     """The likeliest at this place, itself among them where it is one."""

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct, field
 
 
-class Custom(Struct, frozen=True, kw_only=True):
+class CustomToolSpec(Struct, frozen=True, kw_only=True):
     """What a tool is that takes free text in place of JSON, on wires that have such tools."""
 
     description: str = ""
@@ -20,7 +20,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON schema of its arguments."""
     strict: bool | None = None
-    custom: Custom | None = None
+    custom: CustomToolSpec | None = None
     """None: a function."""
 
 

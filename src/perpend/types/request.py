@@ -112,7 +112,7 @@ class Request(Struct, frozen=True, kw_only=True):
     """An engine may start from what it has of earlier prompts; without that, a seed gives the same answer again."""
     visibility: Visibility = "visible"
     progress: bool = False
-    shortens: bool = False
+    auto_truncate: bool = False
     """The oldest messages may be dropped where all of them are more than the model's context."""
     ignored: tuple[str, ...] = ()
     """Fields of what the client sent that are passed over, by their paths."""

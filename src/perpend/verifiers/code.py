@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from perpend.sandbox import LIMITED, Limits, Outcome, Sandbox
+from perpend.sandbox import LIMIT_NAMES, Limits, Outcome, Sandbox
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers import code_harness
 from perpend.verifiers.code_parsing import Asserts, Example, program_in, read_tests
@@ -112,7 +112,7 @@ def _reported(outcome: Outcome) -> Verdict:
     first = {name: text for line in reversed(lines) for name, text in line.items()}
     wrong = [line["said"] for line in lines if "said" in line]
     stopped = [first["wrong"]] if "wrong" in first else []
-    if "gone" in first or outcome.killed_by in LIMITED or not (stopped or "done" in first):
+    if "gone" in first or outcome.killed_by in LIMIT_NAMES or not (stopped or "done" in first):
         where = first.get("gone") or tested.slow
         unknown = "it answers no more" if "gone" in first else "the tests didn't come to their end"
         how = _ended(outcome) or unknown

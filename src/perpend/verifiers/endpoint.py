@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from perpend.errors import BadRequest, UpstreamError, VerifierFailed
-from perpend.transport.addresses import ALLOW, NotPublic, resolved, web_address
+from perpend.transport.addresses import PRIVATE_ADDRESS_HINT, NotPublic, resolved, web_address
 from perpend.transport.client import HTTPClient, Timeouts, UpstreamAccount
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
@@ -70,7 +70,9 @@ class Endpoint(Verifier):
 
 
 def _private() -> BadRequest:
-    return BadRequest("the verifier's address isn't a public one", hint=ALLOW, field="verifier.url")
+    return BadRequest(
+        "the verifier's address isn't a public one", hint=PRIVATE_ADDRESS_HINT, field="verifier.url"
+    )
 
 
 verifiers.register("http")(Endpoint)

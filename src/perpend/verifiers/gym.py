@@ -42,7 +42,7 @@ MOST = 1000
 """Problems of a task for each seed: some tasks make all of them at once."""
 
 
-class Drawn(Struct, frozen=True, forbid_unknown_fields=True):
+class GymProblem(Struct, frozen=True, forbid_unknown_fields=True):
     """The gold, as JSON: which problem it is."""
 
     task: str
@@ -75,9 +75,9 @@ class Gym(Verifier):
         return said(first) == said(second)
 
 
-def _drawn(gold: str) -> Drawn:
+def _drawn(gold: str) -> GymProblem:
     try:
-        return msgspec.json.decode(gold, type=Drawn)
+        return msgspec.json.decode(gold, type=GymProblem)
     except UNREADABLE as error:
         raise BadRequest(f"the gold names no problem: {error}", field=GOLD) from None
 
@@ -97,7 +97,7 @@ def package() -> Any:
         raise ConfigError("reasoning-gym isn't installed", hint=install("perpend[evals]")) from None
 
 
-def problem(drawn: Drawn) -> tuple[Any, dict[str, Any]]:
+def problem(drawn: GymProblem) -> tuple[Any, dict[str, Any]]:
     """Its data set and itself. Raises BadRequest, ConfigError."""
     if drawn.task in REFUSED:
         raise BadRequest(f"the task {drawn.task!r} isn't used: {REFUSED[drawn.task]}", field="SUITE")

@@ -5,10 +5,10 @@ from importlib.util import find_spec
 from perpend.errors import ConfigError
 from perpend.extras import install
 from perpend.verifiers.contract import Task, verifiers
-from perpend.verifiers.worker_pool import InWorkers
+from perpend.verifiers.worker_pool import WorkerVerifier
 
 
-class Math(InWorkers):
+class Math(WorkerVerifier):
     """SymPy can't be interrupted from inside."""
 
     module = "perpend.verifiers.math_equal"

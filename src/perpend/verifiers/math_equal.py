@@ -175,8 +175,8 @@ def _depths(text: str) -> list[int]:
 
 def _parsed(text: str) -> list[Any]:
     """As LaTeX; as plain text where that isn't any mathematics."""
-    wrapped = text if re.search(r"\$|\\boxed|\\[(\[]", text) else f"${text}$"
-    found: list[Any] = parse(wrapped, parsing_timeout=_NO_LIMIT)
+    as_math = text if re.search(r"\$|\\boxed|\\[(\[]", text) else f"${text}$"
+    found: list[Any] = parse(as_math, parsing_timeout=_NO_LIMIT)
     if not any(isinstance(one, Basic | MatrixBase) for one in found):
         found = parse(text, parsing_timeout=_NO_LIMIT) or found
     return [_imaginary(one) for one in found]

@@ -2,10 +2,10 @@
 
 from perpend.verifiers.contract import verifiers
 from perpend.verifiers.json_answer import BadJSON, read
-from perpend.verifiers.worker_pool import InWorkers
+from perpend.verifiers.worker_pool import WorkerVerifier
 
 
-class Schema(InWorkers):
+class Schema(WorkerVerifier):
     """The gold is a JSON schema. An answer may stand in a fence of Markdown."""
 
     module = "perpend.verifiers.schema_errors"

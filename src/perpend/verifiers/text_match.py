@@ -4,7 +4,7 @@ from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.choices import letter
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
-from perpend.verifiers.worker_pool import InWorkers
+from perpend.verifiers.worker_pool import WorkerVerifier
 
 
 class Exact(Verifier):
@@ -21,7 +21,7 @@ class Exact(Verifier):
         return first.strip() == second.strip()
 
 
-class Regex(InWorkers):
+class Regex(WorkerVerifier):
     """The gold is a pattern (Python's `re`) that the whole answer must match."""
 
     module = "perpend.verifiers.regex_match"

@@ -137,7 +137,7 @@ async def _kill(worker: Process) -> None:
     await worker.wait()
 
 
-class InWorkers(Verifier):
+class WorkerVerifier(Verifier):
     """What a client or a gold may make endless: a check that takes longer than `timeout_s` hasn't passed."""
 
     needs_gold = True

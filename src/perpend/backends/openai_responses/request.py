@@ -23,7 +23,7 @@ from perpend.types import (
     Tool,
     ToolResult,
     ToolUse,
-    unwrapped,
+    custom_input,
 )
 
 _WORDS: Words = {
@@ -113,7 +113,7 @@ def _of_assistant(parts: tuple[Part, ...], origin: str, free: set[str]) -> Itera
         elif isinstance(part, ToolUse):
             named = {"call_id": part.id, "name": part.name}
             if part.id in free:
-                yield {"type": "custom_tool_call", **named, "input": unwrapped(part.arguments)}
+                yield {"type": "custom_tool_call", **named, "input": custom_input(part.arguments)}
             else:
                 yield {"type": "function_call", **named, "arguments": part.arguments}
 

@@ -14,7 +14,7 @@ from perpend.statistics import detectable
 from perpend.types import Candidate, VerifierSpec
 from perpend.verifiers import Task, Verifier, made
 from perpend.verifiers.countdown import Goal
-from perpend.verifiers.gym import Drawn
+from perpend.verifiers.gym import GymProblem
 from perpend.verifiers.gym import problem as drawn_problem
 
 _LOPSIDED = 0.5
@@ -115,7 +115,7 @@ def right_answer(spec: VerifierSpec) -> str | None:
     if spec.name == "countdown":
         return _solution(msgspec.json.decode(gold, type=Goal))
     if spec.name == "reasoning_gym":
-        return str(drawn_problem(msgspec.json.decode(gold, type=Drawn))[1]["answer"])
+        return str(drawn_problem(msgspec.json.decode(gold, type=GymProblem))[1]["answer"])
     return gold
 
 
