@@ -1,15 +1,15 @@
-"""Folders and files that nobody else on the machine reads: they hold conversations, prompts and keys."""
+"""Folders and files that only their owner may read: they hold conversations, prompts and keys."""
 
 import contextlib
 import os
 from pathlib import Path
 
-_OWNERS = 0o077
-"""Rights of anybody but the owner."""
+_OTHERS = 0o077
+"""The permission bits of group and others."""
 
 
 def private_folder(path: Path) -> None:
-    """Made where it is missing, and what is missing above it, for its owner alone. What is there stays as it is."""
+    """Make a folder, and what is missing above it, with mode 0700; an existing one stays as it is. Raises OSError."""
     if path.is_dir():
         return
     if not path.parent.exists():
@@ -18,16 +18,17 @@ def private_folder(path: Path) -> None:
 
 
 def private_file(path: Path) -> None:
-    """There from now on, and its owner's alone; one that others could read is taken from them."""
+    """Make a file with mode 0600, or take group's and others' rights from an existing one. Raises OSError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         mode = os.fstat(descriptor).st_mode
-        if mode & _OWNERS:
-            with contextlib.suppress(PermissionError):  # another user's, who shares it
-                os.chmod(path, mode & ~_OWNERS)
+        if mode & _OTHERS:
+            with contextlib.suppress(PermissionError):  # it belongs to another user, who shares it
+                os.chmod(path, mode & ~_OTHERS)
     finally:
         os.close(descriptor)
 
 
 def open_to_others(path: Path) -> bool:
-    return os.name == "posix" and bool(path.stat().st_mode & _OWNERS)
+    """Whether group or others have any right on it; False on Windows. Raises OSError."""
+    return os.name == "posix" and bool(path.stat().st_mode & _OTHERS)

@@ -168,7 +168,7 @@ def claims(vendor: Vendor, asked: dict[str, Any], own: dict[str, Any], sent: Any
     told = dict(steering(sent))
     told_budget = next((value for value in told.values() if type(value) is int), None)
     if told_budget is not None:
-        assert told_budget == family.within(effective) or effective == 0
+        assert told_budget == family.clamp_budget(effective) or effective == 0
     words = [value for value in told.values() if value in EFFORTS and value != "none"]
     if family.budget == "effort_only" and words:
         assert words == [family.effort_words.get(plan["effort"], plan["effort"])]

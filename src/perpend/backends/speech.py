@@ -14,7 +14,7 @@ from perpend.backends.call_pieces import CallPieces
 from perpend.backends.contract import Call, CallEvent, append_text
 from perpend.backends.thinking_params import can_disable
 from perpend.families.harmony import CHANNELS, HarmonyParser, Piece
-from perpend.families.text_position import MOST_UNREAD
+from perpend.families.text_position import MAX_UNREAD
 from perpend.families.think_tags import (
     MaybeThinkingParser,
     StrippedHarmonyParser,
@@ -142,7 +142,7 @@ class Speech:
         self.thinks = not self._unasked
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
-        if self._letter and self._letter not in text and len(self._unread) < MOST_UNREAD:  # nearly always
+        if self._letter and self._letter not in text and len(self._unread) < MAX_UNREAD:  # nearly always
             self._unread.append(text)
             append_text(batch, AnswerDelta, text, tokens)
         elif not (self._aside and text.isspace()):

@@ -118,7 +118,7 @@ class Models:
 
     def places(self) -> dict[str, tuple[Deployment, ...]]:
         """Where the models are served that were asked for so far."""
-        return {name: upstream.places for name, upstream in self._upstreams.items()}
+        return {name: upstream.deployments for name, upstream in self._upstreams.items()}
 
     def cheap(self, beside: ServedModel) -> ServedModel:
         """The config's cheap tier; `beside`, the model that a request has already, where it isn't here."""
@@ -197,14 +197,14 @@ class Models:
         for fallback in fallbacks:
             self.configured(fallback)  # one that isn't there is told now, not when it is needed
         self._upstreams[name] = backend
-        fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
+        fallbacks = (name, *fallbacks) if len(backend.deployments) > 1 else fallbacks
         prices = self._prices(name, row)
         calibration = calibration_of(self._home, name)
         ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
-            provider=row.places[0].provider,
-            upstream_name=row.places[0].name or name,
+            provider=row.all_deployments[0].provider,
+            upstream_name=row.all_deployments[0].name or name,
             family=family,
             backend=backend,
             price=dearest(prices.values()),
@@ -223,7 +223,7 @@ class Models:
     def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
         """The least of its places'."""
         limits: list[int] = []
-        for place in row.places:
+        for place in row.all_deployments:
             found = account_of(place.provider, self._config.providers.get(place.provider))
             here = found[0].max_output if found else {}
             limit = output_limit(place.name or name, here, family.max_output)
@@ -243,14 +243,14 @@ class Models:
     def _family(self, name: str, row: ModelConfig) -> Family:
         if (weights := self.weights(name)) is not None:
             return family_named(weights.family)
-        family = family_of(row.places[0].name or (row.gguf.name if row.gguf else name))
+        family = family_of(row.all_deployments[0].name or (row.gguf.name if row.gguf else name))
         embedded = row.embedded
         return family_named("gguf") if embedded and family.budget != "exact" else family
 
     def _prices(self, name: str, row: ModelConfig) -> dict[str, Price]:
         """By provider. The model's own price holds at each of them."""
         prices: dict[str, list[Price]] = {}
-        for place in row.places:
+        for place in row.all_deployments:
             own = Price.from_config(row.price) if row.price else None
             price = own or self._listed_price(place.name or name, place.provider)
             prices.setdefault(place.provider, []).append(price)
@@ -297,14 +297,16 @@ class Models:
             EmbeddingDeployment(
                 place.provider, price_at(place.provider), partial(embed, upstream, place.name or meant)
             )
-            for place in row.places
+            for place in row.all_deployments
             for upstream, _ in self._accounts(meant, place)
         ]
 
     def _remote(self, name: str, row: ModelConfig) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""
         try:
-            return Deployments([one for place in row.places for one in self._deployments(name, place)])
+            return Deployments(
+                [one for place in row.all_deployments for one in self._deployments(name, place)]
+            )
         except ConfigError as error:
             if name in self._config.models:
                 raise

@@ -176,7 +176,7 @@ class Info:
         return msgspec.json.encode(document())
 
     def _row(self, name: str, row: ModelConfig) -> ModelRow:
-        return ModelRow(id=name, created=self._since, owned_by=row.places[0].provider)
+        return ModelRow(id=name, created=self._since, owned_by=row.all_deployments[0].provider)
 
     def _info(self, name: str, row: ModelConfig) -> ModelInfo:
         since = datetime.datetime.fromtimestamp(self._since, datetime.UTC)

@@ -106,7 +106,7 @@ def _cut_at(draft: CandidateRun, family: Family, thinking: int) -> int | None:
 
     A model that can't but think does so again before it answers: part of the budget is kept for that.
     """
-    if thinking and family.budget == "native_hard" and family.within(thinking) <= thinking:
+    if thinking and family.budget == "native_hard" and family.clamp_budget(thinking) <= thinking:
         return None
     if draft.means.model.stops:
         return thinking or None

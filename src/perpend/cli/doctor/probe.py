@@ -273,5 +273,7 @@ def _reports(name: str, heard: Heard) -> CheckFinding:
 
 def models_of(config: Config, provider: str) -> list[str]:
     return [
-        name for name, row in config.models.items() if provider in [place.provider for place in row.places]
+        name
+        for name, row in config.models.items()
+        if provider in [place.provider for place in row.all_deployments]
     ]
