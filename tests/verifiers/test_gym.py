@@ -52,8 +52,8 @@ async def test_every_task_in_use_passes_its_golds_and_nothing_wrong(tmp_path: Pa
 
 _DRAW = """
 from perpend.evals.suites.reasoning_gym import tasks
-from perpend.verifiers.gym import Drawn, problem
-print([(task, problem(Drawn(task, 1, n))[1]["question"]) for task in tasks() for n in range(6)])
+from perpend.verifiers.gym import GymProblem, problem
+print([(task, problem(GymProblem(task, 1, n))[1]["question"]) for task in tasks() for n in range(6)])
 """
 
 

@@ -1,6 +1,6 @@
-"""The process that reads one PDF: it comes in on stdin, its text goes out as JSON.
+"""The process that reads one PDF from stdin and writes its text to stdout as JSON (`ExtractedText`).
 
-It may hang or eat memory: whoever started it keeps time, and kills it.
+It limits its own memory; its parent limits its time.
 """
 
 import io
@@ -11,47 +11,48 @@ import sys
 import msgspec
 from msgspec import Struct
 
-_MEMORY = 1 << 30
-_MOST_TEXT = 4_000_000
-"""Characters."""
-_MOST_PAGES = 2_000
+_MEMORY_BYTES = 1 << 30
+_MAX_CHARS = 4_000_000
+_MAX_PAGES = 2_000
 
 
 class ExtractedText(Struct, omit_defaults=True):
+    """What the process writes."""
+
     text: str = ""
-    wrong: str = ""
-    """Why there is none."""
-    missing: bool = False
-    """The library isn't here."""
+    error: str = ""
+    """Why there is no text."""
+    no_library: bool = False
+    """pypdf isn't installed."""
 
 
 def main() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     logging.disable(logging.CRITICAL)
-    sys.stdout.buffer.write(msgspec.json.encode(_found(sys.stdin.buffer.read())))
+    sys.stdout.buffer.write(msgspec.json.encode(_extracted(sys.stdin.buffer.read())))
 
 
-def _found(pdf: bytes) -> ExtractedText:
+def _extracted(pdf: bytes) -> ExtractedText:
     try:
         from pypdf import PdfReader
     except ImportError:
-        return ExtractedText(missing=True)
+        return ExtractedText(no_library=True)
     try:
         pages = PdfReader(io.BytesIO(pdf)).pages
-        if len(pages) > _MOST_PAGES:
-            return ExtractedText(wrong=f"it has more than {_MOST_PAGES} pages")
+        if len(pages) > _MAX_PAGES:
+            return ExtractedText(error=f"it has more than {_MAX_PAGES} pages")
         texts: list[str] = []
-        left = _MOST_TEXT
+        remaining = _MAX_CHARS
         for page in pages:
             texts.append(page.extract_text())
-            left -= len(texts[-1])
-            if left < 0:
-                return ExtractedText(wrong=f"it has more than {_MOST_TEXT} characters")
+            remaining -= len(texts[-1])
+            if remaining < 0:
+                return ExtractedText(error=f"it has more than {_MAX_CHARS} characters")
         return ExtractedText(text="\n\n".join(texts))
     except MemoryError:
-        return ExtractedText(wrong="it takes too much memory")
-    except Exception as error:  # whatever a parser makes of what isn't a PDF
-        return ExtractedText(wrong=str(error)[:200] or type(error).__name__)
+        return ExtractedText(error="it takes too much memory")
+    except Exception as error:  # pypdf raises errors of many kinds
+        return ExtractedText(error=str(error)[:200] or type(error).__name__)
 
 
 if __name__ == "__main__":

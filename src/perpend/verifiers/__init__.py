@@ -1,4 +1,4 @@
-"""What checks answers: one file for each kind; importing this package registers them."""
+"""Verifiers, one file for each kind; importing this package registers them."""
 
 from perpend.verifiers import (
     arithmetic_claims,
@@ -15,7 +15,15 @@ from perpend.verifiers import (
     self_score,
     text_match,
 )
-from perpend.verifiers.contract import GOLD, AuxiliaryModel, Task, Verifier, made, verifier_spec, verifiers
+from perpend.verifiers.contract import (
+    GOLD,
+    AuxiliaryModel,
+    Task,
+    Verifier,
+    make_verifier,
+    verifier_spec,
+    verifiers,
+)
 
 __all__ = [
     "GOLD",
@@ -30,7 +38,7 @@ __all__ = [
     "gym",
     "judge",
     "literal",
-    "made",
+    "make_verifier",
     "math",
     "process_reward",
     "schema",
