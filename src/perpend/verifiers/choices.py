@@ -28,13 +28,13 @@ _FIRST = re.compile(
     rf"[\s:(\[\"'“]*(?:(?i:option|choice|letter)\s\(?)?(?P<letter>[B-HJ](?![A-Za-zÀ-ɏ0-9_'’])|[AI](?![\w'’]){_ENDS})"
 )
 """What an announcement begins with; A and I before a word are words."""
-_WORD_CHARACTER = r"[A-Za-zÀ-ɏ0-9_'^*=+]"
+_IN_WORD = r"[A-Za-zÀ-ɏ0-9_'^*=+]"
 """Makes a letter a part of a word or formula; a Chinese character doesn't."""
 _NAMED = re.compile(
     r"(?i:option|choice|choose|pick|select|it['’]s|it is)(?:\s(?:is|was))?:?\s\(?"
     rf"(?P<told>[b-hj](?![\w'’])|[ai](?![\w'’]){_ENDS})"
     rf"|\b(?i:so|hence|thus|therefore),?\s\(?(?P<so>[a-j])(?![\w'’]){_ENDS}"
-    rf"|(?<![A-Za-z'°])(?:(?P<upper>[A-J])(?!{_WORD_CHARACTER}| (?!(?:or|and|nor)\b)[a-z])|(?P<other>[B-HJ])(?!{_WORD_CHARACTER}))"
+    rf"|(?<![A-Za-z'°])(?:(?P<upper>[A-J])(?!{_IN_WORD}| (?!(?:or|and|nor)\b)[a-z])|(?P<other>[B-HJ])(?!{_IN_WORD}))"
     r"|(?<![A-Za-z)])['‘](?P<quoted>[A-J])['’]"
     rf"|(?<![\w'’(])(?P<right>[b-hj])(?={_RIGHT})"
     r"|(?<![\w)]\()(?<=\()(?P<lower>[a-j])(?=\))|(?<=\s)(?P<closed>[a-j])(?=\)\W*$)"

@@ -25,7 +25,7 @@ class Workers:
     """A pool of worker processes, each started when it's first needed and replaced when it hangs."""
 
     def __init__(self, module: str, extra: str = "", count: int = 0, *, timeout_s: float = 5.0) -> None:
-        """`module`: has `check(gold, given)` and `read_gold(gold)`, and needs the package's `extra`. `count`: processes;
+        """`module`: has `check(gold, given)` and `read_gold(gold)`, and may need an `extra`. `count`: processes;
         0: one for each core that this process may use. `timeout_s`: CPU seconds of each check.
         """
         self.killed = 0
@@ -45,7 +45,7 @@ class Workers:
             raise BadRequest(read.feedback if read else "reading the gold took too long", field=GOLD)
 
     async def check(self, gold: str, given: str | None) -> Verdict | None:
-        """The verdict; None where it took too long. Raises BadRequest for a bad gold, and ConfigError as `read_gold`."""
+        """The verdict; None where it took too long. Raises as `read_gold` does."""
         slot = await self._free.get() or asyncio.create_task(self._started())
         line = b""
         try:
