@@ -26,9 +26,9 @@ from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
 from benchmarks import machine
 from perpend.statistics import Proportion, proportion
 from perpend.types import Candidate, VerifierSpec
-from perpend.verifiers import Task, made
+from perpend.verifiers import Task, make_verifier
 from perpend.verifiers.math_equal import equal
-from perpend.verifiers.workers import Workers
+from perpend.verifiers.worker_pool import Workers
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 Row = dict[str, Any]
@@ -85,7 +85,7 @@ async def compared(title: str, pairs: list[Row]) -> None:
         order = [(ours, equal), (alone, math_verify_alone)]
         for into, grader in order if number % 2 else reversed(order):
             into.append(timed(grader, row["gold"], row["pred"]))
-    final = made(VerifierSpec("answer"))
+    final = make_verifier(VerifierSpec("answer"))
     plain = [await final.same(row["gold"], row["pred"]) for row in pairs]
     labels = [bool(row["equal"]) for row in pairs]
     print(f"{title}:")
@@ -122,7 +122,7 @@ async def sums() -> None:
         for row in rows("outcomes/bon_math100_x8_rm.jsonl")
         for pair in zip(row["correct"], row["responses"], strict=True)
     ]
-    verifier = made(VerifierSpec("numbers"))
+    verifier = make_verifier(VerifierSpec("numbers"))
     for title, labelled in (("GSM8K, five systems", solutions), ("MATH, eight samples", maths)):
         began = time.process_time()
         flagged = [

@@ -23,7 +23,7 @@ from perpend.runtime import Runtime
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.verifiers import Task
 from perpend.verifiers.agreement import auc
-from perpend.verifiers.process_reward import ProcessReward, aggregated
+from perpend.verifiers.process_reward import ProcessReward, aggregate_rewards
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "grading" / "prmbench_steps.jsonl"
 RESAMPLES = 1000
@@ -104,7 +104,7 @@ def preferred(how: Any) -> Callable[[Sequence[Row]], float]:
     def share(rows: Sequence[Row]) -> float:
         ahead = 0.0
         for row in rows:
-            one, other = aggregated(row["original"], how), aggregated(row["rewards"], how)
+            one, other = aggregate_rewards(row["original"], how), aggregate_rewards(row["rewards"], how)
             ahead += (one > other) + (one == other) / 2
         return ahead / len(rows)
 

@@ -23,7 +23,7 @@ from recorded_samples import Problem, Same, Sample, drawn, game24, llama50, math
 from shared_data import FOLDER
 
 from perpend.types import VerifierSpec
-from perpend.verifiers import made
+from perpend.verifiers import make_verifier
 
 Draws = Sequence[Sequence[Sample]]
 """Of one problem: samples in several orders."""
@@ -67,17 +67,17 @@ async def adaptive(samples: Sequence[Sample], confidence: float = 0.95) -> tuple
 
 async def compared(data: str, draws: Sequence[Draws], ways: dict[str, Way], full: str = "vote") -> list[Row]:
     """A row for each way. `full`: the one that early ones are held against."""
-    made = {
+    make_verifier = {
         name: [[await way(samples) for samples in orders] for orders in draws] for name, way in ways.items()
     }
     rows: list[Row] = []
-    for name, each in made.items():
+    for name, each in make_verifier.items():
         flat = [one for orders in each for one in orders]
         right = [fmean(sample.right for sample, _ in orders) for orders in each]
         used = fmean(used for _, used in flat)
         alike = None
         if name.startswith(f"{full},"):
-            elected = [one for orders in made[full] for one in orders]
+            elected = [one for orders in make_verifier[full] for one in orders]
             alike = fmean(a.answer == b.answer for (a, _), (b, _) in zip(flat, elected, strict=True))
         rows.append(Row(data, name, right, used, alike))
     return rows
@@ -117,7 +117,7 @@ async def run(folder: Path, count: int) -> list[Row]:
         Problem(p.id, tuple(Sample(s.text, s.right, s.mark) for s in p.samples if s.text)) for p in eight
     ]
     for verifier in ("answer", "math"):
-        checker = made(VerifierSpec(verifier))
+        checker = make_verifier(VerifierSpec(verifier))
         ways = {
             f"vote, equal by `{verifier}`": by("self_consistency", same=checker.same, confidence=1.0),
             f"vote weighted by reward, equal by `{verifier}`": by(

@@ -230,7 +230,9 @@ async def endings(level: IsolationLevel, name: str, runs: int, judge: str | None
 
 
 async def _report(runs: int) -> None:
-    levels = [level for level in ISOLATION_LEVELS if (await find_isolation_level((level,)))[-1].wrong is None]
+    levels = [
+        level for level in ISOLATION_LEVELS if (await find_isolation_level((level,)))[-1].failure is None
+    ]
     print(
         f"{f'held at most, MiB; limit {LIMITS.memory_bytes >> 20}':46}",
         *(f"{level.name:>17}" for level in levels),

@@ -90,7 +90,7 @@ async def measure(rounds: int, runs: int) -> list[dict[str, Any]]:
     ways: dict[str, tuple[Run, int]] = {"plain subprocess": (plain, runs // 4)}
     boxes: list[Sandbox] = []
     for level in ISOLATION_LEVELS:
-        if wrong := (await find_isolation_level((level,)))[-1].wrong:
+        if wrong := (await find_isolation_level((level,)))[-1].failure:
             print(f"{level.name} is left out: {wrong}", file=sys.stderr)
             continue
         boxes.append(Sandbox(2, levels=(level,)))

@@ -23,7 +23,7 @@ from perpend.accounting.ledger import NOTHING, Scope
 from perpend.config import Config, DeploymentConfig, ModelConfig, PriceConfig, ProviderConfig, StorageConfig
 from perpend.errors import PerpendError
 from perpend.runtime import Runtime
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request, StrategySpec, ThinkingDelta
 
 DEADLINE_S = 2.5

@@ -5,7 +5,7 @@ import itertools
 from decimal import Decimal
 from typing import Any
 
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 
 NOON = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
 _numbers = itertools.count()

@@ -19,15 +19,15 @@ from perpend.serving.info import Readiness
 from perpend.serving.sealing import Seals
 from perpend.serving.server import Server, bind, server_for
 from perpend.solve import Sink
-from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
+from perpend.storage.rows import ConversationRow, ItemRow, ResponseRow
 from perpend.types import (
     Answer,
     AnswerDelta,
     BudgetReport,
     Candidate,
     Effort,
-    Embedded,
     EmbeddingRequest,
+    EmbeddingResult,
     Event,
     Finished,
     Part,
@@ -190,8 +190,8 @@ class House:
     async def count_input(self, request: Request) -> int:
         return 17
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
-        return Embedded(([0.5, -1.0],) * request.count, Usage(input=3), "v1")
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
+        return EmbeddingResult(([0.5, -1.0],) * request.count, Usage(input=3), "v1")
 
     async def _play(self, sink: Sink | None) -> Answer:
         for step in self.steps:

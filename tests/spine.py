@@ -10,9 +10,9 @@ from perpend.backends.contract import Backend
 from perpend.config.schema import PriceConfig
 from perpend.families.family import family_named
 from perpend.solve import Control, Origin, ServedModel, Services, Sink, solve
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.types import Answer, Event, Limits, Message, Request
-from perpend.verifiers import Verifier, made
+from perpend.verifiers import Verifier, make_verifier
 
 FREE = Price()
 PRICED = Price.from_config(PriceConfig(input=Decimal(2), cached=Decimal(1), output=Decimal(10)))
@@ -69,7 +69,7 @@ class Spine:
             recorder=self.recorder,
             default_effort="medium",
             cheap_model=lambda beside: self.model,
-            verifier=lambda spec: verifier or made(spec),
+            verifier=lambda spec: verifier or make_verifier(spec),
             summary_every_tokens=16,
         )
 

@@ -13,10 +13,10 @@ from perpend.evals.interop.foreign import decoded
 from perpend.evals.runs.rows import read_rows
 from perpend.families.tool_call_parser import ToolCallParser
 from perpend.families.tool_markup import CLOSE, OPEN
-from perpend.families.written_calls import WrittenCalls
+from perpend.families.untagged_calls import UntaggedCallParser
 from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.transport.failures import refusal
-from perpend.transport.ndjson import objects
+from perpend.transport.ndjson import json_objects
 from perpend.types import Tool, ToolUse
 from perpend.types.stop_reason import answer_end
 from perpend.verifiers import external_protocol
@@ -32,17 +32,17 @@ def test_a_calls_arguments() -> None:
 
 
 def test_a_call_that_is_written_in_the_text() -> None:
-    parser, written = ToolCallParser(), WrittenCalls([Tool(name="f")])
+    parser, written = ToolCallParser(), UntaggedCallParser([Tool(name="f")])
     text = f'{{"name": "f", "arguments": {DEEP}}}'
     assert parser.feed(f"{OPEN}[{LISTS}]{CLOSE}") == [f"{OPEN}[{LISTS}]{CLOSE}"]
     assert "".join(str(piece) for piece in written.feed(text, last=True)) == text
 
 
 def test_an_answer_of_a_server() -> None:
-    assert objects(LISTS.encode()) == [LISTS.encode()]
+    assert json_objects(LISTS.encode()) == [LISTS.encode()]
     assert isinstance(refusal("x", DEEP.encode(), status=400), Rejected)
     with pytest.raises(VerifierFailed):
-        external_protocol.read("mine", DEEP.encode())
+        external_protocol.parse_verdict("mine", DEEP.encode())
 
 
 def by_name(file: Path) -> object:

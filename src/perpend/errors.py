@@ -34,15 +34,15 @@
         └── StoreUnavailable    503 store_unavailable       nothing is begun that couldn't be recorded; retry_after
 
 `message` says what happened, `hint` what to do about it, `field` which input is meant. They are for who runs the
-program: where they name addresses, paths or what a log says, `outside` has what clients of the gateway are told.
+program. Where they name addresses, paths or lines of a log, `redacted` is what clients of the gateway get instead.
 """
 
 from collections.abc import Iterable
 from typing import ClassVar, NamedTuple, Self
 
 
-class Told(NamedTuple):
-    """An error's words for a client."""
+class ClientMessage(NamedTuple):
+    """An error's message and hint as a client of the gateway gets them."""
 
     message: str
     hint: str | None = None
@@ -51,16 +51,16 @@ class Told(NamedTuple):
 _LATER = "send it again later; whoever runs this server finds the reason in its log"
 
 UNREADABLE = (ValueError, RecursionError)
-"""What reading raises that somebody else wrote: no JSON, or of another shape, not UTF-8, or nested too deep."""
+"""What decoding foreign data raises: no JSON, another shape, not UTF-8, or nested too deep."""
 
 
 class PerpendError(Exception):
-    """Base of the tree; `status` and `code` belong to the class, the words to the instance."""
+    """Base of the tree. `status` (HTTP) and `code` belong to the class, message and hint to the instance."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    outside: Told | None = None
-    """None: there is nothing in its words that a client mustn't read."""
+    redacted: ClientMessage | None = None
+    """For clients, in place of message and hint; None: they may read those."""
 
     def __init__(
         self,
@@ -69,35 +69,35 @@ class PerpendError(Exception):
         hint: str | None = None,
         field: str | None = None,
         retry_after: float | None = None,
-        outside: Told | None = None,
+        redacted: ClientMessage | None = None,
     ) -> None:
-        """`retry_after`: seconds after which the same may succeed."""
+        """`field`: the path of the input at fault. `retry_after`: seconds after which the same request may succeed."""
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.field = field
         self.retry_after = retry_after
-        if outside is not None:
-            self.outside = outside
+        if redacted is not None:
+            self.redacted = redacted
 
     @property
-    def told(self) -> Told:
-        """What a client reads."""
-        return self.outside or Told(self.message, self.hint)
+    def client_message(self) -> ClientMessage:
+        """What clients get: `redacted`, else message and hint."""
+        return self.redacted or ClientMessage(self.message, self.hint)
 
     @property
     def logged(self) -> str:
-        """All of it, for a log: no line of what others said begins as one of ours."""
+        """Message and hint for a log, continuation lines indented: foreign text can't pass for a log line of ours."""
         return str(self).replace("\n", "\n  ")
 
-    def after(
+    def with_attempts(
         self, tried: "Iterable[tuple[str, PerpendError]]", begin: str = "", between: str = "; "
     ) -> Self:
-        """The same, saying what was tried before it came to this."""
+        """Itself, its message replaced by those of all attempts (name, error), each once."""
         tried = list(tried)
         inside = dict.fromkeys(f"{name}: {error.message}" for name, error in tried)
-        outside = dict.fromkeys(f"{name}: {error.told.message}" for name, error in tried)
-        self.outside = Told(begin + between.join(outside), self.told.hint)
+        public = dict.fromkeys(f"{name}: {error.client_message.message}" for name, error in tried)
+        self.redacted = ClientMessage(begin + between.join(public), self.client_message.hint)
         self.message = begin + between.join(inside)
         self.args = (self.message,)
         return self
@@ -160,7 +160,9 @@ class HeadTimeout(BadRequest):
 
 class ConfigError(PerpendError):
     code = "config_error"
-    outside = Told("this server isn't set up for that", "whoever runs it finds the reason in its log")
+    redacted = ClientMessage(
+        "this server isn't set up for that", "whoever runs it finds the reason in its log"
+    )
 
 
 class NoAccount(ConfigError):
@@ -191,10 +193,10 @@ class DeadlineTooShort(PerpendError):
 class UpstreamError(PerpendError):
     status = 502
     code = "upstream_error"
-    elsewhere: ClassVar[bool] = True
-    """Another upstream may well answer."""
-    later: ClassVar[bool] = True
-    """The same upstream may answer after a while."""
+    retry_elsewhere: ClassVar[bool] = True
+    """Another upstream may answer the same request."""
+    retry_later: ClassVar[bool] = True
+    """The same upstream may answer it later."""
 
     def __init__(
         self,
@@ -203,20 +205,20 @@ class UpstreamError(PerpendError):
         hint: str | None = None,
         field: str | None = None,
         retry_after: float | None = None,
-        outside: Told | None = None,
+        redacted: ClientMessage | None = None,
         upstream_status: int | None = None,
         billed: bool = True,
     ) -> None:
-        """`billed`: the call may have been paid for, so it can't be made again as if nothing had happened."""
-        super().__init__(message, hint=hint, field=field, retry_after=retry_after, outside=outside)
+        """`billed`: the vendor may charge for the call, so it isn't simply made again."""
+        super().__init__(message, hint=hint, field=field, retry_after=retry_after, redacted=redacted)
         self.upstream_status = upstream_status
         self.billed = billed
-        self.said = message
-        """In the upstream's own words."""
-        self.names = ""
-        """The field of the request that it says it's about."""
+        self.upstream_message = message
+        """The upstream's own words, whole."""
+        self.upstream_param = ""
+        """The request field that the upstream names."""
         self.refuses: frozenset[str] = frozenset()
-        """What asked for thinking and is refused: without it the call may well be answered."""
+        """Fields that asked for thinking and were refused: without them the call may be answered."""
 
 
 class UpstreamTimeout(UpstreamError):
@@ -240,24 +242,26 @@ class RateLimited(UpstreamOverloaded):
 
 class VerifierFailed(UpstreamError):
     code = "verifier_failed"
-    outside = Told("a verifier of this server failed", "whoever runs it finds the reason in its log")
+    redacted = ClientMessage(
+        "a verifier of this server failed", "whoever runs it finds the reason in its log"
+    )
 
 
 class EngineDied(UpstreamOverloaded):
-    """It is started again by itself, and nothing that it does is paid for."""
+    """Perpend restarts it, and its tokens cost nothing."""
 
     code = "engine_error"
 
 
 class AccountRefused(UpstreamError):
     code = "upstream_auth"
-    later = False
+    retry_later = False
 
 
 class Rejected(UpstreamError):
     status = 400
     code = "upstream_rejected"
-    elsewhere = later = False
+    retry_elsewhere = retry_later = False
 
 
 class ContextTooLong(Rejected):
@@ -271,25 +275,25 @@ class ContentFiltered(Rejected):
 class EngineError(PerpendError):
     status = 503
     code = "engine_error"
-    outside = Told("the model's engine isn't running", _LATER)
+    redacted = ClientMessage("the model's engine isn't running", _LATER)
 
 
 class WeightsError(EngineError):
     code = "weights_error"
-    outside = Told("the model's weights aren't here", _LATER)
+    redacted = ClientMessage("the model's weights aren't here", _LATER)
 
 
 class SandboxUnavailable(PerpendError):
     status = 503
     code = "sandbox_unavailable"
-    outside = Told(
+    redacted = ClientMessage(
         "this server has nothing that contains a program", "ask without a verifier that runs programs"
     )
 
 
 class StorageError(PerpendError):
     code = "storage_error"
-    outside = Told("this server can't record what it does", _LATER)
+    redacted = ClientMessage("this server can't record what it does", _LATER)
 
 
 class StoreUnavailable(StorageError):

@@ -1,9 +1,9 @@
-"""Packages that Perpend does without until they're asked for, and how to get one where it was missed."""
+"""The command that installs a missing optional package."""
 
 import shlex
 import sys
 
 
 def install(*packages: str) -> str:
-    """The command that installs them for this very interpreter: a wheel's, a checkout's or a container's."""
+    """The pip command that installs `packages` for the interpreter that runs Perpend."""
     return shlex.join((sys.executable, "-m", "pip", "install", *packages))

@@ -1,4 +1,4 @@
-"""How an extension joins: a decorator here, or an entry point in somebody else's package.
+"""How an extension registers: by a decorator, or by an entry point of its package.
 
     strategies: Registry[Strategy] = Registry("strategy")
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that `name` was probably meant to be."""
+    """The known name most like `name` (difflib, cutoff 0.6); None: none is near."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return close[0] if close else None
 
 
 def choices_hint(name: str, known: Iterable[str], label: str = "known") -> str:
-    """What to do about a wrong name: the nearest one where there is one, and all of them."""
+    """The hint for an unknown name: the nearest one, if any, and all of them after `label`."""
     names = list(known)
     close = nearest(name, names)
     meant = f"did you mean {close!r}? " if close else ""
@@ -38,20 +38,22 @@ def choices_hint(name: str, known: Iterable[str], label: str = "known") -> str:
 
 @cache
 def options_of(item: Callable[..., object]) -> dict[str, Any]:
-    """The options that an item takes, with their types: its keyword-only arguments."""
+    """An item's options and their types: its keyword-only parameters."""
     parameters = inspect.signature(item, eval_str=True).parameters.values()
-    return {one.name: one.annotation for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return {each.name: each.annotation for each in parameters if each.kind is each.KEYWORD_ONLY}
 
 
 @cache
-def needed_by(item: Callable[..., object]) -> tuple[str, ...]:
-    """The options that have no default."""
+def required_options(item: Callable[..., object]) -> tuple[str, ...]:
+    """An item's options that have no default."""
     parameters = inspect.signature(item).parameters.values()
-    return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty)
+    return tuple(
+        each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.default is each.empty
+    )
 
 
 def checked_options(item: Callable[..., object], given: Mapping[str, Any], field: str) -> dict[str, Any]:
-    """What a client gave as `field`'s options, in their types; BadRequest names the wrong or missing one."""
+    """The options that a client gave, converted. Raises BadRequest naming an unknown, wrong or missing one."""
     accepted = options_of(item)
     checked: dict[str, Any] = {}
     for name, value in given.items():
@@ -62,7 +64,7 @@ def checked_options(item: Callable[..., object], given: Mapping[str, Any], field
             checked[name] = msgspec.convert(value, accepted[name], strict=True)
         except msgspec.ValidationError as error:
             raise BadRequest(f"{field}.{name}: {error}", field=f"{field}.{name}") from None
-    for name in needed_by(item):
+    for name in required_options(item):
         if name not in given:
             hint = f'{{"name": …, "{name}": …}}'
             raise BadRequest(f"{field} needs the option {name!r}", hint=hint, field=f"{field}.{name}")
@@ -70,7 +72,7 @@ def checked_options(item: Callable[..., object], given: Mapping[str, Any], field
 
 
 class Registry(Generic[T]):
-    """Named items of one kind; entry points are read at the first miss, so start-up stays cheap."""
+    """Named items of one kind. Entry points are loaded at the first unknown name, so start-up stays fast."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -78,6 +80,8 @@ class Registry(Generic[T]):
         self._discovered = False
 
     def register(self, name: str) -> Callable[[T], T]:
+        """A decorator that adds an item. Raises ValueError where the name is taken."""
+
         def add(item: T) -> T:
             if name in self._items:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
@@ -87,7 +91,7 @@ class Registry(Generic[T]):
         return add
 
     def get(self, name: str, *, field: str | None = None) -> T:
-        """The item, or BadRequest naming the nearest one and `field`."""
+        """The item. Raises BadRequest that names `field` and the nearest item."""
         if name not in self._items:
             self._discover()
         try:
@@ -97,6 +101,7 @@ class Registry(Generic[T]):
             raise BadRequest(f"unknown {self.kind} {name!r}", hint=hint, field=field) from None
 
     def names(self) -> list[str]:
+        """All names, sorted; loads the entry points."""
         self._discover()
         return sorted(self._items)
 

@@ -9,13 +9,21 @@ from replaying import Wire, call
 
 from perpend.errors import UpstreamError
 from perpend.families.tool_markup import as_text, schema_of
-from perpend.types import Custom, Message, OutputSpec, ToolResult, ToolUse, custom_tool, wrapped
+from perpend.types import (
+    CustomToolSpec,
+    Message,
+    OutputSpec,
+    ToolResult,
+    ToolUse,
+    custom_arguments,
+    custom_tool,
+)
 
-PATCH = custom_tool("apply_patch", Custom(description="Edits.", syntax="regex", definition="a+"))
+PATCH = custom_tool("apply_patch", CustomToolSpec(description="Edits.", syntax="regex", definition="a+"))
 OUTPUT_SPEC = OutputSpec(tools=(PATCH,))
 MESSAGES = (
     Message("user", "Edit it."),
-    Message("assistant", (ToolUse("call_1", "apply_patch", wrapped("aa")),)),
+    Message("assistant", (ToolUse("call_1", "apply_patch", custom_arguments("aa")),)),
     Message("tool", (ToolResult("call_1", "done"),)),
 )
 

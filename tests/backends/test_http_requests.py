@@ -92,7 +92,7 @@ async def test_what_is_left_for_later_is_done_before_the_end_and_may_fail_unhear
         async def ask(address: str) -> None:
             done.append(await client.post_json(address, b"", UpstreamAccount({})))
 
-        client.later(ask(url))
-        client.later(ask("http://127.0.0.1:9/nobody"))
+        client.run_in_background(ask(url))
+        client.run_in_background(ask("http://127.0.0.1:9/nobody"))
         assert done == []
     assert done == [b"{}"]

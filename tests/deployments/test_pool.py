@@ -14,11 +14,11 @@ from perpend.deployments.pool import Deployment, Deployments
 from perpend.errors import (
     AccountRefused,
     BadRequest,
+    ClientMessage,
     ConfigError,
     ContextTooLong,
     RateLimited,
     Rejected,
-    Told,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -78,8 +78,8 @@ async def test_a_refusal_that_cost_nothing_is_tried_again_after_a_while() -> Non
     first, second = fleet.waits
     assert 0 <= first <= 0.25
     assert 3 <= second <= 3.5
-    assert fleet.all.places[0].retried == 2
-    assert fleet.all.places[0].failures == {"upstream_error": 1, "upstream_overloaded": 1}
+    assert fleet.all.deployments[0].retried == 2
+    assert fleet.all.deployments[0].failures == {"upstream_error": 1, "upstream_overloaded": 1}
 
 
 async def test_retries_end_and_the_error_says_what_was_tried() -> None:
@@ -153,7 +153,7 @@ async def test_taking_a_place_away_moves_only_its_own_conversations() -> None:
         first = (await fleet.ask(call(f"q{number}")))[0]
         assert isinstance(first, Served)
         served[number] = first.provider
-    fewer = Deployments(fleet.all.places[:2])
+    fewer = Deployments(fleet.all.deployments[:2])
     moved = Counter[str]()
     for number, before in served.items():
         async with aclosing(fewer.stream(call(f"q{number}"))) as batches:
@@ -172,7 +172,7 @@ async def test_a_place_that_keeps_failing_is_left_alone() -> None:
         await fleet.ask()
     assert fleet.asked == [5]
     assert caught.value.retry_after is not None
-    assert fleet.all.places[0].breaker.state == "open"
+    assert fleet.all.deployments[0].breaker.state == "open"
 
 
 @pytest.mark.parametrize("damaged", [b'{"t": "\xff"}', b"{damaged"])
@@ -210,7 +210,7 @@ async def test_leaving_early_closes_the_wire_and_counts_as_no_failure() -> None:
         async for _ in batches:
             break
     assert closed.is_set()
-    assert (deployments.places[0].in_flight, deployments.places[0].failures) == (0, {})
+    assert (deployments.deployments[0].in_flight, deployments.deployments[0].failures) == (0, {})
 
 
 def test_wires_that_continue_and_wires_that_do_not_are_not_one_model() -> None:
@@ -263,7 +263,7 @@ async def test_nothing_is_learned_of_a_call_that_fails_without_it_too() -> None:
     fleet = Fleet([refuses("think"), [Rejected("no such thing", billed=False)], ANSWER])
     with pytest.raises(Rejected, match="not supported; p0/m0: no such thing"):
         await fleet.ask()
-    assert not fleet.all.places[0].learned.refused
+    assert not fleet.all.deployments[0].learned.refused
     await fleet.ask()
     assert not fleet.backends[0].calls[-1].refused
 
@@ -288,7 +288,7 @@ async def test_tools_that_a_model_rejects_are_refused_and_not_sent() -> None:
 
 async def test_what_a_model_writes_at_most_is_learned_and_kept_to() -> None:
     too_many = Rejected("no", billed=False)
-    too_many.said = "Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"
+    too_many.upstream_message = "Invalid max_tokens value, the valid range of max_tokens is [1, 4096]"
     fleet = Fleet([[too_many], ANSWER, ANSWER])
     asked = replace(call(), max_tokens=8192, thinking_tokens=6000)
     await fleet.ask(asked)
@@ -302,7 +302,9 @@ async def test_what_a_model_writes_at_most_is_learned_and_kept_to() -> None:
 
 async def test_less_is_asked_for_where_the_window_has_no_room_and_only_this_once() -> None:
     full = ContextTooLong("no", billed=False)
-    full.said = "the context length is only 9000, with 2000 input tokens and 8192 output tokens requested"
+    full.upstream_message = (
+        "the context length is only 9000, with 2000 input tokens and 8192 output tokens requested"
+    )
     fleet = Fleet([[full], ANSWER, ANSWER])
     asked = replace(call(), max_tokens=8192, thinking_tokens=6000)
     await fleet.ask(asked)
@@ -330,7 +332,7 @@ async def test_a_call_that_began_before_a_lesson_takes_nothing_back() -> None:
     await fleet.ask()
     await slow
     assert not fleet.backends[0].calls[0].refused
-    assert fleet.all.places[0].learned.refused == {"think"}
+    assert fleet.all.deployments[0].learned.refused == {"think"}
 
 
 @pytest.mark.parametrize("said", ["wrong key", "no credit", "no such model"])
@@ -338,7 +340,7 @@ async def test_a_refused_account_is_told_each_time_and_no_breakers_business(
     said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     refusal: Recording = [
-        AccountRefused(f"{said} at http://inside", billed=False, outside=Told("m0 refuses it"))
+        AccountRefused(f"{said} at http://inside", billed=False, redacted=ClientMessage("m0 refuses it"))
     ]
     fleet = Fleet([refusal] * 12 + [ANSWER])
     assert fleet.all.problem is None
@@ -346,7 +348,7 @@ async def test_a_refused_account_is_told_each_time_and_no_breakers_business(
         with pytest.raises(AccountRefused, match=said):
             await fleet.ask()
         assert fleet.all.problem == "m0 refuses it"
-    assert fleet.all.places[0].breaker.state == "closed"
+    assert fleet.all.deployments[0].breaker.state == "closed"
     assert caplog.text.count(said) == 1
     await fleet.ask()
     assert fleet.all.problem is None
@@ -367,7 +369,7 @@ async def test_where_a_refused_place_is_the_only_one_left_its_cause_is_told() ->
     for _ in range(8):
         with pytest.raises(UpstreamError, match="wrong key"):
             await fleet.ask()
-    assert fleet.all.places[1].breaker.state == "open"
+    assert fleet.all.deployments[1].breaker.state == "open"
     assert fleet.all.problem is not None
 
 
@@ -382,12 +384,12 @@ async def test_what_opens_a_breaker_is_a_problem_until_the_next_call_may_pass() 
 
 async def test_all_that_was_tried_is_told_in_both_ways() -> None:
     def failed(inside: str) -> Recording:
-        return [UpstreamError(inside, billed=False, outside=Told("no answer", "later"))]
+        return [UpstreamError(inside, billed=False, redacted=ClientMessage("no answer", "later"))]
 
     fleet = Fleet([failed("http://10.0.0.1")], [failed("http://10.0.0.2")], retries=0)
     with pytest.raises(UpstreamError) as caught:
         await fleet.ask()
     assert "http://10.0.0.1" in str(caught.value)
     assert "http://10.0.0.2" in str(caught.value)
-    assert "10.0" not in caught.value.told.message
-    assert caught.value.told.message.count("no answer") == 2
+    assert "10.0" not in caught.value.client_message.message
+    assert caught.value.client_message.message.count("no answer") == 2

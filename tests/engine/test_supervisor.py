@@ -95,7 +95,7 @@ async def test_one_that_keeps_dying_rests_and_comes_back_by_itself(
     with pytest.raises(EngineError, match="failed 2 times, and is started again in 1 s") as caught:
         await engine.ready()
     assert 0 < (caught.value.retry_after or 0) <= 1
-    assert "small" not in caught.value.told.message
+    assert "small" not in caught.value.client_message.message
     await until(lambda: engine.state == "ready")
     assert (engine.problem, engine.restarts) == (None, 2)
     await engine.stop()

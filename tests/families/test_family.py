@@ -176,9 +176,9 @@ def test_an_effort_becomes_the_servers_word(model: str, effort: Effort, word: st
 
 def test_a_budget_is_brought_within_what_the_server_takes() -> None:
     pro, flash = family_of("gemini-2.5-pro"), family_of("gemini-2.5-flash-lite")
-    assert [pro.within(tokens) for tokens in (0, 64, 4096, 99_999)] == [128, 128, 4096, 32_768]
-    assert [flash.within(tokens) for tokens in (0, 64, 99_999)] == [0, 512, 24_576]
-    assert family_of("qwen3-8b").within(99_999) == 99_999
+    assert [pro.clamp_budget(tokens) for tokens in (0, 64, 4096, 99_999)] == [128, 128, 4096, 32_768]
+    assert [flash.clamp_budget(tokens) for tokens in (0, 64, 99_999)] == [0, 512, 24_576]
+    assert family_of("qwen3-8b").clamp_budget(99_999) == 99_999
 
 
 def test_an_unknown_family_names_the_nearest() -> None:

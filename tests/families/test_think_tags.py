@@ -10,7 +10,13 @@ from shared_data import FOLDER, shared
 
 from perpend.families.family import family_of
 from perpend.families.harmony import Piece
-from perpend.families.think_tags import PerhapsInside, ThinkRules, Unmarked, think_parser, thought_leaked
+from perpend.families.think_tags import (
+    MaybeThinkingParser,
+    StrippedHarmonyParser,
+    ThinkRules,
+    think_parser,
+    thought_leaked,
+)
 
 TAGS = ThinkRules()
 INSIDE = ThinkRules(begins="thinking")
@@ -140,14 +146,17 @@ class TestChannelsWithoutTheirMarks:
     @pytest.mark.parametrize("size", [1, 3, 99])
     def test_their_names_run_into_the_text(self, size: int) -> None:
         text = "analysisNeed sum.assistantfinal4"
-        parser = Unmarked()
+        parser = StrippedHarmonyParser()
         pieces = [piece for at in range(0, len(text), size) for piece in parser.feed(text[at : at + size])]
         assert joined(pieces + parser.close()) == [("thinking", "Need sum."), ("answer", "4")]
 
     def test_a_word_that_begins_so_is_a_word(self) -> None:
-        assert Unmarked.begins("analysisNeed")
+        assert StrippedHarmonyParser.begins("analysisNeed")
         assert not any(
-            map(Unmarked.begins, ("analysis of it", "analysis: so", "analysis", "analyst", "Analysis"))
+            map(
+                StrippedHarmonyParser.begins,
+                ("analysis of it", "analysis: so", "analysis", "analyst", "Analysis"),
+            )
         )
 
 
@@ -327,7 +336,7 @@ def test_nothing_but_tags_and_white_space_is_lost(text: str) -> None:
 
 
 def perhaps(*chunks: str) -> list[Piece]:
-    parser = PerhapsInside(INSIDE)
+    parser = MaybeThinkingParser(INSIDE)
     return joined([piece for chunk in chunks for piece in parser.feed(chunk)] + parser.close())
 
 
@@ -340,7 +349,7 @@ class TestWhereTheServerMayHaveSplitItOff:
         assert perhaps("It ", "is 8.\n") == [("answer", "It is 8.\n")]
 
     def test_what_follows_a_thought_is_not_held(self) -> None:
-        parser = PerhapsInside(INSIDE)
+        parser = MaybeThinkingParser(INSIDE)
         parser.feed("so</think>It")
         assert parser.feed(" is") == [("answer", " is")]
 

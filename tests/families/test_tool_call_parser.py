@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.families.tool_call_parser import CallReader, ToolCallParser
+from perpend.families.tool_call_parser import ToolCallParser, ToolCallReader
 from perpend.types import Tool, ToolCallDelta
 
 Said = tuple[str, list[tuple[str, str]]]
@@ -73,7 +73,7 @@ ADD = Tool(name="add", parameters={"type": "object", "properties": {"a": {"type"
 
 
 def read_both(pieces: list[str]) -> Said:
-    reader = CallReader((ADD,), untagged=True)
+    reader = ToolCallReader((ADD,), untagged=True)
     return gathered([*(one for part in pieces for one in reader.feed(part)), *reader.close()])
 
 
@@ -84,5 +84,5 @@ def test_calls_with_and_without_tags_are_counted_together() -> None:
 
 
 def test_without_tags_nothing_is_a_call_where_the_family_writes_them() -> None:
-    reader = CallReader((ADD,))
+    reader = ToolCallReader((ADD,))
     assert [*reader.feed(BARE), *reader.close()] == [BARE]

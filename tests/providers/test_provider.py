@@ -10,7 +10,7 @@ from perpend.backends.accounts import account_of, key_header, signer_of
 from perpend.config.check import listed_providers
 from perpend.config.schema import ProviderConfig
 from perpend.errors import ConfigError
-from perpend.providers.provider import BUDGET, EFFORT, Provider, fits, providers
+from perpend.providers.provider import BUDGET, EFFORT, Provider, matches_any, providers
 from perpend.transport.client import HTTPClient
 from perpend.transport.sigv4 import SigV4
 
@@ -34,8 +34,8 @@ def test_the_config_knows_their_names() -> None:
 
 
 def test_globs_are_over_lower_case_names() -> None:
-    assert fits("Qwen/Qwen3-8B", ("*qwen3*",))
-    assert not fits("Qwen/QwQ", ("*qwen3*",))
+    assert matches_any("Qwen/Qwen3-8B", ("*qwen3*",))
+    assert not matches_any("Qwen/QwQ", ("*qwen3*",))
 
 
 class TestAConfigOverARow:

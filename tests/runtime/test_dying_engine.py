@@ -70,7 +70,7 @@ async def test_in_a_crash_loop_it_is_a_503_that_says_when_to_come_back(
             assert 1 <= int(dict(headers)[b"retry-after"]) <= 6
             for inside in ("/secret", "10.1.2.3", "127.0.0.1", str(tmp_path), "GGML", "  |"):
                 assert inside not in body.decode()
-        assert "started again" in failed[-1].told.message
+        assert "started again" in failed[-1].client_message.message
         assert "engine" in (runtime.models.problem("small") or "")
         assert "GGML_ASSERT" in str(failed[-1])
         assert "GGML_ASSERT" in caplog.text

@@ -21,7 +21,7 @@ from perpend.providers.provider import providers
 from perpend.runtime.models import Models
 from perpend.solve import Origin, Services, solve
 from perpend.types import Effort, Limits, Message, Request
-from perpend.verifiers import made
+from perpend.verifiers import make_verifier
 
 TABLE = Path(__file__).parents[1] / "fixtures" / "sent" / "bodies.txt"
 _ASKED: dict[str, tuple[Effort | None, int | None]] = {
@@ -73,7 +73,7 @@ async def sent(model: str) -> dict[str, str]:
         models={"it": ModelConfig(provider=model.partition("/")[0], name=model.partition("/")[2])}
     )
     models = Models(config, Path("/nowhere"), http, nobody)  # pyright: ignore[reportArgumentType] - no engine runs
-    services = Services(models.resolve, Unbooked(), "medium", lambda beside: beside, made, 128)
+    services = Services(models.resolve, Unbooked(), "medium", lambda beside: beside, make_verifier, 128)
     lines: dict[str, str] = {}
     for name, (effort, tokens) in _ASKED.items():
         asked = Request(

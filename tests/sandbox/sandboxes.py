@@ -13,8 +13,8 @@ from typing import Self
 import pytest
 
 from perpend.sandbox import (
+    DEFAULT_LIMITS,
     ISOLATION_LEVELS,
-    USUAL,
     IsolationLevel,
     Limits,
     Outcome,
@@ -31,7 +31,7 @@ NAMES = [level.name for level in ISOLATION_LEVELS]
 def wrong(name: str) -> str | None:
     """Why an isolation level doesn't work here. Found in a thread of its own: a test that asks may be in a loop."""
     with ThreadPoolExecutor(1) as aside:
-        return aside.submit(asyncio.run, find_isolation_level((_named(name),))).result()[-1].wrong
+        return aside.submit(asyncio.run, find_isolation_level((_named(name),))).result()[-1].failure
 
 
 def level_named(name: str) -> IsolationLevel:
@@ -70,7 +70,7 @@ class Boxes:
         self._open: dict[str, Sandbox] = {}
         return self
 
-    def run(self, level: str, program: str, limits: Limits = USUAL) -> Outcome:
+    def run(self, level: str, program: str, limits: Limits = DEFAULT_LIMITS) -> Outcome:
         found = level_named(level)
         if level not in self._open:
             self._open[level] = Sandbox(1, levels=(found,))

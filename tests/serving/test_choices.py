@@ -17,12 +17,12 @@ from perpend.types import (
     Candidate,
     Event,
     Finished,
-    Likely,
     Text,
     Thought,
     TokenLogprob,
     ToolCallDelta,
     ToolUse,
+    TopLogprob,
 )
 
 USER = [{"role": "user", "content": "What is 6 × 7?"}]
@@ -31,7 +31,7 @@ LOGPROBS = (
         token="42",
         logprob=-0.1,
         bytes=(52, 50),
-        top_logprobs=(Likely(token="42", logprob=-0.1), Likely(token="41", logprob=-3.0)),
+        top_logprobs=(TopLogprob(token="42", logprob=-0.1), TopLogprob(token="41", logprob=-3.0)),
     ),
 )
 FUNCTION: dict[str, Any] = {"name": "add", "parameters": {"type": "object", "properties": {}}}

@@ -142,11 +142,11 @@ async def test_what_is_claimed_is_what_was_sent_and_received(
             costs(vendor, dialect, body)
         whole = await answered(front, dialect, {})
         streamed = await front.post(request(dialect, {}, stream=True), f"/v1/{PATHS[dialect]}")
-        (own,) = told_in(streamed.body)
+        (own,) = error_message_in(streamed.body)
         assert own | {"request_id": ""} == whole["perpend"] | {"request_id": ""}
 
 
-def told_in(stream: bytes) -> list[dict[str, Any]]:
+def error_message_in(stream: bytes) -> list[dict[str, Any]]:
     """The accounts in a stream."""
     events = [json.loads(line[6:]) for line in stream.split(b"\n") if line.startswith(b"data: {")]
     held = [event.get("response", event) for event in events]
@@ -168,7 +168,7 @@ def claims(vendor: Vendor, asked: dict[str, Any], own: dict[str, Any], sent: Any
     told = dict(steering(sent))
     told_budget = next((value for value in told.values() if type(value) is int), None)
     if told_budget is not None:
-        assert told_budget == family.within(effective) or effective == 0
+        assert told_budget == family.clamp_budget(effective) or effective == 0
     words = [value for value in told.values() if value in EFFORTS and value != "none"]
     if family.budget == "effort_only" and words:
         assert words == [family.effort_words.get(plan["effort"], plan["effort"])]

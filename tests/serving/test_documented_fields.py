@@ -23,8 +23,8 @@ from perpend.types import (
     Answer,
     AnswerDelta,
     CallEnded,
-    Embedded,
     EmbeddingRequest,
+    EmbeddingResult,
     ProviderState,
     Request,
     ThinkingDelta,
@@ -140,7 +140,7 @@ class Recording(House):
     ) -> Answer:
         return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
         self.embedded.append(request)
         return await super().embed(request, key_id=key_id)
 

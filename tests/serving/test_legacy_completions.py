@@ -7,11 +7,20 @@ import pytest
 from openai import AsyncOpenAI
 from scripted import PLAN, STARTED, House, answer, gateway
 
-from perpend.types import AnswerDelta, Candidate, Finished, Likely, Message, Text, ThinkingDelta, TokenLogprob
+from perpend.types import (
+    AnswerDelta,
+    Candidate,
+    Finished,
+    Message,
+    Text,
+    ThinkingDelta,
+    TokenLogprob,
+    TopLogprob,
+)
 
 LOGPROBS = (
-    TokenLogprob(token="4", logprob=-0.1, top_logprobs=(Likely(token="4", logprob=-0.1),)),
-    TokenLogprob(token="2", logprob=-0.2, top_logprobs=(Likely(token="3", logprob=-2.0),)),
+    TokenLogprob(token="4", logprob=-0.1, top_logprobs=(TopLogprob(token="4", logprob=-0.1),)),
+    TokenLogprob(token="2", logprob=-0.2, top_logprobs=(TopLogprob(token="3", logprob=-2.0),)),
 )
 
 

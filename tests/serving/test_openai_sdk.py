@@ -8,7 +8,7 @@ from typing import Any
 from scripted import DELTAS, STARTED, Gateway, House, answer, gateway, until
 from sdks import Client
 
-from perpend.types import AnswerDelta, Finished, Text, ToolUse, wrapped
+from perpend.types import AnswerDelta, Finished, Text, ToolUse, custom_arguments
 
 BODY: dict[str, Any] = {"model": "small", "input": "What is 6 × 7?"}
 
@@ -70,7 +70,7 @@ async def test_a_conversation_from_its_beginning_to_its_end() -> None:
 
 
 async def test_a_custom_tool_is_called_in_responses_and_in_chat() -> None:
-    use = ToolUse("call_1", "patch", wrapped("*** Begin"))
+    use = ToolUse("call_1", "patch", custom_arguments("*** Begin"))
     end = answer(stop="tool_calls", content=(Text("42"), use))
     async with sdk(House([STARTED], [Finished(end)])) as (_, client):
         asked = {**BODY, "tools": [{"type": "custom", "name": "patch"}]}

@@ -7,7 +7,7 @@ import pytest
 from scripted import DELTAS, STARTED, House, Keys, answer, gateway, named_events_of, until
 
 from perpend.errors import StorageError, UpstreamError
-from perpend.storage.tables import ResponseRow
+from perpend.storage.rows import ResponseRow
 from perpend.types import Finished, Message, ProviderState, Text, Thought
 
 PATH = "/v1/responses"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from scripted import BODY, STARTED, House, gateway
 
 from perpend.config.schema import DefaultsConfig
-from perpend.errors import BadRequest, PerpendError, Rejected, Told, UpstreamError
+from perpend.errors import BadRequest, ClientMessage, PerpendError, Rejected, UpstreamError
 from perpend.runtime import Runtime
 from perpend.serving import errors
 from perpend.types import ThinkingDelta
@@ -81,7 +81,9 @@ def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_log_says_all_of_it_once(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
     failed = [
-        UpstreamError(f"http://inside:{port}: broken\nERROR root: forged", outside=Told("p: broken"))
+        UpstreamError(
+            f"http://inside:{port}: broken\nERROR root: forged", redacted=ClientMessage("p: broken")
+        )
         for port in (8001, 8002)
     ]
     for error in failed:
@@ -95,7 +97,7 @@ async def test_the_log_says_all_of_it_once(stream: bool, caplog: pytest.LogCaptu
 
 @pytest.mark.usefixtures("nothing_said")
 @pytest.mark.parametrize(
-    "error", [BadRequest("your prompt"), Rejected("p: your prompt", outside=Told("your prompt"))]
+    "error", [BadRequest("your prompt"), Rejected("p: your prompt", redacted=ClientMessage("your prompt"))]
 )
 async def test_the_log_says_nothing_of_what_was_asked(
     error: PerpendError, caplog: pytest.LogCaptureFixture

@@ -31,8 +31,8 @@ class Doubtful(Verifier):
     """As sure as the model is."""
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        assert await task.judge.ask([Message("user", "and?")], max_tokens=4) == "well"
-        sure = await task.judge.probabilities([Message("user", "right?")], ("Yes", "No"))
+        assert await task.required_model.ask([Message("user", "and?")], max_tokens=4) == "well"
+        sure = await task.required_model.probabilities([Message("user", "right?")], ("Yes", "No"))
         return Verdict(sure["Yes"], sure["Yes"] > 0.5)
 
 
@@ -91,7 +91,7 @@ def test_an_article_is_no_choice() -> None:
 class Weighing(Verifier):
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         scores = [
-            await task.judge.probabilities([Message("user", "right?")], ("Yes", "No"), begun="It is")
+            await task.required_model.probabilities([Message("user", "right?")], ("Yes", "No"), begun="It is")
             for _ in "12"
         ]
         return Verdict(scores[-1]["Yes"], passed=True)

@@ -28,7 +28,7 @@ async def test_the_oldest_turns_go_and_the_answer_names_it() -> None:
     messages = (SYSTEM, *turn("a"), *turn("b"), *turn("c"), long("user", "d"))
     words = WordBackend(thought=2, reply=2)
     house = Spine(words, context=200)
-    answer = await house.ask(request(messages=messages, shortens=True, effort="none"))
+    answer = await house.ask(request(messages=messages, auto_truncate=True, effort="none"))
     (call,) = words.calls
     assert call.messages == (SYSTEM, *turn("c"), long("user", "d"))
     assert answer.ignored == ("the 6 oldest messages",)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from perpend.storage.conversations import ConversationStore
+from perpend.storage.rows import ConversationRow, ItemRow
 from perpend.storage.store import Store
-from perpend.storage.tables import ConversationRow, ItemRow
 
 
 def items(conversation: str, *ids: str) -> list[ItemRow]:

@@ -11,9 +11,9 @@ from ledger_rows import ledger_row
 from sqlalchemy import inspect
 
 from perpend.storage.migrate import scripts
+from perpend.storage.rows import REVISION, ConversationRow, KeyRow, LedgerRow, ResponseRow, ledger_params
 from perpend.storage.schema import conversations, keys, metadata, requests, responses
 from perpend.storage.store import Store
-from perpend.storage.tables import REVISION, ConversationRow, KeyRow, LedgerRow, ResponseRow, ledger_params
 
 
 def test_the_revision_that_opens_fast_is_the_newest() -> None:

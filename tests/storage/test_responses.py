@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from perpend.storage.responses import ResponseStore
+from perpend.storage.rows import ResponseRow
 from perpend.storage.store import Store
-from perpend.storage.tables import ResponseRow
 from perpend.types import new_id
 
 

@@ -33,7 +33,7 @@ class Weighing(Verifier):
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         said = Message("user", f"{candidate.thinking} {candidate.answer} right?")
-        score = (await task.judge.probabilities([said], ("Yes", "No")))["Yes"]
+        score = (await task.required_model.probabilities([said], ("Yes", "No")))["Yes"]
         return Verdict(score, score > 0.5, "no")
 
 

@@ -244,7 +244,7 @@ FIRST = CHUNKED + chunk(b"data: 1\n\n")
             Timeouts(first_token_s=0.1),
             r"first token didn't come within 0\.1 s",
         ),
-        (FIRST, b"", Timeouts(between_s=0.1), r"nothing came for 0\.1 s"),
+        (FIRST, b"", Timeouts(read_s=0.1), r"nothing came for 0\.1 s"),
         (FIRST, chunk(b"data: 1\n\n"), Timeouts(total_s=0.1), r"no end came within 0\.1 s"),
     ],
     ids=["silence", "signs of life", "between tokens", "no end"],
@@ -302,7 +302,7 @@ async def test_a_slow_stream_that_goes_on_is_no_timeout() -> None:
         await asyncio.sleep(1)
 
     async with serving(slow) as (url, _, client):
-        assert await events(client, url, UpstreamAccount({}, Timeouts(between_s=0.2))) == [b"1"] * 5
+        assert await events(client, url, UpstreamAccount({}, Timeouts(read_s=0.2))) == [b"1"] * 5
 
 
 async def test_an_error_carries_status_excerpt_and_when_to_come_back() -> None:

@@ -256,7 +256,7 @@ async def test_why_there_is_no_token_is_told_to_each_who_waits(
     for failure in failures:
         assert isinstance(failure, UpstreamError)
         assert not failure.billed
-        assert failure.elsewhere
+        assert failure.retry_elsewhere
         assert failure.message.startswith("no access token of Google Cloud: ")
         assert "GOOGLE_APPLICATION_CREDENTIALS" in str(failure.hint)
     assert google.bearers == []

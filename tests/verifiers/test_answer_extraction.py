@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpend.verifiers.answer_extraction import alike, final
+from perpend.verifiers.answer_extraction import extract_answer, same_answer
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from perpend.verifiers.answer_extraction import alike, final
     ],
 )
 def test_what_a_text_settles_on(text: str, settled: str) -> None:
-    assert final(text) == settled
+    assert extract_answer(text) == settled
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_what_a_text_settles_on(text: str, settled: str) -> None:
     ],
 )
 def test_alike(first: str, second: str, same: bool) -> None:
-    assert alike(first, second) is same
+    assert same_answer(first, second) is same

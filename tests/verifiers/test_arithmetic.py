@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.verifiers.arithmetic import NotArithmetic, computed, plain
+from perpend.verifiers.arithmetic import NotArithmetic, evaluate, normalize_operators
 from perpend.verifiers.arithmetic_claims import tokens
 
 
 def value(text: str) -> Fraction:
-    return computed(tokens(plain(text)))
+    return evaluate(tokens(normalize_operators(text)))
 
 
 @pytest.mark.parametrize(

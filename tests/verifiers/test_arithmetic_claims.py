@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 
 from perpend.types import Candidate
 from perpend.verifiers import Task
-from perpend.verifiers.arithmetic_claims import Numbers, claims
+from perpend.verifiers.arithmetic_claims import ArithmeticClaims, claims
 
 
 async def checked(answer: str, thinking: str = "") -> tuple[float, str]:
-    verdict = await Numbers().verify(Task(), Candidate(answer=answer, thinking=thinking))
+    verdict = await ArithmeticClaims().verify(Task(), Candidate(answer=answer, thinking=thinking))
     assert verdict.passed is (verdict.score == 1)
     return verdict.score, verdict.feedback
 

@@ -96,7 +96,9 @@ class TestVerifier:
             assert not verdict.passed
             assert verdict.score < 1 if case.graded else verdict.score == 0
             assert verdict.feedback
-            assert task.right not in verdict.feedback.split(), "what goes back to the model tells no gold"
+            assert task.required_gold not in verdict.feedback.split(), (
+                "what goes back to the model tells no gold"
+            )
         for _ in range(2):  # whoever made it closes it, and whoever was lent it may
             await verifier.aclose()
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from msgspec import Struct
 
 from perpend.types import Candidate, VerifierSpec
-from perpend.verifiers import Task, Verifier, made
+from perpend.verifiers import Task, Verifier, make_verifier
 from perpend.verifiers.math import Math
 
 FIELD = Path(__file__).parents[1] / "fixtures" / "field"
@@ -45,6 +45,6 @@ async def math() -> AsyncGenerator[Math, None]:
 @pytest.mark.parametrize(("kind", "row"), CASES, ids=lambda case: str(case)[:60])
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_is_right(math: Math, kind: str, row: Row) -> None:
-    verifier: Verifier = math if kind == "math" else made(VerifierSpec(kind))
+    verifier: Verifier = math if kind == "math" else make_verifier(VerifierSpec(kind))
     verdict = await verifier.verify(Task(gold=row.gold), Candidate(answer=row.pred))
     assert verdict.passed is row.want

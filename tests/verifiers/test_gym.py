@@ -11,14 +11,14 @@ import pytest
 from perpend.errors import BadRequest
 from perpend.types import Candidate
 from perpend.verifiers import Task, verifiers
-from perpend.verifiers.gym import REFUSED, Drawn, problem
+from perpend.verifiers.gym import REFUSED, GymProblem, problem
 
 gym = pytest.importorskip("reasoning_gym", reason="the extra `evals` isn't installed")
 
 
 async def test_an_answer_stands_between_tags_or_alone() -> None:
     gold = '{"task": "chain_sum", "seed": 1, "index": 0}'
-    right = str(problem(Drawn("chain_sum", 1, 0))[1]["answer"])
+    right = str(problem(GymProblem("chain_sum", 1, 0))[1]["answer"])
     verifier = verifiers.get("reasoning_gym")()
     for answer in (right, f"<answer>1000000</answer> no: <answer>\n{right} </answer> done"):
         assert (await verifier.verify(Task(gold=gold), Candidate(answer=answer))).passed
@@ -52,8 +52,8 @@ async def test_every_task_in_use_passes_its_golds_and_nothing_wrong(tmp_path: Pa
 
 _DRAW = """
 from perpend.evals.suites.reasoning_gym import tasks
-from perpend.verifiers.gym import Drawn, problem
-print([(task, problem(Drawn(task, 1, n))[1]["question"]) for task in tasks() for n in range(6)])
+from perpend.verifiers.gym import GymProblem, problem
+print([(task, problem(GymProblem(task, 1, n))[1]["question"]) for task in tasks() for n in range(6)])
 """
 
 
@@ -75,5 +75,5 @@ def test_a_problem_is_the_same_in_every_process() -> None:
 
 
 def test_decimals_stay_as_exact_as_they_were() -> None:
-    problem(Drawn("decimal_arithmetic", 0, 0))
+    problem(GymProblem("decimal_arithmetic", 0, 0))
     assert getcontext().prec == 28  # a task of its own precision; dollars are summed in this process

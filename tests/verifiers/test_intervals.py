@@ -2,7 +2,7 @@
 
 import pytest
 
-from perpend.verifiers.intervals import interval, is_interval, said, usual
+from perpend.verifiers.intervals import is_interval, last_inequality, normalize_brackets, to_interval
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from perpend.verifiers.intervals import interval, is_interval, said, usual
     ],
 )
 def test_what_it_means(text: str, meant: str) -> None:
-    assert interval(text) == meant
+    assert to_interval(text) == meant
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_what_it_means(text: str, meant: str) -> None:
     ],
 )
 def test_what_is_no_bound_of_a_variable(text: str) -> None:
-    assert interval(text) is None
+    assert to_interval(text) is None
 
 
 def test_the_last_one_of_a_sentence() -> None:
-    assert said("From x > 1 we get x < 1 or x > 3.") == "x < 1 or x > 3"
-    assert said("nothing of the kind") == ""
+    assert last_inequality("From x > 1 we get x < 1 or x > 3.") == "x < 1 or x > 3"
+    assert last_inequality("nothing of the kind") == ""
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_last_one_of_a_sentence() -> None:
     ],
 )
 def test_in_the_usual_brackets(text: str, so: str) -> None:
-    assert usual(text) == so
+    assert normalize_brackets(text) == so
 
 
 def test_what_is_an_interval() -> None:

@@ -5,7 +5,7 @@ import pytest
 from perpend.errors import BadRequest
 from perpend.types import Candidate
 from perpend.verifiers import Task, verifiers
-from perpend.verifiers.literal import value
+from perpend.verifiers.literal import literal_value
 
 GRID = "[[1,2],[3,4]]"
 
@@ -49,5 +49,5 @@ async def test_a_gold_that_is_none() -> None:
 
 
 def test_a_minus_sign_of_unicode_is_one() -> None:
-    assert value("The list is [−1, 2]") == [-1, 2]
-    assert value('["−1"]') == ["−1"]
+    assert literal_value("The list is [−1, 2]") == [-1, 2]
+    assert literal_value('["−1"]') == ["−1"]

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from perpend.types import Candidate, VerifierSpec
-from perpend.verifiers import Task, made
+from perpend.verifiers import Task, make_verifier
 from perpend.verifiers.math import Math
 
 TIMEOUT_S = 1.0
@@ -79,7 +79,7 @@ async def test_it_ends_and_the_worker_recovers(math: Math, name: str) -> None:
 )
 @pytest.mark.parametrize("name", EXPRESSIONS)
 async def test_verifiers_without_workers_end_too(kind: str, gold: str, name: str) -> None:
-    verifier = made(VerifierSpec(kind))
+    verifier = make_verifier(VerifierSpec(kind))
     text = f"{EXPRESSIONS[name]} = 5 + 5"
     began = time.process_time()
     await verifier.verify(Task(gold=gold), Candidate(answer=text, thinking=text))

@@ -5,7 +5,7 @@ from scripted_model import ScriptedModel
 
 from perpend.types import Candidate
 from perpend.verifiers import Task
-from perpend.verifiers.process_reward import Aggregate, ProcessReward, aggregated
+from perpend.verifiers.process_reward import Aggregate, ProcessReward, aggregate_rewards
 
 SOLUTION = "First 17 * 23 = 381.\n\nThen 381 + 9 = 390.\n\nThe answer is 390."
 
@@ -48,7 +48,7 @@ async def test_aggregates(how: Aggregate, score: float) -> None:
     task = Task(model=ScriptedModel(suspicious, sure=0.9))
     verdict = await verifier.verify(task, Candidate(answer=SOLUTION))
     assert verdict.score == pytest.approx(score)
-    assert verdict.score == pytest.approx(aggregated([0.1, 0.9, 0.9], how))
+    assert verdict.score == pytest.approx(aggregate_rewards([0.1, 0.9, 0.9], how))
     assert verdict.passed is (verdict.score >= 0.5)
 
 

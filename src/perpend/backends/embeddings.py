@@ -9,7 +9,7 @@ from msgspec import Struct
 from perpend.backends.contract import Upstream
 from perpend.errors import BadRequest, UpstreamError
 from perpend.transport.failures import malformed
-from perpend.types import Embedded, EmbeddingRequest, Usage
+from perpend.types import EmbeddingRequest, EmbeddingResult, Usage
 
 _PATHS = {
     "openai_chat": "/embeddings",
@@ -41,7 +41,7 @@ class _Response(Struct):
     usage: _Usage | None = None
 
 
-async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> Embedded:
+async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> EmbeddingResult:
     """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, and
     UpstreamError."""
     provider = upstream.provider
@@ -62,4 +62,4 @@ async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> Embe
     in_order = sorted(response.data, key=lambda vector: vector.index)
     vectors = tuple([vector.embedding for vector in in_order])
     tokens = response.usage.prompt_tokens if response.usage else 0
-    return Embedded(vectors, Usage(input=tokens), response.model or model)
+    return EmbeddingResult(vectors, Usage(input=tokens), response.model or model)

@@ -83,14 +83,15 @@ def refused_asks(error: UpstreamError, asks: Mapping[str, Any]) -> frozenset[str
     if type(error) is not Rejected:
         return frozenset()
     return frozenset(
-        f"{path}={asks[path]}" if _by_value(error.said, asks[path]) else path for path in _about(error, asks)
+        f"{path}={asks[path]}" if _by_value(error.upstream_message, asks[path]) else path
+        for path in _about(error, asks)
     )
 
 
 def _about(error: UpstreamError, asks: Mapping[str, Any]) -> list[str]:
-    if error.names:
-        return [path for path in asks if _same(path, error.names)]
-    said = _CONDITION.sub(" ", error.said)
+    if error.upstream_param:
+        return [path for path in asks if _same(path, error.upstream_param)]
+    said = _CONDITION.sub(" ", error.upstream_message)
     if (other := _ELSEWHERE.search(said)) is not None:
         said = said[: other.start()]
     flat = _flat(said)
@@ -147,11 +148,11 @@ def _count(number: str) -> int:
 
 def told_output(error: UpstreamError, asked: int) -> int | None:
     """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
-    if type(error) is not Rejected or not _OUTPUT.search(error.said):
+    if type(error) is not Rejected or not _OUTPUT.search(error.upstream_message):
         return None
     numbers = {
         (_count(found["number"]), bool(found["below"] or found["out"]))
-        for found in _NUMBER.finditer(error.said)
+        for found in _NUMBER.finditer(error.upstream_message)
     }
     most = max((number for number, _ in numbers if _LEAST_OUTPUT < number < asked), default=None)
     return None if most is None else most - ((most, True) in numbers)
@@ -162,10 +163,10 @@ def told_room(error: UpstreamError, asked: int) -> int | None:
 
     Servers say the window, the prompt, what was asked for, and sums of these, in any order.
     """
-    if type(error) is not ContextTooLong or (window := _WINDOW.search(error.said)) is None:
+    if type(error) is not ContextTooLong or (window := _WINDOW.search(error.upstream_message)) is None:
         return None
     context = _count(window["number"] or window["bound"])
-    numbers = [_count(found["number"]) for found in _NUMBER.finditer(error.said)]
+    numbers = [_count(found["number"]) for found in _NUMBER.finditer(error.upstream_message)]
     if asked not in numbers:
         return None
     numbers.remove(asked)
@@ -177,4 +178,7 @@ def told_room(error: UpstreamError, asked: int) -> int | None:
 
 def refuses_system(error: UpstreamError) -> bool:
     """The model takes no system message."""
-    return type(error) is Rejected and _NO_SYSTEM.search(f"{error.names} {error.said}") is not None
+    return (
+        type(error) is Rejected
+        and _NO_SYSTEM.search(f"{error.upstream_param} {error.upstream_message}") is not None
+    )

@@ -14,13 +14,13 @@ from perpend.backends.call_pieces import CallPieces
 from perpend.backends.contract import Call, CallEvent, append_text
 from perpend.backends.thinking_params import can_disable
 from perpend.families.harmony import CHANNELS, HarmonyParser, Piece
-from perpend.families.text_position import MOST_UNREAD
+from perpend.families.text_position import MAX_UNREAD
 from perpend.families.think_tags import (
-    PerhapsInside,
+    MaybeThinkingParser,
+    StrippedHarmonyParser,
     TagParser,
     ThinkParser,
     ThinkRules,
-    Unmarked,
     think_parser,
     thought_leaked,
 )
@@ -142,7 +142,7 @@ class Speech:
         self.thinks = not self._unasked
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
-        if self._letter and self._letter not in text and len(self._unread) < MOST_UNREAD:  # nearly always
+        if self._letter and self._letter not in text and len(self._unread) < MAX_UNREAD:  # nearly always
             self._unread.append(text)
             append_text(batch, AnswerDelta, text, tokens)
         elif not (self._unasked_thoughts and text.isspace()):
@@ -230,7 +230,11 @@ class Speech:
         if self._reasoned:
             marks = self._rules.closes
         else:
-            marks = (*self._rules.opens, *CHANNELS, *((Unmarked.OPEN + "X",) if self._harmony else ()))
+            marks = (
+                *self._rules.opens,
+                *CHANNELS,
+                *((StrippedHarmonyParser.OPEN + "X",) if self._harmony else ()),
+            )
         return not start or any(mark.startswith(start) and mark != start for mark in marks)
 
     def _parser_of(self, start: str) -> ThinkParser | None:
@@ -242,9 +246,9 @@ class Speech:
             return HarmonyParser()
         if start.startswith(self._rules.opens):
             return think_parser(self._rules, thinking=False)
-        if self._harmony and Unmarked.begins(start):
-            return Unmarked()
-        return PerhapsInside(self._rules) if self._may_be_inside else None
+        if self._harmony and StrippedHarmonyParser.begins(start):
+            return StrippedHarmonyParser()
+        return MaybeThinkingParser(self._rules) if self._may_be_inside else None
 
     def _release(self, batch: list[CallEvent]) -> None:
         """It was a thought: an answer, or a call, follows."""
@@ -261,7 +265,7 @@ class Speech:
             self._go_on(None)
         elif parser is not None and not (isinstance(parser, TagParser) and parser.idle):
             self._parsed(parser.close(cut=cut), batch)
-            if isinstance(parser, PerhapsInside) and parser.was_inside:
+            if isinstance(parser, MaybeThinkingParser) and parser.was_inside:
                 self._learn("never")
             if over or not isinstance(parser, TagParser):
                 self._go_on(None)

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from perpend.backends.contract import CallEvent
 from perpend.errors import UpstreamError
-from perpend.families.think_tags import undecided
+from perpend.families.think_tags import partial_marker_length
 from perpend.types import AnswerDelta, CallEnded, ToolCallDelta
 
 
@@ -26,7 +26,7 @@ class Stopper:
             self._held = ""
             self.stopped = found[1]
             return text[: found[0]]
-        keep = len(text) - undecided(self._stops, text)
+        keep = len(text) - partial_marker_length(self._stops, text)
         self._held = text[keep:]
         return text[:keep]
 

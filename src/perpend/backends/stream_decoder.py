@@ -13,10 +13,10 @@ from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.lenient import Halves, Lenient
 from perpend.backends.refused import refused_asks
 from perpend.backends.speech import Speech
-from perpend.errors import UNREADABLE, Told, UpstreamError
+from perpend.errors import UNREADABLE, ClientMessage, UpstreamError
 from perpend.transport.client import Framing
-from perpend.transport.failures import failure, malformed, refusal, told_in
-from perpend.transport.ndjson import objects
+from perpend.transport.failures import error_message_in, failure, malformed, refusal
+from perpend.transport.ndjson import json_objects
 from perpend.transport.sse import SSEParser
 from perpend.types import CallEnded, ProviderState, ProviderStateDelta
 
@@ -88,7 +88,7 @@ class StreamDecoder(ABC, Generic[E]):
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """The events of a response that wasn't streamed, or of those of a stream in one body. Raises UpstreamError."""
-        said = objects(body)
+        said = json_objects(body)
         batch = self.one(said[0]) if len(said) == 1 else self.read(said)
         if self.failure is not None:
             raise self.failure
@@ -114,9 +114,9 @@ class StreamDecoder(ABC, Generic[E]):
     def ended(self, where: str) -> CallEnded:
         """Raises UpstreamError where a response stopped in the middle."""
         if (end := self.end()) is None:
-            said = f": {said}" if (said := told_in(self._latest)) else ""
+            said = f": {said}" if (said := error_message_in(self._latest)) else ""
             what, hint = f"{where} ended the stream in the middle", "the answer so far is kept"
-            raise UpstreamError(f"{what}{said}", hint=hint, outside=Told(what, hint))
+            raise UpstreamError(f"{what}{said}", hint=hint, redacted=ClientMessage(what, hint))
         if end.usage is not None:
             end.usage = self.speech.counted(end.usage)
         return end
@@ -141,7 +141,7 @@ class StreamDecoder(ABC, Generic[E]):
                     return events, True, None
                 events += [
                     self.mended(said, self._decoders.one)
-                    for said in objects(payload)
+                    for said in json_objects(payload)
                     if said.startswith(b"{")  # else it's no event
                 ]
         except ValueError as error:

@@ -13,7 +13,7 @@ import msgspec
 from perpend.backends.body import Asks
 from perpend.backends.contract import Call
 from perpend.families.family import Family, nearest_effort
-from perpend.providers.provider import BUDGET, EFFORT, SWITCH, Knob, Provider, fits
+from perpend.providers.provider import BUDGET, EFFORT, SWITCH, Knob, Provider, matches_any
 from perpend.types import Effort, Text
 
 _ANY_MODEL = ("*",)
@@ -46,7 +46,7 @@ def _asks(
     for field, knob in knobs.items():
         value = knob.on if thinks else knob.off
         if value == BUDGET:
-            value = family.within(tokens)
+            value = family.clamp_budget(tokens)
         elif value == EFFORT and budgeted and thinks and provider.knobs:
             value = None
         elif value == EFFORT:
@@ -148,7 +148,7 @@ def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Kn
     native = family.budget in ("native_hard", "native_soft")
     for knob in provider.knobs:
         field = knob.field.replace(SWITCH, family.switch)
-        if not fits(model, knob.models) or (SWITCH in knob.field and not family.switch):
+        if not matches_any(model, knob.models) or (SWITCH in knob.field and not family.switch):
             continue
         if BUDGET in (knob.on, knob.off) and not (native or knob.any_family):
             continue

@@ -10,7 +10,7 @@ from perpend.cli.console import print_json, print_table
 from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
 from perpend.cli.store import open_store
 from perpend.config import load_config
-from perpend.storage.tables import KeyRow
+from perpend.storage.rows import KeyRow
 from perpend.types import Effort
 
 _DEFAULTS = ("model", "effort", "max_thinking_tokens", "deadline_ms")

@@ -15,7 +15,7 @@ from perpend.cli.console import note, print_json, print_table
 from perpend.cli.options import ConfigFile, Json, Tokens
 from perpend.config import home_dir, load_config
 from perpend.errors import BadRequest, NotFound
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 from perpend.providers.provider import provider_in
 
 _SHOWN_STALE = 8

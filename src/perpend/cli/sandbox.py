@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from perpend.cli.console import note, print_row
 from perpend.cli.options import Count, Degree, Json
 from perpend.errors import BadRequest
-from perpend.sandbox import USUAL, Limits, Outcome, Sandbox
+from perpend.sandbox import DEFAULT_LIMITS, Limits, Outcome, Sandbox
 
 _SHOWN = ("stdout", "stderr", "exit_code", "timed_out", "killed_by")
 
@@ -21,17 +21,17 @@ _SHOWN = ("stdout", "stderr", "exit_code", "timed_out", "killed_by")
 class LimitOptions:
     """What a program may use, in the command line's units."""
 
-    wall_s: Degree = USUAL.wall_s
+    wall_s: Degree = DEFAULT_LIMITS.wall_s
     """Seconds that it may take."""
-    cpu_s: Degree = USUAL.cpu_s
+    cpu_s: Degree = DEFAULT_LIMITS.cpu_s
     """Seconds of CPU, of all its processes together."""
-    memory_mb: Count = USUAL.memory_bytes >> 20
+    memory_mb: Count = DEFAULT_LIMITS.memory_bytes >> 20
     """Memory (MiB) of all its processes together."""
-    processes: Count = USUAL.processes
+    processes: Count = DEFAULT_LIMITS.processes
     """Processes and threads."""
-    disk_mb: Count = USUAL.disk_bytes >> 20
+    disk_mb: Count = DEFAULT_LIMITS.disk_bytes >> 20
     """Files (MiB) in /tmp, the only place that it can write."""
-    output_kb: Count = USUAL.output_bytes >> 10
+    output_kb: Count = DEFAULT_LIMITS.output_bytes >> 10
     """Stdout and stderr (KiB), each."""
 
     def limits(self) -> Limits:

@@ -1,6 +1,6 @@
 """The config: its shape, and how it is loaded."""
 
-from perpend.config.load import Loaded, find_file, home_dir, load, load_config
+from perpend.config.load import LoadedConfig, find_file, home_dir, load, load_config
 from perpend.config.schema import (
     Config,
     DefaultsConfig,
@@ -19,7 +19,7 @@ __all__ = [
     "DefaultsConfig",
     "DeploymentConfig",
     "EngineConfig",
-    "Loaded",
+    "LoadedConfig",
     "ModelConfig",
     "PriceConfig",
     "ProviderConfig",

@@ -1,4 +1,4 @@
-"""Whether plain values fit the schema: every problem, each with its key path, not only the first."""
+"""Checks plain values against the schema: all problems, each with its key path, not only the first."""
 
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -9,20 +9,22 @@ from typing import Any, Literal, cast, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from perpend.config.locate import KeyPath, is_table
 from perpend.config.schema import EMBEDDED, Config
+from perpend.config.toml_lines import KeyPath, is_table
 from perpend.registry import nearest
 
 DecodeHook = Callable[[type, Any], Any]
 
 
 class ConfigProblem(Struct, frozen=True):
+    """What is wrong with the value at a key path."""
+
     path: KeyPath
     message: str
 
 
 def problems(value: Any, shape: Any, hook: DecodeHook, path: KeyPath = ()) -> Iterator[ConfigProblem]:
-    """What keeps `value` from being a `shape`; nothing when it fits."""
+    """Why `value` isn't of the type `shape`; yields nothing where it is. `hook` decodes paths."""
     section = section_of(shape)
     of_dict = dict_of(shape)
     if (section or of_dict) and not is_table(value):
@@ -55,7 +57,7 @@ def _in_section(
         for name, field in fields.items()
         if field.required and name not in value
     ]
-    if not found:  # each field alone is well; the section may still object to the whole
+    if not found:  # each field is valid alone; the section may still refuse the combination
         found += _leaf(value, section, hook, path)
     yield from found
 
@@ -68,7 +70,7 @@ def _leaf(value: Any, shape: Any, hook: DecodeHook, path: KeyPath) -> Iterator[C
 
 
 def explain(value: Any, shape: Any, error: msgspec.ValidationError) -> str:
-    """msgspec's message in our words, with the choices where there are any."""
+    """msgspec's message reworded, with the choices where there are any."""
     choices = choices_of(shape)
     if choices and isinstance(value, str):
         close = nearest(value, choices)
@@ -118,28 +120,28 @@ def dict_of(shape: Any) -> tuple[Any, Any] | None:
     return get_args(shape) if get_origin(shape) is dict else None
 
 
-def dangling(config: Config) -> Iterator[ConfigProblem]:
-    """Models whose provider isn't there, and providers of which nobody knows where they are."""
+def dangling_references(config: Config) -> Iterator[ConfigProblem]:
+    """Models whose provider doesn't exist, and providers without an address."""
     listed = listed_providers()
-    for name, own in config.providers.items():
-        if own.like is not None and own.like not in listed:
+    for name, row in config.providers.items():
+        if row.like is not None and row.like not in listed:
             yield ConfigProblem(
-                ("providers", name, "like"), f"no known provider {own.like!r}; {_one_of(own.like, listed)}"
+                ("providers", name, "like"), f"no known provider {row.like!r}; {_one_of(row.like, listed)}"
             )
-        elif own.base_url is None and (own.like or name) not in listed:
+        elif row.base_url is None and (row.like or name) not in listed:
             yield ConfigProblem(("providers", name), "'base_url' is missing")
     known = [EMBEDDED, *config.providers, *listed]
     for name, row in config.models.items():
-        at: list[tuple[KeyPath, str, list[str]]] = [(("models", name, "provider"), row.provider, known)]
-        at += [(("models", name, "deployments"), place.provider, known[1:]) for place in row.deployments]
-        for path, provider, allowed in at:
+        named: list[tuple[KeyPath, str, list[str]]] = [(("models", name, "provider"), row.provider, known)]
+        named += [(("models", name, "deployments"), one.provider, known[1:]) for one in row.deployments]
+        for path, provider, allowed in named:
             if provider not in allowed:
                 yield ConfigProblem(path, f"no provider {provider!r}; {_one_of(provider, allowed)}")
 
 
 @cache
 def listed_providers() -> tuple[str, ...]:
-    """Names of the rows that come with Perpend; what they say is for `providers.provider` to read."""
+    """The names in providers.toml; `providers.provider`, a layer above, decodes the rows."""
     text = files("perpend").joinpath("providers/providers.toml").read_text(encoding="utf-8")
     return tuple(tomllib.loads(text))
 
@@ -150,5 +152,5 @@ def _one_of(name: str, known: Iterable[str]) -> str:
 
 
 def choices_of(shape: Any) -> tuple[str, ...]:
-    """Of a `Literal`, or one that may be left out."""
+    """The values of a `Literal`, optional or not; none for other types."""
     return next((get_args(part) for part in (shape, *get_args(shape)) if get_origin(part) is Literal), ())

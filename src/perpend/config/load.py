@@ -15,9 +15,17 @@ from typing import Any, get_args
 import msgspec
 from msgspec import Struct
 
-from perpend.config.check import ConfigProblem, dangling, dict_of, explain, known_keys, problems, section_of
-from perpend.config.locate import KeyPath, is_table, key_lines, line_of
+from perpend.config.check import (
+    ConfigProblem,
+    dangling_references,
+    dict_of,
+    explain,
+    known_keys,
+    problems,
+    section_of,
+)
 from perpend.config.schema import Config
+from perpend.config.toml_lines import KeyPath, is_table, key_lines, line_of
 from perpend.errors import ConfigError
 from perpend.registry import nearest
 
@@ -25,8 +33,8 @@ FILE_NAME = "perpend.toml"
 _LIST_HINT = "perpend config schema lists every key"
 
 
-class Loaded(Struct, frozen=True):
-    """A config and where its values came from."""
+class LoadedConfig(Struct, frozen=True):
+    """A config and the origins of its values."""
 
     config: Config
     file: Path | None
@@ -39,8 +47,8 @@ def load_config(path: Path | None = None) -> Config:
     return load(path).config
 
 
-def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Loaded:
-    """As `load_config`, with the origin of each value."""
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> LoadedConfig:
+    """As `load_config`, with the origin of each value. Raises ConfigError."""
     file = find_file(path, environ)
     values, lines = _read(file) if file else ({}, {})
 
@@ -53,18 +61,18 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> L
     origins = {key: where(key) for key in _leaves(values)}
     for name, value in environ.items():
         if value and (name == "PERPEND_HOME" or re.match(r"PERPEND_\w+?__", name)):
-            place = _override(values, name, value)
-            origins = {key: origin for key, origin in origins.items() if not _within(key, place)}
-            origins |= dict.fromkeys(_leaves(_at(values, place), place), name)
+            overridden = _override(values, name, value)
+            origins = {key: origin for key, origin in origins.items() if not _within(key, overridden)}
+            origins |= dict.fromkeys(_leaves(_at(values, overridden), overridden), name)
     if found := list(problems(values, Config, hook)):  # a variable can begin a table and leave it incomplete
         raise _error(found, lambda key: ", ".join(sorted({o for k, o in origins.items() if _within(k, key)})))
     config = msgspec.convert(values, Config, dec_hook=hook)
-    if found := list(dangling(config)):
-        raise _error(found, lambda key: origins.get(key) or _of_table(key, origins, lines, where))
-    return Loaded(config, file, origins)
+    if found := list(dangling_references(config)):
+        raise _error(found, lambda key: origins.get(key) or _table_origin(key, origins, lines, where))
+    return LoadedConfig(config, file, origins)
 
 
-def _of_table(
+def _table_origin(
     key: KeyPath, origins: dict[KeyPath, str], lines: dict[KeyPath, int], where: Callable[[KeyPath], str]
 ) -> str:
     """A table's own line, else the variables that made it."""
@@ -88,7 +96,7 @@ def find_file(path: Path | None = None, environ: Mapping[str, str] = os.environ)
 
 
 def home_dir(config: Config | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Of config, weights and store: PERPEND_HOME, `home` of the config, else the platform's data folder."""
+    """The folder of config, weights and store: PERPEND_HOME, the config's `home`, else the platform's data folder."""
     if named := environ.get("PERPEND_HOME"):
         return Path(named).expanduser().absolute()
     if config and config.home:
@@ -100,9 +108,9 @@ def home_dir(config: Config | None = None, environ: Mapping[str, str] = os.envir
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
-    """Values, and the lines that they stand on."""
+    """The file's values, and the line of each key. Raises ConfigError."""
     try:
-        text = file.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark
+        text = file.read_text(encoding="utf-8-sig")  # some editors write a byte order mark
     except UnicodeDecodeError:
         raise ConfigError(f"{_shown(file)}: not UTF-8 text", hint="save the file as UTF-8") from None
     except OSError as error:
@@ -126,12 +134,12 @@ def _leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
         yield path
 
 
-def _within(path: KeyPath, place: KeyPath) -> bool:
-    return path[: len(place)] == place
+def _within(path: KeyPath, table: KeyPath) -> bool:
+    return path[: len(table)] == table
 
 
 def _override(values: dict[str, Any], name: str, text: str) -> KeyPath:
-    """Put the variable's value into `values`; returns the key path that it set."""
+    """Put the variable's value into `values`; returns the key path that it set. Raises ConfigError."""
     parts = name.removeprefix("PERPEND_").lower().split("__")
     path, shape = _resolve(values, parts, name)
     try:
@@ -157,7 +165,7 @@ def _override(values: dict[str, Any], name: str, text: str) -> KeyPath:
 
 
 def _resolve(values: dict[str, Any], parts: list[str], name: str) -> tuple[KeyPath, Any]:
-    """The key path that a variable's parts mean, and its type."""
+    """The key path that a variable's parts name, and its type. Raises ConfigError for an unknown key."""
     shape: Any = Config
     path: KeyPath = ()
     for part in parts:
@@ -178,7 +186,7 @@ def _resolve(values: dict[str, Any], parts: list[str], name: str) -> tuple[KeyPa
 
 
 def _name_in(table: Any, part: str) -> str:
-    """The user's own name that an upper-case variable can only spell roughly: `my-model` is MY_MODEL."""
+    """The table's key that a variable's part stands for: `my-model` is MY_MODEL in a variable."""
     names: list[str] = list(table) if is_table(table) else []
     return next((name for name in names if re.sub(r"\W", "_", name).lower() == part), part)
 
@@ -206,5 +214,5 @@ def _error(found: list[ConfigProblem], where: Callable[[KeyPath], str]) -> Confi
 
 
 def _shown(file: Path) -> str:
-    """Short where it can be."""
+    """The path relative to the working folder, where it is below that."""
     return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)

@@ -19,11 +19,11 @@ Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Weight = Annotated[float, Meta(gt=0, le=1e9)]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 Money = Decimal
-_DEAREST = 1_000_000
+_MAX_PRICE_USD = 1_000_000
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "google"]
-"""The header that carries a key. `sigv4` and `google`: where there is none, credentials of AWS or Google Cloud."""
+"""The header that carries the key; `sigv4` and `google`: no key, but credentials of AWS or Google Cloud."""
 EMBEDDED = "embedded"
-"""The provider that is the engine in this house."""
+"""The provider that stands for the engines that Perpend runs itself."""
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,10 +60,10 @@ class PriceConfig(Section, frozen=True):
     """Thinking and answer tokens."""
 
     def __post_init__(self) -> None:
-        # Bounds on decimals aren't msgspec's to check.
+        # msgspec checks no bounds on decimals
         prices = [price for price in (self.input, self.cached, self.output) if price is not None]
-        if not all(price.is_finite() and price <= _DEAREST for price in prices):
-            raise ValueError(f"a price is a number, and at most {_DEAREST}")
+        if not all(price.is_finite() and price <= _MAX_PRICE_USD for price in prices):
+            raise ValueError(f"a price is a number, and at most {_MAX_PRICE_USD}")
         if min(prices) < 0:
             raise ValueError("a price can't be negative")
 
@@ -113,6 +113,7 @@ class ProviderConfig(Section, frozen=True):
 
     @property
     def key_variables(self) -> tuple[str, ...]:
+        """`api_key_env` as a tuple of variables' names."""
         names = self.api_key_env
         return () if names is None else (names,) if isinstance(names, str) else names
 
@@ -155,11 +156,11 @@ class ModelConfig(Section, frozen=True):
     """Tokens kept for the answer, and its default limit; default: the family's."""
 
     @property
-    def places(self) -> tuple[DeploymentConfig, ...]:
-        """Where it is served, each with the name that it has there; at least one."""
+    def all_deployments(self) -> tuple[DeploymentConfig, ...]:
+        """`deployments`, or the one that `provider` is, each with the provider's name for the model if it has one."""
         if not self.deployments:
             return (DeploymentConfig(provider=self.provider, name=self.name),)
-        return tuple(replace(place, name=place.name or self.name) for place in self.deployments)
+        return tuple(replace(one, name=one.name or self.name) for one in self.deployments)
 
     @property
     def embedded(self) -> bool:

@@ -1,4 +1,4 @@
-"""Secrets come from the environment or from files, at the time of use, and go nowhere else."""
+"""API keys, read from the environment or from files when they are used, and hidden where a config is shown."""
 
 import os
 import re
@@ -16,21 +16,21 @@ _USER_INFO = re.compile(r"(?<=//)[^/@]*(?=@)")
 
 
 def provider_key(name: str, provider: ProviderConfig) -> str | None:
-    """The provider's first API key; None where it needs none. Raises ConfigError when it's named but missing."""
+    """The provider's first API key; None where none is configured. Raises ConfigError where it is missing."""
     return provider_keys(name, provider)[0]
 
 
 def provider_keys(name: str, provider: ProviderConfig) -> tuple[str | None, ...]:
-    """All keys of the provider's pool, at least one. Raises ConfigError for one that is named but missing."""
+    """All keys of the provider, at least one item. Raises ConfigError for one that is configured but missing."""
     if provider.key_variables:
         return tuple(_variable(name, variable) for variable in provider.key_variables)
     return (_file_key(name, provider),)
 
 
 def key_origins(provider: ProviderConfig) -> tuple[str, ...]:
-    """Where each of those is from, for people; "" where it needs none."""
+    """Where each of `provider_keys` comes from, for people; "" where none is configured."""
     named = provider.key_variables or (provider.api_key_file,)
-    return tuple("" if one is None else f"the key in {one}" for one in named)
+    return tuple("" if name is None else f"the key in {name}" for name in named)
 
 
 def _variable(name: str, variable: str) -> str:
@@ -57,7 +57,7 @@ def _file_key(name: str, provider: ProviderConfig) -> str | None:
 
 
 def redacted(config: Config) -> Config:
-    """The same for showing: what may be a secret, in a header or an address, is hidden."""
+    """A copy to show: what may be a secret, in headers and addresses, is hidden."""
     providers = {name: _redacted(provider) for name, provider in config.providers.items()}
     return replace(config, providers=providers)
 

@@ -1,4 +1,4 @@
-"""A circuit breaker: a place that keeps failing is left alone for a while, then probed by a single call."""
+"""A circuit breaker: a deployment that keeps failing gets no calls for a while, then a single one as a probe."""
 
 import random
 from collections import deque
@@ -7,24 +7,25 @@ from typing import Literal
 
 State = Literal["closed", "half_open", "open"]
 
-_IN_A_ROW = 5
-"""Failures one after another that open it …"""
+_CONSECUTIVE = 5
+"""Consecutive failures that open it …"""
 _WINDOW = 20
 _SHARE = 0.5
-"""… as does this share of the newest calls, once there were as many as the window holds."""
+"""… as does this share of failures among the last `_WINDOW` calls."""
 _COOL_S = 5.0
-"""Left alone after it opened; twice as long after each probe that failed, up to `_LONGEST_S`."""
-_LONGEST_S = 60.0
+"""Seconds that it stays open; twice as long after each failed probe, up to `_MAX_COOL_S`."""
+_MAX_COOL_S = 60.0
 
 
 class Breaker:
     """Every call that was let through is followed by exactly one of `succeeded`, `failed` and `abandoned`."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds, monotonic."""
         self.openings = 0
         self._clock = clock
         self._outcomes: deque[bool] = deque(maxlen=_WINDOW)
-        self._in_a_row = 0
+        self._consecutive = 0
         self._reopened = 0
         self._open_until: float | None = None
         self._probing = False
@@ -37,11 +38,11 @@ class Breaker:
 
     @property
     def wait_s(self) -> float:
-        """Until a call may pass; 0: now."""
+        """Seconds until a call may pass; 0: now. At least 1 while a probe is under way."""
         if self._open_until is None:
             return 0.0
-        left = self._open_until - self._clock()
-        return max(left, 1.0) if self._probing else max(left, 0.0)
+        left_s = self._open_until - self._clock()
+        return max(left_s, 1.0) if self._probing else max(left_s, 0.0)
 
     @property
     def passes(self) -> bool:
@@ -59,20 +60,20 @@ class Breaker:
         if self._open_until is not None:
             self._outcomes.clear()
         self._open_until, self._probing, self._reopened = None, False, 0
-        self._in_a_row = 0
+        self._consecutive = 0
         self._outcomes.append(True)
 
     def failed(self) -> None:
-        self._in_a_row += 1
+        self._consecutive += 1
         self._outcomes.append(False)
         if self._probing:
             self._reopened += 1
             self._open()
-        elif self._open_until is None and (self._in_a_row >= _IN_A_ROW or self._mostly_failing):
+        elif self._open_until is None and (self._consecutive >= _CONSECUTIVE or self._mostly_failing):
             self._open()
 
     def abandoned(self) -> None:
-        """Nothing was learnt: the caller went away, or the request itself was at fault."""
+        """The call says nothing about the deployment: its caller went away, or the request was at fault."""
         self._probing = False
 
     @property
@@ -83,5 +84,5 @@ class Breaker:
         """Jittered, so that many gateways don't come back at once."""
         self.openings += 1
         self._probing = False
-        cool_s = min(_COOL_S * 2**self._reopened, _LONGEST_S)
+        cool_s = min(_COOL_S * 2**self._reopened, _MAX_COOL_S)
         self._open_until = self._clock() + cool_s * random.uniform(0.8, 1.2)  # noqa: S311 -- not a secret

@@ -1,7 +1,7 @@
-"""A model at one or several places: who is asked, who stands in, and what is tried again.
+"""A model at one or several deployments: which one gets a call, which is next, and what is retried.
 
-A conversation stays where its prefix is cached (weighted rendezvous hashing of its first messages). A call moves on
-or is tried again only while nothing came of it and nothing was paid for: after that it is the spine's to go on.
+A conversation stays where its prefix is cached (weighted rendezvous hashing of its first messages). A call is moved on
+or retried only while nothing of its answer came and nothing was billed: after that, `solve/fallback` goes on.
 """
 
 import asyncio
@@ -35,60 +35,63 @@ from perpend.transport.failures import malformed
 from perpend.types import Served
 
 _BACKOFF_S = 0.25
-_LONGEST_BACKOFF_S = 8.0
-_LONGEST_WAIT_S = 20.0
-"""An upstream that wants to be left alone for longer isn't waited for."""
-_REST_S = 2.0
-"""For which a place that failed is asked after the others, unless it says for how long."""
-_LONGEST_REST_S = 60.0
-_PREFIX = 4096
-"""Characters of each first message that tell conversations apart."""
-_MOST_LESSONS = 8
-"""Of what is refused one after the other, before a call is given up."""
-_SPARE = 8
-"""Calls under way that a place may always have; beyond, it may have twice its share."""
+_MAX_BACKOFF_S = 8.0
+_MAX_WAIT_S = 20.0
+"""Seconds; an upstream that asks for a longer wait isn't waited for."""
+_COOLDOWN_S = 2.0
+"""Seconds for which a deployment that failed comes after the others, unless it names a time itself."""
+_MAX_COOLDOWN_S = 60.0
+_PREFIX_CHARS = 4096
+"""Of each first message, hashed to tell conversations apart."""
+_MAX_ADAPTATIONS = 8
+"""Refusals in a row that a call is adapted to before it is given up."""
+_SPARE_CALLS = 8
+"""Concurrent calls that a deployment may always have; beyond these, twice its share by weight."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
 
-class Learned(NamedTuple):
-    """What a place told by refusing it, and answered without."""
+class LearnedLimits(NamedTuple):
+    """What a deployment's refusals taught: it answered once a call was adapted to them."""
 
     refused: frozenset[str] = frozenset()
-    """Of what asks for thinking; `system`: messages in that role."""
+    """Fields that ask for thinking; `system`: messages in that role."""
     max_output: int | None = None
-    """Tokens that its model writes at most."""
+    """The most output tokens of its model."""
     room: int | None = None
-    """Tokens that there is room for beside this call's prompt: nothing that is remembered."""
+    """Output tokens that fit beside this call's prompt; isn't kept for other calls."""
 
-    def lesson(self, error: UpstreamError, asked: Call) -> "Learned | None":
-        """With what this refusal of a call adds; None: nothing."""
-        if most := told_output(error, asked.max_tokens):
+    def learn_from(self, error: UpstreamError, call: Call) -> "LearnedLimits | None":
+        """These and what the refusal of `call`, as it was sent, adds; None: it adds nothing."""
+        if most := told_output(error, call.max_tokens):
             return self._replace(max_output=most)
-        if room := told_room(error, asked.max_tokens):
+        if room := told_room(error, call.max_tokens):
             return self._replace(room=room)
         refuses = error.refuses
-        if refuses_system(error) and any(message.role == "system" for message in asked.messages):
+        if refuses_system(error) and any(message.role == "system" for message in call.messages):
             refuses = frozenset(("system",))
-        return self._replace(refused=more) if (more := self.refused | refuses) > asked.refused else None
+        return self._replace(refused=more) if (more := self.refused | refuses) > call.refused else None
 
-    def joined(self, other: "Learned") -> "Learned":
+    def merged(self, other: "LearnedLimits") -> "LearnedLimits":
         if self is other:
             return self
         known = [most for most in (self.max_output, other.max_output) if most is not None]
-        return Learned(self.refused | other.refused, min(known, default=None))
+        return LearnedLimits(self.refused | other.refused, min(known, default=None))
 
     def fitted(self, call: Call, model: str) -> Call:
-        """The call as it is taken there, under its name for the model: thinking gives way to an answer's half."""
+        """The call adapted to these limits, under the deployment's name for the model.
+
+        Where the output has to shrink, thinking gets at most half of it.
+        """
         most = min(known for known in (call.max_tokens, self.max_output, self.room) if known is not None)
         thinking = call.thinking_tokens if most == call.max_tokens else min(call.thinking_tokens, most // 2)
         return replace(call, model=model, max_tokens=most, thinking_tokens=thinking, refused=self.refused)
 
 
 class Deployment:
-    """A place that serves a model: a provider, one of its keys, and its name for the model."""
+    """One deployment of a model: a provider, one of its keys, and its name for the model."""
 
     def __init__(
         self,
@@ -102,44 +105,42 @@ class Deployment:
     ) -> None:
         self.provider = provider
         self.name = f"{provider}/{model}" + (f"#{key + 1}" if key else "")
-        """Which it is, for people: the second key of a pool is `PROVIDER/MODEL#2`."""
+        """For people: `PROVIDER/MODEL`, the second key of a pool `PROVIDER/MODEL#2`."""
         self.backend = backend
         self.model = model
         self.weight = weight
         self.retries = retries
         self.breaker = Breaker(monotonic)
         self.in_flight = 0
-        self.rests_until = 0.0
-        """It failed, or reached a rate limit: others are asked first until then."""
+        self.cooldown_until = 0.0
+        """Monotonic seconds. After a failure or at a rate limit, others are asked first until then."""
         self.retried = 0
-        self.learned = Learned()
+        self.learned = LearnedLimits()
         self.failures: dict[str, int] = {}
-        """By the error's code."""
+        """How many, by the error's code."""
         self.refusal = ""
-        """In clients' words: why it refuses the account, until it answers."""
+        """Why it refuses the account, as clients are told; "" once it answers."""
 
     @property
     def problem(self) -> str | None:
-        """What a call would meet now, as far as it is known, in clients' words."""
-        if self.refusal and self.rests_until > monotonic():
+        """Why a call would fail now, as clients are told; None: nothing is known against it."""
+        if self.refusal and self.cooldown_until > monotonic():
             return self.refusal
-        return None if self.breaker.passes else _left_alone([self]).message
+        return None if self.breaker.passes else _circuit_open([self]).message
 
     def failed(self, error: UpstreamError) -> None:
         self.failures[error.code] = self.failures.get(error.code, 0) + 1
-        if not error.elsewhere:  # the request was at fault
+        if not error.retry_elsewhere:  # the request was at fault
             self.answered()
             return
-        usual_s = _REST_S if error.later else _LONGEST_REST_S
-        self.rests_until = monotonic() + min(error.retry_after or usual_s, _LONGEST_REST_S)
+        usual_s = _COOLDOWN_S if error.retry_later else _MAX_COOLDOWN_S
+        self.cooldown_until = monotonic() + min(error.retry_after or usual_s, _MAX_COOLDOWN_S)
         if isinstance(error, AccountRefused):  # it works, and not for this account
             if not self.refusal:
                 _log.error("%s: %s", self.name, error.logged)
             self.breaker.succeeded()
-            self.refusal = error.told.message
-        elif isinstance(
-            error, RateLimited | EngineDied
-        ):  # when it works again is said, and no breaker's guess
+            self.refusal = error.client_message.message
+        elif isinstance(error, RateLimited | EngineDied):  # it says itself when to come back
             self.breaker.abandoned()
         else:
             self.breaker.failed()
@@ -148,64 +149,64 @@ class Deployment:
         self.breaker.succeeded()
         self.refusal = ""
 
-    def stumbled(self, error: Exception) -> UpstreamError:
-        """Its wire couldn't read what it said."""
+    def malformed(self, error: Exception) -> UpstreamError:
+        """Count a response that the wire couldn't decode; returns it as an error to raise."""
         failure = malformed(self.name, error)
         self.failed(failure)
         return failure
 
 
 class _Attempt:
-    """A call at one place, which learns how it ended. What it raises says whether anything came."""
+    """A call at one deployment, which is told how it ended. An error that leaves it is `billed` once output came."""
 
-    __slots__ = ("_wanted", "asked", "begun", "learned", "place")
+    __slots__ = ("_wanted_tokens", "begun", "call", "deployment", "learned")
 
-    def __init__(self, place: Deployment, call: Call, learned: Learned | None) -> None:
-        self.place = place
-        self.learned = learned or place.learned
-        self.asked = self.learned.fitted(call, place.model)
+    def __init__(self, deployment: Deployment, call: Call, learned: LearnedLimits | None) -> None:
+        self.deployment = deployment
+        self.learned = learned or deployment.learned
+        self.call = self.learned.fitted(call, deployment.model)
         self.begun = False
-        self._wanted = call.max_tokens
+        self._wanted_tokens = call.max_tokens
 
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
-        """The first batch says who serves it, and that nothing more had to be left out."""
+        """The first batch, after a `Served`: from here on, what was learned on the way holds."""
         self.begun = True
-        self.place.learned = self.place.learned.joined(self.learned)
-        place, asked = self.place, self.asked
-        left_out = _left_out(place, asked, self._wanted)
-        return [Served(place.provider, place.backend.steers(asked), left_out), *batch]
+        deployment, call = self.deployment, self.call
+        deployment.learned = deployment.learned.merged(self.learned)
+        left_out = _left_out(deployment, call, self._wanted_tokens)
+        return [Served(deployment.provider, deployment.backend.steers(call), left_out), *batch]
 
     def __enter__(self) -> Self:
-        self.place.in_flight += 1
+        self.deployment.in_flight += 1
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        place = self.place
-        place.in_flight -= 1
+        deployment = self.deployment
+        deployment.in_flight -= 1
         if error is None:
-            place.answered()
+            deployment.answered()
         elif isinstance(error, UpstreamError):
             error.billed = error.billed or self.begun
-            place.failed(error)
+            deployment.failed(error)
         elif isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
-            raise place.stumbled(error) from error
-        elif self.begun:  # cut, or gone away
-            place.answered()
+            raise deployment.malformed(error) from error
+        elif self.begun:  # it was cut, or its caller went away
+            deployment.answered()
         else:
-            place.breaker.abandoned()
+            deployment.breaker.abandoned()
 
 
 class Deployments:
-    """Implements `Backend` over the places that serve one model."""
+    """Implements `Backend` over the deployments of one model."""
 
-    def __init__(self, places: Sequence[Deployment], *, sleep: Sleep = asyncio.sleep) -> None:
-        """Raises ConfigError where some of them can go on from a prefix and others can't."""
-        self.places = tuple(places)
+    def __init__(self, deployments: Sequence[Deployment], *, sleep: Sleep = asyncio.sleep) -> None:
+        """Raises ConfigError where some of them can continue a prefix and others can't."""
+        self.deployments = tuple(deployments)
         self._sleep = sleep
-        self.supports_prefix = self.places[0].backend.supports_prefix
-        self.resumes = len(self.places) == 1 and self.places[0].backend.resumes
-        if any(place.backend.supports_prefix != self.supports_prefix for place in self.places):
-            names = ", ".join(place.name for place in self.places)
+        self.supports_prefix = self.deployments[0].backend.supports_prefix
+        self.resumes = len(self.deployments) == 1 and self.deployments[0].backend.resumes
+        if any(each.backend.supports_prefix != self.supports_prefix for each in self.deployments):
+            names = ", ".join(each.name for each in self.deployments)
             raise ConfigError(
                 f"deployments of one model must speak one kind of wire ({names})",
                 hint="all raw completion or all chat; put the others under fallbacks, as a model of their own",
@@ -213,36 +214,41 @@ class Deployments:
             )
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        """As the place's own, after a `Served` that says which it is. Raises BadRequest for what its model rejects."""
-        call = _taken(call)
+        """The backend's events, after a `Served` that names the deployment.
+
+        Raises UpstreamError once all have failed, and BadRequest for what the model rejects.
+        """
+        call = _without_rejected_tools(call)
         tried: list[tuple[str, UpstreamError]] = []
         waiting = deque(self._order(call))
-        again: list[tuple[float, int, Deployment]] = []  # how long to wait at least, and in which order
-        retry, retries = 0, max(place.retries for place in waiting)
-        learned: Learned | None = None  # of what the last place just refused, until it answers without
+        again: list[
+            tuple[float, int, Deployment]
+        ] = []  # to retry: the least wait in seconds, the order, which
+        retry, retries = 0, max(each.retries for each in waiting)
+        learned: LearnedLimits | None = None  # from the refusals of the deployment that is asked again
         try:
             while waiting:
-                place = waiting.popleft()
-                if place.breaker.let_through():
-                    place.retried += bool(tried)
-                    attempt = _Attempt(place, call, learned)
+                deployment = waiting.popleft()
+                if deployment.breaker.let_through():
+                    deployment.retried += bool(tried)
+                    attempt = _Attempt(deployment, call, learned)
                     try:
                         with attempt:
-                            async with aclosing(_asking(place.backend, attempt.asked)) as batches:
+                            async with aclosing(_stream(deployment.backend, attempt.call)) as batches:
                                 async for batch in batches:
                                     yield batch if attempt.begun else attempt.begin(batch)
                         return
                     except UpstreamError as error:
-                        tried.append((place.name, error))
-                        learned = None if attempt.begun else attempt.learned.lesson(error, attempt.asked)
-                        if learned is not None and len(tried) < _MOST_LESSONS:
-                            waiting.appendleft(place)
+                        tried.append((deployment.name, error))
+                        learned = None if attempt.begun else attempt.learned.learn_from(error, attempt.call)
+                        if learned is not None and len(tried) < _MAX_ADAPTATIONS:
+                            waiting.appendleft(deployment)
                             continue
-                        if error.billed or not error.elsewhere:
+                        if error.billed or not error.retry_elsewhere:
                             break
                         least_s = error.retry_after or 0.0
-                        if error.later and least_s <= _LONGEST_WAIT_S:
-                            again.append((least_s, len(tried), place))
+                        if error.retry_later and least_s <= _MAX_WAIT_S:
+                            again.append((least_s, len(tried), deployment))
                 if not waiting and again and retry < retries:
                     soonest = min(again)
                     again.remove(soonest)
@@ -251,84 +257,85 @@ class Deployments:
                     waiting.append(soonest[2])
             raise self._exhausted(tried)
         finally:
-            tried.clear()  # else they and this frame would hold each other until a collection
+            tried.clear()  # else the errors and this frame keep each other alive until a collection
 
     @property
     def problem(self) -> str | None:
-        """What a call would meet now, where none of the places would answer it."""
-        problems = [place.problem for place in self.places]
+        """Why a call would fail now, where no deployment would answer it; else None."""
+        problems = [each.problem for each in self.deployments]
         return problems[0] if all(problems) else None
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return self.places[0].backend.whole(body, call)
+        return self.deployments[0].backend.whole(body, call)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        """What one of the places leaves out."""
-        each = [_left_out(place, _to(place, call), call.max_tokens) for place in self.places]
-        return tuple(dict.fromkeys(name for names in each for name in names))
+        """What at least one of the deployments leaves out."""
+        left_out = [_left_out(each, _fitted(each, call), call.max_tokens) for each in self.deployments]
+        return tuple(dict.fromkeys(name for names in left_out for name in names))
 
     @property
     def max_output(self) -> int | None:
-        """The least that one of the places said it writes at most; None: none has said."""
+        """The lowest output limit, in tokens, that a deployment has named; None: none has."""
         least: int | None = None
-        for place in self.places:  # asked for at each request, and nearly always of nothing
-            most = place.learned.max_output
+        for deployment in self.deployments:  # a plain loop: every request asks, and nearly always gets None
+            most = deployment.learned.max_output
             if most is not None and (least is None or most < least):
                 least = most
         return least
 
     def steers(self, call: Call) -> dict[str, Any]:
-        """What is sent to the place that is asked first."""
-        place = self.places[0] if len(self.places) == 1 else self._order(call)[0]
-        return place.backend.steers(_to(place, call))
+        """What the deployment that is asked first is sent about thinking."""
+        deployment = self.deployments[0] if len(self.deployments) == 1 else self._order(call)[0]
+        return deployment.backend.steers(_fitted(deployment, call))
 
     async def count_input(self, call: Call) -> int | None:
-        place = self._order(call)[0]
+        """Input tokens, as the deployment that is asked first counts them; None where it can't."""
+        deployment = self._order(call)[0]
         try:
-            return await place.backend.count_input(_to(place, call))
-        except UpstreamError:  # the call itself will tell, or find somebody else
+            return await deployment.backend.count_input(_fitted(deployment, call))
+        except UpstreamError:  # the call itself will fail, or find another deployment
             return None
 
     def _order(self, call: Call) -> list[Deployment]:
-        """The conversation's own place first; one that rests or is crowded after the others."""
-        if len(self.places) == 1:
-            return list(self.places)
+        """The conversation's own deployment first; those in cooldown or overfull after the others."""
+        if len(self.deployments) == 1:
+            return list(self.deployments)
         now = monotonic()
         prefix = _prefix(call)
-        in_flight = sum(place.in_flight for place in self.places)
-        weights = sum(place.weight for place in self.places)
+        in_flight = sum(each.in_flight for each in self.deployments)
+        weights = sum(each.weight for each in self.deployments)
 
-        def key(place: Deployment) -> tuple[bool, bool, float]:
-            crowded = place.in_flight > _SPARE + 2 * in_flight * place.weight / weights
-            return place.rests_until > now, crowded, _distance(prefix, place)
+        def key(each: Deployment) -> tuple[bool, bool, float]:
+            overfull = each.in_flight > _SPARE_CALLS + 2 * in_flight * each.weight / weights
+            return each.cooldown_until > now, overfull, _distance(prefix, each)
 
-        return sorted(self.places, key=key)
+        return sorted(self.deployments, key=key)
 
     def _exhausted(self, tried: list[tuple[str, UpstreamError]]) -> UpstreamError:
-        """The last failure, saying what was tried."""
+        """The last failure, its message naming all attempts."""
         if not tried:
-            return _left_alone(self.places)
+            return _circuit_open(self.deployments)
         last = tried[-1][1]
         if len(tried) > 1:
-            last.after(tried, f"tried {len(tried)} times; ")
+            last.with_attempts(tried, f"tried {len(tried)} times; ")
         if isinstance(last, UpstreamOverloaded) and last.retry_after is None:
-            last.retry_after = _REST_S
+            last.retry_after = _COOLDOWN_S
         return last
 
 
-def _left_alone(places: Sequence[Deployment]) -> UpstreamOverloaded:
-    wait = min(place.breaker.wait_s for place in places)
-    names = ", ".join(place.name for place in places)
+def _circuit_open(deployments: Sequence[Deployment]) -> UpstreamOverloaded:
+    wait_s = min(each.breaker.wait_s for each in deployments)
+    names = ", ".join(each.name for each in deployments)
     return UpstreamOverloaded(
         f"{names}: failed too often just now, and is left alone for a moment",
         hint="retry later; perpend doctor says whether it can be reached",
-        retry_after=max(wait, 1.0),
+        retry_after=max(wait_s, 1.0),
         billed=False,
     )
 
 
-def _taken(call: Call) -> Call:
-    """Tools go to models that take them. Raises BadRequest where they would have to be left out unseen."""
+def _without_rejected_tools(call: Call) -> Call:
+    """The call without tools that its model rejects and that it mustn't call. Raises BadRequest where it may."""
     if not call.output_spec.tools or "tools" not in call.family.rejects:
         return call
     if call.output_spec.tool_choice != "none":
@@ -337,20 +344,20 @@ def _taken(call: Call) -> Call:
     return replace(call, output_spec=replace(call.output_spec, tools=(), tool_choice="auto"))
 
 
-def _to(place: Deployment, call: Call) -> Call:
-    return place.learned.fitted(call, place.model)
+def _fitted(deployment: Deployment, call: Call) -> Call:
+    return deployment.learned.fitted(call, deployment.model)
 
 
-def _left_out(place: Deployment, asked: Call, wanted: int) -> tuple[str, ...]:
-    """Of a call that wanted so many tokens. Stop sequences are kept by us."""
-    left_out = place.backend.left_out(asked)
+def _left_out(deployment: Deployment, call: Call, wanted_tokens: int) -> tuple[str, ...]:
+    """What the fitted call goes without, a lower `max_tokens` among it. Stop sequences aren't: we apply them."""
+    left_out = deployment.backend.left_out(call)
     if "stop" in left_out:
         left_out = tuple(name for name in left_out if name != "stop")
-    return left_out if asked.max_tokens == wanted else (*left_out, f"max_tokens>{asked.max_tokens}")
+    return left_out if call.max_tokens == wanted_tokens else (*left_out, f"max_tokens>{call.max_tokens}")
 
 
-def _asking(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-    """The call, cut at a stop sequence that its server can't be told."""
+def _stream(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+    """The call's events, cut here at a stop sequence that the wire has no field for."""
     batches, stops = backend.stream(call), call.sampling.stop
     if stops and call.phase != "thinking" and "stop" in backend.left_out(call):
         return stopping(batches, stops)
@@ -358,22 +365,22 @@ def _asking(backend: Backend, call: Call) -> AsyncGenerator[list[CallEvent], Non
 
 
 def _backoff_s(retry: int) -> float:
-    """Anything up to a bound that doubles each time: many that failed together don't come back together."""
-    return random.uniform(0, min(_BACKOFF_S * 2**retry, _LONGEST_BACKOFF_S))  # noqa: S311 -- not a secret
+    """Exponential backoff with full jitter, in seconds: calls that failed together don't come back together."""
+    return random.uniform(0, min(_BACKOFF_S * 2**retry, _MAX_BACKOFF_S))  # noqa: S311 -- not a secret
 
 
 def _prefix(call: Call) -> bytes:
-    """What tells a conversation from others and stays as it grows: its messages up to the user's first."""
+    """A hash that identifies a conversation while it grows: of its messages up to the user's first."""
     digest = hashlib.blake2b(digest_size=16)
     for message in call.messages:
-        digest.update(f"{message.role}\0{message.text[:_PREFIX]}\0".encode(errors="surrogatepass"))
+        digest.update(f"{message.role}\0{message.text[:_PREFIX_CHARS]}\0".encode(errors="surrogatepass"))
         if message.role == "user":
             break
     return digest.digest()
 
 
-def _distance(prefix: bytes, place: Deployment) -> float:
-    """Weighted rendezvous hashing (Thaler and Ravishankar 1998; logarithms as weights): the least one wins."""
-    drawn = hashlib.blake2b(prefix + place.name.encode(), digest_size=8).digest()
+def _distance(prefix: bytes, deployment: Deployment) -> float:
+    """Weighted rendezvous hashing (Thaler and Ravishankar 1998; logarithms as weights): the least distance wins."""
+    drawn = hashlib.blake2b(prefix + deployment.name.encode(), digest_size=8).digest()
     uniform = (int.from_bytes(drawn, "big") + 1) / (2**64 + 1)
-    return -math.log(uniform) / place.weight
+    return -math.log(uniform) / deployment.weight

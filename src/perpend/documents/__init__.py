@@ -1,4 +1,4 @@
-"""Documents that clients send along: their text, taken out where nothing can go wrong but itself."""
+"""Extracts the text of documents that clients send, in a separate process."""
 
 from perpend.documents.pdf import PDFReader
 

@@ -11,7 +11,7 @@ import msgspec
 from perpend.engine.embedder import SIZE_BYTES, Made, PackagedModel
 from perpend.errors import BadRequest, EngineError
 from perpend.extras import install
-from perpend.types import Embedded, EmbeddingRequest, Usage
+from perpend.types import EmbeddingRequest, EmbeddingResult, Usage
 
 _BATCH = 32
 """Texts at a time: requests take turns between them."""
@@ -34,7 +34,7 @@ class Embedders:
         self._timeout_s = timeout_s
         self._running: dict[str, _Running] = {}
 
-    async def embed(self, model: PackagedModel, asked: EmbeddingRequest) -> Embedded:
+    async def embed(self, model: PackagedModel, asked: EmbeddingRequest) -> EmbeddingResult:
         """Raises BadRequest naming the field, and EngineError where the model doesn't load or work."""
         texts = _texts(model, asked)
         running = self._running.setdefault(model.name, _Running(model, self._timeout_s))
@@ -47,7 +47,7 @@ class Embedders:
             vectors += made.vectors
             truncated += [start + at for at in made.truncated]
             tokens += made.tokens
-        return Embedded(tuple(vectors), Usage(input=tokens), model.name, truncated=tuple(truncated))
+        return EmbeddingResult(tuple(vectors), Usage(input=tokens), model.name, truncated=tuple(truncated))
 
     async def aclose(self) -> None:
         for running in self._running.values():

@@ -6,7 +6,7 @@ from asyncio import StreamReader
 from collections import deque
 from pathlib import Path
 
-from perpend.private import private_file, private_folder
+from perpend.private_files import private_file, private_folder
 
 _MOST = 1 << 20
 """Bytes of the file, after which it is put aside and begun anew."""

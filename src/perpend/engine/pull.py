@@ -15,7 +15,7 @@ from perpend.engine.hub import stated
 from perpend.engine.partial import Partial
 from perpend.engine.sources import SourceFailed, fetch
 from perpend.errors import WeightsError
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 
 _POLL_S = 0.2
 

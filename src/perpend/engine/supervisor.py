@@ -17,7 +17,7 @@ from perpend.engine.child import CANT_START, EngineLaunch, Listening
 from perpend.engine.gguf import read_facts
 from perpend.engine.log import EngineLog
 from perpend.engine.machine import settings, this_machine
-from perpend.errors import EngineError, Told
+from perpend.errors import ClientMessage, EngineError
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Engine:
     @property
     def problem(self) -> str | None:
         """Why nobody is answered now, in clients' words; None: they are, or it is started for them."""
-        return None if self._error is None else self._error.told.message
+        return None if self._error is None else self._error.client_message.message
 
     @property
     def _rests(self) -> bool:
@@ -228,9 +228,11 @@ class Engine:
     def _failed(self, what: str, hint: str) -> EngineError:
         """Its last lines and what follows a colon in `what` are for who runs the server; clients are told the rest."""
         log = "".join(f"\n  | {line}" for line in self._log.tail)
-        outside = Told(f"the model's engine {what.partition(':')[0]}", "it is started again: retry later")
+        redacted = ClientMessage(
+            f"the model's engine {what.partition(':')[0]}", "it is started again: retry later"
+        )
         return EngineError(
-            f"the engine of {self.name!r} {what}{log}", hint=f"{hint} ({self._log.path})", outside=outside
+            f"the engine of {self.name!r} {what}{log}", hint=f"{hint} ({self._log.path})", redacted=redacted
         )
 
     def _resting(self) -> EngineError:

@@ -24,14 +24,14 @@ BudgetSemantics = Literal[
     "effort_only",  # the server takes an effort word
     "none",  # nothing to set
 ]
-"""Where a stream can overrun (all but the first two), it is watched, and cut at the budget."""
+"""Where a stream can overrun its budget (all but the first two), we count it, and cut it there."""
 Shows = Literal["raw", "summary", "nothing"]
 ToolStyle = Literal["hermes", "chosen", "none"]
 Echo = Literal["never", "optional", "tools", "always"]
 
 
 class Family(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=True):
-    """A row. `like = "ROW"` in the file takes what a row doesn't say, its globs apart, from another one."""
+    """A row. With `like = "ROW"` it takes all fields that it lacks, but for the globs, from another row."""
 
     name: str
     match: tuple[str, ...]
@@ -45,31 +45,31 @@ class Family(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=
     date: datetime.date
     """When `source` was read."""
     note: str = ""
-    """What sources disagree on, or leave open."""
+    """Where sources disagree, or leave something open."""
 
     think: ThinkRules | None = None
-    """How thinking is marked in text, where a server doesn't split it off; None: it never comes so."""
+    """How thinking is marked in the text, where the server doesn't separate it; None: it is always separate."""
     shows: Shows = "raw"
-    """What of its thinking a server shows."""
+    """What servers return of its thinking."""
     can_disable: bool = True
-    """It can be made not to think."""
+    """Whether thinking can be switched off."""
     reasons: Literal["yes", "perhaps", "no"] = "yes"
-    """Whether a server's model of this family is one that reasons. `perhaps`: it's asked to where somebody names an
-    effort; `no`: never, whatever Perpend's own prompts make of it."""
+    """Whether a server's model of this family is a reasoning model. `perhaps`: it is asked to reason where a client
+    names an effort; `no`: never, even if Perpend's prompts make an embedded one think."""
     max_output: dict[str, int] = field(default_factory=dict[str, int])
-    """Tokens that it writes at most, thinking and answer together, by globs over its names: the longest one holds."""
+    """The most output tokens, thinking and answer together, by globs over model names: the longest that fits holds."""
     budget_min: int = 0
-    """The smallest token budget that is taken, other than none at all."""
+    """The smallest thinking budget, in tokens, that a server accepts, apart from 0."""
     budget_max: int = 0
-    """The largest; 0: the vendor names none, or takes no budget."""
+    """The largest one; 0: the vendor names none, or accepts no budget."""
     echo: Echo = "optional"
-    """Whether thoughts go back on the next turn; `tools`: while a tool call is pending."""
+    """Whether thoughts are sent back on the next turn; `tools`: while a tool call is pending."""
     echo_as: str = ""
-    """In which form; "" : as text."""
+    """In which form thoughts are sent back; "": as text."""
     rejects: tuple[str, ...] = ()
-    """What is refused while it thinks: request parameters, the roles `system` and `developer`, `tools`."""
+    """What servers refuse while it thinks: request parameters, the roles `system` and `developer`, `tools`."""
     summarises: bool = True
-    """It can write a line about somebody's thinking."""
+    """Whether it writes usable summaries of thinking."""
 
     # Raw completion: how the prompt is written and where thinking begins and ends.
     template: Literal["chatml", "server"] = "chatml"
@@ -80,56 +80,56 @@ class Family(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=
     wait: str = ""
     """Appended to a thought that ended early, to make it go on (Muennighoff et al., arXiv:2501.19393)."""
     skip: str = ""
-    """What stands in the place of thinking when there is none."""
+    """Written in place of thinking where there is none."""
     system: str = ""
-    """Makes a model think that doesn't by itself."""
+    """The system prompt that makes it think, where it doesn't by itself."""
     system_off: str = ""
-    """Makes it not think, where a system prompt decides."""
+    """The system prompt that keeps it from thinking."""
     switch: str = ""
-    """The chat template's argument that says whether to think; some APIs take it as a field."""
+    """The chat template's argument that switches thinking; some APIs accept it as a field."""
     soft_switch: tuple[str, ...] = ()
     """Words in a user's message that switch thinking on and off."""
     temperature: float | None = None
     tools: ToolStyle = "hermes"
-    """How tools and formats are told in a raw prompt (`tool_markup`). `chosen`: whether to call one is asked
-    first (`backends/tool_choice`), and calls are read without tags too; `none`: it wouldn't understand."""
+    """How a raw prompt describes tools and formats (`tool_markup`). `chosen`: a first call decides whether to use a
+    tool (`backends/tool_choice`), and calls are read without tags too; `none`: not at all."""
 
-    # Chat wires: the names of the server's own knobs, and what it refuses.
+    # Chat wires: the names of the server's fields.
     budget_field: str | None = None
     effort_field: str | None = None
     max_tokens_field: str = "max_tokens"
     efforts: tuple[Effort, ...] = ()
-    """The effort words that the server takes; others are sent as the nearest below, or the lowest."""
+    """The effort words that the server accepts; for others the nearest below is sent, or the lowest."""
     effort_words: dict[Effort, str] = field(default_factory=dict[Effort, str])
-    """What the server calls an effort, where it has another word for it."""
+    """The server's own words for efforts, where they differ."""
 
     @property
     def sampling_fixed(self) -> bool:
-        """The server refuses temperature and top_p."""
+        """Whether the server refuses temperature and top_p."""
         return "temperature" in self.rejects
 
     @property
     def system_role(self) -> Literal["system", "developer", "user"]:
-        """In whose name a system message is sent."""
+        """The role under which a system message is sent."""
         if "system" not in self.rejects:
             return "system"
         return "user" if "developer" in self.rejects else "developer"
 
     @property
     def most_thinking(self) -> int | None:
-        """The largest budget that means anything to it; None: none is known."""
+        """The largest useful thinking budget, in tokens; None: not known."""
         return self.budget_max or None if any(self.effort.values()) else 0
 
     def effort_word(self, effort: Effort) -> str | None:
-        """What to send for an effort: its word, the nearest one below, or the lowest. None: it takes none."""
+        """The server's word for an effort, the nearest below or the lowest; None: it accepts no efforts."""
         accepted = (*self.efforts, *self.effort_words)
         if not accepted:
             return None
         word = nearest_effort(effort, accepted)
         return self.effort_words.get(word, word)
 
-    def within(self, tokens: int) -> int:
-        """The nearest token budget that the server takes; 0 stays 0 where thinking can be disabled."""
+    def clamp_budget(self, tokens: int) -> int:
+        """The nearest thinking budget that the server accepts; 0 stays 0 where thinking can be disabled."""
         if not tokens and self.can_disable:
             return 0
         tokens = max(tokens, self.budget_min)
@@ -138,7 +138,7 @@ class Family(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=
 
 @cache
 def nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
-    """The highest accepted effort that isn't above the asked one, else the lowest accepted."""
+    """The highest accepted effort that isn't above `effort`, else the lowest accepted."""
     ranked: list[Effort] = [word for word in EFFORTS if word in accepted]
     below: list[Effort] = [word for word in ranked if EFFORTS.index(word) <= EFFORTS.index(effort)]
     return below[-1] if below else ranked[0]
@@ -146,46 +146,49 @@ def nearest_effort(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
 
 @cache
 def families() -> dict[str, Family]:
+    """All rows, by their names."""
     raw: dict[str, dict[str, Any]] = {}
     folder = files("perpend.families").joinpath("rows")
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         raw |= tomllib.loads(file.read_text(encoding="utf-8"))
-    return {name: msgspec.convert({"name": name, **_whole(row, raw)}, Family) for name, row in raw.items()}
+    return {
+        name: msgspec.convert({"name": name, **_inherited(row, raw)}, Family) for name, row in raw.items()
+    }
 
 
 def longest_glob(name: str, globs: Iterable[str]) -> str | None:
-    """The glob that says most of a model's name: in lower case, with or without what stands before its last slash."""
+    """The most specific glob that matches a model's name in lower case, with or without what its last slash ends."""
     lowered = name.lower()
     last = lowered.rpartition("/")[2]
     names = (
         lowered,
         last,
-        *(before.sub("", last) for before in (_BEDROCK, _TUNED)),
-        _FIREWORKS.sub(".", last),
+        *(before.sub("", last) for before in (_BEDROCK_PREFIX, _FINE_TUNED)),
+        _FIREWORKS_POINT.sub(".", last),
     )
     fitting = [glob for glob in globs if any(fnmatchcase(name, glob) for name in names)]
-    return max(fitting, key=_says, default=None)
+    return max(fitting, key=_specificity, default=None)
 
 
 def output_limit(model: str, *tables: Mapping[str, int]) -> int | None:
-    """Of `max_output` tables, what the first one says that names the model; None: nobody knows."""
+    """The most output tokens of a model, from the first of the `max_output` tables that has it; None: not known."""
     found = [(table, glob) for table in tables if (glob := longest_glob(model, table)) is not None]
     return found[0][0][found[0][1]] if found else None
 
 
-def _says(glob: str) -> int:
+def _specificity(glob: str) -> int:
     return len(glob.replace("*", "").replace("?", ""))
 
 
-def _whole(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _inherited(row: dict[str, Any], rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
     like = row.get("like")
     if like is None:
         return row
-    return _whole(rows[like], rows) | {"note": ""} | {key: row[key] for key in row if key != "like"}
+    return _inherited(rows[like], rows) | {"note": ""} | {key: row[key] for key in row if key != "like"}
 
 
 def family_named(name: str) -> Family:
-    """Raises ConfigError naming the nearest family."""
+    """The row of this name. Raises ConfigError naming the nearest one."""
     try:
         return families()[name]
     except KeyError:
@@ -195,17 +198,17 @@ def family_named(name: str) -> Family:
         raise ConfigError(f"unknown model family {name!r}", hint=hint) from None
 
 
-_BEDROCK = re.compile(r"^(?:[a-z]+\.)+")
-"""What stands before a model's name there: its region, its maker."""
-_TUNED = re.compile(r"^ft:")
-"""What OpenAI writes before the name of a model that somebody tuned."""
-_FIREWORKS = re.compile(r"(?<=\d)p(?=\d)")
-"""There a version's point is a p: glm-4p6."""
+_BEDROCK_PREFIX = re.compile(r"^(?:[a-z]+\.)+")
+"""Region and maker, which Bedrock puts before a model's name."""
+_FINE_TUNED = re.compile(r"^ft:")
+"""OpenAI's prefix of a fine-tuned model's name."""
+_FIREWORKS_POINT = re.compile(r"(?<=\d)p(?=\d)")
+"""Fireworks writes a version's point as p: glm-4p6."""
 
 
 @lru_cache(maxsize=1024)
 def family_of(model: str) -> Family:
-    """The row whose glob says most of a model's name; `generic` matches all."""
+    """The row with the most specific glob for a model's name; `generic` matches all."""
     return _by_glob()[longest_glob(model, _by_glob()) or "*"]
 
 

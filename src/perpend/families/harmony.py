@@ -1,6 +1,6 @@
 """OpenAI's harmony format, as gpt-oss writes it (openai/harmony, docs/format.md): messages on channels.
 
-`analysis` is thinking, `final` and a `commentary` to nobody are the answer, what is addressed to a tool calls it.
+`analysis` is thinking; `final`, and `commentary` without a recipient, are the answer; a message to a tool calls it.
 """
 
 import re
@@ -13,10 +13,10 @@ _BODY = "<|message|>"
 _ENDS = ("<|end|>", "<|return|>", "<|call|>")
 _STARTS = ("<|start|>", "<|channel|>")
 CHANNELS = (_BODY, *_STARTS)
-"""With one of these begins a text that is written so."""
+"""A text in this format begins with one of these."""
 _MARKS = re.compile("|".join(re.escape(mark) for mark in (_BODY, *_ENDS, *_STARTS)))
-_LONGEST = max(map(len, (_BODY, *_ENDS, *_STARTS)))
-_NOT_TOOLS = ("assistant", "user", "all")
+_MAX_MARK_CHARS = max(map(len, (_BODY, *_ENDS, *_STARTS)))
+_RECIPIENTS_NO_TOOLS = ("assistant", "user", "all")
 
 _ROLE = re.compile(r"<\|start\|>\s*([\w.\-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
@@ -25,15 +25,15 @@ _HEADER = re.compile(r"<\|(?:start|channel|constrain)\|>\s*[\w.\-]*|\bto=[^\s<]+
 
 
 class HarmonyParser:
-    """See `think.ThinkParser`. The text begins after the prompt's `<|start|>assistant`."""
+    """Implements `think_tags.ThinkParser`. The text begins after the prompt's `<|start|>assistant`."""
 
     def __init__(self, *, thinking: bool = False) -> None:
         self._held = ""
         self._kind: Literal["thinking", "answer", "arguments"] = "thinking" if thinking else "answer"
         self._header = ""
-        self._in_body: bool | None = None  # not known before the first word
-        self._said: str | None = None
-        self._new = False
+        self._in_body: bool | None = None  # None: not known before the first characters
+        self._last: str | None = None  # the kind of the last piece
+        self._new = False  # a message has begun, and none of its body has come
 
     def feed(self, text: str) -> list[Piece]:
         self._held += text
@@ -41,9 +41,9 @@ class HarmonyParser:
 
     def close(self, *, cut: bool = False) -> list[Piece]:
         pieces = self._drain(last=True)
-        if rest := _HEADER.sub("", self._header).strip():  # a message without its mark: nothing is lost
+        if body := _HEADER.sub("", self._header).strip():  # a body without its mark is kept
             self._begin(pieces)
-            self._body(rest, pieces)
+            self._body(body, pieces)
         return pieces
 
     def _drain(self, *, last: bool) -> list[Piece]:
@@ -73,10 +73,10 @@ class HarmonyParser:
     def _body(self, text: str, pieces: list[Piece]) -> None:
         if not text:
             return
-        if self._new and self._said == self._kind != "arguments":
+        if self._new and self._last == self._kind != "arguments":
             text = "\n\n" + text
         self._new = False
-        self._said = self._kind
+        self._last = self._kind
         pieces.append((self._kind, text))
 
     def _mark(self, mark: str, pieces: list[Piece]) -> None:
@@ -92,13 +92,13 @@ class HarmonyParser:
             self._header += mark
 
     def _begin(self, pieces: list[Piece]) -> None:
-        """A message's body begins: the header says whose and for whom it is."""
+        """A message's body begins: its header names channel, role and recipient."""
         header, self._header = self._header, ""
         self._new = True
         to, channel, role = _TO.search(header), _CHANNEL.search(header), _ROLE.search(header)
-        if to is not None and to[1] not in _NOT_TOOLS:
+        if to is not None and to[1] not in _RECIPIENTS_NO_TOOLS:
             self._kind = "arguments"
-            self._said = "tool"
+            self._last = "tool"
             pieces.append(("tool", to[1].removeprefix("functions.")))
         elif (channel is not None and channel[1] == "analysis") or (role and role[1] != "assistant"):
             self._kind = "thinking"
@@ -107,18 +107,18 @@ class HarmonyParser:
 
 
 def _begins_with_header(text: str) -> bool | None:
-    """None: it's too short to tell."""
+    """Whether the text begins with a message header; None: it's too short to tell."""
     head = text.lstrip()
-    if any(head.startswith(sign) for sign in (*CHANNELS, "to=")):
+    if any(head.startswith(mark) for mark in (*CHANNELS, "to=")):
         return True
-    if not head or any(sign.startswith(head) for sign in (*CHANNELS, "to=")):
+    if not head or any(mark.startswith(head) for mark in (*CHANNELS, "to=")):
         return None
     return False
 
 
 def _partial(text: str) -> int:
-    """Length of an end of `text` that a mark may begin with."""
-    start = text.rfind("<", max(0, len(text) - _LONGEST + 1))
+    """Length of the end of `text` that may be the beginning of a mark."""
+    start = text.rfind("<", max(0, len(text) - _MAX_MARK_CHARS + 1))
     if start < 0:
         return 0
     tail = text[start:]

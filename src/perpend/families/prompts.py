@@ -1,4 +1,4 @@
-"""Writing a conversation as the one string that raw completion takes."""
+"""Writes a conversation as the prompt of a raw completion."""
 
 from perpend.families.family import Family
 from perpend.types import Message
@@ -9,7 +9,7 @@ _JOINER = "\u2060"  # word joiner: invisible, and breaks a control token into pl
 
 def chatml(messages: tuple[Message, ...]) -> str:
     """ChatML with the assistant's turn begun (OpenAI's format, as Qwen and SmolLM2 use it)."""
-    turns = [f"<|im_start|>{m.role}\n{_disarm(m.text)}<|im_end|>\n" for m in messages]
+    turns = [f"<|im_start|>{m.role}\n{_escape_control(m.text)}<|im_end|>\n" for m in messages]
     return "".join(turns) + "<|im_start|>assistant\n"
 
 
@@ -27,22 +27,22 @@ def with_family_prompt(
 
 
 def system_first(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """What a system message says later on is said in the user's place: many templates take one only as the first."""
+    """System messages after the first become the user's: many chat templates accept one only at the beginning."""
     return tuple(
         [Message("user", m.text) if at and m.role == "system" else m for at, m in enumerate(messages)]
     )
 
 
 def begin_answer(prompt: str, continuation: str, family: Family) -> str:
-    """Prompt and continuation, with the family's open tag once, where the template has written it already."""
+    """Prompt and continuation, joined; the family's open tag stands once, even where the template writes it too."""
     tag = family.open.strip()
     if tag and continuation.startswith(family.open) and (bare := prompt.rstrip()).endswith(tag):
         prompt = bare.removesuffix(tag)
     return prompt + continuation
 
 
-def _disarm(text: str) -> str:
-    """A client's text can't end its own turn or begin another's."""
+def _escape_control(text: str) -> str:
+    """Break control tokens in a client's text, so that it can't end its own turn or begin another."""
     for token in _CONTROL:
         if token in text:
             text = text.replace(token, token[0] + _JOINER + token[1:])

@@ -1,6 +1,6 @@
-"""Calls come out of an answer as it's written: between the tags that `tool_text` asks for, or as families write them.
+"""Reads tool calls out of an answer while it streams: between the tags that `tool_markup` asks for, or without tags.
 
-Whatever the pieces that it comes in; what is no call stays text, to the letter.
+Any chunking of a text gives the same calls; what is no call stays text, unchanged.
 """
 
 import re
@@ -11,69 +11,72 @@ import msgspec
 
 from perpend.errors import UNREADABLE
 from perpend.families.tool_markup import CLOSE, OPEN
-from perpend.families.written_calls import Written, WrittenCalls
+from perpend.families.untagged_calls import UntaggedCall, UntaggedCallParser
 from perpend.types import Tool, ToolCallDelta, new_id
 
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*(?=\{)')
 _json = msgspec.json.encode
 
 
-class CallReader:
-    """Tags first; in the text beside them, of families that leave tags out, calls without any."""
+class ToolCallReader:
+    """Reads calls between tags, and with `untagged`, for families that leave tags out, calls in the other text too.
+
+    `inside`: the answer begins within a call, whose tag is in the prompt.
+    """
 
     def __init__(self, tools: Sequence[Tool], *, inside: bool = False, untagged: bool = False) -> None:
         self.calls = 0
         self._tagged = ToolCallParser(inside=inside)
-        self._written = WrittenCalls(tools) if untagged else None
+        self._untagged = UntaggedCallParser(tools) if untagged else None
 
     def feed(self, text: str) -> list[str | ToolCallDelta]:
         return self._read(self._tagged.feed(text))
 
     def close(self) -> list[str | ToolCallDelta]:
-        return [*self._read(self._tagged.close()), *self._beside("", last=True)]
+        return [*self._read(self._tagged.close()), *self._in_text("", last=True)]
 
     def _read(self, pieces: list[str | ToolCallDelta]) -> list[str | ToolCallDelta]:
-        said: list[str | ToolCallDelta] = []
+        read: list[str | ToolCallDelta] = []
         for piece in pieces:
             if isinstance(piece, str):
-                said += self._beside(piece)
+                read += self._in_text(piece)
             else:
-                said += [*self._beside("", last=True), self._numbered(piece)]
-        return said
+                read += [*self._in_text("", last=True), self._numbered(piece)]
+        return read
 
-    def _beside(self, text: str, *, last: bool = False) -> list[str | ToolCallDelta]:
-        if self._written is None:
+    def _in_text(self, text: str, *, last: bool = False) -> list[str | ToolCallDelta]:
+        if self._untagged is None:
             return [text] if text else []
         return [
-            self._call(one) if isinstance(one, Written) else one
-            for one in self._written.feed(text, last=last)
+            self._call(piece) if isinstance(piece, UntaggedCall) else piece
+            for piece in self._untagged.feed(text, last=last)
         ]
 
-    def _call(self, written: Written) -> ToolCallDelta:
-        arguments = _json(written.arguments).decode()
-        return self._numbered(ToolCallDelta(0, new_id("call"), written.name, arguments))
+    def _call(self, call: UntaggedCall) -> ToolCallDelta:
+        arguments = _json(call.arguments).decode()
+        return self._numbered(ToolCallDelta(0, new_id("call"), call.name, arguments))
 
     def _numbered(self, piece: ToolCallDelta) -> ToolCallDelta:
-        """What begins a call has its id."""
+        """The piece with the answer's index of its call; one with an id begins the next call."""
         self.calls += bool(piece.id)
         piece.index = self.calls - 1
         return piece
 
 
 class ToolCallParser:
-    """Takes calls out of an answer as it comes, in whatever pieces; what is no call stays text, to the letter.
+    """Reads the calls between tags. White space around them is dropped.
 
-    Space around calls isn't text. `inside`: the answer begins within a call whose tag was written for it.
+    `inside`: the answer begins within a call, whose tag is in the prompt.
     """
 
     def __init__(self, *, inside: bool = False) -> None:
         self.calls = 0
         self._held = ""  # text that may be space before a call or part of a tag, or a call's head
         self._inside = inside
-        self._arguments: _Value | None = None
+        self._arguments: _ObjectEnd | None = None
 
     def feed(self, text: str) -> list[str | ToolCallDelta]:
-        """Texts, and pieces of calls."""
+        """Texts and pieces of calls, as far as they are decided."""
         out: list[str | ToolCallDelta] = []
         self._held += text
         while self._held:
@@ -130,7 +133,7 @@ class ToolCallParser:
         head = _HEAD.match(self._held)
         if head is not None:
             out.append(self._named(msgspec.json.decode(head[1], type=str)))
-            self._arguments, self._held = _Value(), self._held[head.end() :]
+            self._arguments, self._held = _ObjectEnd(), self._held[head.end() :]
             return True
         end = self._held.find(CLOSE)
         if end < 0:
@@ -141,7 +144,7 @@ class ToolCallParser:
         return True
 
     def _whole(self, body: str, out: list[str | ToolCallDelta], close: str) -> None:
-        """A call that isn't written the usual way, if it is one."""
+        """A call whose JSON isn't in the usual order, or text where it's no call."""
         try:
             call = msgspec.json.decode(body, type=_Call)
         except UNREADABLE:
@@ -165,8 +168,8 @@ class _Call(msgspec.Struct):
     arguments: dict[str, Any]
 
 
-class _Value:
-    """Finds the end of a JSON object that comes in pieces."""
+class _ObjectEnd:
+    """Finds the end of a JSON object that comes in chunks."""
 
     def __init__(self) -> None:
         self.done = False
@@ -174,7 +177,7 @@ class _Value:
         self._quoted = self._escaped = False
 
     def take(self, text: str) -> str:
-        """What of `text` comes after the object."""
+        """The part of `text` after the object's end."""
         if self.done:
             return text
         for at, letter in enumerate(text):

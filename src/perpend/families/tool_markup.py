@@ -25,7 +25,7 @@ from perpend.types import (
 OPEN = "<tool_call>"
 CLOSE = "</tool_call>"
 
-_ABOUT = """# Tools
+_PROMPT = """# Tools
 
 You may call functions to answer. Their signatures are between <tools></tools>:
 <tools>
@@ -36,7 +36,7 @@ To call one, write its name and arguments as a JSON object between <tool_call></
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
-_ABOUT_CHOSEN = """# Tools
+_PROMPT_CHOSEN = """# Tools
 
 You may call functions to answer. Their signatures are between <tools></tools>:
 <tools>
@@ -51,11 +51,11 @@ _REPLY: dict[str, Any] = {
     "what you know.",
     "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
 }
-_SHOWN = ("Hi!", '{{"name": "{reply}", "arguments": {{"text": "Hello! What can I do for you?"}}}}')
+_EXAMPLE = ("Hi!", '{{"name": "{reply}", "arguments": {{"text": "Hello! What can I do for you?"}}}}')
 
 
 class _Marks(NamedTuple):
-    """How a past call and its result are written."""
+    """Templates of a past call and of its result."""
 
     call: str
     result: str
@@ -64,7 +64,7 @@ class _Marks(NamedTuple):
 _TAGS = _Marks(f"\n{OPEN}\n{{}}\n{CLOSE}", "\n<tool_response>\n{}\n</tool_response>")
 _MARKS: dict[ToolStyle, _Marks] = {
     "hermes": _TAGS,
-    # in words: where a reply is written, no tags are told of
+    # without tags, which the prompt of this style doesn't explain
     "chosen": _Marks("\n{}", "\nThis is what the call gave:\n{}"),
     "none": _TAGS,
 }
@@ -74,17 +74,17 @@ _json = msgspec.json.encode
 
 
 def callable_tools(output_spec: OutputSpec) -> tuple[Tool, ...]:
-    """Those that the model may call this time."""
+    """The tools that the model may call: none where `tool_choice` is `none`."""
     return () if output_spec.tool_choice == "none" else output_spec.tools
 
 
 def forced(output_spec: OutputSpec) -> bool:
-    """The answer has to be a tool call."""
+    """Whether the answer has to be a tool call."""
     return bool(output_spec.tools) and output_spec.tool_choice not in ("auto", "none")
 
 
 def schema_of(output_spec: OutputSpec) -> dict[str, Any] | None:
-    """What the answer's text has to be; None where it is free, as it must be where it may become a call."""
+    """The JSON schema of the answer's text; None where it is free, which it must be where it may become a call."""
     if forced(output_spec):
         choice = output_spec.tool_choice
         calls = [
@@ -99,34 +99,34 @@ def schema_of(output_spec: OutputSpec) -> dict[str, Any] | None:
 
 
 def reply_name(tools: tuple[Tool, ...]) -> str:
-    """What a reply in words is called where it stands among the tools."""
+    """The name of the pseudo-tool that stands for a reply in words."""
     return "answer_in_words" if any(tool.name == "reply" for tool in tools) else "reply"
 
 
 def as_text(
     messages: tuple[Message, ...], output_spec: OutputSpec, style: ToolStyle = "hermes"
 ) -> tuple[Message, ...]:
-    """The conversation in plain messages, tools and format in its system prompt. Raises BadRequest for images."""
+    """The conversation as text messages, with tools and format in its system prompt. Raises BadRequest for images."""
     plain = [_plain(message, _MARKS[style]) for message in messages]
     system = [plain.pop(0).text] if plain and plain[0].role == "system" else []
-    about, shown = _told(callable_tools(output_spec), style)
+    about, example = _tool_prompt(callable_tools(output_spec), style)
     if style != "none" and output_spec.output is not None and output_spec.output.schema is not None:
         about.append(_FORMAT.format(schema=_described(output_spec.output)))
     if not system and not about:
         return tuple(plain)
-    return (Message("system", "\n\n".join([*system, *about])), *shown, *plain)
+    return (Message("system", "\n\n".join([*system, *about])), *example, *plain)
 
 
-def _told(tools: tuple[Tool, ...], style: ToolStyle) -> tuple[list[str], list[Message]]:
-    """What is said about the tools, and the turns that show it."""
+def _tool_prompt(tools: tuple[Tool, ...], style: ToolStyle) -> tuple[list[str], list[Message]]:
+    """The paragraphs about the tools, and example turns."""
     if not tools or style == "none":
         return [], []
     if style == "hermes":
-        return [_ABOUT.format(tools=_listed(tools))], []
+        return [_PROMPT.format(tools=_listed(tools))], []
     reply = reply_name(tools)
-    about = _ABOUT_CHOSEN.format(tools=_listed((*tools, Tool(name=reply, **_REPLY))), reply=reply)
-    hello, greeting = _SHOWN
-    return [about], [Message("user", hello), Message("assistant", greeting.format(reply=reply))]
+    about = _PROMPT_CHOSEN.format(tools=_listed((*tools, Tool(name=reply, **_REPLY))), reply=reply)
+    question, reply_call = _EXAMPLE
+    return [about], [Message("user", question), Message("assistant", reply_call.format(reply=reply))]
 
 
 def _listed(tools: tuple[Tool, ...]) -> str:

@@ -26,7 +26,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from perpend.types import Answer, Embedded, Plan
+from perpend.types import Answer, EmbeddingResult, Plan
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -171,7 +171,7 @@ class Metrics(Collector):
         if budget.effective_thinking_tokens:
             series.ratio.observe(budget.thinking_tokens_used / budget.effective_thinking_tokens)
 
-    def embedded(self, model: str, made: Embedded, ignored: Iterable[str]) -> None:
+    def embedded(self, model: str, made: EmbeddingResult, ignored: Iterable[str]) -> None:
         """Count a request for embeddings; `ignored` are its fields that were passed over."""
         series = self._of(Plan(model=model, effort="none", strategy="embeddings", reason=""))
         series.ok += 1

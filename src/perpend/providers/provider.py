@@ -1,4 +1,4 @@
-"""Providers as rows of `providers.toml`: where an account is, how it's authorised, and what is odd there."""
+"""Providers as rows of `providers.toml`: their addresses, authorisation, and ways of their own."""
 
 import datetime
 import tomllib
@@ -19,12 +19,12 @@ Thoughts = Literal[
 ]
 Splits = Literal["always", "if_told", "never"]
 BUDGET, EFFORT, SWITCH = "$budget", "$effort", "$switch"
-"""What stands in a knob for the call's thinking tokens, its effort word, and the family's switch."""
+"""Placeholders in a knob: the call's thinking tokens, its effort word, and the family's switch field."""
 
 
 @lru_cache(maxsize=4096)
-def fits(model: str, globs: tuple[str, ...]) -> bool:
-    """Whether one of the globs matches a model's name, lower case."""
+def matches_any(model: str, globs: tuple[str, ...]) -> bool:
+    """Whether one of the globs, in lower case, matches a model's name in any case."""
     return any(fnmatchcase(model.lower(), glob) for glob in globs)
 
 
@@ -45,7 +45,7 @@ class Knob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     efforts: tuple[Effort, ...] = ()
     """The effort words that it takes here, from any family; empty: as the model's family says."""
     any_family: bool = False
-    """The budget is the server's own doing: it holds for any model."""
+    """The server itself enforces the budget, so it works for any model."""
 
 
 class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +55,7 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_field
     wire: str = "openai_chat"
     """A registered backend."""
     base_url: str = ""
-    """`${VARIABLE}` stands for one of the environment."""
+    """`${VARIABLE}` is replaced from the environment."""
     key_env: str = ""
     """Name of the environment variable that holds the API key."""
     auth: Auth = "bearer"
@@ -66,14 +66,14 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_field
     knobs: tuple[Knob, ...] = ()
     """How thinking is asked for; empty: by the fields that the model's family names."""
     thoughts: Thoughts = "dropped"
-    """Where earlier thoughts are sent back, if the family wants any: a message's field, or in its content."""
+    """How earlier thoughts are sent back, where the family wants them: in a message's field, or in its content."""
     splits: Splits = "always"
-    """Whether thinking comes apart from the text, or inside it between the family's tags; `if_told`: as the server was
-    started."""
+    """Whether the server separates thinking from the text, or leaves it between the family's tags; `if_told`: it
+    depends on how the server was started."""
     json_schema: bool = True
-    """Takes a schema as the format of its output; else any JSON, and the schema is told in words."""
+    """It accepts a JSON schema as output format; else it is asked for any JSON, and the prompt has the schema."""
     fields: dict[str, str] = field(default_factory=dict[str, str])
-    """Its own names for fields of the body; an empty one: it refuses that field."""
+    """Its own names for fields of the body; "": it refuses that field."""
     max_output: dict[str, int] = field(default_factory=dict[str, int])
     """Tokens that a model writes at most here, thinking and answer together, by globs over names: the longest one
     holds, before what the model's family says."""
@@ -87,28 +87,29 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_field
     """Where sources disagree, or what the figures rest on."""
 
     def rename(self, body: dict[str, Any]) -> None:
-        """Fields of a request get the names that they have here; those that it refuses go."""
-        for field_, own in self.fields.items():
+        """Rename the body's fields, in place, as `fields` says; those that it refuses are removed."""
+        for field_, name in self.fields.items():
             if field_ in body:
                 value = body.pop(field_)
-                if own:
-                    body[own] = value
+                if name:
+                    body[name] = value
 
 
 @cache
 def providers() -> dict[str, Provider]:
+    """All rows, by their names."""
     text = files("perpend.providers").joinpath("providers.toml").read_text(encoding="utf-8")
     return {
         name: msgspec.convert({"name": name, **row}, Provider) for name, row in tomllib.loads(text).items()
     }
 
 
-def provider_in(name: str, own: Iterable[str] = ()) -> tuple[str, str] | None:
-    """The provider that a name begins with, `own` ones among them, and its name for the model; None: none does.
+def provider_in(name: str, configured: Iterable[str] = ()) -> tuple[str, str] | None:
+    """`PROVIDER/MODEL` as provider and model, the `configured` providers first; None where it names no provider.
 
-    In whatever case: `OpenAI/gpt-4o` is `openai/gpt-4o`, unless there are both.
+    Case doesn't matter, unless two providers differ by it alone.
     """
     prefix, _, model = name.partition("/")
-    known = [*own, *providers()]
-    found = [prefix] if prefix in known else [one for one in known if one.lower() == prefix.lower()]
+    known = [*configured, *providers()]
+    found = [prefix] if prefix in known else [each for each in known if each.lower() == prefix.lower()]
     return (found[0], model) if found and model else None

@@ -22,7 +22,15 @@ from perpend.engine.embedder import PackagedModel
 from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
 from perpend.engine.pool import EnginePool
-from perpend.errors import BadRequest, ConfigError, NoAccount, NotFound, PerpendError, Told, WeightsError
+from perpend.errors import (
+    BadRequest,
+    ClientMessage,
+    ConfigError,
+    NoAccount,
+    NotFound,
+    PerpendError,
+    WeightsError,
+)
 from perpend.families.family import Family, family_named, family_of, output_limit
 from perpend.providers.provider import Provider, provider_in, providers
 from perpend.registry import choices_hint
@@ -31,7 +39,7 @@ from perpend.solve.embed import EmbeddingDeployment
 from perpend.transport.client import HTTPClient, Signer, Timeouts, UpstreamAccount
 
 _ENGINES_WIRE = "llama_completion"
-_ENGINES_PACE = Timeouts(first_token_s=3600.0, between_s=3600.0, total_s=10_800.0)
+_ENGINES_PACE = Timeouts(first_token_s=3600.0, read_s=3600.0, total_s=10_800.0)
 """An engine of ours that is silent reads a long prompt, or answers others first; one that died closes connections."""
 _MOST_UNLISTED = 256
 """Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
@@ -86,7 +94,7 @@ class Models:
         try:
             served = self.resolve(name)
         except PerpendError as error:
-            return error.told.message
+            return error.client_message.message
         upstream = self._upstreams.get(served.name)  # what nobody asked for lately is forgotten
         return self._engines.problem(served.name) or (upstream and upstream.problem)
 
@@ -113,7 +121,7 @@ class Models:
 
     def places(self) -> dict[str, tuple[Deployment, ...]]:
         """Where the models are served that were asked for so far."""
-        return {name: upstream.places for name, upstream in self._upstreams.items()}
+        return {name: upstream.deployments for name, upstream in self._upstreams.items()}
 
     def cheap(self, beside: ServedModel) -> ServedModel:
         """The config's cheap tier; `beside`, the model that a request has already, where it isn't here.
@@ -195,14 +203,14 @@ class Models:
         for fallback in fallbacks:
             self.configured(fallback)  # one that isn't there is told now, not when it is needed
         self._upstreams[name] = backend
-        fallbacks = (name, *fallbacks) if len(backend.places) > 1 else fallbacks
+        fallbacks = (name, *fallbacks) if len(backend.deployments) > 1 else fallbacks
         prices = self._prices(name, row)
         calibration = calibration_of(self._home, name)
         ladder, kept = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
-            provider=row.places[0].provider,
-            upstream_name=row.places[0].name or name,
+            provider=row.all_deployments[0].provider,
+            upstream_name=row.all_deployments[0].name or name,
             family=family,
             backend=backend,
             price=dearest(prices.values()),
@@ -221,7 +229,7 @@ class Models:
     def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
         """The least of its places'."""
         limits: list[int] = []
-        for place in row.places:
+        for place in row.all_deployments:
             found = account_of(place.provider, self._config.providers.get(place.provider))
             here = found[0].max_output if found else {}
             limit = output_limit(place.name or name, here, family.max_output)
@@ -241,14 +249,14 @@ class Models:
     def _family(self, name: str, row: ModelConfig) -> Family:
         if (weights := self.weights(name)) is not None:
             return family_named(weights.family)
-        family = family_of(row.places[0].name or (row.gguf.name if row.gguf else name))
+        family = family_of(row.all_deployments[0].name or (row.gguf.name if row.gguf else name))
         embedded = row.embedded
         return family_named("gguf") if embedded and family.budget != "exact" else family
 
     def _prices(self, name: str, row: ModelConfig) -> dict[str, Price]:
         """By provider. The model's own price holds at each of them."""
         prices: dict[str, list[Price]] = {}
-        for place in row.places:
+        for place in row.all_deployments:
             own = Price.from_config(row.price) if row.price else None
             price = own or self._listed_price(place.name or name, place.provider)
             prices.setdefault(place.provider, []).append(price)
@@ -273,7 +281,7 @@ class Models:
             return await self._engines.ready(name, path, context)
 
         account = UpstreamAccount(
-            {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", own=True
+            {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", is_engine=True
         )
         wire = backends.get(_ENGINES_WIRE)(
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
@@ -295,21 +303,23 @@ class Models:
             EmbeddingDeployment(
                 place.provider, price_at(place.provider), partial(embed, upstream, place.name or meant)
             )
-            for place in row.places
+            for place in row.all_deployments
             for upstream, _ in self._accounts(meant, place)
         ]
 
     def _remote(self, name: str, row: ModelConfig) -> Deployments:
         """Every place that serves a model; a pool of keys makes several of one."""
         try:
-            return Deployments([one for place in row.places for one in self._deployments(name, place)])
+            return Deployments(
+                [one for place in row.all_deployments for one in self._deployments(name, place)]
+            )
         except ConfigError as error:
             if name in self._config.models:
                 raise
-            told = Told(
+            told = ClientMessage(
                 f"this server has no account at {row.provider}", "GET /v1/models lists what it serves"
             )
-            raise NoAccount(error.message, hint=error.hint, field="model", outside=told) from error
+            raise NoAccount(error.message, hint=error.hint, field="model", redacted=told) from error
 
     def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
         """One for each of the provider's keys."""
@@ -362,7 +372,7 @@ def _account(
     timeouts = Timeouts(
         connect_s=provider.connect_timeout_s,
         first_token_s=provider.first_token_timeout_s,
-        between_s=provider.read_timeout_s,
+        read_s=provider.read_timeout_s,
         total_s=provider.total_timeout_s,
     )
     return UpstreamAccount(headers, timeouts, provider.proxy, signer, name=row.name, key=origin)

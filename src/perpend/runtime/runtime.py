@@ -16,7 +16,7 @@ from perpend.engine.hub import PREFIX, of_hub
 from perpend.engine.pool import EnginePool
 from perpend.engine.pull import PullProgress, pull
 from perpend.errors import WeightsError
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
 from perpend.solve import Control, Origin, Services, Sink, solve
@@ -31,7 +31,7 @@ from perpend.storage.responses import ResponseStore
 from perpend.storage.store import Store
 from perpend.strategies import with_options
 from perpend.transport.client import HTTPClient
-from perpend.types import Answer, Embedded, EmbeddingRequest, Request
+from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 
 
 class Runtime:
@@ -121,7 +121,7 @@ class Runtime:
         """See `perpend.solve.auxiliary_model.asking`."""
         return asking(model, self._services, Origin(source))
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
         """See `perpend.solve.embed`. Raises PerpendError."""
         packaged = self.models.packaged(request.model)
         if packaged is None:

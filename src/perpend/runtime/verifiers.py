@@ -7,7 +7,7 @@ from perpend.errors import BadRequest
 from perpend.registry import checked_options
 from perpend.transport.client import HTTPClient
 from perpend.types import VerifierSpec
-from perpend.verifiers import Verifier, made
+from perpend.verifiers import Verifier, make_verifier
 from perpend.verifiers.command import Command
 from perpend.verifiers.endpoint import Endpoint
 from perpend.verifiers.function import PythonFunction
@@ -44,7 +44,7 @@ class Verifiers:
         if row is None and name == "http":
             return Endpoint(self._clients, **checked_options(Endpoint, spec.options, "verifier"))
         if row is None:
-            return made(spec)
+            return make_verifier(spec)
         if spec.options:
             raise BadRequest(f"the verifier {name!r} takes no options", field="verifier")
         if row.function is not None:

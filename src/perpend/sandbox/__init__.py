@@ -1,17 +1,22 @@
 """Runs programs that nobody trusts; `Sandbox` is the door, docs/guides/sandbox.md says what it promises."""
 
-from perpend.sandbox.contract import LIMITED, USUAL, Limits, Outcome
-from perpend.sandbox.isolation_levels import ISOLATION_LEVELS, IsolationLevel, Tried, find_isolation_level
+from perpend.sandbox.contract import DEFAULT_LIMITS, LIMIT_NAMES, Limits, Outcome
+from perpend.sandbox.isolation_levels import (
+    ISOLATION_LEVELS,
+    IsolationLevel,
+    LevelTrial,
+    find_isolation_level,
+)
 from perpend.sandbox.pool import Sandbox
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "ISOLATION_LEVELS",
-    "LIMITED",
-    "USUAL",
+    "LIMIT_NAMES",
     "IsolationLevel",
+    "LevelTrial",
     "Limits",
     "Outcome",
     "Sandbox",
-    "Tried",
     "find_isolation_level",
 ]

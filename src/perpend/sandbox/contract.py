@@ -20,8 +20,8 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of stdout and of stderr, each; what a report has room for."""
 
 
-USUAL = Limits()
-LIMITED = ("wall", "cpu", "memory", "processes", "output", "disk")
+DEFAULT_LIMITS = Limits()
+LIMIT_NAMES = ("wall", "cpu", "memory", "processes", "output", "disk")
 """What ends a run that reaches a limit."""
 
 
@@ -35,8 +35,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     timed_out: bool
     """It ran into `wall_s` or `cpu_s`."""
     killed_by: str | None = None
-    """One of LIMITED: the limit that it reached; `judge`: none, and it was still there when its judge ended; else the
-    signal that ended it, such as `SIGSEGV`."""
+    """The limit that it reached, one of LIMIT_NAMES; `judge`: it still ran when its judge ended; else the signal that
+    ended it, such as `SIGSEGV`; None: it ended by itself."""
     wall_s: float = 0.0
     cpu_s: float = 0.0
     report: bytes = b""

@@ -51,9 +51,9 @@ class IsolationLevel(Struct, frozen=True):
         return await Slot.start(self.launch(number), str(number))
 
 
-class Tried(Struct, frozen=True):
+class LevelTrial(Struct, frozen=True):
     level: IsolationLevel
-    wrong: str | None
+    failure: str | None
     """Why it doesn't work here; None: it does."""
 
 
@@ -147,17 +147,17 @@ ISOLATION_LEVELS = (
 )
 
 
-async def find_isolation_level(levels: tuple[IsolationLevel, ...] = ISOLATION_LEVELS) -> list[Tried]:
+async def find_isolation_level(levels: tuple[IsolationLevel, ...] = ISOLATION_LEVELS) -> list[LevelTrial]:
     """The levels from the strongest down to the first that works, each tried with a program."""
-    tried: list[Tried] = []
+    tried: list[LevelTrial] = []
     for level in levels:
-        tried.append(Tried(level, await _wrong(level)))
-        if tried[-1].wrong is None:
+        tried.append(LevelTrial(level, await _failure_of(level)))
+        if tried[-1].failure is None:
             break
     return tried
 
 
-async def _wrong(level: IsolationLevel) -> str | None:
+async def _failure_of(level: IsolationLevel) -> str | None:
     if not sys.platform.startswith("linux"):
         return f"it needs Linux, and this is {sys.platform}"
     if not NUMBERS:

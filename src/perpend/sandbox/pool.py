@@ -5,7 +5,7 @@ import os
 from typing import Self
 
 from perpend.errors import SandboxUnavailable
-from perpend.sandbox.contract import USUAL, Limits, Outcome
+from perpend.sandbox.contract import DEFAULT_LIMITS, Limits, Outcome
 from perpend.sandbox.isolation_levels import ISOLATION_LEVELS, IsolationLevel, find_isolation_level
 from perpend.sandbox.slot import Slot
 
@@ -28,8 +28,8 @@ class Sandbox:
         async with self._finding:
             if self._level is None:
                 tried = await find_isolation_level(self._levels)
-                if tried[-1].wrong is not None:
-                    said = "; ".join(f"{one.level.name}: {one.wrong}" for one in tried)
+                if tried[-1].failure is not None:
+                    said = "; ".join(f"{one.level.name}: {one.failure}" for one in tried)
                     raise SandboxUnavailable(
                         f"no sandbox works here: {said}", hint="perpend doctor says more"
                     )
@@ -40,7 +40,7 @@ class Sandbox:
         self,
         program: str | bytes,
         stdin: str | bytes = b"",
-        limits: Limits = USUAL,
+        limits: Limits = DEFAULT_LIMITS,
         *,
         judge: str | bytes | None = None,
     ) -> Outcome:

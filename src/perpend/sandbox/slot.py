@@ -15,7 +15,7 @@ import msgspec
 
 from perpend.errors import SandboxUnavailable
 from perpend.sandbox.cgroups import Cgroup
-from perpend.sandbox.contract import USUAL, Limits, Outcome
+from perpend.sandbox.contract import DEFAULT_LIMITS, Limits, Outcome
 from perpend.sandbox.inside.confine import RunBounds, Setup
 
 _START_S = 30.0
@@ -95,7 +95,7 @@ class Slot:
         return await asyncio.get_running_loop().sock_recv(self._channel, 64)
 
     async def run(
-        self, program: bytes, stdin: bytes = b"", limits: Limits = USUAL, judge: bytes | None = None
+        self, program: bytes, stdin: bytes = b"", limits: Limits = DEFAULT_LIMITS, judge: bytes | None = None
     ) -> Outcome:
         """Nothing of the program is left when it returns or is cancelled.
 

@@ -18,7 +18,7 @@ _PROGRAMS = frozenset(("app", "tauri", "vscode-file", "vscode-webview"))
 
 
 class Key(Protocol):
-    """Who asks, and what holds for its requests: see `storage.tables.KeyRow`."""
+    """Who asks, and what holds for its requests: see `storage.rows.KeyRow`."""
 
     @property
     def id(self) -> str: ...

@@ -18,7 +18,7 @@ from perpend.serving.dialects.openai_responses_schema import InputItem
 from perpend.serving.fields import Ignored
 from perpend.serving.pages import page, page_of
 from perpend.serving.response_writer import send_json
-from perpend.storage.tables import ConversationRow
+from perpend.storage.rows import ConversationRow
 from perpend.types import new_id
 
 CONVERSATIONS_PATH = "/v1/conversations"

@@ -10,13 +10,13 @@ from perpend.serving.asgi import Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.dialects.openai_embeddings import body_of, parse
 from perpend.serving.response_writer import refuse, send_json
-from perpend.types import Embedded, EmbeddingRequest
+from perpend.types import EmbeddingRequest, EmbeddingResult
 
 
 class Embedder(Protocol):
     """What of the runtime makes embeddings."""
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> Embedded:
+    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
         """Raises PerpendError."""
         ...
 

@@ -48,7 +48,7 @@ class ErrorBody(Struct, frozen=True):
 def body_of(error: PerpendError) -> ErrorBody:
     """The error in OpenAI's shape; the same in an HTTP answer and in the middle of a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
-    message, hint = error.told
+    message, hint = error.client_message
     return ErrorBody(ErrorDetail(message, kind, error.code, error.field, hint or UNSET))
 
 
@@ -78,7 +78,7 @@ def report(error: PerpendError) -> None:
 
     An error that is about a request isn't logged: it may quote a prompt.
     """
-    if error.outside is None or isinstance(error, Rejected):
+    if error.redacted is None or isinstance(error, Rejected):
         return
     same, now = _NUMBER.sub("", error.message), time.monotonic()
     if now - _reported.get(same, -_AGAIN_S) < _AGAIN_S:

@@ -54,7 +54,7 @@ class Readiness:
         try:
             self._check_store()
         except PerpendError as error:
-            return error.told.message
+            return error.client_message.message
         return self.waiting_for or self._model()
 
 
@@ -143,7 +143,7 @@ class Info:
         return msgspec.json.encode(document())
 
     def _row(self, name: str, row: ModelConfig) -> ModelRow:
-        return ModelRow(id=name, created=self._since, owned_by=row.places[0].provider)
+        return ModelRow(id=name, created=self._since, owned_by=row.all_deployments[0].provider)
 
     def _info(self, name: str, row: ModelConfig) -> ModelInfo:
         since = datetime.datetime.fromtimestamp(self._since, datetime.UTC)

@@ -22,7 +22,7 @@ from perpend.serving.dialects.report import encode
 from perpend.serving.disconnect import DisconnectWatch
 from perpend.serving.pages import number_of, page, query_of
 from perpend.serving.response_writer import SSE_HEADERS, STALLED_S, request_id_header, send_json
-from perpend.storage.tables import ResponseRow
+from perpend.storage.rows import ResponseRow
 
 RESPONSES_PATH = "/v1/responses"
 

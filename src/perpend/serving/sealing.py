@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from perpend.errors import ConfigError
-from perpend.private import private_file, private_folder
+from perpend.private_files import private_file, private_folder
 from perpend.serving.completions import Solver
 from perpend.solve import Sink
 from perpend.types import (

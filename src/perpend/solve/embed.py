@@ -11,7 +11,7 @@ from perpend.errors import PerpendError, UpstreamError
 from perpend.solve.control import Clock
 from perpend.solve.ledger_entry import LedgerEntry, Origin
 from perpend.solve.prepare import Recorder
-from perpend.types import Embedded, EmbeddingRequest, Usage
+from perpend.types import EmbeddingRequest, EmbeddingResult, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class EmbeddingDeployment:
 
     provider: str
     price: Price
-    embed: Callable[[EmbeddingRequest], Awaitable[Embedded]]
+    embed: Callable[[EmbeddingRequest], Awaitable[EmbeddingResult]]
 
 
 async def embed(
@@ -29,7 +29,7 @@ async def embed(
     places: Sequence[EmbeddingDeployment],
     recorder: Recorder,
     origin: Origin,
-) -> Embedded:
+) -> EmbeddingResult:
     """The row is durable before this returns. Raises BadRequest, EngineError and UpstreamError: of the last place, if
     all fail."""
     recorder.check()
@@ -48,11 +48,11 @@ async def embed(
 
 async def _made(
     asked: EmbeddingRequest, places: Sequence[EmbeddingDeployment]
-) -> tuple[EmbeddingDeployment, Embedded]:
+) -> tuple[EmbeddingDeployment, EmbeddingResult]:
     for left, place in zip(reversed(range(len(places))), places, strict=True):
         try:
             return place, await place.embed(asked)
         except UpstreamError as error:
-            if not left or not error.elsewhere:
+            if not left or not error.retry_elsewhere:
                 raise
     raise AssertionError("a model has at least one place")

@@ -15,7 +15,7 @@ from perpend.errors import CapReached, ContextTooLong, EngineError, PerpendError
 from perpend.solve import generation
 from perpend.solve.candidate_run import CandidateRun
 from perpend.solve.model import ServedModel
-from perpend.transport.client import NOTICED_S
+from perpend.transport.client import ENGINE_EXIT_NOTICED_S
 from perpend.types import Limits, Request
 
 Tried = list[tuple[str, PerpendError]]
@@ -97,15 +97,15 @@ async def write(
             if turned is None:
                 if not run.message.thinking or run.stop_reason == "upstream_error":
                     if len(tried) > 1:
-                        error.after(tried, between="; then ")
+                        error.with_attempts(tried, between="; then ")
                     raise
                 run.stop_reason = "upstream_error"
                 break
             budget = turned
-    await asyncio.sleep(NOTICED_S)
+    await asyncio.sleep(ENGINE_EXIT_NOTICED_S)
     await generation.answered(run, base, budget)
 
 
 def _helped(error: PerpendError) -> bool:
     """Somebody else may do better; one with a longer window may, where the prompt was too long."""
-    return not isinstance(error, UpstreamError) or error.elsewhere or isinstance(error, ContextTooLong)
+    return not isinstance(error, UpstreamError) or error.retry_elsewhere or isinstance(error, ContextTooLong)

@@ -105,7 +105,7 @@ def _cut_at(run: CandidateRun, family: Family, thinking: int) -> int | None:
 
     A model that can't but think does so again before it answers: part of the budget is kept for that.
     """
-    if thinking and family.budget == "native_hard" and family.within(thinking) <= thinking:
+    if thinking and family.budget == "native_hard" and family.clamp_budget(thinking) <= thinking:
         return None
     if run.context.model.stops:
         return thinking or None

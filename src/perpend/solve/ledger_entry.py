@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from perpend.accounting.ledger import NOTHING, Scope, Spend
 from perpend.solve.control import Clock
-from perpend.storage.tables import LedgerRow, Status
+from perpend.storage.rows import LedgerRow, Status
 from perpend.types import Usage, new_id
 
 

@@ -17,7 +17,7 @@ from perpend.solve.model import ServedModel
 from perpend.solve.plan import asked, plan_for, resolved, wanted
 from perpend.solve.request_context import check_verifiers, require_price
 from perpend.solve.truncate import truncated
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.strategies import Strategy, with_options
 from perpend.types import (
     Effort,
@@ -89,7 +89,7 @@ async def prepare(request: Request, services: Services) -> Prepared:
     model = services.resolve(request.model)  # who isn't served is told before a document is read
     clock = Clock(request.limits.deadline_ms)
     request = await readable(request, services.read_pdf, clock.deadline)
-    if request.shortens:
+    if request.auto_truncate:
         request = await truncated(request, model)
     plan = plan_for(request, model, services.default_effort)
     effort, limits = wanted(request, plan, services.default_effort)

@@ -64,8 +64,8 @@ async def check_verifiers(
         for strategy, spec, one in made:
             if one.needs_gold and spec.gold is None and not compares_by_verifier(strategy):
                 raise needs_gold(spec.name)
-            if one.asks:
-                require_price(request, served(one.asks))
+            if one.judge_model:
+                require_price(request, served(one.judge_model))
         if made:
             async with asyncio.timeout_at(until):
                 for _, spec, one in made:

@@ -17,7 +17,7 @@ from perpend.solve.request_context import RequestContext
 from perpend.solve.request_outcome import RequestOutcome
 from perpend.solve.session import RequestSession
 from perpend.solve.summarise import Summariser
-from perpend.storage.tables import LedgerRow, Status
+from perpend.storage.rows import LedgerRow, Status
 from perpend.types import Answer, Candidate, Finished, Started, StopReason
 
 

@@ -16,7 +16,7 @@ from perpend.solve.ledger_entry import LedgerEntry
 from perpend.solve.model import ServedModel
 from perpend.solve.request_context import RequestContext
 from perpend.solve.request_outcome import RequestOutcome
-from perpend.storage.tables import LedgerRow
+from perpend.storage.rows import LedgerRow
 from perpend.types import AnswerDelta, Event, Message, SummaryDelta, SummaryReport, ThinkingDelta
 
 _TOKENS = 48
@@ -108,7 +108,7 @@ class Summariser:
         except CapReached:
             self._off = "its budget is spent"
         except PerpendError as error:
-            self._off = f"its writer failed: {error.told.message}"
+            self._off = f"its writer failed: {error.client_message.message}"
         else:
             line = " ".join(said.split())
             if not {*_NUMBER.findall(line)} <= {*_NUMBER.findall(thinking)}:

@@ -1,4 +1,4 @@
-"""API keys: the secret is shown once and known by its hash afterwards."""
+"""API keys: the secret is shown once, and stored as its hash."""
 
 import datetime as dt
 import hashlib
@@ -11,13 +11,13 @@ from typing import Any
 from msgspec.structs import asdict
 
 from perpend.errors import BadRequest, NotFound
-from perpend.storage.sqlite import problem
+from perpend.storage.rows import KeyRow, millis, moment
+from perpend.storage.sqlite import storage_error
 from perpend.storage.store import Store
-from perpend.storage.tables import KeyRow, millis, moment
 from perpend.types import Effort
 
-_PREFIX = 11
-"""`pk-` and 8 of the 43 characters: enough to recognise, far too few to guess from."""
+_PREFIX_CHARS = 11
+"""`pk-` and 8 of 43 characters: enough to recognise a key, far too few to guess it."""
 _REFRESH_S = 0.5
 _FIELDS = KeyRow.__struct_fields__
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM keys"  # noqa: S608 -- names from our own struct
@@ -33,9 +33,9 @@ def create_key(
     deadline_ms: int | None = None,
     temporary: bool = False,
 ) -> tuple[str, KeyRow]:
-    """A new secret, never to be had again, and its row. Raises BadRequest for a name that is in use.
+    """Create a key; returns its secret, which isn't stored, and its row. The options are fields of `KeyRow`.
 
-    The rest holds for its requests: see `KeyRow`.
+    Raises BadRequest for an empty name or one in use, and StorageError.
     """
     from sqlalchemy import insert
 
@@ -54,7 +54,7 @@ def create_key(
         id=f"key_{secrets.token_hex(6)}",
         name=name,
         hash=_hash(secret),
-        prefix=secret[:_PREFIX],
+        prefix=secret[:_PREFIX_CHARS],
         created_at=moment(millis(dt.datetime.now(dt.UTC))),
         model=model,
         effort=effort,
@@ -68,14 +68,14 @@ def create_key(
 
 
 def list_keys(store: Store) -> list[KeyRow]:
-    """All keys, the oldest first, revoked ones too."""
+    """All keys, oldest first, revoked ones too. Raises StorageError."""
     return sorted(_read(store), key=lambda key: key.created_at)
 
 
 def revoke_key(store: Store, name: str) -> KeyRow:
-    """Revoke by id, name or prefix; a server lets it in no more within a second.
+    """Revoke a key by id, name or prefix; running servers refuse it within a second.
 
-    Raises NotFound, and BadRequest where more than one key is meant.
+    Raises NotFound, BadRequest where several keys fit, and StorageError.
     """
     from sqlalchemy import update
 
@@ -83,7 +83,7 @@ def revoke_key(store: Store, name: str) -> KeyRow:
 
     active = [key for key in list_keys(store) if key.revoked_at is None]
     meant = [key for key in active if name in (key.id, key.name)] or [
-        key for key in active if len(name) > len("pk-") and key.prefix.startswith(name[:_PREFIX])
+        key for key in active if len(name) > len("pk-") and key.prefix.startswith(name[:_PREFIX_CHARS])
     ]
     if not meant:
         raise NotFound(f"no active key {name!r}", hint="perpend keys list shows them all", field="key")
@@ -99,30 +99,30 @@ def revoke_key(store: Store, name: str) -> KeyRow:
 
 
 class KeyRing:
-    """Keys in memory for the hot path, read again when another connection has changed the store."""
+    """Keys in memory for the hot path, reloaded after another connection has changed the store."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._clock = clock
-        self._next_look = clock()
+        self._next_refresh = clock()
         self._version = -1
         self._active: dict[str, KeyRow] = {}
         self._any = False
 
     @property
     def any_exist(self) -> bool:
-        """A key was ever made, other than for one run: revoking the last one doesn't open the door."""
+        """Whether a key that isn't temporary was ever created, revoked ones included. Raises StorageError."""
         self._refresh()
         return self._any
 
     def lookup(self, secret: str) -> KeyRow | None:
-        """The active key of this secret. Raises StorageError when the store can't be read."""
+        """The active key of this secret, or None. Raises StorageError."""
         self._refresh()
         return self._active.get(_hash(secret))
 
     def _refresh(self) -> None:
         now = self._clock()
-        if now < self._next_look:
+        if now < self._next_refresh:
             return
         version = self._store.version()
         if version != self._version:
@@ -130,7 +130,7 @@ class KeyRing:
             self._any = not all(key.temporary for key in found)
             self._active = {key.hash: key for key in found if key.revoked_at is None}
             self._version = version
-        self._next_look = now + _REFRESH_S
+        self._next_refresh = now + _REFRESH_S
 
 
 def _read(store: Store) -> list[KeyRow]:
@@ -138,7 +138,7 @@ def _read(store: Store) -> list[KeyRow]:
     try:
         rows = store.connection.execute(_SELECT).fetchall()
     except sqlite3.Error as error:
-        raise problem("the keys can't be read", error, store.path) from error
+        raise storage_error("the keys can't be read", error, store.path) from error
     return [_row(dict(zip(_FIELDS, values, strict=True))) for values in rows]
 
 

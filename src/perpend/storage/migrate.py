@@ -1,4 +1,4 @@
-"""Brings a store to the newest revision; loaded only where a store isn't there yet."""
+"""Migrates a store to the newest revision; imported only for a store that isn't there yet."""
 
 from pathlib import Path
 
@@ -13,11 +13,15 @@ _SCRIPTS = str(Path(__file__).with_name("migrations"))
 
 
 def scripts() -> ScriptDirectory:
+    """The migrations, as Alembic reads them."""
     return ScriptDirectory(_SCRIPTS, version_locations=[_SCRIPTS])
 
 
 def migrate(engine: Engine) -> None:
-    """Run what is missing, all or nothing; another process that does the same waits and finds it done."""
+    """Run the missing migrations in one transaction; another process that does the same waits, and finds them done.
+
+    Raises StorageError for a store of a newer Perpend, and DBAPIError.
+    """
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:

@@ -1,6 +1,6 @@
-"""Answers that clients come back for: to go on from, or because they were made in the background.
+"""Stored responses (`/v1/responses`), which clients continue or fetch later.
 
-Their ids ascend with time, so what has expired is a range of ids.
+Their ids ascend with time, so expired ones are a range of ids.
 """
 
 import sqlite3
@@ -8,9 +8,9 @@ import time
 
 from msgspec.structs import astuple
 
-from perpend.storage.sqlite import problem
+from perpend.storage.rows import ResponseRow
+from perpend.storage.sqlite import storage_error
 from perpend.storage.store import Store
-from perpend.storage.tables import ResponseRow
 
 _FIELDS = ResponseRow.__struct_fields__
 _NAMES = ", ".join(_FIELDS)
@@ -21,31 +21,31 @@ _SWEEP = "DELETE FROM responses WHERE id IN (SELECT id FROM responses WHERE id <
 
 
 class ResponseStore:
-    """Read and written on the hot connection, in the event loop's thread."""
+    """Reads and writes on the hot connection, in the event loop's thread."""
 
     def __init__(self, store: Store, days: float) -> None:
-        """They are kept for `days`."""
+        """`days`: how long responses are kept."""
         self._store = store
         self._kept_ms = int(days * 86_400_000)
 
     async def put(self, row: ResponseRow) -> None:
-        """Durable when it returns, in place of an older one of the same id; also sweeps what has expired.
+        """Write a response, in place of an older one of the same id, and delete some expired ones.
 
-        Raises StorageError.
+        It is durable on return. Raises StorageError.
         """
         await self._store.writer.run(_PUT, astuple(row))
         await self._store.writer.run(_SWEEP, (self._oldest(),))
 
     def get(self, id_: str, key_id: str | None) -> ResponseRow | None:
-        """None where there is none, it has expired, or it is another key's. Raises StorageError."""
+        """The response; None where there is none, it has expired, or belongs to another key. Raises StorageError."""
         try:
             row = self._store.connection.execute(_GET, (id_, key_id, self._oldest())).fetchone()
         except sqlite3.Error as error:
-            raise problem("the stored responses can't be read", error, self._store.path) from error
+            raise storage_error("the stored responses can't be read", error, self._store.path) from error
         return None if row is None else ResponseRow(*row)
 
     async def delete(self, id_: str, key_id: str | None) -> None:
-        """Raises StorageError."""
+        """Delete a key's response. Raises StorageError."""
         await self._store.writer.run(_DELETE, (id_, key_id))
 
     def _oldest(self) -> str:

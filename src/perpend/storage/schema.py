@@ -1,7 +1,7 @@
-"""The tables for SQLAlchemy: migrations are checked against them, and reports are queried through them.
+"""The tables for SQLAlchemy: migrations are checked against them, and reports query them.
 
-Times are Unix milliseconds, dollars are exact decimal text, or NULL where a price isn't known: all mean the same in
-every database.
+Times are Unix milliseconds; US dollars are exact decimal text, or NULL where a price is unknown: every database reads
+them alike.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, MetaData, String, Table, text
@@ -85,6 +85,6 @@ conversation_items = Table(
     Column("conversation_id", String, nullable=False, index=True),
     Column("id", String, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    # Never used twice: what is appended is last, whatever was taken out.
+    # A position is never reused, so an appended item comes last even after deletions.
     sqlite_autoincrement=True,
 )

@@ -1,4 +1,4 @@
-"""Raw SQLite connections for the hot path, and what its errors mean in words."""
+"""Raw SQLite connections for the hot path, and SQLite's errors as StorageError with a hint."""
 
 import sqlite3
 import time
@@ -7,15 +7,19 @@ from pathlib import Path
 from perpend.errors import StorageError
 
 BUSY_TIMEOUT_S = 5.0
-"""How long a write waits for another process to let go of the file."""
+"""Seconds that a write waits while another process locks the file."""
 
 _PRIMARY = 0xFF  # extended error codes keep the primary one in their low byte
 
 
 def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Connection:
-    """A connection in autocommit mode to a file in WAL mode, which never checkpoints by itself."""
+    """An autocommit connection to an existing file, in WAL mode without automatic checkpoints. Raises sqlite3.Error."""
     connection = sqlite3.connect(
-        there(path), isolation_level=None, timeout=busy_timeout_s, check_same_thread=False, uri=True
+        existing_file_uri(path),
+        isolation_level=None,
+        timeout=busy_timeout_s,
+        check_same_thread=False,
+        uri=True,
     )
     try:
         _enter_wal(connection)
@@ -27,13 +31,13 @@ def connect(path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlite3.Co
     return connection
 
 
-def there(path: Path) -> str:
-    """A file that is there already, for SQLite: it would make one in the place of a file that was moved away."""
+def existing_file_uri(path: Path) -> str:
+    """An SQLite URI that opens only an existing file: a plain path would create one where it was moved away."""
     return f"{path.absolute().as_uri()}?mode=rw"
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Several processes may do this to a new file at once, and SQLite doesn't wait in this one place."""
+    """Switch to WAL mode, retrying while another process does the same: here SQLite doesn't wait by itself."""
     deadline = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -46,11 +50,12 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
 
 def is_busy(error: Exception) -> bool:
+    """Whether another connection holds a lock."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def problem(what: str, error: Exception, path: Path) -> StorageError:
-    """The error that `what` failed with, and what to do about it."""
+def storage_error(what: str, error: Exception, path: Path) -> StorageError:
+    """`error` as a StorageError that begins with `what` and has a hint by SQLite's code."""
     hints = {
         sqlite3.SQLITE_BUSY: f"another process keeps {path} locked: end it, or set storage.path",
         sqlite3.SQLITE_IOERR: f"see the disk of {path}: it is broken, gone, or at a quota",

@@ -1,4 +1,4 @@
-"""The store: one SQLite file, opened fast, written by one hot connection, queried through SQLAlchemy."""
+"""The store: one SQLite file, written through one hot connection, queried through SQLAlchemy."""
 
 import sqlite3
 import time
@@ -8,10 +8,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from perpend.private import private_file, private_folder
-from perpend.storage.sqlite import connect, is_busy, problem, there
-from perpend.storage.tables import REVISION
-from perpend.storage.writer import Durability, LedgerWriter
+from perpend.private_files import private_file, private_folder
+from perpend.storage.ledger_writer import Durability, LedgerWriter
+from perpend.storage.rows import REVISION
+from perpend.storage.sqlite import connect, existing_file_uri, is_busy, storage_error
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _CHECK_S = 0.05
-"""Another process's write takes far less; a server's event loop can spare this once in a while."""
+"""Seconds: another process's write takes far less, and a server's event loop can spare them now and then."""
 
 
 class Store:
@@ -28,12 +28,12 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection, durability: Durability) -> None:
         self.path = path
         self.connection = connection
-        """The hot connection: the event loop's thread only, short statements only."""
+        """The hot connection: for the event loop's thread and short statements only."""
         self.writer = LedgerWriter(connection, path, durability)
 
     @classmethod
     def open(cls, path: Path, durability: Durability = "process") -> Self:
-        """Open `path`, made or migrated where needed. Raises StorageError saying why it can't."""
+        """Open a store, created or migrated where needed. Raises StorageError."""
         try:
             private_folder(path.parent)
             private_file(path)
@@ -47,10 +47,10 @@ class Store:
                 connection.close()
                 raise
         except (OSError, sqlite3.Error) as error:
-            raise problem(f"the store {path} can't be opened", error, path) from error
+            raise storage_error(f"the store {path} can't be opened", error, path) from error
 
     def check(self) -> None:
-        """Raises StorageError unless a row could be written now, or very soon."""
+        """Raises StorageError where no row could be written within some 50 ms."""
         self.writer.check()
         deadline = time.monotonic() + _CHECK_S
         while True:
@@ -60,15 +60,17 @@ class Store:
                 return
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() > deadline:
-                    raise problem(f"the store {self.path} can't be written", error, self.path) from error
+                    raise storage_error(
+                        f"the store {self.path} can't be written", error, self.path
+                    ) from error
                 time.sleep(0.005)
 
     def version(self) -> int:
-        """Changes when another connection has committed something. Raises StorageError."""
+        """A number that changes when another connection commits. Raises StorageError."""
         try:
             return self.connection.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.Error as error:
-            raise problem(f"the store {self.path} can't be read", error, self.path) from error
+            raise storage_error(f"the store {self.path} can't be read", error, self.path) from error
 
     @contextmanager
     def transaction(self) -> "Generator[Connection]":
@@ -79,13 +81,14 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            raise problem(f"the store {self.path} refused", _driver_error(error), self.path) from error
+            raise storage_error(f"the store {self.path} refused", _driver_error(error), self.path) from error
 
     @cached_property
     def _engine(self) -> "Engine":
         return _engine(self.path)
 
     def close(self) -> None:
+        """Write the waiting rows, checkpoint and close."""
         try:
             self.writer.close()
         finally:
@@ -101,7 +104,7 @@ class Store:
 def _engine(path: Path) -> "Engine":
     from sqlalchemy import NullPool, create_engine
 
-    connect = partial(sqlite3.connect, there(path), uri=True)
+    connect = partial(sqlite3.connect, existing_file_uri(path), uri=True)
     return create_engine("sqlite://", creator=connect, poolclass=NullPool)
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnElement, func, literal, select
 
+from perpend.storage.rows import millis, moment
 from perpend.storage.schema import keys, requests
 from perpend.storage.store import Store
-from perpend.storage.tables import millis, moment
 
 Dimension = Literal["key", "model", "day"]
 DIMENSIONS: tuple[Dimension, ...] = ("key", "model", "day")
@@ -19,10 +19,10 @@ _DAY_MS = 86_400_000
 
 
 class UsageRow(Struct, kw_only=True):
-    """One line of the account. Dimensions that weren't asked for are None, and so is `key` without one."""
+    """Sums over requests. Dimensions that weren't asked for are None; so is `key` for requests without one."""
 
     key: str | None = None
-    """The key's name, or its id where the key itself is gone."""
+    """The key's name, or its id where the key is deleted."""
     model: str | None = None
     day: dt.date | None = None
     """In UTC, by the request's start."""
@@ -32,11 +32,12 @@ class UsageRow(Struct, kw_only=True):
     thinking: int = 0
     answer: int = 0
     cost_usd: Decimal | None = Decimal(0)
-    """Of those requests whose cost is known; None where there is none such."""
+    """Of the requests whose cost is known; None where there are none."""
     unpriced: int = 0
-    """Requests whose cost isn't known, as a price isn't."""
+    """Requests whose cost is unknown, since a price is."""
 
     def add(self, other: "UsageRow") -> None:
+        """Add another row's sums to these."""
         self.input += other.input
         self.cached += other.cached
         self.thinking += other.thinking
@@ -57,19 +58,21 @@ def usage(
 ) -> list[UsageRow]:
     """Sums for each combination of `by`, ordered; failed and cancelled requests count with what they used.
 
-    `since` is the first day (UTC), `key_id` the only key that counts. No dimensions: one row with the total.
+    `since` is the first day (UTC), `key_id` the only key that counts. No dimensions: one row with the total. Raises
+    StorageError.
     """
     sums: dict[tuple[str | dt.date | None, ...], UsageRow] = {}
     for row in _grouped(store, by, since, key_id):
-        place = (row.key, row.model, row.day)
-        if place in sums:
-            sums[place].add(row)
+        group = (row.key, row.model, row.day)
+        if group in sums:
+            sums[group].add(row)
         else:
-            sums[place] = row
+            sums[group] = row
     return [row for _, row in sorted(sums.items(), key=lambda item: [str(part or "") for part in item[0]])]
 
 
 def total(rows: Sequence[UsageRow]) -> UsageRow:
+    """The sum of all rows, without dimensions."""
     summed = UsageRow()
     for row in rows:
         summed.add(row)
@@ -77,7 +80,7 @@ def total(rows: Sequence[UsageRow]) -> UsageRow:
 
 
 def last_used(store: Store) -> dict[str, dt.datetime]:
-    """When each key's last request began, by the key's id; keys never used aren't there."""
+    """When each key's last request began, by the key's id; unused keys are missing. Raises StorageError."""
     query = (
         select(requests.c.key_id, func.max(requests.c.created_at))
         .where(requests.c.key_id.is_not(None))
@@ -88,7 +91,7 @@ def last_used(store: Store) -> dict[str, dt.datetime]:
 
 
 def cut_short(store: Store, key_id: str) -> dict[str, int]:
-    """A key's requests whose answers aren't whole, counted by why: a stop reason, or an error's code."""
+    """A key's requests without a complete answer, counted by stop reason or error code. Raises StorageError."""
     why = func.coalesce(requests.c.error_code, requests.c.stop_reason)
     query = (
         select(why, func.count())
@@ -103,7 +106,7 @@ def cut_short(store: Store, key_id: str) -> dict[str, int]:
 def _grouped(
     store: Store, by: Sequence[Dimension], since: dt.date | None, key_id: str | None
 ) -> list[UsageRow]:
-    """The database sums the tokens; costs are grouped by and multiplied here, so that no digit is lost."""
+    """The database sums tokens; requests of one cost are counted, and multiplied here, so that no digit is lost."""
     dimensions: dict[Dimension, ColumnElement[Any]] = {
         "key": func.coalesce(keys.c.name, requests.c.key_id),
         "model": requests.c.model,
@@ -125,7 +128,7 @@ def _grouped(
 
 
 def _row(found: dict[Any, Any]) -> UsageRow:
-    """`found`: columns named as the row's fields; days as numbers, the cost as text, or None, and of one request."""
+    """`found`: columns by the row's field names; the day as a number, the cost of one request as text or None."""
     if "day" in found:
         found["day"] = _FIRST_DAY + dt.timedelta(days=found["day"])
     if found["cost_usd"] is None:

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 _PRELUDE = struct.Struct("!III")
 _CRC = struct.Struct("!I")
-_MOST = 1 << 24
-"""Bytes of one message, as AWS bounds them."""
-_SIZES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
-"""Bytes of a header's value, by its type; 6 and 7, bytes and text, begin with their length."""
+_MAX_MESSAGE_BYTES = 1 << 24
+"""AWS's own bound."""
+_VALUE_BYTES = {0: 0, 1: 0, 2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
+"""By a header's type; types 6 and 7, bytes and text, begin with their length."""
 
 
 class _Chunk(Struct):
@@ -25,20 +25,20 @@ class _Chunk(Struct):
 
 
 class EventStreamParser:
-    """Feed it reads, get the JSON events of the messages that they complete. Raises ValueError for damage."""
+    """Implements `Framing`: yields the JSON events. Raises ValueError for a damaged message."""
 
     whole = False
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._buffer = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        data = self._rest + chunk
+        data = self._buffer + chunk
         events: list[bytes] = []
         at = 0
         while len(data) - at >= _PRELUDE.size:
             total, headers, crc = _PRELUDE.unpack_from(data, at)
-            if zlib.crc32(data[at : at + 8]) != crc or not headers + 16 <= total <= _MOST:
+            if zlib.crc32(data[at : at + 8]) != crc or not headers + 16 <= total <= _MAX_MESSAGE_BYTES:
                 raise ValueError("a message of the event stream has a damaged beginning")
             if len(data) - at < total:
                 break
@@ -47,17 +47,17 @@ class EventStreamParser:
                 raise ValueError("a message of the event stream is damaged")
             events.append(_event(_headers(message[12 : 12 + headers]), message[12 + headers : -4]))
             at += total
-        self._rest = data[at:]
+        self._buffer = data[at:]
         return events
 
     def close(self) -> list[bytes]:
-        """A message that was cut off says nothing."""
-        self._rest = b""
+        """A message that was cut off is dropped."""
+        self._buffer = b""
         return []
 
 
 def _headers(data: bytes) -> dict[str, str]:
-    """Those that are text."""
+    """The headers that are text. Raises ValueError for damaged ones."""
     found: dict[str, str] = {}
     at = 0
     try:
@@ -70,7 +70,7 @@ def _headers(data: bytes) -> dict[str, str]:
                 size = int.from_bytes(data[at : at + 2])
                 at += 2
             else:
-                size = _SIZES[kind]
+                size = _VALUE_BYTES[kind]
             if kind == 7:
                 found[name] = data[at : at + size].decode()
             at += size

@@ -14,9 +14,9 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 from perpend.errors import (
     AccountRefused,
+    ClientMessage,
     ConfigError,
     EngineDied,
-    Told,
     UpstreamError,
     UpstreamMalformed,
     UpstreamTimeout,
@@ -24,19 +24,19 @@ from perpend.errors import (
 from perpend.transport.addresses import resolved, web_address
 from perpend.transport.connection import Connection, NotHTTP
 from perpend.transport.failures import malformed, refusal
-from perpend.transport.ndjson import MOST_BODY
+from perpend.transport.ndjson import MAX_BODY_BYTES
 from perpend.transport.proxy_tunnel import tunnel
 from perpend.transport.sse import SSEParser
 
 _USER_AGENT = f"perpend/{version('perpend')}"
 _EXCERPT_BYTES = 4096
 _SHORTEST_SECRET = 12
-_LAST_S = 5.0
-"""For which the client's end waits for what was still to be sent."""
+_BACKGROUND_S = 5.0
+"""Seconds that `aclose` waits for background work."""
 _IDLE_S = 30.0
-"""A connection that idled longer may have been closed at the other end: it isn't used again."""
-NOTICED_S = 0.2
-"""In which the end of an engine that died is noticed: who asks after that waits for the next one."""
+"""Seconds after which an idle connection isn't used again: the other end may have closed it."""
+ENGINE_EXIT_NOTICED_S = 0.2
+"""Seconds within which an engine's death is noticed; a call made after that waits for its successor."""
 
 
 class Timeouts(NamedTuple):
@@ -44,28 +44,28 @@ class Timeouts(NamedTuple):
 
     connect_s: float = 10.0
     first_token_s: float = 300.0
-    """From the request to the first event of its stream, whatever else comes: headers, signs of life."""
-    between_s: float = 300.0
-    """Without a byte, once it has begun."""
+    """From the request to the first event of its stream; headers and keep-alive comments don't count."""
+    read_s: float = 300.0
+    """Between two reads, once the stream has begun."""
     total_s: float = 3600.0
 
 
 class Signer(Protocol):
-    """Authorises each request anew, at places where a fixed key isn't enough."""
+    """Signs each request anew, for servers where a fixed key isn't enough."""
 
     async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
-        """Those that authorise this request. Raises UpstreamError or ConfigError."""
+        """The headers that authorise this request. Raises UpstreamError or ConfigError."""
         ...
 
     def refused(self, headers: dict[str, str]) -> bool:
-        """A server answered 401 to these: whether asking for others makes sense."""
+        """A server answered 401 to these headers. Returns whether new ones may be accepted."""
         ...
 
 
 class UpstreamAccount:
     """What every request to one provider carries. Raises ConfigError for a header that isn't one."""
 
-    __slots__ = ("_secrets", "head", "key", "name", "own", "proxy", "signer", "timeouts")
+    __slots__ = ("_secrets", "head", "is_engine", "key", "name", "proxy", "signer", "timeouts")
 
     def __init__(
         self,
@@ -76,16 +76,17 @@ class UpstreamAccount:
         *,
         name: str = "the server",
         key: str = "",
-        own: bool = False,
+        is_engine: bool = False,
     ) -> None:
-        """`proxy`: the address of an HTTP proxy; None: HTTPS_PROXY, where the address begins with https.
+        """`proxy`: the address of an HTTP proxy; None: HTTPS_PROXY, for URLs that begin with https.
 
-        `signer`: asked for more headers before each request; None: these are all. `name`: what clients know the place
-        by. `key`: where its key is from. `own`: an engine of this house, where nothing is paid for.
+        `signer`: asked for more headers before each request; None: `headers` are all. `name`: what clients know the
+        provider by. `key`: where its key comes from, for hints. `is_engine`: it is an engine that Perpend runs, where
+        nothing is billed. Raises ConfigError for a header that can't be sent.
         """
         self.name = name
         self.key = key
-        self.own = own
+        self.is_engine = is_engine
         self.head = b""
         self.timeouts = timeouts or Timeouts()
         self.proxy = proxy
@@ -103,24 +104,24 @@ class UpstreamAccount:
         words = " ".join(value for name, value in headers.items() if name.lower() != "content-type").split()
         self._secrets += tuple(word.encode() for word in words if len(word) >= _SHORTEST_SECRET)
 
-    def redact(self, said: bytes) -> bytes:
-        """What an upstream said, without the key if it repeats it."""
+    def redact(self, body: bytes) -> bytes:
+        """An upstream's body with the account's secrets hidden, should it repeat them."""
         for secret in self._secrets:
-            said = said.replace(secret, b"(hidden)")
-        return said
+            body = body.replace(secret, b"(hidden)")
+        return body
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
-        """The same with more headers."""
+        """A copy with more headers. Raises ConfigError for one that can't be sent."""
         other = copy(self)
         other._add(headers)
         return other
 
     def with_default(self, name: str, value: str) -> Self:
-        """The same with one header more, unless it has that one."""
+        """A copy with one more header, unless it already has one of that name. Raises ConfigError."""
         return self if f"{name}:".encode() in self.head.lower() else self.with_headers({name: value})
 
-    def lasting(self, total_s: float) -> Self:
-        """The same for a call that has so long left."""
+    def with_total_timeout(self, total_s: float) -> Self:
+        """A copy for a call that has `total_s` seconds left."""
         other = copy(self)
         other.timeouts = self.timeouts._replace(total_s=total_s)
         return other
@@ -130,7 +131,7 @@ class Framing(Protocol):
     """Cuts a streamed body into events."""
 
     whole: bool
-    """One body came in the place of a stream."""
+    """The body is one JSON document in place of a stream of events."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The events that `chunk` completes."""
@@ -141,8 +142,8 @@ class Framing(Protocol):
         ...
 
 
-class _Whole:
-    """A body that is one event."""
+class _WholeBody:
+    """Implements `Framing`: the whole body is one event."""
 
     whole = True
 
@@ -151,15 +152,17 @@ class _Whole:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         self._body += chunk
-        if len(self._body) > MOST_BODY:
-            raise ValueError(f"a response of more than {MOST_BODY} bytes")
+        if len(self._body) > MAX_BODY_BYTES:
+            raise ValueError(f"a response of more than {MAX_BODY_BYTES} bytes")
         return []
 
     def close(self) -> list[bytes]:
         return [bytes(self._body)]
 
 
-class _Place(NamedTuple):
+class _Origin(NamedTuple):
+    """What a pooled connection leads to."""
+
     host: str
     port: int
     tls: bool
@@ -170,42 +173,42 @@ class HTTPClient:
     """Keeps connections for the next request; shared by all backends."""
 
     def __init__(self, *, public_only: bool = False) -> None:
-        """`public_only`: for addresses that a client names. None of our own network is connected to, and no proxy
-        is used, as nobody knows what it would connect to.
+        """`public_only`: for addresses that clients name. Private addresses are refused, and no proxy is used, since
+        a proxy could connect to one.
         """
         self.public_only = public_only
-        self._idle: dict[_Place, list[Connection]] = {}
-        self._later: set[asyncio.Task[None]] = set()
+        self._idle: dict[_Origin, list[Connection]] = {}
+        self._background: set[asyncio.Task[None]] = set()
 
     def stream_sse(
         self, url: str, body: bytes | None, account: UpstreamAccount
     ) -> AsyncGenerator[list[bytes], None]:
-        """POST `body`, or GET where it is None; yields the `data` of the events of each read.
+        """POST `body`, or GET where it is None; yields the `data` of the events that each read completes.
 
-        Closing it drops the connection.
+        Closing the generator drops the connection. Raises UpstreamError and ConfigError.
         """
         return self.stream(url, body, account, SSEParser())
 
     async def stream(
         self, url: str, body: bytes | None, account: UpstreamAccount, parser: Framing
     ) -> AsyncGenerator[list[bytes], float | None]:
-        """As `stream_sse`, of events in any framing. The connection is kept if it was read to its end.
+        """As `stream_sse`, for events in any framing. The connection is kept if the body was read to its end.
 
-        Sent a number of seconds, it waits for anything more no longer than that.
+        A number sent into the generator bounds, in seconds, the wait for the next read.
         """
         if account.signer is None:
-            place, connection = await self._send(url, body, account)
+            origin, connection = await self._send(url, body, account)
         else:
-            place, connection, account = await self._send_signed(url, body, account, account.signer)
+            origin, connection, account = await self._send_signed(url, body, account, account.signer)
         try:
             if connection.status != 200:
                 raise await _refused(url, connection, account)
             while data := await connection.read():
                 if events := parser.feed(data):
-                    connection.begun(account.timeouts.between_s)
-                    last_s = yield events
-                    if last_s is not None:
-                        connection.wait_at_most(last_s)
+                    connection.stream_began(account.timeouts.read_s)
+                    wait_s = yield events
+                    if wait_s is not None:
+                        connection.wait_at_most(wait_s)
             if events := parser.close():
                 yield events
         except OSError as error:
@@ -213,34 +216,37 @@ class HTTPClient:
         except ValueError as error:
             raise malformed(url, error, account.name) from error
         finally:
-            self._release(place, connection)
+            self._release(origin, connection)
 
     async def post_json(self, url: str, body: bytes, account: UpstreamAccount) -> bytes:
-        """POST `body`; the whole response."""
+        """POST `body`; returns the whole response. Raises UpstreamError and ConfigError."""
         return await self._whole(url, body, account)
 
     async def get_json(self, url: str, account: UpstreamAccount) -> bytes:
-        """GET; the whole response."""
+        """GET; returns the whole response. Raises UpstreamError and ConfigError."""
         return await self._whole(url, None, account)
 
     async def _whole(self, url: str, body: bytes | None, account: UpstreamAccount) -> bytes:
-        (whole,) = [one async for read in self.stream(url, body, account, _Whole()) for one in read]
+        (whole,) = [
+            event async for events in self.stream(url, body, account, _WholeBody()) for event in events
+        ]
         return whole
 
-    def later(self, work: Coroutine[None, None, None]) -> None:
-        """What is done with nobody waiting for it, but `aclose`; an UpstreamError in it is nobody's."""
+    def run_in_background(self, work: Coroutine[None, None, None]) -> None:
+        """Start `work`; only `aclose` waits for it, and an UpstreamError in it is dropped."""
 
-        async def done() -> None:
+        async def run() -> None:
             with suppress(UpstreamError):
                 await work
 
-        task = asyncio.get_running_loop().create_task(done())
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        task = asyncio.get_running_loop().create_task(run())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def aclose(self) -> None:
-        if self._later:
-            _, late = await asyncio.wait(self._later, timeout=_LAST_S)
+        """Wait a few seconds for background work, then close all idle connections."""
+        if self._background:
+            _, late = await asyncio.wait(self._background, timeout=_BACKGROUND_S)
             for task in late:
                 task.cancel()
         for connections in self._idle.values():
@@ -250,40 +256,40 @@ class HTTPClient:
 
     async def _send_signed(
         self, url: str, body: bytes | None, account: UpstreamAccount, signer: Signer
-    ) -> tuple[_Place, Connection, UpstreamAccount]:
-        """As `_send`, and the account as it signed; once more where that was refused and may be renewed."""
+    ) -> tuple[_Origin, Connection, UpstreamAccount]:
+        """As `_send`, with the signed account; signs and sends once more after a 401 that new headers may mend."""
         method, content = "GET" if body is None else "POST", body or b""
         headers = await signer.headers(method, url, content)
         signed = account.with_headers(headers)
-        place, connection = await self._send(url, body, signed)
+        origin, connection = await self._send(url, body, signed)
         if connection.status == 401 and signer.refused(headers):
             connection.close()
             signed = account.with_headers(await signer.headers(method, url, content))
-            place, connection = await self._send(url, body, signed)
-        return place, connection, signed
+            origin, connection = await self._send(url, body, signed)
+        return origin, connection, signed
 
     async def _send(
         self, url: str, body: bytes | None, account: UpstreamAccount
-    ) -> tuple[_Place, Connection]:
-        """The connection once the response's headers are there.
+    ) -> tuple[_Origin, Connection]:
+        """The connection once the response's headers have come.
 
-        A pooled one that the server closed before it said anything is tried once more, on a new connection.
+        A pooled connection that the server closed before it answered is replaced by a new one, once.
         """
-        place, head = _target(url)
+        origin, head = _target(url)
         if self.public_only:
-            place = place._replace(proxy="")
+            origin = origin._replace(proxy="")
         elif account.proxy is not None:
-            place = place._replace(proxy=account.proxy)
+            origin = origin._replace(proxy=account.proxy)
         if body is None:
             request = b"GET%b%b\r\n" % (head, account.head)
         else:
             request = b"POST%b%bcontent-length: %d\r\n\r\n%b" % (head, account.head, len(body), body)
         timeouts = account.timeouts
-        pooled = self._pooled(place)
+        pooled = self._pooled(origin)
         connection = pooled
         try:
             if connection is None:
-                connection = await self._connect(place, timeouts)
+                connection = await self._connect(origin, timeouts)
             try:
                 await connection.send(request, timeouts.first_token_s, timeouts.total_s)
             except ConnectionError:
@@ -291,7 +297,7 @@ class HTTPClient:
                     raise
                 connection.close()
                 connection = None
-                connection = await self._connect(place, timeouts)
+                connection = await self._connect(origin, timeouts)
                 await connection.send(request, timeouts.first_token_s, timeouts.total_s)
         except BaseException as error:
             if connection is not None:
@@ -299,22 +305,22 @@ class HTTPClient:
             if isinstance(error, OSError):
                 raise _failure(url, error, account, billed=connection is not None) from error
             raise
-        return place, connection
+        return origin, connection
 
-    async def _connect(self, place: _Place, timeouts: Timeouts) -> Connection:
+    async def _connect(self, origin: _Origin, timeouts: Timeouts) -> Connection:
         """Raises OSError, which is NotPublic for an address that isn't public where it must be."""
-        context = _tls() if place.tls else None
+        context = _tls() if origin.tls else None
         try:
             async with asyncio.timeout(timeouts.connect_s):
-                if place.proxy:
-                    return await tunnel(place.proxy, place.host, place.port, context)
-                hosts = await resolved(place.host, place.port) if self.public_only else [place.host]
-                return await _opened(hosts, place, context)
+                if origin.proxy:
+                    return await tunnel(origin.proxy, origin.host, origin.port, context)
+                hosts = await resolved(origin.host, origin.port) if self.public_only else [origin.host]
+                return await _opened(hosts, origin, context)
         except TimeoutError as error:
             raise TimeoutError(f"no connection within {timeouts.connect_s:g} s") from error
 
-    def _pooled(self, place: _Place) -> Connection | None:
-        idle = self._idle.get(place, [])
+    def _pooled(self, origin: _Origin) -> Connection | None:
+        idle = self._idle.get(origin, [])
         while idle:
             connection = idle.pop()
             if connection.reusable and connection.idle_s < _IDLE_S:
@@ -322,27 +328,27 @@ class HTTPClient:
             connection.close()
         return None
 
-    def _release(self, place: _Place, connection: Connection) -> None:
+    def _release(self, origin: _Origin, connection: Connection) -> None:
         if not connection.reusable:
             connection.close()
             return
-        idle = self._idle.setdefault(place, [])
+        idle = self._idle.setdefault(origin, [])
         while idle and (idle[0].closed or idle[0].idle_s > _IDLE_S):
             idle.pop(0).close()
         idle.append(connection)
 
 
-async def _opened(hosts: list[str], place: _Place, context: ssl.SSLContext | None) -> Connection:
-    """To the first of `hosts`, names or addresses of `place`, that takes it. Raises OSError."""
+async def _opened(hosts: list[str], origin: _Origin, context: ssl.SSLContext | None) -> Connection:
+    """A connection to the first of `hosts`, names or addresses of `origin`, that accepts. Raises OSError."""
     loop = asyncio.get_running_loop()
-    name = place.host if context else None
-    for left, host in zip(reversed(range(len(hosts))), hosts, strict=True):
+    name = origin.host if context else None
+    for remaining, host in zip(reversed(range(len(hosts))), hosts, strict=True):
         try:
             _, connection = await loop.create_connection(
-                Connection, host, place.port, ssl=context, server_hostname=name
+                Connection, host, origin.port, ssl=context, server_hostname=name
             )
         except OSError:
-            if not left:
+            if not remaining:
                 raise
         else:
             return connection
@@ -357,7 +363,7 @@ def _tls() -> ssl.SSLContext:
 
 
 @lru_cache(maxsize=256)
-def _target(url: str) -> tuple[_Place, bytes]:
+def _target(url: str) -> tuple[_Origin, bytes]:
     """Where to connect, and the request's first lines after its method.
 
     HTTPS_PROXY and NO_PROXY are read once for each address.
@@ -376,30 +382,32 @@ def _target(url: str) -> tuple[_Place, bytes]:
     proxy = ""  # plain HTTP is for one's own network
     if tls and not proxy_bypass(f"{host}:{port}"):
         proxy = getproxies_environment().get("https", "")
-    return _Place(host, port, tls, proxy), head.encode()
+    return _Origin(host, port, tls, proxy), head.encode()
 
 
 def _failure(url: str, error: OSError, account: UpstreamAccount, *, billed: bool = True) -> UpstreamError:
-    what, told = str(error) or type(error).__name__, f"{account.name}: {_outside(error)}"
+    what = str(error) or type(error).__name__
     kind, hint = UpstreamError, "is the server running and reachable?"
     if isinstance(error, TimeoutError):
         kind = UpstreamTimeout
         hint = "see whether it is overloaded, or raise the provider's time-outs (…_timeout_s)"
-    elif account.own:
+    elif account.is_engine:
         kind, hint = EngineDied, "it is started again; see its log when that goes on"
     elif isinstance(error, NotHTTP):
         kind, hint = UpstreamMalformed, "does base_url name an HTTP server?"
     return kind(
         f"{url}: {what}",
         hint=hint,
-        retry_after=NOTICED_S if account.own else None,
-        outside=Told(told, "send it again, or ask another model"),
-        billed=billed and not account.own,
+        retry_after=ENGINE_EXIT_NOTICED_S if account.is_engine else None,
+        redacted=ClientMessage(
+            f"{account.name}: {_public_reason(error)}", "send it again, or ask another model"
+        ),
+        billed=billed and not account.is_engine,
     )
 
 
-def _outside(error: OSError) -> str:
-    """What happened, without where: the system's words may hold addresses, ours don't."""
+def _public_reason(error: OSError) -> str:
+    """What happened, without addresses, which the system's own messages may hold."""
     if isinstance(error, socket.gaierror):
         return "its name isn't known"
     if isinstance(error, ssl.SSLError):
@@ -411,11 +419,16 @@ def _outside(error: OSError) -> str:
 
 async def _refused(url: str, connection: Connection, account: UpstreamAccount) -> UpstreamError:
     excerpt = b""
-    with suppress(OSError):  # what it said before it broke off is enough
+    with suppress(OSError):  # what came before it broke off is enough
         while len(excerpt) < _EXCERPT_BYTES and (data := await connection.read()):
             excerpt += data
-    said = account.redact(excerpt)
-    refused = refusal(url, said, status=connection.status, headers=connection.headers, outside=account.name)
+    refused = refusal(
+        url,
+        account.redact(excerpt),
+        status=connection.status,
+        headers=connection.headers,
+        public_name=account.name,
+    )
     if isinstance(refused, AccountRefused) and account.key:
         refused.hint = (
             f"{account.name}: is {account.key} right? If so, see its credit, base_url and the model's name"

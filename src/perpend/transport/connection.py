@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection to an upstream: a request at a time, its response in pieces as they come.
 
-What relays every token had to be short (docs/decisions/0004); parsing is httptools' (llhttp, as Node.js uses it).
+Written for the relay of tokens, where a general client was too slow (docs/decisions/0004). httptools parses: it wraps
+llhttp, the parser of Node.js.
 """
 
 import asyncio
@@ -9,31 +10,32 @@ from typing import Any, cast
 
 import httptools
 
-_HIGH_WATER = 1 << 18
-"""Bytes that may wait to be read before the upstream is told to pause."""
+_HIGH_WATER_BYTES = 1 << 18
+"""Bytes that may wait to be read before reading from the socket pauses."""
 _GZIP_OR_ZLIB = 47
-_MOST_HEAD = 1 << 16
+"""zlib's window bits: 32 detects either header, 15 is the largest window."""
+_MAX_HEAD_BYTES = 1 << 16
 """Bytes of a response's status line and headers."""
-_MOST_INFLATED = 1 << 24
-"""Bytes that one compressed piece may become."""
+_MAX_INFLATED_BYTES = 1 << 24
+"""Bytes that one compressed read may inflate to."""
 
 
 class NotHTTP(ConnectionAbortedError):
-    """What came can't be read as a response."""
+    """What came isn't an HTTP response."""
 
 
 class Connection(asyncio.Protocol):
-    """Errors come out of `send` and `read` as OSError; TimeoutError is one of them."""
+    """`send` and `read` raise OSError (TimeoutError and NotHTTP are kinds of it)."""
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
-        """Of the response, names in lower case."""
+        """The response's, names in lower case."""
         self.answered = False
-        """Some of the response has come."""
+        """The first bytes of the response have come."""
         self.closed = False
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport = cast("Any", None)  # before anything else happens
+        self._transport: asyncio.Transport = cast("Any", None)  # asyncio sets it first
         self._pieces: list[bytes] = []
         self._body: list[bytes] = []
         self.on_body = self._body.append  # httptools calls it for each chunk of the body
@@ -47,7 +49,7 @@ class Connection(asyncio.Protocol):
         self._failure: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._patience_s = 0.0
+        self._silence_s = 0.0
         self._heard_at = 0.0
         self._waits_for = ""
         self._ends_at = self._total_s = 0.0
@@ -60,47 +62,47 @@ class Connection(asyncio.Protocol):
 
     @property
     def idle_s(self) -> float:
-        """Since its last response was complete."""
+        """Seconds since its last response was complete."""
         return self._loop.time() - self._heard_at
 
-    async def send(self, request: bytes, patience_s: float, total_s: float) -> None:
-        """Write a whole request, then wait for the response's headers: `patience_s` at most for its first token.
+    async def send(self, request: bytes, silence_s: float, total_s: float) -> None:
+        """Write a whole request and wait for the response's headers.
 
-        Whatever happens, the response ends within `total_s`.
+        The first token must come within `silence_s` seconds, the end of the response within `total_s`. Raises OSError.
         """
         self._parser = httptools.HttpResponseParser(self)
         self.status, self.headers, self.answered = 0, {}, False
         self._complete = self._headers_complete = False
         self._inflate = self._failure = None
         self._head_bytes = 0
-        self._patience_s, self._heard_at = patience_s, self._loop.time()
+        self._silence_s, self._heard_at = silence_s, self._loop.time()
         self._waits_for, self._total_s, self._ends_at = "the first token", total_s, self._heard_at + total_s
-        self._timer = self._loop.call_later(min(patience_s, total_s), self._look)
+        self._timer = self._loop.call_later(min(silence_s, total_s), self._check_time)
         self._transport.write(request)
         while not self._headers_complete:
-            await self._more()
+            await self._wait_for_data()
 
-    def begun(self, patience_s: float) -> None:
-        """The first token is there: from now on nothing may come for `patience_s` at most."""
+    def stream_began(self, silence_s: float) -> None:
+        """The first token has come: from now on a silence of `silence_s` seconds is a time-out."""
         if self._waits_for:
-            self._waits_for, self._patience_s, self._heard_at = "", patience_s, self._loop.time()
+            self._waits_for, self._silence_s, self._heard_at = "", silence_s, self._loop.time()
             self._end_timer()
             if not self._complete:
-                self._look()
+                self._check_time()
 
-    def wait_at_most(self, patience_s: float) -> None:
-        """For anything more, where the response isn't complete yet."""
+    def wait_at_most(self, silence_s: float) -> None:
+        """Bound the wait for the next read to `silence_s` seconds, unless the response is complete."""
         if not self._complete:
-            self._patience_s, self._heard_at = patience_s, self._loop.time()
+            self._silence_s, self._heard_at = silence_s, self._loop.time()
             self._end_timer()
-            self._look()
+            self._check_time()
 
     async def read(self) -> bytes:
-        """What has come since the last time; nothing at the end."""
+        """The body's bytes since the last read; b"" at its end. Raises OSError."""
         while not self._pieces:
             if self._complete:
                 return b""
-            await self._more()
+            await self._wait_for_data()
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._waiting_bytes = 0
@@ -110,13 +112,13 @@ class Connection(asyncio.Protocol):
         return data
 
     def close(self) -> None:
-        """Drop the connection at once; an upstream that was generating notices."""
+        """Abort the connection at once, so that an upstream stops generating."""
         self._end_timer()
         if not self.closed:
             self.closed = True
             self._transport.abort()
 
-    async def _more(self) -> None:
+    async def _wait_for_data(self) -> None:
         if self._failure is not None:
             raise self._failure
         if self.closed:
@@ -136,18 +138,18 @@ class Connection(asyncio.Protocol):
         self.close()
         self._wake()
 
-    def _look(self) -> None:
-        """One timer a response, not one a piece: when it rings it looks how long nothing has come."""
+    def _check_time(self) -> None:
+        """Fail where a limit has passed, else set the timer again: one timer a response, not one a read."""
         now = self._loop.time()
-        left = self._heard_at + self._patience_s - now
+        left_s = self._heard_at + self._silence_s - now
         if self._ends_at <= now:
             self._fail(TimeoutError(f"no end came within {self._total_s:g} s"))
-        elif self._paused or left > 0:  # paused: it is the reader who is slow
-            self._timer = self._loop.call_later(min(max(left, 0.05), self._ends_at - now), self._look)
+        elif self._paused or left_s > 0:  # paused: the reader is slow, not the upstream
+            self._timer = self._loop.call_later(min(max(left_s, 0.05), self._ends_at - now), self._check_time)
         else:
             missing = self._waits_for or "nothing"
             came = "didn't come within" if self._waits_for else "came for"
-            self._fail(TimeoutError(f"{missing} {came} {self._patience_s:g} s"))
+            self._fail(TimeoutError(f"{missing} {came} {self._silence_s:g} s"))
 
     def _end_timer(self) -> None:
         if self._timer is not None:
@@ -160,7 +162,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._complete:  # nobody asked: whatever it is, it isn't the answer to the next request
+        if self._complete:  # unasked for: it must not pass for the next response
             self.close()
             return
         if not self._waits_for:
@@ -169,7 +171,7 @@ class Connection(asyncio.Protocol):
         try:
             try:
                 self._parser.feed_data(data)
-            finally:  # what came before it broke counts
+            finally:  # what came before a parse error counts
                 if self._body:
                     self._take(b"".join(self._body))
                     self._body.clear()
@@ -177,8 +179,8 @@ class Connection(asyncio.Protocol):
             self._fail(NotHTTP(f"that isn't HTTP: {error}"))
         if not self._headers_complete:
             self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD:
-                self._fail(NotHTTP(f"its headers have more than {_MOST_HEAD} bytes"))
+            if self._head_bytes > _MAX_HEAD_BYTES:
+                self._fail(NotHTTP(f"its headers have more than {_MAX_HEAD_BYTES} bytes"))
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -205,15 +207,15 @@ class Connection(asyncio.Protocol):
             self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
 
     def _take(self, body: bytes) -> None:
-        """What one read brought of the body. Raises ValueError or zlib.error where it can't be inflated."""
+        """Queue one read's part of the body. Raises ValueError or zlib.error where it can't be inflated."""
         if self._inflate is not None:
-            body = self._inflate.decompress(body, _MOST_INFLATED)
+            body = self._inflate.decompress(body, _MAX_INFLATED_BYTES)
             if self._inflate.unconsumed_tail:
                 raise ValueError("a compressed piece has more than 16 MiB")
         if body:
             self._pieces.append(body)
             self._waiting_bytes += len(body)
-        if self._waiting_bytes > _HIGH_WATER and not self._paused:
+        if self._waiting_bytes > _HIGH_WATER_BYTES and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 

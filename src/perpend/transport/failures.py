@@ -1,7 +1,7 @@
-"""What an upstream's refusal means: status, body and headers in anybody's shape become one tree of errors.
+"""What an upstream's refusal means: status, body and headers of any vendor become one tree of errors.
 
-The words that vendors put into `code`, `type` and `status` are rows below and go before the HTTP status: many a
-server says 400 for all that is wrong. Shapes: OpenAI `{"error": {message, type, code}}`, Anthropic
+The words that vendors put into `code`, `type` and `status` are rows below and go before the HTTP status, since some
+servers answer 400 whatever is wrong. Shapes: OpenAI `{"error": {message, type, code}}`, Anthropic
 `{"type": "error", "error": {type, message}}`, Gemini `{"error": {code, message, status, details}}` (also in a
 list), Ollama `{"error": "text"}`, Bedrock `{"message", "__type"}`, FastAPI `{"detail"}`.
 Sources (November 2026): openai 3.54, anthropic 2.12, google-genai 3.4, google.rpc.Code; ollama, vllm 0.33.
@@ -17,11 +17,11 @@ from msgspec import Struct, structs
 from perpend.errors import (
     UNREADABLE,
     AccountRefused,
+    ClientMessage,
     ContentFiltered,
     ContextTooLong,
     RateLimited,
     Rejected,
-    Told,
     UpstreamError,
     UpstreamMalformed,
     UpstreamOverloaded,
@@ -103,7 +103,7 @@ _WORDS: dict[str, type[UpstreamError]] = {
     **dict.fromkeys(("timeout_error", "deadline_exceeded", "modeltimeoutexception"), UpstreamTimeout),
     **dict.fromkeys(("server_error", "api_error", "internal_server_error", "internal"), UpstreamError),
 }
-"""By what vendors call it, in lower case."""
+"""By the vendor's word, in lower case."""
 
 _STATUS: dict[int, type[UpstreamError]] = {
     **dict.fromkeys((400, 405, 409, 411, 413, 415, 422), Rejected),
@@ -112,9 +112,9 @@ _STATUS: dict[int, type[UpstreamError]] = {
     429: RateLimited,
     **dict.fromkeys((503, 529), UpstreamOverloaded),
 }
-"""Where no word says more."""
+"""By the HTTP status, where no word says more."""
 
-_SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
+_PHRASES: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
     (
         re.compile(
             r"context (length|window|size|limit)|maximum context|(prompt|input)( is)? too long|maximum prompt length"
@@ -128,7 +128,7 @@ _SAYS: tuple[tuple[re.Pattern[str], type[UpstreamError]], ...] = (
     (re.compile(r"content (management )?polic|content filter|safety system", re.IGNORECASE), ContentFiltered),
     (re.compile(r"credit balance|insufficient balance|api key not valid", re.IGNORECASE), AccountRefused),
 )
-"""What only the message tells: of requests that are refused without a word of their own."""
+"""By a phrase in the message, where neither code nor type says what is wrong."""
 
 _HINTS: dict[type[UpstreamError], str] = {
     ContextTooLong: "shorten the messages, ask for fewer tokens, or use a model with a longer context",
@@ -164,13 +164,13 @@ _ACCOUNT = {
     402: "it has no credit left for this server",
     403: "it doesn't let this server do that",
 }
-_INSIDE = re.compile(
+_INTERNAL = re.compile(
     r"(?P<url>[a-z]+://[^\s'\"`<>)\]]+)"
     r"|\b\d{1,3}(\.\d{1,3}){3}(:\d+)?\b"
     r"|(?<![\w.:/])/(home|root|usr|opt|srv|var|tmp|etc|mnt|app|data|workspace|Users|private|models|proc|run)/[^\s'\"`,;)\]]+"
     r"|\b[A-Za-z]:\\[^\s'\"`,;)\]]+",
 )
-"""Of a server's words, what is of its own machine: addresses of its network, paths."""
+"""What in a server's message is of its own machine: addresses of its network, paths."""
 
 
 class _Error(Struct):
@@ -183,7 +183,7 @@ class _Error(Struct):
     details: Any = None
     param: Any = None
     metadata: Any = None
-    """Of a router: what the vendor behind it said, as `raw`."""
+    """A router's, with the vendor's own body as `raw`."""
 
 
 class _Body(Struct):
@@ -193,7 +193,7 @@ class _Body(Struct):
     code: Any = None
     kind: Any = msgspec.field(default=None, name="__type")
     error_description: Any = None
-    """Of OAuth (RFC 6749)."""
+    """OAuth's (RFC 6749, section 5.2)."""
 
 
 _BODY = msgspec.json.Decoder(_Body)
@@ -206,77 +206,79 @@ def refusal(
     *,
     status: int,
     headers: Mapping[bytes, bytes] | None = None,
-    outside: str | None = None,
+    public_name: str | None = None,
 ) -> UpstreamError:
-    """The error that a refused request means. `headers` are the response's, in lower case.
+    """The error that a refused request means. `headers` are the response's, their names in lower case.
 
-    `outside`: what clients know the place by, where that isn't `where`.
+    `where`: the server, for the log; `public_name`: what clients know it by, None: as `where`.
     """
     error = _error_in(body)
-    said = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
+    message = error.message if isinstance(error.message, str) else body.decode(errors="replace").strip()
     wait = retry_after(headers or {})
-    name, answered = outside or where, f"answered {status}"
-    refused = _error(error, said, status, f"{where} {answered}", f"{name} {answered}")
+    name, answered = public_name or where, f"answered {status}"
+    refused = _upstream_error(error, message, status, f"{where} {answered}", f"{name} {answered}")
     refused.retry_after = retry_delay(error.details) if wait is None else wait
     refused.billed = isinstance(refused, UpstreamTimeout)  # what was refused can't have been paid for
     return refused
 
 
 def failure(where: str, error: Any) -> UpstreamError:
-    """The error that an error object in a response means, decoded in whatever shape; `where` says what happened."""
-    told = _Error(message=error) if isinstance(error, str) else _converted(error)
-    said = str(told.message or told.type or told.code or "unknown error")
-    status = told.code if isinstance(told.code, int) else None
-    return _error(told, said, status, where, where)
+    """The error that a decoded error object means, whatever its shape; `where` says what happened."""
+    decoded = _Error(message=error) if isinstance(error, str) else _converted(error)
+    message = str(decoded.message or decoded.type or decoded.code or "unknown error")
+    status = decoded.code if isinstance(decoded.code, int) else None
+    return _upstream_error(decoded, message, status, where, where)
 
 
 def says(error: Any) -> bool:
-    """There is one: servers send the field empty, too, or an object or a list with nothing in it."""
+    """Whether an error field holds an error: servers also send it as null, "", or an object or list of nothing."""
     inside: Any = error.values() if isinstance(error, dict) else error  # pyright: ignore[reportUnknownVariableType]
     return any(map(says, inside)) if isinstance(error, dict | list) else bool(error)
 
 
-def _error(told: _Error, said: str, status: int | None, where: str, outside: str) -> UpstreamError:
-    kind = _kind(told, said, status)
+def _upstream_error(
+    decoded: _Error, message: str, status: int | None, where: str, public_where: str
+) -> UpstreamError:
+    kind = _kind(decoded, message, status)
     field = "messages" if kind in (ContextTooLong, ContentFiltered) else None
-    excerpt = said[:_EXCERPT]
+    excerpt = message[:_EXCERPT]
     begin = f"{_TOO_LONG}: " if kind is ContextTooLong and _TOO_LONG not in excerpt.lower() else ""
-    names = told.param if isinstance(told.param, str) else ""
-    hint = _advice(said, names) if kind is Rejected else _HINTS.get(kind)
+    param = decoded.param if isinstance(decoded.param, str) else ""
+    hint = _advice(message, param) if kind is Rejected else _HINTS.get(kind)
     error = kind(f"{begin}{where}: {excerpt}", hint=hint, field=field, upstream_status=status)
-    error.outside = _outside(error, f"{begin}{outside}", excerpt, told)
-    error.said, error.names = said, names
+    error.redacted = _redacted(error, f"{begin}{public_where}", excerpt, decoded)
+    error.upstream_message, error.upstream_param = message, param
     return error
 
 
-def _outside(error: UpstreamError, begin: str, excerpt: str, told: _Error) -> Told:
-    """Clients read what is said of their request; of a fault of the server's, or of an account that isn't theirs, they
-    read that there is one.
+def _redacted(error: UpstreamError, begin: str, excerpt: str, decoded: _Error) -> ClientMessage:
+    """What clients read: the vendor's words about their request; of a fault of the server or of its account, only that
+    there is one.
     """
     status = error.upstream_status
     if (
         isinstance(error, AccountRefused)
         and status != 404
-        and not any(word in _NO_MODEL for word in _words(told))
+        and not any(word in _NO_MODEL for word in _words(decoded))
     ):
-        said = f": {_ACCOUNT.get(status or 0, 'it refuses the account of this server')}"
-        return Told(f"{begin}{said}", "ask another model, or whoever runs this server")
+        reason = _ACCOUNT.get(status or 0, "it refuses the account of this server")
+        return ClientMessage(f"{begin}: {reason}", "ask another model, or whoever runs this server")
     if (status or 0) >= 500:
-        return Told(begin, error.hint or "send it again, or ask another model")
-    return Told(f"{begin}: {_INSIDE.sub(_hidden, excerpt)}", error.hint)
+        return ClientMessage(begin, error.hint or "send it again, or ask another model")
+    return ClientMessage(f"{begin}: {_INTERNAL.sub(_hidden, excerpt)}", error.hint)
 
 
 def _hidden(found: re.Match[str]) -> str:
-    """But for an address that everybody may know."""
+    """(hidden), unless it is a public web address."""
     try:
         return found[0] if found["url"] and not web_address(found["url"]).is_private else "(hidden)"
     except ValueError:
         return "(hidden)"
 
 
-def _advice(said: str, names: str) -> str:
-    advised = (advice for about, advice in _ADVICE if about.search(f"{names} {said}"))
-    what = names or "what it names"
+def _advice(message: str, param: str) -> str:
+    advised = (advice for about, advice in _ADVICE if about.search(f"{param} {message}"))
+    what = param or "what it names"
     return next(advised, f"change {what} or leave it out; `perpend models show` says how a model is asked")
 
 
@@ -287,11 +289,11 @@ def _converted(error: Any) -> _Error:
         return _Error()
 
 
-def told_in(said: bytes) -> str:
-    """What is wrong, by what may be an error object, or no JSON at all; "" where it is neither."""
-    if b"{" not in said:
-        return said[:_EXCERPT].decode(errors="replace").strip()
-    message = _error_in(said).message
+def error_message_in(body: bytes) -> str:
+    """The message of an error object, or the whole of a body without JSON, shortened; "" where there is neither."""
+    if b"{" not in body:
+        return body[:_EXCERPT].decode(errors="replace").strip()
+    message = _error_in(body).message
     return message[:_EXCERPT] if isinstance(message, str) else ""
 
 
@@ -303,43 +305,44 @@ def _error_in(body: bytes) -> _Error:
         return _Error()
     inner = whole.error
     if isinstance(inner, dict):
-        return _behind(_converted(inner))
+        return _unwrapped(_converted(inner))
     message = inner if isinstance(inner, str) else whole.message or whole.detail
     if isinstance(whole.error_description, str):
         message = f"{message}: {whole.error_description}"
     return _Error(message=message, type=whole.kind, code=whole.code)
 
 
-def _behind(error: _Error) -> _Error:
-    """What a router passes on says more than that somebody refused."""
+def _unwrapped(error: _Error) -> _Error:
+    """The vendor's own error, where a router such as OpenRouter passes it on as `metadata.raw`."""
     raw: Any = error.metadata.get("raw") if isinstance(error.metadata, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if not isinstance(raw, str) or not raw.strip():
         return error
     inner = _error_in(raw.encode())
-    said = inner.message if isinstance(inner.message, str) else raw.strip()
-    return structs.replace(inner, message=f"{error.message}: {said}")
+    message = inner.message if isinstance(inner.message, str) else raw.strip()
+    return structs.replace(inner, message=f"{error.message}: {message}")
 
 
-def _kind(error: _Error, said: str, status: int | None) -> type[UpstreamError]:
+def _kind(error: _Error, message: str, status: int | None) -> type[UpstreamError]:
     for word in _words(error):
         if (kind := _WORDS.get(word)) is not None:
             # "server error" may be all that a server has to say, and its status more.
             return _STATUS.get(status or 0, kind) if kind is UpstreamError else kind
     kind = UpstreamError if status is None else _STATUS.get(status, UpstreamError)
     if kind is Rejected or status in (None, 403, 500):
-        kind = next((meant for pattern, meant in _SAYS if pattern.search(said)), kind)
+        kind = next((meant for pattern, meant in _PHRASES if pattern.search(message)), kind)
     return ContextTooLong if kind is Rejected and status == 413 else kind
 
 
 def _words(error: _Error) -> Iterator[str]:
+    """The error's code, type and status as words of `_WORDS`."""
     for word in (error.code, error.type, error.status):
         if isinstance(word, str):
             yield word.rpartition("#")[2].lower()
 
 
-def malformed(where: str, error: Exception, outside: str | None = None) -> UpstreamMalformed:
-    """An event that can't be read: damaged JSON, or what isn't UTF-8."""
+def malformed(where: str, error: Exception, public_name: str | None = None) -> UpstreamMalformed:
+    """The error for an event that can't be read: damaged JSON, or bytes that aren't UTF-8."""
     what = "it isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
     sent = f"sent an event that can't be read: {what}"
-    told = Told(f"{outside or where} {sent}", "send it again, or ask another model")
-    return UpstreamMalformed(f"{where} {sent}", hint="see the server's log", outside=told)
+    public = ClientMessage(f"{public_name or where} {sent}", "send it again, or ask another model")
+    return UpstreamMalformed(f"{where} {sent}", hint="see the server's log", redacted=public)

@@ -1,6 +1,6 @@
-"""Access tokens of Google Cloud, for Vertex: renewed before they end, where no token is given.
+"""Access tokens of Google Cloud, for Vertex AI where no token is given; renewed before they expire.
 
-Whose they are is looked for as Google's own libraries do (Application Default Credentials): the file that
+Credentials are looked for as Google's libraries do (Application Default Credentials): the file that
 GOOGLE_APPLICATION_CREDENTIALS names, the one that `gcloud auth application-default login` wrote, the machine's own
 account from its metadata server. Sources: RFC 7523; google-auth 2.63.
 """
@@ -17,17 +17,24 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
-from perpend.errors import AccountRefused, ConfigError, Rejected, Told, UpstreamError, UpstreamMalformed
+from perpend.errors import (
+    AccountRefused,
+    ClientMessage,
+    ConfigError,
+    Rejected,
+    UpstreamError,
+    UpstreamMalformed,
+)
 from perpend.transport.client import HTTPClient, Timeouts, UpstreamAccount
 
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_MACHINE = "computeMetadata/v1/instance/service-accounts/default/token"
-_LASTS_S = 3600
-"""Of an assertion: the longest that Google takes."""
-_AHEAD_S = 225.0
-"""A token is renewed so long before its end, while it is still good. A machine's own has no new one much earlier."""
-_TIMEOUTS = Timeouts(connect_s=5.0, first_token_s=20.0, between_s=20.0, total_s=30.0)
+_METADATA_PATH = "computeMetadata/v1/instance/service-accounts/default/token"
+_ASSERTION_S = 3600
+"""Seconds that an assertion is valid: the most that Google accepts."""
+_RENEW_BEFORE_S = 225.0
+"""Seconds before its end at which a token is renewed; the metadata server has no new one much earlier."""
+_TIMEOUTS = Timeouts(connect_s=5.0, first_token_s=20.0, read_s=20.0, total_s=30.0)
 _HINT = (
     f"set {_FILE} to a service account's key file, run `gcloud auth application-default login`, or give a token "
     "(api_key_env)"
@@ -54,10 +61,10 @@ class _Token(Struct):
 
 
 class GoogleToken:
-    """Implements `Signer`. Whoever needs a token while it is being renewed shares the renewal."""
+    """Implements `Signer`. Requests that come during a renewal share it."""
 
     def __init__(self, http: HTTPClient, credentials: GoogleCredentials | None) -> None:
-        """None: the machine's own account. Raises ConfigError for a key that can't be used."""
+        """`credentials` None: the machine's own account. Raises ConfigError for a key that can't be used."""
         self._http = http
         self._credentials = credentials
         self._sign = _signer(credentials) if credentials and credentials.type == "service_account" else None
@@ -66,9 +73,9 @@ class GoogleToken:
         self._renewal: asyncio.Task[UpstreamError | None] | None = None
 
     async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
-        """Waits for a token only where none is good any more."""
+        """The token's header; waits for a renewal only once the token has expired. Raises UpstreamError."""
         left_s = self._until - time.monotonic()
-        if left_s < _AHEAD_S and self._renewal is None:
+        if left_s < _RENEW_BEFORE_S and self._renewal is None:
             self._renewal = asyncio.create_task(self._renew())
         if left_s <= 0 and self._renewal is not None:
             failure = await asyncio.shield(self._renewal)
@@ -77,15 +84,15 @@ class GoogleToken:
         return self._headers
 
     def refused(self, headers: dict[str, str]) -> bool:
-        """It was revoked, or the clocks differ. Others who were refused may have had it renewed since."""
+        """Have the token renewed, unless another request has done so since."""
         if headers is self._headers:
             self._until = 0.0
         return True
 
     async def _renew(self) -> UpstreamError | None:
-        """How it failed, for all who wait to raise each their own."""
+        """The failure, or None. Returned and not raised: each request that waits raises an error of its own."""
         try:
-            token = msgspec.json.decode(await self._asked(), type=_Token)
+            token = msgspec.json.decode(await self._fetch(), type=_Token)
         except UpstreamError as error:
             return error
         except ValueError as error:
@@ -98,24 +105,24 @@ class GoogleToken:
         self._headers, self._until = headers, time.monotonic() + token.expires_in
         return None
 
-    async def _asked(self) -> bytes:
-        own = self._credentials
-        if own is None:
+    async def _fetch(self) -> bytes:
+        credentials = self._credentials
+        if credentials is None:
             host = os.environ.get("GCE_METADATA_HOST") or "metadata.google.internal"
             account = UpstreamAccount({"metadata-flavor": "Google"}, _TIMEOUTS)
-            return await self._http.get_json(f"http://{host}/{_MACHINE}", account)
+            return await self._http.get_json(f"http://{host}/{_METADATA_PATH}", account)
         if self._sign is not None:
             grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-            form = {"grant_type": grant, "assertion": _assertion(own, self._sign, int(time.time()))}
+            form = {"grant_type": grant, "assertion": _assertion(credentials, self._sign, int(time.time()))}
         else:
             form = {
                 "grant_type": "refresh_token",
-                "client_id": own.client_id,
-                "client_secret": own.client_secret,
-                "refresh_token": own.refresh_token,
+                "client_id": credentials.client_id,
+                "client_secret": credentials.client_secret,
+                "refresh_token": credentials.refresh_token,
             }
         account = UpstreamAccount({"content-type": "application/x-www-form-urlencoded"}, _TIMEOUTS)
-        return await self._http.post_json(own.token_uri, urlencode(form).encode(), account)
+        return await self._http.post_json(credentials.token_uri, urlencode(form).encode(), account)
 
 
 def credentials() -> GoogleCredentials | None:
@@ -132,13 +139,13 @@ def credentials() -> GoogleCredentials | None:
         return msgspec.json.decode(file.read_bytes(), type=GoogleCredentials)
     except OSError as error:
         raise ConfigError(f"{_FILE}: {file}: {error.strerror}", hint="check the path") from None
-    except ValueError:  # what it says isn't repeated: it holds a secret
+    except ValueError:  # its content isn't repeated: it holds a secret
         raise ConfigError(
             f"{_FILE}: {file} is no key of a service account or of a user", hint=_HINT
         ) from None
 
 
-def _signer(own: GoogleCredentials) -> Callable[[bytes], bytes]:
+def _signer(credentials: GoogleCredentials) -> Callable[[bytes], bytes]:
     """RS256 with the account's private key."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
@@ -146,26 +153,26 @@ def _signer(own: GoogleCredentials) -> Callable[[bytes], bytes]:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(own.private_key.encode(), password=None)
+        key = load_pem_private_key(credentials.private_key.encode(), password=None)
     except ValueError:
         key = None
     if not isinstance(key, RSAPrivateKey):
         raise ConfigError(f"{_FILE}: its private_key is no RSA key in PEM", hint=_HINT)
-    return lambda said: key.sign(said, PKCS1v15(), hashes.SHA256())
+    return lambda data: key.sign(data, PKCS1v15(), hashes.SHA256())
 
 
-def _assertion(own: GoogleCredentials, sign: Callable[[bytes], bytes], now: int) -> str:
+def _assertion(credentials: GoogleCredentials, sign: Callable[[bytes], bytes], now: int) -> str:
     """A signed claim to be the account (RFC 7523)."""
-    header = {"alg": "RS256", "typ": "JWT", "kid": own.private_key_id}
+    header = {"alg": "RS256", "typ": "JWT", "kid": credentials.private_key_id}
     claims = {
-        "iss": own.client_email,
+        "iss": credentials.client_email,
         "scope": _SCOPE,
-        "aud": own.token_uri,
+        "aud": credentials.token_uri,
         "iat": now,
-        "exp": now + _LASTS_S,
+        "exp": now + _ASSERTION_S,
     }
-    said = f"{_packed(header)}.{_packed(claims)}"
-    return f"{said}.{_base64(sign(said.encode()))}"
+    signed = f"{_packed(header)}.{_packed(claims)}"
+    return f"{signed}.{_base64(sign(signed.encode()))}"
 
 
 def _packed(part: dict[str, Any]) -> str:
@@ -177,12 +184,14 @@ def _base64(data: bytes) -> str:
 
 
 def _no_token(failure: UpstreamError) -> UpstreamError:
-    """Nothing was asked of the model: nothing can have been paid for."""
+    """The error of a request that wasn't sent, so nothing was billed."""
     kind = AccountRefused if isinstance(failure, AccountRefused | Rejected) else type(failure)
     return kind(
         f"no access token of Google Cloud: {failure.message}",
         hint=_HINT,
-        outside=Told(f"no access token of Google Cloud: {failure.told.message}", failure.told.hint),
+        redacted=ClientMessage(
+            f"no access token of Google Cloud: {failure.client_message.message}", failure.client_message.hint
+        ),
         upstream_status=failure.upstream_status,
         retry_after=failure.retry_after,
         billed=False,

@@ -7,71 +7,74 @@ from msgspec import Raw
 
 from perpend.errors import UNREADABLE
 
-MOST_BYTES = 1 << 23
-"""Bytes of one event. The largest real ones repeat a whole response, or carry a picture."""
-MOST_BODY = 1 << 26
-"""Bytes of a response that isn't streamed."""
+MAX_EVENT_BYTES = 1 << 23
+"""The largest real events repeat a whole response, or carry an image."""
+MAX_BODY_BYTES = 1 << 26
+"""Of a response that isn't streamed."""
 
 
 BOM = b"\xef\xbb\xbf"
 
 _NEXT_LINE = re.compile(rb"\n\s*(\S)")
 _DATA = b"data:"
-"""Begins the lines of a server that sends events."""
+"""Some servers begin each line so, as in SSE."""
 
 
 class LineParser:
-    """Feed it reads, get the lines that they complete. Raises ValueError for one without an end.
+    """Implements `Framing`. Raises ValueError for a line, or a body, that is too long.
 
-    A first line that only opens an object, or begins a list, begins one body in the place of a stream: it is given
-    whole, or the events in it.
+    A first line that only opens an object, or begins a list, begins one JSON document in place of a stream: `close`
+    returns it whole, or the objects in it.
     """
 
     def __init__(self) -> None:
         self.whole = False
-        self._rest = b""
-        self._begun = False
+        self._buffer = b""
+        self._began = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        data = self._rest + chunk
-        if not self._begun:
+        data = self._buffer + chunk
+        if not self._began:
             data = self._begin(data)
-        *lines, self._rest = (b"", data) if self.whole else data.split(b"\n")
-        if len(self._rest) > (MOST_BODY if self.whole else MOST_BYTES):
-            raise ValueError(f"a line has more than {MOST_BYTES} bytes")
+        *lines, self._buffer = (b"", data) if self.whole else data.split(b"\n")
+        if len(self._buffer) > (MAX_BODY_BYTES if self.whole else MAX_EVENT_BYTES):
+            raise ValueError(f"a line has more than {MAX_EVENT_BYTES} bytes")
         return [line.removeprefix(_DATA) for line in lines if line.strip()]
 
     def close(self) -> list[bytes]:
-        """A last line without its newline."""
-        rest, self._rest = self._rest.removeprefix(BOM).strip().removeprefix(_DATA), b""
-        said = objects(rest) if rest else []
-        self.whole = self.whole and len(said) == 1
-        return said
+        """A last line without its newline, or the document that came in place of a stream."""
+        rest, self._buffer = self._buffer.removeprefix(BOM).strip().removeprefix(_DATA), b""
+        events = json_objects(rest) if rest else []
+        self.whole = self.whole and len(events) == 1
+        return events
 
     def _begin(self, data: bytes) -> bytes:
-        """What is there of the body, less what may stand before it."""
+        """The body so far, without a byte order mark and white space; decides whether it is one document."""
         body = data.removeprefix(BOM).lstrip()
         line, end, _ = body.partition(b"\n")
         if end:
-            self._begun, self.whole = True, line.strip() == b"{" or line.startswith(b"[")
+            self._began, self.whole = True, line.strip() == b"{" or line.startswith(b"[")
         return body
 
 
-def objects(body: bytes) -> list[bytes]:
-    """Those of a JSON body: it is one, or a list of them, or has one on each line."""
+def json_objects(body: bytes) -> list[bytes]:
+    """The objects of a JSON body that is one object, a list of them, or has one on each line."""
     body = body.strip()
-    if body.startswith(b"{") and on_lines(body):
+    if body.startswith(b"{") and one_per_line(body):
         return [line for line in body.splitlines() if line.strip()]
     if body.startswith(b"["):
         try:
-            return [bytes(one) for one in msgspec.json.decode(body, type=list[Raw])]
+            return [bytes(item) for item in msgspec.json.decode(body, type=list[Raw])]
         except UNREADABLE:
             pass
     return [body]
 
 
-def on_lines(body: bytes | bytearray, start: int = 0) -> bool | None:
-    """What begins with an object has one on each line. None: its second line has yet to begin, not before `start`."""
+def one_per_line(body: bytes | bytearray, start: int = 0) -> bool | None:
+    """Whether a body that begins with an object has one on each line.
+
+    None: undecided, since no second line has begun; it is looked for from `start`.
+    """
     if (found := _NEXT_LINE.search(body, start)) is None:
         return None
     return found[1] in (b"{", b"[") and body[: found.start()].rstrip().endswith(b"}")

@@ -1,7 +1,7 @@
-"""When an upstream wants to be asked again, in whichever way it says so.
+"""How long to wait before an upstream is asked again, in seconds, from any vendor's headers or body.
 
-`retry-after` in seconds or as a date (RFC 9110, section 10.2.3), `retry-after-ms` (OpenAI, Azure), what is left and
-comes back of a rate limit (`x-ratelimit-remaining-*` and `-reset-*`; Anthropic's `anthropic-ratelimit-*-reset`), and
+Read are `retry-after` in seconds or as a date (RFC 9110, section 10.2.3), `retry-after-ms` (OpenAI, Azure), the reset
+times of used-up rate limits (`x-ratelimit-remaining-*` and `-reset-*`; Anthropic's `anthropic-ratelimit-*-reset`), and
 google.rpc.RetryInfo in the body.
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-_LONGEST_WAIT_S = 86_400.0
+_MAX_WAIT_S = 86_400.0
 
 
 def retry_after(headers: Mapping[bytes, bytes]) -> float | None:
-    """Seconds until an upstream wants to be asked again, where its headers say so."""
+    """Seconds to wait, at most a day; None where the headers don't say."""
     if (millis := _number(headers.get(b"retry-after-ms"))) is not None:
         return _bounded(millis / 1000)
     if after := headers.get(b"retry-after"):
@@ -30,9 +30,9 @@ def retry_after(headers: Mapping[bytes, bytes]) -> float | None:
 
 
 def _reset(headers: Mapping[bytes, bytes], name: bytes) -> float | None:
-    """What is used up comes back then: `1m30.5s`, `20ms`, a moment in Unix seconds or milliseconds, or a date."""
-    left = _number(headers.get(name.replace(b"reset", b"remaining")))
-    if left is not None and left > 0:
+    """Seconds until a used-up limit is reset: from `1m30.5s`, `20ms`, Unix seconds or milliseconds, or a date."""
+    remaining = _number(headers.get(name.replace(b"reset", b"remaining")))
+    if remaining is not None and remaining > 0:
         return None
     value = headers[name]
     if (number := _number(value)) is None:
@@ -76,7 +76,7 @@ def _number(value: bytes | None) -> float | None:
 
 
 def _bounded(seconds: float | None) -> float | None:
-    return None if seconds is None else min(max(seconds, 0.0), _LONGEST_WAIT_S)
+    return None if seconds is None else min(max(seconds, 0.0), _MAX_WAIT_S)
 
 
 class _RetryInfo(Struct):
@@ -84,9 +84,9 @@ class _RetryInfo(Struct):
 
 
 def retry_delay(details: Any) -> float | None:
-    """google.rpc.RetryInfo: `{"retryDelay": "34s"}`."""
+    """Seconds from google.rpc.RetryInfo, `{"retryDelay": "34s"}`, among an error's details; None: there is none."""
     try:
-        told = msgspec.convert(details, list[_RetryInfo])
+        infos = msgspec.convert(details, list[_RetryInfo])
     except msgspec.ValidationError:
         return None
-    return next((_bounded(_duration(one.retryDelay)) for one in told if one.retryDelay), None)
+    return next((_bounded(_duration(info.retryDelay)) for info in infos if info.retryDelay), None)

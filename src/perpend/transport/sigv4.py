@@ -21,7 +21,7 @@ _SERVICES = (
     (re.compile(r"(?:^|\.)bedrock-runtime(?:-fips)?\.([a-z0-9-]+)\."), "bedrock"),
     (re.compile(r"^bedrock-mantle\.([a-z0-9-]+)\."), "bedrock-mantle"),
 )
-"""By the host's name: what the service is called in a signature. The group is its region."""
+"""The service's name in a signature, by the host's name; the group is the region."""
 _HINT = "export AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…, or AWS_PROFILE=…, or an API key of Bedrock"
 
 
@@ -32,14 +32,14 @@ class AWSCredentials(NamedTuple):
 
 
 class SigningScope(NamedTuple):
-    """What a signature is good for."""
+    """The region and service that a signature is valid for."""
 
     region: str
     service: str
 
 
 class SigV4:
-    """Implements `Signer`. Credentials are looked up for each request: tools that renew them write them anew."""
+    """Implements `Signer`. Credentials are read for each request, since other tools may renew them meanwhile."""
 
     def __init__(
         self,
@@ -52,18 +52,19 @@ class SigV4:
         self._now = now
 
     async def headers(self, method: str, url: str, body: bytes) -> dict[str, str]:
+        """The headers that sign the request. Raises ConfigError where there are no credentials."""
         stamp = self._now().strftime("%Y%m%dT%H%M%SZ")
         return _signed(method, url, body, stamp, self._scope, self._credentials())
 
     def refused(self, headers: dict[str, str]) -> bool:
-        """The same key would sign the same way."""
+        """False: the same key would sign the same way."""
         return False
 
 
 def scope_of(url: str) -> SigningScope:
-    """By the address; where a host of another name stands before Bedrock, the environment has the region.
+    """The scope that a Bedrock address names; for other hosts, such as a proxy's, AWS_REGION names the region.
 
-    Raises ConfigError where neither has.
+    Raises ConfigError where neither names it.
     """
     host = urlsplit(url).hostname or ""
     for pattern, service in _SERVICES:
@@ -76,7 +77,7 @@ def scope_of(url: str) -> SigningScope:
 
 
 def credentials() -> AWSCredentials:
-    """From the environment, else from the profile in AWS's shared file. Raises ConfigError."""
+    """From the environment, else from the profile in AWS's shared credentials file. Raises ConfigError."""
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
         return AWSCredentials(key, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
@@ -101,18 +102,17 @@ def credentials() -> AWSCredentials:
 def _signed(
     method: str, url: str, body: bytes, stamp: str, scope: SigningScope, credentials: AWSCredentials
 ) -> dict[str, str]:
-    """The headers that sign a request as it is sent: path and query of `url` are already encoded for the wire."""
+    """The headers that sign a request; path and query of `url` are already encoded as on the wire."""
     parts = urlsplit(url)
     headers = {"host": parts.netloc, "x-amz-date": stamp}
     if credentials.session_token:
         headers["x-amz-security-token"] = credentials.session_token
-    names = ";".join(headers)  # in the order of the alphabet
+    names = ";".join(headers)  # already sorted
     request = "\n".join(
         (
             method,
-            _encoded(
-                parts.path or "/", safe="/"
-            ),  # once more than on the wire: `:` becomes %3A, and %3A %253A
+            # encoded once more than on the wire: `:` becomes %3A, and %3A %253A
+            _encoded(parts.path or "/", safe="/"),
             _query(parts.query),
             *(f"{name}:{value}" for name, value in headers.items()),
             "",
@@ -120,15 +120,17 @@ def _signed(
             hashlib.sha256(body).hexdigest(),
         )
     )
-    good_for = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
+    scope_path = f"{stamp[:8]}/{scope.region}/{scope.service}/aws4_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
     key = f"AWS4{credentials.secret_key}".encode()
-    for part in good_for.split("/"):
+    for part in scope_path.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
-    signature = hmac.digest(key, f"AWS4-HMAC-SHA256\n{stamp}\n{good_for}\n{digest}".encode(), "sha256").hex()
+    signature = hmac.digest(
+        key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope_path}\n{digest}".encode(), "sha256"
+    ).hex()
     del headers["host"]  # which every request has
-    who = f"Credential={credentials.access_key}/{good_for}"
-    headers["authorization"] = f"AWS4-HMAC-SHA256 {who}, SignedHeaders={names}, Signature={signature}"
+    credential = f"Credential={credentials.access_key}/{scope_path}"
+    headers["authorization"] = f"AWS4-HMAC-SHA256 {credential}, SignedHeaders={names}, Signature={signature}"
     return headers
 
 

@@ -1,68 +1,75 @@
 """Server-sent events from bytes that come in any pieces (HTML Living Standard, section 9.2)."""
 
-from perpend.transport.ndjson import BOM, MOST_BODY, MOST_BYTES, LineParser, objects, on_lines
+from perpend.transport.ndjson import (
+    BOM,
+    MAX_BODY_BYTES,
+    MAX_EVENT_BYTES,
+    LineParser,
+    json_objects,
+    one_per_line,
+)
 
 
 class SSEParser:
-    """Feed it reads, get the `data` of each event that they complete. Raises ValueError for one without an end.
+    """Implements `Framing`: yields the `data` of each event. Raises ValueError for an event or body that is too long.
 
-    A body that begins as JSON does is no stream of these, whatever was asked for: it is given whole, or the events in
-    it; from where a second object begins on a line of its own, line by line as they come.
+    A body that begins as JSON does is no event stream, whatever was asked for: `close` returns it whole, or the objects
+    in it. Where a second object begins on a line of its own, it is read as newline-delimited JSON.
     """
 
     def __init__(self) -> None:
         self.whole = False
-        self._rest = b""
-        self._begun = False
+        self._buffer = b""
+        self._began = False
         self._body = bytearray()
-        self._one = False  # the body goes on over its lines
-        self._looked = 0  # so far, no second line begins in the body
+        self._one_document = False  # its second line doesn't begin an object
+        self._searched = 0  # up to here, no second line begins in the body
         self._lines: LineParser | None = None
 
     def feed(self, chunk: bytes) -> list[bytes]:
         if self._lines is not None:
             return self._lines.feed(chunk)
-        if not self._begun and not (chunk := self._begin(chunk)):
+        if not self._began and not (chunk := self._begin(chunk)):
             return []
         if self.whole:
             return self._json(chunk)
-        if not self._rest and chunk.startswith(b"data: ") and chunk.endswith(b"\n\n"):
-            # Nearly always whole events of a line each: no work for each of them.
+        if not self._buffer and chunk.startswith(b"data: ") and chunk.endswith(b"\n\n"):
+            # Nearly every read holds whole events of one line each: split them in one go.
             payloads = chunk[6:-2].split(b"\n\ndata: ")
             if chunk.count(b"\n") == 2 * len(payloads) and b"\r" not in chunk and b"" not in payloads:
                 return payloads
-        data = self._rest + chunk
+        data = self._buffer + chunk
         if b"\r" in data:
             held = data.endswith(b"\r")  # may be half of a CRLF
             data = data[: -1 if held else None].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             data += b"\r" if held else b""
-        *blocks, self._rest = data.split(b"\n\n")
-        if len(self._rest) > MOST_BYTES:
-            raise ValueError(f"an event has more than {MOST_BYTES} bytes")
+        *blocks, self._buffer = data.split(b"\n\n")
+        if len(self._buffer) > MAX_EVENT_BYTES:
+            raise ValueError(f"an event has more than {MAX_EVENT_BYTES} bytes")
         return [payload for block in blocks if (payload := _data(block))]
 
     def close(self) -> list[bytes]:
-        """The last event of a stream that ended without its blank line."""
+        """The last event of a stream that ended without its blank line, or the JSON body."""
         if self._lines is not None:
             return self._lines.close()
-        block, self._rest = self._rest, b""
+        block, self._buffer = self._buffer, b""
         if self.whole:
-            said = objects(bytes(self._body))
-            self.whole = len(said) == 1
-            return said
+            events = json_objects(bytes(self._body))
+            self.whole = len(events) == 1
+            return events
         payload = _data(block.strip(b"\r\n"))
         return [payload] if payload else []
 
     def _json(self, chunk: bytes) -> list[bytes]:
-        """What is certain of a body that begins as JSON does: nothing, unless it turns out to be a stream of lines."""
+        """Collect a body that begins as JSON does; returns events only once it proves to be newline-delimited."""
         self._body += chunk
-        if len(self._body) > MOST_BODY:
-            raise ValueError(f"a response of more than {MOST_BODY} bytes")
-        lines = False if self._one else on_lines(self._body, self._looked)
+        if len(self._body) > MAX_BODY_BYTES:
+            raise ValueError(f"a response of more than {MAX_BODY_BYTES} bytes")
+        lines = False if self._one_document else one_per_line(self._body, self._searched)
         if lines is None:
-            line_end = self._body.find(b"\n", self._looked)
-            self._looked = len(self._body) if line_end < 0 else line_end
-        self._one = lines is False
+            line_end = self._body.find(b"\n", self._searched)
+            self._searched = len(self._body) if line_end < 0 else line_end
+        self._one_document = lines is False
         if not lines:
             return []
         self.whole, self._lines = False, LineParser()
@@ -70,13 +77,13 @@ class SSEParser:
         return self._lines.feed(body)
 
     def _begin(self, chunk: bytes) -> bytes:
-        """What is there of the body, once its first letter is."""
-        body = self._rest + chunk
+        """The body so far, once its first character has come; b"" until then."""
+        body = self._buffer + chunk
         if BOM.startswith(body):
-            self._rest = body
+            self._buffer = body
             return b""
         body = body.removeprefix(BOM).lstrip()
-        self._begun, self.whole, self._rest = bool(body), body[:1] in (b"{", b"["), b""
+        self._began, self.whole, self._buffer = bool(body), body[:1] in (b"{", b"["), b""
         return body
 
 

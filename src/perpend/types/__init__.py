@@ -10,8 +10,14 @@ from perpend.types.answer import (
     SummaryReport,
 )
 from perpend.types.content import Document, Image, Part, ProviderState, Text, Thought, ToolResult, ToolUse
-from perpend.types.custom import FreeText, Wrapping, custom_tool, unwrapped, wrapped
-from perpend.types.embedding import Embedded, EmbeddingRequest
+from perpend.types.custom_tools import (
+    CustomArgumentsWriter,
+    CustomInputReader,
+    custom_arguments,
+    custom_input,
+    custom_tool,
+)
+from perpend.types.embedding import EmbeddingRequest, EmbeddingResult
 from perpend.types.events import (
     AnswerDelta,
     AnswerLogprobs,
@@ -33,8 +39,8 @@ from perpend.types.events import (
     ToolCallDelta,
 )
 from perpend.types.ids import new_id
-from perpend.types.logprobs import Likely, TokenLogprob
-from perpend.types.output_spec import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice
+from perpend.types.logprobs import TokenLogprob, TopLogprob
+from perpend.types.output_spec import CustomToolSpec, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice
 from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
     EFFORTS,
@@ -72,18 +78,18 @@ __all__ = [
     "Candidate",
     "CandidateProgress",
     "CandidateReport",
-    "Custom",
+    "CustomArgumentsWriter",
+    "CustomInputReader",
+    "CustomToolSpec",
     "Document",
     "Effort",
-    "Embedded",
     "EmbeddingRequest",
+    "EmbeddingResult",
     "Event",
     "Finished",
     "ForcedTool",
-    "FreeText",
     "Image",
     "Judged",
-    "Likely",
     "Limits",
     "LoweredBy",
     "Message",
@@ -116,14 +122,14 @@ __all__ = [
     "ToolChoice",
     "ToolResult",
     "ToolUse",
+    "TopLogprob",
     "Usage",
     "Verbosity",
     "Verdict",
     "VerifierSpec",
     "Visibility",
-    "Wrapping",
+    "custom_arguments",
+    "custom_input",
     "custom_tool",
     "new_id",
-    "unwrapped",
-    "wrapped",
 ]

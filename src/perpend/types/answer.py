@@ -1,4 +1,4 @@
-"""What comes back: candidates, the budget's account, and the answer with its plan."""
+"""The answer, with its candidates, its plan, and its account of the budget."""
 
 from decimal import Decimal
 from typing import Any, Literal
@@ -22,11 +22,13 @@ LoweredBy = Literal[
 
 
 class Plan(Struct, frozen=True, kw_only=True):
+    """How a request is answered: by which model, at which effort, by which strategy, and why."""
+
     model: str
     effort: Effort
-    """The one that the model has, nearest to what was asked for."""
+    """The model's effort nearest to the requested one."""
     requested_effort: Effort | None = None
-    """None: nobody named one."""
+    """None: the request named none."""
     strategy: str
     reason: str
 
@@ -44,7 +46,7 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
 
     requested_thinking_tokens: int
     sent: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What the model's server was told about thinking: its own words, by their paths in the body; empty: nothing."""
+    """The fields about thinking that the model's server was sent, by their paths in the body; empty: none."""
     effective_thinking_tokens: int
     thinking_tokens_used: int
     lowered_by: LoweredBy | None = None
@@ -53,35 +55,35 @@ class BudgetReport(Struct, frozen=True, kw_only=True):
 
 
 class SummaryReport(Struct, frozen=True):
-    """The account of the thinking's summaries: no part of the answer's usage."""
+    """What summaries of the thinking cost; not a part of the answer's usage."""
 
     model: str
-    """Who wrote them."""
+    """The model that wrote them."""
     usage: Usage
     cost_usd: Decimal | None
     off: str | None = None
-    """Why there is none, or no more."""
+    """Why there are none, or no more."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """One try at the task. `stop_reason` other than `stop` marks a candidate that was cut."""
+    """One attempt at the task, complete or cut: see `truncated`."""
 
     answer: str
     thinking: str = ""
     index: int = 0
     model: str = ""
-    """Who wrote it."""
+    """The model that wrote it."""
     usage: Usage = Usage()
     cost_usd: Decimal | None = Decimal(0)
-    """None: not known, as a price isn't."""
+    """None: unknown, since a price is."""
     stop_reason: StopReason = "stop"
     score: float | None = None
-    """Why it was chosen, or not: the verdict's score, or what its strategy says, such as a share of votes."""
+    """What it was chosen by: its verdict's score, or its strategy's, such as its share of the votes."""
     verdict: Verdict | None = None
     content: tuple[Part, ...] = ()
-    """Thoughts, texts and tool calls in the order in which they came."""
+    """Thoughts, texts and tool calls, in their order."""
     logprobs: tuple[TokenLogprob, ...] = ()
-    """Of the answer's tokens, where they were asked for and its server tells them."""
+    """The answer's tokens, where logprobs were requested and the server gives them."""
 
     @property
     def truncated(self) -> bool:
@@ -95,39 +97,39 @@ class Candidate(Struct, frozen=True, kw_only=True):
 class Answer(Struct, frozen=True, kw_only=True):
     request_id: str
     model: str
-    """Who wrote it; the plan names the one that was asked for."""
+    """The model that wrote it; the plan has the requested one."""
     model_version: str
     plan: Plan
     budget: BudgetReport
     text: str
     thinking: str
     usage: Usage
-    """Of everything but summaries."""
+    """Tokens of all calls but those for summaries."""
     cost_usd: Decimal | None
-    """Of everything; None: not known, as a price isn't."""
+    """US dollars of all calls; None: unknown, since a price is."""
     truncated: bool
     stop_reason: StopReason
     candidates: tuple[Candidate, ...]
     chosen: int = 0
-    """Which candidate's answer it is, by its index."""
+    """The index of the candidate whose answer it is."""
     elapsed_s: float
     content: tuple[Part, ...] = ()
     """The chosen candidate's thoughts, texts and tool calls, in their order."""
     ignored: tuple[str, ...] = ()
-    """What of the request was passed over: fields that nobody here knows, or that its model can't honour."""
+    """Paths of request fields that had no effect: unknown ones, and ones that the model can't honour."""
     summary: str = ""
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
     summaries: SummaryReport | None = None
-    """None: nobody asked for them."""
+    """None: the request asked for none."""
 
     @property
     def verdict(self) -> Verdict | None:
-        """The chosen candidate's; None: nobody verified it."""
+        """The chosen candidate's verdict; None: it wasn't verified."""
         return next((one.verdict for one in self.candidates if one.index == self.chosen), None)
 
     @property
     def logprobs(self) -> tuple[TokenLogprob, ...]:
-        """The chosen candidate's."""
+        """The chosen candidate's logprobs."""
         return next((one.logprobs for one in self.candidates if one.index == self.chosen), ())
 
     @property

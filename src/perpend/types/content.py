@@ -1,4 +1,4 @@
-"""What messages and answers are made of, in the order in which it was said."""
+"""The parts that messages and answers are made of."""
 
 from typing import TypeAlias
 
@@ -6,10 +6,10 @@ from msgspec import Struct
 
 
 class ProviderState(Struct, frozen=True):
-    """What a vendor wants back unchanged on the next turn: a signature, an encrypted item. Nobody else reads it."""
+    """Opaque data that a vendor wants back unchanged on the next turn: a thought's signature, an encrypted item."""
 
     origin: str
-    """The provider that made it. Any other one never gets to see it."""
+    """The provider that made it; it is sent to no other one."""
     data: str
 
 
@@ -20,12 +20,12 @@ class Text(Struct, frozen=True, tag="text"):
 
 class Image(Struct, frozen=True, tag="image"):
     url: str
-    """`data:MEDIA-TYPE;base64,…`, or an address that the vendor loads itself."""
+    """`data:MEDIA-TYPE;base64,…`, or a web address that the vendor fetches."""
     detail: str | None = None
 
 
 class Document(Struct, frozen=True, tag="document"):
-    """A PDF, until its text is read."""
+    """A PDF, before its text is extracted."""
 
     data: str
     """Base64."""
@@ -33,7 +33,7 @@ class Document(Struct, frozen=True, tag="document"):
 
 
 class Thought(Struct, frozen=True, tag="thought"):
-    """A block of thinking; without text where the vendor gives only what it wants back."""
+    """A block of thinking; its text is empty where the vendor gives only its state."""
 
     text: str
     provider_state: ProviderState | None = None

@@ -1,4 +1,4 @@
-"""Texts and the vectors that stand for what they mean."""
+"""Requests for embeddings, and their results."""
 
 from decimal import Decimal
 
@@ -8,19 +8,23 @@ from perpend.types.usage import Usage
 
 
 class EmbeddingRequest(Struct, frozen=True, kw_only=True):
+    """Texts to embed."""
+
     model: str
     input: str | list[str] | list[int] | list[list[int]]
-    """A text or several, or the numbers of their tokens."""
+    """One text or several, as text or as token ids."""
     dimensions: int | None = None
 
     @property
     def count(self) -> int:
-        """Vectors that are asked for."""
-        alone = isinstance(self.input, str) or isinstance(self.input[0], int)
-        return 1 if alone else len(self.input)
+        """How many vectors are requested."""
+        single = isinstance(self.input, str) or isinstance(self.input[0], int)
+        return 1 if single else len(self.input)
 
 
-class Embedded(Struct, frozen=True):
+class EmbeddingResult(Struct, frozen=True):
+    """A vector for each text."""
+
     vectors: tuple[list[float], ...]
     """In the order of the texts."""
     usage: Usage
@@ -28,4 +32,4 @@ class Embedded(Struct, frozen=True):
     request_id: str = ""
     cost_usd: Decimal | None = Decimal(0)
     truncated: tuple[int, ...] = ()
-    """Which texts are longer than the model reads: their vectors stand for their beginnings."""
+    """Indices of texts longer than the model's window: only their beginnings are embedded."""

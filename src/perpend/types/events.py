@@ -1,8 +1,8 @@
-"""What happens during a request, in order: clients' streams, traces and metrics are drawn from these.
+"""The events of a request, in order: clients' streams, traces and metrics are made from them.
 
-What is of no candidate, such as a question to a judge, has a negative number of its own as its `candidate`.
+An auxiliary call that belongs to no candidate, such as one to a judge, has a negative number as its `candidate`.
 
-Events travel in batches: a list holds what came in one read, and goes out in one write.
+Events travel in batches: a list holds those of one read, and goes out in one write.
 """
 
 from decimal import Decimal
@@ -31,7 +31,7 @@ class Started(Struct, tag="started", gc=False):
 class ThinkingDelta(Struct, tag="thinking", gc=False):
     text: str
     tokens: int = 1
-    """Counted by the server where it counts, estimated from the text where it doesn't."""
+    """Counted by the server, or estimated from the text where it doesn't count."""
     candidate: int = 0
 
 
@@ -55,7 +55,7 @@ class ToolCallDelta(Struct, tag="tool_call", gc=False):
 
 
 class ProviderStateDelta(Struct, tag="carried", gc=False):
-    """Ends the thought or text before it with what its vendor wants back; may stand alone, without any text."""
+    """The vendor's state of the thought or text before it, which it ends; may come without any text."""
 
     provider_state: ProviderState
     part: Literal["thought", "text"] = "thought"
@@ -63,19 +63,21 @@ class ProviderStateDelta(Struct, tag="carried", gc=False):
 
 
 class AnswerLogprobs(Struct, tag="weighed"):
-    """How likely the answer's tokens were that came last, where that was asked for."""
+    """Log-probabilities of the answer's latest tokens, where they were requested."""
 
     tokens: list[TokenLogprob]
     candidate: int = 0
 
 
 class SummaryDelta(Struct, tag="summary", gc=False):
-    """A line about the thinking so far, written by the cheap tier."""
+    """A line about the thinking so far, written by the cheap model."""
 
     text: str
 
 
 class CandidateProgress(Struct, gc=False):
+    """How far one of several candidates is."""
+
     index: int
     phase: Phase
     thinking_tokens: int
@@ -83,6 +85,8 @@ class CandidateProgress(Struct, gc=False):
 
 
 class Progress(Struct, tag="progress", gc=False):
+    """How far the request is: tokens, US dollars, and seconds to its end."""
+
     phase: Phase
     thinking_tokens: int
     thinking_budget: int
@@ -90,11 +94,11 @@ class Progress(Struct, tag="progress", gc=False):
     eta_s: float | None
     cost_usd: Decimal | None
     candidates: tuple[CandidateProgress, ...] = ()
-    """One by one, where there are several."""
+    """Each one's, where there are several."""
 
 
 class Called(Struct, tag="called", gc=False):
-    """A call begins. Nothing was heard of it yet."""
+    """A call to a model begins."""
 
     model: str
     phase: CallPhase
@@ -102,31 +106,31 @@ class Called(Struct, tag="called", gc=False):
 
 
 class Served(Struct, tag="served", gc=False):
-    """Which provider a call is served by, before the first of what it says."""
+    """The provider that serves a call; comes before the call's first output."""
 
     provider: str
     sent: dict[str, Any] = field(default_factory=dict[str, Any])
-    """What it was told about thinking, in its own words."""
+    """The fields about thinking that it was sent, by their paths in the body."""
     left_out: tuple[str, ...] = ()
-    """What it was asked without: fields of the sampling, and what it refuses."""
+    """What was left out of the call: sampling fields without a counterpart, and what the server refuses."""
     candidate: int = 0
 
 
 class CallEnded(Struct, tag="call_ended", gc=False, omit_defaults=True):
-    """A backend's last word on one call. `usage` is the server's own count; None where it gave none."""
+    """The end of a call, from its backend. `usage` is the server's own count; None: it gave none."""
 
     reason: ServerStop
     usage: Usage | None = None
     model_version: str | None = None
     written: int = 0
-    """The part of the input that was written into the cache, at a price of its own where the vendor has one."""
+    """Input tokens that were written into the vendor's cache, which may have a price of their own."""
     first_logprobs: dict[str, float] | None = None
-    """Log-probabilities of what the first token might have been, where they were asked for."""
+    """Log-probabilities of the candidates for the first token, where they were requested."""
     candidate: int = 0
 
 
 class CallFailed(Struct, tag="call_failed", gc=False):
-    """In the place of `CallEnded`: the call's upstream, or its engine, died or refused."""
+    """Comes in place of `CallEnded` where the upstream or the engine failed or refused."""
 
     code: str
     message: str

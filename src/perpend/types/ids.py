@@ -1,4 +1,4 @@
-"""Names of things that are made by the thousand: they ascend with time, so a store appends them."""
+"""Ids that ascend with time, so that a store appends their rows."""
 
 import random
 import time

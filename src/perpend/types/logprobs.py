@@ -1,18 +1,20 @@
-"""How likely a model found the tokens that it said, and others in their place."""
+"""Log-probabilities of an answer's tokens and of their alternatives."""
 
 from msgspec import Struct
 
 
-class Likely(Struct, frozen=True, kw_only=True):
+class TopLogprob(Struct, frozen=True, kw_only=True):
+    """A token that was possible at one place."""
+
     token: str
     logprob: float
     """The natural logarithm of its probability."""
     bytes: tuple[int, ...] | None = None
-    """In UTF-8; None where the server doesn't say: a token may be a part of a character."""
+    """Its UTF-8 bytes, since a token may be a part of a character; None: the server doesn't give them."""
 
 
-class TokenLogprob(Likely, frozen=True, kw_only=True):
+class TokenLogprob(TopLogprob, frozen=True, kw_only=True):
     """A token of the answer."""
 
-    top_logprobs: tuple[Likely, ...] = ()
-    """The likeliest at this place, itself among them where it is one."""
+    top_logprobs: tuple[TopLogprob, ...] = ()
+    """The most likely tokens at this place, itself among them if it is one."""

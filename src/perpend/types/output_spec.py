@@ -1,12 +1,12 @@
-"""What an answer may be: tools that it may call, and a format that its text must have."""
+"""What an answer may be: the tools that it may call, and the format of its text."""
 
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct, field
 
 
-class Custom(Struct, frozen=True, kw_only=True):
-    """What a tool is that takes free text in place of JSON, on wires that have such tools."""
+class CustomToolSpec(Struct, frozen=True, kw_only=True):
+    """A tool that takes free text in place of JSON (OpenAI's custom tools)."""
 
     description: str = ""
     syntax: Literal["lark", "regex"] | None = None
@@ -20,7 +20,7 @@ class Tool(Struct, frozen=True, kw_only=True):
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
     """JSON schema of its arguments."""
     strict: bool | None = None
-    custom: Custom | None = None
+    custom: CustomToolSpec | None = None
     """None: a function."""
 
 
@@ -34,7 +34,7 @@ ToolChoice: TypeAlias = Literal["auto", "none", "required"] | ForcedTool
 
 
 class OutputFormat(Struct, frozen=True, kw_only=True):
-    """JSON; thinking is never bound by it."""
+    """The answer's text is JSON; thinking is free."""
 
     schema: dict[str, Any] | None = None
     """JSON schema; None: any object."""
@@ -44,6 +44,8 @@ class OutputFormat(Struct, frozen=True, kw_only=True):
 
 
 class OutputSpec(Struct, frozen=True, kw_only=True):
+    """Tools and format of the answer; `output` None: free text."""
+
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     parallel_tools: bool | None = None

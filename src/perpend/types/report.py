@@ -21,11 +21,11 @@ class CandidateReport(Struct, frozen=True):
     verdict: Verdict | None
     model: str
     chosen: bool = False
-    """It's the answer."""
+    """It is the answer."""
 
 
 class PerpendReport(Struct, frozen=True, kw_only=True):
-    """What every answer says about itself beside the dialect's own fields."""
+    """What every answer says about itself, beside the dialect's own fields."""
 
     request_id: str
     model: str

@@ -1,4 +1,4 @@
-"""What a person asks for, in canonical form: every client dialect is parsed into this."""
+"""A request in canonical form: every dialect is parsed into it."""
 
 from decimal import Decimal
 from typing import Any, Literal
@@ -41,36 +41,36 @@ class Message(Struct, frozen=True):
 
 
 class Sampling(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens are drawn, and what a vendor's cache is told; None: as the model's family, then the server will.
+    """How tokens are sampled, and hints for a vendor's cache; None: the family's default, else the server's.
 
-    What a wire or a model can't take is left out there, and named in the answer's `ignored`.
+    What a wire or a model doesn't accept is left out there, and named in the answer's `ignored`.
     """
 
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
-    """The least probability of a token, as a share of the likeliest one's."""
+    """The least probability of a token, as a share of the most likely one's."""
     seed: int | None = None
     stop: tuple[str, ...] = ()
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
     repetition_penalty: float | None = None
-    """Divides what was said before; 1 changes nothing."""
+    """Divides the logits of earlier tokens; 1 changes nothing."""
     logit_bias: dict[str, float] | None = None
-    """By the token's number in the model's own vocabulary."""
+    """By the token's id in the model's own vocabulary."""
     logprobs: int | None = None
-    """How likely each token of the answer was is told, and so many of the likeliest in its place."""
+    """Return the logprob of each token of the answer, and of so many alternatives; None: none."""
     verbosity: Verbosity | None = None
-    """How much is said, by models that were taught to be told."""
+    """How long the answer is, for models that have such a parameter."""
     cache_control: dict[str, Any] | None = None
-    """The prompt is for the vendor's cache, up to its end; in Anthropic's words, such as `{"type": "ephemeral"}`."""
+    """Anthropic's `cache_control` for the whole prompt, such as `{"type": "ephemeral"}`."""
     prompt_cache_key: str | None = None
-    """What requests with a common prompt have in common, for a vendor that sends them to one cache by it."""
+    """OpenAI's `prompt_cache_key`: requests with one key share a cache."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """What the client allows. None means: not limited by the client."""
+    """The client's limits; None: no limit."""
 
     max_thinking_tokens: int | None = None
     max_output_tokens: int | None = None
@@ -84,7 +84,7 @@ class VerifierSpec(Struct, frozen=True):
 
     name: str
     gold: str | None = None
-    """The right answer, or whatever the verifier checks against; None where it needs nothing."""
+    """The right answer, or what else the verifier checks against; None: there is none."""
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -92,9 +92,9 @@ class StrategySpec(Struct, frozen=True):
     name: str = "single"
     options: dict[str, Any] = field(default_factory=dict[str, Any])
     verifier: VerifierSpec | None = None
-    """In place of the request's own."""
+    """Replaces the request's own."""
     stream_candidate: Literal["chosen", "first"] = "chosen"
-    """Whose thinking is shown: `first` streams it while the others are still to come."""
+    """Whose thinking is streamed: `first` streams the first candidate's before the others have begun."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -107,12 +107,12 @@ class Request(Struct, frozen=True, kw_only=True):
     output_spec: OutputSpec = OutputSpec()
     verifier: VerifierSpec | None = None
     provider_options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    """Fields of vendors' own that are sent through, by the names of providers and wires."""
+    """Vendors' own fields to pass through, by the name of a provider or a wire."""
     cache: bool = True
-    """An engine may start from what it has of earlier prompts; without that, a seed gives the same answer again."""
+    """Whether an engine may reuse its prompt cache; without that, a seed reproduces an answer."""
     visibility: Visibility = "visible"
     progress: bool = False
-    shortens: bool = False
-    """The oldest messages may be dropped where all of them are more than the model's context."""
+    auto_truncate: bool = False
+    """Whether the oldest messages may be dropped where they exceed the model's context."""
     ignored: tuple[str, ...] = ()
-    """Fields of what the client sent that are passed over, by their paths."""
+    """Paths of fields that the client sent and that have no effect."""

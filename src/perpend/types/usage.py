@@ -13,10 +13,12 @@ class Usage(Struct, frozen=True):
 
     @property
     def output(self) -> int:
+        """Thinking and answer tokens."""
         return self.thinking + self.answer
 
     @property
     def total(self) -> int:
+        """Input and output tokens."""
         return self.input + self.output
 
     def __add__(self, other: "Usage") -> "Usage":

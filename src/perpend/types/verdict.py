@@ -1,9 +1,11 @@
-"""What a verifier says of a candidate."""
+"""A verifier's verdict on a candidate."""
 
 from msgspec import Struct
 
 
 class Verdict(Struct, frozen=True):
+    """Whether a candidate passed, and how good it is."""
+
     score: float
     """From 0 to 1."""
     passed: bool

@@ -1,4 +1,4 @@
-"""What checks answers: one file for each kind; importing this package registers them."""
+"""Verifiers, one file for each kind; importing this package registers them."""
 
 from perpend.verifiers import (
     arithmetic_claims,
@@ -13,9 +13,17 @@ from perpend.verifiers import (
     process_reward,
     schema,
     self_score,
-    texts,
+    text_match,
 )
-from perpend.verifiers.contract import GOLD, AuxiliaryModel, Task, Verifier, made, verifier_spec, verifiers
+from perpend.verifiers.contract import (
+    GOLD,
+    AuxiliaryModel,
+    Task,
+    Verifier,
+    make_verifier,
+    verifier_spec,
+    verifiers,
+)
 
 __all__ = [
     "GOLD",
@@ -30,12 +38,12 @@ __all__ = [
     "gym",
     "judge",
     "literal",
-    "made",
+    "make_verifier",
     "math",
     "process_reward",
     "schema",
     "self_score",
-    "texts",
+    "text_match",
     "verifier_spec",
     "verifiers",
 ]

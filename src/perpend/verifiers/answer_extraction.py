@@ -1,4 +1,4 @@
-"""What a text settles on, and whether two texts settle on the same."""
+"""The final answer of a text, and whether two texts have the same one."""
 
 import re
 
@@ -16,28 +16,28 @@ from perpend.verifiers.math_text import (
 )
 from perpend.verifiers.notation import latex
 
-_WORDS = re.compile(r"\\(?:text|math)(?:rm|bf|it|tt|sf)?\s*\{([^{}]*)\}")
-"""LaTeX that only sets how words look."""
-_MATH = re.compile(r"\\[()\[\]]")
+_TEXT_COMMAND = re.compile(r"\\(?:text|math)(?:rm|bf|it|tt|sf)?\s*\{([^{}]*)\}")
+"""A LaTeX command that only sets the font of words."""
+_MATH_DELIMITERS = re.compile(r"\\[()\[\]]")
 
 
-def final(text: str) -> str:
-    """Its last box or boxes, what it announces, its only line, its last number, or all of it."""
+def extract_answer(text: str) -> str:
+    """The last box or boxes, what is announced ("the answer is …"), the only line, the last number, or all of it."""
     text = affirmed(latex(text)).strip()
     last = settled(text)
-    said = ", ".join(boxed(last)) or last or value(announced(text)) or announced(text)
-    if said is None and "\n" in text.strip():
-        said = last_number(text) or letter(text)
-    if said is None and numbers.number(plain(text)) is None and len(text.split()) > 1:
-        said = last_number(text)
-    answer = unassigned(plain(_MATH.sub("", text if said is None else said)).strip("*`$\"'“” "))
-    words = _WORDS.fullmatch(answer)
+    found = ", ".join(boxed(last)) or last or value(announced(text)) or announced(text)
+    if found is None and "\n" in text.strip():
+        found = last_number(text) or letter(text)
+    if found is None and numbers.number(plain(text)) is None and len(text.split()) > 1:
+        found = last_number(text)
+    answer = unassigned(plain(_MATH_DELIMITERS.sub("", text if found is None else found)).strip("*`$\"'“” "))
+    words = _TEXT_COMMAND.fullmatch(answer)
     return words[1].strip() if words else answer
 
 
-def alike(first: str, second: str) -> bool:
-    """The final answers are the same number where they are numbers, and the same text where they aren't."""
-    one, other = final(first), final(second)
+def same_answer(first: str, second: str) -> bool:
+    """Whether the final answers are equal: as numbers where both are, else as text in any case."""
+    one, other = extract_answer(first), extract_answer(second)
     if one.casefold() == other.casefold():
         return True
     as_numbers = numbers.number(one), numbers.number(other)

@@ -1,6 +1,6 @@
-"""Arithmetic as people write it, in plain text or LaTeX, computed exactly: fractions, no floats, no `eval`.
+"""Evaluates arithmetic in plain text or LaTeX exactly: fractions, no floats, no `eval`.
 
-Whatever would be large (a power, a factorial, deep nesting) isn't computed: hostile text costs nothing.
+Large powers and factorials and deep nesting are refused, so hostile text costs nothing.
 """
 
 import math
@@ -11,37 +11,39 @@ from typing import NamedTuple
 
 from perpend.verifiers.notation import keyboard
 
-_MOST_BITS = 20_000
-_MOST_DIGITS = 300
-_MOST_TOKENS = 200
-_DEEPEST = 40
-_MOST_FACTORIAL = 500
+_MAX_BITS = 20_000
+_MAX_DIGITS = 300
+_MAX_TOKENS = 200
+_MAX_DEPTH = 40
+_MAX_FACTORIAL = 500
 _CLOSING = {"(": ")", "{": "}"}
 
 
 class Token(NamedTuple):
+    """A number, an operator or a bracket."""
+
     kind: str
     """`number`, or the operator itself."""
     text: str
 
 
 class NotArithmetic(Exception):
-    """It isn't an expression in numbers alone, or one too large to compute."""
+    """The text isn't an expression of numbers alone, or its value is too large."""
 
 
-def computed(tokens: Sequence[Token]) -> Fraction:
+def evaluate(tokens: Sequence[Token]) -> Fraction:
     """The value of an expression. Raises NotArithmetic."""
-    if len(tokens) > _MOST_TOKENS:
+    if len(tokens) > _MAX_TOKENS:
         raise NotArithmetic
-    reading = _Reading(tokens)
-    value = reading.sum()
-    if reading.next is not None:
+    parser = _Parser(tokens)
+    value = parser.sum()
+    if parser.next is not None:
         raise NotArithmetic
     return value
 
 
-class _Reading:
-    """Recursive descent; `*` without a sign of its own is read before a bracket or a root alone."""
+class _Parser:
+    """A recursive-descent parser that evaluates as it goes; an implied `*` is read before a bracket or a root only."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
@@ -52,7 +54,7 @@ class _Reading:
         return self._tokens[self._at].kind if self._at < len(self._tokens) else None
 
     def _take(self, *kinds: str) -> str | None:
-        """The next token's kind, passed over, if it is one of these."""
+        """Consume the next token if its kind is one of these; returns the kind."""
         if (kind := self.next) in kinds:
             self._at += 1
             return kind
@@ -60,7 +62,7 @@ class _Reading:
 
     def sum(self) -> Fraction:
         self._depth += 1
-        if self._depth > _DEEPEST:
+        if self._depth > _MAX_DEPTH:
             raise NotArithmetic
         value = self._product()
         while sign := self._take("+", "-"):
@@ -94,7 +96,7 @@ class _Reading:
     def _exponent(self) -> Fraction:
         negative = self._take("-") is not None
         value = self._marked()
-        if self.next == "^":  # towers aren't for us
+        if self.next == "^":  # towers of powers are refused
             raise NotArithmetic
         return -value if negative else value
 
@@ -108,7 +110,7 @@ class _Reading:
         if self.next == "number":
             text = self._tokens[self._at].text
             self._at += 1
-            if len(text) > _MOST_DIGITS:
+            if len(text) > _MAX_DIGITS:
                 raise NotArithmetic
             return Fraction(text)
         if self._take("\\frac"):
@@ -128,7 +130,7 @@ class _Reading:
 
 
 def _bounded(value: Fraction) -> Fraction:
-    if _bits(value) > _MOST_BITS:
+    if _bits(value) > _MAX_BITS:
         raise NotArithmetic
     return value
 
@@ -144,19 +146,19 @@ def _divided(above: Fraction, below: Fraction) -> Fraction:
 
 
 def _raised(base: Fraction, exponent: Fraction) -> Fraction:
-    if exponent.denominator != 1 or _bits(base) * abs(exponent) > _MOST_BITS or (not base and exponent < 0):
+    if exponent.denominator != 1 or _bits(base) * abs(exponent) > _MAX_BITS or (not base and exponent < 0):
         raise NotArithmetic
     return base ** int(exponent)
 
 
 def _factorial(value: Fraction) -> Fraction:
-    if value.denominator != 1 or not 0 <= value <= _MOST_FACTORIAL:
+    if value.denominator != 1 or not 0 <= value <= _MAX_FACTORIAL:
         raise NotArithmetic
     return Fraction(math.factorial(int(value)))
 
 
 def _root(value: Fraction) -> Fraction:
-    """Of a square: other roots aren't exact."""
+    """The exact root of a square; others are refused."""
     if value < 0:
         raise NotArithmetic
     root = Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator))
@@ -185,9 +187,9 @@ _PLAIN: tuple[tuple[re.Pattern[str], str], ...] = (
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d)")
 
 
-def plain(text: str) -> str:
-    """The same text with one way of writing for each operator, and without what only adorns it."""
+def normalize_operators(text: str) -> str:
+    """The text with one spelling for each operator, and without markup."""
     text = keyboard(text)
-    for pattern, instead in _PLAIN:
-        text = pattern.sub(instead, text)
+    for pattern, replacement in _PLAIN:
+        text = pattern.sub(replacement, text)
     return _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)

@@ -1,4 +1,4 @@
-"""Sums that a text claims, such as "17 * 23 = 391", computed again. Needs no gold."""
+"""Recomputes the equations that a text claims, such as "17 * 23 = 391". Needs no gold."""
 
 import re
 from collections.abc import Iterator
@@ -8,36 +8,35 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from perpend.types import PASSED, Candidate, Verdict
-from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
+from perpend.verifiers.arithmetic import NotArithmetic, Token, evaluate, normalize_operators
 from perpend.verifiers.contract import Task, Verifier, verifiers
 
-_LONGEST = 200_000
-"""Characters that are looked at."""
+_MAX_CHARS = 200_000
 _TOKEN = re.compile(
     r"(?P<of>(?<=%)\s+of\b)|(?P<space>\s+)|(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<relation>==?|≈)"
     r"|(?P<operator>\\frac|\\sqrt|!(?!=)|[-+*/^(){}%])|(?P<word>\\?[^\W\d_]+|[<>!]=|.)",
     re.DOTALL,
 )
 _BEFORE = re.compile(r"(?:^|[\s\"“‘'(\[{;→<>—=≈]|(?<!\d):)$")
-"""What may touch the beginning of a sum: nothing that would be a part of it."""
+"""What may stand directly before an equation: nothing that would be a part of it."""
 _VARIABLE = re.compile(r"(?:^|[^A-Za-z])(?![aAI])[A-Za-z]\s*$")
 _AFTER = re.compile(
     r"[A-Za-z](?![A-Za-z])|[_^\\']|[,:]\d|\s*(?![aI]\b)[A-Za-z](?![A-Za-z])|\s*\(?\\?[pb]?mod\b|\s*\?"
     r"|\s*units\s*\d|,?\s*(?:with )?(?:a )?remainder"
 )
-"""What can't follow a sum's end: a variable, an index, a modulus, a question mark, a remainder."""
+"""What mustn't follow an equation: a variable, an index, a modulus, a question mark, a remainder."""
 _BINARY = frozenset(("+", "-", "*", "/", "^", "!", "of", "\\frac", "\\sqrt"))
-_NEAR = 16
-"""Characters before a sum that tell whether it's a part of something else."""
-_SHOWN = re.compile(r"-?\s*\d*(?:\.(?P<decimals>\d+))?\s*(?P<percent>%)?")
-_CLOSE = Fraction(1, 100)
-"""How near ≈ is, as a share."""
+_NEAR_CHARS = 16
+"""Before an equation, searched for what it may be a part of."""
+_DECIMAL = re.compile(r"-?\s*\d*(?:\.(?P<decimals>\d+))?\s*(?P<percent>%)?")
+_APPROXIMATE = Fraction(1, 100)
+"""The relative error that ≈ allows."""
 _FLOAT = Fraction(1, 10**9)
-"""As near as a computer's own numbers: 14.999999999999998 is 15."""
+"""The relative error of floating point: 14.999999999999998 is 15."""
 _WRITTEN_BITS = 200
-"""Larger numbers are told by their first digits."""
-_TOLD = 3
-"""Wrong sums that feedback names."""
+"""Larger numbers are shown by their first digits."""
+_MAX_NAMED = 3
+"""Wrong equations that feedback names."""
 
 
 class Side(NamedTuple):
@@ -48,67 +47,73 @@ class Side(NamedTuple):
 
 
 class Claim(NamedTuple):
+    """An equation of numbers."""
+
     left: Side
     right: Side
-    about: bool
-    """It says ≈."""
+    approximate: bool
+    """The relation is ≈."""
 
     @property
     def text(self) -> str:
-        return f"{self.left.text} {'≈' if self.about else '='} {self.right.text}"
+        return f"{self.left.text} {'≈' if self.approximate else '='} {self.right.text}"
 
     @property
-    def sum(self) -> Side:
-        """The side that is to be computed; the other one says what comes of it."""
+    def expression(self) -> Side:
+        """The side with operators; the other one is the claimed value."""
         return self.left if _calculates(self.left) else self.right
 
 
-class Numbers(Verifier):
-    """Every sum in the thinking and the answer; the score is the share of them that is right, 1 where there is none.
+class ArithmeticClaims(Verifier):
+    """Checks the equations in the thinking and the answer; the score is the share that is right, 1 if none.
 
-    Of several claims about one expression the last counts: thinking may correct itself.
+    Of several claims about one expression the last one counts, since thinking may correct itself.
     """
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
         checked: dict[str, str | None] = {}
         for claim in claims(f"{candidate.thinking}\n\n{candidate.answer}"):
             try:
-                checked[re.sub(r"\s", "", claim.sum.text)] = correction(claim)
+                checked[re.sub(r"\s", "", claim.expression.text)] = correction(claim)
             except NotArithmetic:
                 continue
-        wrong = [told for told in checked.values() if told is not None]
+        wrong = [found for found in checked.values() if found is not None]
         if not wrong:
             return PASSED
-        more = f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
-        return Verdict(1 - len(wrong) / len(checked), False, "; ".join(wrong[:_TOLD]) + more)
+        more = f"; and {len(wrong) - _MAX_NAMED} more" if len(wrong) > _MAX_NAMED else ""
+        return Verdict(1 - len(wrong) / len(checked), False, "; ".join(wrong[:_MAX_NAMED]) + more)
 
 
 def correction(claim: Claim) -> str | None:
-    """What is wrong with it; None where it's right, also as a rounding. Raises NotArithmetic."""
-    left, right = computed(claim.left.tokens), computed(claim.right.tokens)
-    off = abs(left - right)
-    near = off <= abs(left) * (_CLOSE if claim.about else _FLOAT) and (claim.about or off < 1)
+    """What is wrong with a claim; None where it's right or correctly rounded. Raises NotArithmetic."""
+    left, right = evaluate(claim.left.tokens), evaluate(claim.right.tokens)
+    difference = abs(left - right)
+    near = difference <= abs(left) * (_APPROXIMATE if claim.approximate else _FLOAT) and (
+        claim.approximate or difference < 1
+    )
     pairs = (left, claim.right), (right, claim.left)
-    if near or any(_rounds(exact, side, claim.about) or _percentage(exact, side) for exact, side in pairs):
+    if near or any(
+        _rounds(exact, side, claim.approximate) or _percentage(exact, side) for exact, side in pairs
+    ):
         return None
-    value, given = (left, claim.right) if claim.sum is claim.left else (right, claim.left)
-    return f"{claim.sum.text} is {_written(value)}, not {given.text}"
+    value, given = (left, claim.right) if claim.expression is claim.left else (right, claim.left)
+    return f"{claim.expression.text} is {_written(value)}, not {given.text}"
 
 
-def _rounds(exact: Fraction, side: Side, about: bool) -> bool:
-    """It's one number whose digits are those of the exact one, rounded or cut off."""
-    match = _SHOWN.fullmatch(side.text)
-    if match is None or not (match["decimals"] or about):
+def _rounds(exact: Fraction, side: Side, approximate: bool) -> bool:
+    """Whether the side is one number, with the digits of the exact value, rounded or cut off."""
+    match = _DECIMAL.fullmatch(side.text)
+    if match is None or not (match["decimals"] or approximate):
         return False
     unit = Fraction(1, 10 ** (len(match["decimals"] or "") + 2 * bool(match["percent"])))
-    shown = computed(side.tokens)
+    shown = evaluate(side.tokens)
     cut_off = exact * shown >= 0 and 0 <= abs(exact) - abs(shown) < unit
     return cut_off or abs(exact - shown) <= unit / 2
 
 
 def _percentage(exact: Fraction, side: Side) -> bool:
-    """0.25 * 100 = 25 %: so people write it, though it isn't so."""
-    return side.tokens[-1].kind == "%" and computed(side.tokens[:-1]) == exact
+    """Whether the side is right but for a percent sign: people write 0.25 * 100 = 25 %."""
+    return side.tokens[-1].kind == "%" and evaluate(side.tokens[:-1]) == exact
 
 
 def _calculates(side: Side) -> bool:
@@ -128,8 +133,8 @@ def _written(value: Fraction) -> str:
 
 
 def claims(text: str) -> Iterator[Claim]:
-    """In their order. Equations with anything in them but numbers aren't claims about numbers."""
-    text = plain(text[:_LONGEST])
+    """The claims of a text, in their order. Equations with anything but numbers in them are left out."""
+    text = normalize_operators(text[:_MAX_CHARS])
     for run in _runs(text):
         sides, relations = _sides(text, run)
         for (left, right), relation in zip(pairwise(sides), relations, strict=True):
@@ -138,7 +143,7 @@ def claims(text: str) -> Iterator[Claim]:
 
 
 def tokens(text: str) -> list[Token]:
-    """Of an expression. Raises NotArithmetic where something else is in it."""
+    """The tokens of a text that is one expression. Raises NotArithmetic where it is anything else."""
     runs = list(_runs(text))
     if len(runs) != 1 or any(placed.token.kind == "relation" for placed in runs[0]):
         raise NotArithmetic
@@ -146,13 +151,15 @@ def tokens(text: str) -> list[Token]:
 
 
 class _Placed(NamedTuple):
+    """A token and its place in the text."""
+
     token: Token
     start: int
     end: int
 
 
 def _runs(text: str) -> Iterator[list[_Placed]]:
-    """Stretches of numbers, operators and relations, with nothing else between them."""
+    """Runs of numbers, operators and relations with nothing else between them."""
     run: list[_Placed] = []
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
@@ -169,7 +176,7 @@ def _runs(text: str) -> Iterator[list[_Placed]]:
 
 
 def _sides(text: str, run: list[_Placed]) -> tuple[list[Side | None], list[str]]:
-    """What stands between the relations of a run, and these; None where it's a part of something else."""
+    """The sides of a run's relations, and the relations; a side is None where it's a part of something else."""
     sides: list[list[_Placed]] = [[]]
     relations: list[str] = []
     for placed in run:
@@ -180,11 +187,11 @@ def _sides(text: str, run: list[_Placed]) -> tuple[list[Side | None], list[str]]
             sides[-1].append(placed)
     last = len(sides) - 1
     whole = [_balanced(side, first=at == 0, last=at == last) for at, side in enumerate(sides)]
-    return [_alone(text, side) for side in whole], relations
+    return [_standalone(text, side) for side in whole], relations
 
 
 def _balanced(side: list[_Placed], *, first: bool, last: bool) -> list[_Placed]:
-    """Without brackets around the whole equation, as in "(3 + 4 = 7)"; nothing where others don't match."""
+    """The side without a bracket around the whole equation, as in "(3 + 4 = 7)"; empty where brackets don't match."""
     opened: list[int] = []
     for index, placed in enumerate(side):
         if placed.token.kind in ("(", "{"):
@@ -198,11 +205,11 @@ def _balanced(side: list[_Placed], *, first: bool, last: bool) -> list[_Placed]:
     return side[opened[-1] + 1 :] if first else []
 
 
-def _alone(text: str, side: list[_Placed]) -> Side | None:
+def _standalone(text: str, side: list[_Placed]) -> Side | None:
     if not side:
         return None
     start, end = side[0].start, side[-1].end
-    before = text[max(0, start - _NEAR) : start]
+    before = text[max(0, start - _NEAR_CHARS) : start]
     touched = not _BEFORE.search(before) or _VARIABLE.search(before)
     negative = side[0].token.kind == "-" and re.search(r"[\w)]\s*$", before)
     if touched or negative or _AFTER.match(text, end):
@@ -210,4 +217,4 @@ def _alone(text: str, side: list[_Placed]) -> Side | None:
     return Side(tuple(placed.token for placed in side), text[start:end])
 
 
-verifiers.register("numbers")(Numbers)
+verifiers.register("numbers")(ArithmeticClaims)

@@ -1,4 +1,4 @@
-"""Programs that must pass tests. They run in the sandbox, and the score is the share of tests that passed."""
+"""Runs programs against tests in the sandbox; the score is the share of tests that pass."""
 
 import asyncio
 from decimal import Decimal, InvalidOperation
@@ -9,15 +9,15 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from perpend.sandbox import LIMITED, Limits, Outcome, Sandbox
+from perpend.sandbox import LIMIT_NAMES, Limits, Outcome, Sandbox
 from perpend.types import PASSED, Candidate, Verdict
-from perpend.verifiers import code_inside
-from perpend.verifiers.code_text import Asserts, Example, program_in, read_tests
+from perpend.verifiers import code_harness
+from perpend.verifiers.code_parsing import Asserts, Example, program_in, read_tests
 from perpend.verifiers.contract import Task, Verifier, verifiers
 
-_INSIDE = Path(code_inside.__file__).read_bytes()
-_SHOWN = 3
-_LONG = 300
+_INSIDE = Path(code_harness.__file__).read_bytes()
+_MAX_NAMED = 3
+_MAX_CHARS = 300
 _Count = Annotated[int, Meta(ge=0)]
 
 
@@ -33,16 +33,16 @@ class _Tested(Struct, frozen=True):
 class Code(Verifier):
     """The gold is tests: assert statements, `check(candidate)`, or pairs of stdin and stdout (see `read_tests`).
 
-    A test that goes wrong is told with its input, what was expected and what came. Raises SandboxUnavailable where
-    nothing here contains a program: it's never run unconfined.
+    Feedback names failed tests with their input, the expected and the actual result. Raises SandboxUnavailable where no
+    isolation level works here: a program never runs unconfined.
     """
 
     needs_gold = True
 
     def __init__(self, timeout_s: float = 10.0, memory_mb: int = 512, tolerance: float = 0.0) -> None:
-        """`timeout_s` and `memory_mb` bound each run; numbers in a stdout may differ by `tolerance`.
+        """`timeout_s` (seconds) and `memory_mb` (MiB) bound each run; numbers on stdout may differ by `tolerance`.
 
-        They aren't options for clients: one sandbox serves all requests.
+        Clients can't set them: one sandbox serves all requests.
         """
         self._limits = Limits(wall_s=timeout_s, cpu_s=timeout_s, memory_bytes=memory_mb << 20)
         self._tolerance = Decimal(str(tolerance))
@@ -52,17 +52,17 @@ class Code(Verifier):
         return Sandbox()
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        tests = read_tests(task.right)
+        tests = read_tests(task.required_gold)
         if isinstance(tests, Asserts):
-            return await self._asserted(tests, program_in(candidate.answer, tests.entry_point))
+            return await self._run_asserts(tests, program_in(candidate.answer, tests.entry_point))
         program = program_in(candidate.answer)
         if not program.strip():
             return Verdict(0.0, False, "there is no program in the answer")
-        wrongs = await asyncio.gather(*(self._exampled(program, example) for example in tests))
-        return _verdict([wrong for wrong in wrongs if wrong], len(tests))
+        failures = await asyncio.gather(*(self._run_example(program, example) for example in tests))
+        return _verdict([failure for failure in failures if failure], len(tests))
 
-    async def _exampled(self, program: str, example: Example) -> str | None:
-        """What went wrong."""
+    async def _run_example(self, program: str, example: Example) -> str | None:
+        """What went wrong; None: it passed."""
         outcome = await self._sandbox.run(program, example.stdin, self._limits)
         if outcome.exit_code == 0 and self._agrees(example.stdout, outcome.stdout):
             return None
@@ -70,14 +70,14 @@ class Code(Verifier):
         return f"for input {_short(example.stdin)} expected {_short(example.stdout)}, {came}"
 
     def _agrees(self, expected: str, got: str) -> bool:
-        """Line by line and word by word: spaces don't count, nor do empty lines at the end."""
+        """Compare line by line and word by word; the amount of space, and empty lines at the end, don't count."""
         lines, others = ([line.split() for line in text.rstrip().splitlines()] for text in (expected, got))
         return len(lines) == len(others) and all(
-            len(line) == len(other) and all(map(self._alike, line, other))
+            len(line) == len(other) and all(map(self._same_word, line, other))
             for line, other in zip(lines, others, strict=True)
         )
 
-    def _alike(self, expected: str, got: str) -> bool:
+    def _same_word(self, expected: str, got: str) -> bool:
         if expected == got or not self._tolerance:
             return expected == got
         try:
@@ -85,7 +85,7 @@ class Code(Verifier):
         except InvalidOperation:
             return False
 
-    async def _asserted(self, tests: Asserts, program: str) -> Verdict:
+    async def _run_asserts(self, tests: Asserts, program: str) -> Verdict:
         if not program.strip():
             return Verdict(0.0, False, "there is no program in the answer")
         served = _INSIDE + f"\nserve({program!r})\n".encode(errors="surrogatepass")
@@ -94,8 +94,8 @@ class Code(Verifier):
         return _reported(outcome)
 
     async def check(self, task: Task) -> None:
-        """Raises SandboxUnavailable too."""
-        read_tests(task.right)
+        """Raises BadRequest for a gold without tests, and SandboxUnavailable."""
+        read_tests(task.required_gold)
         await self._sandbox.level()
 
     async def aclose(self) -> None:
@@ -104,15 +104,15 @@ class Code(Verifier):
 
 
 def _reported(outcome: Outcome) -> Verdict:
-    """What the judge said, line by line; a run that was ended has the tests that it came to.
+    """The verdict from a judge's report; of a run that was ended, from the tests that it reached.
 
-    The judge sees only that a solution answers no more: how it ended, the sandbox knows.
+    The judge sees only that a solution stopped answering; how it ended, `outcome` says.
     """
     tested, lines = _read(outcome.report)
     first = {name: text for line in reversed(lines) for name, text in line.items()}
     wrong = [line["said"] for line in lines if "said" in line]
     stopped = [first["wrong"]] if "wrong" in first else []
-    if "gone" in first or outcome.killed_by in LIMITED or not (stopped or "done" in first):
+    if "gone" in first or outcome.killed_by in LIMIT_NAMES or not (stopped or "done" in first):
         where = first.get("gone") or tested.slow
         unknown = "it answers no more" if "gone" in first else "the tests didn't come to their end"
         how = _ended(outcome) or unknown
@@ -124,7 +124,7 @@ def _reported(outcome: Outcome) -> Verdict:
 
 
 def _read(report: bytes) -> tuple[_Tested, list[dict[str, str]]]:
-    """Tests may write there too: what can't be read says nothing."""
+    """A report's head and lines; tests may overwrite it, so one that can't be decoded counts as empty."""
     head, *lines = report[: report.rfind(b"\n") + 1].splitlines() or [b"{}"]
     try:
         return msgspec.json.decode(head, type=_Tested), [
@@ -134,17 +134,17 @@ def _read(report: bytes) -> tuple[_Tested, list[dict[str, str]]]:
         return _Tested(), []
 
 
-def _verdict(wrong: list[str], total: int, passed: int | None = None, untold: int = 0) -> Verdict:
+def _verdict(wrong: list[str], total: int, passed: int | None = None, unnamed: int = 0) -> Verdict:
     passed = total - len(wrong) if passed is None else passed
     if not wrong:
         return PASSED
-    more = max(len(wrong) - _SHOWN, 0) + untold
-    told = "\n".join(wrong[:_SHOWN]) + (f"\nand {more} more" if more else "")
-    return Verdict(min(passed, total - 1) / total, False, f"{passed} of {total} tests passed\n{told}")
+    more = max(len(wrong) - _MAX_NAMED, 0) + unnamed
+    named = "\n".join(wrong[:_MAX_NAMED]) + (f"\nand {more} more" if more else "")
+    return Verdict(min(passed, total - 1) / total, False, f"{passed} of {total} tests passed\n{named}")
 
 
 def _ended(outcome: Outcome) -> str | None:
-    """How a program ended that didn't end well."""
+    """How a program failed; None: it didn't."""
     if outcome.timed_out:
         return f"it ran out of time after {outcome.wall_s:.1f} s"
     if outcome.killed_by == "judge":
@@ -159,7 +159,7 @@ def _ended(outcome: Outcome) -> str | None:
 
 def _short(text: str) -> str:
     text = text.strip()
-    return repr(text if len(text) <= _LONG else f"{text[:_LONG]}…")
+    return repr(text if len(text) <= _MAX_CHARS else f"{text[:_MAX_CHARS]}…")
 
 
 verifiers.register("code")(Code)

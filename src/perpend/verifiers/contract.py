@@ -1,4 +1,4 @@
-"""What a verifier is: something that checks a candidate, in less than a second and the same way each time.
+"""What a verifier is: it checks a candidate, deterministically and in less than a second.
 
     class Exact(Verifier):
         needs_gold = True
@@ -18,17 +18,17 @@ from typing import Any, Protocol, cast
 from perpend.errors import BadRequest
 from perpend.registry import Registry, checked_options
 from perpend.types import Candidate, Message, Verdict, VerifierSpec
-from perpend.verifiers.answer_extraction import alike
+from perpend.verifiers.answer_extraction import same_answer
 
 GOLD = "verifier.gold"
-"""The field that is named where a gold is at fault."""
+"""The request field that an error about a gold names."""
 
 
 class AuxiliaryModel(Protocol):
-    """A model that may be asked about a candidate, at the expense of the request that the candidate is for."""
+    """A model to ask about a candidate; its tokens are charged to the candidate's request."""
 
     def on(self, model: str) -> "AuxiliaryModel":
-        """Another model in its place; raises NotFound."""
+        """The same for another model. Raises NotFound."""
         ...
 
     async def ask(
@@ -40,80 +40,82 @@ class AuxiliaryModel(Protocol):
         temperature: float = 0.0,
         seed: int | None = None,
     ) -> str:
-        """Its answer, of `max_tokens` at most after so much thinking. Raises CapReached when there is no budget."""
+        """Its answer, of at most `max_tokens` after at most `thinking_tokens`. Raises CapReached without a budget."""
         ...
 
     async def probabilities(
         self, messages: Sequence[Message], choices: tuple[str, ...], *, begun: str = ""
     ) -> Mapping[str, float]:
-        """How likely its answer, which goes on from `begun`, is each of `choices`: probabilities that sum to 1.
+        """The probability of each of `choices` as its answer after `begun`; they sum to 1.
 
-        From the first token's logprobs, so choices should differ in their first letters; where a server gives none
-        it's asked, and its answer has all the probability.
+        They come from the first token's logprobs, so choices should differ in their first letters. Where a server gives
+        none, the model answers, and its answer gets probability 1. Raises CapReached without a budget.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What was asked, what is known of the right answer, and who may be asked about it."""
+    """The question, the right answer where it is known, and a model to ask where there is one."""
 
     question: str = ""
     gold: str | None = None
     model: AuxiliaryModel | None = None
 
     @property
-    def right(self) -> str:
-        """The gold; raises BadRequest where there is none."""
+    def required_gold(self) -> str:
+        """The gold. Raises BadRequest where there is none."""
         if self.gold is None:
             raise BadRequest("this verifier needs the right answer", hint="give a gold", field=GOLD)
         return self.gold
 
     @property
-    def judge(self) -> AuxiliaryModel:
-        """The model; raises BadRequest where there is none."""
+    def required_model(self) -> AuxiliaryModel:
+        """The model. Raises BadRequest where there is none."""
         if self.model is None:
             raise BadRequest("this verifier needs a model to ask", field="verifier")
         return self.model
 
 
 class Verifier(Protocol):
+    """The base of verifiers; see the module's example."""
+
     needs_gold: bool = False
-    """It checks against a gold, and is of no use without one."""
-    asks: str = ""
-    """The model that it asks, where that's another one than the candidates'."""
+    """Whether it can't verify without a gold."""
+    judge_model: str = ""
+    """The model that it asks; "": the one that wrote the candidate."""
     needs_model: bool = False
-    """It asks a model."""
+    """Whether it asks a model."""
     rates_thoughts: bool = False
-    """It can also tell how good a thought is that has no answer yet: such candidates' answer is empty."""
+    """Whether it can also score an unfinished thought, a candidate with an empty answer."""
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        """Raises BadRequest where the task lacks what the verifier needs."""
+        """The verdict on a candidate. Raises BadRequest where the task lacks what the verifier needs."""
         ...
 
     async def check(self, task: Task) -> None:
-        """Before a token is spent. Raises BadRequest where the gold, or an option, is none to verify by, and
-        ConfigError where something isn't installed.
+        """Called before a token is spent. Raises BadRequest for a bad gold or option, and ConfigError where a
+        package is missing.
         """
 
     async def same(self, first: str, second: str) -> bool:
-        """Whether two answers count as one: votes are counted by this. By default, whether they settle on the same."""
-        return alike(first, second)
+        """Whether two answers are the same one, for counting votes; by default, by `same_answer`."""
+        return same_answer(first, second)
 
     async def compare(self, task: Task, first: Candidate, second: Candidate) -> float:
-        """How likely the first is the better one: by their scores, unless a verifier looks at both at once."""
+        """The probability that the first is better; by default from both scores."""
         one, other = [await self.verify(task, candidate) for candidate in (first, second)]
         return (1 + one.score - other.score) / 2
 
     async def aclose(self) -> None:
-        """Give back what it holds."""
+        """Free its processes and connections."""
 
 
 verifiers: Registry[Callable[..., Verifier]] = Registry("verifier")
 
 
 def verifier_spec(value: object, field: str = "verifier") -> VerifierSpec:
-    """What a client said: a name, or `{"name": …, "gold": …, …options}`. Raises BadRequest."""
+    """The spec of a client's JSON: a name, or `{"name": …, "gold": …, …options}`. Raises BadRequest."""
     if isinstance(value, str):
         return VerifierSpec(value)
     options = dict(cast("dict[str, Any]", value)) if isinstance(value, dict) else {}
@@ -127,7 +129,7 @@ def verifier_spec(value: object, field: str = "verifier") -> VerifierSpec:
     return VerifierSpec(name, gold, options)
 
 
-def made(spec: VerifierSpec) -> Verifier:
-    """A verifier of its own with the spec's options. Raises BadRequest."""
+def make_verifier(spec: VerifierSpec) -> Verifier:
+    """A new verifier with the spec's options. Raises BadRequest."""
     item = verifiers.get(spec.name, field="verifier")
     return item(**checked_options(item, spec.options, "verifier"))

@@ -1,4 +1,4 @@
-"""An expression that makes a number out of given ones, each used once: the game of 24 and countdown."""
+"""Checks an expression that makes a target from given numbers, each used once: countdown, the game of 24."""
 
 import re
 from fractions import Fraction
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import PASSED, Candidate, Verdict
-from perpend.verifiers.arithmetic import NotArithmetic, Token, computed, plain
+from perpend.verifiers.arithmetic import NotArithmetic, Token, evaluate, normalize_operators
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
 from perpend.verifiers.math_text import boxed
 
@@ -29,22 +29,22 @@ class Countdown(Verifier):
     needs_gold = True
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        goal = _goal(task.right)
-        said = expression(candidate.answer)
-        if said is None:
+        goal = _goal(task.required_gold)
+        found = expression(candidate.answer)
+        if found is None:
             return Verdict(0.0, False, "there is no expression: end with it alone on the last line")
         try:
-            result, used = evaluated(said)
+            result, used = evaluated(found)
         except NotArithmetic:
-            return Verdict(0.0, False, f"{said} can't be computed")
+            return Verdict(0.0, False, f"{found} can't be computed")
         if sorted(used) != sorted(goal.numbers):
-            return Verdict(0.0, False, f"{said} uses {sorted(used)}, not {sorted(goal.numbers)}")
+            return Verdict(0.0, False, f"{found} uses {sorted(used)}, not {sorted(goal.numbers)}")
         if result != goal.target:
-            return Verdict(0.0, False, f"{said} is {result}, not {goal.target}")
+            return Verdict(0.0, False, f"{found} is {result}, not {goal.target}")
         return PASSED
 
     async def check(self, task: Task) -> None:
-        _goal(task.right)
+        _goal(task.required_gold)
 
     async def same(self, first: str, second: str) -> bool:
         return (expression(first) or first.strip()) == (expression(second) or second.strip())
@@ -58,18 +58,18 @@ def _goal(gold: str) -> Goal:
 
 
 def expression(text: str) -> str | None:
-    """Without what it's said to equal, and in the signs of a keyboard."""
-    for place in (*boxed(text)[-1:], *reversed(text.strip().splitlines())):
-        said = plain(place).partition("=")[0].rpartition(":")[2].strip(" `.")
-        if _EXPRESSION.fullmatch(said):
-            return said
+    """The expression in the last box, or on the last line that is one, without its right side; None: there is none."""
+    for part in (*boxed(text)[-1:], *reversed(text.strip().splitlines())):
+        side = normalize_operators(part).partition("=")[0].rpartition(":")[2].strip(" `.")
+        if _EXPRESSION.fullmatch(side):
+            return side
     return None
 
 
 def evaluated(text: str) -> tuple[Fraction, list[int]]:
     """The value and the numbers in it. Raises NotArithmetic."""
-    tokens = [Token("number" if one.isdigit() else one, one) for one in _TOKEN.findall(text)]
-    return computed(tokens), [int(token.text) for token in tokens if token.kind == "number"]
+    tokens = [Token("number" if part.isdigit() else part, part) for part in _TOKEN.findall(text)]
+    return evaluate(tokens), [int(token.text) for token in tokens if token.kind == "number"]
 
 
 verifiers.register("countdown")(Countdown)

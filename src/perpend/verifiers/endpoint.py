@@ -1,4 +1,4 @@
-"""A verifier behind HTTP: it gets JSON in a POST and answers with a verdict as JSON. No redirect is followed."""
+"""A verifier behind HTTP: it gets JSON in a POST and answers with a verdict as JSON. Redirects aren't followed."""
 
 import asyncio
 from typing import Annotated
@@ -7,17 +7,20 @@ import msgspec
 from msgspec import Meta
 
 from perpend.errors import BadRequest, UpstreamError, VerifierFailed
-from perpend.transport.addresses import ALLOW, NotPublic, resolved, web_address
+from perpend.transport.addresses import PRIVATE_ADDRESS_HINT, NotPublic, resolved, web_address
 from perpend.transport.client import HTTPClient, Timeouts, UpstreamAccount
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier, verifiers
-from perpend.verifiers.external_protocol import asked, read
+from perpend.verifiers.external_protocol import parse_verdict, verifier_question
 
 Seconds = Annotated[float, Meta(gt=0, le=60)]
 
 
 class Endpoint(Verifier):
-    """`http` is shared by all requests and decides which addresses may be reached; without one, public ones."""
+    """`http`: a shared client, which decides what addresses may be reached; None: its own, for public ones only.
+
+    `verify` raises VerifierFailed.
+    """
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class Endpoint(Verifier):
         url: str,
         timeout_s: Seconds = 10.0,
     ) -> None:
-        """Raises BadRequest where `url` is none."""
+        """`timeout_s`: seconds for each candidate. Raises BadRequest for a `url` that is invalid or private."""
         self.needs_gold = needs_gold
         self._owns = http is None
         self._http = http or HTTPClient(public_only=True)
@@ -45,7 +48,7 @@ class Endpoint(Verifier):
         self._account = UpstreamAccount({"content-type": "application/json"}, timeouts)
 
     async def check(self, task: Task) -> None:
-        """A name that leads nowhere now may lead somewhere later; what it leads to then is looked at again."""
+        """Raises BadRequest for a private address. A name that doesn't resolve yet is checked again on connecting."""
         if self._http.public_only:
             try:
                 async with asyncio.timeout(self._account.timeouts.connect_s):
@@ -56,13 +59,13 @@ class Endpoint(Verifier):
                 pass
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        body = msgspec.json.encode(asked(task, candidate))
+        body = msgspec.json.encode(verifier_question(task, candidate))
         try:
-            said = await self._http.post_json(self._url, body, self._account)
+            reply = await self._http.post_json(self._url, body, self._account)
         except UpstreamError as error:
             message = f"the verifier {self._name!r} can't be asked: {error.message}"
             raise VerifierFailed(message, hint=error.hint, billed=False) from error
-        return read(self._name, said)
+        return parse_verdict(self._name, reply)
 
     async def aclose(self) -> None:
         if self._owns:
@@ -70,7 +73,9 @@ class Endpoint(Verifier):
 
 
 def _private() -> BadRequest:
-    return BadRequest("the verifier's address isn't a public one", hint=ALLOW, field="verifier.url")
+    return BadRequest(
+        "the verifier's address isn't a public one", hint=PRIVATE_ADDRESS_HINT, field="verifier.url"
+    )
 
 
 verifiers.register("http")(Endpoint)

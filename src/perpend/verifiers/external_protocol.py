@@ -1,4 +1,4 @@
-"""What verifiers outside this house are given, and how what they say is read: JSON both ways."""
+"""The protocol of users' own verifiers: what they get, and what they return, as JSON."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from perpend.errors import UNREADABLE, VerifierFailed
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.contract import Task
 
-_PASSES = 0.5
-"""The score from which on who gives only a score has passed a candidate."""
-_EXCERPT = 200
+_PASSING_SCORE = 0.5
+"""The least passing score of a verifier that returns only a score."""
+_EXCERPT_BYTES = 200
 
 
 class VerifierQuestion(Struct, frozen=True):
-    """The JSON object that they get."""
+    """The JSON object that a verifier gets."""
 
     question: str
     answer: str
@@ -24,56 +24,57 @@ class VerifierQuestion(Struct, frozen=True):
 
 
 class VerifierReply(Struct, frozen=True):
-    """The JSON object that they give: a score from 0 to 1, whether it passed, or both."""
+    """The JSON object that it returns: a score from 0 to 1, whether the candidate passed, or both."""
 
     score: float | None = None
     passed: bool | None = None
     feedback: str = ""
 
 
-def asked(task: Task, candidate: Candidate) -> VerifierQuestion:
+def verifier_question(task: Task, candidate: Candidate) -> VerifierQuestion:
+    """What a verifier gets about a candidate."""
     gold = None if task.gold is None else _text(task.gold)
     return VerifierQuestion(_text(task.question), _text(candidate.answer), _text(candidate.thinking), gold)
 
 
 def _text(text: str) -> str:
-    """Half a surrogate pair can't be sent."""
+    """The text with lone surrogates, which JSON can't carry, replaced."""
     return text.encode(errors="replace").decode()
 
 
-def verdict(name: str, said: Any) -> Verdict:
-    """From true, false, a number from 0 to 1, a Verdict or an object like `VerifierReply`. Raises VerifierFailed."""
-    if isinstance(said, Verdict):
-        return said
-    if isinstance(said, bool):
-        said = {"passed": said}
-    elif isinstance(said, int | float):
-        said = {"score": said}
+def to_verdict(name: str, value: Any) -> Verdict:
+    """A verdict from a bool, a number from 0 to 1, a Verdict, or a `VerifierReply`'s fields. Raises VerifierFailed."""
+    if isinstance(value, Verdict):
+        return value
+    if isinstance(value, bool):
+        value = {"passed": value}
+    elif isinstance(value, int | float):
+        value = {"score": value}
     try:
-        told = msgspec.convert(said, VerifierReply)
+        reply = msgspec.convert(value, VerifierReply)
     except msgspec.ValidationError as error:
         raise _unreadable(name, str(error)) from None
-    score = told.score
+    score = reply.score
     if score is None:
-        if told.passed is None:
+        if reply.passed is None:
             raise _unreadable(name, "neither a score nor whether it passed")
-        score = float(told.passed)
+        score = float(reply.passed)
     if not 0 <= score <= 1:
         raise _unreadable(name, f"the score {score:g} isn't from 0 to 1")
-    passed = score >= _PASSES if told.passed is None else told.passed
+    passed = score >= _PASSING_SCORE if reply.passed is None else reply.passed
     if passed and score == 1:
         return PASSED
-    return Verdict(score, passed, told.feedback or ("" if passed else f"{name} didn't pass it"))
+    return Verdict(score, passed, reply.feedback or ("" if passed else f"{name} didn't pass it"))
 
 
-def read(name: str, body: bytes) -> Verdict:
-    """From JSON. Raises VerifierFailed."""
+def parse_verdict(name: str, body: bytes) -> Verdict:
+    """A verdict from JSON: see `to_verdict`. Raises VerifierFailed."""
     try:
-        return verdict(name, msgspec.json.decode(body))
+        return to_verdict(name, msgspec.json.decode(body))
     except UNREADABLE:
-        raise _unreadable(name, body[:_EXCERPT].decode(errors="replace") or "nothing") from None
+        raise _unreadable(name, body[:_EXCERPT_BYTES].decode(errors="replace") or "nothing") from None
 
 
-def _unreadable(name: str, said: str) -> VerifierFailed:
+def _unreadable(name: str, what: str) -> VerifierFailed:
     hint = 'it should say {"score": 0.5, "passed": false, "feedback": "…"}, or one of the first two'
-    return VerifierFailed(f"the verifier {name!r} said what is no verdict: {said}", hint=hint, billed=False)
+    return VerifierFailed(f"the verifier {name!r} said what is no verdict: {what}", hint=hint, billed=False)

@@ -11,38 +11,40 @@ import msgspec
 from perpend.errors import ConfigError, VerifierFailed
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import Task, Verifier
-from perpend.verifiers.external_protocol import VerifierQuestion, asked, verdict
+from perpend.verifiers.external_protocol import VerifierQuestion, to_verdict, verifier_question
 
 
 class PythonFunction(Verifier):
-    """It's called with those of `question, answer, thinking, gold` that it names, and returns whether it passed, a
-    score, or both as a `Verdict` or dict. One that isn't async runs in a thread, which no time limit can stop.
+    """Calls a function with those of `question, answer, thinking, gold` that its parameters name.
+
+    It returns whether the candidate passed, a score, or both as a `Verdict` or dict. One that isn't async runs in a
+    thread, which no time limit can stop. `verify` raises VerifierFailed.
     """
 
     def __init__(self, name: str, path: str, *, timeout_s: float, needs_gold: bool = False) -> None:
-        """Raises ConfigError."""
+        """`path`: `package.module:name`; `timeout_s`: seconds for each candidate. Raises ConfigError."""
         self.needs_gold = needs_gold
         self._name = name
         self._call = _imported(name, path)
-        self._takes = _taken(name, self._call)
+        self._parameters = _parameters_of(name, self._call)
         self._timeout_s = timeout_s
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        given = msgspec.structs.asdict(asked(task, candidate))
-        given = {name: given[name] for name in self._takes}
+        given = msgspec.structs.asdict(verifier_question(task, candidate))
+        given = {name: given[name] for name in self._parameters}
         try:
             async with asyncio.timeout(self._timeout_s):
                 if inspect.iscoroutinefunction(self._call):
-                    said = await self._call(**given)
+                    result = await self._call(**given)
                 else:
-                    said = await asyncio.to_thread(self._call, **given)
+                    result = await asyncio.to_thread(self._call, **given)
         except TimeoutError:
             message = f"the verifier {self._name!r} took longer than {self._timeout_s:g} s"
             raise VerifierFailed(message, hint="raise its timeout_s", billed=False) from None
         except Exception as error:
             message = f"the verifier {self._name!r} raised {type(error).__name__}: {error}"
             raise VerifierFailed(message, billed=False) from error
-        return verdict(self._name, said)
+        return to_verdict(self._name, result)
 
 
 def _imported(name: str, path: str) -> Callable[..., Any]:
@@ -58,12 +60,12 @@ def _imported(name: str, path: str) -> Callable[..., Any]:
         ) from None
 
 
-def _taken(name: str, call: Callable[..., Any]) -> list[str]:
-    """Its parameters' names."""
+def _parameters_of(name: str, call: Callable[..., Any]) -> list[str]:
+    """The names of its parameters. Raises ConfigError for one that nothing is passed for."""
     parameters = inspect.signature(call).parameters.values()
     known = VerifierQuestion.__struct_fields__
-    foreign = [one.name for one in parameters if one.name not in known and one.default is one.empty]
-    if foreign:
-        message = f"verifiers.{name}.function takes {', '.join(foreign)}, which nobody gives it"
+    unknown = [one.name for one in parameters if one.name not in known and one.default is one.empty]
+    if unknown:
+        message = f"verifiers.{name}.function takes {', '.join(unknown)}, which nobody gives it"
         raise ConfigError(message, hint=f"it may take {', '.join(known)}", field=f"verifiers.{name}.function")
     return [one.name for one in parameters if one.name in known]

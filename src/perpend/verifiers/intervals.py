@@ -1,9 +1,9 @@
-"""Inequalities as the intervals that they mean: x < 3 is (-\\infty,3)."""
+"""Converts inequalities to intervals: x < 3 is (-\\infty,3)."""
 
 import re
 from typing import NamedTuple
 
-_WAYS = {
+_SPELLINGS = {
     **dict.fromkeys(("<", "\\lt"), "<"),
     **dict.fromkeys((">", "\\gt"), ">"),
     **dict.fromkeys(("<=", "=<", "\\le", "\\leq", "\\leqslant"), "<="),
@@ -12,7 +12,7 @@ _WAYS = {
 }
 _SIGN = re.compile(r"(\\(?:leqslant|geqslant|leq?|geq?|neq?|lt|gt)(?![A-Za-z])|<=|>=|=<|!=|<|>)")
 _VARIABLE = re.compile(r"[a-zA-Z](?:_\{?\w\}?)?|\\(?!infty|pi)[a-z]{2,7}")
-_SIZE = re.compile(r"\|\s*(?P<name>[a-zA-Z])\s*\|")
+_ABSOLUTE = re.compile(r"\|\s*(?P<name>[a-zA-Z])\s*\|")
 _OR = re.compile(r"\\text\s?\{\s?or\s?\}|\bor\b|\\(?:lor|cup|vee)(?![a-z])")
 _AND = re.compile(r"\\text\s?\{\s?and\s?\}|\band\b|\\(?:land|cap|wedge)(?![a-z])")
 _REAL = r"\\in\s*(?:\\mathbb\s?\{?R\}?|R(?![A-Za-z]))"
@@ -25,29 +25,31 @@ _BETWEEN = re.compile(
     r"(?<![^\s$)\]\[(}])([(\[\]])\s*([^\s()\[\],;{}]{1,40})\s*[,;]\s*([^\s()\[\],;{}]{1,40})\s*([)\]\[])"
 )
 _SIDE = r"[^\s,;:<>=!$]{1,60}"
-_SAID = re.compile(
+_INEQUALITY = re.compile(
     rf"{_SIDE}(?:\s?{_SIGN.pattern}\s?{_SIDE})+(?:\s(?:or|and)\s{_SIDE}(?:\s?{_SIGN.pattern}\s?{_SIDE})+)*"
 )
-_LONGEST = 300
+_MAX_CHARS = 300
 
 
-def said(text: str) -> str:
-    """The last inequality of a sentence."""
-    found = [match[0] for match in _SAID.finditer(text)]
+def last_inequality(text: str) -> str:
+    """The last inequality in a sentence; "" where there is none."""
+    found = [match[0] for match in _INEQUALITY.finditer(text)]
     return found[-1].rstrip(".") if found else ""
 
 
 class _Bounds(NamedTuple):
+    """The bounds of a variable."""
+
     name: str
     low: str = ""
-    """With its bracket, and empty where there is none."""
+    """The bound with its bracket; "": there is none."""
     high: str = ""
     beyond: bool = False
-    """It's what isn't between the bounds."""
+    """It is what lies outside the bounds."""
 
 
-def usual(text: str) -> str:
-    """With a comma between the bounds, and round brackets where others turn square ones away: ]1;2] is (1,2]."""
+def normalize_brackets(text: str) -> str:
+    """Intervals with a comma between their bounds, and ( for an outward bracket: ]1;2] becomes (1,2]."""
     return _BETWEEN.sub(
         lambda pair: f"{'[' if pair[1] == '[' else '('}{pair[2]},{pair[3]}{']' if pair[4] == ']' else ')'}",
         text,
@@ -55,23 +57,24 @@ def usual(text: str) -> str:
 
 
 def is_interval(text: str) -> bool:
+    """Whether the whole text is an interval, or the like in brackets."""
     text = text.strip().strip("$").strip()
-    return len(text) <= _LONGEST and not _SIGN.search(text) and bool(_BRACKETED.fullmatch(text))
+    return len(text) <= _MAX_CHARS and not _SIGN.search(text) and bool(_BRACKETED.fullmatch(text))
 
 
-def of_members(text: str) -> bool:
-    """A set by what holds of its members."""
-    return len(text) <= _LONGEST and bool(_MEMBERS.fullmatch(text.strip().strip("$").strip()))
+def is_set_builder(text: str) -> bool:
+    """Whether the whole text is a set in set-builder notation, {x | …}."""
+    return len(text) <= _MAX_CHARS and bool(_MEMBERS.fullmatch(text.strip().strip("$").strip()))
 
 
-def interval(text: str) -> str | None:
-    """What the whole text, an inequality or several, says of its variable; None where it's anything else."""
+def to_interval(text: str) -> str | None:
+    """The interval, or union of some, that one or several inequalities mean; None where the text is anything else."""
     text = text.strip().strip("$").strip()
-    if len(text) > _LONGEST or not _SIGN.search(text):
+    if len(text) > _MAX_CHARS or not _SIGN.search(text):
         return None
     if members := _MEMBERS.fullmatch(text):
         text = _IS_REAL.sub(" ", members["so"]).replace(",", " and ")
-    parts = [_both(part) for part in _OR.split(text)]
+    parts = [_joint_bounds(part) for part in _OR.split(text)]
     known = [part for part in parts if part is not None]
     if len(known) < len(parts) or len({part.name for part in known}) > 1:
         return None
@@ -85,8 +88,8 @@ def _written(part: _Bounds) -> str:
     return f"{low},{high}"
 
 
-def _both(text: str) -> _Bounds | None:
-    """Of one inequality, or of two that bound the variable from both sides."""
+def _joint_bounds(text: str) -> _Bounds | None:
+    """The bounds of one inequality, or of two that bound one variable from both sides."""
     bounds = [_bounds(part) for part in _AND.split(text)]
     first = bounds[0]
     if len(bounds) == 1 or first is None:
@@ -101,22 +104,22 @@ def _both(text: str) -> _Bounds | None:
 
 def _bounds(text: str) -> _Bounds | None:
     pieces: list[str] = _SIGN.split(text)
-    sides, signs = [side.strip() for side in pieces[::2]], [_WAYS[sign] for sign in pieces[1::2]]
+    sides, signs = [side.strip() for side in pieces[::2]], [_SPELLINGS[sign] for sign in pieces[1::2]]
     if not all(sides) or any("=" in side for side in sides):
         return None
     if all(">" in sign for sign in signs):
         sides, signs = sides[::-1], [sign.replace(">", "<") for sign in signs[::-1]]
     if len(signs) == 2 and all("<" in sign for sign in signs) and _VARIABLE.fullmatch(sides[1]):
         return _Bounds(sides[1], _low(sides[0], signs[0]), _high(sides[2], signs[1]))
-    return _one(sides[0], sides[1], signs[0]) if len(signs) == 1 else None
+    return _single_bound(sides[0], sides[1], signs[0]) if len(signs) == 1 else None
 
 
-def _one(left: str, right: str, sign: str) -> _Bounds | None:
-    """Of a variable, or of its size, on either side of one sign."""
-    if size := _SIZE.fullmatch(left):
-        return _Bounds(size["name"], _low(f"-{right}", sign), _high(right, sign)) if "<" in sign else None
-    if size := _SIZE.fullmatch(right):  # |x| > 3
-        return _Bounds(size["name"], _low(left, sign), _high(f"-{left}", sign), beyond=True)
+def _single_bound(left: str, right: str, sign: str) -> _Bounds | None:
+    """The bounds of a variable, or of its absolute value, on either side of one sign."""
+    if absolute := _ABSOLUTE.fullmatch(left):
+        return _Bounds(absolute["name"], _low(f"-{right}", sign), _high(right, sign)) if "<" in sign else None
+    if absolute := _ABSOLUTE.fullmatch(right):  # |x| > 3
+        return _Bounds(absolute["name"], _low(left, sign), _high(f"-{left}", sign), beyond=True)
     if _VARIABLE.fullmatch(left):
         return (
             _Bounds(left, _low(right, sign), _high(right, sign), True)

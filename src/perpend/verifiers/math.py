@@ -1,24 +1,24 @@
-"""Mathematical answers: the last one of a solution, equal to the gold as mathematics. Needs the extra `math`."""
+"""Compares a solution's final answer with the gold as mathematics. Needs the extra `math`."""
 
 from importlib.util import find_spec
 
 from perpend.errors import ConfigError
 from perpend.extras import install
 from perpend.verifiers.contract import Task, verifiers
-from perpend.verifiers.workers import InWorkers
+from perpend.verifiers.worker_pool import WorkerVerifier
 
 
-class Math(InWorkers):
-    """SymPy can't be interrupted from inside."""
+class Math(WorkerVerifier):
+    """Runs in worker processes, since SymPy can't be interrupted from inside."""
 
     module = "perpend.verifiers.math_equal"
     extra = "math"
     package = "math_verify"
-    """What of the extra is imported."""
-    late = "the answer took too long to compare: write it in simpler terms"
+    """The extra's module."""
+    timeout_feedback = "the answer took too long to compare: write it in simpler terms"
 
     async def check(self, task: Task) -> None:
-        """Any gold can be compared with, so none is sent to a worker, which takes seconds to start."""
+        """Raises ConfigError where the extra isn't installed. Any gold will do, so no worker is started."""
         if find_spec(self.package) is None:
             raise ConfigError(f"{self.package} isn't installed", hint=install(f"perpend[{self.extra}]"))
 

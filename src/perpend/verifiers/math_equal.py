@@ -1,9 +1,9 @@
 # pyright: basic, reportMissingImports=false
 # SymPy has no types
-"""Whether two mathematical answers are the same, on math-verify and SymPy: runs in a worker process.
+"""Whether two mathematical answers are equal, by math-verify and SymPy: runs in a worker process.
 
-`equal(gold, given)` isn't symmetric: the gold is the answer alone, what is given may be a whole solution. Time is
-bounded by whoever waits for the worker: SymPy can't be interrupted from inside.
+`equal(gold, given)` isn't symmetric: the gold is an answer alone, `given` may be a whole solution. The parent process
+bounds the time, since SymPy can't be interrupted from inside.
 """
 
 import re
@@ -15,7 +15,7 @@ from math_verify import parse, verify  # pyright: ignore[reportMissingTypeStubs]
 from sympy import Basic, Eq, Expr, I, MatrixBase, N, Poly, cancel
 
 from perpend.types import PASSED, Verdict
-from perpend.verifiers import bases, intervals, matrices, numbers
+from perpend.verifiers import intervals, matrices, number_bases, numbers
 from perpend.verifiers.choices import letter
 from perpend.verifiers.math_text import (
     affirmed,
@@ -24,9 +24,9 @@ from perpend.verifiers.math_text import (
     last_formula,
     last_number,
     money,
-    parts,
     plain,
     settled,
+    split_outside_brackets,
     unassigned,
     unitless,
     value,
@@ -34,31 +34,32 @@ from perpend.verifiers.math_text import (
 from perpend.verifiers.notation import latex
 
 _NO_LIMIT: Any = None
-"""math-verify's own time-outs use signals; here the one who waits keeps time."""
+"""math-verify's own time-outs use signals; the parent process bounds the time instead."""
 _TOWER = re.compile(
     r"(?:\^|\*\*)\s*(?:\{[^{}]*\^|\([^()]*(?:\^|\*\*)|\w+\s*(?:\^|\*\*)|[{(]?\s*-?\d{5,})|\d{5,}\s*!|!\s*!"
 )
-"""Powers of powers, and powers so large that nobody should compute them: compared as text alone."""
-_LONGEST = 20_000
-_DEEPEST = 100
+"""Powers of powers and powers too large to compute: these are compared as text alone."""
+_MAX_CHARS = 20_000
+_MAX_DEPTH = 100
 _JOINED = re.compile(
     r"(?:\\q?quad|\s|,)*(?:\\text(?:rm)?\s*\{\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-z]))(?:\\q?quad|\s)*"
 )
 """Words between the elements of a list."""
 _DECIMAL = re.compile(r"\d\.(\d+)")
-_FEWEST = 3
-"""Digits after the point of a decimal that may stand for an exact value inside an expression."""
-_LONGEST_LIST = 200
+_MIN_PLACES = 3
+"""Of a decimal inside an expression that may be the rounding of an exact value."""
+_MAX_LIST_CHARS = 200
 """Characters above which "and" is a word of a sentence."""
 _NAME = re.compile(r"\s*(?:[^\W\d_]+ )*\$?([a-zA-Z]|\\[a-z]+)(?:_\{?\w\}?)?\s*=")
 _WORDS = re.compile(r"\\text\s?\{([^{}]*)\}")
 _WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _OUTER = {"(": ")", "[": "]", "{": "}"}
 _List = tuple[str, list[list[str]]]
-"""The bracket around a list, if there is one, and each way to read its elements."""
+"""The bracket around a list, "" for none, and each way to split its elements."""
 
 
 def check(gold: str, given: str) -> Verdict:
+    """The verdict on an answer."""
     try:
         same = equal(gold, given)
     except Exception:  # SymPy raises nearly everything
@@ -67,14 +68,15 @@ def check(gold: str, given: str) -> Verdict:
 
 
 def equal(gold: str, given: str) -> bool:
+    """Whether a solution's answer equals the gold. May raise any error of SymPy's."""
     gold, given = _gold(latex(gold)), affirmed(latex(given))
     if re.fullmatch(r"[A-J]", gold):
         return letter(given) == gold
     found, elements = _answers(given), _split(gold)
     if any(_of_other_kinds(elements, _split(answer)) for answer in found):
-        return False  # another reading of it would be a piece of it
+        return False  # its other readings would be parts of it
     answers = [(answer, _plainly_same(gold, answer)) for answer in found]
-    # SymPy only where nothing else tells
+    # SymPy, which is slow, only where nothing else decides
     return any(same for _, same in answers) or any(
         _mathematically_same(gold, answer) for answer, same in answers if same is None
     )
@@ -85,18 +87,18 @@ def _gold(text: str) -> str:
 
 
 def _answers(text: str) -> list[str]:
-    """What the text may mean by its answer, the surest first; the whole text last, for math-verify's own search."""
+    """The candidates for the text's answer, surest first; math-verify searches the whole text too."""
     if last := settled(text):
-        return _written(", ".join(dict.fromkeys(boxed(last))), last)
-    said = announced(text)
-    for whole in (value(said), said, text):
+        return _variants(", ".join(dict.fromkeys(boxed(last))), last)
+    announcement = announced(text)
+    for whole in (value(announcement), announcement, text):
         if whole and numbers.number(unassigned(plain(whole))):
             return [plain(whole)]
-    return _written(said, text, last_number(text), last_formula(text), money(said or ""))
+    return _variants(announcement, text, last_number(text), last_formula(text), money(announcement or ""))
 
 
-def _written(*found: str | None) -> list[str]:
-    """Plainly, each once; with its unit and without."""
+def _variants(*found: str | None) -> list[str]:
+    """Each once, in plain notation, with its unit and without."""
     answers = [plain(one) for one in found if one]
     return list(dict.fromkeys((*answers, *map(unitless, answers))))
 
@@ -107,20 +109,20 @@ def _same(gold: str, given: str) -> bool:
 
 
 def _plainly_same(gold: str, given: str) -> bool | None:
-    """As text or as exact numbers; None where that doesn't tell."""
+    """Whether they are equal as text or as exact numbers; None where that doesn't decide."""
     if _tidy(gold) == _tidy(given):
         return True
     if _too_large(gold) or _too_large(given):
         return False
-    first, second = bases.based(unassigned(gold)), bases.based(unassigned(given))
+    first, second = number_bases.parse_based(unassigned(gold)), number_bases.parse_based(unassigned(given))
     if first or second:
-        return bases.same(first, second, (gold, given))
+        return number_bases.same(first, second, (gold, given))
     one, other = numbers.number(gold), numbers.number(given)
     return None if one is None or other is None else numbers.equal(one, other)
 
 
 def _mathematically_same(gold: str, given: str) -> bool:
-    gold, given = bases.in_decimals(gold), bases.in_decimals(given)
+    gold, given = number_bases.to_decimals(gold), number_bases.to_decimals(given)
     if (pair := _equations(gold, given)) is not None:
         return _proportional(*pair)
     if (rows := matrices.cells(gold, given)) is not None and _same_cells(*rows):
@@ -140,12 +142,14 @@ def _same_cells(first: matrices.Rows, second: matrices.Rows) -> bool:
 
 
 def _as_intervals(gold: str, given: str) -> tuple[str, str]:
-    """An inequality beside an interval, or beside a set of what it holds for, says the same in its words."""
-    gold, given = intervals.usual(gold), intervals.usual(given)
+    """Both as intervals, where one is an interval or a set-builder and the other may be an inequality."""
+    gold, given = intervals.normalize_brackets(gold), intervals.normalize_brackets(given)
     if intervals.is_interval(gold):
-        return gold, intervals.interval(given) or intervals.interval(intervals.said(given)) or given
-    if intervals.is_interval(given) or intervals.of_members(gold) or intervals.of_members(given):
-        return intervals.interval(gold) or gold, intervals.interval(given) or given
+        return gold, intervals.to_interval(given) or intervals.to_interval(
+            intervals.last_inequality(given)
+        ) or given
+    if intervals.is_interval(given) or intervals.is_set_builder(gold) or intervals.is_set_builder(given):
+        return intervals.to_interval(gold) or gold, intervals.to_interval(given) or given
     return gold, given
 
 
@@ -157,33 +161,33 @@ def _tidy(text: str) -> str:
 
 def _too_large(text: str) -> bool:
     return (
-        len(text) > _LONGEST
-        or _depth(text) > _DEEPEST
+        len(text) > _MAX_CHARS
+        or _depth(text) > _MAX_DEPTH
         or any(_TOWER.search(part) for part in boxed(text) or [text])
     )
 
 
 def _depth(text: str) -> int:
-    """Of brackets in brackets; parsers that recurse take as long as they are deep, and more."""
+    """How deep brackets are nested; the parser is slow on deep ones."""
     return max(_depths(text), default=0)
 
 
 def _depths(text: str) -> list[int]:
-    """After each of its signs."""
-    return list(accumulate((letter_ in "([{") - (letter_ in ")]}") for letter_ in text))
+    """The depth after each character."""
+    return list(accumulate((character in "([{") - (character in ")]}") for character in text))
 
 
 def _parsed(text: str) -> list[Any]:
-    """As LaTeX; as plain text where that isn't any mathematics."""
-    wrapped = text if re.search(r"\$|\\boxed|\\[(\[]", text) else f"${text}$"
-    found: list[Any] = parse(wrapped, parsing_timeout=_NO_LIMIT)
+    """Parsed as LaTeX; as plain text where that gives no mathematics."""
+    as_math = text if re.search(r"\$|\\boxed|\\[(\[]", text) else f"${text}$"
+    found: list[Any] = parse(as_math, parsing_timeout=_NO_LIMIT)
     if not any(isinstance(one, Basic | MatrixBase) for one in found):
         found = parse(text, parsing_timeout=_NO_LIMIT) or found
     return [_imaginary(one) for one in found]
 
 
 def _imaginary(found: Any) -> Any:
-    """With `i` as the imaginary unit: on both sides, so that an index of that name does no harm."""
+    """With `i` as the imaginary unit. Both sides get it, so an index of that name does no harm."""
     if not isinstance(found, Basic | MatrixBase):
         return found
     units = {symbol: I for symbol in found.free_symbols if str(symbol) == "i"}
@@ -206,7 +210,7 @@ def _expression(text: str) -> Basic | None:
 
 
 def _equations(gold: str, given: str) -> tuple[Basic, Basic] | None:
-    """Both sides' equations in more than one variable: the only ones whose multiples mean the same."""
+    """Left side less right side of both equations, where they have several variables: multiples then mean the same."""
     if gold.count("=") != 1 or given.count("=") != 1:
         return None
     first, second = _expression(gold), _expression(given)
@@ -228,7 +232,7 @@ def _proportional(first: Any, second: Any) -> bool:
 
 
 def _split(text: str) -> _List:
-    """The elements of a list: parted by every sign, or by the strongest alone.
+    """The elements of a list: split at commas and semicolons, or at semicolons alone.
 
     "p = 5, q = 2 and p = 7, q = 2" are two solutions, though "1, 2 and 3" are three.
     """
@@ -236,20 +240,23 @@ def _split(text: str) -> _List:
     bracket = ""
     if text[:1] in _OUTER and text.endswith(_OUTER[text[0]]) and 0 not in _depths(text)[:-1]:
         bracket, text = text[0], text[1:-1]
-    if len(text) <= _LONGEST_LIST:
+    if len(text) <= _MAX_LIST_CHARS:
         text = _JOINED.sub(";", text)
-    solutions = [parts(text, ";")] if ";" in text else []
-    return bracket, solutions if solutions and "=" in text else [parts(text, ",;"), *solutions]
+    solutions = [split_outside_brackets(text, ";")] if ";" in text else []
+    return bracket, solutions if solutions and "=" in text else [
+        split_outside_brackets(text, ",;"),
+        *solutions,
+    ]
 
 
 def _of_other_lengths(gold: _List, given: _List) -> bool:
-    """Two lists of which one has more elements: bare of words, math-verify takes some for equal."""
+    """Whether two lists differ in length: math-verify takes some of these for equal."""
     lengths = [{len(parts) for parts in readings} for _, readings in (gold, given)]
     return min(map(min, lengths)) > 1 and not lengths[0] & lengths[1]
 
 
 def _of_other_kinds(gold: _List, given: _List) -> bool:
-    """A set of several, and a tuple or an interval: math-verify takes them for equal."""
+    """Whether one is a set and the other a tuple or an interval: math-verify takes them for equal."""
     brackets = {gold[0], given[0]}
     several = min(map(len, (*gold[1], *given[1]))) > 1
     return several and "{" in brackets and bool(brackets & {"(", "["})
@@ -267,7 +274,7 @@ def _elementwise(gold: _List, given: _List) -> bool:
 
 
 def _named(parts: list[str]) -> list[str]:
-    """The names of the elements, where each has one of its own: which is which then matters."""
+    """The elements' names where each has its own, so that their order doesn't matter; else empty."""
     names = [match[1] for match in map(_NAME.match, parts) if match]
     return names if len(set(names)) == len(parts) > 1 else []
 
@@ -285,7 +292,7 @@ def _all_same(first: list[str], second: list[str], *, ordered: bool) -> bool:
 
 
 def _rounded(gold: str, given: str) -> bool:
-    """A decimal that is the rounding of an exact value, whichever of the two is the decimal; in a sum too."""
+    """Whether one is a decimal and the rounding of the other; also with decimals inside an expression."""
     for exact, decimal in ((gold, given), (given, gold)):
         shown = numbers.number(unassigned(decimal))
         if shown is None and (places := _places(decimal)) and not _places(exact):
@@ -301,17 +308,17 @@ def _rounded(gold: str, given: str) -> bool:
 
 
 def _places(text: str) -> int | None:
-    """Of the shortest decimal in an expression, where that has digits enough to be a rounding."""
+    """The decimal places of the shortest decimal in an expression; None: too few for a rounding."""
     decimals = _DECIMAL.findall(text)
     shortest = min(map(len, decimals), default=0)
-    return shortest if shortest >= _FEWEST else None
+    return shortest if shortest >= _MIN_PLACES else None
 
 
 def _near(exact: Any, decimal: Any, places: int) -> bool:
-    """The same polynomials, but for the rounding of coefficients."""
+    """Whether two polynomials are equal but for the rounding of coefficients."""
     try:
         symbols = sorted(exact.free_symbols | decimal.free_symbols, key=str)
-        off = Poly(exact - decimal, *symbols).coeffs() if symbols else [exact - decimal]
-        return all(abs(complex(N(one))) <= 0.5 * 10**-places for one in off)
+        differences = Poly(exact - decimal, *symbols).coeffs() if symbols else [exact - decimal]
+        return all(abs(complex(N(one))) <= 0.5 * 10**-places for one in differences)
     except Exception:
         return False

@@ -1,7 +1,4 @@
-"""The text of a mathematical answer: where it stands in a solution, and how it's written plainly.
-
-Nothing here computes; what is left to compute is `math_equal`'s.
-"""
+"""Finds the mathematical answer in a solution's text, and rewrites it in plain notation. `math_equal` computes."""
 
 import re
 from collections.abc import Iterator
@@ -33,16 +30,16 @@ _TAG = re.compile(r"</?[A-Za-z]{1,12}/?>")
 _MONEY = re.compile(
     rf"[$€£¥]\s?({_NUMBERS.pattern})|({_NUMBERS.pattern})\s?(?:[€£¥]|\$(?!\d)|dollars\b|euros\b)"
 )
-_PIECE_AFTER = re.compile(
+_BEFORE_OPERAND = re.compile(
     r"[A-Za-z0-9)}\]^_√]$|\d:$|(?:<=?|(?<![-=])>|>=|!=|&|\\(?:leq?|geq?|neq?|lt|gt)(?:slant)?)\s*\$?$|\\(?:sqrt|times|cdot|div|pm|pi)\s*$"
     r"|(?:[\d)}\]%]|(?<![A-Za-z'’])[A-Za-z]|\\[a-z]+)\s*(?:[-+*/×·÷−]|\\(?:times|cdot|div|pm))\s*\$?$"
     r"|(?<!\\text)(?<!\\textbf)(?<!\\mathbf)(?<!\\mathrm)(?<!\\boxed)(?<!\\fbox)\{\s*$"
 )
-"""What stands before a number that is a piece of an expression: an operand and its sign, a root, a power, a brace."""
-_PIECE_BEFORE = re.compile(
+"""Before a number that is a part of an expression: an operand and its sign, a root, a power, a brace."""
+_AFTER_OPERAND = re.compile(
     r"(?:[abijknpqrtuvwxyz](?![A-Za-z])|\s[xyz](?![A-Za-z])|[π√(‰]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|sqrt|frac|[cdt]frac|cdot|times|div)\b)"
 )
-"""What follows one: a variable, a root, a power, a bracket. Units are words, or other letters."""
+"""After such a number: a variable, a root, a power, a bracket. Units are words, or other letters."""
 _AREA = re.compile(r"(?:(?<=[A-Za-z]{2})|(?<=[\d ]m))\^\{?[23]\}?(?!\s?[\w(])")
 """The power of a unit."""
 _ONE_MORE = re.compile(r"\d\$?\s*(?:[,;]|\b(?:and|or)\b)\s*\$?(?:[A-Za-z]\s*=\s*)?$")
@@ -59,12 +56,12 @@ _PERCENT = re.compile(
     r"\s{0,4}(?:\\text\s*\{\s*)?(?:\\?%|percentages?\b|percent\b|pct\b)\s*\}?", re.IGNORECASE
 )
 _SINGLE = re.compile(r"(?<!\\)\\[a-zA-Z]")
-"""A command with one backslash: where there is none, all of them were escaped once too often."""
+"""A command with one backslash; a text without any has its backslashes escaped twice."""
 _BOLD = re.compile(r"(?<![\w)}\]*])\*\*(?=[^\s*])([^*\n]*)(?<!\s)\*\*")
 """Markdown's; between numbers two asterisks are a power."""
 _PYTHON_POWER = re.compile(r"\*\*\s*(?:\(([^()]*)\)|(-?\w+(?:\.\d+)?))")
 _BARE_POWER = re.compile(r"\^\s?(-\s?\w+(?:\.\d+)?|\d+\.\d+)")
-"""LaTeX takes only its first sign."""
+"""LaTeX applies a power without braces to one character only."""
 _BARE_DEGREE = re.compile(r"(\\sqrt\[\w\])\s?(\w)")
 _SPACE = re.compile(r"~|(?<!\\)\\[,;: ]")
 _BLANK = r"(?:[\s$]|\\[,;!()\[\]]|\\q?quad)"
@@ -72,17 +69,18 @@ _WORD = r"(?:[,;&]|\b(?:and|or)\b|\\text\s?\{\s?,?\s?(?:and|or)\s?\})"
 _JOINED = re.compile(
     rf"(?:\s[a-zA-Z]+\s(?=and\b))?(?:{_BLANK}*{_WORD})+{_BLANK}*(?:[a-zA-Z](?:_\{{?\w\}}?)?\s?=\s?)?\$*|[ \t$]*"
 )
-"""Between boxes that are one answer; a box that comes after anything else takes back those before it."""
+"""What may stand between boxes of one answer; a box after anything else replaces those before it."""
 
 
 def boxed(text: str) -> list[str]:
-    """What stands in each box, in order; a box that is never closed goes to the end."""
+    """The contents of all boxes, in order; an unclosed box goes to the end of the text."""
     return [box for box, _, _ in _boxes(text)]
 
 
 def settled(text: str) -> str:
-    """The last box, and those before it that only words of a list part from it; or the number or choice that is
-    announced after it. Empty where there is no box.
+    """The last box, with those before it that belong to one list; or the number or choice announced after it.
+
+    "" where there is no box.
     """
     first = last = 0
     for _, start, end in _boxes(text):
@@ -93,19 +91,19 @@ def settled(text: str) -> str:
     return after or text[first:last]
 
 
-def value(said: str | None) -> str | None:
+def value(announcement: str | None) -> str | None:
     """The number or choice that an announcement begins with, where nothing of its sentence follows."""
-    match = _VALUE.match(said or "")
+    match = _VALUE.match(announcement or "")
     return match[0] if match and (numbers.number(plain(match[0])) or _LETTER.fullmatch(match[0])) else None
 
 
 def affirmed(text: str) -> str:
-    """Without the numbers that it says are not the answer."""
+    """The text without numbers that it says are not the answer."""
     return _NEGATED.sub("", text)
 
 
 def _boxes(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each with where it begins and ends."""
+    """Each box's content, start and end."""
     end = 0
     for match in _BOXED.finditer(text):
         if match.start() >= end:
@@ -123,58 +121,58 @@ def _closing(text: str, start: int) -> int:
     return len(text)
 
 
-def parts(text: str, signs: str) -> list[str]:
-    """What stands between signs that are in no bracket."""
+def split_outside_brackets(text: str, separators: str) -> list[str]:
+    """The parts between separators that are in no bracket."""
     found, depth, start = list[str](), 0, 0
     for index, letter in enumerate(text):
         depth += (letter in "([{") - (letter in ")]}")
-        if letter in signs and depth == 0:
+        if letter in separators and depth == 0:
             found.append(text[start:index])
             start = index + 1
     return [*found, text[start:]]
 
 
 def announced(text: str) -> str | None:
-    """What follows the last "the answer is"."""
+    """The rest of the line after the last "the answer is" or the like; None: there is none."""
     matches = list(_ANNOUNCED.finditer(text))
     if not matches:
         return None
-    said = text[matches[-1].end() :].partition("\n")[0].partition("</")[0]
-    return said.strip(" \t*").rstrip(".") or None
+    rest = text[matches[-1].end() :].partition("\n")[0].partition("</")[0]
+    return rest.strip(" \t*").rstrip(".") or None
 
 
 def unassigned(text: str) -> str:
-    """Without the name that a value is given, as in `x = 5`."""
+    """The value of an assignment such as `x = 5`; other texts as they are."""
     match = _ASSIGNED.match(text)
     return match["rest"] if match else text
 
 
 def unitless(text: str) -> str:
-    """An expression without the unit that it ends with, as in `12\\pi \\text{ cm}^2`."""
+    """An expression without a unit at its end, as in `12\\pi \\text{ cm}^2`."""
     return _UNIT.sub("", text)
 
 
 def money(text: str) -> str | None:
-    """The only sum of money in a sentence: among other numbers it's what a question is about."""
+    """The only amount of money in a sentence, which is the answer even among other numbers; None: none, or several."""
     found = {before or after for before, after in _MONEY.findall(text)}
     return found.pop() if len(found) == 1 else None
 
 
 def last_number(text: str) -> str | None:
-    """Where it stands for itself: of `\\sqrt{3}`, `x^2`, `3 + 5` and `3 or 7` the last number is not the value."""
+    """The last number, unless it's part of an expression or list: `\\sqrt{3}`, `x^2`, `3 + 5`, `3 or 7` have none."""
     text = _AREA.sub("", _BOLD.sub(r"\1", _TAG.sub(" ", text)))
     found = list(_NUMBERS.finditer(text))
     if not found:
         return None
     before, after = text[: found[-1].start()], text[found[-1].end() :]
-    if not before.strip(" $") and after.strip(" $") == "!":  # more than a number that is exclaimed
+    if not before.strip(" $") and after.strip(" $") == "!":  # a factorial, not an exclamation
         return None
     listed = _ONE_MORE.search(before) and _LAST.match(after)
-    return None if listed or _PIECE_AFTER.search(before) or _PIECE_BEFORE.match(after) else found[-1][0]
+    return None if listed or _BEFORE_OPERAND.search(before) or _AFTER_OPERAND.match(after) else found[-1][0]
 
 
 def last_formula(text: str) -> str | None:
-    """What the last line ends with, after its last word: more than a number, and no element of a list."""
+    """What follows the last word of the last line, where it is more than a number and no element of a list."""
     line = unitless(text.strip().rpartition("\n")[2].rstrip(" .$"))
     words = list(_PLAIN_WORD.finditer(line))
     tail = line[words[-1].end() :].strip(" .:,!$") if words else ""
@@ -183,7 +181,7 @@ def last_formula(text: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """The same answer, less the ways of writing that only make it look different."""
+    """The answer in plain notation: no markup, one spelling for powers, spaces, fractions, thousands and percent."""
     if not _SINGLE.search(text):
         text = text.replace(r"\\", "\\")
     text = _BOLD.sub(r"\1", text)

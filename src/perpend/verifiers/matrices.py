@@ -1,8 +1,8 @@
-"""Lists of lists as the matrices that they mean: [[1,2],[3,4]], and as other programs write it."""
+"""Reads matrices in LaTeX and as lists of lists: [[1,2],[3,4]], [1 2; 3 4] and the like."""
 
 import re
 
-from perpend.verifiers.math_text import parts
+from perpend.verifiers.math_text import split_outside_brackets
 
 Rows = list[list[str]]
 _OPENS, _CLOSES = "[({", "])}"
@@ -12,11 +12,14 @@ _LATEX = re.compile(
     re.DOTALL,
 )
 _ROWS = re.compile(r"\[[^\[\]]*;[^\[\]]*\]")
-_LONGEST = 2000
+_MAX_CHARS = 2000
 
 
 def cells(gold: str, given: str) -> tuple[Rows, Rows] | None:
-    """Of both, where one is a matrix in LaTeX and the other one too, or lists of lists that may stand in a sentence."""
+    """The cells of two matrices, of which at least one is in LaTeX; a list of lists may stand in a sentence.
+
+    None: they aren't two matrices.
+    """
     first, second = _latex(gold), _latex(given)
     if first is None and second is None:
         return None
@@ -33,9 +36,9 @@ def _latex(text: str) -> Rows | None:
 
 
 def _listed(text: str) -> Rows | None:
-    """The last in the text."""
+    """The last list of lists in the text."""
     text = text.replace("\\{", "{").replace("\\}", "}")
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_CHARS:
         return None
     found: Rows | None = None
     at = 0
@@ -51,18 +54,18 @@ def _rows(text: str) -> Rows | None:
     if _ROWS.fullmatch(text):
         return [row.replace(",", " ").split() for row in text[1:-1].split(";")]
     inner = _elements(text[1:-1])
-    if len(inner) == 1 and text[0] == "(":  # of a call
+    if len(inner) == 1 and text[0] == "(":  # a call such as Matrix([[1,2]])
         return _rows(inner[0])
     nested = all(part[:1] in _OPENS and part and _closing(part, 0) == len(part) for part in inner)
     return [_elements(part[1:-1]) for part in inner] if nested else None
 
 
 def _elements(text: str) -> list[str]:
-    return [part.strip() for part in parts(text, ",")]
+    return [part.strip() for part in split_outside_brackets(text, ",")]
 
 
 def _closing(text: str, start: int) -> int:
-    """After the bracket that closes the one at `start`; the end where there is none."""
+    """The index after the bracket that closes the one at `start`; the text's end where none does."""
     depth = 0
     for index in range(start, len(text)):
         depth += (text[index] in _OPENS) - (text[index] in _CLOSES)

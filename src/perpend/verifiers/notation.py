@@ -1,6 +1,6 @@
-"""One way of writing for what Unicode has many of: signs as on a keyboard, mathematics as in LaTeX.
+"""Normalises Unicode: characters to those of a keyboard, mathematics to LaTeX.
 
-It comes before anything is looked for in a text: a minus sign that isn't seen is a wrong number.
+It runs before anything is searched in a text: a minus sign that isn't recognised makes a wrong number.
 """
 
 import re
@@ -8,14 +8,14 @@ import unicodedata
 from collections.abc import Iterable
 
 _LETTERS = "0123456789+-=()abcdefghijklmnopqrstuvwxyz"
-_PLACES = range(0x80, 0x2190)
-"""Where Unicode's fractions, superscripts and subscripts are."""
+_CODE_POINTS = range(0x80, 0x2190)
+"""Code points of Unicode's fractions, superscripts and subscripts."""
 
 
 def _decomposed(kind: str) -> dict[str, str]:
-    """What stands for something else, and for what."""
+    """Characters with a compatibility decomposition of this kind, and what they stand for."""
     found: dict[str, str] = {}
-    for code in _PLACES:
+    for code in _CODE_POINTS:
         tag, _, parts = unicodedata.decomposition(chr(code)).partition(" ")
         if tag == kind:
             found[chr(code)] = "".join(chr(int(part, 16)) for part in parts.split()).replace("−", "-")
@@ -82,7 +82,7 @@ _WORD = {
     **{"pi": r"\pi ", "inf": r"\infty ", "infinity": r"\infty ", "theta": r"\theta "},
     **{"sqrt": "√", "cbrt": "∛", "+/-": r"\pm "},
 }
-"""What is written so where there is no LaTeX."""
+"""Words that stand for symbols outside of LaTeX."""
 _WORDS = re.compile(
     r"(?<![\\A-Za-z])(?:(?:pi|inf(?:inity)?|theta)(?![A-Za-z])|(?:sqrt|cbrt)(?=\s?[({\d]))|\+/-"
 )
@@ -105,39 +105,39 @@ _RUN = re.compile(
 _WIDE = re.compile("[\uff01-\uff5e\u249c-\u24e9\U0001d400-\U0001d7ff\U0001f110-\U0001f149]")
 """Letters, digits and signs in full width, in circles or squares, or as mathematical letters."""
 _DIGIT = re.compile(r"(?![0-9])\d")
-"""Of another script."""
+"""A digit of another script."""
 _SIGN = re.compile(_any_of(_SIGNS) + "|" + _any_of(_FRACTIONS))
 _LONE_GREEK = re.compile(rf"(?<![Ͱ-Ͽἀ-῿]){_any_of(_GREEK)}(?![Ͱ-Ͽἀ-῿])")
 _KEY = re.compile(_any_of(_KEYBOARD))
 _LONG_DASH = re.compile(
     r"(?:(?<=[=<>≤≥≈])\s?—\s?|(?:(?<=[(\[{,;:+*/^$])|(?<=[(\[{,;:+*/^]\s)|\A)—)(?=[\d.\\√(a-zA-Z])"
 )
-"""Where a sign may stand; elsewhere a long dash is punctuation."""
+"""A long dash where a sign may stand; elsewhere it is punctuation."""
 _BETWEEN_TERMS = re.compile(
     r"(?:(?<![\w\\])(?P<term>\d*[a-z](?:\^\{?\d+\}?|[²³]|_\{?\d\}?)?)(?P<a>\s?)—(?P=a)(?=[\d.\\√(]|[a-z](?![A-Za-z])))"
     r"|(?<=\d)(?P<b>\s)—\s(?=\d*[b-hj-z](?![A-Za-z]))"
 )
-"""One of two terms is a variable: between them it's a minus sign."""
+"""A long dash between two terms, one of them a variable: a minus sign."""
 _MATHS = re.compile(r"\$[^$]+\$|\\boxed\s*\{(?:[^{}]|\{[^{}]*\})*\}|\A.*\Z", re.DOTALL)
 _PROSE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _OPERANDS = re.compile(r"(?<=[\w)}\]])\s?—\s?(?=[\w.(\\√])")
 _APART = re.compile(r"(?<=[=<>(\[{,])(\s?)-\s(?=[\d.\\(])")
-"""A sign that is set apart from its number: after a word it may be a dash."""
+"""A minus sign with a space before its number; after a word it may be a dash."""
 _MINUS_APART = re.compile(r"(?<=[^\W\d_]{2}\s)−\s(?=[\d.\\√$€£¥₹])|(?<![\w)\]}])⁻(?=[\d.])")
-"""That sign is no dash, after a word either; raised it's one in schools."""
+"""Unicode's minus sign is no dash, even after a word; a raised one is a sign in school books."""
 _OWED = re.compile(r"(?<![\w)}\]])(?<![\d)}\]][\s$])-(?P<currency>\\?[$€£¥₹])(?=-?[\d.])")
-"""A minus sign before that of a currency: it's the number's."""
+"""A minus sign before a currency sign: it belongs to the number."""
 _OVERLINED = re.compile(r"(?:\d[\u0305\u0304])+")
 _REPEATS = re.compile(
     r"(?<![\w.,])(?P<whole>\d{0,30})(?:\.|(?<![(\[{]0),)(?P<once>\d{0,30})(?:"
     r"\\(?:overline|bar|dot)\s*(?:\{(?P<a>\d{1,30})\}|(?P<b>\d))|\((?P<c>\d{1,30})\)(?!\s?[\w(^])"
     r"|(?P<d>\d)(?P=d)(?:\.\.\.|…|\\l?dots))"
 )
-"""A decimal that goes on for ever; that of many digits is near enough to be taken for itself."""
+"""A repeating decimal, written with a bar, dots, brackets or an ellipsis."""
 
 
 def keyboard(text: str) -> str:
-    """With the minus signs, spaces, digits and letters of a keyboard."""
+    """The text with a keyboard's minus signs, spaces, digits and letters."""
     text = _WIDE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = _DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), text)
     text = _MINUS_APART.sub("-", text)
@@ -149,13 +149,13 @@ def keyboard(text: str) -> str:
 
 
 def _subtracted(maths: re.Match[str]) -> str:
-    """Where there is no word, a long dash between operands is a minus sign."""
-    said = maths[0].removeprefix("\\boxed")
-    return maths[0] if _PROSE.search(said) else _OPERANDS.sub(" - ", maths[0])
+    """Mathematics without words, in which a long dash between operands is a minus sign."""
+    content = maths[0].removeprefix("\\boxed")
+    return maths[0] if _PROSE.search(content) else _OPERANDS.sub(" - ", maths[0])
 
 
 def latex(text: str) -> str:
-    """The same in LaTeX, and with decimals that repeat as fractions."""
+    """The text with mathematics in LaTeX, and repeating decimals as fractions."""
     text = _WORDS.sub(lambda match: _WORD[match[0]], keyboard(text))
     text = re.sub(r"(?<=[)\]])\s?U\s?(?=[(\[])", r"\\cup ", text)
     if not text.isascii():
@@ -179,7 +179,7 @@ def _overline(run: re.Match[str]) -> str:
 
 
 def _roots(text: str) -> str:
-    """The last one first: what stands below an earlier one may have roots of its own."""
+    """Root signs as \\sqrt, the last one first, since an earlier one's radicand may hold others."""
     found = list(_ROOT.finditer(text))
     if len(found) > _MOST_ROOTS:
         return text
@@ -195,7 +195,7 @@ def _roots(text: str) -> str:
 
 
 def _closing(text: str, start: int) -> int:
-    """After the bracket that closes the one at `start`; `start` where there is none."""
+    """The index after the bracket that closes the one at `start`; `start` where there is none."""
     opening = text[start : start + 1]
     change = {"(": {"(": 1, ")": -1}, "{": {"{": 1, "}": -1}}.get(opening, {})
     depth = 0

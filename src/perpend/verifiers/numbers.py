@@ -1,4 +1,4 @@
-"""Numbers as people write them, exactly: 3, -0.5, .5, 1/3, 1 1/2, 33.5 %, 10 cm, and in LaTeX."""
+"""Parses numbers as people write them, exactly: 3, -0.5, .5, 1/3, 1 1/2, 33.5 %, 10 cm, also in LaTeX."""
 
 import re
 from fractions import Fraction
@@ -27,33 +27,35 @@ _NUMBER = re.compile(
 _CURRENCY = re.compile(
     r"^(?:(?:US|AU|CA)?\\?[$€£¥₹]|[~≈]|\\approx(?![a-zA-Z]))\s?(?=[-+\d.\\])|(?<=\d)\s?\\?[$€£¥₹¢]$"
 )
-"""And what says "about"."""
+"""A currency sign, or one for "about"."""
 _EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d.,])")
-"""Points between the groups and a comma before the decimals: no other number looks like it."""
+"""Points between groups and a comma before the decimals, which is unambiguous."""
 _GROUPED = re.compile(
     r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:['’_ ]\d{3})+)"
     r"(?![\d,'’_]|\s?[/.]\s?\d{3})(?!\s*/)"
 )
-"""Groups of digits, as they are parted in this country or that."""
-_MOST_CHARACTERS = 400
+"""Digits in groups, as various countries separate them."""
+_MAX_CHARS = 400
 _CLOSE = Fraction(1, 10_000)
 _ROUNDED_DIGITS = 3
-"""A decimal of so many significant digits may stand for the number that it's the rounding of."""
+"""Significant digits that a decimal needs to count as the rounding of an exact number."""
 
 
 class Number(NamedTuple):
+    """A number and how it was written."""
+
     value: Fraction
     decimals: int | None
-    """Digits after the point of a decimal; None for a number that is written exactly."""
+    """Decimal places of a decimal; None: the number is written exactly."""
     percent: bool
 
 
 def number(text: str) -> Number | None:
-    """The number that the whole text is; None where it's anything else, such as an expression."""
+    """The number that the whole text is, with or without a unit; None where it is anything else."""
     text = text.strip().strip("$").strip()
     while text.startswith("(") and text.endswith(")") and text.count("(") == 1:
         text = text[1:-1].strip()
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_CHARS:
         return None
     text = _CURRENCY.sub("", text)
     text = _EUROPEAN.sub(lambda decimal: decimal[0].replace(".", "").replace(",", "."), text)
@@ -81,7 +83,7 @@ def _value(match: re.Match[str]) -> tuple[Fraction, int | None]:
 
 
 def equal(gold: Number, given: Number) -> bool:
-    """Equal, or as near as their writing shows; a percentage may be written with or without its sign."""
+    """Whether they are equal, to the decimal places shown; a percentage may lack its sign."""
     if _near(gold, given):
         return True
     if gold.percent == given.percent:

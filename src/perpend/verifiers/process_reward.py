@@ -1,6 +1,6 @@
-"""Each step of a solution, weighed by a model: a process reward without a model trained for it.
+"""A process reward from a general model: it gives the probability that each step of a solution is right.
 
-The prompts of one solution begin alike, so a server with a prefix cache reads each step once.
+The prompts of one solution share a prefix, so a server with a prefix cache reads each step once.
 """
 
 import math
@@ -15,9 +15,9 @@ from perpend.verifiers.quoting import SYSTEM, quoted
 from perpend.verifiers.steps import steps
 
 Aggregate = Literal["min", "product", "last", "mean"]
-_MOST_STEPS = 32
-_SHOWN = 200
-"""Characters of a wrong step that feedback repeats."""
+_MAX_STEPS = 32
+_MAX_STEP_CHARS = 200
+"""Of a wrong step, in feedback."""
 
 
 class ProcessReward(Verifier):
@@ -35,17 +35,17 @@ class ProcessReward(Verifier):
         aggregate: Aggregate = "min",
         threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5,
     ) -> None:
-        """`model`: who weighs, default the one that wrote."""
-        self.asks = model
+        """`model`: the judge, by default the model that answered. `threshold`: the least passing score."""
+        self.judge_model = model
         self._aggregate: Aggregate = aggregate
         self._threshold = threshold
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        parts = steps(f"{candidate.thinking}\n\n{candidate.answer}".strip(), _MOST_STEPS)
+        parts = steps(f"{candidate.thinking}\n\n{candidate.answer}".strip(), _MAX_STEPS)
         if not parts:
             return Verdict(0.0, False, "there are no steps to check")
         rewards = await self.rewards(task, parts)
-        score = aggregated(rewards, self._aggregate)
+        score = aggregate_rewards(rewards, self._aggregate)
         if score >= self._threshold:
             return Verdict(score, True)
         worst = next(
@@ -54,8 +54,8 @@ class ProcessReward(Verifier):
         return Verdict(score, False, f"step {worst + 1} is probably wrong: {_shortened(parts[worst])}")
 
     async def rewards(self, task: Task, parts: Sequence[str]) -> list[float]:
-        """How likely each step is right, given those before it."""
-        judge = task.judge.on(self.asks) if self.asks else task.judge
+        """The probability that each step is right, given those before it. Raises CapReached and BadRequest."""
+        judge = task.required_model.on(self.judge_model) if self.judge_model else task.required_model
         probabilities = [
             await judge.probabilities(_prompt(task.question, parts[: count + 1]), ("Yes", "No"))
             for count in range(len(parts))
@@ -64,14 +64,14 @@ class ProcessReward(Verifier):
 
 
 def _prompt(question: str, parts: Sequence[str]) -> list[Message]:
-    """What differs between the steps of one solution stands at the end."""
+    """What differs between the prompts of one solution stands at the end."""
     solution = "\n".join(quoted("step", part) for part in parts)
-    asked = "Is the last of these steps right? Reply with Yes or No."
-    return [SYSTEM, Message("user", f"{quoted('problem', question)}\n\n{solution}\n\n{asked}")]
+    request = "Is the last of these steps right? Reply with Yes or No."
+    return [SYSTEM, Message("user", f"{quoted('problem', question)}\n\n{solution}\n\n{request}")]
 
 
-def aggregated(rewards: Sequence[float], how: Aggregate) -> float:
-    """One score of a whole solution, from 0 to 1. `rewards` has at least one."""
+def aggregate_rewards(rewards: Sequence[float], how: Aggregate) -> float:
+    """The score of a whole solution, from 0 to 1; `rewards` isn't empty."""
     match how:
         case "min":
             return min(rewards)
@@ -84,7 +84,7 @@ def aggregated(rewards: Sequence[float], how: Aggregate) -> float:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+    return text if len(text) <= _MAX_STEP_CHARS else f"{text[:_MAX_STEP_CHARS]} …"
 
 
 verifiers.register("process_reward")(ProcessReward)

@@ -1,4 +1,4 @@
-"""What a judge is shown of a candidate: quoted, so that nothing in it can pass for the judge's instructions."""
+"""Quotes what a judge is shown of a candidate, against prompt injection."""
 
 from hashlib import sha256
 
@@ -13,7 +13,7 @@ SYSTEM = Message(
 
 
 def quoted(name: str, text: str) -> str:
-    """`text` between tags that it can't contain: their suffix is drawn from the text itself, the same each time."""
+    """`text` between tags that it can't contain: their suffix is a hash of the text, so it is reproducible."""
     encoded = text.encode(errors="replace")
     tag = f"{name}-{sha256(encoded).hexdigest()[:_DIGITS]}"
     return f"<{tag}>\n{encoded.decode().strip()}\n</{tag}>"

@@ -1,20 +1,20 @@
-"""JSON that keeps to a schema; the feedback names the path where it doesn't. Needs the extra `schema`."""
+"""Validates JSON against a schema; feedback names the paths that don't fit. Needs the extra `schema`."""
 
 from perpend.verifiers.contract import verifiers
-from perpend.verifiers.fenced import BadJSON, read
-from perpend.verifiers.workers import InWorkers
+from perpend.verifiers.json_answer import BadJSON, parse_json_answer
+from perpend.verifiers.worker_pool import WorkerVerifier
 
 
-class Schema(InWorkers):
+class Schema(WorkerVerifier):
     """The gold is a JSON schema. An answer may stand in a fence of Markdown."""
 
     module = "perpend.verifiers.schema_errors"
     extra = "schema"
-    late = "checking the answer against the schema took too long"
+    timeout_feedback = "checking the answer against the schema took too long"
 
     async def same(self, first: str, second: str) -> bool:
         try:
-            return read(first) == read(second)
+            return parse_json_answer(first) == parse_json_answer(second)
         except BadJSON:
             return first.strip() == second.strip()
 

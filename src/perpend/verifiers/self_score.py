@@ -1,4 +1,4 @@
-"""How likely the model that wrote an answer thinks it right: P(True) of Kadavath et al. 2022, arXiv:2207.05221."""
+"""The probability that a model gives its own answer of being right: P(True) (Kadavath et al., arXiv:2207.05221)."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from perpend.verifiers.quoting import SYSTEM, quoted
 
 
 class SelfScore(Verifier):
-    """One token of one call. Models are surer of themselves than they should be: calibrate `threshold` on labels."""
+    """Takes one token of one call. Models are overconfident: calibrate `threshold` on labelled answers."""
 
     rates_thoughts = True
     needs_model = True
@@ -19,12 +19,14 @@ class SelfScore(Verifier):
         self._threshold = threshold
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        shown, asked = (
+        tag, request = (
             ("answer", "Is the answer right?") if candidate.answer else ("reasoning", "Is it right so far?")
         )
-        text = quoted(shown, candidate.answer or candidate.thinking)
-        prompt = f"{quoted('problem', task.question)}\n\n{text}\n\n{asked} Reply with Yes or No."
-        probabilities = await task.judge.probabilities([SYSTEM, Message("user", prompt)], ("Yes", "No"))
+        text = quoted(tag, candidate.answer or candidate.thinking)
+        prompt = f"{quoted('problem', task.question)}\n\n{text}\n\n{request} Reply with Yes or No."
+        probabilities = await task.required_model.probabilities(
+            [SYSTEM, Message("user", prompt)], ("Yes", "No")
+        )
         score = probabilities["Yes"]
         if score >= self._threshold:
             return Verdict(score, True)

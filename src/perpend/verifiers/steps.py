@@ -1,15 +1,15 @@
-"""A solution as its steps: the paragraphs, else the lines, else the sentences."""
+"""Splits a solution into steps: paragraphs, else lines, else sentences."""
 
 import re
 from itertools import pairwise
 
 _SPLITS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\\$(])"))
-_SHORTEST = 12
-"""Characters below which a piece, such as a lone heading or formula, belongs to the step after it."""
+_MIN_CHARS = 12
+"""A shorter piece, such as a lone heading or formula, belongs to the step after it."""
 
 
 def steps(text: str, most: int) -> list[str]:
-    """In their order; of more than `most`, neighbours are joined."""
+    """The steps in their order; of more than `most`, neighbours are joined."""
     pieces: list[str] = []
     for split in _SPLITS:
         pieces = _joined([piece.strip() for piece in split.split(text) if piece.strip()])
@@ -26,7 +26,7 @@ def _joined(pieces: list[str]) -> list[str]:
     held = ""
     for piece in pieces:
         held = f"{held}\n{piece}" if held else piece
-        if len(held) >= _SHORTEST:
+        if len(held) >= _MIN_CHARS:
             joined.append(held)
             held = ""
     if held:

@@ -46,7 +46,7 @@ async def collect(app: web.Application, asked: Call, read_s: float = 5) -> list[
     try:
         async with serving(app) as url:
             account = UpstreamAccount(
-                {"content-type": "application/json"}, Timeouts(first_token_s=read_s, between_s=read_s)
+                {"content-type": "application/json"}, Timeouts(first_token_s=read_s, read_s=read_s)
             )
             backend = OpenAIChatBackend(upstream(http, url, account))
             async with aclosing(backend.stream(asked)) as batches:

@@ -17,7 +17,7 @@ from perpend.providers.provider import providers
 from perpend.runtime import Runtime
 from perpend.types import (
     AnswerDelta,
-    Custom,
+    CustomToolSpec,
     ForcedTool,
     Image,
     Message,
@@ -31,8 +31,8 @@ from perpend.types import (
     ToolResult,
     ToolUse,
     Usage,
+    custom_arguments,
     custom_tool,
-    wrapped,
 )
 
 OWN = Path(__file__).parents[2] / "fixtures" / "openai_responses"
@@ -132,9 +132,9 @@ def test_tools_and_formats() -> None:
 
 
 def test_a_custom_tool_goes_as_it_is_with_its_calls_and_their_results() -> None:
-    grammar = Custom(description="Changes files.", syntax="lark", definition="start: /.+/")
-    tools = (custom_tool("patch", grammar), custom_tool("say", Custom()), Tool(name="add"))
-    calls = (ToolUse("c1", "patch", wrapped('*** "a"\n')), ToolUse("c2", "add", "{}"))
+    grammar = CustomToolSpec(description="Changes files.", syntax="lark", definition="start: /.+/")
+    tools = (custom_tool("patch", grammar), custom_tool("say", CustomToolSpec()), Tool(name="add"))
+    calls = (ToolUse("c1", "patch", custom_arguments('*** "a"\n')), ToolUse("c2", "add", "{}"))
     results = Message("tool", (ToolResult("c1", "done"), ToolResult("c2", "5")))
     body = sent(
         output_spec=OutputSpec(tools=tools, tool_choice=ForcedTool("patch")),
@@ -171,7 +171,7 @@ async def test_a_custom_tools_input_comes_as_a_functions_arguments() -> None:
         end,
     )
     whole = Wire("openai_responses", msgspec.json.encode(end["response"])).whole(call())
-    assert content(streamed) == content(whole) == (ToolUse("c1", "patch", wrapped('*** "a"\n')),)
+    assert content(streamed) == content(whole) == (ToolUse("c1", "patch", custom_arguments('*** "a"\n')),)
     assert ended(streamed).reason == ended(whole).reason == "tool_calls"
 
 

@@ -32,7 +32,7 @@ from perpend.engine.machine import Machine
 from perpend.errors import ConfigError, StorageError
 from perpend.extras import install
 from perpend.runtime import Runtime
-from perpend.sandbox import ISOLATION_LEVELS, Tried
+from perpend.sandbox import ISOLATION_LEVELS, LevelTrial
 from perpend.serving.server import bind
 from perpend.storage.store import Store
 
@@ -417,7 +417,9 @@ class TestSandbox:
         high, low = ISOLATION_LEVELS
         monkeypatch.setattr(probe, "writable", writable)
         monkeypatch.setattr(
-            probe, "find_isolation_level", tried(Tried(high, "it isn't installed"), Tried(low, None))
+            probe,
+            "find_isolation_level",
+            tried(LevelTrial(high, "it isn't installed"), LevelTrial(low, None)),
         )
         finding = await probe.sandbox()
         assert finding.ok
@@ -427,7 +429,7 @@ class TestSandbox:
 
     async def test_says_what_to_do_where_none_works(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(
-            probe, "find_isolation_level", tried(*(Tried(level, "no") for level in ISOLATION_LEVELS))
+            probe, "find_isolation_level", tried(*(LevelTrial(level, "no") for level in ISOLATION_LEVELS))
         )
         finding = await probe.sandbox()
         assert not finding.ok
@@ -435,8 +437,8 @@ class TestSandbox:
         assert "bubblewrap" in str(finding.fix)
 
 
-def tried(*levels: Tried) -> Callable[[], Awaitable[list[Tried]]]:
-    async def find() -> list[Tried]:
+def tried(*levels: LevelTrial) -> Callable[[], Awaitable[list[LevelTrial]]]:
+    async def find() -> list[LevelTrial]:
         return list(levels)
 
     return find

@@ -18,7 +18,7 @@ from perpend.evals.runs.log import SampleLog
 from perpend.evals.runs.run import Run, RunProgress, request_of
 from perpend.evals.runs.samples import RunSettings
 from perpend.types import Answer, Message, Request, VerifierSpec
-from perpend.verifiers import made
+from perpend.verifiers import make_verifier
 
 PROBLEMS = [
     Problem(
@@ -63,7 +63,7 @@ async def finish(
 ) -> RunProgress:
     header = Header(settings=settings, started="", versions={}, machine={})
     with RunFolder.open(path, header, PROBLEMS) as folder:
-        run = Run(PROBLEMS, folder, target, Grader(made), at_once=at_once, max_cost_usd=max_cost_usd)
+        run = Run(PROBLEMS, folder, target, Grader(make_verifier), at_once=at_once, max_cost_usd=max_cost_usd)
         return await run.finish(lambda _: None)
 
 

@@ -12,7 +12,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.runs.run import request_of
 from perpend.evals.runs.samples import RunSettings
 from perpend.evals.stats.forecast import Consumption, Forecast, forecast, of_gateway, pace_of
-from perpend.storage.history import Past
+from perpend.storage.past_requests import PastRequest
 from perpend.types import Message, VerifierSpec
 
 PROBLEMS = [
@@ -25,11 +25,13 @@ SETTINGS = RunSettings(
 SECOND = 1000
 
 
-def past(begun: int, ended: int, *, output: int = 50, thinking: int = 100, strategy: str = "single") -> Past:
-    return Past(strategy, thinking, output - 10, 10, begun, ended, Decimal("0.02"))
+def past(
+    begun: int, ended: int, *, output: int = 50, thinking: int = 100, strategy: str = "single"
+) -> PastRequest:
+    return PastRequest(strategy, thinking, output - 10, 10, begun, ended, Decimal("0.02"))
 
 
-def foretold(history: list[Past], settings: RunSettings = SETTINGS, parallel: int = 2) -> Forecast:
+def foretold(history: list[PastRequest], settings: RunSettings = SETTINGS, parallel: int = 2) -> Forecast:
     model = Spine(WordBackend(thought=1, reply=1), price=PRICED).model
     return forecast(PROBLEMS, settings, model, "medium", history, parallel)
 

@@ -11,7 +11,16 @@ from perpend.errors import BadRequest
 from perpend.serving.dialects.openai_chat_answer import completion_body
 from perpend.serving.dialects.openai_chat_request import ChatParsed, parse
 from perpend.serving.dialects.openai_chat_stream import ChatStream
-from perpend.types import Custom, ForcedTool, Message, Text, ToolCallDelta, ToolUse, custom_tool, wrapped
+from perpend.types import (
+    CustomToolSpec,
+    ForcedTool,
+    Message,
+    Text,
+    ToolCallDelta,
+    ToolUse,
+    custom_arguments,
+    custom_tool,
+)
 
 USER = {"role": "user", "content": "hi"}
 GRAMMAR = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
@@ -25,7 +34,7 @@ def parsed(**fields: Any) -> ChatParsed:
 
 def test_one_is_asked_for_and_forced() -> None:
     got = parsed(tool_choice=NAMED)
-    patch = custom_tool("patch", Custom(description="Edits.", syntax="regex", definition="a+"))
+    patch = custom_tool("patch", CustomToolSpec(description="Edits.", syntax="regex", definition="a+"))
     assert got.request.output_spec.tools == (patch,)
     assert got.request.output_spec.tool_choice == ForcedTool("patch")
     assert got.custom == {"patch"}
@@ -34,7 +43,7 @@ def test_one_is_asked_for_and_forced() -> None:
 
 
 def test_its_call_is_told_in_its_own_form_and_comes_back_so() -> None:
-    use = ToolUse("c1", "patch", wrapped("aa"))
+    use = ToolUse("c1", "patch", custom_arguments("aa"))
     end = answer(stop="tool_calls", content=(Text("42"), use))
     message = msgspec.json.decode(completion_body(end, "hidden", custom=frozenset(["patch"])))["choices"][0][
         "message"

@@ -27,7 +27,7 @@ from perpend.types import (
     ToolResult,
     ToolUse,
     Visibility,
-    wrapped,
+    custom_arguments,
 )
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
@@ -135,7 +135,7 @@ def test_items_of_custom_tools_and_of_namespaces() -> None:
     ]
     request = parsed(input=items).request
     calls = (
-        ToolUse("c1", "exec", wrapped('"x"')),
+        ToolUse("c1", "exec", custom_arguments('"x"')),
         ToolUse("c2", "mcp__mail__send", "{}"),
         ToolUse("c3", "local_shell", '{"command":["ls"]}'),
     )
@@ -156,8 +156,8 @@ def test_an_input_of_nothing_that_is_known_here_is_refused() -> None:
 
 def test_a_conversation_may_be_shortened() -> None:
     got = parsed(truncation="auto")
-    assert (got.request.shortens, got.echo.truncation) == (True, "auto")
-    assert parsed().request.shortens is False
+    assert (got.request.auto_truncate, got.echo.truncation) == (True, "auto")
+    assert parsed().request.auto_truncate is False
 
 
 def test_what_else_stock_clients_send_of_reasoning() -> None:

@@ -24,7 +24,7 @@ from perpend.types import (
     ToolCallDelta,
     ToolUse,
     Visibility,
-    wrapped,
+    custom_arguments,
 )
 
 TOOLS: tuple[dict[str, Any], ...] = (
@@ -102,7 +102,7 @@ def test_a_custom_tool_s_input_streams_as_it_comes() -> None:
     assert added["item"] | called | {"type": "custom_tool_call", "status": "in_progress"} == added["item"]
     assert added["item"]["id"].startswith("ctc_")
     assert (delta["type"], delta["delta"]) == ("response.custom_tool_call_input.delta", "*** B")
-    end = answer(stop="tool_calls", content=(ToolUse("c1", "add", wrapped("*** Begin")),))
+    end = answer(stop="tool_calls", content=(ToolUse("c1", "add", custom_arguments("*** Begin")),))
     more, done, item, _ = named_events_of(
         stream.render([ToolCallDelta(0, arguments='egin"}'), Finished(end)])
     )

@@ -10,7 +10,7 @@ from perpend.errors import BadRequest
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
 from perpend.serving.dialects.openai_responses_tools import ClientTool, flat
 from perpend.serving.fields import Ignored
-from perpend.types import Custom, ForcedTool, Message, Tool, ToolResult, ToolUse, custom_tool
+from perpend.types import CustomToolSpec, ForcedTool, Message, Tool, ToolResult, ToolUse, custom_tool
 
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
 ADD = {"type": "function", "name": "add", "parameters": {"type": "object"}}
@@ -30,7 +30,7 @@ def asked(**fields: Any) -> ResponsesParsed:
 
 def test_namespaces_are_flattened_and_hosted_tools_passed_over() -> None:
     got = asked(tools=[ADD, PATCH, MAIL, TOP, SEARCH, *HOSTED])
-    grammar = Custom(description="Edits files.", syntax="lark", definition="start: /.+/")
+    grammar = CustomToolSpec(description="Edits files.", syntax="lark", definition="start: /.+/")
     assert got.request.output_spec.tools[:2] == (
         Tool(name="add", parameters={"type": "object"}),
         custom_tool("apply_patch", grammar),

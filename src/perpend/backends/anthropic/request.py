@@ -107,7 +107,7 @@ def _thinking(call: Call, origin: str) -> AnthropicThinkingConfig | None:
             return {"type": "disabled"}
         return {"type": "adaptive", "display": "summarized"}
     if family.budget in ("native_hard", "native_soft"):
-        tokens, room = family.within(call.thinking_tokens), call.max_tokens - 1
+        tokens, room = family.clamp_budget(call.thinking_tokens), call.max_tokens - 1
         if not tokens or room < _LEAST_BUDGET or forced or _thoughtless(call.messages, origin):
             return {"type": "disabled"}
         return {"type": "enabled", "budget_tokens": min(max(tokens, _LEAST_BUDGET), room)}

@@ -19,7 +19,7 @@ from perpend.backends.stopping import Stopper
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
 from perpend.errors import BadRequest, UpstreamError
 from perpend.families.prompts import begin_answer, chatml, system_first, with_family_prompt
-from perpend.families.tool_call_parser import CallReader
+from perpend.families.tool_call_parser import ToolCallReader
 from perpend.families.tool_markup import OPEN, as_text, callable_tools, forced, schema_of
 from perpend.providers.provider import Provider
 from perpend.types import (
@@ -170,10 +170,10 @@ class _CompletionDecoder(StreamDecoder[Any]):
         self._thinks = call.phase == "thinking"
         self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
         self._generated = self._told = 0  # tokens so far, and those that events have told of
-        self._calls: CallReader | None = None
+        self._calls: ToolCallReader | None = None
         if call.phase == "answering" and (tools := callable_tools(call.output_spec)):
             untagged = call.family.tools == "chosen"
-            self._calls = CallReader(tools, inside=forced(call.output_spec), untagged=untagged)
+            self._calls = ToolCallReader(tools, inside=forced(call.output_spec), untagged=untagged)
 
     def take(self, event: Any, batch: list[CallEvent]) -> None:
         try:

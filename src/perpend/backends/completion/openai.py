@@ -24,7 +24,7 @@ from perpend.backends.contract import Call, backends
 from perpend.backends.reasons import REASONS, why
 from perpend.backends.stream_decoder import Decoders
 from perpend.transport.failures import failure, says
-from perpend.types import Likely, TokenLogprob
+from perpend.types import TokenLogprob, TopLogprob
 
 
 class _StreamOptions(TypedDict):
@@ -67,7 +67,7 @@ class _Logprobs(Struct):
             TokenLogprob(
                 token=token,
                 logprob=logprob or 0.0,
-                top_logprobs=tuple(Likely(token=t, logprob=p) for t, p in [*(top or {}).items()][:most]),
+                top_logprobs=tuple(TopLogprob(token=t, logprob=p) for t, p in [*(top or {}).items()][:most]),
             )
             for token, logprob, top in rows
         )

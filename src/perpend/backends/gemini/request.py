@@ -121,7 +121,7 @@ def _thinking(call: Call) -> Body:
         level = family.effort_word(call.effort)
         return {"includeThoughts": True} | ({} if level is None else {"thinkingLevel": level})
     if family.budget in ("native_hard", "native_soft"):
-        tokens = family.within(call.thinking_tokens)
+        tokens = family.clamp_budget(call.thinking_tokens)
         return {"thinkingBudget": tokens, "includeThoughts": tokens > 0}
     return {}
 

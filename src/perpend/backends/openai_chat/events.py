@@ -14,7 +14,7 @@ from perpend.backends.reasons import why
 from perpend.backends.stream_decoder import Decoders
 from perpend.errors import UpstreamError
 from perpend.transport.failures import failure, says
-from perpend.types import Likely, TokenLogprob, Usage
+from perpend.types import TokenLogprob, TopLogprob, Usage
 
 THOUGHTS = ("thinking", "reasoning", "thought", "summary")
 """What the type of a part says, where its text is thought."""
@@ -125,7 +125,7 @@ class Position(Struct):
     token: str = ""
     logprob: float = 0.0
     bytes: tuple[int, ...] | None = None
-    top_logprobs: tuple[Likely, ...] | None = None
+    top_logprobs: tuple[TopLogprob, ...] | None = None
 
 
 class Logprobs(Struct):

@@ -80,7 +80,7 @@ class BackgroundResponse:
         ends, ask = monotonic() + total_s, self._created
         try:
             while (left_s := ends - monotonic()) > 0:
-                upstream = self._upstream._replace(account=account.lasting(left_s))
+                upstream = self._upstream._replace(account=account.with_total_timeout(left_s))
                 last, wait_s = reading.last, _POLL_S
                 try:
                     async with aclosing(ask(upstream)) as batches:
@@ -101,7 +101,7 @@ class BackgroundResponse:
             raise UpstreamTimeout(f"{self._upstream.provider.name}: no end came within {total_s:g} s")
         finally:
             if reading.id and not reading.over:
-                self._upstream.http.later(self._cancel())
+                self._upstream.http.run_in_background(self._cancel())
 
     def _next(self, error: UpstreamError, ask: Ask) -> tuple[Ask, float]:
         """How to go on after `error`, and the seconds to wait first. Raises it where going on can't help."""
@@ -112,7 +112,7 @@ class BackgroundResponse:
         refused = error.upstream_status is not None
         if refused and isinstance(error, Rejected) and ask == self._resumed:
             return self._polled, 0.0
-        if (refused and not error.later) or self._tries == len(_WAITS_S):
+        if (refused and not error.retry_later) or self._tries == len(_WAITS_S):
             raise error
         reading.failure = None
         wait_s = max(_WAITS_S[self._tries], error.retry_after or 0.0)
@@ -127,7 +127,7 @@ class BackgroundResponse:
         try:
             batch = await asyncio.shield(first)
         except asyncio.CancelledError:
-            self._upstream.http.later(self._abandon(batches, first, known=bool(self._reading.id)))
+            self._upstream.http.run_in_background(self._abandon(batches, first, known=bool(self._reading.id)))
             raise
         async with aclosing(batches):
             yield batch

@@ -16,7 +16,7 @@ from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged
 from perpend.providers.provider import Provider
 from perpend.transport.failures import failure, malformed, refusal, says
-from perpend.types import CallEnded, Usage, Wrapping
+from perpend.types import CallEnded, CustomArgumentsWriter, Usage
 
 
 class _Details(Struct):
@@ -144,7 +144,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
         self._parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
         self._items: dict[str, list[int]] = {}  # where items of each type stand
         self._over: set[int] = set()  # items that were read to their end
-        self._free: dict[int, Wrapping] = {}  # calls of custom tools
+        self._free: dict[int, CustomArgumentsWriter] = {}  # calls of custom tools
         self._refused = False
 
     def one(self, body: bytes) -> list[CallEvent]:
@@ -247,7 +247,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
 
     def _write(self, at: int, text: str, batch: list[CallEvent]) -> None:
         """A custom tool's free text, as a function's arguments."""
-        wrapping = self._free.setdefault(at, Wrapping())
+        wrapping = self._free.setdefault(at, CustomArgumentsWriter())
         self.speech.call(batch, at, "", "", wrapping.feed(text))
 
     def _done(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:

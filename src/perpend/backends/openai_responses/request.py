@@ -44,7 +44,7 @@ from perpend.types import (
     ToolChoice,
     ToolResult,
     ToolUse,
-    unwrapped,
+    custom_input,
 )
 
 _WORDS: Words = {
@@ -141,7 +141,7 @@ def _assistant(parts: tuple[Part, ...], origin: str, custom_calls: set[str]) -> 
         elif isinstance(part, Text) and part.text:
             yield ResponsesMessage("assistant", part.text)
         elif isinstance(part, ToolUse) and part.id in custom_calls:
-            yield ResponsesCustomCall(part.id, part.name, unwrapped(part.arguments))
+            yield ResponsesCustomCall(part.id, part.name, custom_input(part.arguments))
         elif isinstance(part, ToolUse):
             yield ResponsesFunctionCall(part.id, part.name, part.arguments)
 

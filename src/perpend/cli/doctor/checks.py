@@ -24,7 +24,7 @@ from perpend.engine.gguf import read_facts
 from perpend.engine.machine import GIB, this_machine
 from perpend.errors import ConfigError, PerpendError
 from perpend.extras import install
-from perpend.private import open_to_others, private_folder
+from perpend.private_files import open_to_others, private_folder
 from perpend.serving import server
 from perpend.storage.store import Store
 

@@ -42,12 +42,12 @@ _HOW = {
 async def sandbox() -> CheckFinding:
     """Which isolation level holds a program here, and why a higher one doesn't."""
     *higher, last = await find_isolation_level()
-    why = [f"{one.level.name} doesn't work: {one.wrong}" for one in higher]
-    if last.wrong is None:
+    why = [f"{one.level.name} doesn't work: {one.failure}" for one in higher]
+    if last.failure is None:
         memory = "kept by a cgroup" if await writable() else "counted, since no cgroup can be written here"
         said = "\n".join([f"{last.level.name}: {last.level.promises}", f"memory is {memory}", *why])
         return CheckFinding(what="sandbox", ok=True, said=said)
-    said = "\n".join([*why, f"{last.level.name} doesn't work: {last.wrong}", "models' programs aren't run"])
+    said = "\n".join([*why, f"{last.level.name} doesn't work: {last.failure}", "models' programs aren't run"])
     fix = (
         "install bubblewrap 0.8 or newer, or allow user namespaces or Landlock here (docs/guides/sandbox.md)"
     )
@@ -273,5 +273,7 @@ def _reports(name: str, heard: Heard) -> CheckFinding:
 
 def models_of(config: Config, provider: str) -> list[str]:
     return [
-        name for name, row in config.models.items() if provider in [place.provider for place in row.places]
+        name
+        for name, row in config.models.items()
+        if provider in [place.provider for place in row.all_deployments]
     ]

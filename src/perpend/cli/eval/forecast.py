@@ -5,7 +5,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.runs.samples import RunSettings
 from perpend.evals.stats.forecast import Consumption, Forecast, forecast, of_gateway
 from perpend.runtime import Runtime
-from perpend.storage.history import latest
+from perpend.storage.past_requests import latest_requests
 
 
 async def foreseen(settings: RunSettings, problems: list[Problem], config: Config, parallel: int) -> Forecast:
@@ -13,7 +13,7 @@ async def foreseen(settings: RunSettings, problems: list[Problem], config: Confi
         return of_gateway(problems, settings)
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve(settings.model)
-        history = latest(runtime.store, served.name)
+        history = latest_requests(runtime.store, served.name)
         return forecast(problems, settings, served, config.defaults.effort, history, parallel)
 
 

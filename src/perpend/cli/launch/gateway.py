@@ -18,7 +18,7 @@ from perpend.serving.info import MODELS_PATH, Readiness
 from perpend.serving.sealing import seals_of
 from perpend.serving.server import bind, server_for, url_of
 from perpend.storage.keys import KeyRing
-from perpend.storage.tables import KeyRow
+from perpend.storage.rows import KeyRow
 
 _HOST = "127.0.0.1"
 _TIMEOUT_S = 2.0

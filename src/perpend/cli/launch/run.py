@@ -20,8 +20,8 @@ from perpend.config import Config
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
 from perpend.storage.keys import create_key, revoke_key
+from perpend.storage.rows import KeyRow
 from perpend.storage.store import Store
-from perpend.storage.tables import KeyRow
 from perpend.types import Effort
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
@@ -30,7 +30,7 @@ _ITS_OWN = (signal.SIGINT, signal.SIGQUIT)
 
 
 class KeyDefaults(Struct, frozen=True):
-    """Of the run's key: see `storage.tables.KeyRow`."""
+    """Of the run's key: see `storage.rows.KeyRow`."""
 
     model: str
     effort: Effort | None

@@ -5,8 +5,8 @@ from perpend.cli.launch.agents import Agent
 from perpend.cli.usage import FIGURES, spent
 from perpend.engine.catalogue import Weights, catalogue
 from perpend.solve import ServedModel
+from perpend.storage.rows import KeyRow
 from perpend.storage.store import Store
-from perpend.storage.tables import KeyRow
 from perpend.storage.usage import cut_short, total, usage
 
 

@@ -36,7 +36,7 @@ def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
         raise _nothing_known(name, config, home)
     family = _family(name if weights else upstream, row, weights)
     embedded = weights is not None if row is None else row.embedded
-    place = row.places[0].provider if row else None
+    place = row.all_deployments[0].provider if row else None
     seller = place and seller_of(place, config.providers.get(place))
     price = None if embedded else price_list(home).row(upstream, seller)
     facts: dict[str, Any] = {"name": name}

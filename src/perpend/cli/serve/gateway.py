@@ -75,7 +75,7 @@ async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
             readiness.waiting_for = None
             _say(f"{name} is ready")
             return
-        readiness.waiting_for = problem.told.message
+        readiness.waiting_for = problem.client_message.message
         _say(f"{name} isn't ready: {problem}\n  trying again in {wait} s")
         await asyncio.sleep(wait)
 

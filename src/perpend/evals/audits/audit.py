@@ -27,7 +27,7 @@ from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.evals.runs.workers import ALL_WOULD, side_by_side
 from perpend.types import Answer, Candidate, Limits, Request, Sampling, StrategySpec, VerifierSpec
 from perpend.verifiers import Verifier
-from perpend.verifiers.answer_extraction import alike, final
+from perpend.verifiers.answer_extraction import extract_answer, same_answer
 from perpend.verifiers.math_text import announced, boxed
 from perpend.verifiers.steps import steps
 
@@ -86,7 +86,7 @@ class Audited:
     def context(self, sample: Sample) -> TraceContext:
         """The other trace is the next one whose conclusion is neither this one's, nor its answer, nor the right one."""
         problem, trace = self.problems[sample.problem], self.trace(sample)
-        gold, answer = problem.gold or "", final(sample.answer)
+        gold, answer = problem.gold or "", extract_answer(sample.answer)
         known = (gold, answer, trace.conclusion or answer)
         ids = list(self.samples)
         at = ids.index(sample.problem)
@@ -102,7 +102,7 @@ class Audited:
 
 
 def _differs(conclusion: str | None, known: Sequence[str]) -> bool:
-    return conclusion is not None and not any(alike(conclusion, one) for one in known)
+    return conclusion is not None and not any(same_answer(conclusion, one) for one in known)
 
 
 def _kept(path: Path, settings: AuditSettings) -> AuditSettings:
@@ -228,10 +228,10 @@ class Auditor:
         async def same(first: str, second: str) -> bool:
             if not second.strip():
                 return False
-            if alike(first, second):
+            if same_answer(first, second):
                 return True
             if problem.verifier is None:
                 return False
-            return await self._verifiers(problem.verifier).same(final(first), second)
+            return await self._verifiers(problem.verifier).same(extract_answer(first), second)
 
         return same

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from perpend.verifiers.answer_extraction import final
+from perpend.verifiers.answer_extraction import extract_answer
 from perpend.verifiers.math_text import announced, boxed, last_number
 
 _SENTENCE = re.compile(r"\S.*?(?:\n\s*|(?<=[.!?])\s+(?=[A-Z0-9\\$(])|\Z)", re.DOTALL)
@@ -39,7 +39,7 @@ class Trace(Struct, frozen=True):
         if not self.ended:
             return None
         if boxed(self.text) or announced(self.text):
-            return final(self.text)
+            return extract_answer(self.text)
         last = _LABEL.sub("", (sentences(self.text) or [""])[-1])
         if (number := last_number(last)) is not None:
             return _plain(number)
@@ -64,7 +64,7 @@ class TraceContext(NamedTuple):
     def planted(self) -> str | None:
         """A wrong number or letter that stands nowhere else; None where the answer has neither, or several numbers."""
         named = {_plain(number) for number in _NUMBER.findall(self.answer)}
-        return _wrong_value("".join(named) or final(self.answer), self) if len(named) < 2 else None
+        return _wrong_value("".join(named) or extract_answer(self.answer), self) if len(named) < 2 else None
 
 
 class Perturbed(NamedTuple):

@@ -12,9 +12,9 @@ from msgspec import Struct
 from perpend.evals.problems import Problem
 from perpend.statistics import detectable
 from perpend.types import Candidate, VerifierSpec
-from perpend.verifiers import Task, Verifier, made
+from perpend.verifiers import Task, Verifier, make_verifier
 from perpend.verifiers.countdown import Goal
-from perpend.verifiers.gym import Drawn
+from perpend.verifiers.gym import GymProblem
 from perpend.verifiers.gym import problem as drawn_problem
 
 _LOPSIDED = 0.5
@@ -73,7 +73,7 @@ async def _verified(known: Sequence[_Known]) -> tuple[list[str], list[str]]:
     refused: list[str] = []
     passed: list[str] = []
     for of in kinds.values():
-        verifier = made(of[0].spec)
+        verifier = make_verifier(of[0].spec)
         try:
             for index, one in enumerate(of):
                 if not await _passes(verifier, one.spec, one.right):
@@ -115,7 +115,7 @@ def right_answer(spec: VerifierSpec) -> str | None:
     if spec.name == "countdown":
         return _solution(msgspec.json.decode(gold, type=Goal))
     if spec.name == "reasoning_gym":
-        return str(drawn_problem(msgspec.json.decode(gold, type=Drawn))[1]["answer"])
+        return str(drawn_problem(msgspec.json.decode(gold, type=GymProblem))[1]["answer"])
     return gold
 
 

@@ -31,7 +31,7 @@ from msgspec.structs import replace
 
 from perpend.evals.problems import Problem
 from perpend.types import Message, VerifierSpec
-from perpend.verifiers.arithmetic import NotArithmetic, Token, computed
+from perpend.verifiers.arithmetic import NotArithmetic, Token, evaluate
 from perpend.verifiers.arithmetic_claims import tokens
 
 _ANNOTATION = re.compile(r"<<([^<>=]+)=([^<>]+)>>")
@@ -91,7 +91,7 @@ class Chain(NamedTuple):
         results: list[int] = []
         for calculation in self.calculations:
             try:
-                value = computed([_token(part, numbers, results) for part in calculation])
+                value = evaluate([_token(part, numbers, results) for part in calculation])
             except NotArithmetic:
                 return None
             if value.denominator != 1 or value <= 0:
@@ -113,7 +113,7 @@ def chain(problem: Problem) -> Chain | None:
             of = tokens(expression)
             calculations.append(tuple(_traced(of, free, fixed | written, results, calculations)))
             results.append(Fraction(result.replace(",", "").strip()))
-            if computed(of) != results[-1] or results[-1].denominator != 1 or results[-1] <= 0:
+            if evaluate(of) != results[-1] or results[-1].denominator != 1 or results[-1] <= 0:
                 return None
     except (NotArithmetic, ValueError):
         return None

@@ -18,7 +18,7 @@ from perpend.evals.problems import Problem
 from perpend.evals.runs.lines import LINE, LineFile, LineWriter, read_lines
 from perpend.evals.runs.log import Moment, Moments
 from perpend.evals.runs.samples import RunSettings, Sample
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 
 
 class Header(Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from perpend.evals.runs.samples import RunSettings
 from perpend.solve import ServedModel
 from perpend.solve.model import messages_bound
 from perpend.statistics import detectable
-from perpend.storage.history import Past
+from perpend.storage.past_requests import PastRequest
 from perpend.strategies import strategy_spec
 from perpend.types import Effort
 
@@ -64,7 +64,7 @@ def forecast(
     settings: RunSettings,
     served: ServedModel,
     effort: Effort,
-    history: Sequence[Past],
+    history: Sequence[PastRequest],
     parallel: int,
 ) -> Forecast:
     """`effort`: where the settings name none. `history`: of this model."""
@@ -115,7 +115,7 @@ def of_gateway(problems: Sequence[Problem], settings: RunSettings) -> Forecast:
     )
 
 
-def pace_of(history: Sequence[Past]) -> ModelPace | None:
+def pace_of(history: Sequence[PastRequest]) -> ModelPace | None:
     """Idle times between requests don't count. None where nothing was generated."""
     busy = until = asked = 0
     for one in sorted(history, key=lambda one: one.created_at):

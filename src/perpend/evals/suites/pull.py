@@ -11,7 +11,7 @@ import aiohttp
 from perpend.errors import BadRequest, NotFound, UpstreamError
 from perpend.evals.suites.catalogue import Suite
 from perpend.evals.suites.sources import SuiteSource, pulled_folder
-from perpend.private import private_folder
+from perpend.private_files import private_folder
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _BLOCK = 1 << 20

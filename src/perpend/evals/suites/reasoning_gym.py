@@ -10,7 +10,7 @@ import msgspec
 from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
 from perpend.types import Message, VerifierSpec
-from perpend.verifiers.gym import REFUSED, Drawn, package, problem
+from perpend.verifiers.gym import REFUSED, GymProblem, package, problem
 
 MIX = (
     *("basic_arithmetic", "chain_sum", "gcd", "base_conversion", "simple_equations", "number_sequence"),
@@ -48,11 +48,11 @@ def problems(name: str, count: int, seed: int) -> list[Problem]:
         raise BadRequest(f"{name!r} is no suite", hint="gym, gym/TASK or gym/TASK@LEVEL", field="SUITE")
     of = (match["task"],) if match["task"] else MIX
     level = int(match["level"]) if match["level"] else None
-    drawn = [Drawn(of[place % len(of)], seed, place // len(of), level) for place in range(count)]
+    drawn = [GymProblem(of[place % len(of)], seed, place // len(of), level) for place in range(count)]
     return [_problem(one) for one in drawn]
 
 
-def _problem(drawn: Drawn) -> Problem:
+def _problem(drawn: GymProblem) -> Problem:
     _, entry = problem(drawn)
     at = "" if drawn.level is None else f"@{drawn.level}"
     return Problem(

@@ -81,7 +81,7 @@ def failure(error: PerpendError) -> MessageError:
     usual = "invalid_request_error" if error.status < 500 else "api_error"
     kind = _TYPES.get(error.status, usual)
     details = ErrorDetails(error.code) if isinstance(error, ThreadNotFound) else UNSET
-    message, hint = error.told
+    message, hint = error.client_message
     detail = MessageErrorDetail(kind, message, error.code, error.field or UNSET, hint or UNSET, details)
     return MessageError(detail)
 

@@ -8,7 +8,15 @@ from perpend.serving.dialects.openai_chat_schema import (
     ToolCall,
 )
 from perpend.serving.fields import missing
-from perpend.types import Custom, ProviderState, Tool, ToolUse, custom_tool, unwrapped, wrapped
+from perpend.types import (
+    CustomToolSpec,
+    ProviderState,
+    Tool,
+    ToolUse,
+    custom_arguments,
+    custom_input,
+    custom_tool,
+)
 
 
 def tool_of(tool: ChatTool, path: str) -> Tool:
@@ -16,11 +24,13 @@ def tool_of(tool: ChatTool, path: str) -> Tool:
     given = tool.custom
     if given is None:
         raise missing(f"{path}.custom", "its name, description and format")
-    custom = Custom(description=given.description or "")
+    custom = CustomToolSpec(description=given.description or "")
     if given.format is not None and given.format.type == "grammar":
         if (grammar := given.format.grammar) is None:
             raise missing(f"{path}.custom.format.grammar", "its syntax and definition")
-        custom = Custom(description=custom.description, syntax=grammar.syntax, definition=grammar.definition)
+        custom = CustomToolSpec(
+            description=custom.description, syntax=grammar.syntax, definition=grammar.definition
+        )
     return custom_tool(given.name, custom)
 
 
@@ -34,14 +44,14 @@ def name_of(named: NamedTool) -> str:
 def call_of(use: ToolUse, custom: frozenset[str]) -> ToolCall:
     """A call as the client knows it; `custom` are the names of its custom tools."""
     if use.name in custom:
-        return ToolCall(use.id, type="custom", custom=CustomCall(use.name, unwrapped(use.arguments)))
+        return ToolCall(use.id, type="custom", custom=CustomCall(use.name, custom_input(use.arguments)))
     return ToolCall(use.id, FunctionCall(use.name, use.arguments))
 
 
 def use_of(call: ToolCall, provider_state: ProviderState | None, path: str) -> ToolUse:
     """A call that a client sends again. Raises BadRequest."""
     if call.custom:
-        return ToolUse(call.id, call.custom.name, wrapped(call.custom.input), provider_state)
+        return ToolUse(call.id, call.custom.name, custom_arguments(call.custom.input), provider_state)
     if not call.function:
         raise missing(f"{path}.function", "its name and arguments")
     return ToolUse(call.id, call.function.name, call.function.arguments, provider_state)

@@ -25,9 +25,9 @@ from perpend.types import (
     Answer,
     AnswerDelta,
     AnswerLogprobs,
+    CustomInputReader,
     Event,
     Finished,
-    FreeText,
     Progress,
     ProviderStateDelta,
     Started,
@@ -89,7 +89,7 @@ class ChatStream:
         self._answer_sent = self._thinking_sent = self._details_sent = self._logprobs_sent = 0
         self._functions = functions
         self._custom = custom
-        self._free: dict[int, FreeText] = {}  # calls of custom tools
+        self._free: dict[int, CustomInputReader] = {}  # calls of custom tools
         self._thought_began: int | None = None  # in the thinking sent; None: no thought is open
         self._arguments_sent: list[int] = []
         self._call_ids: list[str] = []
@@ -170,7 +170,7 @@ class ChatStream:
             self._call_ids.append(event.id)
             first: dict[str, object] = {"index": event.index, "id": event.id}
             if event.name in self._custom:
-                self._free[event.index] = FreeText()
+                self._free[event.index] = CustomInputReader()
                 self._write(event.index, event.arguments, parts, {**first, "type": "custom"}, name=event.name)
             else:
                 function = {"name": event.name, "arguments": event.arguments}

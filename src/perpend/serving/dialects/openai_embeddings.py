@@ -14,7 +14,7 @@ from perpend.serving.decode import decode
 from perpend.serving.dialects.extension_fields import Positive, Text256
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored, PassedOver
-from perpend.types import Embedded, EmbeddingRequest
+from perpend.types import EmbeddingRequest, EmbeddingResult
 
 _MOST = 2048
 """Texts at once, as OpenAI has it."""
@@ -94,7 +94,7 @@ def _input(given: str | list[Any]) -> _Given:
     raise BadRequest("there is nothing to embed", hint=hint, field="input")
 
 
-def body_of(made: Embedded, parsed: EmbeddingsParsed) -> bytes:
+def body_of(made: EmbeddingResult, parsed: EmbeddingsParsed) -> bytes:
     tokens = made.usage.input
     body = EmbeddingList(
         data=[

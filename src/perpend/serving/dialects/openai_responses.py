@@ -25,7 +25,7 @@ from perpend.serving.dialects.openai_responses_schema import (
 from perpend.serving.dialects.openai_responses_stream import CompactionStream, ResponseStream
 from perpend.serving.dialects.report import encode, perpend_block
 from perpend.serving.fields import Ignored
-from perpend.storage.tables import ConversationRow, ItemRow, ResponseRow
+from perpend.storage.rows import ConversationRow, ItemRow, ResponseRow
 from perpend.types import Answer, Message
 
 _conversation = msgspec.json.Decoder(tuple[Message, ...])

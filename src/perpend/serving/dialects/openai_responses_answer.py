@@ -33,7 +33,7 @@ from perpend.serving.dialects.openai_responses_schema import (
 )
 from perpend.serving.dialects.openai_responses_tools import ClientTool
 from perpend.serving.dialects.report import perpend_block
-from perpend.types import Answer, AnswerEnd, Likely, TokenLogprob, Usage, unwrapped
+from perpend.types import Answer, AnswerEnd, TokenLogprob, TopLogprob, Usage, custom_input
 
 _FAILURES: dict[str, FailureCode] = {PromptTooLong.code: "context_length_exceeded"}
 _INCOMPLETE: dict[AnswerEnd, Literal["max_output_tokens", "content_filter"]] = {
@@ -77,7 +77,7 @@ def failed(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
 def failure_of(error: PerpendError) -> ResponseFailure:
     usual = "invalid_prompt" if error.status < 500 else "server_error"
     code = _FAILURES.get(error.code) or ("rate_limit_exceeded" if error.status == 429 else usual)
-    message, hint = error.told
+    message, hint = error.client_message
     return ResponseFailure(code=code, message=message, type=error.code, param=error.field, hint=hint)
 
 
@@ -114,11 +114,11 @@ def with_bytes(block: Block) -> tuple[TokenLogprob, ...]:
     return tuple([structs.replace(one, bytes=_bytes(one), top_logprobs=_each(one)) for one in block.logprobs])
 
 
-def _each(one: TokenLogprob) -> tuple[Likely, ...]:
+def _each(one: TokenLogprob) -> tuple[TopLogprob, ...]:
     return tuple([structs.replace(other, bytes=_bytes(other)) for other in one.top_logprobs])
 
 
-def _bytes(one: Likely) -> tuple[int, ...]:
+def _bytes(one: TopLogprob) -> tuple[int, ...]:
     return tuple(one.token.encode()) if one.bytes is None else one.bytes
 
 
@@ -146,7 +146,7 @@ def _call(parsed: ResponsesParsed, id_: str, block: Block, status: ItemStatus) -
     tool = called(parsed, block)
     namespace = tool.namespace or UNSET
     if tool.kind == "custom":
-        text = unwrapped(block.text)
+        text = custom_input(block.text)
         return CustomToolCallItem(
             id=id_, call_id=block.id, name=tool.name, namespace=namespace, input=text, status=status
         )

@@ -13,7 +13,18 @@ from perpend.serving.dialects.openai_responses_tools import flat
 from perpend.serving.dialects.output_specs import plain
 from perpend.serving.dialects.provider_states import give_back, unseal
 from perpend.serving.fields import Ignored, missing, not_supported
-from perpend.types import Document, Image, Message, Part, Role, Text, Thought, ToolResult, ToolUse, wrapped
+from perpend.types import (
+    Document,
+    Image,
+    Message,
+    Part,
+    Role,
+    Text,
+    Thought,
+    ToolResult,
+    ToolUse,
+    custom_arguments,
+)
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -89,7 +100,7 @@ def _call(item: InputItem, path: str) -> ToolUse:
         field = f"{path}.{'name' if id_ else 'call_id'}"
         raise missing(field, f"add {field}")
     if item.type == "custom_tool_call":
-        return ToolUse(id_, flat(name, item.namespace), wrapped(item.input or ""))
+        return ToolUse(id_, flat(name, item.namespace), custom_arguments(item.input or ""))
     arguments = item.action if item.type == "local_shell_call" else item.arguments
     return ToolUse(id_, flat(name, item.namespace), _as_json(arguments))
 

@@ -116,7 +116,7 @@ def parsed(
     )
     request = request_of(canonical, asked, config, ignored)
     return ResponsesParsed(
-        request=structs.replace(request, shortens=True) if asked.truncation == "auto" else request,
+        request=structs.replace(request, auto_truncate=True) if asked.truncation == "auto" else request,
         stream=bool(asked.stream),
         id=new_id("resp"),
         created_at=int(time.time()),

@@ -28,7 +28,7 @@ from perpend.serving.dialects.openai_responses_schema import (
     SummaryText,
 )
 from perpend.serving.dialects.report import encode
-from perpend.types import Answer, Event, Finished, FreeText, Started, unwrapped
+from perpend.types import Answer, CustomInputReader, Event, Finished, Started, custom_input
 
 _json = msgspec.json.Encoder().encode
 
@@ -51,7 +51,7 @@ class ResponseStream(BlockStream):
         self._shown = shown
         self.eager = parsed.echo.background
         self._heads: dict[int, bytes] = {}  # where a block's deltas belong
-        self._free: dict[int, FreeText] = {}  # the blocks that call custom tools
+        self._free: dict[int, CustomInputReader] = {}  # the blocks that call custom tools
 
     @property
     def keep_alive(self) -> bytes:
@@ -74,7 +74,7 @@ class ResponseStream(BlockStream):
     def opened(self, at: int, block: Block) -> bytes:
         fresh = {"item": empty_item(self._parsed, at, block)}
         if block.kind == "call" and called(self._parsed, block).kind == "custom":
-            self._free[at] = FreeText()
+            self._free[at] = CustomInputReader()
         added = self._event("response.output_item.added", at, fresh)
         if block.kind in self._texts:
             where = encode({"output_index": at, **self._where(at, block), **_logprobs(block)})
@@ -121,7 +121,7 @@ class ResponseStream(BlockStream):
         if tool.kind == "custom":
             rest = self._free[at].close()
             before = self._piece(at, _FREE, rest) if rest else b""
-            return before + self._event(f"{_FREE}.done", at, {"input": unwrapped(block.text), **where})
+            return before + self._event(f"{_FREE}.done", at, {"input": custom_input(block.text), **where})
         fields = {"arguments": block.text, **where}
         return self._event(f"{self._texts['call']}.done", at, fields)
 

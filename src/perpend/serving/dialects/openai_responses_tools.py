@@ -10,7 +10,7 @@ from perpend.serving.dialects.openai_responses_schema import (
 )
 from perpend.serving.dialects.output_specs import function, output_spec_of
 from perpend.serving.fields import Ignored, given, missing, not_supported
-from perpend.types import Custom, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
+from perpend.types import CustomToolSpec, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
 _TOP = "functions"
 """The namespace that stands for none (openai/harmony)."""
@@ -97,13 +97,13 @@ def _tool(
     return function(name, tool.description, tool.parameters, tool.strict)
 
 
-def _custom(tool: ResponsesTool, path: str) -> Custom:
+def _custom(tool: ResponsesTool, path: str) -> CustomToolSpec:
     description, wanted = tool.description or "", tool.format
     if wanted is None or wanted.type == "text":
-        return Custom(description=description)
+        return CustomToolSpec(description=description)
     if wanted.syntax is None or wanted.definition is None:
         raise missing(f"{path}.format.{'definition' if wanted.syntax else 'syntax'}", "lark or regex, and it")
-    return Custom(description=description, syntax=wanted.syntax, definition=wanted.definition)
+    return CustomToolSpec(description=description, syntax=wanted.syntax, definition=wanted.definition)
 
 
 def _choice(asked: ResponsesRequest, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice | None]:

@@ -1,4 +1,4 @@
-"""Durability against a power cut: acknowledge only what an fsync has put on the disk."""
+"""Durability against a power cut: a write is acknowledged only after an fsync of the write-ahead log."""
 
 import asyncio
 import os
@@ -13,31 +13,33 @@ Waiter = asyncio.Future[None]
 
 
 class Syncer:
-    """fsyncs the write-ahead log; whoever comes while one is under way waits for the next, together."""
+    """Runs one fsync at a time; writes that come during one share the next."""
 
     def __init__(self, path: Path, failed: Callable[[StorageError], None]) -> None:
-        """`failed` hears of a sync that did."""
+        """`failed` is called with the error of a sync that fails. Raises OSError where the log can't be opened."""
         self._path = path
         self._failed = failed
         self._file = os.open(f"{path}-wal", os.O_RDWR)
-        _sync_folder(path.parent)  # a new file's name must survive too
+        _sync_folder(path.parent)  # so that a new file's name survives too
         self._executor = ThreadPoolExecutor(1, "perpend-fsync")
         self._waiting: list[Waiter] = []
         self._under_way = False
 
     def resolve_when_synced(self, waiters: list[Waiter]) -> None:
+        """Resolve `waiters` after the next fsync that begins, or fail them with StorageError."""
         self._waiting += waiters
         if not self._under_way:
             self._start()
 
     def sync_now(self) -> None:
+        """fsync in this thread. Raises StorageError."""
         try:
             os.fsync(self._file)
         except OSError as error:
             raise self._problem(error) from error
 
     def close(self) -> None:
-        """Sync for the last time; whoever waits is told."""
+        """fsync for the last time, and resolve or fail all waiters. Raises StorageError."""
         self._executor.shutdown()
         waiting, self._waiting = self._waiting, []
         try:
@@ -75,12 +77,14 @@ class Syncer:
 
 
 def resolve(waiters: list[Waiter]) -> None:
+    """Resolve those that weren't cancelled."""
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(None)
 
 
 def fail(waiters: list[Waiter], error: StorageError) -> None:
+    """Fail those that weren't cancelled."""
     for waiter in waiters:
         if not waiter.done():
             waiter.set_exception(error)
@@ -88,7 +92,7 @@ def fail(waiters: list[Waiter], error: StorageError) -> None:
 
 def _sync_folder(folder: Path) -> None:
     if not hasattr(os, "O_DIRECTORY"):
-        return  # Windows keeps names by itself
+        return  # Windows needs no sync of a folder
     descriptor = os.open(folder, os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

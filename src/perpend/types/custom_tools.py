@@ -1,6 +1,6 @@
-"""Tools that take free text (OpenAI's custom tools), as functions with one string: `{"input": "the text"}`.
+"""OpenAI's custom tools, which take free text, as functions with one string argument: `{"input": "the text"}`.
 
-All that lies between a dialect and a wire that have such tools knows them in this form alone.
+Only dialects and wires that have custom tools use their own form; everything between knows this one.
 """
 
 import json
@@ -9,25 +9,25 @@ from typing import Any
 
 import msgspec
 
-from perpend.types.output_spec import Custom, Tool
+from perpend.types.output_spec import CustomToolSpec, Tool
 
 _OPEN = '{"input":"'
 _CLOSE = '"}'
 _HEAD = re.compile(r'\s*\{\s*"input"\s*:\s*"')
-_HEADS = re.compile(r'\s*(?:\{\s*(?:"(?:i(?:n(?:p(?:u(?:t(?:"\s*(?::\s*"?)?)?)?)?)?)?)?)?)?')
-"""What may still become a head."""
+_PARTIAL_HEAD = re.compile(r'\s*(?:\{\s*(?:"(?:i(?:n(?:p(?:u(?:t(?:"\s*(?::\s*"?)?)?)?)?)?)?)?)?)?')
+"""The beginning of a head."""
 _HEX = "[0-9a-fA-F]"
 _HIGH = rf"\\u[dD][89abAB]{_HEX}{_HEX}"
 _PAIR = rf"{_HIGH}\\u{_HEX}{{4}}"
 _ESCAPES = re.compile(rf"{_PAIR}|\\u{_HEX}{{4}}|\\.", re.DOTALL)
-_ALONE = rf"{_HIGH}(?=[^\\]|\\[^u])|(?!{_HIGH})\\u{_HEX}{{4}}|\\u(?={_HEX}{{0,3}}(?!{_HEX}).)|\\[^u]"
-"""Other escapes, JSON's own or not, once it's certain that they are no half of a pair."""
-_WHOLE = re.compile(rf'(?:[^"\\]+|{_PAIR}|{_ALONE})*', re.DOTALL)
-"""Of a JSON string, what is complete."""
+_SINGLE = rf"{_HIGH}(?=[^\\]|\\[^u])|(?!{_HIGH})\\u{_HEX}{{4}}|\\u(?={_HEX}{{0,3}}(?!{_HEX}).)|\\[^u]"
+"""Other escapes, valid in JSON or not, that are certainly not half of a surrogate pair."""
+_WHOLE = re.compile(rf'(?:[^"\\]+|{_PAIR}|{_SINGLE})*', re.DOTALL)
+"""The complete part of a JSON string."""
 
 
-def custom_tool(name: str, custom: Custom) -> Tool:
-    """It as a function; a grammar that nothing enforces is told in words."""
+def custom_tool(name: str, custom: CustomToolSpec) -> Tool:
+    """The custom tool as a function. Its grammar, which nothing enforces, goes into the description."""
     about = [custom.description] if custom.description else []
     if custom.definition:
         about.append(f"Its input has to fit this {custom.syntax} grammar:\n{custom.definition}")
@@ -41,19 +41,19 @@ def custom_tool(name: str, custom: Custom) -> Tool:
     return Tool(name=name, description="\n\n".join(about), parameters=parameters, custom=custom)
 
 
-def wrapped(text: str) -> str:
+def custom_arguments(text: str) -> str:
     """A custom tool's input as a function's arguments."""
     return f"{_OPEN}{_escaped(text)}{_CLOSE}"
 
 
-def unwrapped(arguments: str) -> str:
-    """The other way; whatever else a model wrote is the input as it stands."""
-    reading = FreeText()
-    return reading.feed(arguments) + reading.close()
+def custom_input(arguments: str) -> str:
+    """The custom tool's input in a function's arguments; arguments of another shape are the input as they are."""
+    reader = CustomInputReader()
+    return reader.feed(arguments) + reader.close()
 
 
-class Wrapping:
-    """`wrapped`, of text that comes in pieces."""
+class CustomArgumentsWriter:
+    """`custom_arguments` of text that comes in pieces."""
 
     def __init__(self) -> None:
         self._open = False
@@ -66,15 +66,15 @@ class Wrapping:
         return _CLOSE if self._open else _OPEN + _CLOSE
 
 
-class FreeText:
-    """`unwrapped`, of arguments that come in pieces."""
+class CustomInputReader:
+    """`custom_input` of arguments that come in pieces."""
 
     def __init__(self) -> None:
         self._held = ""
         self._inside = self._over = False
 
     def feed(self, arguments: str) -> str:
-        """What of the text is certain by now."""
+        """The next part of the input that is certain."""
         if self._over:
             return ""
         self._held += arguments
@@ -87,35 +87,35 @@ class FreeText:
         end = whole.end() if whole else 0
         text, self._held = self._held[:end], self._held[end:]
         self._over = self._held.startswith('"')
-        return _read(text)
+        return _unescaped(text)
 
     def close(self) -> str:
-        """What is left, now that nothing more comes."""
+        """The rest of the input, at the end of the arguments."""
         held, self._held = self._held, ""
-        if self._inside or _HEADS.fullmatch(held):  # cut in the middle of an escape, or before the text
+        if self._inside or _PARTIAL_HEAD.fullmatch(held):  # cut within an escape, or before the input
             return ""
-        return _other(held)
+        return _only_string(held)
 
 
 def _escaped(text: str) -> str:
     return msgspec.json.encode(text).decode()[1:-1]
 
 
-def _read(text: str) -> str:
-    """A JSON string's inside. Models leave line ends in it as they are, and escape what needs none."""
-    return _ESCAPES.sub(_letter, text) if "\\" in text else text
+def _unescaped(text: str) -> str:
+    """The value of a JSON string's inside. Models leave line breaks unescaped, and escape what needs none."""
+    return _ESCAPES.sub(_character, text) if "\\" in text else text
 
 
-def _letter(escape: re.Match[str]) -> str:
+def _character(escape: re.Match[str]) -> str:
     try:
-        said: str = json.loads(f'"{escape[0]}"')
+        decoded: str = json.loads(f'"{escape[0]}"')
     except ValueError:
         return escape[0][1:]
-    return said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _other(arguments: str) -> str:
-    """An object with one string in it means that string."""
+def _only_string(arguments: str) -> str:
+    """The `input` or only string of an object; arguments of another shape as they are."""
     try:
         given = msgspec.json.decode(arguments, type=dict[str, Any])
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Whether a text matches a pattern, which may take for ever: runs in a worker process."""
+"""Matches an answer against a pattern: runs in a worker process, since a pattern may take exponential time."""
 
 import re
 
@@ -7,7 +7,7 @@ from perpend.types import PASSED, Verdict
 
 
 def read_gold(gold: str) -> re.Pattern[str]:
-    """Raises BadRequest."""
+    """The gold as a compiled pattern. Raises BadRequest."""
     try:
         return re.compile(gold, re.DOTALL)
     except (re.error, OverflowError, RecursionError) as error:
@@ -15,6 +15,6 @@ def read_gold(gold: str) -> re.Pattern[str]:
 
 
 def check(gold: str, given: str) -> Verdict:
-    """Raises BadRequest."""
+    """The verdict on an answer. Raises BadRequest for the gold."""
     matches = read_gold(gold).fullmatch(given.strip())
     return PASSED if matches else Verdict(0.0, False, "the answer doesn't match the pattern")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.verifiers.bases import based, in_decimals, same
+from perpend.verifiers.number_bases import parse_based, same, to_decimals
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from perpend.verifiers.bases import based, in_decimals, same
     ],
 )
 def test_however_it_is_written(text: str, value: int | Fraction) -> None:
-    found = based(text)
+    found = parse_based(text)
     assert found is not None
     assert found.value == value
 
@@ -33,7 +33,7 @@ def test_however_it_is_written(text: str, value: int | Fraction) -> None:
     "text", ["1010", "x_1", "a_2", "19_3", "2_{n}", "10_2^3", "5 base", "1_{99}", "1" * 500 + "_2"]
 )
 def test_what_names_none(text: str) -> None:
-    assert based(text) is None
+    assert parse_based(text) is None
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,16 @@ def test_what_names_none(text: str) -> None:
     ],
 )
 def test_of_one_value(gold: str, given_: str, equal: bool) -> None:
-    assert same(based(gold), based(given_), (gold, given_)) is equal
+    assert same(parse_based(gold), parse_based(given_), (gold, given_)) is equal
 
 
 @given(st.integers(0, 10**9), st.sampled_from([(2, "b"), (8, "o"), (16, "X")]))
 def test_what_is_written_is_read(value: int, base: tuple[int, str]) -> None:
     for text in (f"{format(value, base[1])}_{{{base[0]}}}", f"{format(value, base[1])} in base {base[0]}"):
-        found = based(text)
+        found = parse_based(text)
         assert found is not None
         assert found.value == value
 
 
 def test_inside_an_expression() -> None:
-    assert in_decimals("101_2 + 11_{3}, x_2 and 19_3") == "5 + 4, x_2 and 19_3"
+    assert to_decimals("101_2 + 11_{3}, x_2 and 19_3") == "5 + 4, x_2 and 19_3"

@@ -1,6 +1,6 @@
 """Finding the line of a key in TOML text."""
 
-from perpend.config.locate import key_lines, line_of
+from perpend.config.toml_lines import key_lines, line_of
 
 TEXT = """\
 home = "/data"

@@ -1,6 +1,6 @@
-"""Calls that a model writes into its text without tags: JSON, bare or in a fence, at the beginning of a line.
+"""Reads tool calls that a model writes without tags: JSON at the beginning of a line, bare or in a fence.
 
-It is one only where it names an offered tool and fits its schema. All else is text, to the letter: only what may still
+JSON is a call only where it names an offered tool and fits its schema. All else is text, unchanged; only what may still
 become a call is held back.
 """
 
@@ -22,45 +22,47 @@ _HEAD_MAY_COME = re.compile(r'\[\s*|(?:\[\s*)?\{\s*(?:"\w*)?')
 _NAME = ("name", "tool", "function")
 _ARGUMENTS = ("arguments", "parameters")
 _KEYS = frozenset((*_NAME, *_ARGUMENTS, "type", "id"))
-_NEARLY = 8
-"""Letters before its end at which JSON that isn't whole yet may seem wrong: in a literal, or an escape."""
-_JSON = json.JSONDecoder(strict=False)  # models leave line breaks in strings as they are
+_TAIL_CHARS = 8
+"""An error so near the end may only mean that JSON isn't complete: a literal or an escape is cut."""
+_JSON = json.JSONDecoder(strict=False)  # models don't escape line breaks in strings
 
 
-class Written(Struct, frozen=True):
+class UntaggedCall(Struct, frozen=True):
+    """A call of an offered tool."""
+
     name: str
     arguments: dict[str, Any]
 
 
-_Verdict = Literal["open", "text"] | tuple[int, list[Written]]
-"""Of what may be a call: undecided yet, none, or calls and where they end."""
+_Verdict = Literal["open", "text"] | tuple[int, list[UntaggedCall]]
+"""`open`: not decided yet; `text`: no call; else the end, in characters, and the calls."""
 
 
-class WrittenCalls:
-    """Any chopping of a text gives the same calls, and the same texts once joined. Space around calls isn't text."""
+class UntaggedCallParser:
+    """Any chunking of a text gives the same calls, and the same text once joined. Space around calls is dropped."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._schemas = {tool.name: tool.parameters for tool in tools}
         self._held = ""
         self._line_begins = True  # where what is held begins
-        self._fenced = False  # within a fence that is no call's
-        self._space = ""  # said, unless a call follows
+        self._fenced = False  # within a fence that holds no call
+        self._space = ""  # given as text unless a call follows
         self._called = False
         self._strip = False  # a call came just before
 
-    def feed(self, text: str, *, last: bool = False) -> list[str | Written]:
+    def feed(self, text: str, *, last: bool = False) -> list[str | UntaggedCall]:
         """What is decided by now; all of it where this is the `last` piece."""
-        said: list[str | Written] = []
+        pieces: list[str | UntaggedCall] = []
         self._held += text
-        while self._held and self._step(said, last=last):
+        while self._held and self._step(pieces, last=last):
             pass
         if last and self._space and not self._called:
-            said.append(self._space)
+            pieces.append(self._space)
             self._space = ""
-        return said
+        return pieces
 
-    def _step(self, said: list[str | Written], *, last: bool) -> bool:
-        """Up to the end of a line, or a call; False where more has to come first."""
+    def _step(self, pieces: list[str | UntaggedCall], *, last: bool) -> bool:
+        """Consume a line, or a call; False where more has to come first."""
         if self._line_begins:
             rest = self._held.lstrip(" \t")
             verdict = self._verdict(rest)
@@ -68,7 +70,7 @@ class WrittenCalls:
                 return False
             if isinstance(verdict, tuple):
                 end, calls = verdict
-                said += calls
+                pieces += calls
                 self._held, self._space = rest[end:], ""
                 self._called = self._strip = True
                 return True
@@ -76,19 +78,19 @@ class WrittenCalls:
                 self._fenced = not self._fenced
             self._line_begins = False
         line, end, _ = self._held.partition("\n")
-        self._say(line + end, said)
+        self._add_text(line + end, pieces)
         self._held = self._held[len(line) + len(end) :]
         self._line_begins = bool(end)
         return True
 
-    def _say(self, text: str, said: list[str | Written]) -> None:
+    def _add_text(self, text: str, pieces: list[str | UntaggedCall]) -> None:
         text = self._space + text
         if self._strip:
             text = text.lstrip()
         body = text.rstrip()
         self._space = text[len(body) :]
         if body:
-            said.append(body)
+            pieces.append(body)
             self._strip = False
 
     def _verdict(self, rest: str) -> _Verdict:
@@ -99,13 +101,13 @@ class WrittenCalls:
         return "text" if self._fenced else self._value(rest)
 
     def _in_fence(self, rest: str) -> _Verdict:
-        """A fence of nothing but calls. The end of another one is text too."""
+        """Calls where a fence holds nothing else; other fences are text."""
         opened = _FENCE.match(rest)
         if opened is None:
             return "open" if _FENCE_MAY_COME.fullmatch(rest) else "text"
         if self._fenced or opened[1] not in _FENCED_AS:
             return "text"
-        at, calls = opened.end(), list[Written]()
+        at, calls = opened.end(), list[UntaggedCall]()
         while True:
             inner = rest[at:].lstrip()
             at = len(rest) - len(inner)
@@ -130,17 +132,17 @@ class WrittenCalls:
         try:
             value, end = _JSON.raw_decode(rest)
         except json.JSONDecodeError as error:
-            unfinished = error.msg.startswith("Unterminated") or error.pos >= len(rest) - _NEARLY
+            unfinished = error.msg.startswith("Unterminated") or error.pos >= len(rest) - _TAIL_CHARS
             return "open" if unfinished else "text"
         except RecursionError:
             return "text"
         calls = [
-            self._call(one) for one in (cast("list[Any]", value) if isinstance(value, list) else [value])
+            self._call(item) for item in (cast("list[Any]", value) if isinstance(value, list) else [value])
         ]
         whole = [call for call in calls if call is not None]
         return (end, whole) if len(whole) == len(calls) else "text"
 
-    def _call(self, value: Any) -> Written | None:
+    def _call(self, value: Any) -> UntaggedCall | None:
         if not isinstance(value, dict):
             return None
         call = cast("dict[str, Any]", value)
@@ -155,7 +157,7 @@ class WrittenCalls:
         if not isinstance(name, str) or not isinstance(arguments, dict) or name not in self._schemas:
             return None
         given = cast("dict[str, Any]", arguments)
-        return Written(name, given) if fits(self._schemas[name], given) else None
+        return UntaggedCall(name, given) if fits(self._schemas[name], given) else None
 
 
 def _decoded(text: str) -> Any:
@@ -177,7 +179,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def fits(schema: Any, value: Any) -> bool:
-    """Whether `value` has the types, keys and enumerated values of a JSON schema; what else it says isn't looked at."""
+    """Whether `value` has the types, required keys and enumerated values of a JSON schema; other rules are ignored."""
     if not isinstance(schema, dict):
         return True
     rules = cast("dict[str, Any]", schema)
@@ -185,7 +187,7 @@ def fits(schema: Any, value: Any) -> bool:
         return False
     kinds = rules.get("type")
     if kinds and not any(
-        _is(value, kind) for kind in (cast("list[Any]", kinds) if isinstance(kinds, list) else [kinds])
+        _has_type(value, kind) for kind in (cast("list[Any]", kinds) if isinstance(kinds, list) else [kinds])
     ):
         return False
     if isinstance(value, list):
@@ -200,7 +202,7 @@ def fits(schema: Any, value: Any) -> bool:
     return all(fits(known.get(key), item) for key, item in given.items())
 
 
-def _is(value: Any, kind: Any) -> bool:
+def _has_type(value: Any, kind: Any) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     return isinstance(value, _TYPES.get(str(kind), object))

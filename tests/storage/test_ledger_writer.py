@@ -21,11 +21,11 @@ from sqlalchemy.dialects import sqlite
 
 from perpend.errors import StorageError
 from perpend.storage import checkpoint
+from perpend.storage.ledger_writer import INSERT, Durability, LedgerWriter
+from perpend.storage.rows import LedgerRow
 from perpend.storage.schema import requests
 from perpend.storage.sqlite import connect
 from perpend.storage.store import Store
-from perpend.storage.tables import LedgerRow
-from perpend.storage.writer import INSERT, Durability, LedgerWriter
 
 
 @pytest.fixture

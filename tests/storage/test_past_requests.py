@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ledger_rows import NOON, ledger_row
 
-from perpend.storage.history import Past, latest
+from perpend.storage.past_requests import PastRequest, latest_requests
 from perpend.storage.store import Store
 
 
@@ -21,9 +21,9 @@ def test_the_newest_first_and_no_others(tmp_path: Path) -> None:
                 ledger_row(model="m", id="req_2", answer=2, finished_at=NOON + dt.timedelta(seconds=2)),
             ]
         )
-        found = latest(store, "m", most=2)
+        found = latest_requests(store, "m", limit=2)
     noon = int(NOON.timestamp() * 1000)
     assert found == [
-        Past("single", 256, 100, 3, noon, noon + 1234, Decimal("0.1")),
-        Past("single", 256, 100, 2, noon, noon + 2000, Decimal("0.0000123")),
+        PastRequest("single", 256, 100, 3, noon, noon + 1234, Decimal("0.1")),
+        PastRequest("single", 256, 100, 2, noon, noon + 2000, Decimal("0.0000123")),
     ]

@@ -1,4 +1,4 @@
-"""What is read from texts: the program in an answer, and the tests in a gold."""
+"""Extracts the program from an answer, and parses the tests of a gold."""
 
 import ast
 import re
@@ -17,20 +17,20 @@ _PYTHON = ("python", "py", "python3", "")
 
 
 class Example(Struct, frozen=True, forbid_unknown_fields=True):
-    """A run of the whole program."""
+    """A test that runs the whole program."""
 
     stdin: str
     stdout: str
 
 
 class Asserts(Struct, frozen=True, forbid_unknown_fields=True):
-    """Python that calls the solution's functions."""
+    """Tests in Python that call the solution's functions."""
 
     test: str
     """Assert statements, or a function `check(candidate)` that has them (then `entry_point` is that candidate)."""
     entry_point: str = ""
     setup: str = ""
-    """What the tests need and the solution mustn't replace: imports, reference functions."""
+    """Code that the tests need and the solution can't replace: imports, reference functions."""
 
 
 Tests = Asserts | tuple[Example, ...]
@@ -40,7 +40,7 @@ def program_in(answer: str, entry_point: str = "") -> str:
     """The last fenced Python block, or the last that defines `entry_point`; the whole answer where there is none."""
     found = _FENCE.findall(answer)
     blocks = [(language.lower(), dedent(code)) for _, language, code in found if code.strip()]
-    # a block of Markdown has its program in a fence of its own
+    # a fenced block of Markdown has the program in an inner fence
     programs = [code for language, code in blocks if language in _PYTHON] or [
         program_in(code, entry_point) for _, code in blocks
     ]
@@ -54,7 +54,7 @@ def program_in(answer: str, entry_point: str = "") -> str:
 
 
 def read_tests(gold: str) -> Tests:
-    """A gold is Python text, a JSON list of `{"stdin", "stdout"}`, a JSON list of asserts, or an object.
+    """The tests of a gold: Python, a JSON list of `{"stdin", "stdout"}`, a JSON list of asserts, or a JSON object.
 
     Raises BadRequest where it's none of them, or holds no test.
     """
@@ -82,7 +82,7 @@ def read_tests(gold: str) -> Tests:
 
 
 def _read(gold: str) -> Tests:
-    """The first character says which it is: a list, an object, or Python."""
+    """The gold's first characters say whether it is an object, a list, or Python."""
     data = gold.strip().encode(errors="replace")
     try:
         if data.startswith(b"{"):

@@ -1,4 +1,4 @@
-"""The latest requests of a model: how much they took, when."""
+"""A model's latest requests: their tokens, times and costs, for forecasts."""
 
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from perpend.storage.schema import requests
 from perpend.storage.store import Store
 
 
-class Past(Struct, frozen=True):
+class PastRequest(Struct, frozen=True):
     """A finished request: columns of its ledger row."""
 
     strategy: str
@@ -23,17 +23,18 @@ class Past(Struct, frozen=True):
 
     @property
     def output(self) -> int:
+        """Thinking and answer tokens."""
         return self.thinking + self.answer
 
 
-def latest(store: Store, model: str, most: int = 500) -> list[Past]:
-    """The newest first."""
+def latest_requests(store: Store, model: str, limit: int = 500) -> list[PastRequest]:
+    """The finished requests of a model, newest first, at most `limit`. Raises StorageError."""
     query = (
-        select(*(requests.c[name] for name in Past.__struct_fields__))
+        select(*(requests.c[name] for name in PastRequest.__struct_fields__))
         .where(requests.c.model == model, requests.c.status == "finished")
         .order_by(requests.c.id.desc())
-        .limit(most)
+        .limit(limit)
     )
     with store.transaction() as connection:
         found = connection.execute(query).mappings()
-        return [convert({str(name): value for name, value in row.items()}, Past) for row in found]
+        return [convert({str(name): value for name, value in row.items()}, PastRequest) for row in found]

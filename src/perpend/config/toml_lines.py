@@ -1,4 +1,4 @@
-"""Where a key of a TOML text stands, for errors that name the line: tomllib keeps no positions."""
+"""The line of each key of a TOML text, for error messages: tomllib keeps no positions."""
 
 import re
 import tomllib
@@ -17,7 +17,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     """The line, from 1, of each table and key that begins a line; an inline table's keys aren't listed."""
     lines: dict[KeyPath, int] = {}
     table: KeyPath = ()
-    inside: str | None = None  # the quotes of a string that goes on over lines
+    inside: str | None = None  # the quotes of an unclosed multi-line string
     for number, line in enumerate(text.splitlines(), 1):
         if inside is None:
             if found := _TABLE_LINE.match(line):
@@ -34,7 +34,7 @@ def key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(lines: dict[KeyPath, int], path: KeyPath) -> int:
-    """The line of `path`, or of the nearest thing around or inside it; 1 when the text has neither."""
+    """The line of `path`, else of the nearest table around it or key inside it; 1 where there is neither."""
     for length in range(len(path), 0, -1):
         if line := lines.get(path[:length]):
             return line
@@ -44,7 +44,7 @@ def line_of(lines: dict[KeyPath, int], path: KeyPath) -> int:
 
 
 def _path(key: str) -> KeyPath:
-    """`a."b.c"` as its parts; tomllib itself knows the quoting."""
+    """`a."b.c"` as its parts, with tomllib's own reading of the quotes."""
     parts: list[str] = []
     node: Any = tomllib.loads(f"{key} = 0")
     while is_table(node):

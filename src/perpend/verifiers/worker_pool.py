@@ -1,4 +1,4 @@
-"""Verifiers whose checks have no bound in time of their own, in worker processes that can be killed."""
+"""Runs checks that may take endless time in worker processes, which are killed when they do."""
 
 import asyncio
 import os
@@ -12,24 +12,24 @@ from perpend.errors import BadRequest, ConfigError
 from perpend.extras import install
 from perpend.types import Candidate, Verdict
 from perpend.verifiers.contract import GOLD, Task, Verifier
-from perpend.verifiers.worker import Pair, WorkerReply
+from perpend.verifiers.worker_main import Pair, WorkerReply
 
 _START_S = 60.0
-_BUSY = 10
-"""How much longer than its own time a check may wait for a processor."""
-_LONGEST_REPLY = 1 << 20
-_SAID = msgspec.json.Decoder(WorkerReply)
+_WALL_PER_CPU = 10
+"""A check's limit on the clock, as a multiple of its CPU time: a busy machine may keep it waiting."""
+_MAX_REPLY_BYTES = 1 << 20
+_REPLY = msgspec.json.Decoder(WorkerReply)
 
 
 class Workers:
-    """As many processes as there are cores, each started when it's first needed and replaced when it hangs."""
+    """A pool of worker processes, each started when it's first needed and replaced when it hangs."""
 
     def __init__(self, module: str, extra: str = "", count: int = 0, *, timeout_s: float = 5.0) -> None:
-        """`module` has `check(gold, given)`, for golds that come alone `read_gold(gold)`, and needs `extra`. `count` 0:
-        one for each core that this process may use. `timeout_s` of a processor bound each check.
+        """`module`: has `check(gold, given)` and `read_gold(gold)`, and may need an `extra`. `count`: processes;
+        0: one for each core that this process may use. `timeout_s`: CPU seconds of each check.
         """
         self.killed = 0
-        """Workers that gave no verdict: out of time, or of memory."""
+        """Workers that gave no verdict: they ran out of time or memory."""
         self._module = module
         self._extra = extra
         self._timeout_s = timeout_s
@@ -39,23 +39,23 @@ class Workers:
             self._free.put_nowait(None)
 
     async def read_gold(self, gold: str) -> None:
-        """Raises BadRequest where nothing can be checked by it, ConfigError where the extra isn't installed."""
+        """Raises BadRequest for a bad gold, and ConfigError where the extra isn't installed."""
         read = await self.check(gold, None)
         if read is None or not read.passed:
             raise BadRequest(read.feedback if read else "reading the gold took too long", field=GOLD)
 
     async def check(self, gold: str, given: str | None) -> Verdict | None:
-        """None where it took too long. Raises BadRequest for the gold, ConfigError where the extra isn't installed."""
+        """The verdict; None where it took too long. Raises as `read_gold` does."""
         slot = await self._free.get() or asyncio.create_task(self._started())
         line = b""
         try:
-            worker = await asyncio.shield(slot)  # who doesn't wait for it to start leaves it to the next one
+            worker = await asyncio.shield(slot)  # a caller cancelled meanwhile leaves it to the next one
             pair = Pair(_sendable(gold), None if given is None else _sendable(given))
             line = await self._ask(worker, msgspec.json.encode(pair) + b"\n")
         except (TimeoutError, ConnectionError):
             pass
         finally:
-            # one that gave no verdict still computes, or is dead: the next gets a new one, and nobody waits for that
+            # a worker without a verdict is dead or still computes: replace it in the background
             if line or not slot.done():
                 self._free.put_nowait(slot)
             else:
@@ -65,10 +65,10 @@ class Workers:
         if not line:
             self.killed += 1
             return None
-        said = _SAID.decode(line)
-        if said.refused:
-            raise BadRequest(said.refused, field=GOLD)
-        return said.verdict
+        reply = _REPLY.decode(line)
+        if reply.refused:
+            raise BadRequest(reply.refused, field=GOLD)
+        return reply.verdict
 
     async def _replace(self, slot: asyncio.Task[Process]) -> None:
         await _end(slot)
@@ -77,15 +77,15 @@ class Workers:
     async def _ask(self, worker: Process, pair: bytes) -> bytes:
         assert worker.stdin is not None
         assert worker.stdout is not None
-        async with asyncio.timeout(_BUSY * self._timeout_s):
+        async with asyncio.timeout(_WALL_PER_CPU * self._timeout_s):
             worker.stdin.write(pair)
             await worker.stdin.drain()
             return await worker.stdout.readline()
 
     async def _started(self) -> Process:
-        command = (sys.executable, "-m", "perpend.verifiers.worker", self._module, str(self._timeout_s))
+        command = (sys.executable, "-m", "perpend.verifiers.worker_main", self._module, str(self._timeout_s))
         worker = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LONGEST_REPLY
+            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_MAX_REPLY_BYTES
         )
         assert worker.stdout is not None
         try:
@@ -96,9 +96,9 @@ class Workers:
             raise
         if ready != b"ready\n":
             assert worker.stderr is not None
-            said = (await worker.stderr.read()).decode(errors="replace").strip().splitlines()
+            lines = (await worker.stderr.read()).decode(errors="replace").strip().splitlines()
             await worker.wait()
-            last = said[-1] if said else f"exit status {worker.returncode}"
+            last = lines[-1] if lines else f"exit status {worker.returncode}"
             hint = install(f"perpend[{self._extra}]") if self._extra else None
             raise ConfigError(f"the verifier's worker can't run: {last}", hint=hint)
         return worker
@@ -118,12 +118,12 @@ class Workers:
 
 
 def _sendable(text: str) -> str:
-    """Half of a surrogate pair can't be sent."""
+    """The text with lone surrogates, which JSON can't carry, replaced."""
     return text.encode(errors="replace").decode()
 
 
 async def _end(slot: asyncio.Task[Process]) -> None:
-    """Whether it has started, or has failed to, or not yet."""
+    """End a worker that has started, is starting, or failed to."""
     slot.cancel()
     await asyncio.wait([slot])
     if not slot.cancelled() and slot.exception() is None:
@@ -132,29 +132,29 @@ async def _end(slot: asyncio.Task[Process]) -> None:
 
 async def _kill(worker: Process) -> None:
     assert worker.stdout is not None
-    if worker.returncode is None and not worker.stdout.at_eof():  # else it's dead already, if not yet buried
+    if worker.returncode is None and not worker.stdout.at_eof():  # else it is dead already, if not reaped
         worker.kill()
     await worker.wait()
 
 
-class InWorkers(Verifier):
-    """What a client or a gold may make endless: a check that takes longer than `timeout_s` hasn't passed."""
+class WorkerVerifier(Verifier):
+    """The base of verifiers that check in worker processes: one that takes longer than `timeout_s` doesn't pass."""
 
     needs_gold = True
     module: ClassVar[str]
     extra: ClassVar[str] = ""
-    late: ClassVar[str]
-    """The feedback of one that took too long."""
+    timeout_feedback: ClassVar[str]
+    """The feedback for a check that took too long."""
 
     def __init__(self, workers: int = 0, timeout_s: float = 5.0) -> None:
         self._workers = Workers(self.module, self.extra, workers, timeout_s=timeout_s)
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        verdict = await self._workers.check(task.right, candidate.answer)
-        return verdict or Verdict(0.0, False, self.late)
+        verdict = await self._workers.check(task.required_gold, candidate.answer)
+        return verdict or Verdict(0.0, False, self.timeout_feedback)
 
     async def check(self, task: Task) -> None:
-        await self._workers.read_gold(task.right)
+        await self._workers.read_gold(task.required_gold)
 
     async def aclose(self) -> None:
         await self._workers.aclose()

@@ -1,4 +1,4 @@
-"""Numbers that name their base: 1010_2, FF_{16}, 1010_{\\text{two}}, 1010 in base 2, 0b1010."""
+"""Parses numbers that name their base: 1010_2, FF_{16}, 1010_{\\text{two}}, 1010 in base 2, 0b1010."""
 
 import re
 from fractions import Fraction
@@ -18,42 +18,46 @@ _LITERAL = re.compile(
     + _BASE
     + r"\s?\}?\s?\)?\s?\}|(?P<bare>[2-9](?!\d)|[1-3]\d))(?![\w(^])"
 )
-_SAID = re.compile(
+_IN_WORDS = re.compile(
     _DIGITS + rf"\s?\(?\s?(?:in\s)?(?:base[\s-]?{_BASE}|(?P<named>{'|'.join(list(_NAMED)[15:])}))\s?\)?"
 )
 _PREFIXED = re.compile(r"(?P<sign>-?)0(?P<base>[bBoOxX])(?P<digits>[\dA-Fa-f]+)")
 _BY_LETTER = {"b": 2, "o": 8, "x": 16}
-_MOST_CHARACTERS = 400
+_MAX_CHARS = 400
 
 
-class Based(NamedTuple):
+class BasedNumber(NamedTuple):
+    """A number in a named base."""
+
     digits: str
     value: Fraction
 
 
-def based(text: str) -> Based | None:
-    """The number that the whole text is; None where it's anything else."""
+def parse_based(text: str) -> BasedNumber | None:
+    """The number that the whole text is; None where it isn't one that names its base."""
     text = text.strip().strip("$").strip()
-    if len(text) > _MOST_CHARACTERS:
+    if len(text) > _MAX_CHARS:
         return None
     if match := _PREFIXED.fullmatch(text):
         return _read(match["sign"], match["digits"], _BY_LETTER[match["base"].lower()])
-    match = _LITERAL.fullmatch(text) or _SAID.fullmatch(text)
-    return None if match is None else _of(match)
+    match = _LITERAL.fullmatch(text) or _IN_WORDS.fullmatch(text)
+    return None if match is None else _from_match(match)
 
 
-def in_decimals(text: str) -> str:
-    """With each such number in an expression as its value."""
+def to_decimals(text: str) -> str:
+    """An expression with each such number replaced by its decimal value."""
 
     def value(match: re.Match[str]) -> str:
-        found = _of(match)
+        found = _from_match(match)
         return match[0] if found is None else str(found.value)
 
     return _LITERAL.sub(value, text)
 
 
-def same(gold: Based | None, given: Based | None, texts: tuple[str, str]) -> bool:
-    """One of two is based. Bare digits are in the base that the other one names; a bare gold may also be decimal."""
+def same(gold: BasedNumber | None, given: BasedNumber | None, texts: tuple[str, str]) -> bool:
+    """Whether two answers agree, of which at least one names a base. Bare digits are in the base that the other names;
+    a bare gold may be decimal too.
+    """
     if gold is not None and given is not None:
         return gold.value == given.value
     if gold is not None:
@@ -66,14 +70,14 @@ def _bare(text: str) -> str:
     return re.sub(r"[\s$]", "", text).upper()
 
 
-def _of(match: re.Match[str]) -> Based | None:
-    said = match.groupdict()
-    name = said.get("base") or said.get("bare") or said.get("named") or ""
-    return _read(said["sign"], said["digits"], _NAMED.get(name) or int(name))
+def _from_match(match: re.Match[str]) -> BasedNumber | None:
+    groups = match.groupdict()
+    name = groups.get("base") or groups.get("bare") or groups.get("named") or ""
+    return _read(groups["sign"], groups["digits"], _NAMED.get(name) or int(name))
 
 
-def _read(sign: str, digits: str, base: int) -> Based | None:
-    """None where there is no such base, or a digit isn't one of it."""
+def _read(sign: str, digits: str, base: int) -> BasedNumber | None:
+    """None where the base isn't from 2 to 36, or a digit doesn't belong to it."""
     if not 2 <= base <= 36:
         return None
     whole, _, part = digits.partition(".")
@@ -81,4 +85,4 @@ def _read(sign: str, digits: str, base: int) -> Based | None:
         value = Fraction(int(whole + part, base), base ** len(part))
     except ValueError:
         return None
-    return Based(sign + digits.upper(), -value if sign else value)
+    return BasedNumber(sign + digits.upper(), -value if sign else value)

@@ -13,7 +13,7 @@ import pytest
 from ledger_rows import ledger_row
 
 from perpend.errors import StorageError, StoreUnavailable
-from perpend.storage import writable
+from perpend.storage import write_probe
 from perpend.storage.store import Store
 
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setattr(writable, "_EVERY_S", 0.0)
+    monkeypatch.setattr(write_probe, "_EVERY_S", 0.0)
     with Store.open(path) as store:
         yield store
 
@@ -52,7 +52,7 @@ def test_a_disk_that_is_nearly_full(store: Store, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(shutil, "disk_usage", disk_usage)
     assert "full" in refused(store).message
     monkeypatch.undo()
-    monkeypatch.setattr(writable, "_EVERY_S", 0.0)
+    monkeypatch.setattr(write_probe, "_EVERY_S", 0.0)
     store.writer.check()
 
 
@@ -132,7 +132,7 @@ async def test_a_fault_of_one_row_is_neither_the_stores_nor_its_groups(
 
 
 async def test_a_sync_that_failed_counts_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writable, "_EVERY_S", 0.0)
+    monkeypatch.setattr(write_probe, "_EVERY_S", 0.0)
 
     def fsync(file: int) -> None:
         raise OSError(28, "No space left on device")
@@ -143,7 +143,7 @@ async def test_a_sync_that_failed_counts_too(path: Path, monkeypatch: pytest.Mon
             await store.writer.write(ledger_row())
         assert "synced" in refused(store).message
         monkeypatch.undo()
-        monkeypatch.setattr(writable, "_EVERY_S", 0.0)
+        monkeypatch.setattr(write_probe, "_EVERY_S", 0.0)
         store.writer.check()
 
 
@@ -160,7 +160,7 @@ def test_what_clients_are_told_names_no_path(store: Store, path: Path) -> None:
     error = refused(store)
     path.with_suffix(".old").rename(path)
     assert str(path) in str(error)
-    assert str(path.parent) not in f"{error.told}"
+    assert str(path.parent) not in f"{error.client_message}"
 
 
 def test_looks_are_far_between(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

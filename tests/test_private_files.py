@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from perpend.private import open_to_others, private_file, private_folder
+from perpend.private_files import open_to_others, private_file, private_folder
 from perpend.storage.store import Store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")

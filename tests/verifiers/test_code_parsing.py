@@ -3,7 +3,7 @@
 import pytest
 
 from perpend.errors import BadRequest
-from perpend.verifiers.code_text import Asserts, Example, program_in, read_tests
+from perpend.verifiers.code_parsing import Asserts, Example, program_in, read_tests
 
 
 class TestProgram:

@@ -8,9 +8,9 @@ import pytest
 from sandbox.sandboxes import children
 
 from perpend.errors import BadRequest, ConfigError
-from perpend.verifiers.workers import Workers
+from perpend.verifiers.worker_pool import Workers
 
-PATTERN, MATH = "perpend.verifiers.pattern", "perpend.verifiers.math_equal"
+PATTERN, MATH = "perpend.verifiers.regex_match", "perpend.verifiers.math_equal"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""Group commit: every row that came in one turn of the event loop goes to disk in one transaction.
+"""Group commit: all ledger rows of one turn of the event loop are written in one transaction.
 
-The commit runs in the event loop's own thread: it takes tens of microseconds (no fsync), less than handing
-it to another thread would. `durability`:
+The commit runs in the event loop's own thread: it takes tens of microseconds (no fsync), less than a hand-over to
+another thread. `durability`:
 
-`process`  a row that was acknowledged survives any crash of this process, kill -9 included. A power cut
-           may take the last second or so, until the checkpointer has synced.
+`process`  an acknowledged row survives any crash of this process, kill -9 included. A power cut may cost about the
+           last second, until the checkpointer has synced.
 `power`    a row is acknowledged only after an fsync, which runs in a thread, one for all rows that wait.
 """
 
@@ -17,10 +17,10 @@ from typing import Literal
 
 from perpend.errors import StorageError
 from perpend.storage.checkpoint import Checkpointer
-from perpend.storage.durable import Syncer, Waiter, fail, resolve
-from perpend.storage.sqlite import BUSY_TIMEOUT_S, is_busy, problem
-from perpend.storage.tables import LedgerRow, Param, ledger_params
-from perpend.storage.writable import Writable
+from perpend.storage.rows import LedgerRow, Param, ledger_params
+from perpend.storage.sqlite import BUSY_TIMEOUT_S, is_busy, storage_error
+from perpend.storage.wal_sync import Syncer, Waiter, fail, resolve
+from perpend.storage.write_probe import WriteProbe
 
 Durability = Literal["process", "power"]
 
@@ -28,20 +28,20 @@ _FIELDS = LedgerRow.__struct_fields__
 # Written out here so that opening a store doesn't load SQLAlchemy; a test compares it with the table's own.
 INSERT = f"INSERT INTO requests ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))})"  # noqa: S608 - names from our own struct
 _RETRY_S = 0.005
-_OF_THE_ROW = (
+_ROW_ERRORS = (
     sqlite3.IntegrityError,
     sqlite3.DataError,
     sqlite3.InterfaceError,
     OverflowError,
     UnicodeEncodeError,
 )
-"""What a row is refused for that the next one needn't be."""
+"""Errors in a row itself, which say nothing about the next one."""
 
 _log = logging.getLogger(__name__)
 
 
 class LedgerWriter:
-    """Writes ledger rows through one connection, which must not wait when the file is locked."""
+    """Writes ledger rows through one connection, whose busy timeout must be 0: the writer retries by itself."""
 
     def __init__(
         self,
@@ -59,15 +59,15 @@ class LedgerWriter:
         self._scheduled = False
         self._busy_since: float | None = None
         self._checkpointer = Checkpointer(path)
-        self._writable = Writable(path, connection, self._checkpointer.wrote, self._sync)
-        self._syncer = Syncer(path, self._writable.failed) if durability == "power" else None
+        self._probe = WriteProbe(path, connection, self._checkpointer.wrote, self._sync)
+        self._syncer = Syncer(path, self._probe.failed) if durability == "power" else None
 
     def check(self) -> None:
-        """Raises StoreUnavailable where the next row couldn't be written."""
-        self._writable.check()
+        """Raises StoreUnavailable where a row couldn't be written now."""
+        self._probe.check()
 
     async def write(self, row: LedgerRow) -> None:
-        """Durable when it returns. A caller cancelled meanwhile has its row written all the same.
+        """Write a row; it is durable on return, and written even if the caller is cancelled meanwhile.
 
         Raises StorageError; the row is then not in the ledger.
         """
@@ -81,7 +81,7 @@ class LedgerWriter:
         await waiter
 
     async def run(self, statement: str, params: tuple[Param, ...]) -> None:
-        """One statement on another table than the ledger; durable when it returns. Raises StorageError."""
+        """Run a statement on another table than the ledger; it is durable on return. Raises StorageError."""
         deadline = time.monotonic() + self._busy_timeout_s
         while True:
             try:
@@ -89,9 +89,9 @@ class LedgerWriter:
                 break
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() > deadline:
-                    raise self._problem(error) from error
-            except _OF_THE_ROW as error:
-                raise self._problem(error) from error
+                    raise self._as_storage_error(error) from error
+            except _ROW_ERRORS as error:
+                raise self._as_storage_error(error) from error
             await asyncio.sleep(_RETRY_S)
         self._wrote()
         if self._syncer is not None:
@@ -100,19 +100,19 @@ class LedgerWriter:
             await waiter
 
     def write_now(self, rows: list[LedgerRow]) -> None:
-        """Durable when it returns, without awaiting: for a task that is being cancelled.
+        """Write rows without awaiting, for a task that is being cancelled; they are durable on return.
 
-        Blocks the event loop where the file is locked or, with `power`, for the fsync. Raises StorageError.
+        Blocks the event loop while the file is locked and, with `power`, for the fsync. Raises StorageError.
         """
-        self._insert_patiently([ledger_params(row) for row in rows])
+        self._insert_blocking([ledger_params(row) for row in rows])
         self._sync()
 
     def close(self) -> None:
-        """Write what waits, and fold the log into the database file. The connection is the caller's."""
+        """Write the waiting rows and checkpoint the log. The connection stays open: it is the caller's."""
         rows, waiters = self._take()
         try:
             if rows:
-                self._insert_patiently(rows)
+                self._insert_blocking(rows)
             if self._syncer is not None:
                 self._syncer.close()
             resolve(waiters)
@@ -121,7 +121,7 @@ class LedgerWriter:
         self._checkpointer.stop()
         try:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:  # nothing is lost: the next one to open the store folds it in
+        except sqlite3.Error as error:  # nothing is lost: whoever opens the store next checkpoints it
             _log.warning("the log of %s could not be folded in: %s", self._path, error)
 
     def _flush(self) -> None:
@@ -130,11 +130,11 @@ class LedgerWriter:
             return  # closed meanwhile
         try:
             self._insert(rows)
-        except _OF_THE_ROW as error:
-            self._apart(rows, waiters, error)
+        except _ROW_ERRORS as error:
+            self._write_each(rows, waiters, error)
         except sqlite3.Error as error:
-            if not self._try_again(error, rows, waiters):
-                fail(waiters, self._problem(error))
+            if not self._retry(error, rows, waiters):
+                fail(waiters, self._as_storage_error(error))
         else:
             self._busy_since = None
             self._done(waiters)
@@ -144,8 +144,8 @@ class LedgerWriter:
         self._rows, self._waiters, self._scheduled = [], [], False
         return taken
 
-    def _try_again(self, error: sqlite3.Error, rows: list[tuple[Param, ...]], waiters: list[Waiter]) -> bool:
-        """A locked file is tried again later, so that the loop goes on turning while it's locked."""
+    def _retry(self, error: sqlite3.Error, rows: list[tuple[Param, ...]], waiters: list[Waiter]) -> bool:
+        """Whether the rows will be tried again, without blocking the loop: while the file is locked, up to a bound."""
         now = time.monotonic()
         self._busy_since = self._busy_since or now
         if not is_busy(error) or now - self._busy_since > self._busy_timeout_s:
@@ -155,21 +155,21 @@ class LedgerWriter:
         asyncio.get_running_loop().call_later(_RETRY_S, self._flush)
         return True
 
-    def _apart(self, rows: list[tuple[Param, ...]], waiters: list[Waiter], error: Exception) -> None:
-        """A row that breaks a rule (an id used twice, a number without bounds) fails alone, not its group."""
+    def _write_each(self, rows: list[tuple[Param, ...]], waiters: list[Waiter], error: Exception) -> None:
+        """Write the rows one by one, so that only a bad one (an id used twice, a number out of range) fails."""
         if len(rows) == 1:
-            fail(waiters, self._problem(error))
+            fail(waiters, self._as_storage_error(error))
             return
         for row, waiter in zip(rows, waiters, strict=True):
             try:
-                self._insert_patiently([row])
-            except StorageError as problem:
-                fail([waiter], problem)
+                self._insert_blocking([row])
+            except StorageError as failure:
+                fail([waiter], failure)
             else:
                 self._done([waiter])
 
     def _insert(self, rows: list[tuple[Param, ...]]) -> None:
-        """All of `rows` or none."""
+        """Insert all of `rows` or none. Raises sqlite3.Error and `_ROW_ERRORS`."""
         connection = self._connection
         if len(rows) == 1:
             connection.execute(INSERT, rows[0])
@@ -184,16 +184,16 @@ class LedgerWriter:
                 raise
         self._wrote()
 
-    def _insert_patiently(self, rows: list[tuple[Param, ...]]) -> None:
+    def _insert_blocking(self, rows: list[tuple[Param, ...]]) -> None:
         deadline = time.monotonic() + self._busy_timeout_s
         while True:
             try:
                 return self._insert(rows)
-            except _OF_THE_ROW as error:
-                raise self._problem(error) from error
+            except _ROW_ERRORS as error:
+                raise self._as_storage_error(error) from error
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() > deadline:
-                    raise self._problem(error) from error
+                    raise self._as_storage_error(error) from error
                 time.sleep(_RETRY_S)
 
     def _done(self, waiters: list[Waiter]) -> None:
@@ -207,12 +207,12 @@ class LedgerWriter:
             self._syncer.sync_now()
 
     def _wrote(self) -> None:
-        self._writable.proven()
+        self._probe.proven()
         self._checkpointer.wrote()
 
-    def _problem(self, error: Exception) -> StorageError:
-        """What isn't the row's own fault, or another process's, will keep the next one from being written too."""
-        failure = problem("the store could not be written", error, self._path)
-        if not isinstance(error, _OF_THE_ROW) and not is_busy(error):
-            self._writable.failed(failure)
+    def _as_storage_error(self, error: Exception) -> StorageError:
+        """The StorageError to raise. Unless the row itself or a lock is to blame, the store counts as unwritable."""
+        failure = storage_error("the store could not be written", error, self._path)
+        if not isinstance(error, _ROW_ERRORS) and not is_busy(error):
+            self._probe.failed(failure)
         return failure

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from perpend.verifiers.code_inside import Unlike, decode, encode
+from perpend.verifiers.code_harness import Unlike, decode, encode
 
 
 def sent(value: Any) -> Any:

@@ -1,7 +1,7 @@
-"""A process that checks answers by a module's `check(gold, given)`: a pair comes in on each line of stdin, what is said
-of it goes out. A gold that comes alone is read by the module's `read_gold(gold)`.
+"""The process that checks answers by a module's `check(gold, given)`: each line of stdin is a `Pair`, each line of
+stdout its `WorkerReply`. A gold alone is checked by the module's `read_gold(gold)`.
 
-A hostile pair ends it, by the memory or the time of the processor that it takes: on a busy machine others wait longer.
+A pair that takes too much memory or CPU time ends the process. CPU time counts, so a busy machine does no harm.
 """
 
 import logging
@@ -18,23 +18,26 @@ from msgspec import Struct
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Verdict
 
-_MEMORY = 2 << 30
+_MEMORY_BYTES = 2 << 30
 
 
 class Pair(Struct, array_like=True):
+    """A gold and an answer; `given` None: the gold alone is to be checked."""
+
     gold: str
     given: str | None
 
 
 class WorkerReply(Struct, array_like=True):
-    """A verdict, or what is wrong with the gold."""
+    """A verdict, or why the gold is refused."""
 
     verdict: Verdict | None = None
     refused: str = ""
 
 
 def main(module: str, seconds: float) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    """Serve stdin until it ends; each check may take `seconds` of CPU time."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")  # nobody reads stderr
     checks = import_module(module)
@@ -45,14 +48,14 @@ def main(module: str, seconds: float) -> None:
     out.flush()
     for line in sys.stdin.buffer:
         pair = decoder.decode(line)
-        signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal kills, whatever is being computed
-        said = _said(checks, pair)
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # SIGPROF kills the process, whatever it computes
+        reply = _reply(checks, pair)
         signal.setitimer(signal.ITIMER_PROF, 0)
-        out.write(msgspec.json.encode(said) + b"\n")
+        out.write(msgspec.json.encode(reply) + b"\n")
         out.flush()
 
 
-def _said(checks: Any, pair: Pair) -> WorkerReply:
+def _reply(checks: Any, pair: Pair) -> WorkerReply:
     try:
         if pair.given is not None:
             return WorkerReply(checks.check(pair.gold, pair.given))

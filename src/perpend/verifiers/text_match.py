@@ -1,19 +1,19 @@
-"""Answers that are compared as text: exactly, by a pattern, or as one of several choices."""
+"""Compares answers as text: exactly, by a pattern, or as one of several choices."""
 
 from perpend.errors import BadRequest
 from perpend.types import PASSED, Candidate, Verdict
 from perpend.verifiers.choices import letter
 from perpend.verifiers.contract import GOLD, Task, Verifier, verifiers
-from perpend.verifiers.workers import InWorkers
+from perpend.verifiers.worker_pool import WorkerVerifier
 
 
 class Exact(Verifier):
-    """The gold itself, but for whitespace around it."""
+    """The answer equals the gold, but for white space around it."""
 
     needs_gold = True
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        if candidate.answer.strip() == task.right.strip():
+        if candidate.answer.strip() == task.required_gold.strip():
             return PASSED
         return Verdict(0.0, False, "the answer is a different text")
 
@@ -21,29 +21,29 @@ class Exact(Verifier):
         return first.strip() == second.strip()
 
 
-class Regex(InWorkers):
+class Regex(WorkerVerifier):
     """The gold is a pattern (Python's `re`) that the whole answer must match."""
 
-    module = "perpend.verifiers.pattern"
-    late = "matching the answer against the pattern took too long"
+    module = "perpend.verifiers.regex_match"
+    timeout_feedback = "matching the answer against the pattern took too long"
 
     async def same(self, first: str, second: str) -> bool:
         return first.strip() == second.strip()
 
 
 class MultipleChoice(Verifier):
-    """A letter: the one that the answer settles on."""
+    """The gold is a letter, and the answer chooses it (see `choices`)."""
 
     needs_gold = True
 
     async def verify(self, task: Task, candidate: Candidate) -> Verdict:
-        gold, chosen = _chosen(task.right), letter(candidate.answer)
+        gold, chosen = _chosen(task.required_gold), letter(candidate.answer)
         if chosen is None:
             return Verdict(0.0, False, "no choice was made: end with one letter")
         return PASSED if chosen == gold else Verdict(0.0, False, f"{chosen} is the wrong choice")
 
     async def check(self, task: Task) -> None:
-        _chosen(task.right)
+        _chosen(task.required_gold)
 
     async def same(self, first: str, second: str) -> bool:
         return letter(first) == letter(second)

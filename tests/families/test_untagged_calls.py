@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.families.written_calls import Written, WrittenCalls, fits
+from perpend.families.untagged_calls import UntaggedCall, UntaggedCallParser, fits
 from perpend.types import Tool
 
 SCHEMA = {
@@ -18,18 +18,18 @@ SCHEMA = {
     "additionalProperties": False,
 }
 TOOLS = (Tool(name="add", parameters=SCHEMA), Tool(name="now"))
-ADD = Written("add", {"a": 1})
-NOW = Written("now", {})
+ADD = UntaggedCall("add", {"a": 1})
+NOW = UntaggedCall("now", {})
 
 
-def read(pieces: list[str]) -> tuple[str, list[Written]]:
-    reader = WrittenCalls(TOOLS)
+def read(pieces: list[str]) -> tuple[str, list[UntaggedCall]]:
+    reader = UntaggedCallParser(TOOLS)
     said = [one for piece in pieces for one in reader.feed(piece)] + reader.feed("", last=True)
     text = "".join(one for one in said if isinstance(one, str))
-    return text, [one for one in said if isinstance(one, Written)]
+    return text, [one for one in said if isinstance(one, UntaggedCall)]
 
 
-CALLS: list[tuple[str, str, list[Written]]] = [
+CALLS: list[tuple[str, str, list[UntaggedCall]]] = [
     ('{"name": "add", "arguments": {"a": 1}}', "", [ADD]),
     ('{"name": "add", "parameters": {"a": 1}}', "", [ADD]),
     ('{"name": "add", "arguments": "{\\"a\\": 1}"}', "", [ADD]),
@@ -67,7 +67,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("text", "left", "calls"), CALLS)
-def test_a_call(text: str, left: str, calls: list[Written]) -> None:
+def test_a_call(text: str, left: str, calls: list[UntaggedCall]) -> None:
     assert read([text]) == (left, calls)
     assert read(list(text)) == (left, calls)
 
@@ -108,7 +108,7 @@ def test_without_a_call_nothing_changes(parts: list[str]) -> None:
 
 
 def test_only_what_may_become_a_call_is_held() -> None:
-    reader = WrittenCalls(TOOLS)
+    reader = UntaggedCallParser(TOOLS)
     assert reader.feed('{"na') == []
     assert reader.feed('me": "Ada"') == ['{"name": "Ada"']
     assert reader.feed(", more") == [", more"]

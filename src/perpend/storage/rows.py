@@ -1,6 +1,6 @@
-"""What is stored, as values: a struct per table, its fields in the order of the table's columns.
+"""The stored rows: a struct per table, its fields in the order of the table's columns.
 
-The hot path needs no more than these; `storage/schema.py` has the same tables for SQLAlchemy.
+The hot path uses these alone; `storage/schema.py` has the tables for SQLAlchemy.
 """
 
 import datetime as dt
@@ -14,19 +14,19 @@ from perpend.types import Effort
 
 Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
-"""What the driver takes."""
+"""A statement's parameter, as the SQLite driver accepts it."""
 
 REVISION = "0006"
-"""The newest migration: a store that has it is opened without loading the migrator."""
+"""The newest migration. A store at this revision is opened without importing Alembic."""
 
 
 class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
-    """A request's entry in the ledger; tokens and dollars include all candidates. Summaries have a row of their own."""
+    """A request's entry in the ledger: tokens and US dollars of all candidates. Summaries have a row of their own."""
 
     id: str
     key_id: str | None
     source: str
-    """The door it came through: `chat`, `ask` …"""
+    """What it came through: `chat`, `ask` …"""
     model: str
     model_version: str | None = None
     provider: str
@@ -47,7 +47,7 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     created_at: dt.datetime
     finished_at: dt.datetime
     cost_usd: Decimal | None
-    """None: not known, as a price isn't."""
+    """None: unknown, since a price is."""
     overdraft_tokens: int = 0
     """Thinking and answer beyond what had been reserved for them."""
     overdraft_usd: Decimal = Decimal(0)
@@ -65,45 +65,47 @@ class KeyRow(Struct, frozen=True, kw_only=True):
     created_at: dt.datetime
     revoked_at: dt.datetime | None = None
     model: str | None = None
-    """Answers every request of this key, whatever model that names."""
+    """The model that answers all its requests, whatever model they name."""
     effort: Effort | None = None
-    """Of requests that don't say how much to think."""
+    """For requests that don't say how much to think."""
     max_thinking_tokens: int | None = None
-    """Of requests that say no number of thinking tokens."""
+    """For requests that name no thinking budget."""
     deadline_ms: int | None = None
-    """Of requests without one."""
+    """For requests without a deadline."""
     temporary: bool = False
-    """Made for one run of a program: it doesn't make a gateway ask others for keys."""
+    """Made for one run of a program: that it exists doesn't make a gateway require keys."""
 
 
 class ResponseRow(Struct, frozen=True):
-    """An answer that a client may come back for."""
+    """A stored response."""
 
     id: str
     key_id: str | None
-    """Whose it is: another key doesn't find it."""
+    """Its owner: requests with another key don't find it."""
     status: str
     body: bytes
-    """JSON, as it was answered."""
+    """The response's JSON."""
     conversation: bytes
-    """JSON of the messages that led to it, its own among them."""
+    """JSON of the messages up to and including its own."""
     input: bytes = b"[]"
-    """JSON of the items that its request brought, each with its id."""
+    """JSON of its request's items, each with its id."""
     events: bytes = b""
-    """The stream that it was answered with, where that can be asked for again."""
+    """Its event stream, where that can be replayed."""
 
 
 class ConversationRow(Struct, frozen=True):
+    """A conversation that a client keeps on the server."""
+
     id: str
     key_id: str | None
-    """Whose it is: another key doesn't find it."""
+    """Its owner: requests with another key don't find it."""
     created_at: int
     metadata: bytes
-    """JSON, as its owner gave it."""
+    """The client's own JSON."""
 
 
 class ItemRow(Struct, frozen=True):
-    """A turn of a conversation, or a part of one, as clients see it."""
+    """An item of a conversation: a turn, or a part of one, in the dialect's JSON."""
 
     conversation_id: str
     id: str
@@ -112,7 +114,7 @@ class ItemRow(Struct, frozen=True):
 
 
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
-    """The row as the driver takes it: times in milliseconds, dollars as exact decimal text."""
+    """The row as parameters: times in Unix milliseconds, dollars as exact decimal text."""
     plain = astuple(row)[:-5]
     cost = None if row.cost_usd is None else f"{row.cost_usd:f}"
     times = millis(row.created_at), millis(row.finished_at)
@@ -125,4 +127,5 @@ def millis(moment: dt.datetime) -> int:
 
 
 def moment(millis: int) -> dt.datetime:
+    """The UTC time of Unix milliseconds."""
     return dt.datetime.fromtimestamp(millis / 1000, dt.UTC)

@@ -1,4 +1,4 @@
-"""JSON in an answer: bare, or in a fence of Markdown."""
+"""Parses the JSON of an answer: bare, or in a Markdown fence."""
 
 import re
 from typing import Any
@@ -9,11 +9,11 @@ _FENCED = re.compile(r"```(?:json)?[^\S\n]*\n(?P<json>.*?)\n[^\S\n]*```", re.DOT
 
 
 class BadJSON(ValueError):
-    """It isn't JSON, or nested too deep."""
+    """The answer isn't JSON, or nested too deep."""
 
 
-def read(answer: str) -> Any:
-    """Raises BadJSON."""
+def parse_json_answer(answer: str) -> Any:
+    """The value. Raises BadJSON."""
     fenced = _FENCED.search(answer)
     try:
         return msgspec.json.decode((fenced["json"] if fenced else answer).encode(errors="replace"))
