@@ -44,6 +44,11 @@ class Forks:
             )
         atexit.register(self.close)
 
+    @property
+    def ended(self) -> int | None:
+        """Its status, where it has gone."""
+        return self._process.poll()
+
     def run(
         self, arguments: Sequence[str], stdin: IO[bytes], environment: Mapping[str, str], cwd: Path
     ) -> subprocess.CompletedProcess[str]:

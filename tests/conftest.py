@@ -29,7 +29,18 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-LONG = ("test_fleet.py", "test_unprivileged.py", "test_suites.py", "test_crash.py", "test_runtime.py")
+LONG = (
+    *("test_unprivileged.py", "test_pathological.py", "test_code.py", "test_pool.py", "test_fault_run.py"),
+    *(
+        "test_told.py",
+        "test_command.py",
+        "test_catalogue.py",
+        "test_ask.py",
+        "test_verify.py",
+        "test_math.py",
+    ),
+    *("test_worker_pool.py", "test_suites.py", "test_crash.py", "test_runtime.py", "test_fleet.py"),
+)
 """Files of a few long tests."""
 
 

@@ -14,13 +14,13 @@ from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat.events import CalledFunction, CallPiece, Chunk
 from perpend.backends.openai_chat.request import chat_body, chat_left_out
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, Reason, why
+from perpend.backends.reasons import REASONS, why
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
 from perpend.backends.thinking_params import asks_of, steered
 from perpend.providers.provider import Provider
 from perpend.transport.failures import says
-from perpend.types import CallEnded, Usage
+from perpend.types import CallEnded, ServerStop, Usage
 
 
 class Cohere:
@@ -96,7 +96,7 @@ class CohereReading(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False
-        self._reason: Reason | None = None
+        self._reason: ServerStop | None = None
         self._usage: _Usage | None = None
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:

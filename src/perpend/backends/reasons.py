@@ -1,10 +1,8 @@
 """Why a response ended: the words of all vendors, whatever their case."""
 
-from typing import Literal
+from perpend.types import ServerStop
 
-Reason = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter"]
-
-REASONS: dict[str, Reason | None] = {
+REASONS: dict[str, ServerStop | None] = {
     **dict.fromkeys(("stop", "eos", "end_turn", "complete"), "stop"),
     "stop_sequence": "stop_sequence",
     **dict.fromkeys(("tool_calls", "tool_call", "tool_use", "function_call"), "tool_calls"),

@@ -134,7 +134,7 @@ class Search:
         await self._drawn(len(thoughts), answered)
 
     def _numbers(self, count: int) -> int:
-        """The first of so many numbers that nobody else has: seeds differ by them."""
+        """The first of `count` new numbers, by which seeds differ."""
         self._draws += count
         return self._draws - count
 

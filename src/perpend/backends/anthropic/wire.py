@@ -18,7 +18,7 @@ from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.lenient import type_of
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, Reason, why
+from perpend.backends.reasons import REASONS, why
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, relay
 from perpend.backends.thinking_params import granted
@@ -27,7 +27,7 @@ from perpend.providers.provider import Provider
 from perpend.transport.aws_event_stream import EventStreamParser
 from perpend.transport.client import Framing
 from perpend.transport.failures import says
-from perpend.types import CallEnded, Usage
+from perpend.types import CallEnded, ServerStop, Usage
 
 _VERSION = "2023-06-01"
 _NOT_COUNTED = ("max_tokens", "stream", "stop_sequences", "temperature", "top_p", "top_k")
@@ -192,7 +192,7 @@ class _MessageReading(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False
-        self._reason: Reason | None = None
+        self._reason: ServerStop | None = None
         self._model: str | None = None
         self._counts: dict[str, int] = {}
         self._at = -1

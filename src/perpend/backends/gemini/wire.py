@@ -17,14 +17,14 @@ from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.gemini.request import gemini_asks, gemini_left_out, request
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, Reason, why
+from perpend.backends.reasons import REASONS, why
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
 from perpend.backends.thinking_params import granted
 from perpend.errors import UpstreamError
 from perpend.providers.provider import Provider
 from perpend.transport.failures import says
-from perpend.types import CallEnded, ProviderStateDelta, Usage, new_id
+from perpend.types import CallEnded, ProviderStateDelta, ServerStop, Usage, new_id
 
 
 class Gemini:
@@ -125,7 +125,7 @@ class _ResponseReading(StreamDecoder[_Response]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _RESPONSES, Speech(call, provider))
         self._begun = False
-        self._reason: Reason | None = None
+        self._reason: ServerStop | None = None
         self._blocked = False
         self._model: str | None = None
         self._usage: _Usage | None = None

@@ -27,14 +27,14 @@ from perpend.backends.openai_chat.events import (
 )
 from perpend.backends.openai_chat.request import chat_body, chat_left_out, enforced_format
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, Reason
+from perpend.backends.reasons import REASONS
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import StreamDecoder, merged, relay
 from perpend.backends.thinking_params import asks_of, steered
 from perpend.errors import UpstreamError
 from perpend.providers.provider import Provider, Splits
 from perpend.transport.failures import failure, malformed, refusal
-from perpend.types import CallEnded, ThinkingDelta
+from perpend.types import CallEnded, ServerStop, ThinkingDelta
 
 
 class OpenAIChatBackend:
@@ -82,7 +82,7 @@ class ChatReading(StreamDecoder[UpstreamChunk]):
         super().__init__(provider.name, EVENTS, Speech(call, provider, learn, held=held))
         self._call = call
         self._provider = provider
-        self._reason: Reason | None = None
+        self._reason: ServerStop | None = None
         self._model: str | None = None
         self._wants_logprobs = bool(call.first_logprobs) or call.logprobs is not None
         self._first_logprobs: dict[str, float] | None = None

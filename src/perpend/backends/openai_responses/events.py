@@ -11,12 +11,11 @@ from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent
 from perpend.backends.lenient import Lenient, type_of
 from perpend.backends.openai_chat.events import THOUGHTS, Chunk, logprobs_in
-from perpend.backends.reasons import Reason
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged
 from perpend.providers.provider import Provider
 from perpend.transport.failures import failure, malformed, refusal, says
-from perpend.types import CallEnded, CustomArgumentsWriter, Usage
+from perpend.types import CallEnded, CustomArgumentsWriter, ServerStop, Usage
 
 
 class _Details(Struct):
@@ -291,7 +290,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
             self.failure = failure("the server failed in the middle", response.error or status)
             return
         self._unsaid(response.output or [], batch)
-        reason: Reason = "stop"
+        reason: ServerStop = "stop"
         if status == "incomplete":
             why = response.incomplete_details.reason if response.incomplete_details else None
             reason = "content_filter" if why == "content_filter" else "length"
@@ -311,7 +310,7 @@ class ResponsesReading(StreamDecoder[ResponsesEvent]):
         if logprobs:
             self.speech.add_logprobs(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
 
-    def _ended(self, reason: Reason, model: str | None) -> CallEnded:
+    def _ended(self, reason: ServerStop, model: str | None) -> CallEnded:
         if reason == "stop":
             reason = (
                 "tool_calls" if self.speech.calls.count else "content_filter" if self._refused else "stop"
