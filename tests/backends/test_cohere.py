@@ -6,7 +6,7 @@ import msgspec
 from msgspec.structs import replace
 from replaying import Wire, call, content, ended
 
-from perpend.backends.cohere import CohereReading
+from perpend.backends.cohere import CohereDecoder
 from perpend.families.family import family_of
 from perpend.providers.provider import providers
 from perpend.types import Message, OutputFormat, OutputSpec, Sampling, Text, Thought, Tool, ToolUse, Usage
@@ -41,11 +41,11 @@ def test_a_stream_of_thinking_a_tool_and_counts() -> None:
             },
         },
     ]
-    reading = CohereReading(call(), providers()["cohere"])
+    decoder = CohereDecoder(call(), providers()["cohere"])
     said = [
-        *reading.read([msgspec.json.encode(event) for event in events]),
-        *reading.rest(),
-        reading.ended(""),
+        *decoder.read([msgspec.json.encode(event) for event in events]),
+        *decoder.rest(),
+        decoder.ended(""),
     ]
     assert content(said) == (Thought("Add."), Text("So."), ToolUse("a", "add", "{}"))
     assert (ended(said).reason, ended(said).usage) == ("tool_calls", Usage(9, 0, 0, 7))

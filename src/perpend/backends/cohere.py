@@ -33,11 +33,11 @@ class Cohere:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        reading = CohereReading(call, provider)
-        return relay(self._upstream, "/chat", body, reading, asks=partial(asks_of, call, provider))
+        decoder = CohereDecoder(call, provider)
+        return relay(self._upstream, "/chat", body, decoder, asks=partial(asks_of, call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return CohereReading(call, self._upstream.provider).whole(body)
+        return CohereDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
@@ -92,7 +92,7 @@ class _Event(Struct):
 _EVENTS = Decoders(_Event)
 
 
-class CohereReading(StreamDecoder[_Event]):
+class CohereDecoder(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False

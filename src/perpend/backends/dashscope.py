@@ -21,7 +21,7 @@ from perpend.backends.openai_chat.events import (
     UpstreamUsage,
 )
 from perpend.backends.openai_chat.request import chat_body, chat_left_out
-from perpend.backends.openai_chat.wire import ChatReading
+from perpend.backends.openai_chat.wire import ChatDecoder
 from perpend.backends.options import with_options
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, relay
 from perpend.backends.thinking_params import asks_of, steered
@@ -41,10 +41,10 @@ class DashScope:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        return relay(self._upstream, _PATH, body, self._reading(call), asks=partial(asks_of, call, provider))
+        return relay(self._upstream, _PATH, body, self._decoder(call), asks=partial(asks_of, call, provider))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return self._reading(call).whole(body)
+        return self._decoder(call).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
@@ -56,8 +56,8 @@ class DashScope:
         """The wire has no tokenizer to ask."""
         return None
 
-    def _reading(self, call: Call) -> "DashScopeReading":
-        return DashScopeReading(call, self._upstream.provider)
+    def _decoder(self, call: Call) -> "DashScopeDecoder":
+        return DashScopeDecoder(call, self._upstream.provider)
 
 
 class _Input(TypedDict):
@@ -99,9 +99,9 @@ class _Event(Struct):
 _EVENTS = Decoders(_Event)
 
 
-class DashScopeReading(StreamDecoder[_Event]):
+class DashScopeDecoder(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
-        self._chat = ChatReading(call, provider)
+        self._chat = ChatDecoder(call, provider)
         super().__init__(provider.name, _EVENTS, self._chat.speech)
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:

@@ -114,7 +114,7 @@ class Ollama:
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """The one line of a response that wasn't streamed. Raises UpstreamError."""
-        return _LineReading(call, self._upstream.provider, _think(call)).whole(body)
+        return _LineDecoder(call, self._upstream.provider, _think(call)).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
@@ -130,8 +130,8 @@ class Ollama:
         return None
 
     def _relay(self, call: Call, body: Body) -> AsyncGenerator[list[CallEvent], None]:
-        reading = _LineReading(call, self._upstream.provider, body.get("think"))
-        return relay(self._upstream, "/api/chat", body, reading, LineParser())
+        decoder = _LineDecoder(call, self._upstream.provider, body.get("think"))
+        return relay(self._upstream, "/api/chat", body, decoder, LineParser())
 
 
 def _request(call: Call) -> Body:
@@ -244,7 +244,7 @@ class _Line(Struct):
 _LINES = Decoders(_Line)
 
 
-class _LineReading(StreamDecoder[_Line]):
+class _LineDecoder(StreamDecoder[_Line]):
     def __init__(self, call: Call, provider: Provider, think: bool | str | None) -> None:
         """`think` is what it was asked for."""
         speech = Speech(call, provider, off=think is False, thinks_first=bool(think))

@@ -183,7 +183,7 @@ async def relay(
     upstream: Upstream,
     path: str,
     body: Any,
-    reading: StreamDecoder[Any],
+    decoder: StreamDecoder[Any],
     framing: Framing | None = None,
     *,
     asks: Callable[[], Mapping[str, Any]] = dict,
@@ -203,24 +203,24 @@ async def relay(
         async with aclosing(reads):
             async for payloads in reads:
                 if framing.whole:
-                    yield reading.whole(payloads[0])
+                    yield decoder.whole(payloads[0])
                     return
-                if batch := reading.read(payloads):
+                if batch := decoder.read(payloads):
                     yield batch
-                if reading.failure is not None:
-                    raise reading.failure
-                if reading.done:
+                if decoder.failure is not None:
+                    raise decoder.failure
+                if decoder.done:
                     await _drain(reads)
                     break
     except UpstreamError as error:
-        if reading.failure is not None or reading.end() is None:  # else all was said
+        if decoder.failure is not None or decoder.end() is None:  # else all was said
             error.refuses = refused_asks(error, asks())
-            if rest := reading.rest():
+            if rest := decoder.rest():
                 yield rest
             raise
-    if rest := reading.rest():
+    if rest := decoder.rest():
         yield rest
-    yield [reading.ended(upstream.provider.name)]
+    yield [decoder.ended(upstream.provider.name)]
 
 
 async def _drain(reads: AsyncGenerator[Any, float | None]) -> None:

@@ -14,7 +14,7 @@ from shared_data import shared
 
 from perpend.backends.contract import Call
 from perpend.backends.openai_chat.events import EVENTS, TokenDetails, UpstreamUsage
-from perpend.backends.openai_chat.wire import ChatReading
+from perpend.backends.openai_chat.wire import ChatDecoder
 from perpend.errors import UpstreamError
 from perpend.families.family import family_named
 from perpend.providers.provider import Provider, Splits, providers
@@ -51,15 +51,15 @@ def read(
     *deltas: dict[str, Any], provider: Provider | None = None, reason: str = "stop", asked: Call | None = None
 ) -> list[Any]:
     """The events of a stream of these deltas, one read for each."""
-    reading = ChatReading(asked or call(), provider or Provider(name="here"))
+    decoder = ChatDecoder(asked or call(), provider or Provider(name="here"))
     events: list[Any] = []
     for delta in [*deltas, None]:
         choice: dict[str, Any] = (
             {"delta": delta} if delta is not None else {"delta": {}, "finish_reason": reason}
         )
-        events += reading.read([json.dumps({"choices": [choice]}).encode()])
-    assert reading.failure is None
-    return joined([*events, *reading.rest(), reading.ended("here")])
+        events += decoder.read([json.dumps({"choices": [choice]}).encode()])
+    assert decoder.failure is None
+    return joined([*events, *decoder.rest(), decoder.ended("here")])
 
 
 @given(st.data())
@@ -87,7 +87,7 @@ def test_a_stray_close_tag_splits_streamed_and_whole_alike(data: st.DataObject) 
     ):  # as the family's row says
         asked = call(family_named(family), thinking_tokens=9)
         streamed = read(*({"content": piece} for piece in pieces), provider=UNTOLD, asked=asked)
-        whole = ChatReading(asked, UNTOLD).whole(body)
+        whole = ChatDecoder(asked, UNTOLD).whole(body)
         assert (thinking(streamed), answer(streamed)) == (thinking(whole), answer(whole)) == said
 
 
@@ -107,9 +107,9 @@ def test_a_thought_that_no_knob_switches_off_is_one(row: str, said: tuple[str, s
 
 def test_text_beside_thinking_in_its_own_field_is_not_held() -> None:
     learned: list[Splits] = []
-    reading = ChatReading(call(family_named("qwq"), thinking_tokens=9), UNTOLD, learned.append)
-    reading.read([b'{"choices": [{"delta": {"reasoning": "so"}}]}'])
-    (said,) = reading.read([b'{"choices": [{"delta": {"content": "It is"}}]}'])
+    decoder = ChatDecoder(call(family_named("qwq"), thinking_tokens=9), UNTOLD, learned.append)
+    decoder.read([b'{"choices": [{"delta": {"reasoning": "so"}}]}'])
+    (said,) = decoder.read([b'{"choices": [{"delta": {"content": "It is"}}]}'])
     assert (said, learned) == (AnswerDelta("It is", 0), ["always"])
 
 
@@ -121,11 +121,11 @@ async def test_what_one_answer_shows_of_its_server_holds_for_the_next() -> None:
     asked = call(family_named("qwq"), thinking_tokens=9)
     assert (await wire.stream(asked))[0] == (await wire.stream(asked, asked))[0] == ThinkingDelta("so", 0)
     learned: list[Splits] = []
-    ChatReading(asked, UNTOLD, learned.append).whole(
+    ChatDecoder(asked, UNTOLD, learned.append).whole(
         b'{"choices": [{"message": {"content": "so</think>4"}, "finish_reason": "stop"}]}'
     )
     assert learned == ["never"]
-    known = ChatReading(asked, replace(UNTOLD, splits=learned[0]))
+    known = ChatDecoder(asked, replace(UNTOLD, splits=learned[0]))
     assert known.read([b'{"choices": [{"delta": {"content": "so it"}}]}']) == [ThinkingDelta("so it", 0)]
 
 
@@ -170,15 +170,15 @@ def test_thinking_has_many_names(delta: dict[str, Any]) -> None:
     if "content" not in delta:
         message["content"] = "4"
     body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
-    assert thinking(ChatReading(call(thinking_tokens=9), Provider(name="here")).whole(body)) == "hm"
+    assert thinking(ChatDecoder(call(thinking_tokens=9), Provider(name="here")).whole(body)) == "hm"
 
 
 def test_where_the_open_tag_is_in_the_prompt_text_begins_with_thinking() -> None:
-    reading = ChatReading(call(family_named("qwen3-thinking"), thinking_tokens=9), providers()["mlc-llm"])
-    batch = reading.read(
+    decoder = ChatDecoder(call(family_named("qwen3-thinking"), thinking_tokens=9), providers()["mlc-llm"])
+    batch = decoder.read(
         [b'{"choices":[{"delta":{"content":"so\\n</think>\\n\\n4"},"finish_reason":"stop"}]}']
     )
-    events = [*batch, *reading.rest(), reading.ended("here")]
+    events = [*batch, *decoder.rest(), decoder.ended("here")]
     assert (thinking(events), answer(events)) == ("so", "4")
 
 
@@ -245,9 +245,9 @@ def test_why_it_ended(word: str, reason: str) -> None:
 def test_openrouters_details_are_carried_whole() -> None:
     body = shared("wire/openrouter/chat-claude-stream/response.sse").read_bytes()
     events = Wire("openai_chat", body, provider="openrouter")
-    reading = ChatReading(call(), providers()["openrouter"])
+    decoder = ChatDecoder(call(), providers()["openrouter"])
     payloads = [line[6:] for line in body.splitlines() if line.startswith(b"data: ")]
-    said = [*reading.read(payloads), *reading.rest(), reading.ended("here")]
+    said = [*decoder.read(payloads), *decoder.rest(), decoder.ended("here")]
     (data,) = provider_states(said)
     (detail,) = msgspec.json.decode(data)
     assert detail["text"] == thinking(said)
@@ -259,42 +259,42 @@ def test_openrouters_details_are_carried_whole() -> None:
     "error", ["", {}, [], 0, False, None, {"message": ""}, {"code": None, "message": None}]
 )
 def test_an_error_with_nothing_in_it_is_none(error: Any) -> None:
-    reading = ChatReading(call(), Provider(name="here"))
-    reading.read([json.dumps({"choices": [{"delta": {"content": "4"}}], "error": error}).encode()])
-    assert reading.failure is None
+    decoder = ChatDecoder(call(), Provider(name="here"))
+    decoder.read([json.dumps({"choices": [{"delta": {"content": "4"}}], "error": error}).encode()])
+    assert decoder.failure is None
 
 
 @pytest.mark.parametrize("word", [None, "", " ", "null", "None"])
 def test_what_says_nothing_of_an_end_is_none(word: str | None) -> None:
     """The stream's last event is one, where it says that it is."""
     choice = {"delta": {"content": "4"}, "finish_reason": word}
-    reading = ChatReading(call(), Provider(name="here"))
-    reading.read([json.dumps({"choices": [choice]}).encode()])
-    assert reading.end() is None
-    reading.read([b"[DONE]"])
-    assert ended([reading.ended("here")]).reason == "stop"
+    decoder = ChatDecoder(call(), Provider(name="here"))
+    decoder.read([json.dumps({"choices": [choice]}).encode()])
+    assert decoder.end() is None
+    decoder.read([b"[DONE]"])
+    assert ended([decoder.ended("here")]).reason == "stop"
 
 
 def test_a_message_in_the_place_of_a_delta_is_read_once() -> None:
-    reading = ChatReading(call(), Provider(name="here"))
+    decoder = ChatDecoder(call(), Provider(name="here"))
     last = b'{"choices": [{"message": {"content": "42"}, "finish_reason": "stop"}]}'
-    assert answer(reading.read([last])) == "42"
-    reading = ChatReading(call(), Provider(name="here"))
-    assert answer(reading.read([b'{"choices": [{"delta": {"content": "42"}}]}', last])) == "42"
+    assert answer(decoder.read([last])) == "42"
+    decoder = ChatDecoder(call(), Provider(name="here"))
+    assert answer(decoder.read([b'{"choices": [{"delta": {"content": "42"}}]}', last])) == "42"
 
 
 def test_an_end_alone_is_no_answer() -> None:
-    reading = ChatReading(call(), Provider(name="here"))
-    reading.read([b"[DONE]"])
-    assert reading.end() is None
+    decoder = ChatDecoder(call(), Provider(name="here"))
+    decoder.read([b"[DONE]"])
+    assert decoder.end() is None
 
 
 def test_what_a_server_said_beside_its_events_is_told_where_it_broke_off() -> None:
-    reading = ChatReading(call(), Provider(name="here"))
+    decoder = ChatDecoder(call(), Provider(name="here"))
     for aside in (b'{"message": "still here"}', b"upstream connect error"):
-        assert answer(reading.read([b'{"choices": [{"delta": {"content": "4"}}]}', aside])) == "4"
+        assert answer(decoder.read([b'{"choices": [{"delta": {"content": "4"}}]}', aside])) == "4"
         with pytest.raises(UpstreamError, match=r"in the middle: (still here|upstream connect error)"):
-            reading.ended("here")
+            decoder.ended("here")
 
 
 @pytest.mark.parametrize(

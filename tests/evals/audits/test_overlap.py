@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from shared_data import shared
 
 from perpend.errors import BadRequest
-from perpend.evals.audits.overlap import FEWEST, Index, Overlap, Shared, gain, overlaps
+from perpend.evals.audits.overlap import Overlap, gain, overlaps
 from perpend.evals.problems import Problem
 from perpend.evals.runs.rows import SampleRow
+from perpend.ngrams import FEWEST, NgramIndex, SharedRuns
 from perpend.types import Message, VerifierSpec
 
 QUESTION = "A farmer has twelve hens and each of them lays five eggs in a week so how many eggs are there"
@@ -34,7 +35,7 @@ def test_a_question_in_a_text_field_is_found_with_its_line(tmp_path: Path) -> No
     rows = [{"text": "nothing"}, {"turns": [{"role": "user", "content": f"Please: {QUESTION.upper()}?!"}]}]
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     one, other = found(tmp_path / "train.jsonl", problem("a", QUESTION), problem("b", QUESTION[::-1]))
-    assert one.question == Shared(1.0, 21, "train.jsonl:2")
+    assert one.question == SharedRuns(1.0, 21, "train.jsonl:2")
     assert (one.flagged, other.flagged) == (True, False)
     assert one.solution is None
 
@@ -44,7 +45,7 @@ def test_a_run_goes_on_over_the_lines_of_a_text_and_not_over_fields(tmp_path: Pa
     (tmp_path / "train.txt").write_text("\n".join(map(" ".join, half)))
     (tmp_path / "train.jsonl").write_text(json.dumps(list(map(" ".join, half))))
     (one,) = found(tmp_path / "train.txt", problem("a", QUESTION))
-    assert one.question == Shared(1.0, 21, "train.txt:2")
+    assert one.question == SharedRuns(1.0, 21, "train.txt:2")
     (other,) = found(tmp_path / "train.jsonl", problem("a", QUESTION))
     assert not other.flagged
 
@@ -56,14 +57,14 @@ def test_solutions_are_looked_for_too(tmp_path: Path) -> None:
     (one,) = found(tmp_path / "train.txt.gz", problem("a", QUESTION, solution))
     assert one.solution is not None
     assert one.solution.share == 1
-    assert one.question == Shared(0.0, 0, None)
+    assert one.question == SharedRuns(0.0, 0, None)
     assert one.flagged
 
 
 def test_a_short_text_counts_as_a_whole_and_a_shorter_one_not_at_all(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text(SHORT)
     whole, part = found(tmp_path / "train.txt", problem("a", SHORT), problem("b", SHORT.rsplit(" ", 1)[0]))
-    assert whole.question == Shared(1.0, FEWEST, "train.txt:1")
+    assert whole.question == SharedRuns(1.0, FEWEST, "train.txt:1")
     assert part.question is None
 
 
@@ -71,7 +72,7 @@ def test_a_short_text_counts_as_a_whole_and_a_shorter_one_not_at_all(tmp_path: P
     st.lists(st.sampled_from("abc"), min_size=8, max_size=24), st.lists(st.sampled_from("abc"), max_size=40)
 )
 def test_the_longest_run_is_the_longest_common_one(text: list[str], training: list[str]) -> None:
-    index = Index([" ".join(text)], 4)
+    index = NgramIndex([" ".join(text)], 4)
     index.read([("here", training[:7]), ("there", training[7:])])
     joined = " ".join(training)
     runs = [
@@ -86,7 +87,7 @@ def test_the_longest_run_is_the_longest_common_one(text: list[str], training: li
 
 
 def test_a_run_is_scored_on_flagged_and_on_clean_problems() -> None:
-    seen, unseen = Shared(1.0, 20, "x:1"), Shared(0.0, 0, None)
+    seen, unseen = SharedRuns(1.0, 20, "x:1"), SharedRuns(0.0, 0, None)
     of = [Overlap(problem=f"p{n}", question=seen if n < 20 else unseen, solution=None) for n in range(60)]
     rows = [SampleRow(problem=f"p{n}", correct=n < 18 or 20 <= n < 40) for n in range(50)]
     told = gain(of, rows)

@@ -45,13 +45,13 @@ class AnthropicBackend:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
-        reading = _MessageReading(call, self._upstream.provider)
+        decoder = _MessageDecoder(call, self._upstream.provider)
         asks = partial(anthropic_asks, call, self._upstream.provider)
-        return relay(self._upstream, path, body, reading, self._framing(), asks=asks)
+        return relay(self._upstream, path, body, decoder, self._framing(), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""
-        return _MessageReading(call, self._upstream.provider).whole(body)
+        return _MessageDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
@@ -188,7 +188,7 @@ _BLOCK_SIGNS = {
 }
 
 
-class _MessageReading(StreamDecoder[_Event]):
+class _MessageDecoder(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._begun = False

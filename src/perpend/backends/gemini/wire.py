@@ -40,12 +40,12 @@ class Gemini:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
         body = with_options(request(call, self._origin), call, self._upstream.provider)
-        reading = _ResponseReading(call, self._upstream.provider)
-        return relay(self._upstream, path, body, reading, asks=partial(gemini_asks, call))
+        decoder = _ResponseDecoder(call, self._upstream.provider)
+        return relay(self._upstream, path, body, decoder, asks=partial(gemini_asks, call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
-        return _ResponseReading(call, self._upstream.provider).whole(body)
+        return _ResponseDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_left_out(call)
@@ -121,7 +121,7 @@ class _Response(Struct, rename="camel"):
 _RESPONSES = Decoders(_Response)
 
 
-class _ResponseReading(StreamDecoder[_Response]):
+class _ResponseDecoder(StreamDecoder[_Response]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _RESPONSES, Speech(call, provider))
         self._begun = False

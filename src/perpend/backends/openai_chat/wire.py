@@ -48,12 +48,12 @@ class OpenAIChatBackend:
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(chat_body(call, self._provider), call, self._provider)
-        reading = ChatReading(call, self._provider, self._learn)
+        decoder = ChatDecoder(call, self._provider, self._learn)
         asks = partial(asks_of, call, self._provider)
-        return relay(self._upstream, "/chat/completions", body, reading, asks=asks)
+        return relay(self._upstream, "/chat/completions", body, decoder, asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return ChatReading(call, self._provider).whole(body)
+        return ChatDecoder(call, self._provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._provider)
@@ -70,7 +70,7 @@ class OpenAIChatBackend:
             self._provider = replace(self._provider, splits=splits)
 
 
-class ChatReading(StreamDecoder[UpstreamChunk]):
+class ChatDecoder(StreamDecoder[UpstreamChunk]):
     def __init__(
         self,
         call: Call,

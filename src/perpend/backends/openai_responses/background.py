@@ -14,7 +14,7 @@ from typing import Any
 
 from perpend.backends.body import Body
 from perpend.backends.contract import Call, CallEvent, Upstream
-from perpend.backends.openai_responses.events import ResponsesEvent, ResponsesReading
+from perpend.backends.openai_responses.events import ResponsesDecoder, ResponsesEvent
 from perpend.backends.stream_decoder import relay
 from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamTimeout
 from perpend.providers.provider import Provider
@@ -29,7 +29,7 @@ Batches = AsyncGenerator[list[CallEvent], None]
 Ask = Callable[[Upstream], Batches]
 
 
-class BackgroundReading(ResponsesReading):
+class BackgroundDecoder(ResponsesDecoder):
     """Knows how far it is; an event that comes again is passed over."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
@@ -69,44 +69,44 @@ class BackgroundResponse:
         self._body = body
         self._asks = asks
         self._more = "&include%5B%5D=".join(["", *body.get("include", [])])
-        self._reading = BackgroundReading(call, upstream.provider)
+        self._decoder = BackgroundDecoder(call, upstream.provider)
         self._handed_on = _HandedOn()
         self._tries = 0
 
     async def events(self) -> Batches:
         """As `relay`. Raises UpstreamError once nothing has come of several tries to go on."""
-        reading, account = self._reading, self._upstream.account
+        decoder, account = self._decoder, self._upstream.account
         total_s = account.timeouts.total_s
         ends, ask = monotonic() + total_s, self._created
         try:
             while (left_s := ends - monotonic()) > 0:
                 upstream = self._upstream._replace(account=account.with_total_timeout(left_s))
-                last, wait_s = reading.last, _POLL_S
+                last, wait_s = decoder.last, _POLL_S
                 try:
                     async with aclosing(ask(upstream)) as batches:
                         async for batch in batches:
                             self._handed_on.note(batch)
                             yield batch
                             if isinstance(batch[-1], CallEnded):
-                                reading.over = True
+                                decoder.over = True
                                 return
                     self._tries = 0
                 except UpstreamError as error:
-                    if (end := reading.end()) is not None:
+                    if (end := decoder.end()) is not None:
                         yield [end]
                         return
-                    self._tries = 0 if reading.last > last else self._tries
+                    self._tries = 0 if decoder.last > last else self._tries
                     ask, wait_s = self._next(error, ask)
                 await asyncio.sleep(min(wait_s, ends - monotonic()))
             raise UpstreamTimeout(f"{self._upstream.provider.name}: no end came within {total_s:g} s")
         finally:
-            if reading.id and not reading.over:
+            if decoder.id and not decoder.over:
                 self._upstream.http.run_in_background(self._cancel())
 
     def _next(self, error: UpstreamError, ask: Ask) -> tuple[Ask, float]:
         """How to go on after `error`, and the seconds to wait first. Raises it where going on can't help."""
-        reading, failure = self._reading, self._reading.failure
-        if not reading.id or (failure is not None and not isinstance(failure, UpstreamMalformed)):
+        decoder, failure = self._decoder, self._decoder.failure
+        if not decoder.id or (failure is not None and not isinstance(failure, UpstreamMalformed)):
             raise error
         error.billed = True  # it was begun, and may be worked on still
         refused = error.upstream_status is not None
@@ -114,20 +114,20 @@ class BackgroundResponse:
             return self._polled, 0.0
         if (refused and not error.retry_later) or self._tries == len(_WAITS_S):
             raise error
-        reading.failure = None
+        decoder.failure = None
         wait_s = max(_WAITS_S[self._tries], error.retry_after or 0.0)
         self._tries += 1
-        numbered = reading.last >= 0
+        numbered = decoder.last >= 0
         return (self._resumed if numbered and ask != self._polled else self._polled), wait_s
 
     async def _created(self, upstream: Upstream) -> Batches:
         """Whoever goes away before the response has a name leaves somebody behind to cancel it."""
-        batches = relay(upstream, "/responses", self._body, self._reading, asks=self._asks)
+        batches = relay(upstream, "/responses", self._body, self._decoder, asks=self._asks)
         first = asyncio.ensure_future(anext(batches))
         try:
             batch = await asyncio.shield(first)
         except asyncio.CancelledError:
-            self._upstream.http.run_in_background(self._abandon(batches, first, known=bool(self._reading.id)))
+            self._upstream.http.run_in_background(self._abandon(batches, first, known=bool(self._decoder.id)))
             raise
         async with aclosing(batches):
             yield batch
@@ -137,31 +137,31 @@ class BackgroundResponse:
     async def _abandon(
         self, batches: Batches, first: asyncio.Future[list[CallEvent]], *, known: bool
     ) -> None:
-        await asyncio.wait((first, self._reading.named), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((first, self._decoder.named), return_when=asyncio.FIRST_COMPLETED)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         await batches.aclose()
-        if self._reading.id and not known:
+        if self._decoder.id and not known:
             await self._cancel()
 
     def _resumed(self, upstream: Upstream) -> Batches:
-        path = f"/responses/{self._reading.id}?stream=true&starting_after={self._reading.last}{self._more}"
-        return relay(upstream, path, None, self._reading)
+        path = f"/responses/{self._decoder.id}?stream=true&starting_after={self._decoder.last}{self._more}"
+        return relay(upstream, path, None, self._decoder)
 
     async def _polled(self, upstream: Upstream) -> Batches:
         """What hadn't come yet, if the response is done; else nothing."""
-        url = f"{await upstream.url()}/responses/{self._reading.id}?stream=false{self._more}"
+        url = f"{await upstream.url()}/responses/{self._decoder.id}?stream=false{self._more}"
         body = await upstream.http.get_json(url, upstream.account)
         try:
-            whole = ResponsesReading(self._call, upstream.provider).whole(body)
+            whole = ResponsesDecoder(self._call, upstream.provider).whole(body)
         except UpstreamError as error:
-            self._reading.failure = error
+            self._decoder.failure = error
             raise
         if whole:
             yield self._handed_on.rest(whole)
 
     async def _cancel(self) -> None:
-        url = f"{await self._upstream.url()}/responses/{self._reading.id}/cancel"
+        url = f"{await self._upstream.url()}/responses/{self._decoder.id}/cancel"
         await self._upstream.http.post_json(url, b"", self._upstream.account)
 
 

@@ -132,7 +132,7 @@ def _thought(name: str) -> str | None:
     return "reasoning_text" if any(word in name for word in THOUGHTS) else None
 
 
-class ResponsesReading(StreamDecoder[ResponsesEvent]):
+class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
     """What didn't come in pieces is read from the end of its part, of its item, or of the response."""
 
     def __init__(self, call: Call, provider: Provider) -> None:

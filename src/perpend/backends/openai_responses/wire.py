@@ -9,7 +9,7 @@ from functools import partial
 from perpend.backends.body import Asks
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_responses.background import BackgroundResponse
-from perpend.backends.openai_responses.events import ResponsesReading
+from perpend.backends.openai_responses.events import ResponsesDecoder
 from perpend.backends.openai_responses.request import responses_asks, responses_body, responses_left_out
 from perpend.backends.options import with_options
 from perpend.backends.stream_decoder import relay
@@ -29,10 +29,10 @@ class OpenAIResponsesBackend:
         asks = partial(responses_asks, call, upstream.provider)
         if "background" in body:
             return BackgroundResponse(upstream, body, call, asks).events()
-        return relay(upstream, "/responses", body, ResponsesReading(call, upstream.provider), asks=asks)
+        return relay(upstream, "/responses", body, ResponsesDecoder(call, upstream.provider), asks=asks)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        return ResponsesReading(call, self._upstream.provider).whole(body)
+        return ResponsesDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
         return responses_left_out(call, self._upstream.provider)

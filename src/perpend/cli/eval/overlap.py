@@ -10,6 +10,7 @@ from perpend.cli.options import ConfigFile, Count, Json
 from perpend.config import home_dir, load_config
 from perpend.evals.audits import overlap as overlaps
 from perpend.evals.reports.report import read
+from perpend.ngrams import SharedRuns
 from perpend.statistics import Estimate, proportion
 
 _SHOWN = 20
@@ -68,7 +69,7 @@ def _count(flags: list[bool]) -> Estimate | None:
     return proportion(sum(flags), len(flags)) if flags else None
 
 
-def _kind(texts: list[overlaps.Shared | None]) -> dict[str, Any]:
+def _kind(texts: list[SharedRuns | None]) -> dict[str, Any]:
     known = [one for one in texts if one is not None]
     return {
         "read": len(known),
@@ -110,7 +111,7 @@ def _longest(one: overlaps.Overlap) -> int:
     return max(text.longest if text else 0 for text in (one.question, one.solution))
 
 
-def _cells(one: overlaps.Shared | None) -> tuple[str, str, str]:
+def _cells(one: SharedRuns | None) -> tuple[str, str, str]:
     return ("", "", "") if one is None else (f"{one.share:.0%}", str(one.longest), one.where or "")
 
 

@@ -34,17 +34,17 @@ class BlockContext(Struct, frozen=True):
     ignored: Ignored
 
 
-def conversation(asked: MessagesRequest, reading: BlockContext) -> list[Message]:
+def conversation(asked: MessagesRequest, block_context: BlockContext) -> list[Message]:
     """Raises BadRequest naming the first field that is wrong or not supported."""
     messages: list[Message] = []
     if asked.system:
-        messages += _instructed(_system(asked.system, "system", reading))
+        messages += _instructed(_system(asked.system, "system", block_context))
     for i, message in enumerate(asked.messages):
         content = message.content
         if isinstance(content, str) and message.role != "system":
             messages.append(Message(message.role, content))
         elif message.clear_at != "next_user_message" or not _asked_after(asked.messages, i):
-            messages += _messages(f"messages[{i}]", message, reading)
+            messages += _messages(f"messages[{i}]", message, block_context)
     return messages
 
 
@@ -52,13 +52,13 @@ def _asked_after(messages: list[InputMessage], at: int) -> bool:
     return any(message.role == "user" for message in messages[at + 1 :])
 
 
-def _messages(path: str, message: InputMessage, reading: BlockContext) -> list[Message]:
+def _messages(path: str, message: InputMessage, block_context: BlockContext) -> list[Message]:
     content, where = message.content, f"{path}.content"
     if message.role == "system":
-        return [] if content is None else _instructed(_system(content, where, reading))
+        return [] if content is None else _instructed(_system(content, where, block_context))
     if content is None:
         raise missing(where, f"add {where}")
-    parts = [Text(content)] if isinstance(content, str) else _blocks(content, where, reading)
+    parts = [Text(content)] if isinstance(content, str) else _blocks(content, where, block_context)
     if not parts and content:  # all of it was passed over
         return []
     if message.role == "assistant":
@@ -76,58 +76,58 @@ def _instructed(text: str) -> list[Message]:
     return [Message("system", text)] if text else []
 
 
-def _system(content: str | list[ContentBlock], path: str, reading: BlockContext) -> str:
-    parts = [Text(content)] if isinstance(content, str) else _blocks(content, path, reading)
+def _system(content: str | list[ContentBlock], path: str, block_context: BlockContext) -> str:
+    parts = [Text(content)] if isinstance(content, str) else _blocks(content, path, block_context)
     texts: list[str] = []
     for at, part in enumerate(parts):
         if not isinstance(part, Text):
             raise BadRequest("a system prompt is text", hint="send text blocks", field=path)
         if at == 0 and part.text.startswith(_BILLING):
-            reading.ignored.add(f"{path}[0]", "a header for Anthropic's books")
+            block_context.ignored.add(f"{path}[0]", "a header for Anthropic's books")
         else:
             texts.append(part.text)
     return "\n\n".join(texts)
 
 
-def _blocks(content: list[ContentBlock], path: str, reading: BlockContext) -> list[Part]:
+def _blocks(content: list[ContentBlock], path: str, block_context: BlockContext) -> list[Part]:
     parts: list[Part] = []
     for i, block in enumerate(content):
         where, kind = f"{path}[{i}]", block.type
         if (read := _READERS.get(kind)) is not None:
-            parts.append(read(block, where, reading))
+            parts.append(read(block, where, block_context))
         elif kind == "redacted_thinking":
             if (sealed := unseal(block.data or "")) is not None:
                 give_back(sealed, parts)
         elif kind in _HOSTED or kind.endswith("_tool_result"):
-            reading.ignored.add(where, f"content of type {kind[:80]!r}")
+            block_context.ignored.add(where, f"content of type {kind[:80]!r}")
         else:
             hint = "text, image, document, search_result, tool_use, tool_result, thinking and redacted_thinking are"
             raise not_supported(f"{where}.type", f"content of type {kind[:80]!r}", hint)
     return parts
 
 
-def _said_in(block: ContentBlock, path: str, reading: BlockContext) -> list[Part]:
+def _said_in(block: ContentBlock, path: str, block_context: BlockContext) -> list[Part]:
     content, path = block.content or "", f"{path}.content"
     if isinstance(content, dict):
         raise not_supported(path, "an object", "text or a list of blocks is")
-    return [Text(content)] if isinstance(content, str) else _blocks(content, path, reading)
+    return [Text(content)] if isinstance(content, str) else _blocks(content, path, block_context)
 
 
-def _text(block: ContentBlock, path: str, reading: BlockContext) -> Text:
+def _text(block: ContentBlock, path: str, block_context: BlockContext) -> Text:
     return Text(given(block.text, f"{path}.text"))
 
 
-def _image(block: ContentBlock, path: str, reading: BlockContext) -> Image:
+def _image(block: ContentBlock, path: str, block_context: BlockContext) -> Image:
     source, path = block.source, f"{path}.source"
     if isinstance(source, Source) and source.type == "base64":
         media, data = given(source.media_type, f"{path}.media_type"), given(source.data, f"{path}.data")
-        return image(f"data:{media};base64,{data}", path, reading.config)
+        return image(f"data:{media};base64,{data}", path, block_context.config)
     if isinstance(source, Source) and source.type == "url":
-        return image(given(source.url, f"{path}.url"), f"{path}.url", reading.config)
+        return image(given(source.url, f"{path}.url"), f"{path}.url", block_context.config)
     raise not_supported(f"{path}.type", "this source of an image", "base64 and url are")
 
 
-def _document(block: ContentBlock, path: str, reading: BlockContext) -> Text | Document:
+def _document(block: ContentBlock, path: str, block_context: BlockContext) -> Text | Document:
     source, path, name = block.source, f"{path}.source", block.title or ""
     if isinstance(source, Source) and source.type == "text":
         return Text(told(name, given(source.data, f"{path}.data")))
@@ -136,35 +136,39 @@ def _document(block: ContentBlock, path: str, reading: BlockContext) -> Text | D
         return document(media, data, name, path)
     if isinstance(source, Source) and source.type == "content":
         content = source.content or ""
-        parts = [Text(content)] if isinstance(content, str) else _blocks(content, f"{path}.content", reading)
+        parts = (
+            [Text(content)]
+            if isinstance(content, str)
+            else _blocks(content, f"{path}.content", block_context)
+        )
         return Text(told(name, "\n".join([part.text for part in parts if isinstance(part, Text)])))
     raise not_supported(f"{path}.type", "this source of a document", "base64, text and content are")
 
 
-def _search_result(block: ContentBlock, path: str, reading: BlockContext) -> Text:
-    texts = [part.text for part in _said_in(block, path, reading) if isinstance(part, Text)]
+def _search_result(block: ContentBlock, path: str, block_context: BlockContext) -> Text:
+    texts = [part.text for part in _said_in(block, path, block_context) if isinstance(part, Text)]
     source = block.source if isinstance(block.source, str) else None
     return Text("\n".join([line for line in (block.title, source, *texts) if line]))
 
 
-def _tool_reference(block: ContentBlock, path: str, reading: BlockContext) -> Text:
+def _tool_reference(block: ContentBlock, path: str, block_context: BlockContext) -> Text:
     """A client's own search found a tool; it is among the request's, and can be called."""
     return Text(f"Found the tool {given(block.tool_name, f'{path}.tool_name')}.\n")
 
 
-def _compaction(block: ContentBlock, path: str, reading: BlockContext) -> Text:
+def _compaction(block: ContentBlock, path: str, block_context: BlockContext) -> Text:
     """A summary of what was said before."""
     return Text(block.content if isinstance(block.content, str) else "")
 
 
-def _tool_use(block: ContentBlock, path: str, reading: BlockContext) -> ToolUse:
+def _tool_use(block: ContentBlock, path: str, block_context: BlockContext) -> ToolUse:
     id_, name = given(block.id, f"{path}.id"), given(block.name, f"{path}.name")
     return ToolUse(id_, name, msgspec.json.encode(block.input or {}).decode())
 
 
-def _tool_result(block: ContentBlock, path: str, reading: BlockContext) -> ToolResult:
+def _tool_result(block: ContentBlock, path: str, block_context: BlockContext) -> ToolResult:
     id_ = given(block.tool_use_id, f"{path}.tool_use_id")
-    parts = _said_in(block, path, reading)
+    parts = _said_in(block, path, block_context)
     content = [part for part in parts if isinstance(part, Text | Image | Document)]
     if len(content) < len(parts):
         raise BadRequest(
@@ -173,7 +177,7 @@ def _tool_result(block: ContentBlock, path: str, reading: BlockContext) -> ToolR
     return ToolResult(id_, plain(content), bool(block.is_error))
 
 
-def _thinking(block: ContentBlock, path: str, reading: BlockContext) -> Thought:
+def _thinking(block: ContentBlock, path: str, block_context: BlockContext) -> Thought:
     sealed = unseal(block.signature or "")
     if sealed is None:
         return Thought(block.thinking or "")
