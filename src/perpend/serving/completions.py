@@ -56,28 +56,25 @@ class Completions(Generic[P]):
         self._limit = config.serve.max_concurrent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._serve(scope, receive, send)
-        except PerpendError as error:
-            self._metrics.failed(error.code)
-            await refuse(send, error, failure=self._dialect.failure)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._auth.check(scope)
-        key_id = None if key is None else key.id
         metrics = self._metrics
-        if metrics.in_flight >= self._limit:
-            raise errors.overloaded(self._limit)
-        metrics.in_flight += 1
         try:
-            body = await read_body(receive, self._config.serve.max_body_bytes)
-            parsed = self._dialect.parse(body, self._config, key_id)
-            self._refuse_files(parsed.request)
-            if key is not None:
-                parsed = replace(parsed, request=with_defaults(parsed.request, key))
-            await self.answer(parsed, key_id, receive, send)
-        finally:
-            metrics.in_flight -= 1
+            key = self._auth.check(scope)
+            key_id = None if key is None else key.id
+            if metrics.in_flight >= self._limit:
+                raise errors.overloaded(self._limit)
+            metrics.in_flight += 1
+            try:
+                body = await read_body(receive, self._config.serve.max_body_bytes)
+                parsed = self._dialect.parse(body, self._config, key_id)
+                self._refuse_files(parsed.request)
+                if key is not None:
+                    parsed = replace(parsed, request=with_defaults(parsed.request, key))
+                await self.answer(parsed, key_id, receive, send)
+            finally:
+                metrics.in_flight -= 1
+        except PerpendError as error:
+            metrics.failed(error.code)
+            await refuse(send, error, failure=self._dialect.failure)
 
     def _refuse_files(self, request: Request) -> None:
         """A path to a GGUF is for the command line: a client doesn't choose which files are loaded."""
