@@ -93,6 +93,11 @@ PARTS = [
 ]
 
 
+def test_a_name_that_is_no_json_is_text() -> None:
+    text = '{"name": "\\{"name": "add", "arguments": {"a": 1}}'
+    assert read([text]) == (text, [])
+
+
 @given(st.lists(st.sampled_from(PARTS), max_size=6), st.data())
 def test_it_says_the_same_however_it_is_cut(parts: list[str], data: st.DataObject) -> None:
     whole = "".join(parts)

@@ -127,7 +127,7 @@ class UntaggedCallParser:
             return "open" if _HEAD_MAY_COME.fullmatch(rest) else "text"
         if head[1] not in _KEYS:
             return "text"
-        if head[1] in _NAME and head[2] and json.loads(head[2], strict=False) not in self._schemas:
+        if head[1] in _NAME and head[2] and _decoded(head[2], strict=False) not in self._schemas:
             return "text"
         try:
             value, end = _JSON.raw_decode(rest)
@@ -160,9 +160,10 @@ class UntaggedCallParser:
         return UntaggedCall(name, given) if fits(self._schemas[name], given) else None
 
 
-def _decoded(text: str) -> Any:
+def _decoded(text: str, *, strict: bool = True) -> Any:
+    """None where it isn't JSON. `strict`: nor is a control character within a string."""
     try:
-        return json.loads(text)
+        return json.loads(text, strict=strict)
     except UNREADABLE:
         return None
 
