@@ -106,7 +106,7 @@ class Runtime:
         source: str = "ask",
     ) -> "CoroutineType[Any, Any, Answer]":
         """See `perpend.solve.solve`. Raises PerpendError."""
-        origin = Origin(source, key_id)
+        origin = Origin(source, key_id)  # not awaited here: each batch would pass one frame more
         return solve(request, self._services, sink, log_sink=log_sink, control=control, origin=origin)
 
     async def check(self, request: Request) -> None:

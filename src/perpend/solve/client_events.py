@@ -49,11 +49,6 @@ class ClientEvents:
         """For events of a candidate that clients see being written."""
         return self.send if self.plain and not self._first else self._shown
 
-    @property
-    def hidden_sink(self) -> Sink:
-        """For events of one that may not be chosen."""
-        return self._hidden
-
     @asynccontextmanager
     async def going_on(self) -> AsyncGenerator[None, None]:
         """Progress is told meanwhile, in silence too; what is to be summed up is, in the end."""
@@ -78,8 +73,8 @@ class ClientEvents:
         progress = self._progress.after(batch) if self._progress is not None else None
         await self.send(batch if progress is None else [*batch, progress])
 
-    async def _hidden(self, batch: list[Event]) -> None:
-        """The first one's thinking is shown where that was asked for."""
+    async def hidden_sink(self, batch: list[Event]) -> None:
+        """For events of one that may not be chosen. The first one's thinking is shown where that was asked for."""
         firsts = [event for event in batch if _of_thought(event) and event.candidate == 0]
         shown = [event for event in firsts if self._first and self._shows(0)]
         if self.summariser is not None:

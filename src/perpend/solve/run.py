@@ -81,20 +81,22 @@ class _Run:
         asked = RequestContext(
             request, prepared.effort, prepared.resolve, services.resolve, services.verifier
         )
-        calls = CallContext(scope, model, clock, control, prepared.input_bound, log_sink=log_sink)
         progress = ProgressReporter(model, budget, clock, money or scope) if request.progress else None
         summariser = None
         if money is not None:
             share = money.child("summaries", usd=None if cap is None else cap * SUMMARY_SHARE)
-            writing = replace(calls, scope=share, model=services.cheap_model(model), control=None)
+            writing = CallContext(share, services.cheap_model(model), clock, None, 0, log_sink=log_sink)
             entry = LedgerEntry(origin, clock, strategy="summary")
             summariser = Summariser(asked, writing, entry, services.summary_every_tokens)
         first = request.strategy.stream_candidate == "first"
         self._events = events = ClientEvents(sink, first=first, progress=progress, summariser=summariser)
+        context = CallContext(
+            scope, model, clock, control, prepared.input_bound, events.sink, events.hidden_sink, log_sink
+        )
         self._session = RequestSession(
             asked,
             self._outcome,
-            replace(calls, sink=events.sink, hidden_sink=events.hidden_sink),
+            context,
             request.strategy.verifier or request.verifier,
             whole=budget,
         )
