@@ -29,17 +29,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-LONG = (
-    *("test_unprivileged.py", "test_pathological.py", "test_code.py", "test_pool.py", "test_fault_run.py"),
-    *(
-        "test_told.py",
-        "test_command.py",
-        "test_catalogue.py",
-        "test_ask.py",
-        "test_verify.py",
-        "test_math.py",
-    ),
-    *("test_worker_pool.py", "test_suites.py", "test_crash.py", "test_runtime.py", "test_fleet.py"),
+LONG = tuple(
+    f"test_{name}.py"
+    for name in (
+        *("unprivileged", "pathological", "code", "pool", "fault_run", "told", "command", "catalogue"),
+        *("ask", "verify", "math", "worker_pool", "suites", "crash", "runtime", "fleet"),
+    )
 )
 """Files of a few long tests."""
 

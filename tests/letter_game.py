@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import AsyncGenerator
-from typing import Any
+
+from stub_backend import StubBackend
 
 from perpend.backends.contract import Call, CallEvent
-from perpend.errors import UpstreamError
 from perpend.types import PASSED, AnswerDelta, CallEnded, Candidate, ThinkingDelta, Usage, Verdict
 from perpend.verifiers import Task, Verifier
 
 
-class LetterBackend:
+class LetterBackend(StubBackend):
     """Proposes each letter in turn for what comes next; a step is a letter and a space, and each is a token.
 
     Its answer is the word, as far as it's written.
@@ -46,18 +46,6 @@ class LetterBackend:
         ended = len(word) == self.length
         reason = "stop" if ended else "stop_sequence" if call.pause else "length"
         yield [CallEnded(reason, Usage(len(word), 0, used, 0))]
-
-    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        raise UpstreamError("letters have no body")
-
-    def left_out(self, call: Call) -> tuple[str, ...]:
-        return ()
-
-    def steers(self, call: Call) -> dict[str, Any]:
-        return {}
-
-    async def count_input(self, call: Call) -> int | None:
-        return None
 
 
 class Right(Verifier):

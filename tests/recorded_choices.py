@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 from spine import Spine, request
+from stub_backend import StubBackend
 
 from perpend.backends.contract import Call, CallEvent
-from perpend.errors import UpstreamError
 from perpend.types import Answer, AnswerDelta, CallEnded, Message, StrategySpec, Usage
 
 STRONG = "gemini-1.5-pro-002"
@@ -24,10 +24,8 @@ class Row(msgspec.Struct, frozen=True):
     """A letter of each model; another sign where it gave none."""
 
 
-class RecordedModel:
+class RecordedModel(StubBackend):
     """Says what one model said to the question whose id it's asked."""
-
-    supports_prefix = resumes = False
 
     def __init__(self, answers: dict[str, str]) -> None:
         self._answers = answers
@@ -36,18 +34,6 @@ class RecordedModel:
         letter = self._answers[call.messages[-1].text]
         said: list[CallEvent] = [AnswerDelta(letter, 1)] if letter.isalpha() else []
         yield [*said, CallEnded("stop", Usage(1, 0, 0, 1))]
-
-    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        raise UpstreamError("what is recorded has no body")
-
-    def left_out(self, call: Call) -> tuple[str, ...]:
-        return ()
-
-    def steers(self, call: Call) -> dict[str, Any]:
-        return {}
-
-    async def count_input(self, call: Call) -> int | None:
-        return None
 
 
 def read(folder: Path) -> tuple[list[str], list[Row]]:

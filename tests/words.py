@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any
+
+from stub_backend import StubBackend
 
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import UpstreamError
 from perpend.types import AnswerDelta, CallEnded, ThinkingDelta, Usage
 
 
-class WordBackend:
+class WordBackend(StubBackend):
     """Thinks and answers in numbered words, one token each, exactly as many as it may.
 
     `thought` and `reply` bound what it would say by itself; it continues and counts, so budgets are exact.
@@ -45,15 +46,6 @@ class WordBackend:
             yield [CallEnded("length" if said > call.max_tokens else "stop", usage, "words-1")]
         finally:
             self.streaming -= 1
-
-    def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        raise UpstreamError("words have no body")
-
-    def left_out(self, call: Call) -> tuple[str, ...]:
-        return ()
-
-    def steers(self, call: Call) -> dict[str, Any]:
-        return {}
 
     async def count_input(self, call: Call) -> int:
         return sum(len(m.text.split()) for m in call.messages) + len(call.continuation.split())
