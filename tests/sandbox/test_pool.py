@@ -149,10 +149,10 @@ class TestRun:
 
 _LISTED = """
 import os, sys
-kept = (sys.prefix + "/", sys.base_prefix + "/")  # the interpreter may lie in /tmp
+prefixes = (sys.prefix, sys.base_prefix)  # the interpreter may lie in /tmp, which /dev/shm is too
+ours = {prefix.split("/")[2] for prefix in prefixes if prefix.startswith("/tmp/")}
 def listed(folder):
-    return [name for name in os.listdir(folder)
-            if not any(path.startswith(os.path.join(os.path.abspath(folder), name) + "/") for path in kept)]
+    return [name for name in os.listdir(folder) if name not in ours]
 """
 
 
