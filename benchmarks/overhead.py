@@ -6,6 +6,7 @@ through the gateway minus direct, of the same round; ratios compare gateways tha
     python -m benchmarks.overhead                               # the gateway by itself
     python -m benchmarks.overhead --against bare --against litellm --json    # side by side; the last line is JSON
     python -m benchmarks.overhead --dialects chat               # a third of the time
+    python -m benchmarks.overhead --checkout ../before          # old against new code, with these packages
     python -m benchmarks.overhead --engine smollm2-135m         # on top of a real model
     python -m benchmarks.overhead --gateway-url http://127.0.0.1:8080/v1 --key K --model fake-reasoner
 """
@@ -50,6 +51,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--subject", choices=["perpend", "bare"], default="perpend", help="bare: the floor")
     parser.add_argument("--against", choices=["litellm", "bare"], action="append", default=[])
+    parser.add_argument("--checkout", metavar="FOLDER", help="another checkout of Perpend, measured beside")
     parser.add_argument("--engine", metavar="WEIGHTS", help="a real model in the fake upstream's place")
     parser.add_argument("--chunk-delay-ms", type=float, default=0.0, help="upstream's pause between chunks")
     parser.add_argument("--gateway-url", help="measure one that already runs; ends in /v1")
@@ -57,7 +59,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--model", default="fake-reasoner", help="its model")
     parser.add_argument("--direct-url", help="the upstream behind it, to know what it adds")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
-    return parser.parse_args()
+    ask = parser.parse_args()
+    ask.against += ["checkout"] if ask.checkout else []
+    return ask
 
 
 def main() -> None:
@@ -137,7 +141,7 @@ def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, An
             for name in dict.fromkeys([ask.subject, *ask.against]):
                 home = folder / name
                 home.mkdir()
-                start = gateways.STARTERS[name]
+                start = starter(ask, name)
                 targets.append(stack.enter_context(start(upstream.endpoint.url, gateway_core, home)))
             if load_core is not None:
                 os.sched_setaffinity(0, {load_core})
@@ -148,6 +152,10 @@ def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, An
             "without_thinking": silent,
             "gateways": [facts_of(t) for t in targets if t.running and t.name != "direct"],
         }
+
+
+def starter(ask: argparse.Namespace, name: str) -> gateways.Starter:
+    return gateways.checkout(Path(ask.checkout)) if name == "checkout" else gateways.STARTERS[name]
 
 
 def unshown(

@@ -177,7 +177,9 @@ class Messages:
     _head: ClassVar[JSON] = {"id": "msg_fake", "type": "message", "role": "assistant", "model": MODEL}
 
     def ask(self) -> JSON:
-        return {"messages": [{"role": "user", "content": PROMPT}], "max_tokens": MOST_TOKENS}
+        messages = [{"role": "user", "content": PROMPT}]
+        # This API shows thinking only where it is asked for.
+        return {"messages": messages, "max_tokens": MOST_TOKENS, "thinking": {"type": "adaptive"}}
 
     def whole(self) -> JSON:
         content = [

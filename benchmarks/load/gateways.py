@@ -72,6 +72,7 @@ def perpend(
     *,
     deadline: str = "",
     more: Mapping[str, str] = MappingProxyType({}),
+    name: str = "perpend",
 ) -> Generator[Gateway]:
     """`perpend serve` with authentication, prices, ledger and events on, and a key of its own; `deadline` is that
     key's, `more` is in its environment.
@@ -90,9 +91,19 @@ def perpend(
     if made.returncode != 0:
         raise SystemExit(f"perpend keys create failed:\n{made.stderr[-3000:]}")
     key = msgspec.json.decode(made.stdout)["secret"]
-    with started("perpend", [program, "serve"], core=core, env=env, home=home) as running:
+    with started(name, [program, "serve"], core=core, env=env, home=home) as running:
         running.wait_ready(port, "/readyz")
-        yield gateway("perpend", version("perpend"), port, key, running, home)
+        yield gateway(name, version("perpend"), port, key, running, home)
+
+
+def checkout(folder: Path) -> Starter:
+    """`perpend serve` from another checkout's source, by this interpreter and with its packages."""
+
+    def start(upstream_url: str, core: int | None, home: Path) -> AbstractContextManager[Gateway]:
+        source = {"PYTHONPATH": str(folder.resolve() / "src")}
+        return perpend(upstream_url, core, home, more=source, name="checkout")
+
+    return start
 
 
 @contextmanager
