@@ -19,7 +19,7 @@ from perpend.errors import WeightsError
 from perpend.private_files import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
-from perpend.solve import Control, Origin, Services, Sink, solve
+from perpend.solve import Control, Gate, Origin, Services, Sink, solve
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.solve.auxiliary_model import asking
 from perpend.solve.count import count_input
@@ -100,6 +100,7 @@ class Runtime:
         request: Request,
         sink: Sink | None = None,
         *,
+        gate: Gate | None = None,
         log_sink: Sink | None = None,
         control: Control | None = None,
         key_id: str | None = None,
@@ -107,7 +108,9 @@ class Runtime:
     ) -> "CoroutineType[Any, Any, Answer]":
         """See `perpend.solve.solve`. Raises PerpendError."""
         origin = Origin(source, key_id)  # not awaited here: each batch would pass one frame more
-        return solve(request, self._services, sink, log_sink=log_sink, control=control, origin=origin)
+        return solve(
+            request, self._services, sink, gate=gate, log_sink=log_sink, control=control, origin=origin
+        )
 
     async def check(self, request: Request) -> None:
         """What can be told to be wrong before anything is begun. Raises BadRequest, NoAccount and StoreUnavailable."""

@@ -2,10 +2,24 @@
 
 from perpend.solve.call_context import Sink
 from perpend.solve.control import Control
+from perpend.solve.gate import Gate
 from perpend.solve.ledger_entry import Origin
+from perpend.solve.lower import lowered
 from perpend.solve.model import ServedModel
 from perpend.solve.prepare import Prepared, Services, prepare
 from perpend.solve.run import run
 from perpend.solve.solve import solve
 
-__all__ = ["Control", "Origin", "Prepared", "ServedModel", "Services", "Sink", "prepare", "run", "solve"]
+__all__ = [
+    "Control",
+    "Gate",
+    "Origin",
+    "Prepared",
+    "ServedModel",
+    "Services",
+    "Sink",
+    "lowered",
+    "prepare",
+    "run",
+    "solve",
+]

@@ -9,18 +9,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from perpend.accounting.budgets import TokenBudget
+from perpend.accounting.ledger import Scope
 from perpend.solve.control import Clock
 from perpend.solve.count import bounded_input
 from perpend.solve.documents import ReadPDF, readable, unread
 from perpend.solve.fallback import Resolve
 from perpend.solve.model import ServedModel
 from perpend.solve.plan import asked, plan_for, resolved, wanted
-from perpend.solve.request_context import check_verifiers, require_price
+from perpend.solve.request_context import Chosen, check_verifiers, require_price
 from perpend.solve.truncate import truncated
 from perpend.storage.rows import LedgerRow
 from perpend.strategies import Strategy, with_options
 from perpend.types import (
     Effort,
+    Limits,
     Plan,
     Request,
     VerifierSpec,
@@ -78,6 +80,8 @@ class Prepared(Struct, frozen=True):
     input_bound: int
     usd: Decimal | None
     """The cap, less what summaries may take of it."""
+    account: Scope | None = None
+    """What all of it is spent under, summaries too; None: nobody above the request counts."""
 
 
 async def prepare(request: Request, services: Services) -> Prepared:
@@ -91,13 +95,30 @@ async def prepare(request: Request, services: Services) -> Prepared:
     request = await readable(request, services.read_pdf, clock.deadline)
     if request.auto_truncate:
         request = await truncated(request, model)
-    plan = plan_for(request, model, services.default_effort)
-    effort, limits = wanted(request, plan, services.default_effort)
-    strategy, options = chosen = with_options(request.strategy)
+    chosen = with_options(request.strategy)
     require_price(request, model)
     await check_verifiers(request, chosen, services.verifier, services.resolve, clock.halfway)
+    plan = plan_for(request, model, services.default_effort)
+    effort, limits = wanted(request, plan, services.default_effort)
     most = max(model.effort_tokens[effort], limits.max_thinking_tokens or 0) + model.answer_tokens
     bound = await bounded_input(request, model, request.messages, wanted=most)
+    return budgeted(request, model, clock, chosen, bound, plan, (effort, limits))
+
+
+def budgeted(
+    request: Request,
+    model: ServedModel,
+    clock: Clock,
+    chosen: Chosen,
+    bound: int,
+    plan: Plan,
+    wanted: tuple[Effort, Limits],
+) -> Prepared:
+    """A request that was read, of a prompt of at most `bound` tokens, with the budget that follows from its plan.
+
+    Raises CapReached and PromptTooLong.
+    """
+    effort, limits = wanted
     if request.visibility == "summary" and limits.max_cost_usd is not None:
         limits = replace(limits, max_cost_usd=limits.max_cost_usd * (1 - SUMMARY_SHARE))
     resolve = resolved(effort)
@@ -105,6 +126,7 @@ async def prepare(request: Request, services: Services) -> Prepared:
     if budget.output < (limits.max_output_tokens or 0) and budget.output == model.bounds.output:
         reason = f"{plan.reason}, at most the {budget.output} tokens that the model writes"
         plan = replace(plan, reason=reason)
+    strategy, options = chosen
     return Prepared(
         request=request,
         strategy=strategy,

@@ -75,8 +75,11 @@ class _Run:
         self._prepared = prepared
         self._entry = LedgerEntry(origin, clock, strategy=plan.strategy, effort=plan.effort)
         cap, limit = request.limits.max_cost_usd, request.limits.max_output_tokens
-        money = Scope("request", usd=cap) if request.visibility == "summary" else None
-        scope = Scope("request", thinking=budget.thinking, output=limit, usd=prepared.usd, parent=money)
+        account = prepared.account
+        money = Scope("request", usd=cap, parent=account) if request.visibility == "summary" else None
+        scope = Scope(
+            "request", thinking=budget.thinking, output=limit, usd=prepared.usd, parent=money or account
+        )
         self._outcome = RequestOutcome(model, scope)
         asked = RequestContext(
             request, prepared.effort, prepared.resolve, services.resolve, services.verifier

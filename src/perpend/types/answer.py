@@ -18,6 +18,8 @@ LoweredBy = Literal[
     "cost_cap",
     "effort",  # it said not to think
     "model",  # it doesn't think, or it thinks, writes or its server takes no more
+    "allowance",  # what the key, its user or its team may still spend or think
+    "load",  # the server had too much to do
 ]
 
 

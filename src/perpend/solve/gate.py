@@ -1,0 +1,21 @@
+"""What a request passes between being prepared and being run, where a gateway has limits and a load."""
+
+from typing import Protocol
+
+from perpend.accounting.ledger import Scope
+from perpend.solve.prepare import Prepared
+
+
+class Gate(Protocol):
+    """Made for one request; a request that isn't a client's passes none."""
+
+    async def enter(self, prepared: Prepared) -> Prepared:
+        """The request as it may be run, after whatever wait: its budget may be lower than what was prepared.
+
+        Raises PerpendError, and holds nothing then.
+        """
+        ...
+
+    def leave(self, spent: Scope) -> None:
+        """The request ended, however it did; `spent` is all that it spent, summaries too."""
+        ...
