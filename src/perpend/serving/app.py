@@ -10,24 +10,29 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.completions import Completions, Solver, TokenCounter
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import AnthropicDialect
 from perpend.serving.dialects.openai_chat import OpenAIChatDialect
 from perpend.serving.dialects.openai_completions import OpenAICompletions
-from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponsesDialect, Talks
+from perpend.serving.dialects.openai_responses import (
+    CompactionDialect,
+    ConversationRows,
+    OpenAIResponsesDialect,
+    ResponseRows,
+)
 from perpend.serving.embeddings import Embedder, Embeddings
 from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
 from perpend.serving.response_writer import refuse
-from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
-from perpend.serving.sealing import Sealing, Seals
+from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, StoredResponses
+from perpend.serving.sealing import SealingSolver, Seals
 
 _UPGRADE = (b"upgrade", b"websocket")
 """Codex goes on over HTTP at once, for the status that answers this alone."""
 
 
-class House(Solver, Embedder, Protocol):
+class AppRuntime(Solver, Embedder, Protocol):
     """What of the runtime the application needs."""
 
     @property
@@ -37,29 +42,29 @@ class House(Solver, Embedder, Protocol):
     def models(self) -> ListedModels: ...
 
     @property
-    def responses(self) -> Kept: ...
+    def responses(self) -> ResponseRows: ...
 
     @property
-    def conversations(self) -> Talks: ...
+    def conversations(self) -> ConversationRows: ...
 
 
 class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
 
     def __init__(
-        self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+        self, house: AppRuntime, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
     ) -> None:
         self._metrics = metrics
-        config, solver = house.config, Sealing(house, seals)
+        config, solver = house.config, SealingSolver(house, seals)
         info = Info(config, house.models, auth, metrics, readiness)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
         messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
-        count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
+        count_tokens = TokenCounter(AnthropicDialect(), solver, config, auth, metrics)
         dialect = OpenAIResponsesDialect(house.responses, house.conversations)
-        compacting = Compacting(house.responses, house.conversations)
+        compacting = CompactionDialect(house.responses, house.conversations)
         responses = Responses(dialect, solver, config, auth, metrics)
         self._background = responses.background
-        stored = Stored(dialect, responses.background, auth)
+        stored = StoredResponses(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
             "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
@@ -88,7 +93,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._cors is not None:
-            send = self._cors.telling(scope, send)
+            send = self._cors.with_headers(scope, send)
         try:
             await self._handler(scope)(scope, receive, send)
         except ClientGone:

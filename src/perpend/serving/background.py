@@ -10,7 +10,7 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.completions import Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_answer import failed, unfinished
+from perpend.serving.dialects.openai_responses_answer import failed_response, unanswered_response
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseBody
 from perpend.types import Event
@@ -102,7 +102,7 @@ class BackgroundRequests:
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
         """Store it as queued, and begin. Raises PerpendError, and has then begun nothing."""
         await self._solver.check(parsed.request)
-        queued = unfinished(parsed, "queued")
+        queued = unanswered_response(parsed, "queued")
         await self._dialect.store(queued, parsed)
         run = self._running[parsed.id] = _Run(parsed, self._dialect)
         run.task = asyncio.create_task(self._run(run))
@@ -128,7 +128,7 @@ class BackgroundRequests:
         await asyncio.wait([run.task])
         row = self._dialect.get(id_, run.parsed.key_id, "id")
         if row.status == "queued":
-            await self._finish(run, unfinished(run.parsed, "cancelled"))
+            await self._finish(run, unanswered_response(run.parsed, "cancelled"))
 
     async def aclose(self) -> None:
         """End what is under way; it is stored as failed."""
@@ -153,14 +153,14 @@ class BackgroundRequests:
         except asyncio.CancelledError:
             metrics.cancelled(None)
             if not run.cancelled:
-                await self._finish(run, failed(STOPPED, parsed))
+                await self._finish(run, failed_response(STOPPED, parsed))
         except PerpendError as error:
             errors.report(error)
             metrics.failed(error.code)
-            await self._finish(run, failed(error, parsed))
+            await self._finish(run, failed_response(error, parsed))
         except Exception as error:
             metrics.failed("internal_error")
-            await self._finish(run, failed(errors.unexpected(error), parsed))
+            await self._finish(run, failed_response(errors.unexpected(error), parsed))
         finally:
             metrics.in_flight -= 1
 

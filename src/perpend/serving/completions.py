@@ -19,7 +19,7 @@ from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
 from perpend.serving.disconnect import DisconnectWatch
-from perpend.serving.response_writer import Streamed, Whole, refuse, send_json
+from perpend.serving.response_writer import StreamWriter, WholeWriter, refuse, send_json
 from perpend.solve import Sink
 from perpend.types import Answer, Request
 
@@ -91,31 +91,31 @@ class Completions(Generic[P]):
         """Solve it, and send what comes, errors too."""
         dialect, metrics = self._dialect, self._metrics
         if parsed.stream:
-            out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
+            writer = StreamWriter(send, dialect.failure, dialect.stream(parsed), parsed.keep)
         else:
-            out = Whole(send, dialect.failure)
-        watch = DisconnectWatch(receive, out.keep_alive)
+            writer = WholeWriter(send, dialect.failure)
+        watch = DisconnectWatch(receive, writer.keep_alive)
         try:
             with watch:
                 answer = await self._solver.solve(
-                    parsed.request, out.sink, key_id=key_id, source=dialect.source
+                    parsed.request, writer.sink, key_id=key_id, source=dialect.source
                 )
                 if parsed.keep is not None and not parsed.stream:
                     await parsed.keep(answer)
         except asyncio.CancelledError:
-            metrics.cancelled(out.plan)
+            metrics.cancelled(writer.plan)
             if not watch.gone:  # the server stops, and has waited for us long enough
-                await out.fail(Overloaded("the server is stopping", retry_after=1, hint="send it again"))
+                await writer.fail(Overloaded("the server is stopping", retry_after=1, hint="send it again"))
         except PerpendError as error:
-            metrics.failed(error.code, out.plan)
-            await out.fail(error)
+            metrics.failed(error.code, writer.plan)
+            await writer.fail(error)
         except Exception as error:
-            metrics.failed("internal_error", out.plan)
-            await out.fail(errors.unexpected(error))
+            metrics.failed("internal_error", writer.plan)
+            await writer.fail(errors.unexpected(error))
         else:
-            metrics.answered(answer, out.first_token_s)
+            metrics.answered(answer, writer.first_token_s)
             if not parsed.stream:
-                await out.finish(dialect.whole(answer, parsed))
+                await writer.finish(dialect.whole(answer, parsed))
 
 
 def _models_of(request: Request) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(one)
 
 
-class Counting(Completions[P]):
+class TokenCounter(Completions[P]):
     """Counts a request's prompt tokens in place of answering it."""
 
     count_body: Callable[[int], Struct] = TokenCount

@@ -19,11 +19,11 @@ HEAD_BYTES = 65_536
 HEADERS = 100
 HEAD_S = 10.0
 """From the first byte of a head to its last."""
-WITH_S = 0.2
+EOF_GRACE_S = 0.2
 """The end of what a client sends is taken for the end of its request where it comes so soon after it."""
 
 
-class Idle:
+class IdleConnections:
     """The connections of a server that have no request under way, whoever waits longest first."""
 
     def __init__(self, most: int, most_of_address: int) -> None:
@@ -64,20 +64,20 @@ class ServerConnection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        idle: Idle,
+        idle: IdleConnections,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.address = ""
         self._idle = idle
         self._in_head = False
         """A head has begun, and isn't complete."""
-        self._untold = 0
+        self._pending_bytes = 0
         """Bytes that came since something was last told of: of a head, or of a body's framing."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: HeadTooLarge | HeadTimeout | None = None
-        self._asked_at = 0.0
+        self._request_complete_at = 0.0
         """When the request that is answered was whole, and nothing kept from reading on."""
-        self._look_timer: asyncio.TimerHandle | None = None
+        self._client_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- as uvicorn's
         super().connection_made(transport)
@@ -90,8 +90,8 @@ class ServerConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._idle.discard(self)
         self._unset_head_timer()
-        if self._look_timer is not None:
-            self._look_timer.cancel()
+        if self._client_timer is not None:
+            self._client_timer.cancel()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride] -- as asyncio's
@@ -99,28 +99,28 @@ class ServerConnection(HttpToolsProtocol):
         if not self._answering or self.cycle.more_body:
             return False
         client = self.transport.get_extra_info("socket")
-        waits = waiting.waits(client)
-        if waits is None:
-            waits = self.loop.time() - self._asked_at < WITH_S
-        if waits:
+        is_waiting = waiting.is_waiting(client)
+        if is_waiting is None:
+            is_waiting = self.loop.time() - self._request_complete_at < EOF_GRACE_S
+        if is_waiting:
             self.cycle.keep_alive = False
-            waiting.ask(client)
-            self._look_timer = self.loop.call_later(WITH_S, self._look)
-        return waits
+            waiting.set_keep_alive(client)
+            self._client_timer = self.loop.call_later(EOF_GRACE_S, self._check_client)
+        return is_waiting
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), HEAD_BYTES):
             piece = data if len(data) <= HEAD_BYTES else data[start : start + HEAD_BYTES]
-            self._untold += len(piece)
+            self._pending_bytes += len(piece)
             super().data_received(piece)
-            if self._untold > HEAD_BYTES and self._refusal is None:
+            if self._pending_bytes > HEAD_BYTES and self._refusal is None:
                 self._refuse(_too_large())
             if self.transport.is_closing():
                 return
         if not self._in_head:
             self._unset_head_timer()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self._late)
+            self._head_timer = self.loop.call_later(HEAD_S, self._on_head_timeout)
 
     def on_message_begin(self) -> None:
         self._in_head = True
@@ -128,25 +128,27 @@ class ServerConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Raises _Refused, which ends the parsing, where the head is too large."""
-        if len(self.headers) > HEADERS or (self._untold > HEAD_BYTES and self._head_bytes() > HEAD_BYTES):
+        if len(self.headers) > HEADERS or (
+            self._pending_bytes > HEAD_BYTES and self._head_bytes() > HEAD_BYTES
+        ):
             self._refusal = _too_large()
             raise _Refused
         self._in_head = False
-        self._untold = 0
+        self._pending_bytes = 0
         self._idle.discard(self)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._untold = 0
+        self._pending_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._untold = 0
-        self._asked_at = self.loop.time()
+        self._pending_bytes = 0
+        self._request_complete_at = self.loop.time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self._asked_at = self.loop.time()
+        self._request_complete_at = self.loop.time()
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
             self._idle.add(self)
@@ -167,17 +169,17 @@ class ServerConnection(HttpToolsProtocol):
         """The answer to an earlier request is being written."""
         return bool(self.cycle) and not self.cycle.response_complete
 
-    def _look(self) -> None:
+    def _check_client(self) -> None:
         """Whether who sends nothing more has gone by now."""
-        if waiting.waits(self.transport.get_extra_info("socket")) is False:
+        if waiting.is_waiting(self.transport.get_extra_info("socket")) is False:
             self.transport.abort()
         else:
-            self._look_timer = self.loop.call_later(waiting.EVERY_S, self._look)
+            self._client_timer = self.loop.call_later(waiting.EVERY_S, self._check_client)
 
-    def _late(self) -> None:
+    def _on_head_timeout(self) -> None:
         self._head_timer = None
         if self._answering:
-            self._head_timer = self.loop.call_later(HEAD_S, self._late)
+            self._head_timer = self.loop.call_later(HEAD_S, self._on_head_timeout)
         else:
             self._refuse(_too_slow())
 

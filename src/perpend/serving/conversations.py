@@ -12,7 +12,7 @@ from perpend.serving.asgi import Handler, Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.decode import decode
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_ids import listed
+from perpend.serving.dialects.openai_responses_ids import item_bodies
 from perpend.serving.dialects.openai_responses_items import messages_of
 from perpend.serving.dialects.openai_responses_schema import InputItem
 from perpend.serving.fields import Ignored
@@ -80,11 +80,11 @@ class Conversations:
     async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
         key_id = self._auth.owner(scope)
         body, ignored = await self._read(receive), self._ignored()
-        asked = decode(_new, body, ignored) if body.strip() else ConversationRequest()
-        metadata = msgspec.json.encode(asked.metadata or {})
+        fields = decode(_new, body, ignored) if body.strip() else ConversationRequest()
+        metadata = msgspec.json.encode(fields.metadata or {})
         row = ConversationRow(new_id("conv"), key_id, int(time.time()), metadata)
-        added = self._listed(asked.items or [], ignored)
-        await self._dialect.talks.put(row)
+        added = self._with_ids(fields.items or [], ignored)
+        await self._dialect.conversations.put(row)
         await self._dialect.add(row.id, added)
         await send_json(send, _body(row))
 
@@ -93,15 +93,15 @@ class Conversations:
 
     async def update(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
-        asked = decode(_change, await self._read(receive), self._ignored())
-        metadata = msgspec.json.encode(asked.metadata or {})
+        fields = decode(_change, await self._read(receive), self._ignored())
+        metadata = msgspec.json.encode(fields.metadata or {})
         changed = ConversationRow(row.id, row.key_id, row.created_at, metadata)
-        await self._dialect.talks.put(changed)
+        await self._dialect.conversations.put(changed)
         await send_json(send, _body(changed))
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
-        await self._dialect.talks.delete(row.id)
+        await self._dialect.conversations.delete(row.id)
         await send_json(send, msgspec.json.encode(ConversationDeleted(id=row.id)))
 
     async def items(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +110,7 @@ class Conversations:
     async def add(self, scope: Scope, receive: Receive, send: Send) -> None:
         row = self._row(scope)
         ignored = self._ignored()
-        added = self._listed(decode(_items, await self._read(receive), ignored).items, ignored)
+        added = self._with_ids(decode(_items, await self._read(receive), ignored).items, ignored)
         await self._dialect.add(row.id, added)
         await send_json(send, page_of(added, more=False))
 
@@ -119,7 +119,7 @@ class Conversations:
 
     async def remove(self, scope: Scope, receive: Receive, send: Send) -> None:
         row, item = self._item(scope)
-        await self._dialect.talks.remove(row.id, item["id"])
+        await self._dialect.conversations.remove(row.id, item["id"])
         await send_json(send, _body(row))
 
     async def _read(self, receive: Receive) -> bytes:
@@ -129,17 +129,17 @@ class Conversations:
         """What is passed over here has no answer to be named in."""
         return Ignored(strict=self._config.serve.strict_fields)
 
-    def _listed(self, items: list[InputItem], ignored: Ignored) -> list[dict[str, Any]]:
+    def _with_ids(self, items: list[InputItem], ignored: Ignored) -> list[dict[str, Any]]:
         """With their ids. Raises BadRequest for what no response could go on from."""
         messages_of(items, self._config, ignored, "items")
-        return listed(items, new_id("resp"))
+        return item_bodies(items, new_id("resp"))
 
     def _row(self, scope: Scope) -> ConversationRow:
         key_id = self._auth.owner(scope)
         return self._dialect.conversation(scope["path_params"]["id"], key_id, "id")
 
     def _items_of(self, row: ConversationRow) -> list[dict[str, Any]]:
-        return [msgspec.json.decode(item.body) for item in self._dialect.talks.items(row.id)]
+        return [msgspec.json.decode(item.body) for item in self._dialect.conversations.items(row.id)]
 
     def _item(self, scope: Scope) -> tuple[ConversationRow, dict[str, Any]]:
         row, id_ = self._row(scope), scope["path_params"]["item"]

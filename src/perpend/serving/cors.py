@@ -19,7 +19,7 @@ class Cors:
         self._origins = {origin.encode() for origin in origins}
         self._any = ANY in origins
 
-    def telling(self, scope: Scope, send: Send) -> Send:
+    def with_headers(self, scope: Scope, send: Send) -> Send:
         """`send`, with headers for a page that may read what is sent."""
         origin = header(scope, b"origin")
         if origin is None or not (self._any or origin in self._origins):
@@ -30,12 +30,12 @@ class Cors:
             (b"vary", b"origin"),
         ]
 
-        async def tell(message: ASGIMessage) -> None:
+        async def send_with_headers(message: ASGIMessage) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *allowed]
             await send(message)
 
-        return tell
+        return send_with_headers
 
     async def preflight(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A browser asks before a page's request; it sends no key along."""

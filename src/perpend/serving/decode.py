@@ -14,8 +14,8 @@ from msgspec import inspect
 
 from perpend.errors import BadRequest
 from perpend.registry import nearest
-from perpend.serving.dialects.extension_fields import ours
-from perpend.serving.fields import Ignored, meant
+from perpend.serving.dialects.extension_fields import OWN_FIELD_NAMES
+from perpend.serving.fields import Ignored, misspelt_field
 
 T = TypeVar("T")
 
@@ -55,15 +55,15 @@ def _known(value: Any, types: tuple[inspect.Type, ...], path: str, ignored: Igno
     if not isinstance(value, dict) or not structs:
         return cast("Any", value)
     fields = _fields(structs)
-    given = cast("dict[str, Any]", value)
+    members = cast("dict[str, Any]", value)
     # Inside items and parts every client has fields of its own: one beside the field it's near to isn't a slip of it.
-    likely = [field for field in fields if not path or field not in given]
-    extensions = [field for field in ours if field in fields] if not path else []
+    likely = [field for field in fields if not path or field not in members]
+    extensions = [field for field in OWN_FIELD_NAMES if field in fields] if not path else []
     kept: dict[str, Any] = {}
-    for name, each in given.items():
+    for name, each in members.items():
         if name in fields:
             kept[name] = _known(each, fields[name], _join(path, name), ignored)
-        elif near := meant(name, likely, extensions):
+        elif near := misspelt_field(name, likely, extensions):
             hint = f"did you mean {near!r}?"
             raise BadRequest(f"unknown field {name[:80]!r}", hint=hint, field=_join(path, name[:80]))
         else:

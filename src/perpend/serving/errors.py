@@ -14,8 +14,8 @@ from msgspec import UNSET, Struct, UnsetType
 from perpend.errors import Overloaded, PerpendError, Rejected
 
 _log = logging.getLogger("perpend.serving")
-_AGAIN_S = 60.0
-_MOST_REPORTED = 512
+_REPEAT_S = 60.0
+_MAX_REPORTED = 512
 _NUMBER = re.compile(r"\d+")
 _reported: dict[str, float] = {}
 """When each message was last logged, by its text without its numbers."""
@@ -81,9 +81,9 @@ def report(error: PerpendError) -> None:
     if error.redacted is None or isinstance(error, Rejected):
         return
     same, now = _NUMBER.sub("", error.message), time.monotonic()
-    if now - _reported.get(same, -_AGAIN_S) < _AGAIN_S:
+    if now - _reported.get(same, -_REPEAT_S) < _REPEAT_S:
         return
-    if len(_reported) >= _MOST_REPORTED:
+    if len(_reported) >= _MAX_REPORTED:
         _reported.clear()
     _reported[same] = now
     _log.error("%s: %s", error.code, error.logged)

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from perpend.errors import BadRequest
 
 _INDEX = re.compile(r"\[\d+\]")
-_MOST_NAMED = 64
+_MAX_NAMED = 64
 """Fields that an answer names at most."""
 _OWN_LIKENESS = 0.75
 """Of a name to one of Perpend's own, from which on that one was meant: `deadline` is `deadline_ms`."""
@@ -52,7 +52,7 @@ def not_supported(field: str, what: str = "", hint: str = "leave it out") -> Bad
     return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
 
 
-def given(value: str | None, field: str) -> str:
+def required(value: str | None, field: str) -> str:
     """`value`, which has to be there. Raises BadRequest where it isn't."""
     if value is None:
         raise missing(field, f"add {field}")
@@ -85,10 +85,10 @@ class Ignored:
                 hint="leave it out, or pass it over with serve.strict_fields = false",
                 field=path,
             )
-        if len(self._named) < _MOST_NAMED:
+        if len(self._named) < _MAX_NAMED:
             self._named[path] = None
 
-    def settle(self, body: Struct, at: str = "") -> None:
+    def check_fields(self, body: Struct, at: str = "") -> None:
         """Refuse or pass over what a body says in fields that its schema marks so; `at` goes before their names.
 
         Raises BadRequest naming the field.
@@ -130,7 +130,7 @@ def _marked(schema: type[Struct]) -> _Marked | None:
     return _Marked(fields, attrgetter(*names), (None,) * len(names)) if fields else None
 
 
-def meant(name: str, known: Iterable[str], extensions: Iterable[str] = ()) -> str | None:
+def misspelt_field(name: str, known: Iterable[str], extensions: Iterable[str] = ()) -> str | None:
     """The field that an unknown `name` misspells; `extensions` are meant from further off. None: it misspells none."""
     plain = _plain(name)
     slips = 2 if len(plain) >= 8 else 1 if len(plain) >= 3 else 0

@@ -20,7 +20,7 @@ from perpend.serving.openapi import document
 from perpend.serving.pages import limit_of, query_of
 
 MODELS_PATH = "/v1/models"
-_LONGEST_PAGE = 1000
+_MAX_PAGE = 1000
 """Anthropic's."""
 
 
@@ -106,7 +106,7 @@ class Info:
 
     def _page(self, names: list[str], query: dict[str, str]) -> ModelPage:
         """As https://docs.anthropic.com/en/api/models-list has it. Raises BadRequest naming the parameter."""
-        limit = limit_of(query, _LONGEST_PAGE)
+        limit = limit_of(query, _MAX_PAGE)
         begin, end = 0, len(names)
         if (after := query.get("after_id")) in names:
             begin = names.index(after) + 1

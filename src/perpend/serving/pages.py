@@ -10,7 +10,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest, NotFound
 from perpend.serving.asgi import Scope
 
-_USUAL, _MOST = 20, 100
+_DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -33,10 +33,10 @@ def number_of(text: str) -> int | None:
 
 def limit_of(query: dict[str, str], most: int) -> int:
     """How many of a list the query asks for, 1 to `most`. Raises BadRequest."""
-    limit = query.get("limit", str(_USUAL))
+    limit = query.get("limit", str(_DEFAULT_LIMIT))
     number = number_of(limit)
     if number is None or not 1 <= number <= most:
-        hint = f"a number from 1 to {most}; it is {_USUAL} by default"
+        hint = f"a number from 1 to {most}; it is {_DEFAULT_LIMIT} by default"
         raise BadRequest(f"limit is {limit[:80]!r}", hint=hint, field="limit")
     return number
 
@@ -47,7 +47,7 @@ def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
         raise BadRequest(f"no such order: {order[:80]!r}", hint="asc or desc", field="order")
-    limit = limit_of(query, _MOST)
+    limit = limit_of(query, _MAX_LIMIT)
     ordered = items if order == "asc" else items[::-1]
     rest = ordered[_start(ordered, query.get("after")) :]
     shown = rest[:limit]

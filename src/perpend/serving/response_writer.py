@@ -54,7 +54,7 @@ async def send_json(send: Send, body: bytes, request_id: str | None = None) -> N
     await respond(send, 200, body, [JSON, request_id_header(request_id)])
 
 
-class Whole:
+class WholeWriter:
     """Reads from the events what metrics and errors need; the body is sent at the end."""
 
     __slots__ = ("_began", "_failure", "_send", "first_token_s", "plan", "request_id")
@@ -91,7 +91,7 @@ class Whole:
                 self.request_id = first.request_id
 
 
-class Streamed(Whole):
+class StreamWriter(WholeWriter):
     """Sends each batch of events as it comes, in one write."""
 
     __slots__ = ("_head_sent", "_keep", "_stream", "_waiting_since")
@@ -114,7 +114,7 @@ class Streamed(Whole):
             await self._write(data)
 
     async def fail(self, error: PerpendError) -> None:
-        if not self._head_sent and error.code not in self._stream.tells:
+        if not self._head_sent and error.code not in self._stream.stream_only_codes:
             await super().fail(error)
         elif not self._stream.done:
             errors.report(error)

@@ -13,7 +13,7 @@ from perpend.serving import sse
 from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.background import STOPPED, BackgroundRequests, events_after
-from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.completions import Completions, Solver, TokenCounter
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
@@ -53,13 +53,13 @@ class Responses(Completions[ResponsesParsed]):
             await _stream(log.after(-1), receive, send)
 
 
-class InputTokens(Counting[ResponsesParsed]):
+class InputTokens(TokenCounter[ResponsesParsed]):
     """`POST /v1/responses/input_tokens`."""
 
     count_body = ResponseTokens
 
 
-class Stored:
+class StoredResponses:
     """Responses that were stored, by id."""
 
     def __init__(self, dialect: OpenAIResponsesDialect, background: BackgroundRequests, auth: Auth) -> None:
@@ -111,7 +111,7 @@ class Stored:
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A page of what its request brought. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
-        await send_json(send, page(self._dialect.brought(self._row(scope)), scope))
+        await send_json(send, page(self._dialect.input_items(self._row(scope)), scope))
 
     def _row(self, scope: Scope) -> ResponseRow:
         return self._dialect.get(scope["path_params"]["id"], self._auth.owner(scope), "id")

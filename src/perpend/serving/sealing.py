@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ORIGIN = "perpend"
 """Of sealed provider state: who made what is inside is sealed too."""
 KEY_FILE = "seal.key"
-_LEAST = 32
+_MIN_KEY_LENGTH = 32
 """Characters of a key."""
 _UNOPENED = "reasoning that was sealed with another key"
 
@@ -52,9 +52,9 @@ _decoder = msgspec.json.Decoder(ProviderState)
 class Seals:
     def __init__(self, keys: Sequence[str]) -> None:
         """The first of `keys` seals, all of them open. Raises ConfigError for one that could be guessed."""
-        if not keys or any(len(key) < _LEAST for key in keys):
+        if not keys or any(len(key) < _MIN_KEY_LENGTH for key in keys):
             raise ConfigError(
-                f"a key that seals reasoning has {_LEAST} characters or more",
+                f"a key that seals reasoning has {_MIN_KEY_LENGTH} characters or more",
                 hint="make one with `openssl rand -base64 32`",
             )
         self._keys = tuple(keys)
@@ -103,7 +103,7 @@ def _own_key(home: Path) -> str:
     with suppress(FileExistsError):
         draft = home / f".{KEY_FILE}.{secrets.token_hex(8)}"
         private_file(draft)
-        draft.write_text(secrets.token_urlsafe(_LEAST))
+        draft.write_text(secrets.token_urlsafe(_MIN_KEY_LENGTH))
         try:
             path.hardlink_to(draft)
         finally:
@@ -111,7 +111,7 @@ def _own_key(home: Path) -> str:
     return path.read_text().strip()
 
 
-class Sealing:
+class SealingSolver:
     """A solver whose clients hold sealed provider state alone."""
 
     def __init__(self, solver: Solver, seals: Seals) -> None:

@@ -16,7 +16,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from perpend.errors import ConfigError
 from perpend.serving.app import App
-from perpend.serving.connections import Idle, ServerConnection
+from perpend.serving.connections import IdleConnections, ServerConnection
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def server_for(app: App) -> Server:
     idle = _idle_connections()
     config = uvicorn.Config(
         cast("Any", app),
-        http=cast("Any", partial(ServerConnection, idle=Idle(idle, idle // 2))),
+        http=cast("Any", partial(ServerConnection, idle=IdleConnections(idle, idle // 2))),
         lifespan="off",
         ws="none",
         access_log=False,

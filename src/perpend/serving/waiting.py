@@ -39,7 +39,7 @@ class _Table:
 _TABLES = {socket.AF_INET: _Table("/proc/net/tcp"), socket.AF_INET6: _Table("/proc/net/tcp6")}
 
 
-def ask(client: socket.socket) -> None:
+def set_keep_alive(client: socket.socket) -> None:
     """Have the system ask the other end whether it is there (TCP keep-alive, every EVERY_S seconds).
 
     A minute or so after its program closed the connection, the other system no longer knows it, and says so.
@@ -51,7 +51,7 @@ def ask(client: socket.socket) -> None:
                 client.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), EVERY_S)
 
 
-def waits(client: socket.socket) -> bool | None:
+def is_waiting(client: socket.socket) -> bool | None:
     """Whether the client still waits for its answer; None: it can't be told, or not yet."""
     if client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
         return False

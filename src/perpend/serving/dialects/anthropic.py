@@ -1,4 +1,4 @@
-"""Anthropic's messages, with Perpend's own fields beside Anthropic's."""
+"""The dialect of Anthropic's Messages API, with Perpend's own fields beside Anthropic's."""
 
 from typing import Any
 
@@ -15,6 +15,7 @@ class AnthropicDialect:
     source = "messages"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> MessagesParsed:
+        """The body as a request. Raises BadRequest naming the field, and ThreadNotFound."""
         return parse(body, config)
 
     def whole(self, answer: Answer, parsed: MessagesParsed) -> bytes:

@@ -58,8 +58,10 @@ class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     """Fields of vendors' own that are sent through, by the name of a provider or a wire."""
 
 
-_OF_OTHERS_TOO = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
-ours = tuple([field for field in ExtensionFields.__struct_fields__ if field not in _OF_OTHERS_TOO])
+_SHARED_FIELD_NAMES = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
+OWN_FIELD_NAMES = tuple(
+    [field for field in ExtensionFields.__struct_fields__ if field not in _SHARED_FIELD_NAMES]
+)
 """Those that no vendor has."""
 
 
@@ -121,7 +123,7 @@ def _visibility(wanted: Visibility | None, config: Config, ignored: Ignored) -> 
     return most
 
 
-def draw(extensions: ExtensionFields, n: int) -> None:
+def set_sample_count(extensions: ExtensionFields, n: int) -> None:
     """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
     if extensions.strategy is not None:
         several = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]

@@ -53,7 +53,7 @@ def completion_body(
                 finish_reason(said, functions=functions),
                 ChoiceLogprobs(said.logprobs) if said.logprobs else UNSET,
             )
-            for index, said in enumerate([answer, *others(answer)])
+            for index, said in enumerate([answer, *other_choices(answer)])
         ],
         usage=usage_block(answer),
         perpend=perpend_block(answer),
@@ -61,7 +61,7 @@ def completion_body(
     return encode(completion)
 
 
-def others(answer: Answer) -> list[Answer]:
+def other_choices(answer: Answer) -> list[Answer]:
     """The choices beside the answer, each as if it were the answer: all that says something was wanted."""
     if answer.plan.strategy != "samples":
         return []

@@ -14,7 +14,7 @@ from perpend.serving.dialects.openai_chat_schema import (
 )
 
 
-def as_tools(chat: ChatRequest) -> None:
+def convert_functions(chat: ChatRequest) -> None:
     """Functions and how they are called become tools. Raises BadRequest where there are both."""
     if chat.tools or chat.tool_choice:
         raise BadRequest("functions and tools can't both be sent", hint="send tools alone", field="functions")
@@ -31,10 +31,10 @@ def calls_of(index: int, message: ChatMessage) -> list[ToolCall]:
     return [*(message.tool_calls or []), ToolCall(_id(index), message.function_call)]
 
 
-def answered(index: int, messages: list[ChatMessage]) -> str | None:
+def function_call_id(index: int, messages: list[ChatMessage]) -> str | None:
     """The id of the call whose result a message of the role `function` is."""
-    called = [at for at, one in enumerate(messages[:index]) if one.function_call is not None]
-    return _id(called[-1]) if called else None
+    client_tool = [at for at, one in enumerate(messages[:index]) if one.function_call is not None]
+    return _id(client_tool[-1]) if client_tool else None
 
 
 def _id(index: int) -> str:

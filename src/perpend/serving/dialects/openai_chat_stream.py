@@ -15,7 +15,7 @@ from perpend.serving import errors, sse
 from perpend.serving.dialects.openai_chat_answer import (
     finish_reason,
     last_chunk,
-    others,
+    other_choices,
     reasoning_details,
     reply,
 )
@@ -49,7 +49,7 @@ class ChatStream:
     """
 
     keep_alive = sse.KEEP_ALIVE
-    tells: ClassVar[frozenset[str]] = frozenset()
+    stream_only_codes: ClassVar[frozenset[str]] = frozenset()
 
     __slots__ = (
         "_answer_head",
@@ -242,7 +242,7 @@ class ChatStream:
         for detail in reasoning_details(answer, self._visibility)[self._details_sent :]:
             self._details(detail, parts)
         self._weigh(answer.logprobs[self._logprobs_sent :], parts)
-        for index, other in enumerate(others(answer), 1):
+        for index, other in enumerate(other_choices(answer), 1):
             self._whole(index, other, parts)
         parts += (self._chunk, b',"choices":[{"index":0,"delta":{},"finish_reason":"')
         parts += (finish_reason(answer, functions=self._functions).encode(), b'"}]')

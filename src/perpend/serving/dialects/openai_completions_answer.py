@@ -8,7 +8,7 @@ import msgspec
 
 from perpend.errors import PerpendError
 from perpend.serving import errors, sse
-from perpend.serving.dialects.openai_chat_answer import finish_reason, last_chunk, others, usage_block
+from perpend.serving.dialects.openai_chat_answer import finish_reason, last_chunk, other_choices, usage_block
 from perpend.serving.dialects.openai_completions_schema import TextChoice, TextCompletion, TextLogprobs
 from perpend.serving.dialects.report import encode, perpend_block
 from perpend.types import Answer, AnswerDelta, Event, Finished, Progress, Started, TokenLogprob
@@ -22,7 +22,7 @@ def completion_of(answer: Answer, echo: str) -> TextCompletion:
         model=answer.plan.model,
         choices=[
             TextChoice(echo + said.text, index, _logprobs(said.logprobs, len(echo)), finish_reason(said))
-            for index, said in enumerate([answer, *others(answer)])
+            for index, said in enumerate([answer, *other_choices(answer)])
         ],
         usage=usage_block(answer),
         perpend=perpend_block(answer),
@@ -48,7 +48,7 @@ class CompletionStream:
     """Renders one stream: the answer as it comes, and at its end what it lacks, log-probabilities too."""
 
     keep_alive = sse.KEEP_ALIVE
-    tells: ClassVar[frozenset[str]] = frozenset()
+    stream_only_codes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, echo: str, include_usage: bool) -> None:
         self.done = False

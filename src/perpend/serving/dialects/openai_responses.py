@@ -12,9 +12,9 @@ from perpend.errors import BadRequest, NotFound, PerpendError
 from perpend.serving import errors
 from perpend.serving.dialects.openai_responses_answer import compaction, response, usage_block
 from perpend.serving.dialects.openai_responses_compaction import TRIGGER
-from perpend.serving.dialects.openai_responses_ids import items_of, listed, place_of
+from perpend.serving.dialects.openai_responses_ids import item_bodies, item_location, items_of
 from perpend.serving.dialects.openai_responses_items import messages_of
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decode_fields, request_from
 from perpend.serving.dialects.openai_responses_schema import (
     Compacted,
     ConversationRef,
@@ -33,7 +33,7 @@ _item = msgspec.json.Decoder(InputItem)
 _items = msgspec.json.Decoder(list[InputItem])
 
 
-class Kept(Protocol):
+class ResponseRows(Protocol):
     """Where responses are kept, each for its key."""
 
     async def put(self, row: ResponseRow) -> None: ...
@@ -43,7 +43,7 @@ class Kept(Protocol):
     async def delete(self, id_: str, key_id: str | None) -> None: ...
 
 
-class Talks(Protocol):
+class ConversationRows(Protocol):
     """Where conversations are kept."""
 
     async def put(self, row: ConversationRow) -> None: ...
@@ -62,24 +62,26 @@ class Talks(Protocol):
 class OpenAIResponsesDialect:
     source = "responses"
 
-    def __init__(self, kept: Kept, talks: Talks) -> None:
-        self._kept = kept
-        self.talks = talks
+    def __init__(self, kept: ResponseRows, conversations: ConversationRows) -> None:
+        self._responses = kept
+        self.conversations = conversations
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:
         ignored = Ignored(strict=config.serve.strict_fields)
-        return self.understood(decoded(body, ignored), config, key_id, ignored)
+        return self.resolve(decode_fields(body, ignored), config, key_id, ignored)
 
-    def understood(
-        self, asked: ResponsesRequest, config: Config, key_id: str | None, ignored: Ignored
+    def resolve(
+        self, fields: ResponsesRequest, config: Config, key_id: str | None, ignored: Ignored
     ) -> ResponsesParsed:
         """With what its ids stand for. Raises BadRequest."""
-        brought = items_of(asked.input)
-        before = self._before(asked, config, key_id)
-        if any(item.type == "item_reference" for item in brought):
-            brought = [self._meant(item, f"input[{at}]", key_id) for at, item in enumerate(brought)]
-        asked.input = brought
-        new = parsed(asked, before, config, key_id, ignored)
+        input_items = items_of(fields.input)
+        before = self._before(fields, config, key_id)
+        if any(item.type == "item_reference" for item in input_items):
+            input_items = [
+                self._referenced_item(item, f"input[{at}]", key_id) for at, item in enumerate(input_items)
+            ]
+        fields.input = input_items
+        new = request_from(fields, before, config, key_id, ignored)
         kept = new.echo.store or new.echo.conversation
         return structs.replace(new, keep=partial(self.keep, new)) if kept else new
 
@@ -98,7 +100,7 @@ class OpenAIResponsesDialect:
         if parsed.echo.store:
             await self.store(body, parsed, Message("assistant", answer.content), events=events)
         if parsed.echo.conversation:
-            items = [*listed(parsed.brought, parsed.id), *msgspec.json.decode(encode(body.output))]
+            items = [*item_bodies(parsed.input_items, parsed.id), *msgspec.json.decode(encode(body.output))]
             await self.add(parsed.echo.conversation.id, items)
 
     async def store(
@@ -110,29 +112,29 @@ class OpenAIResponsesDialect:
             status=body.status,
             body=encode(body),
             conversation=encode((*parsed.conversation, *said)),
-            input=encode(parsed.brought),
+            input=encode(parsed.input_items),
             events=events,
         )
-        await self._kept.put(row)
+        await self._responses.put(row)
 
     def get(self, id_: str, key_id: str | None, field: str) -> ResponseRow:
         """Raises NotFound naming `field`."""
-        row = self._kept.get(id_, key_id)
+        row = self._responses.get(id_, key_id)
         if row is None:
             hint = "it may have expired, was made with another key, or with store: false"
             raise NotFound(f"there is no response {id_[:80]!r}", hint=hint, field=field)
         return row
 
     async def delete(self, row: ResponseRow) -> None:
-        await self._kept.delete(row.id, row.key_id)
+        await self._responses.delete(row.id, row.key_id)
 
-    def brought(self, row: ResponseRow) -> list[dict[str, Any]]:
+    def input_items(self, row: ResponseRow) -> list[dict[str, Any]]:
         """The items that a response's request brought."""
-        return listed(_items.decode(row.input), row.id)
+        return item_bodies(_items.decode(row.input), row.id)
 
     def conversation(self, id_: str, key_id: str | None, field: str) -> ConversationRow:
         """Raises NotFound naming `field`."""
-        row = self.talks.get(id_, key_id)
+        row = self.conversations.get(id_, key_id)
         if row is None:
             hint = "it was deleted, or made with another key; POST /v1/conversations makes one"
             raise NotFound(f"there is no conversation {id_[:80]!r}", hint=hint, field=field)
@@ -140,11 +142,11 @@ class OpenAIResponsesDialect:
 
     async def add(self, conversation_id: str, items: list[dict[str, Any]]) -> None:
         rows = [ItemRow(conversation_id, item["id"], msgspec.json.encode(item)) for item in items]
-        await self.talks.add(rows)
+        await self.conversations.add(rows)
 
-    def _before(self, asked: ResponsesRequest, config: Config, key_id: str | None) -> tuple[Message, ...]:
+    def _before(self, fields: ResponsesRequest, config: Config, key_id: str | None) -> tuple[Message, ...]:
         """What was said before, as the request names it."""
-        previous, named = asked.previous_response_id, asked.conversation
+        previous, named = fields.previous_response_id, fields.conversation
         if named is not None:
             if previous is not None:
                 hint = "a conversation holds its responses already"
@@ -153,9 +155,9 @@ class OpenAIResponsesDialect:
                     hint=hint,
                     field="conversation",
                 )
-            asked.conversation = named = ConversationRef(named) if isinstance(named, str) else named
+            fields.conversation = named = ConversationRef(named) if isinstance(named, str) else named
             id_ = self.conversation(named.id, key_id, "conversation").id
-            items = [_item.decode(row.body) for row in self.talks.items(id_)]
+            items = [_item.decode(row.body) for row in self.conversations.items(id_)]
             return tuple(messages_of(items, config, Ignored(strict=False)))
         return self._turns_of(previous, key_id) if previous else ()
 
@@ -169,16 +171,16 @@ class OpenAIResponsesDialect:
             )
         return _conversation.decode(row.conversation)
 
-    def _meant(self, item: InputItem, path: str, key_id: str | None) -> InputItem:
+    def _referenced_item(self, item: InputItem, path: str, key_id: str | None) -> InputItem:
         """The stored item that a reference names. Raises NotFound."""
         if item.type != "item_reference":
             return item
         id_ = str(item.id)
-        place = place_of(id_)
-        row = self._kept.get(place.response_id, key_id) if place else None
+        place = item_location(id_)
+        row = self._responses.get(place.response_id, key_id) if place else None
         items = []
         if place is not None and row is not None:
-            items = self.brought(row) if place.brought else msgspec.json.decode(row.body)["output"]
+            items = self.input_items(row) if place.in_input else msgspec.json.decode(row.body)["output"]
         found = next((one for one in items if one["id"] == id_), None)
         if found is None:
             hint = (
@@ -188,18 +190,18 @@ class OpenAIResponsesDialect:
         return msgspec.convert(found, InputItem)
 
 
-class Compacting(OpenAIResponsesDialect):
+class CompactionDialect(OpenAIResponsesDialect):
     """`POST /v1/responses/compact`: the user's messages, and an item that stands for the whole conversation."""
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ResponsesParsed:
         ignored = Ignored(strict=config.serve.strict_fields)
-        asked = decoded(body, ignored)
-        asked.store, asked.stream, asked.background = False, None, None
-        asked.input = [*items_of(asked.input), InputItem(TRIGGER)]
-        return self.understood(asked, config, key_id, ignored)
+        fields = decode_fields(body, ignored)
+        fields.store, fields.stream, fields.background = False, None, None
+        fields.input = [*items_of(fields.input), InputItem(TRIGGER)]
+        return self.resolve(fields, config, key_id, ignored)
 
     def whole(self, answer: Answer, parsed: ResponsesParsed) -> bytes:
-        said = [item for item in listed(parsed.brought, parsed.id) if item.get("role") == "user"]
+        said = [item for item in item_bodies(parsed.input_items, parsed.id) if item.get("role") == "user"]
         compacted = Compacted(
             id=parsed.id,
             created_at=parsed.created_at,

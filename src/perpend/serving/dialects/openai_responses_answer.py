@@ -7,7 +7,7 @@ from msgspec import UNSET, structs
 from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.serving.dialects.blocks import Block, blocks_of
-from perpend.serving.dialects.openai_responses_compaction import sealed
+from perpend.serving.dialects.openai_responses_compaction import seal_summary
 from perpend.serving.dialects.openai_responses_ids import item_id
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import (
@@ -59,7 +59,9 @@ def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
     )
 
 
-def unfinished(parsed: ResponsesParsed, status: ResponseState, model: str | None = None) -> ResponseBody:
+def unanswered_response(
+    parsed: ResponsesParsed, status: ResponseState, model: str | None = None
+) -> ResponseBody:
     """A response that has no answer yet."""
     return ResponseBody(
         **structs.asdict(parsed.echo),
@@ -70,8 +72,8 @@ def unfinished(parsed: ResponsesParsed, status: ResponseState, model: str | None
     )
 
 
-def failed(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
-    return structs.replace(unfinished(parsed, "failed"), error=failure_of(error))
+def failed_response(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
+    return structs.replace(unanswered_response(parsed, "failed"), error=failure_of(error))
 
 
 def failure_of(error: PerpendError) -> ResponseFailure:
@@ -89,7 +91,7 @@ def _output(answer: Answer, parsed: ResponsesParsed) -> tuple[OutputItem, ...]:
 
 
 def compaction(answer: Answer, parsed: ResponsesParsed) -> CompactionItem:
-    return CompactionItem(item_id("compaction", parsed.id, 0), sealed(answer.text))
+    return CompactionItem(item_id("compaction", parsed.id, 0), seal_summary(answer.text))
 
 
 def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
@@ -132,18 +134,18 @@ def empty_item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     return ReasoningItem(id=id_)
 
 
-def called(parsed: ResponsesParsed, block: Block) -> ClientTool:
+def client_tool(parsed: ResponsesParsed, block: Block) -> ClientTool:
     """The tool of a call, as the client knows it; one that it doesn't know is a function."""
     return parsed.names.get(block.name) or ClientTool(block.name)
 
 
 def id_of(parsed: ResponsesParsed, at: int, block: Block) -> str:
-    custom = block.kind == "call" and called(parsed, block).kind == "custom"
+    custom = block.kind == "call" and client_tool(parsed, block).kind == "custom"
     return item_id("custom_tool_call" if custom else _TYPES[block.kind], parsed.id, at)
 
 
 def _call(parsed: ResponsesParsed, id_: str, block: Block, status: ItemStatus) -> OutputItem:
-    tool = called(parsed, block)
+    tool = client_tool(parsed, block)
     namespace = tool.namespace or UNSET
     if tool.kind == "custom":
         text = custom_input(block.text)

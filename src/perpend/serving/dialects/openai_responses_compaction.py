@@ -9,25 +9,25 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from perpend.types import Message
 
 TRIGGER = "compaction_trigger"
-ASKED = Message(
+SUMMARY_REQUEST = Message(
     "user",
     "Sum up this conversation, for yourself: you will go on with it from your summary alone. Keep what was asked for, "
     "what was decided and why, what was done and with which result (files, commands, names, values), what failed, and "
     "what is still to do. Write the summary and nothing else.",
 )
 _MARK = "perpend.summary.1."
-_TOLD = "What came before, summed up:\n\n"
+_SUMMARY_HEADING = "What came before, summed up:\n\n"
 
 
-def sealed(summary: str) -> str:
+def seal_summary(summary: str) -> str:
     return _MARK + urlsafe_b64encode(summary.encode()).decode()
 
 
-def opened(content: str) -> Message | None:
+def unseal_summary(content: str) -> Message | None:
     """The summary, as the model is told it; None for what another one made."""
     if not content.startswith(_MARK):
         return None
     try:
-        return Message("user", _TOLD + urlsafe_b64decode(content[len(_MARK) :]).decode())
+        return Message("user", _SUMMARY_HEADING + urlsafe_b64decode(content[len(_MARK) :]).decode())
     except ValueError:
         return None

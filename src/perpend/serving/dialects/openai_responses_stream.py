@@ -10,14 +10,14 @@ from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving import errors, sse
 from perpend.serving.dialects.blocks import Block, BlockStream, Kind, Sent
 from perpend.serving.dialects.openai_responses_answer import (
-    called,
+    client_tool,
     compaction,
     empty_item,
-    failed,
+    failed_response,
     id_of,
     item,
     response,
-    unfinished,
+    unanswered_response,
     with_bytes,
 )
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
@@ -34,7 +34,7 @@ _json = msgspec.json.Encoder().encode
 
 
 class ResponseStream(BlockStream):
-    tells: ClassVar[frozenset[str]] = frozenset((PromptTooLong.code,))
+    stream_only_codes: ClassVar[frozenset[str]] = frozenset((PromptTooLong.code,))
     # Codex shortens a conversation for `response.failed`, never for a 400.
 
     def __init__(self, parsed: ResponsesParsed) -> None:
@@ -67,13 +67,13 @@ class ResponseStream(BlockStream):
         return self._begin(started.model)
 
     def _begin(self, model: str | None = None) -> bytes:
-        self._begun = fresh = unfinished(self._parsed, "in_progress", model)
+        self._begun = fresh = unanswered_response(self._parsed, "in_progress", model)
         # The first event was numbered before this one is written: it opens the stream, from 0.
         return b"".join([_event(f"response.{name}", n, {"response": fresh}) for n, name in _OPENING])
 
     def opened(self, at: int, block: Block) -> bytes:
         fresh = {"item": empty_item(self._parsed, at, block)}
-        if block.kind == "call" and called(self._parsed, block).kind == "custom":
+        if block.kind == "call" and client_tool(self._parsed, block).kind == "custom":
             self._free[at] = CustomInputReader()
         added = self._event("response.output_item.added", at, fresh)
         if block.kind in self._texts:
@@ -87,7 +87,7 @@ class ResponseStream(BlockStream):
         if self._is_summary(sent.block) and len(sent.pieces) == 1:
             before = self._on_part("added", at, sent.block, SummaryText(""))
         if sent.block.kind == "call":
-            if called(self._parsed, sent.block).kind == "tool_search":
+            if client_tool(self._parsed, sent.block).kind == "tool_search":
                 return b""
             if at in self._free:
                 text = self._free[at].feed(text)
@@ -115,7 +115,7 @@ class ResponseStream(BlockStream):
         return out + self._event("response.output_item.done", at, done)
 
     def _call_done(self, at: int, block: Block) -> bytes:
-        where, tool = self._where(at, block), called(self._parsed, block)
+        where, tool = self._where(at, block), client_tool(self._parsed, block)
         if tool.kind == "tool_search":
             return b""
         if tool.kind == "custom":
@@ -137,7 +137,7 @@ class ResponseStream(BlockStream):
 
     def fail(self, error: PerpendError) -> bytes:
         """The end of a stream that can't go on: stock SDKs raise on an `error` event, Codex on `response.failed`."""
-        body, detail = failed(error, self._parsed), errors.body_of(error).error
+        body, detail = failed_response(error, self._parsed), errors.body_of(error).error
         flat = {"code": detail.code, "message": detail.message, "param": detail.param}
         return self.over(body, _event("error", self._next(), {**flat, "error": detail}))
 

@@ -8,13 +8,13 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponsesTool,
     ResponsesToolChoice,
 )
-from perpend.serving.dialects.output_specs import function, output_spec_of
-from perpend.serving.fields import Ignored, given, missing, not_supported
+from perpend.serving.dialects.output_specs import function_tool, output_spec_of
+from perpend.serving.fields import Ignored, missing, not_supported, required
 from perpend.types import CustomToolSpec, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
 _TOP = "functions"
 """The namespace that stands for none (openai/harmony)."""
-_LONGEST = 64
+_MAX_NAME_LENGTH = 64
 """Letters of a function's name that every vendor takes."""
 
 
@@ -34,26 +34,26 @@ Names = dict[str, ClientTool]
 """By the name that the model knows."""
 
 
-def flat(name: str, namespace: str | None) -> str:
+def flat_name(name: str, namespace: str | None) -> str:
     """The name that the model knows."""
     if namespace is None or namespace == _TOP:
         return name
-    return f"{namespace.rstrip('_')}__{name}"[-_LONGEST:]
+    return f"{namespace.rstrip('_')}__{name}"[-_MAX_NAME_LENGTH:]
 
 
-class Offered(NamedTuple):
+class RequestTools(NamedTuple):
     output_spec: OutputSpec
     names: Names
 
 
-def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignored) -> Offered:
+def request_tools(fields: ResponsesRequest, output: OutputFormat | None, ignored: Ignored) -> RequestTools:
     """Tools of the request and of its input's items. Raises BadRequest naming the field."""
     tools: list[Tool] = []
     names: Names = {}
-    items = asked.input if isinstance(asked.input, list) else []
-    if not asked.tools and asked.tool_choice is None and not any(item.tools for item in items):
-        return Offered(output_spec_of([], None, asked.parallel_tool_calls, output), names)
-    for i, tool in enumerate(asked.tools or []):
+    items = fields.input if isinstance(fields.input, list) else []
+    if not fields.tools and fields.tool_choice is None and not any(item.tools for item in items):
+        return RequestTools(output_spec_of([], None, fields.parallel_tool_calls, output), names)
+    for i, tool in enumerate(fields.tools or []):
         tools += _tools(tool, f"tools[{i}]", names, ignored)
     later: dict[str, Tool] = {}  # what is offered again takes the place of what was
     for i, item in enumerate(items):
@@ -62,16 +62,16 @@ def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignor
                 made = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
                 later |= {one.name: one for one in made}
     tools = [*(tool for tool in tools if tool.name not in later), *later.values()]
-    allowed, choice = _choice(asked, tools, names)
+    allowed, choice = _choice(fields, tools, names)
     known = {tool.name for tool in tools}
-    bare = {called.name: called for called in names.values() if called.name not in known}
-    return Offered(output_spec_of(allowed, choice, asked.parallel_tool_calls, output), bare | names)
+    bare = {client_tool.name: client_tool for client_tool in names.values() if client_tool.name not in known}
+    return RequestTools(output_spec_of(allowed, choice, fields.parallel_tool_calls, output), bare | names)
 
 
 def _tools(tool: ResponsesTool, path: str, names: Names, ignored: Ignored) -> list[Tool]:
     if tool.type == "namespace":
         inner = enumerate(tool.tools or [])
-        namespace = given(tool.name, f"{path}.name")
+        namespace = required(tool.name, f"{path}.name")
         return [
             made
             for i, one in inner
@@ -89,12 +89,12 @@ def _tool(
     kind = _KINDS.get(tool.type)
     if kind is None or (kind == "tool_search" and tool.execution != "client"):  # hosted: run by the vendor
         return ignored.add(path, f"a tool of type {tool.type[:80]!r}")
-    own = kind if kind == "tool_search" else given(tool.name, f"{path}.name")
-    name = flat(own, namespace)
+    own = kind if kind == "tool_search" else required(tool.name, f"{path}.name")
+    name = flat_name(own, namespace)
     names[name] = ClientTool(own, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
-    return function(name, tool.description, tool.parameters, tool.strict)
+    return function_tool(name, tool.description, tool.parameters, tool.strict)
 
 
 def _custom(tool: ResponsesTool, path: str) -> CustomToolSpec:
@@ -106,9 +106,11 @@ def _custom(tool: ResponsesTool, path: str) -> CustomToolSpec:
     return CustomToolSpec(description=description, syntax=wanted.syntax, definition=wanted.definition)
 
 
-def _choice(asked: ResponsesRequest, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice | None]:
+def _choice(
+    fields: ResponsesRequest, tools: list[Tool], names: Names
+) -> tuple[list[Tool], ToolChoice | None]:
     """The tools that may be called, and how they are chosen."""
-    choice = asked.tool_choice
+    choice = fields.tool_choice
     if not isinstance(choice, ResponsesToolChoice):
         return tools, cast("ToolChoice | None", choice)
     if choice.type == "allowed_tools":
@@ -116,7 +118,7 @@ def _choice(asked: ResponsesRequest, tools: list[Tool], names: Names) -> tuple[l
     if choice.type not in ("function", "custom") or choice.name is None:
         hint = '"auto", "none", "required", allowed_tools or {"type": "function", "name": …}'
         raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
-    return tools, ForcedTool(_model_s(choice.name, choice.namespace, names))
+    return tools, ForcedTool(_model_name(choice.name, choice.namespace, names))
 
 
 def _allowed(choice: ResponsesToolChoice, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice]:
@@ -125,9 +127,9 @@ def _allowed(choice: ResponsesToolChoice, tools: list[Tool], names: Names) -> tu
     for one in choice.tools or []:
         kind, name = _word(one, "type"), _word(one, "name")
         if kind == "namespace":
-            wanted |= {known for known, called in names.items() if called.namespace == name}
+            wanted |= {known for known, client_tool in names.items() if client_tool.namespace == name}
         elif kind in ("function", "custom"):
-            wanted.add(_model_s(name, _word(one, "namespace") or None, names))
+            wanted.add(_model_name(name, _word(one, "namespace") or None, names))
     if unknown := wanted - {tool.name for tool in tools}:
         hint = f"one of {', '.join(tool.name for tool in tools)}" if tools else "name it in tools"
         raise BadRequest(f"there is no tool {min(unknown)[:80]!r}", hint=hint, field="tool_choice.tools")
@@ -145,9 +147,9 @@ def _word(entry: dict[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _model_s(name: str, namespace: str | None, names: Names) -> str:
+def _model_name(name: str, namespace: str | None, names: Names) -> str:
     """The model's name for a tool that a client names, with its namespace or without."""
     if namespace is not None:
-        return flat(name, namespace)
-    known = [flat_name for flat_name, called in names.items() if called.name == name]
+        return flat_name(name, namespace)
+    known = [known_name for known_name, client_tool in names.items() if client_tool.name == name]
     return known[0] if known and name not in names else name

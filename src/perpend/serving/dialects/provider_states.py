@@ -13,13 +13,13 @@ from perpend.types import Part, ProviderState, Text, Thought, ToolUse
 
 _MARK = "perpend.1."
 
-Place = Literal["thought", "unshown", "text", "tool_call"]
+StatePart = Literal["thought", "unshown", "text", "tool_call"]
 """`thought`: it ends the thinking that it comes with; `unshown`: a thought whose own text wasn't sent along;
 `text`, `tool_call`: it belongs to the text or the tool call before it."""
 
 
 class Sealed(Struct, frozen=True, array_like=True):
-    place: Place
+    part: StatePart
     provider_state: ProviderState
     tool_call: str = ""
     """The call's id, where it belongs to one."""
@@ -29,8 +29,8 @@ _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Sealed)
 
 
-def seal(provider_state: ProviderState, place: Place, tool_call: str = "") -> str:
-    sealed = Sealed(place, provider_state, tool_call)
+def seal(provider_state: ProviderState, part: StatePart, tool_call: str = "") -> str:
+    sealed = Sealed(part, provider_state, tool_call)
     return _MARK + urlsafe_b64encode(_encode(sealed)).decode().rstrip("=")
 
 
@@ -45,15 +45,15 @@ def unseal(text: str) -> Sealed | None:
         return None
 
 
-def give_back(sealed: Sealed, parts: list[Part]) -> None:
+def attach_provider_state(sealed: Sealed, parts: list[Part]) -> None:
     """What came in a place of its own goes to the part that it belongs to, one of those before it."""
     last = parts[-1] if parts else None
-    if sealed.place == "text":
+    if sealed.part == "text":
         if isinstance(last, Text):
             parts[-1] = Text(last.text, sealed.provider_state)
         else:
             parts.append(Text("", sealed.provider_state))
-    elif sealed.place == "tool_call":
+    elif sealed.part == "tool_call":
         for at, part in enumerate(parts):
             if isinstance(part, ToolUse) and part.id == sealed.tool_call:
                 parts[at] = ToolUse(part.id, part.name, part.arguments, sealed.provider_state)
