@@ -82,7 +82,7 @@ class _Run:
 
     def end(self, body: ResponseBody | None = None) -> bytes:
         """The end of the stream: that of the answer, or of `body`."""
-        return self._last if body is None else self._stream.over(body)
+        return self._last if body is None else self._stream.end_without_answer(body)
 
     def events(self, end: bytes) -> bytes:
         return b"" if self.log is None else zlib.compress(self.log.so_far + end, 1)

@@ -7,7 +7,7 @@ import pytest
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decode_fields, request_from
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decode_fields, parse_fields
 from perpend.serving.dialects.openai_responses_tools import ClientTool, flat_name
 from perpend.serving.fields import Ignored
 from perpend.types import CustomToolSpec, ForcedTool, Message, Tool, ToolResult, ToolUse, custom_tool
@@ -23,7 +23,7 @@ HOSTED = [{"type": "web_search", "external_web_access": False}, {"type": "tool_s
 
 def asked(**fields: Any) -> ResponsesParsed:
     ignored = Ignored(strict=False)
-    return request_from(
+    return parse_fields(
         decode_fields(msgspec.json.encode({"input": "hi", **fields}), ignored), (), Config(), None, ignored
     )
 

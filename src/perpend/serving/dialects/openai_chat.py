@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, with Perpend's own fields beside OpenAI's."""
+"""The dialect of OpenAI's chat completions, with Perpend's own fields beside OpenAI's."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ class OpenAIChatDialect:
     source = "chat"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ChatParsed:
+        """The body as a request. Raises BadRequest naming the field."""
         return parse(body, config)
 
     def whole(self, answer: Answer, parsed: ChatParsed) -> bytes:

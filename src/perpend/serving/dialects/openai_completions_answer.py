@@ -1,4 +1,4 @@
-"""From an `Answer` to a legacy completion, whole and streamed. There is no place in it for thinking."""
+"""Render an `Answer` as a legacy completion, whole and streamed. This API has no field for thinking."""
 
 import time
 from collections.abc import Sequence
@@ -15,14 +15,16 @@ from perpend.types import Answer, AnswerDelta, Event, Finished, Progress, Starte
 
 
 def completion_of(answer: Answer, echo: str) -> TextCompletion:
-    """`echo`: stands before each answer."""
+    """The body of a completion (OpenAI's API reference, "Legacy completions"); `echo` precedes each answer."""
     return TextCompletion(
         id=f"cmpl-{answer.request_id}",
         created=int(time.time()),
         model=answer.plan.model,
         choices=[
-            TextChoice(echo + said.text, index, _logprobs(said.logprobs, len(echo)), finish_reason(said))
-            for index, said in enumerate([answer, *other_choices(answer)])
+            TextChoice(
+                echo + choice.text, index, _logprobs(choice.logprobs, len(echo)), finish_reason(choice)
+            )
+            for index, choice in enumerate([answer, *other_choices(answer)])
         ],
         usage=usage_block(answer),
         perpend=perpend_block(answer),
@@ -33,19 +35,19 @@ def _logprobs(tokens: tuple[TokenLogprob, ...], offset: int) -> TextLogprobs | N
     if not tokens:
         return None
     offsets: list[int] = []
-    for one in tokens:
+    for token in tokens:
         offsets.append(offset)
-        offset += len(one.token)
+        offset += len(token.token)
     return TextLogprobs(
-        [one.token for one in tokens],
-        [one.logprob for one in tokens],
-        [{other.token: other.logprob for other in one.top_logprobs} for one in tokens],
+        [token.token for token in tokens],
+        [token.logprob for token in tokens],
+        [{other.token: other.logprob for other in token.top_logprobs} for token in tokens],
         offsets,
     )
 
 
 class CompletionStream:
-    """Renders one stream: the answer as it comes, and at its end what it lacks, log-probabilities too."""
+    """Renders one stream: the answer as it comes, then the rest of it and its log-probabilities."""
 
     keep_alive = sse.KEEP_ALIVE
     stream_only_codes: ClassVar[frozenset[str]] = frozenset()
@@ -58,7 +60,7 @@ class CompletionStream:
         self._sent = 0
 
     def render(self, batch: Sequence[Event]) -> bytes:
-        """What the batch looks like on the wire; empty when nothing of it is for the client."""
+        """The batch's bytes on the wire; empty when no event of it is for the client."""
         parts: list[bytes] = []
         for event in batch:
             if isinstance(event, AnswerDelta):
@@ -72,15 +74,15 @@ class CompletionStream:
         return b"".join(parts)
 
     def fail(self, error: PerpendError) -> bytes:
-        """The end of a stream that can't go on: stock clients raise on a chunk with `error`."""
+        """The last bytes of a failed stream: stock clients raise on a chunk with `error`."""
         self.done = True
         return sse.data(errors.body_of(error)) + sse.DONE
 
     def _open(self, event: Started) -> None:
-        same = TextCompletion(
+        empty = TextCompletion(
             id=f"cmpl-{event.request_id}", created=int(time.time()), model=event.model, choices=[]
         )
-        fields: dict[str, object] = msgspec.to_builtins(same)
+        fields: dict[str, object] = msgspec.to_builtins(empty)
         del fields["choices"]
         self._head = b"data: " + encode(fields)[:-1]
 
@@ -97,9 +99,9 @@ class CompletionStream:
     def _finish(self, answer: Answer, parts: list[bytes]) -> None:
         self._say(answer.text[self._sent :], parts)
         whole = completion_of(answer, self._echo)
-        first, *beside = whole.choices
-        for choice in beside:
+        first, *others = whole.choices
+        for choice in others:
             self._piece(choice, parts)
         self._piece(msgspec.structs.replace(first, text=""), parts, end=b"")
-        parts += last_chunk(answer, self._head, apart=self._include_usage)
+        parts += last_chunk(answer, self._head, separate=self._include_usage)
         self.done = True

@@ -1,4 +1,4 @@
-"""From the body of `POST /v1/completions` to a `Request`."""
+"""Read the body of `POST /v1/completions` into a `Request`."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _decoder = msgspec.json.Decoder(CompletionRequest)
 
 class CompletionParsed(Parsed, frozen=True, gc=False, kw_only=True):
     echo: str = ""
-    """The prompt, where it stands before the answer."""
+    """The prompt, where the answer repeats it first; else empty."""
 
 
 def parse(body: bytes, config: Config) -> CompletionParsed:

@@ -1,4 +1,4 @@
-"""From the body of `POST /v1/responses` to a `Request`."""
+"""Read the body of `POST /v1/responses` into a `Request`."""
 
 import time
 from typing import Any, TypeVar
@@ -49,14 +49,14 @@ class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
     """Seconds since 1970."""
     echo: Echo
     conversation: tuple[Message, ...]
-    """Without the instructions, which hold for one turn."""
+    """The messages with the request's own, without its instructions: these hold for one turn."""
     key_id: str | None
     names: Names
-    """Of tools, as the client knows them."""
-    compacts: bool
-    """What is asked for is an item that stands for the conversation."""
+    """The client's tools."""
+    is_compaction: bool
+    """Whether the request asks for a summary of its conversation in place of an answer."""
     input_items: list[InputItem]
-    """What the request brought to it."""
+    """The request's own input."""
 
 
 def decode_fields(body: bytes, ignored: Ignored) -> ResponsesRequest:
@@ -66,9 +66,9 @@ def decode_fields(body: bytes, ignored: Ignored) -> ResponsesRequest:
     for name, part in (("reasoning.", fields.reasoning), ("stream_options.", fields.stream_options)):
         if part is not None:
             ignored.check_fields(part, name)
-    for i, wanted in enumerate(fields.include or []):
-        if wanted not in ("reasoning.encrypted_content", _LOGPROBS):
-            ignored.add(f"include[{i}]", wanted[:80])
+    for i, extra in enumerate(fields.include or []):
+        if extra not in ("reasoning.encrypted_content", _LOGPROBS):
+            ignored.add(f"include[{i}]", extra[:80])
     if fields.background and fields.store is False:
         raise BadRequest(
             "a background response that isn't stored can't be asked for",
@@ -78,20 +78,20 @@ def decode_fields(body: bytes, ignored: Ignored) -> ResponsesRequest:
     return fields
 
 
-def request_from(
+def parse_fields(
     fields: ResponsesRequest,
-    before: tuple[Message, ...],
+    history: tuple[Message, ...],
     config: Config,
     key_id: str | None,
     ignored: Ignored,
 ) -> ResponsesParsed:
-    """`before` is the conversation that the request goes on from. Raises BadRequest naming the field."""
+    """The request after `history`, the conversation that it continues. Raises BadRequest naming the field."""
     input_items = items_of(fields.input)
     new = messages_of(input_items, config, ignored)
-    if not new and (fields.input or not before):
+    if not new and (fields.input or not history):
         raise BadRequest("nothing is asked", hint="send text, or a message", field="input")
-    conversation = merge_tool_results([*before, *new])
-    told = (Message("system", fields.instructions),) if fields.instructions else ()
+    conversation = merge_tool_results([*history, *new])
+    instructions = (Message("system", fields.instructions),) if fields.instructions else ()
     reasoning = fields.reasoning or _NO_REASONING_CONFIG
     if fields.reasoning_effort is None:
         fields.reasoning_effort = reasoning.effort
@@ -99,20 +99,20 @@ def request_from(
     if fields.thinking_visibility is None and summary not in (None, "none"):
         fields.thinking_visibility = "summary"
     verbosity = None if fields.text is None or fields.text.verbosity == "medium" else fields.text.verbosity
-    first_logprobs = fields.top_logprobs or _LOGPROBS in (fields.include or ())
+    wants_logprobs = fields.top_logprobs or _LOGPROBS in (fields.include or ())
     sampling = Sampling(
         temperature=fields.temperature,
         top_p=fields.top_p,
         verbosity=verbosity,
         prompt_cache_key=_as(str, fields.prompt_cache_key),
-        logprobs=(fields.top_logprobs or 0) if first_logprobs else None,
+        logprobs=(fields.top_logprobs or 0) if wants_logprobs else None,
     )
     output_spec, names = request_tools(fields, _output(fields), ignored)
-    compacts = bool(input_items) and input_items[-1].type == TRIGGER
-    if compacts:
+    is_compaction = bool(input_items) and input_items[-1].type == TRIGGER
+    if is_compaction:
         output_spec = structs.replace(output_spec, tool_choice="none", output=None)
     dialect_fields = DialectFields(
-        (*told, *conversation), fields.model, fields.max_output_tokens, sampling, output_spec
+        (*instructions, *conversation), fields.model, fields.max_output_tokens, sampling, output_spec
     )
     request = request_of(dialect_fields, fields, config, ignored)
     return ResponsesParsed(
@@ -124,7 +124,7 @@ def request_from(
         conversation=conversation,
         key_id=key_id,
         names=names,
-        compacts=compacts,
+        is_compaction=is_compaction,
         input_items=input_items,
     )
 
@@ -159,7 +159,7 @@ def _text_echo(text: TextConfig) -> TextEcho:
 
 
 def _as(kind: type[T], value: Any) -> T | None:
-    """What is passed over may be of any type."""
+    """The value where it is of this type; an ignored field may hold anything."""
     return value if isinstance(value, kind) else None
 
 
@@ -170,5 +170,5 @@ def _tool_echo(tool: ResponsesTool) -> Any:
 
 
 def _output(fields: ResponsesRequest) -> OutputFormat | None:
-    wanted = None if fields.text is None else fields.text.format
-    return None if wanted is None else output_format(wanted.type, wanted, "text.format.schema")
+    format_ = None if fields.text is None else fields.text.format
+    return None if format_ is None else output_format(format_.type, format_, "text.format.schema")

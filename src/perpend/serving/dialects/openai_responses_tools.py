@@ -1,4 +1,4 @@
-"""Tools as responses have them, namespaces and custom tools among them, and the form that a model knows them in."""
+"""Tools of OpenAI's responses, with namespaces and custom tools, and the flat names under which models know them."""
 
 from typing import Any, Literal, NamedTuple, cast
 
@@ -13,9 +13,9 @@ from perpend.serving.fields import Ignored, missing, not_supported, required
 from perpend.types import CustomToolSpec, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
 _TOP = "functions"
-"""The namespace that stands for none (openai/harmony)."""
+"""The namespace that means none (openai/harmony)."""
 _MAX_NAME_LENGTH = 64
-"""Letters of a function's name that every vendor takes."""
+"""Characters of a function's name that every vendor accepts."""
 
 
 Kind = Literal["function", "custom", "tool_search"]
@@ -23,7 +23,7 @@ _KINDS: dict[str, Kind] = {"function": "function", "custom": "custom", "tool_sea
 
 
 class ClientTool(NamedTuple):
-    """A tool as its client knows it."""
+    """A tool under its client's name."""
 
     name: str
     namespace: str | None = None
@@ -31,11 +31,11 @@ class ClientTool(NamedTuple):
 
 
 Names = dict[str, ClientTool]
-"""By the name that the model knows."""
+"""Client tools by the name that the model knows."""
 
 
 def flat_name(name: str, namespace: str | None) -> str:
-    """The name that the model knows."""
+    """The name that the model knows, with the namespace in front."""
     if namespace is None or namespace == _TOP:
         return name
     return f"{namespace.rstrip('_')}__{name}"[-_MAX_NAME_LENGTH:]
@@ -47,7 +47,7 @@ class RequestTools(NamedTuple):
 
 
 def request_tools(fields: ResponsesRequest, output: OutputFormat | None, ignored: Ignored) -> RequestTools:
-    """Tools of the request and of its input's items. Raises BadRequest naming the field."""
+    """The tools of the request and of its input items. Raises BadRequest naming the field."""
     tools: list[Tool] = []
     names: Names = {}
     items = fields.input if isinstance(fields.input, list) else []
@@ -55,16 +55,16 @@ def request_tools(fields: ResponsesRequest, output: OutputFormat | None, ignored
         return RequestTools(output_spec_of([], None, fields.parallel_tool_calls, output), names)
     for i, tool in enumerate(fields.tools or []):
         tools += _tools(tool, f"tools[{i}]", names, ignored)
-    later: dict[str, Tool] = {}  # what is offered again takes the place of what was
+    later: dict[str, Tool] = {}  # a later tool replaces an earlier one of its name
     for i, item in enumerate(items):
         if item.type in ("additional_tools", "tool_search_output"):
             for j, tool in enumerate(item.tools or []):
-                made = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
-                later |= {one.name: one for one in made}
+                added = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
+                later |= {new.name: new for new in added}
     tools = [*(tool for tool in tools if tool.name not in later), *later.values()]
     allowed, choice = _choice(fields, tools, names)
     known = {tool.name for tool in tools}
-    bare = {client_tool.name: client_tool for client_tool in names.values() if client_tool.name not in known}
+    bare = {tool.name: tool for tool in names.values() if tool.name not in known}
     return RequestTools(output_spec_of(allowed, choice, fields.parallel_tool_calls, output), bare | names)
 
 
@@ -73,12 +73,12 @@ def _tools(tool: ResponsesTool, path: str, names: Names, ignored: Ignored) -> li
         inner = enumerate(tool.tools or [])
         namespace = required(tool.name, f"{path}.name")
         return [
-            made
-            for i, one in inner
-            if (made := _tool(one, namespace, f"{path}.tools[{i}]", names, ignored)) is not None
+            function
+            for i, member in inner
+            if (function := _tool(member, namespace, f"{path}.tools[{i}]", names, ignored)) is not None
         ]
-    made = _tool(tool, None, path, names, ignored)
-    return [] if made is None else [made]
+    function = _tool(tool, None, path, names, ignored)
+    return [] if function is None else [function]
 
 
 def _tool(
@@ -87,23 +87,24 @@ def _tool(
     if not tool.type:
         raise missing(f"{path}.type", "function, custom or namespace")
     kind = _KINDS.get(tool.type)
-    if kind is None or (kind == "tool_search" and tool.execution != "client"):  # hosted: run by the vendor
+    if kind is None or (kind == "tool_search" and tool.execution != "client"):  # the vendor runs it
         return ignored.add(path, f"a tool of type {tool.type[:80]!r}")
-    own = kind if kind == "tool_search" else required(tool.name, f"{path}.name")
-    name = flat_name(own, namespace)
-    names[name] = ClientTool(own, namespace, kind)
+    client_name = kind if kind == "tool_search" else required(tool.name, f"{path}.name")
+    name = flat_name(client_name, namespace)
+    names[name] = ClientTool(client_name, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
     return function_tool(name, tool.description, tool.parameters, tool.strict)
 
 
 def _custom(tool: ResponsesTool, path: str) -> CustomToolSpec:
-    description, wanted = tool.description or "", tool.format
-    if wanted is None or wanted.type == "text":
+    description, format_ = tool.description or "", tool.format
+    if format_ is None or format_.type == "text":
         return CustomToolSpec(description=description)
-    if wanted.syntax is None or wanted.definition is None:
-        raise missing(f"{path}.format.{'definition' if wanted.syntax else 'syntax'}", "lark or regex, and it")
-    return CustomToolSpec(description=description, syntax=wanted.syntax, definition=wanted.definition)
+    if format_.syntax is None or format_.definition is None:
+        field = f"{path}.format.{'definition' if format_.syntax else 'syntax'}"
+        raise missing(field, "a grammar has a syntax, lark or regex, and a definition")
+    return CustomToolSpec(description=description, syntax=format_.syntax, definition=format_.definition)
 
 
 def _choice(
@@ -122,34 +123,34 @@ def _choice(
 
 
 def _allowed(choice: ResponsesToolChoice, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice]:
-    """Hosted ones aren't there anyway; where no other is allowed, none may be called."""
-    wanted: set[str] = set()
-    for one in choice.tools or []:
-        kind, name = _word(one, "type"), _word(one, "name")
+    """The tools that `allowed_tools` names, but the vendor's own. Where none is left, none may be called."""
+    allowed: set[str] = set()
+    for entry in choice.tools or []:
+        kind, name = _text(entry, "type"), _text(entry, "name")
         if kind == "namespace":
-            wanted |= {known for known, client_tool in names.items() if client_tool.namespace == name}
+            allowed |= {flat for flat, tool in names.items() if tool.namespace == name}
         elif kind in ("function", "custom"):
-            wanted.add(_model_name(name, _word(one, "namespace") or None, names))
-    if unknown := wanted - {tool.name for tool in tools}:
+            allowed.add(_model_name(name, _text(entry, "namespace") or None, names))
+    if unknown := allowed - {tool.name for tool in tools}:
         hint = f"one of {', '.join(tool.name for tool in tools)}" if tools else "name it in tools"
         raise BadRequest(f"there is no tool {min(unknown)[:80]!r}", hint=hint, field="tool_choice.tools")
-    if not wanted and choice.mode == "required":
+    if not allowed and choice.mode == "required":
         raise BadRequest(
             "no allowed tool is there to be called", hint="send tools", field="tool_choice.tools"
         )
-    if not wanted:
+    if not allowed:
         return tools, "none"
-    return [tool for tool in tools if tool.name in wanted], choice.mode or "auto"
+    return [tool for tool in tools if tool.name in allowed], choice.mode or "auto"
 
 
-def _word(entry: dict[str, Any], name: str) -> str:
+def _text(entry: dict[str, Any], name: str) -> str:
     value = entry.get(name)
     return value if isinstance(value, str) else ""
 
 
 def _model_name(name: str, namespace: str | None, names: Names) -> str:
-    """The model's name for a tool that a client names, with its namespace or without."""
+    """The model's name for the tool that a client names, with or without its namespace."""
     if namespace is not None:
         return flat_name(name, namespace)
-    known = [known_name for known_name, client_tool in names.items() if client_tool.name == name]
-    return known[0] if known and name not in names else name
+    flat_names = [flat for flat, tool in names.items() if tool.name == name]
+    return flat_names[0] if flat_names and name not in names else name
