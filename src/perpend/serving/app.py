@@ -1,4 +1,4 @@
-"""The ASGI application: a path and a method find their handler, and every error finds its answer."""
+"""The ASGI application: routes a path and a method to a handler, and answers every error."""
 
 import re
 from typing import Protocol
@@ -29,11 +29,11 @@ from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, St
 from perpend.serving.sealing import SealingSolver, Seals
 
 _UPGRADE = (b"upgrade", b"websocket")
-"""Codex goes on over HTTP at once, for the status that answers this alone."""
+"""The header of a WebSocket request. On the status of UpgradeRefused, Codex falls back to HTTP at once."""
 
 
 class AppRuntime(Solver, Embedder, Protocol):
-    """What of the runtime the application needs."""
+    """The parts of the runtime that the application needs."""
 
     @property
     def config(self) -> Config: ...
@@ -49,30 +49,30 @@ class AppRuntime(Solver, Embedder, Protocol):
 
 
 class App:
-    """Plain ASGI, without a framework: the hot path is one look-up."""
+    """Plain ASGI without a framework: routing is one dictionary look-up."""
 
     def __init__(
-        self, house: AppRuntime, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+        self, runtime: AppRuntime, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
     ) -> None:
         self._metrics = metrics
-        config, solver = house.config, SealingSolver(house, seals)
-        info = Info(config, house.models, auth, metrics, readiness)
+        config, solver = runtime.config, SealingSolver(runtime, seals)
+        info = Info(config, runtime.models, auth, metrics, readiness)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
         messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
         count_tokens = TokenCounter(AnthropicDialect(), solver, config, auth, metrics)
-        dialect = OpenAIResponsesDialect(house.responses, house.conversations)
-        compacting = CompactionDialect(house.responses, house.conversations)
+        dialect = OpenAIResponsesDialect(runtime.responses, runtime.conversations)
+        compaction = CompactionDialect(runtime.responses, runtime.conversations)
         responses = Responses(dialect, solver, config, auth, metrics)
         self._background = responses.background
         stored = StoredResponses(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
             "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
-            "/v1/embeddings": {"POST": Embeddings(house, config, auth, metrics)},
+            "/v1/embeddings": {"POST": Embeddings(runtime, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
-            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, solver, config, auth, metrics)},
+            f"{RESPONSES_PATH}/compact": {"POST": Completions(compaction, solver, config, auth, metrics)},
             f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, solver, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),
@@ -83,12 +83,12 @@ class App:
         }
 
         self._cors = Cors(config.serve.cors_origins) if config.serve.cors_origins else None
-        named = {MODELS_PATH + "/.+": _get(info.models)}
-        by_id = named | stored.routes | Conversations(dialect, config, auth).routes
+        by_name = {MODELS_PATH + "/.+": _get(info.models)}
+        by_id = by_name | stored.routes | Conversations(dialect, config, auth).routes
         self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
 
     async def aclose(self) -> None:
-        """End what goes on in the background."""
+        """Stop the background requests."""
         await self._background.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,7 +123,7 @@ class App:
         return handler
 
     def _find(self, scope: Scope) -> dict[str, Handler] | None:
-        """The methods of a path with ids in it; its handler finds these under `path_params`."""
+        """The methods of a path with ids in it, which go to the handler as `path_params`."""
         for pattern, methods in self._by_id:
             if match := pattern.fullmatch(scope["path"]):
                 scope["path_params"] = match.groupdict()
@@ -132,7 +132,7 @@ class App:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """The path as a pattern, in which `{id}` stands for what is between two slashes."""
+    """The path as a pattern in which `{id}` matches one segment."""
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "/?")
 
 

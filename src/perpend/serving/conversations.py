@@ -1,4 +1,4 @@
-"""The endpoints of `/v1/conversations`: what was said, kept under an id that responses go on from."""
+"""The endpoints of `/v1/conversations`: stored items that responses continue (OpenAI's API reference)."""
 
 import time
 from typing import Annotated, Any
@@ -58,8 +58,9 @@ _items = msgspec.json.Decoder(ItemsRequest)
 
 
 class Conversations:
-    """Their handlers. Each raises Unauthenticated, and NotFound for what isn't the key's; those that read a body or a
-    page raise BadRequest naming the field.
+    """The handlers. Each raises Unauthenticated, and NotFound for a conversation or an item that isn't the key's.
+
+    Those that read a body or a page raise BadRequest naming the field.
     """
 
     def __init__(self, dialect: OpenAIResponsesDialect, config: Config, auth: Auth) -> None:
@@ -69,12 +70,13 @@ class Conversations:
 
     @property
     def routes(self) -> dict[str, dict[str, Handler]]:
-        one = CONVERSATIONS_PATH + "/{id}"
+        """The handlers by path and method."""
+        by_id = CONVERSATIONS_PATH + "/{id}"
         return {
             CONVERSATIONS_PATH: {"POST": self.create},
-            one: {"GET": self.get, "POST": self.update, "DELETE": self.delete},
-            one + "/items": {"GET": self.items, "POST": self.add},
-            one + "/items/{item}": {"GET": self.item, "DELETE": self.remove},
+            by_id: {"GET": self.get, "POST": self.update, "DELETE": self.delete},
+            by_id + "/items": {"GET": self.items, "POST": self.add},
+            by_id + "/items/{item}": {"GET": self.item, "DELETE": self.remove},
         }
 
     async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,11 +128,11 @@ class Conversations:
         return await read_body(receive, self._config.serve.max_body_bytes)
 
     def _ignored(self) -> Ignored:
-        """What is passed over here has no answer to be named in."""
+        """A collector of ignored fields; these endpoints' bodies have no place to name them."""
         return Ignored(strict=self._config.serve.strict_fields)
 
     def _with_ids(self, items: list[InputItem], ignored: Ignored) -> list[dict[str, Any]]:
-        """With their ids. Raises BadRequest for what no response could go on from."""
+        """The items' bodies with new ids. Raises BadRequest for items that no response could continue."""
         messages_of(items, self._config, ignored, "items")
         return item_bodies(items, new_id("resp"))
 
@@ -146,7 +148,7 @@ class Conversations:
         for item in self._items_of(row):
             if item["id"] == id_:
                 return row, item
-        hint = f"GET {CONVERSATIONS_PATH}/{row.id}/items lists those that there are"
+        hint = f"GET {CONVERSATIONS_PATH}/{row.id}/items lists the items"
         raise NotFound(f"there is no item {id_[:80]!r} here", hint=hint, field="item")
 
 

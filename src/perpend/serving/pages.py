@@ -1,4 +1,4 @@
-"""Lists of items, a page at a time (OpenAI's API reference: `after`, `limit`, `order`)."""
+"""Lists of items by page (OpenAI's API reference: `after`, `limit`, `order`)."""
 
 import re
 from typing import Any, Literal
@@ -23,26 +23,30 @@ class ItemList(Struct, frozen=True, kw_only=True):
 
 
 def query_of(scope: Scope) -> dict[str, str]:
+    """The parameters of the request's query string."""
     return dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
 
 def number_of(text: str) -> int | None:
-    """None for what is no whole number, or none of a size that anything has."""
+    """The whole number in `text`; None for other text, and beyond 18 digits."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
-def limit_of(query: dict[str, str], most: int) -> int:
-    """How many of a list the query asks for, 1 to `most`. Raises BadRequest."""
+def limit_of(query: dict[str, str], maximum: int) -> int:
+    """The number of items that the query asks for, 1 to `maximum`. Raises BadRequest naming `limit`."""
     limit = query.get("limit", str(_DEFAULT_LIMIT))
     number = number_of(limit)
-    if number is None or not 1 <= number <= most:
-        hint = f"a number from 1 to {most}; it is {_DEFAULT_LIMIT} by default"
+    if number is None or not 1 <= number <= maximum:
+        hint = f"a number from 1 to {maximum}; it is {_DEFAULT_LIMIT} by default"
         raise BadRequest(f"limit is {limit[:80]!r}", hint=hint, field="limit")
     return number
 
 
 def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
-    """Those that the query asks for, from the newest on unless it says otherwise. Raises BadRequest, NotFound."""
+    """The page that the query asks for, by default the newest items first.
+
+    Raises BadRequest for a wrong parameter, and NotFound for an unknown `after`.
+    """
     query = query_of(scope)
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
@@ -55,6 +59,7 @@ def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
 
 
 def page_of(shown: list[dict[str, Any]], *, more: bool) -> bytes:
+    """The JSON body of a page; `more` says that another follows."""
     ids = [item["id"] for item in shown] or [None]
     return msgspec.json.encode(ItemList(data=shown, first_id=ids[0], last_id=ids[-1], has_more=more))
 

@@ -1,4 +1,4 @@
-"""The endpoints of `/v1/responses`: answered now, answered in the background, asked for again."""
+"""The endpoints of `/v1/responses`: responses answered at once or in the background, and stored ones by id."""
 
 import asyncio
 import zlib
@@ -28,7 +28,7 @@ RESPONSES_PATH = "/v1/responses"
 
 
 class Responses(Completions[ResponsesParsed]):
-    """`POST /v1/responses`."""
+    """`POST /v1/responses`: answers at once, or starts a background response."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class InputTokens(TokenCounter[ResponsesParsed]):
 
 
 class StoredResponses:
-    """Responses that were stored, by id."""
+    """The endpoints of stored responses, by id."""
 
     def __init__(self, dialect: OpenAIResponsesDialect, background: BackgroundRequests, auth: Auth) -> None:
         self._dialect = dialect
@@ -69,17 +69,18 @@ class StoredResponses:
 
     @property
     def routes(self) -> dict[str, dict[str, Handler]]:
-        one = RESPONSES_PATH + "/{id}"
+        """The handlers by path and method."""
+        by_id = RESPONSES_PATH + "/{id}"
         return {
-            one: {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
-            one + "/cancel": {"POST": self.cancel},
-            one + "/input_items": {"GET": self.input_items},
+            by_id: {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
+            by_id + "/cancel": {"POST": self.cancel},
+            by_id + "/input_items": {"GET": self.input_items},
         }
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As a body or, where it was asked for as a stream in the background, as that stream once more.
+        """Send a response's body or, with `stream`, the events of a background response again.
 
-        Raises Unauthenticated, NotFound, and BadRequest for a stream that there isn't.
+        Raises Unauthenticated, NotFound, and BadRequest for a response without a stream or a wrong `starting_after`.
         """
         row, query = self._row(scope), query_of(scope)
         if query.get("stream") != "true":
@@ -94,14 +95,17 @@ class StoredResponses:
         await _stream(self._events(row, number), receive, send)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """End it, and forget it. Raises Unauthenticated and NotFound."""
+        """Stop a response if it is running, and delete it. Raises Unauthenticated and NotFound."""
         row = self._row(scope)
         await self._background.cancel(row.id)
         await self._dialect.delete(row)
         await send_json(send, msgspec.json.encode(ResponseDeleted(id=row.id)))
 
     async def cancel(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """End a background response; one that is done stays. Raises Unauthenticated, NotFound and BadRequest."""
+        """Stop a background response; a finished one stays as it is.
+
+        Raises Unauthenticated, NotFound, and BadRequest for a response that isn't in the background.
+        """
         row = self._row(scope)
         if not msgspec.json.decode(row.body)["background"]:
             hint = "close the connection of one that isn't in the background"
@@ -110,7 +114,7 @@ class StoredResponses:
         await send_json(send, self._body(self._row(scope)))
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A page of what its request brought. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
+        """Send a page of a response's input. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
         await send_json(send, page(self._dialect.input_items(self._row(scope)), scope))
 
     def _row(self, scope: Scope) -> ResponseRow:
@@ -122,7 +126,7 @@ class StoredResponses:
         stored = msgspec.json.decode(row.body)
         if self._background.runs(row.id):
             stored["status"] = "in_progress"
-        else:  # another process was to make it, and is gone
+        else:  # the process that ran it is gone
             stored |= {"status": "failed", "error": msgspec.to_builtins(failure_of(STOPPED))}
         return msgspec.json.encode(stored)
 
@@ -143,7 +147,7 @@ async def _once(events: bytes) -> AsyncIterator[bytes]:
 
 
 async def _stream(chunks: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
-    """Until they end, or the client goes away."""
+    """Send the chunks until they end or the client disconnects."""
 
     async def write(data: bytes, *, more: bool = True) -> bool:
         async with asyncio.timeout(STALLED_S):

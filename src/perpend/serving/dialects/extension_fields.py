@@ -78,7 +78,7 @@ class DialectFields(Struct, frozen=True, gc=False):
 def request_of(
     fields: DialectFields, extensions: ExtensionFields, config: Config, ignored: Ignored
 ) -> Request:
-    """The request of a dialect's fields and Perpend's own. Raises BadRequest naming the field of Perpend's that is wrong."""
+    """The request of a dialect's fields and Perpend's own. Raises BadRequest naming the field that is wrong."""
     if extensions.cache:
         hint = 'leave it out; "cache": false has the whole prompt read again'
         raise not_supported("cache", "keeping answers for the next time", hint)

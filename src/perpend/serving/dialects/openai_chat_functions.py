@@ -32,9 +32,9 @@ def calls_of(index: int, message: ChatMessage) -> list[ToolCall]:
 
 
 def function_call_id(index: int, messages: list[ChatMessage]) -> str | None:
-    """The id of the call whose result a message of the role `function` is."""
-    client_tool = [at for at, one in enumerate(messages[:index]) if one.function_call is not None]
-    return _id(client_tool[-1]) if client_tool else None
+    """The id of the call that a message of the role `function` answers; None where no call comes before it."""
+    calls = [at for at, message in enumerate(messages[:index]) if message.function_call is not None]
+    return _id(calls[-1]) if calls else None
 
 
 def _id(index: int) -> str:

@@ -96,7 +96,7 @@ def _message(index: int, messages: list[ChatMessage], config: Config, ignored: I
     message, path = messages[index], f"messages[{index}]"
     role = _ROLES[message.role]
     if message.name and role != "tool":  # a tool message is matched by its call id
-        ignored.unknown(f"{path}.name")
+        ignored.add_unknown(f"{path}.name")
     if message.audio:
         raise not_supported(f"{path}.audio", "audio")
     if role == "assistant":

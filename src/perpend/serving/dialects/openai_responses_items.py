@@ -122,7 +122,7 @@ def _think(item: InputItem, path: str, turn: list[Part], ignored: Ignored) -> No
     sealed = unseal(item.encrypted_content or "")
     if sealed is None:
         if item.encrypted_content:
-            ignored.unknown(f"{path}.encrypted_content")  # another gateway's
+            ignored.add_unknown(f"{path}.encrypted_content")  # another gateway's
         if text:
             turn.append(Thought(text))
     elif sealed.part == "thought":
