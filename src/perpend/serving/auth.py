@@ -40,9 +40,13 @@ class KeyLookup(Protocol):
     """The current keys; secrets are compared by their hash."""
 
     @property
-    def any_exist(self) -> bool: ...
+    def any_exist(self) -> bool:
+        """Whether any key exists."""
+        ...
 
-    def lookup(self, secret: str) -> Key | None: ...
+    def lookup(self, secret: str) -> Key | None:
+        """The key with this secret; None where there is none."""
+        ...
 
 
 def is_loopback(host: str) -> bool:

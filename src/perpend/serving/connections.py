@@ -215,4 +215,6 @@ def _too_large() -> HeadTooLarge:
 
 
 def _too_slow() -> HeadTimeout:
-    return HeadTimeout(f"the request's head didn't come within {HEAD_S:g} s", hint="send it at once")
+    return HeadTimeout(
+        f"the request's head didn't come within {HEAD_S:g} s", hint="send the whole head at once"
+    )

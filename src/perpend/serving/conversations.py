@@ -58,10 +58,7 @@ _items = msgspec.json.Decoder(ItemsRequest)
 
 
 class Conversations:
-    """The handlers. Each raises Unauthenticated, and NotFound for a conversation or an item that isn't the key's.
-
-    Those that read a body or a page raise BadRequest naming the field.
-    """
+    """The handlers. Each raises Unauthenticated."""
 
     def __init__(self, dialect: OpenAIResponsesDialect, config: Config, auth: Auth) -> None:
         self._dialect = dialect
@@ -80,6 +77,7 @@ class Conversations:
         }
 
     async def create(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Make a conversation. Raises BadRequest naming the field."""
         key_id = self._auth.owner(scope)
         body, ignored = await self._read(receive), self._ignored()
         fields = decode(_new, body, ignored) if body.strip() else ConversationRequest()
@@ -91,9 +89,11 @@ class Conversations:
         await send_json(send, _body(row))
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a conversation. Raises NotFound for one that isn't the key's."""
         await send_json(send, _body(self._row(scope)))
 
     async def update(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Replace a conversation's metadata. Raises NotFound, and BadRequest naming the field."""
         row = self._row(scope)
         fields = decode(_change, await self._read(receive), self._ignored())
         metadata = msgspec.json.encode(fields.metadata or {})
@@ -102,14 +102,17 @@ class Conversations:
         await send_json(send, _body(changed))
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Delete a conversation and its items. Raises NotFound."""
         row = self._row(scope)
         await self._dialect.conversations.delete(row.id)
         await send_json(send, msgspec.json.encode(ConversationDeleted(id=row.id)))
 
     async def items(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send a page of a conversation's items. Raises NotFound, and BadRequest for a wrong page."""
         await send_json(send, page(self._items_of(self._row(scope)), scope))
 
     async def add(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add items to a conversation. Raises NotFound, and BadRequest naming the field."""
         row = self._row(scope)
         ignored = self._ignored()
         added = self._with_ids(decode(_items, await self._read(receive), ignored).items, ignored)
@@ -117,9 +120,11 @@ class Conversations:
         await send_json(send, page_of(added, more=False))
 
     async def item(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send one item. Raises NotFound for an unknown conversation or item."""
         await send_json(send, msgspec.json.encode(self._item(scope)[1]))
 
     async def remove(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Remove one item. Raises NotFound for an unknown conversation or item."""
         row, item = self._item(scope)
         await self._dialect.conversations.remove(row.id, item["id"])
         await send_json(send, _body(row))

@@ -97,7 +97,7 @@ def _explain(text: str, root: Any) -> BadRequest:
         values = _values(_types_at(_type(root), path))
         message = f"{subject}: {invalid['value'][:80]!r} isn't one of its values"
         return BadRequest(message, hint=_suggest(invalid["value"], values), field=path or None)
-    hint = "its type is in /openapi.json"
+    hint = "see its type in /openapi.json"
     return BadRequest(f"{subject}: {problem[:1].lower()}{problem[1:]}", hint=hint, field=path or None)
 
 

@@ -97,4 +97,4 @@ def unexpected(error: Exception) -> PerpendError:
     """
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected %s\n%s", type(error).__name__, frames)
-    return PerpendError("something went wrong inside Perpend", hint="the server's log says where")
+    return PerpendError("something went wrong inside Perpend", hint="see the server's log")

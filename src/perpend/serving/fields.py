@@ -82,7 +82,7 @@ class Ignored:
         if self._strict:
             raise BadRequest(
                 f"{what or path} isn't supported",
-                hint="leave it out, or pass it over with serve.strict_fields = false",
+                hint="leave it out, or set serve.strict_fields = false to ignore it",
                 field=path,
             )
         if len(self._named) < _MAX_NAMED:

@@ -27,7 +27,9 @@ _MAX_PAGE = 1000
 class ListedModels(Protocol):
     """The runtime's models."""
 
-    def names(self) -> list[str]: ...
+    def names(self) -> list[str]:
+        """The names of all configured models."""
+        ...
 
     def configured(self, name: str) -> tuple[str, ModelConfig]:
         """The name and config of the model that a name or an alias means. Raises NotFound."""
@@ -121,9 +123,11 @@ class Info:
         return ModelPage(data=data, has_more=more, first_id=first, last_id=last)
 
     async def healthz(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The process lives: always 200."""
         await _json(send, Status("ok"))
 
     async def readyz(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 where requests can be answered, else 503 with the reason."""
         reason = self._readiness.problem()
         if reason is None:
             await _json(send, Status("ready"))
@@ -137,6 +141,7 @@ class Info:
         await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])
 
     async def openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The OpenAPI document."""
         await respond(send, 200, self._openapi, [JSON])
 
     @cached_property

@@ -37,7 +37,7 @@ def limit_of(query: dict[str, str], maximum: int) -> int:
     limit = query.get("limit", str(_DEFAULT_LIMIT))
     number = number_of(limit)
     if number is None or not 1 <= number <= maximum:
-        hint = f"a number from 1 to {maximum}; it is {_DEFAULT_LIMIT} by default"
+        hint = f"send a number from 1 to {maximum}; it is {_DEFAULT_LIMIT} by default"
         raise BadRequest(f"limit is {limit[:80]!r}", hint=hint, field="limit")
     return number
 
@@ -50,7 +50,7 @@ def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
     query = query_of(scope)
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
-        raise BadRequest(f"no such order: {order[:80]!r}", hint="asc or desc", field="order")
+        raise BadRequest(f"no such order: {order[:80]!r}", hint="send asc or desc", field="order")
     limit = limit_of(query, _MAX_LIMIT)
     ordered = items if order == "asc" else items[::-1]
     rest = ordered[_start(ordered, query.get("after")) :]
@@ -70,4 +70,6 @@ def _start(items: list[dict[str, Any]], after: str | None) -> int:
     for at, item in enumerate(items):
         if item["id"] == after:
             return at + 1
-    raise NotFound(f"there is no item {after[:80]!r} here", hint="an id from the page before", field="after")
+    raise NotFound(
+        f"there is no item {after[:80]!r} here", hint="send an id from the previous page", field="after"
+    )

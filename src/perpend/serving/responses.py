@@ -42,6 +42,7 @@ class Responses(Completions[ResponsesParsed]):
         self.background = BackgroundRequests(dialect, solver, metrics)
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:
+        """Solve the request, or start it in the background. Raises PerpendError where that can't be started."""
         if not parsed.echo.background:
             await super().answer(parsed, key_id, receive, send)
             return
@@ -90,7 +91,9 @@ class StoredResponses:
         number = number_of(after)
         if number is None:
             raise BadRequest(
-                f"starting_after is {after[:80]!r}", hint="the number of an event", field="starting_after"
+                f"starting_after is {after[:80]!r}",
+                hint="send the sequence number of an event",
+                field="starting_after",
             )
         await _stream(self._events(row, number), receive, send)
 
@@ -108,7 +111,7 @@ class StoredResponses:
         """
         row = self._row(scope)
         if not msgspec.json.decode(row.body)["background"]:
-            hint = "close the connection of one that isn't in the background"
+            hint = "close the connection to stop a response that isn't in the background"
             raise BadRequest("only a background response can be cancelled", hint=hint, field="id")
         await self._background.cancel(row.id)
         await send_json(send, self._body(self._row(scope)))
@@ -136,7 +139,7 @@ class StoredResponses:
         if not row.events:
             raise BadRequest(
                 "this response has no stream to come back to",
-                hint="ask for it with background and stream",
+                hint="send background and stream with the request",
                 field="stream",
             )
         return _once(events_after(after, zlib.decompress(row.events)))

@@ -12,6 +12,8 @@ from perpend.types import Answer
 
 
 class AnthropicDialect:
+    """`POST /v1/messages` (Anthropic's API reference, "Create a Message")."""
+
     source = "messages"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> MessagesParsed:

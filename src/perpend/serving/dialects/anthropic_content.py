@@ -69,7 +69,7 @@ def _messages(path: str, message: InputMessage, block_context: BlockContext) -> 
     results = [part for part in parts if isinstance(part, ToolResult)]
     rest = [part for part in parts if not isinstance(part, ToolResult)]
     if any(isinstance(part, ToolUse | Thought) for part in rest):
-        hint = "thinking and tool calls are the assistant's"
+        hint = "send thinking and tool calls in an assistant's message"
         raise BadRequest("a user's message has text, images and tool results", hint=hint, field=path)
     user = [Message("user", canonical_content(rest))] if rest or not results else []
     return [*([Message("tool", tuple(results))] if results else []), *user]
@@ -104,7 +104,7 @@ def _blocks(content: list[ContentBlock], path: str, block_context: BlockContext)
         elif kind in _HOSTED or kind.endswith("_tool_result"):
             block_context.ignored.add(field, f"content of type {kind[:80]!r}")
         else:
-            hint = "text, image, document, search_result, tool_use, tool_result, thinking and redacted_thinking are"
+            hint = "send text, image, document, search_result, tool_use, tool_result, thinking or redacted_thinking"
             raise not_supported(f"{field}.type", f"content of type {kind[:80]!r}", hint)
     return parts
 
@@ -112,7 +112,7 @@ def _blocks(content: list[ContentBlock], path: str, block_context: BlockContext)
 def _block_parts(block: ContentBlock, path: str, block_context: BlockContext) -> list[Part]:
     content, path = block.content or "", f"{path}.content"
     if isinstance(content, dict):
-        raise not_supported(path, "an object", "text or a list of blocks is")
+        raise not_supported(path, "an object", "send text or a list of blocks")
     return [Text(content)] if isinstance(content, str) else _blocks(content, path, block_context)
 
 
@@ -127,7 +127,7 @@ def _image(block: ContentBlock, path: str, block_context: BlockContext) -> Image
         return image(f"data:{media};base64,{data}", path, block_context.config)
     if isinstance(source, Source) and source.type == "url":
         return image(required(source.url, f"{path}.url"), f"{path}.url", block_context.config)
-    raise not_supported(f"{path}.type", "this source of an image", "base64 and url are")
+    raise not_supported(f"{path}.type", "this source of an image", "send base64 or url")
 
 
 def _document(block: ContentBlock, path: str, block_context: BlockContext) -> Text | Document:
@@ -145,7 +145,7 @@ def _document(block: ContentBlock, path: str, block_context: BlockContext) -> Te
             else _blocks(content, f"{path}.content", block_context)
         )
         return Text(told(name, "\n".join([part.text for part in parts if isinstance(part, Text)])))
-    raise not_supported(f"{path}.type", "this source of a document", "base64, text and content are")
+    raise not_supported(f"{path}.type", "this source of a document", "send base64, text or content")
 
 
 def _search_result(block: ContentBlock, path: str, block_context: BlockContext) -> Text:
@@ -175,7 +175,7 @@ def _tool_result(block: ContentBlock, path: str, block_context: BlockContext) ->
     content = [part for part in parts if isinstance(part, Text | Image | Document)]
     if len(content) < len(parts):
         raise BadRequest(
-            "a tool result is text, images and documents", hint="send those", field=f"{path}.content"
+            "a tool result is text, images and documents", hint="send only those", field=f"{path}.content"
         )
     return ToolResult(id_, canonical_content(content), bool(block.is_error))
 

@@ -30,6 +30,8 @@ _CHOICES: dict[str, ToolChoice] = {"auto": "auto", "any": "required", "none": "n
 
 
 class MessagesParsed(Parsed, frozen=True, gc=False):
+    """A parsed body of `POST /v1/messages`."""
+
     thoughts: bool = True
     """Whether the answer has thinking blocks, or at least the provider state that the vendor needs next turn."""
     edits: AppliedEdits | None = None
@@ -80,9 +82,9 @@ def _apply_thinking_fields(fields: MessagesRequest) -> bool:
     elif thinking is not None and thinking.type == "enabled":
         limit, tokens = fields.max_thinking_tokens, thinking.budget_tokens
         if tokens is None and limit is None:
-            raise missing("thinking.budget_tokens", 'a number of tokens, or "type": "adaptive"')
+            raise missing("thinking.budget_tokens", 'send a number of tokens, or "type": "adaptive"')
         if None not in (tokens, limit) and tokens != limit:
-            hint = "they mean the same: send one"
+            hint = "send one of them: they mean the same"
             raise BadRequest(
                 "thinking.budget_tokens and max_thinking_tokens disagree",
                 hint=hint,
@@ -131,7 +133,7 @@ def _tool(index: int, tool: MessagesTool, choice: ToolChoice | None, ignored: Ig
             return _ignore_tool(index, tool, choice, ignored)
         description, parameters = row.description, row.parameters
     if parameters is None:
-        raise missing(f"tools[{index}].input_schema", "the JSON schema of its input")
+        raise missing(f"tools[{index}].input_schema", "send the JSON schema of its input")
     name = required(tool.name, f"tools[{index}].name")
     return Tool(name=name, description=description or "", parameters=parameters, strict=tool.strict)
 

@@ -50,7 +50,7 @@ class MessageStream(BlockStream):
         }
         return _event("message_start", {"message": message})
 
-    def opened(self, at: int, block: Block) -> bytes:
+    def block_start(self, at: int, block: Block) -> bytes:
         content: dict[str, Any]
         if block.kind == "thought":
             content = {"type": "thinking", "thinking": "", "signature": ""}
@@ -62,14 +62,14 @@ class MessageStream(BlockStream):
             content = {"type": "redacted_thinking", "data": block.provider_state}
         return _event("content_block_start", {"index": at, "content_block": content})
 
-    def grown(self, at: int, sent: Sent, text: str) -> bytes:
+    def block_delta(self, at: int, sent: Sent, text: str) -> bytes:
         # Only the text is encoded; the JSON around it is a fixed template.
         return (
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
             b"%b%b}}\n\n" % (at, _DELTAS[sent.block.kind], _json(text))
         )
 
-    def closed(self, at: int, sent: Sent) -> bytes:
+    def block_end(self, at: int, sent: Sent) -> bytes:
         stop = _event("content_block_stop", {"index": at})
         block = sent.block
         if block.kind != "thought" or not block.provider_state:

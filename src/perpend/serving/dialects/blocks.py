@@ -35,6 +35,8 @@ Kind = Literal["thought", "text", "call", "provider_state"]
 
 
 class Block(Struct):
+    """One block of an answer: a thought, a text, a tool call or provider state."""
+
     kind: Kind
     text: str = ""
     """Thinking or its summary, text, or a call's arguments."""
@@ -139,29 +141,34 @@ class BlockStream(ABC):
         return sse.KEEP_ALIVE
 
     @abstractmethod
-    def begin(self, started: Started) -> bytes: ...
+    def begin(self, started: Started) -> bytes:
+        """The events that open the stream."""
 
     @abstractmethod
-    def opened(self, at: int, block: Block) -> bytes: ...
+    def block_start(self, at: int, block: Block) -> bytes:
+        """The events that open block number `at`."""
 
     @abstractmethod
-    def grown(self, at: int, sent: Sent, text: str) -> bytes: ...
+    def block_delta(self, at: int, sent: Sent, text: str) -> bytes:
+        """The events that add `text` to a block."""
 
     @abstractmethod
-    def closed(self, at: int, sent: Sent) -> bytes: ...
+    def block_end(self, at: int, sent: Sent) -> bytes:
+        """The events that close a block."""
 
     @abstractmethod
-    def end(self, answer: Answer) -> bytes: ...
+    def end(self, answer: Answer) -> bytes:
+        """The events that end the stream."""
 
     def render(self, batch: Sequence[Event]) -> bytes:
         """The batch's bytes on the wire; empty when no event of it is for the client."""
         parts: list[bytes] = []
         for event in batch:
             if isinstance(event, ThinkingDelta):
-                self._think(event.text, parts)
+                self._add_thinking(event.text, parts)
             elif isinstance(event, AnswerDelta):
                 self._switch("text", parts)
-                self._say("text", event.text, parts)
+                self._add_text("text", event.text, parts)
             elif isinstance(event, ToolCallDelta):
                 self._call(event, parts)
             elif isinstance(event, ProviderStateDelta):
@@ -170,7 +177,7 @@ class BlockStream(ABC):
                 if self._summary is not None and event.text:
                     self._grow(self._summary, event.text, parts)
             elif isinstance(event, AnswerLogprobs):
-                self._weigh(tuple(event.tokens))
+                self._add_logprobs(tuple(event.tokens))
             elif isinstance(event, Progress):
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, Started):
@@ -182,14 +189,14 @@ class BlockStream(ABC):
             self._started = None
         return b"".join(parts)
 
-    def _weigh(self, tokens: Logprobs) -> None:
+    def _add_logprobs(self, tokens: Logprobs) -> None:
         if self._kind == "text" and self._open is not None:
             self._sent[self._open].block.logprobs += tokens
 
-    def _think(self, text: str, parts: list[bytes]) -> None:
+    def _add_thinking(self, text: str, parts: list[bytes]) -> None:
         self._switch("thought", parts)
         if self._visibility == "visible":
-            self._say("thought", text, parts)
+            self._add_text("thought", text, parts)
         elif text and self._visibility == "summary" and self._summary is None:
             self._summary = self._start(Block("thought"), parts)
             self._summarised = True
@@ -200,7 +207,7 @@ class BlockStream(ABC):
             self._kind = kind
             self._summarised = False
 
-    def _say(self, kind: Kind, text: str, parts: list[bytes]) -> None:
+    def _add_text(self, kind: Kind, text: str, parts: list[bytes]) -> None:
         if text:
             if self._open is None:
                 self._open = self._start(Block(kind), parts)
@@ -236,20 +243,20 @@ class BlockStream(ABC):
 
     def _start(self, block: Block, parts: list[bytes]) -> int:
         self._sent.append(Sent(block))
-        parts.append(self.opened(len(self._sent) - 1, block))
+        parts.append(self.block_start(len(self._sent) - 1, block))
         return len(self._sent) - 1
 
     def _grow(self, at: int, text: str, parts: list[bytes]) -> None:
         sent = self._sent[at]
         sent.pieces.append(text)
         sent.size += len(text)
-        parts.append(self.grown(at, sent, text))
+        parts.append(self.block_delta(at, sent, text))
 
     def _close(self, at: int, parts: list[bytes]) -> None:
         sent = self._sent[at]
         if not sent.closed:
             sent.closed = True
-            parts.append(self.closed(at, sent))
+            parts.append(self.block_end(at, sent))
 
     def _close_open(self, parts: list[bytes]) -> None:
         if self._open is None:

@@ -46,6 +46,8 @@ class Stream(Protocol):
 
 
 class Dialect(Protocol[P]):
+    """Reads bodies of one API into requests, and writes its answers, streams and errors."""
+
     source: str
     """The endpoint's name in the ledger."""
 

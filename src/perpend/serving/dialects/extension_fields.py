@@ -80,10 +80,12 @@ def request_of(
 ) -> Request:
     """The request of a dialect's fields and Perpend's own. Raises BadRequest naming the field that is wrong."""
     if extensions.cache:
-        hint = 'leave it out; "cache": false has the whole prompt read again'
+        hint = 'leave it out, or send "cache": false to have the whole prompt read again'
         raise not_supported("cache", "keeping answers for the next time", hint)
     if extensions.router is not None and extensions.router != "off":
-        raise BadRequest(f"unknown router {extensions.router!r}", hint="known: off", field="router")
+        raise BadRequest(
+            f"unknown router {extensions.router!r}", hint='send "off", or leave it out', field="router"
+        )
     if len(fields.messages) > config.serve.max_messages:
         raise BadRequest(
             f"{len(fields.messages)} messages are more than this server takes",
@@ -158,6 +160,8 @@ def _money(value: Money) -> Decimal:
         amount = Decimal(-1)
     if not amount.is_finite() or not 0 <= amount <= 1_000_000:
         raise BadRequest(
-            "max_cost_usd isn't an amount of dollars", hint="a number from 0 to 1000000", field="max_cost_usd"
+            "max_cost_usd isn't an amount of dollars",
+            hint="send a number from 0 to 1000000",
+            field="max_cost_usd",
         )
     return amount

@@ -18,13 +18,13 @@ def image(url: str, field: str, config: Config, detail: str | None = None) -> Im
     """The image part for a URL. Raises BadRequest naming `field`."""
     if url.startswith("data:"):
         if _DATA.match(url) is None:
-            hint = "data:image/png;base64,…, or jpeg, gif, webp"
+            hint = "send data:image/png;base64,…, or jpeg, gif or webp"
             raise BadRequest("this data URL isn't an image that models read", hint=hint, field=field)
     else:
         try:
             address = web_address(url)
         except ValueError as error:
-            hint = "https://…, or data:image/png;base64,…"
+            hint = "send https://…, or data:image/png;base64,…"
             raise BadRequest(f"the image's URL {error}", hint=hint, field=field) from None
         if address.is_private and not config.serve.private_addresses:
             raise BadRequest(

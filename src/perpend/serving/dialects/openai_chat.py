@@ -13,6 +13,8 @@ from perpend.types import Answer
 
 
 class OpenAIChatDialect:
+    """`POST /v1/chat/completions` (OpenAI's API reference, "Create chat completion")."""
+
     source = "chat"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ChatParsed:

@@ -23,11 +23,11 @@ def tool_of(tool: ChatTool, path: str) -> Tool:
     """The tool as the model is offered it. Raises BadRequest naming the field."""
     definition = tool.custom
     if definition is None:
-        raise missing(f"{path}.custom", "its name, description and format")
+        raise missing(f"{path}.custom", "send its name, description and format")
     custom = CustomToolSpec(description=definition.description or "")
     if definition.format is not None and definition.format.type == "grammar":
         if (grammar := definition.format.grammar) is None:
-            raise missing(f"{path}.custom.format.grammar", "its syntax and definition")
+            raise missing(f"{path}.custom.format.grammar", "send its syntax and definition")
         custom = CustomToolSpec(
             description=custom.description, syntax=grammar.syntax, definition=grammar.definition
         )
@@ -37,7 +37,7 @@ def tool_of(tool: ChatTool, path: str) -> Tool:
 def name_of(tool: NamedTool) -> str:
     """The name of a function or a custom tool. Raises BadRequest where it has none."""
     if (reference := tool.custom or tool.function) is None:
-        raise missing("tool_choice.allowed_tools.tools", "the name of each")
+        raise missing("tool_choice.allowed_tools.tools", "send the name of each tool")
     return reference.name
 
 
@@ -53,5 +53,5 @@ def use_of(call: ToolCall, provider_state: ProviderState | None, path: str) -> T
     if call.custom:
         return ToolUse(call.id, call.custom.name, custom_arguments(call.custom.input), provider_state)
     if not call.function:
-        raise missing(f"{path}.function", "its name and arguments")
+        raise missing(f"{path}.function", "send its name and arguments")
     return ToolUse(call.id, call.function.name, call.function.arguments, provider_state)

@@ -63,6 +63,8 @@ _DEFAULT_SAMPLING = Sampling()
 
 
 class ChatParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    """A parsed body of `POST /v1/chat/completions`."""
+
     functions: bool
     """Tool calls are answered as `function_call`."""
     custom: frozenset[str]
@@ -105,7 +107,7 @@ def _message(index: int, messages: list[ChatMessage], config: Config, ignored: I
     if role == "tool":
         call_id = function_call_id(index, messages) if message.role == "function" else message.tool_call_id
         if not call_id:
-            raise missing(f"{path}.tool_call_id", "name the tool call that this is the result of")
+            raise missing(f"{path}.tool_call_id", "send the id of the tool call that this answers")
         result = "" if content is None else content
         if not isinstance(result, str):
             result = canonical_content(_parts(f"{path}.content", result, config))
@@ -123,11 +125,11 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
         where = f"{path}[{i}]"
         if part.type == "text":
             if part.text is None:
-                raise missing(f"{where}.text", "a text part needs its text")
+                raise missing(f"{where}.text", "send the part's text")
             parts.append(Text(part.text))
         elif part.type == "image_url":
             if part.image_url is None:
-                raise missing(f"{where}.image_url", "an image part needs its address")
+                raise missing(f"{where}.image_url", "send the image's address")
             address = part.image_url
             parts.append(image(address.url, f"{where}.image_url.url", config, address.detail))
         elif part.type == "file":
@@ -219,7 +221,7 @@ def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
         return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
     definition = tool.function
     if definition is None:
-        raise missing(f"tools[{index}].function", "its name, description and parameters")
+        raise missing(f"tools[{index}].function", "send its name, description and parameters")
     return function_tool(definition.name, definition.description, definition.parameters, definition.strict)
 
 
@@ -227,7 +229,7 @@ def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
     if isinstance(choice, ChatToolChoice):
         reference = choice.custom if choice.type == "custom" else choice.function
         if choice.type not in ("function", "custom") or reference is None:
-            hint = '"auto", "none", "required" or {"type": "function", "function": {"name": …}}'
+            hint = 'send "auto", "none", "required" or {"type": "function", "function": {"name": …}}'
             raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
         return ForcedTool(reference.name)
     return cast("ToolChoice | None", choice)

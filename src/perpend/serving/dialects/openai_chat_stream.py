@@ -110,10 +110,10 @@ class ChatStream:
                 if self._visibility == "visible":
                     if self._thought_start is None:
                         self._thought_start = self._thinking_sent
-                    self._think(event.text, parts)
+                    self._add_thinking(event.text, parts)
             elif isinstance(event, AnswerDelta):
                 self._thought_start = None
-                self._say(event.text, parts)
+                self._add_text(event.text, parts)
             elif isinstance(event, ToolCallDelta):
                 self._call(event, parts)
             elif isinstance(event, ProviderStateDelta):
@@ -122,9 +122,9 @@ class ChatStream:
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, SummaryDelta):
                 if self._visibility == "summary":
-                    self._think(event.text, parts)
+                    self._add_thinking(event.text, parts)
             elif isinstance(event, AnswerLogprobs):
-                self._weigh(tuple(event.tokens), parts)
+                self._add_logprobs(tuple(event.tokens), parts)
             elif isinstance(event, Started):
                 self._open(event)
             elif isinstance(event, Finished):
@@ -155,12 +155,12 @@ class ChatStream:
         self._answer_head = delta + b'"content":'
         self._opening = delta + b'"role":"assistant","content":""' + self._tail
 
-    def _think(self, text: str, parts: list[bytes]) -> None:
+    def _add_thinking(self, text: str, parts: list[bytes]) -> None:
         if text:
             self._thinking_sent += len(text)
             parts += (self._thinking_head, _json(text), self._tail)
 
-    def _say(self, text: str, parts: list[bytes]) -> None:
+    def _add_text(self, text: str, parts: list[bytes]) -> None:
         if text:
             self._answer_sent += len(text)
             parts += (self._answer_head, _json(text), self._tail)
@@ -209,7 +209,7 @@ class ChatStream:
             return
         parts += (self._delta_head, b'"tool_calls":[', encode(piece), b"]", self._tail)
 
-    def _weigh(self, tokens: tuple[TokenLogprob, ...], parts: list[bytes]) -> None:
+    def _add_logprobs(self, tokens: tuple[TokenLogprob, ...], parts: list[bytes]) -> None:
         if tokens:
             self._logprobs_sent += len(tokens)
             parts += (
@@ -237,8 +237,8 @@ class ChatStream:
         self._detail(detail, parts)
 
     def _finish(self, answer: Answer, parts: list[bytes]) -> None:
-        self._think(shown_thinking(answer, self._visibility)[self._thinking_sent :], parts)
-        self._say(answer.text[self._answer_sent :], parts)
+        self._add_thinking(shown_thinking(answer, self._visibility)[self._thinking_sent :], parts)
+        self._add_text(answer.text[self._answer_sent :], parts)
         for index, call in enumerate(answer.tool_calls):
             sent = self._arguments_sent[index] if index < len(self._arguments_sent) else 0
             if index >= len(self._arguments_sent) or sent < len(call.arguments):
@@ -248,7 +248,7 @@ class ChatStream:
                 self._piece({"index": index, "custom": {"input": rest}}, parts)
         for detail in reasoning_details(answer, self._visibility)[self._details_sent :]:
             self._detail(detail, parts)
-        self._weigh(answer.logprobs[self._logprobs_sent :], parts)
+        self._add_logprobs(answer.logprobs[self._logprobs_sent :], parts)
         for index, choice in enumerate(other_choices(answer), 1):
             self._whole_choice(index, choice, parts)
         parts += (self._chunk, b',"choices":[{"index":0,"delta":{},"finish_reason":"')

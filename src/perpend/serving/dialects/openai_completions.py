@@ -13,6 +13,8 @@ from perpend.types import Answer
 
 
 class OpenAICompletions:
+    """`POST /v1/completions` (OpenAI's API reference, "Create completion")."""
+
     source = "completions"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> CompletionParsed:

@@ -64,7 +64,7 @@ class CompletionStream:
         parts: list[bytes] = []
         for event in batch:
             if isinstance(event, AnswerDelta):
-                self._say(event.text, parts)
+                self._add_text(event.text, parts)
             elif isinstance(event, Progress):
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, Started):
@@ -86,7 +86,7 @@ class CompletionStream:
         del fields["choices"]
         self._head = b"data: " + encode(fields)[:-1]
 
-    def _say(self, text: str, parts: list[bytes]) -> None:
+    def _add_text(self, text: str, parts: list[bytes]) -> None:
         if text and not self._sent and self._echo:
             self._piece(TextChoice(self._echo, 0, None, None), parts)
         if text:
@@ -97,7 +97,7 @@ class CompletionStream:
         parts += (self._head, b',"choices":[', encode(choice), b"]", end)
 
     def _finish(self, answer: Answer, parts: list[bytes]) -> None:
-        self._say(answer.text[self._sent :], parts)
+        self._add_text(answer.text[self._sent :], parts)
         whole = completion_of(answer, self._echo)
         first, *others = whole.choices
         for choice in others:

@@ -19,6 +19,8 @@ _decoder = msgspec.json.Decoder(CompletionRequest)
 
 
 class CompletionParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    """A parsed body of `POST /v1/completions`."""
+
     echo: str = ""
     """The prompt, where the answer repeats it first; else empty."""
 
@@ -49,6 +51,6 @@ def _prompt(prompt: str | list[Any]) -> str:
     if isinstance(text, str):
         return text
     if prompt and isinstance(prompt[0], str):
-        raise BadRequest("several prompts at once", hint="send a request for each", field="prompt")
-    hint = "send text: token numbers mean something else to each model"
+        raise BadRequest("several prompts at once", hint="send one request for each", field="prompt")
+    hint = "send text: token ids differ between models"
     raise BadRequest("a prompt has to be text", hint=hint, field="prompt")

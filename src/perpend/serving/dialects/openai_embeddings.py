@@ -62,6 +62,8 @@ class EmbeddingList(Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingsParsed(Struct, frozen=True):
+    """A parsed body of `POST /v1/embeddings`."""
+
     request: EmbeddingRequest
     base64: bool
     ignored: tuple[str, ...]
@@ -87,7 +89,7 @@ def _input(texts: str | list[Any]) -> _Input:
         and not 0 < len(texts) <= _MAX_TEXTS
         and not all(isinstance(n, int) for n in texts)
     ):
-        raise BadRequest("too many texts at once", hint=f"1 to {_MAX_TEXTS}", field="input")
+        raise BadRequest("too many texts at once", hint=f"send 1 to {_MAX_TEXTS} texts", field="input")
     for kind in (str, list[str], list[int], list[list[int]]):
         try:
             value: Any = msgspec.convert(texts, kind)
@@ -95,7 +97,7 @@ def _input(texts: str | list[Any]) -> _Input:
             continue
         if value:
             return value
-    hint = "send a text, a list of texts, or of lists of token numbers; none may be empty"
+    hint = "send a text, a list of texts, or lists of token ids; none may be empty"
     raise BadRequest("there is nothing to embed", hint=hint, field="input")
 
 

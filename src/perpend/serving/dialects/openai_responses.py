@@ -158,7 +158,7 @@ class OpenAIResponsesDialect:
         previous, conversation = fields.previous_response_id, fields.conversation
         if conversation is not None:
             if previous is not None:
-                hint = "a conversation holds its responses already"
+                hint = "send conversation alone: it holds its earlier responses"
                 raise BadRequest(
                     "previous_response_id and conversation exclude each other",
                     hint=hint,
@@ -177,7 +177,7 @@ class OpenAIResponsesDialect:
         if row.status not in ("completed", "incomplete"):
             raise BadRequest(
                 f"response {id_!r} has no answer to go on from",
-                hint=f"GET /v1/responses/{id_} says how far it is",
+                hint=f"get its state from GET /v1/responses/{id_}",
                 field="previous_response_id",
             )
         return _conversation.decode(row.conversation)
@@ -213,6 +213,7 @@ class CompactionDialect(OpenAIResponsesDialect):
         return self.resolve(fields, config, key_id, ignored)
 
     def whole(self, answer: Answer, parsed: ResponsesParsed) -> bytes:
+        """The body of the compacted conversation (OpenAI's API reference, "Compact a response")."""
         user = [item for item in item_bodies(parsed.input_items, parsed.id) if item.get("role") == "user"]
         compacted = Compacted(
             id=parsed.id,

@@ -20,6 +20,8 @@ _ID = re.compile(r"[a-z]+_([0-9a-f]{24})_(in)?\d{1,6}")
 
 
 class ItemLocation(NamedTuple):
+    """Where an item is stored."""
+
     response_id: str
     in_input: bool
     """Whether the item is in the response's input; else it is in its output."""

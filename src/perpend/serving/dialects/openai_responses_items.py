@@ -69,7 +69,7 @@ def messages_of(
         if item.type in _CALLS:
             turn.append(_call(item, path))
         elif item.type == "reasoning":
-            _think(item, path, turn, ignored)
+            _add_reasoning(item, path, turn, ignored)
         elif item.type == "message" and item.role == "assistant":
             turn += [
                 part for part in _contents(item.content, f"{path}.content", config) if _has_content(part)
@@ -94,7 +94,7 @@ def messages_of(
 
 def _message(item: InputItem, path: str, config: Config) -> Message:
     if item.role is None:
-        raise missing(f"{path}.role", "user, assistant, system or developer")
+        raise missing(f"{path}.role", "send user, assistant, system or developer")
     return Message(_ROLES[item.role], canonical_content(_contents(item.content, f"{path}.content", config)))
 
 
@@ -116,7 +116,7 @@ def _as_json(arguments: Any) -> str:
     return msgspec.json.encode(arguments).decode()
 
 
-def _think(item: InputItem, path: str, turn: list[Part], ignored: Ignored) -> None:
+def _add_reasoning(item: InputItem, path: str, turn: list[Part], ignored: Ignored) -> None:
     content = item.content if isinstance(item.content, list) else []
     text = "".join([piece.text or "" for piece in content])
     sealed = unseal(item.encrypted_content or "")
@@ -138,7 +138,7 @@ def _has_content(part: Text | Image | Document) -> bool:
 def _result(item: InputItem, path: str, config: Config) -> ToolResult:
     id_ = item.call_id or (item.id if item.type == "local_shell_call_output" else None)
     if id_ is None:
-        raise missing(f"{path}.call_id", "name the tool call that this is the output of")
+        raise missing(f"{path}.call_id", "send the id of the tool call that this answers")
     if item.type == "tool_search_output":
         names = [tool.name or tool.type for tool in item.tools or []]
         return ToolResult(id_, f"Tools that can be called now: {', '.join(names) or 'none'}")
@@ -161,19 +161,19 @@ def _contents(
         where = f"{path}[{i}]"
         if piece.type in ("input_text", "output_text", "text"):
             if piece.text is None:
-                raise missing(f"{where}.text", "a text needs its text")
+                raise missing(f"{where}.text", "send the text")
             parts.append(Text(piece.text))
         elif piece.type == "refusal":
             parts.append(Text(piece.refusal or ""))
         elif piece.type == "input_image":
             if piece.image_url is None:
-                raise missing(f"{where}.image_url", "an image needs its address")
+                raise missing(f"{where}.image_url", "send the image's address")
             parts.append(image(piece.image_url, f"{where}.image_url", config, piece.detail))
         elif piece.type == "input_file" and piece.file_url:
             parts.append(data_url_document(piece.file_url, piece.filename or "", f"{where}.file_url"))
         elif piece.type == "input_file":
             parts.append(inline_document(piece, where))
         else:
-            hint = "input_text, input_image and input_file are"
+            hint = "send input_text, input_image or input_file"
             raise not_supported(f"{where}.type", f"content of type {piece.type[:80]!r}", hint)
     return parts

@@ -44,6 +44,8 @@ _NO_REASONING_CONFIG = ReasoningConfig()
 
 
 class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    """A parsed body of `POST /v1/responses`."""
+
     id: str
     created_at: int
     """Seconds since 1970."""
@@ -89,7 +91,7 @@ def parse_fields(
     input_items = items_of(fields.input)
     new = messages_of(input_items, config, ignored)
     if not new and (fields.input or not history):
-        raise BadRequest("nothing is asked", hint="send text, or a message", field="input")
+        raise BadRequest("nothing is asked", hint="send text or a message", field="input")
     conversation = merge_tool_results([*history, *new])
     instructions = (Message("system", fields.instructions),) if fields.instructions else ()
     reasoning = fields.reasoning or _NO_REASONING_CONFIG

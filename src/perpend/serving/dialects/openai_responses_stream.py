@@ -73,7 +73,7 @@ class ResponseStream(BlockStream):
         # Later events are rendered, and numbered, before these: `_OPENING` has numbers of its own.
         return b"".join([_event(f"response.{name}", n, {"response": body}) for n, name in _OPENING])
 
-    def opened(self, at: int, block: Block) -> bytes:
+    def block_start(self, at: int, block: Block) -> bytes:
         item = {"item": empty_item(self._parsed, at, block)}
         if block.kind == "call" and client_tool(self._parsed, block).kind == "custom":
             self._custom_inputs[at] = CustomInputReader()
@@ -84,7 +84,7 @@ class ResponseStream(BlockStream):
         part = self._part(block, "")
         return added if part is None else added + self._on_part("added", at, block, part)
 
-    def grown(self, at: int, sent: Sent, text: str) -> bytes:
+    def block_delta(self, at: int, sent: Sent, text: str) -> bytes:
         part = b""
         if self._is_summary(sent.block) and len(sent.pieces) == 1:
             part = self._on_part("added", at, sent.block, SummaryText(""))
@@ -102,7 +102,7 @@ class ResponseStream(BlockStream):
         line = b'event: %b\ndata: {"type":"%b","sequence_number":%d%b%b}\n\n'
         return line % (name, name, self._next(), self._heads[at], _json(text))
 
-    def closed(self, at: int, sent: Sent) -> bytes:
+    def block_end(self, at: int, sent: Sent) -> bytes:
         block = structs.replace(sent.block, text=sent.text)
         end = b""
         summary = self._is_summary(block)

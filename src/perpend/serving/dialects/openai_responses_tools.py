@@ -42,6 +42,8 @@ def flat_name(name: str, namespace: str | None) -> str:
 
 
 class RequestTools(NamedTuple):
+    """A request's tools, as the model and as the client knows them."""
+
     output_spec: OutputSpec
     names: Names
 
@@ -85,7 +87,7 @@ def _tool(
     tool: ResponsesTool, namespace: str | None, path: str, names: Names, ignored: Ignored
 ) -> Tool | None:
     if not tool.type:
-        raise missing(f"{path}.type", "function, custom or namespace")
+        raise missing(f"{path}.type", "send function, custom or namespace")
     kind = _KINDS.get(tool.type)
     if kind is None or (kind == "tool_search" and tool.execution != "client"):  # the vendor runs it
         return ignored.add(path, f"a tool of type {tool.type[:80]!r}")
@@ -103,7 +105,7 @@ def _custom(tool: ResponsesTool, path: str) -> CustomToolSpec:
         return CustomToolSpec(description=description)
     if format_.syntax is None or format_.definition is None:
         field = f"{path}.format.{'definition' if format_.syntax else 'syntax'}"
-        raise missing(field, "a grammar has a syntax, lark or regex, and a definition")
+        raise missing(field, "send a grammar's syntax, lark or regex, and its definition")
     return CustomToolSpec(description=description, syntax=format_.syntax, definition=format_.definition)
 
 
@@ -117,7 +119,7 @@ def _choice(
     if choice.type == "allowed_tools":
         return _allowed(choice, tools, names)
     if choice.type not in ("function", "custom") or choice.name is None:
-        hint = '"auto", "none", "required", allowed_tools or {"type": "function", "name": …}'
+        hint = 'send "auto", "none", "required", allowed_tools or {"type": "function", "name": …}'
         raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
     return tools, ForcedTool(_model_name(choice.name, choice.namespace, names))
 
@@ -132,7 +134,7 @@ def _allowed(choice: ResponsesToolChoice, tools: list[Tool], names: Names) -> tu
         elif kind in ("function", "custom"):
             allowed.add(_model_name(name, _text(entry, "namespace") or None, names))
     if unknown := allowed - {tool.name for tool in tools}:
-        hint = f"one of {', '.join(tool.name for tool in tools)}" if tools else "name it in tools"
+        hint = f"send one of {', '.join(tool.name for tool in tools)}" if tools else "name it in tools"
         raise BadRequest(f"there is no tool {min(unknown)[:80]!r}", hint=hint, field="tool_choice.tools")
     if not allowed and choice.mode == "required":
         raise BadRequest(

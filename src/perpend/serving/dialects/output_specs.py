@@ -22,9 +22,9 @@ def output_spec_of(
         return NO_OUTPUT_SPEC
     names = {tool.name for tool in tools}
     if len(names) < len(tools):
-        raise BadRequest("two tools have the same name", hint="give each its own", field="tools")
+        raise BadRequest("two tools have the same name", hint="give each tool its own name", field="tools")
     if isinstance(choice, ForcedTool) and choice.name not in names:
-        hint = f"one of {', '.join(sorted(names))}" if names else "name it in tools"
+        hint = f"send one of {', '.join(sorted(names))}" if names else "name it in tools"
         raise BadRequest(f"there is no tool {choice.name[:80]!r}", hint=hint, field="tool_choice")
     if choice == "required" and not tools:
         raise BadRequest("no tool is there to be called", hint="send tools", field="tool_choice")
@@ -43,7 +43,7 @@ def output_format(kind: str, schema: JSONSchemaFormat | TextFormat | None, field
     if kind == "json_object":
         return OutputFormat()
     if schema is None or schema.schema is None:
-        raise missing(field, "the JSON schema of the answer, and its name")
+        raise missing(field, "send the JSON schema of the answer, and its name")
     name, description = schema.name or "answer", schema.description or ""
     return OutputFormat(schema=schema.schema, name=name, description=description, strict=schema.strict)
 
