@@ -91,9 +91,7 @@ class ChatStream:
         self._functions = functions
         self._custom = custom
         self._custom_inputs: dict[int, CustomInputReader] = {}  # by index: calls of custom tools
-        self._thought_start: int | None = (
-            None  # characters of thinking sent before the open thought; None: no thought is open
-        )
+        self._thought_start: int | None = None  # the open thought, in characters of sent thinking
         self._arguments_sent: list[int] = []
         self._call_ids: list[str] = []
         self.done = False
