@@ -8,7 +8,7 @@ from cyclopts import App
 from perpend.cli.main import app
 from perpend.cli.options import milliseconds
 from perpend.errors import BadRequest, NotFound
-from perpend.serving.dialects.extension_fields import ours
+from perpend.serving.dialects.extension_fields import OWN_FIELD_NAMES
 
 CALLED_OTHERWISE = {"deadline_ms": "--deadline", "progress": "", "router": "", "cache": ""}
 """A deadline says its unit; the rest are a program's matter."""
@@ -72,7 +72,7 @@ def test_what_may_be_thought_is_one_option_everywhere() -> None:
 
 
 def test_ask_takes_the_fields_of_a_request_by_their_names() -> None:
-    for field in {"reasoning_effort", *ours} - DIALECTS_OWN:
+    for field in {"reasoning_effort", *OWN_FIELD_NAMES} - DIALECTS_OWN:
         option = CALLED_OTHERWISE.get(field, f"--{field.replace('_', '-')}")
         assert not option or option in all_names(COMMANDS["ask"]), field
 

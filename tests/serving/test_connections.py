@@ -10,7 +10,7 @@ import pytest
 from scripted import USUAL, Gateway, House, gateway
 
 from perpend.serving import connections, server
-from perpend.serving.connections import HEAD_BYTES, HEADERS, Idle
+from perpend.serving.connections import HEAD_BYTES, HEADERS, IdleConnections
 
 Wire = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 HEAD = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n"
@@ -153,7 +153,7 @@ async def test_the_next_request_waits_for_the_answer_under_way(monkeypatch: pyte
 class Waiting:
     """Has what `Idle` needs of a connection."""
 
-    def __init__(self, idle: Idle, address: str) -> None:
+    def __init__(self, idle: IdleConnections, address: str) -> None:
         self.address = address
         self.open = True
         self._idle: Any = idle
@@ -164,7 +164,7 @@ class Waiting:
 
 
 def still_open(addresses: str, most: int, most_of_address: int) -> str:
-    idle: Any = Idle(most, most_of_address)
+    idle: Any = IdleConnections(most, most_of_address)
     each = [Waiting(idle, address) for address in addresses]
     for one in each:
         idle.add(one)

@@ -13,7 +13,7 @@ from perpend.config.schema import Config, ServeConfig
 from perpend.errors import BadRequest
 from perpend.serving.dialects import anthropic_request, openai_chat_request
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.fields import meant, slips_between
+from perpend.serving.fields import misspelt_field, slips_between
 from perpend.types import Finished, Request
 
 USER = {"role": "user", "content": "hi"}
@@ -115,7 +115,7 @@ def test_two_neighbours_swapped_are_one_slip() -> None:
 
 
 def test_inside_a_part_a_field_beside_the_one_it_is_near_to_is_its_clients_own() -> None:
-    assert meant("txt", ["text", "type"]) == "text"
+    assert misspelt_field("txt", ["text", "type"]) == "text"
     part = {"type": "text", "text": "hi", "txt": "ho"}
     assert chat(Config(), messages=[{"role": "user", "content": [part]}]).ignored == (
         "messages[].content[].txt",

@@ -161,11 +161,11 @@ def test_what_the_table_says(
         client = socket.create_connection(listener.getsockname()[:2], source_address=(address, 0))
         server, _ = listener.accept()
         with server:
-            assert waiting.waits(server) is True
+            assert waiting.is_waiting(server) is True
             client.shutdown(socket.SHUT_WR)
-            assert waiting.waits(server) is True
+            assert waiting.is_waiting(server) is True
             client.close()
-            assert waiting.waits(server) is False
+            assert waiting.is_waiting(server) is False
 
 
 @LINUX

@@ -1,4 +1,4 @@
-"""The ASGI application: a path and a method find their handler, and every error finds its answer."""
+"""The ASGI application: routes a path and a method to a handler, and answers every error."""
 
 import re
 from typing import Protocol
@@ -10,25 +10,30 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.completions import Completions, Solver, TokenCounter
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import AnthropicDialect
 from perpend.serving.dialects.openai_chat import OpenAIChatDialect
 from perpend.serving.dialects.openai_completions import OpenAICompletions
-from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponsesDialect, Talks
+from perpend.serving.dialects.openai_responses import (
+    CompactionDialect,
+    ConversationRows,
+    OpenAIResponsesDialect,
+    ResponseRows,
+)
 from perpend.serving.embeddings import Embedder, Embeddings
 from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
 from perpend.serving.response_writer import refuse
-from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
-from perpend.serving.sealing import Sealing, Seals
+from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, StoredResponses
+from perpend.serving.sealing import SealingSolver, Seals
 
 _UPGRADE = (b"upgrade", b"websocket")
-"""Codex goes on over HTTP at once, for the status that answers this alone."""
+"""The header of a WebSocket request. On the status of UpgradeRefused, Codex falls back to HTTP at once."""
 
 
-class House(Solver, Embedder, Protocol):
-    """What of the runtime the application needs."""
+class AppRuntime(Solver, Embedder, Protocol):
+    """The parts of the runtime that the application needs."""
 
     @property
     def config(self) -> Config: ...
@@ -37,37 +42,37 @@ class House(Solver, Embedder, Protocol):
     def models(self) -> ListedModels: ...
 
     @property
-    def responses(self) -> Kept: ...
+    def responses(self) -> ResponseRows: ...
 
     @property
-    def conversations(self) -> Talks: ...
+    def conversations(self) -> ConversationRows: ...
 
 
 class App:
-    """Plain ASGI, without a framework: the hot path is one look-up."""
+    """Plain ASGI without a framework: routing is one dictionary look-up."""
 
     def __init__(
-        self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+        self, runtime: AppRuntime, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
     ) -> None:
         self._metrics = metrics
-        config, solver = house.config, Sealing(house, seals)
-        info = Info(config, house.models, auth, metrics, readiness)
+        config, solver = runtime.config, SealingSolver(runtime, seals)
+        info = Info(config, runtime.models, auth, metrics, readiness)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
         messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
-        count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
-        dialect = OpenAIResponsesDialect(house.responses, house.conversations)
-        compacting = Compacting(house.responses, house.conversations)
+        count_tokens = TokenCounter(AnthropicDialect(), solver, config, auth, metrics)
+        dialect = OpenAIResponsesDialect(runtime.responses, runtime.conversations)
+        compaction = CompactionDialect(runtime.responses, runtime.conversations)
         responses = Responses(dialect, solver, config, auth, metrics)
         self._background = responses.background
-        stored = Stored(dialect, responses.background, auth)
+        stored = StoredResponses(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
             "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
-            "/v1/embeddings": {"POST": Embeddings(house, config, auth, metrics)},
+            "/v1/embeddings": {"POST": Embeddings(runtime, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
-            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, solver, config, auth, metrics)},
+            f"{RESPONSES_PATH}/compact": {"POST": Completions(compaction, solver, config, auth, metrics)},
             f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, solver, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),
@@ -78,17 +83,17 @@ class App:
         }
 
         self._cors = Cors(config.serve.cors_origins) if config.serve.cors_origins else None
-        named = {MODELS_PATH + "/.+": _get(info.models)}
-        by_id = named | stored.routes | Conversations(dialect, config, auth).routes
+        by_name = {MODELS_PATH + "/.+": _get(info.models)}
+        by_id = by_name | stored.routes | Conversations(dialect, config, auth).routes
         self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
 
     async def aclose(self) -> None:
-        """End what goes on in the background."""
+        """Stop the background requests."""
         await self._background.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._cors is not None:
-            send = self._cors.telling(scope, send)
+            send = self._cors.with_headers(scope, send)
         try:
             await self._handler(scope)(scope, receive, send)
         except ClientGone:
@@ -118,7 +123,7 @@ class App:
         return handler
 
     def _find(self, scope: Scope) -> dict[str, Handler] | None:
-        """The methods of a path with ids in it; its handler finds these under `path_params`."""
+        """The methods of a path with ids in it, which go to the handler as `path_params`."""
         for pattern, methods in self._by_id:
             if match := pattern.fullmatch(scope["path"]):
                 scope["path_params"] = match.groupdict()
@@ -127,7 +132,7 @@ class App:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """The path as a pattern, in which `{id}` stands for what is between two slashes."""
+    """The path as a pattern in which `{id}` matches one segment."""
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path) + "/?")
 
 

@@ -1,4 +1,4 @@
-"""The part of ASGI that is used here: read a bounded body, send a whole answer."""
+"""The part of ASGI that the gateway uses: read a bounded body, send a whole response."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -22,7 +22,10 @@ class ClientGone(Exception):
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:
-    """The request's body. Raises TooLarge beyond `limit` bytes, BadRequest after BODY_TIMEOUT_S, and ClientGone."""
+    """The request's body.
+
+    Raises TooLarge beyond `limit` bytes, BadRequest after BODY_TIMEOUT_S seconds, and ClientGone.
+    """
     message = await receive()
     if message["type"] == "http.disconnect":
         raise ClientGone
@@ -30,7 +33,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     if message["more_body"]:
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await _read_on(body, receive, limit)
+                body = await _read_rest(body, receive, limit)
         except TimeoutError:
             hint = f"send it whole within {BODY_TIMEOUT_S:.0f} s"
             raise BadRequest("the body didn't arrive in time", hint=hint) from None
@@ -39,7 +42,7 @@ async def read_body(receive: Receive, limit: int) -> bytes:
     return body
 
 
-async def _read_on(first: bytes, receive: Receive, limit: int) -> bytes:
+async def _read_rest(first: bytes, receive: Receive, limit: int) -> bytes:
     body = bytearray(first)
     more = True
     while more:
@@ -58,7 +61,7 @@ def _too_large(limit: int) -> TooLarge:
 
 
 async def respond(send: Send, status: int, body: bytes, headers: Iterable[Header]) -> None:
-    """A whole answer at once."""
-    lines = [(b"content-length", str(len(body)).encode()), *headers]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
+    """Send a whole response at once."""
+    all_headers = [(b"content-length", str(len(body)).encode()), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": all_headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

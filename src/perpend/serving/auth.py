@@ -1,4 +1,4 @@
-"""Who may come in: any valid key, or nobody's on a loopback address until a key exists."""
+"""Authentication: any valid key; on a loopback address no key is needed until one exists."""
 
 import ipaddress
 from functools import lru_cache
@@ -12,13 +12,13 @@ from perpend.serving.asgi import Scope
 from perpend.types import Effort
 
 _KEY_HEADERS = frozenset((b"x-api-key", b"api-key"))
-"""Beside `Authorization: Bearer`: Anthropic's, and Azure's. A client may send several; one that is valid will do."""
-_PROGRAMS = frozenset(("app", "tauri", "vscode-file", "vscode-webview"))
-"""Origins of pages inside programs that somebody installed: no web page has these."""
+"""Anthropic's and Azure's headers, beside `Authorization: Bearer`. Of several keys, one valid key is enough."""
+_APP_SCHEMES = frozenset(("app", "tauri", "vscode-file", "vscode-webview"))
+"""Schemes of origins inside installed programs; no web page has these."""
 
 
 class Key(Protocol):
-    """Who asks, and what holds for its requests: see `storage.rows.KeyRow`."""
+    """A key and the defaults of its requests; see `storage.rows.KeyRow`."""
 
     @property
     def id(self) -> str: ...
@@ -37,12 +37,16 @@ class Key(Protocol):
 
 
 class KeyLookup(Protocol):
-    """The keys as they are now; secrets are compared by their hash."""
+    """The current keys; secrets are compared by their hash."""
 
     @property
-    def any_exist(self) -> bool: ...
+    def any_exist(self) -> bool:
+        """Whether any key exists."""
+        ...
 
-    def lookup(self, secret: str) -> Key | None: ...
+    def lookup(self, secret: str) -> Key | None:
+        """The key with this secret; None where there is none."""
+        ...
 
 
 def is_loopback(host: str) -> bool:
@@ -54,7 +58,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Auth:
-    """Decides about every request by its headers alone."""
+    """Authenticates requests by their headers."""
 
     def __init__(
         self,
@@ -63,7 +67,7 @@ class Auth:
         host: str,
         origins: tuple[str, ...] = (),
     ) -> None:
-        """`origins`: of web pages that may come in as clients without a page do."""
+        """`host` is where the server listens; `origins` are the web origins that are trusted like local programs."""
         self._keys = keys
         self._require = require
         self._origins = origins
@@ -71,13 +75,13 @@ class Auth:
 
     @property
     def needed(self) -> bool:
-        """Whether a request has to bring a key."""
+        """Whether a request needs a key."""
         if self._require == "auto":
             return not self._loopback or self._keys.any_exist
         return self._require == "always"
 
     def check(self, scope: Scope) -> Key | None:
-        """The key that came along, None where none is needed. Raises Unauthenticated."""
+        """The request's key; None where it has none and needs none. Raises Unauthenticated."""
         secrets: list[bytes] = []
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -94,22 +98,19 @@ class Auth:
         return None
 
     def owner(self, scope: Scope) -> str | None:
-        """The id of the key that came along: whose the things are that this request makes or asks for.
-
-        Raises Unauthenticated.
-        """
+        """The id of the request's key, which owns what the request makes and reads. Raises Unauthenticated."""
         key = self.check(scope)
         return None if key is None else key.id
 
     def is_local(self, scope: Scope) -> bool:
-        """Whether a program on this machine asks, and neither a web page nor somebody behind a proxy."""
+        """Whether the request is from a program on this machine, not from a web page or through a proxy."""
         client: tuple[str, int] | None = scope.get("client")
         page = _PageHeaders.of(scope)
-        near = client is not None and is_loopback(client[0]) and all(map(_names_this_machine, page.hosts))
-        return near and not self._is_foreign(page)
+        local = client is not None and is_loopback(client[0]) and all(map(_names_this_machine, page.hosts))
+        return local and not self._is_foreign(page)
 
     def _refuse_pages(self, scope: Scope) -> None:
-        """What a browser sends for a page from elsewhere, even where that page's name was made to mean this machine."""
+        """Refuse requests from web pages of other origins, also by DNS rebinding. Raises Unauthenticated."""
         page = _PageHeaders.of(scope)
         if self._is_foreign(page):
             raise Unauthenticated(
@@ -126,10 +127,10 @@ class Auth:
     def _is_foreign(self, page: "_PageHeaders") -> bool:
         if not page.origins:
             return "cross-site" in page.sites
-        return not all(map(self._is_near, page.origins))
+        return not all(map(self._is_trusted, page.origins))
 
-    def _is_near(self, origin: str) -> bool:
-        """Whether a page was loaded from this machine, or belongs to a program on it, or is trusted by the config."""
+    def _is_trusted(self, origin: str) -> bool:
+        """Whether an origin is this machine, a program on it, or named in the config."""
         if origin in self._origins:
             return True
         try:
@@ -138,11 +139,11 @@ class Auth:
             return False
         if parts.scheme in ("http", "https"):
             return _names_this_machine(origin.partition("://")[2])
-        return parts.scheme in _PROGRAMS and bool(parts.netloc)
+        return parts.scheme in _APP_SCHEMES and bool(parts.netloc)
 
 
 class _PageHeaders(Struct):
-    """What a browser says of the page that it asks for."""
+    """The headers by which a browser describes the page that makes a request."""
 
     origins: list[str]
     hosts: list[str]
@@ -159,7 +160,7 @@ class _PageHeaders(Struct):
 
 @lru_cache(maxsize=64)
 def _names_this_machine(address: str) -> bool:
-    """`HOST` or `HOST:PORT`."""
+    """Whether `HOST` or `HOST:PORT` means this machine."""
     try:
         parts = urlsplit(f"//{address}")
         host, _ = parts.hostname or "", parts.port
@@ -170,8 +171,8 @@ def _names_this_machine(address: str) -> bool:
     return is_loopback(host) or host.endswith(".localhost")
 
 
-def _refused(sent_one: bool) -> Unauthenticated:
-    if sent_one:
+def _refused(has_key: bool) -> Unauthenticated:
+    if has_key:
         return Unauthenticated("this key isn't known, or was revoked", hint="`perpend keys list` shows them")
     hint = "send `Authorization: Bearer KEY`; `perpend keys create` makes one"
     return Unauthenticated("a key is needed", hint=hint)

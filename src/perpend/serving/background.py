@@ -1,4 +1,4 @@
-"""Responses that nobody waits for, and their streams, which anybody may come back to."""
+"""Background responses: they run without a client, and their event streams can be read again at any time."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.completions import Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_answer import failed, unfinished
+from perpend.serving.dialects.openai_responses_answer import failed_response, unanswered_response
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseBody
 from perpend.types import Event
@@ -20,50 +20,51 @@ _NUMBER = re.compile(rb'"sequence_number":(\d+)')
 
 
 def events_after(number: int, events: bytes) -> bytes:
-    """Those of a stream that come after the one of this number; -1: all."""
-    kept: list[bytes] = []
+    """The events of a stream after this sequence number; -1 gives all."""
+    later: list[bytes] = []
     for event in events.split(b"\n\n"):
-        found = _NUMBER.search(event)
-        if found is not None and int(found[1]) > number:
-            kept.append(event + b"\n\n")
-    return b"".join(kept)
+        match = _NUMBER.search(event)
+        if match is not None and int(match[1]) > number:
+            later.append(event + b"\n\n")
+    return b"".join(later)
 
 
 class EventLog:
-    """The events of a stream so far, for readers that come when they like."""
+    """The events of a stream so far, for readers that may join at any time."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._over = False
+        self._closed = False
         self._grown = asyncio.Event()
 
     @property
     def so_far(self) -> bytes:
-        """All that was written."""
+        """All bytes written so far."""
         return b"".join(self._pieces)
 
     def write(self, data: bytes, *, last: bool = False) -> None:
+        """Append events; `last` closes the log."""
         self._pieces.append(data)
-        self._over = self._over or last
+        self._closed = self._closed or last
         self._grown.set()
         self._grown = asyncio.Event()
 
     async def after(self, number: int) -> AsyncIterator[bytes]:
-        """What comes after the event of this number, up to the stream's end."""
+        """The events after this sequence number, up to the stream's end."""
         at = 0
         while True:
             grown, data = self._grown, b"".join(self._pieces[at:])
             at = len(self._pieces)
-            if fresh := events_after(number, data):
-                yield fresh
-            if self._over:
+            if events := events_after(number, data):
+                yield events
+            if self._closed:
                 return
             if at == len(self._pieces):
                 await grown.wait()
 
 
 class _Run:
-    """One response under way."""
+    """One running response."""
 
     def __init__(self, parsed: ResponsesParsed, dialect: OpenAIResponsesDialect) -> None:
         self.parsed = parsed
@@ -75,22 +76,23 @@ class _Run:
 
     async def sink(self, batch: list[Event]) -> None:
         if self.log is not None and (data := self._stream.render(batch)):
-            if self._stream.done:  # told once the answer is stored
+            if self._stream.done:  # written once the answer is stored
                 self._last = data
             else:
                 self.log.write(data)
 
     def end(self, body: ResponseBody | None = None) -> bytes:
-        """The end of the stream: that of the answer, or of `body`."""
-        return self._last if body is None else self._stream.over(body)
+        """The end of the stream: the answer's, or that of a response without an answer."""
+        return self._last if body is None else self._stream.end_without_answer(body)
 
     def events(self, end: bytes) -> bytes:
         return b"" if self.log is None else zlib.compress(self.log.so_far + end, 1)
 
 
 class BackgroundRequests:
-    """Requests that nobody waits for: they count among those that are answered at a time, and live as long as
-    this process. What is stored says how they ended.
+    """Runs background requests. They count towards `serve.max_concurrent`, and end with the process.
+
+    The stored response says how each ended.
     """
 
     def __init__(self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics) -> None:
@@ -100,9 +102,9 @@ class BackgroundRequests:
         self._running: dict[str, _Run] = {}
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
-        """Store it as queued, and begin. Raises PerpendError, and has then begun nothing."""
+        """Store the response as queued, and start it. Raises PerpendError; then nothing was started."""
         await self._solver.check(parsed.request)
-        queued = unfinished(parsed, "queued")
+        queued = unanswered_response(parsed, "queued")
         await self._dialect.store(queued, parsed)
         run = self._running[parsed.id] = _Run(parsed, self._dialect)
         run.task = asyncio.create_task(self._run(run))
@@ -110,16 +112,16 @@ class BackgroundRequests:
         return queued
 
     def runs(self, id_: str) -> bool:
-        """Whether the response is under way in this process."""
+        """Whether the response is running in this process."""
         return id_ in self._running
 
     def log(self, id_: str) -> EventLog | None:
-        """Of one that is under way and streamed."""
+        """The event log of a running response that is streamed; None for any other."""
         run = self._running.get(id_)
         return None if run is None else run.log
 
     async def cancel(self, id_: str) -> None:
-        """End it, if it is under way; it is stored as cancelled unless it was done already."""
+        """Stop a running response; it is stored as cancelled, unless it has finished. Raises StorageError."""
         run = self._running.get(id_)
         if run is None or run.task is None:
             return
@@ -128,10 +130,10 @@ class BackgroundRequests:
         await asyncio.wait([run.task])
         row = self._dialect.get(id_, run.parsed.key_id, "id")
         if row.status == "queued":
-            await self._finish(run, unfinished(run.parsed, "cancelled"))
+            await self._finish(run, unanswered_response(run.parsed, "cancelled"))
 
     async def aclose(self) -> None:
-        """End what is under way; it is stored as failed."""
+        """Stop all running responses; they are stored as failed."""
         tasks = [run.task for run in self._running.values() if run.task is not None]
         for task in tasks:
             task.cancel()
@@ -153,19 +155,19 @@ class BackgroundRequests:
         except asyncio.CancelledError:
             metrics.cancelled(None)
             if not run.cancelled:
-                await self._finish(run, failed(STOPPED, parsed))
+                await self._finish(run, failed_response(STOPPED, parsed))
         except PerpendError as error:
             errors.report(error)
             metrics.failed(error.code)
-            await self._finish(run, failed(error, parsed))
+            await self._finish(run, failed_response(error, parsed))
         except Exception as error:
             metrics.failed("internal_error")
-            await self._finish(run, failed(errors.unexpected(error), parsed))
+            await self._finish(run, failed_response(errors.unexpected(error), parsed))
         finally:
             metrics.in_flight -= 1
 
     async def _finish(self, run: _Run, body: ResponseBody) -> None:
-        """Without an answer."""
+        """Store a response without an answer, and close its stream. Raises StorageError."""
         end = run.end(body)
         try:
             await self._dialect.store(body, run.parsed, events=run.events(end))

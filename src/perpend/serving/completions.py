@@ -1,4 +1,4 @@
-"""The way of one request through the house: body, request, solve, answer, whole or streamed."""
+"""The endpoint of a dialect: read a body, parse and solve the request, send the answer whole or streamed."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,26 +19,26 @@ from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
 from perpend.serving.disconnect import DisconnectWatch
-from perpend.serving.response_writer import Streamed, Whole, refuse, send_json
+from perpend.serving.response_writer import StreamWriter, WholeWriter, refuse, send_json
 from perpend.solve import Sink
 from perpend.types import Answer, Request
 
 
 class Solver(Protocol):
-    """What of the runtime answers requests."""
+    """The part of the runtime that answers requests."""
 
     async def check(self, request: Request) -> None:
-        """Of one that is answered later: raises what would keep it from being begun."""
+        """Check a request that is answered later. Raises the PerpendError that would keep it from starting."""
         ...
 
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
-        """Raises PerpendError."""
+        """The answer; its events go to `sink` as they come. Raises PerpendError."""
         ...
 
     async def count_input(self, request: Request) -> int:
-        """Tokens of the prompt. Raises PerpendError."""
+        """The number of tokens of the prompt. Raises PerpendError."""
         ...
 
 
@@ -77,81 +77,81 @@ class Completions(Generic[P]):
             await refuse(send, error, failure=self._dialect.failure)
 
     def _refuse_files(self, request: Request) -> None:
-        """A path to a GGUF is for the command line: a client doesn't choose which files are loaded."""
+        """Refuse paths of GGUF files, which only the command line may load. Raises NotFound."""
         for model in _models_of(request):
             if not model.endswith(".gguf") or model == self._config.defaults.model:
                 continue
-            if model.startswith(PREFIX):  # among the weights, where it was pulled to
+            if model.startswith(PREFIX):  # pulled weights
                 continue
             if model not in self._config.models:
                 hint = "GET /v1/models lists them; serve a file with `perpend serve --model PATH`"
                 raise NotFound("this model isn't served here", hint=hint, field="model")
 
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
-        """Solve it, and send what comes, errors too."""
+        """Solve the request, and send its answer or error."""
         dialect, metrics = self._dialect, self._metrics
         if parsed.stream:
-            out = Streamed(send, dialect.failure, dialect.stream(parsed), parsed.keep)
+            writer = StreamWriter(send, dialect.failure, dialect.stream(parsed), parsed.keep)
         else:
-            out = Whole(send, dialect.failure)
-        watch = DisconnectWatch(receive, out.keep_alive)
+            writer = WholeWriter(send, dialect.failure)
+        watch = DisconnectWatch(receive, writer.keep_alive)
         try:
             with watch:
                 answer = await self._solver.solve(
-                    parsed.request, out.sink, key_id=key_id, source=dialect.source
+                    parsed.request, writer.sink, key_id=key_id, source=dialect.source
                 )
                 if parsed.keep is not None and not parsed.stream:
                     await parsed.keep(answer)
         except asyncio.CancelledError:
-            metrics.cancelled(out.plan)
-            if not watch.gone:  # the server stops, and has waited for us long enough
-                await out.fail(Overloaded("the server is stopping", retry_after=1, hint="send it again"))
+            metrics.cancelled(writer.plan)
+            if not watch.gone:  # the server stops, and its grace period is over
+                await writer.fail(Overloaded("the server is stopping", retry_after=1, hint="send it again"))
         except PerpendError as error:
-            metrics.failed(error.code, out.plan)
-            await out.fail(error)
+            metrics.failed(error.code, writer.plan)
+            await writer.fail(error)
         except Exception as error:
-            metrics.failed("internal_error", out.plan)
-            await out.fail(errors.unexpected(error))
+            metrics.failed("internal_error", writer.plan)
+            await writer.fail(errors.unexpected(error))
         else:
-            metrics.answered(answer, out.first_token_s)
+            metrics.answered(answer, writer.first_token_s)
             if not parsed.stream:
-                await out.finish(dialect.whole(answer, parsed))
+                await writer.finish(dialect.whole(answer, parsed))
 
 
 def _models_of(request: Request) -> Iterator[str]:
-    """Those that answer, and those that judge or stand on a cascade's rungs."""
+    """The models of a request, its verifiers and its strategy."""
     if request.model is not None:
         yield request.model
     for verifier in (request.verifier, request.strategy.verifier):
         if verifier is not None and isinstance(model := verifier.options.get("model"), str):
             yield model
-    yield from _named(request.strategy.options)
+    yield from _models_in(request.strategy.options)
 
 
-def _named(options: dict[str, Any]) -> Iterator[str]:
-    """Those in a strategy's options, and in those of strategies inside, nested as deep as `strategy_spec` allows."""
+def _models_in(options: dict[str, Any]) -> Iterator[str]:
+    """The models in a strategy's options and in those of nested strategies; `strategy_spec` bounds the depth."""
     for name, value in options.items():
         if name in ("model", "models"):
             yield from _texts(value)
         elif isinstance(value, dict):
-            yield from _named(cast("dict[str, Any]", value))
+            yield from _models_in(cast("dict[str, Any]", value))
 
 
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):
-        for one in cast("list[Any]", value):
-            yield from _texts(one)
+        for item in cast("list[Any]", value):
+            yield from _texts(item)
 
 
-class Counting(Completions[P]):
-    """Counts a request's prompt tokens in place of answering it."""
+class TokenCounter(Completions[P]):
+    """Counts a request's prompt tokens instead of answering it."""
 
     count_body: Callable[[int], Struct] = TokenCount
-    """The dialect's body for a number of tokens."""
+    """The dialect's response body for a number of tokens."""
 
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
-        """Raises PerpendError."""
+        """Count the prompt's tokens, and send the count. Raises PerpendError."""
         count = await self._solver.count_input(parsed.request)
         await send_json(send, msgspec.json.encode(self.count_body(count)))

@@ -1,7 +1,7 @@
-"""What a connection may take before its request is known: bounds on heads, their time, and on connections that idle.
-And how its client's end is taken: that may be the end of what it sends, or nobody waits any more.
+"""Bounds on connections: the size and time of a request's head, and the number of idle connections.
 
-uvicorn's protocol on httptools keeps headers without any bound, and half a head for ever.
+uvicorn's httptools protocol has no such bounds. This one also tells a client that has only finished sending from one
+that has gone (see `waiting`).
 """
 
 import asyncio
@@ -15,33 +15,35 @@ from perpend.errors import BadRequest, HeadTimeout, HeadTooLarge
 from perpend.serving import errors, waiting
 
 HEAD_BYTES = 65_536
-"""Of a request's line and headers; also of what is kept of a body's framing, such as trailers."""
+"""Bytes of a request's line and headers at most; also of a body's framing, such as trailers."""
 HEADERS = 100
+"""Headers of a request at most."""
 HEAD_S = 10.0
-"""From the first byte of a head to its last."""
-WITH_S = 0.2
-"""The end of what a client sends is taken for the end of its request where it comes so soon after it."""
+"""Seconds from the first byte of a head to its last, at most."""
+EOF_GRACE_S = 0.2
+"""Seconds after a request within which the end of the client's stream only ends the request."""
 
 
-class Idle:
-    """The connections of a server that have no request under way, whoever waits longest first."""
+class IdleConnections:
+    """The connections of a server without a current request, the longest idle first."""
 
-    def __init__(self, most: int, most_of_address: int) -> None:
-        self._most = most
-        self._most_of_address = most_of_address
+    def __init__(self, limit: int, limit_per_address: int) -> None:
+        self._limit = limit
+        self._limit_per_address = limit_per_address
         self._all: dict[ServerConnection, None] = {}
         self._by_address: dict[str, dict[ServerConnection, None]] = {}
 
     def add(self, connection: "ServerConnection") -> None:
-        """One more waits. Where these are too many, the one that waits longest is closed: of its address, or of all."""
+        """Add an idle connection. Beyond a limit, close the longest idle one: of its address, or of all."""
         neighbours = self._by_address.setdefault(connection.address, {})
         neighbours[connection] = self._all[connection] = None
-        if len(neighbours) > self._most_of_address:
+        if len(neighbours) > self._limit_per_address:
             next(iter(neighbours)).close()
-        elif len(self._all) > self._most:
+        elif len(self._all) > self._limit:
             next(iter(self._all)).close()
 
     def discard(self, connection: "ServerConnection") -> None:
+        """Remove a connection, if it is among them."""
         self._all.pop(connection, None)
         neighbours = self._by_address.get(connection.address)
         if neighbours is not None:
@@ -51,11 +53,11 @@ class Idle:
 
 
 class _Refused(Exception):
-    """Ends the parsing of what isn't taken."""
+    """Ends the parsing of a refused request."""
 
 
 class ServerConnection(HttpToolsProtocol):
-    """A connection. Its request is refused where the head has no end, in bytes or in time."""
+    """A client's connection. Refuses a request whose head is too large or too slow."""
 
     def __init__(
         self,
@@ -64,20 +66,20 @@ class ServerConnection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
-        idle: Idle,
+        idle: IdleConnections,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.address = ""
         self._idle = idle
         self._in_head = False
-        """A head has begun, and isn't complete."""
-        self._untold = 0
-        """Bytes that came since something was last told of: of a head, or of a body's framing."""
+        """Whether a head has begun and isn't complete."""
+        self._pending_bytes = 0
+        """Bytes received since the parser's last callback: of a head, or of a body's framing."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._refusal: HeadTooLarge | HeadTimeout | None = None
-        self._asked_at = 0.0
-        """When the request that is answered was whole, and nothing kept from reading on."""
-        self._look_timer: asyncio.TimerHandle | None = None
+        self._request_complete_at = 0.0
+        """When the current request was complete or the last response was sent, whichever is later; loop time in s."""
+        self._client_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride] -- as uvicorn's
         super().connection_made(transport)
@@ -90,94 +92,96 @@ class ServerConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._idle.discard(self)
         self._unset_head_timer()
-        if self._look_timer is not None:
-            self._look_timer.cancel()
+        if self._client_timer is not None:
+            self._client_timer.cancel()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride] -- as asyncio's
-        """True: answers are still waited for."""
+        """True keeps the connection open: its client still waits for an answer."""
         if not self._answering or self.cycle.more_body:
             return False
         client = self.transport.get_extra_info("socket")
-        waits = waiting.waits(client)
-        if waits is None:
-            waits = self.loop.time() - self._asked_at < WITH_S
-        if waits:
+        is_waiting = waiting.is_waiting(client)
+        if is_waiting is None:
+            is_waiting = self.loop.time() - self._request_complete_at < EOF_GRACE_S
+        if is_waiting:
             self.cycle.keep_alive = False
-            waiting.ask(client)
-            self._look_timer = self.loop.call_later(WITH_S, self._look)
-        return waits
+            waiting.set_keep_alive(client)
+            self._client_timer = self.loop.call_later(EOF_GRACE_S, self._check_client)
+        return is_waiting
 
     def data_received(self, data: bytes) -> None:
         for start in range(0, len(data), HEAD_BYTES):
             piece = data if len(data) <= HEAD_BYTES else data[start : start + HEAD_BYTES]
-            self._untold += len(piece)
+            self._pending_bytes += len(piece)
             super().data_received(piece)
-            if self._untold > HEAD_BYTES and self._refusal is None:
+            if self._pending_bytes > HEAD_BYTES and self._refusal is None:
                 self._refuse(_too_large())
             if self.transport.is_closing():
                 return
         if not self._in_head:
             self._unset_head_timer()
         elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self._late)
+            self._head_timer = self.loop.call_later(HEAD_S, self._on_head_timeout)
 
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Raises _Refused, which ends the parsing, where the head is too large."""
-        if len(self.headers) > HEADERS or (self._untold > HEAD_BYTES and self._head_bytes() > HEAD_BYTES):
+        """Raises _Refused, which ends the parsing, for a head that is too large."""
+        if len(self.headers) > HEADERS or (
+            self._pending_bytes > HEAD_BYTES and self._head_bytes() > HEAD_BYTES
+        ):
             self._refusal = _too_large()
             raise _Refused
         self._in_head = False
-        self._untold = 0
+        self._pending_bytes = 0
         self._idle.discard(self)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._untold = 0
+        self._pending_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._untold = 0
-        self._asked_at = self.loop.time()
+        self._pending_bytes = 0
+        self._request_complete_at = self.loop.time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self._asked_at = self.loop.time()
+        self._request_complete_at = self.loop.time()
         super().on_response_complete()
         if not self.pipeline and not self.transport.is_closing():
             self._idle.add(self)
 
     def close(self) -> None:
-        """It isn't used."""
+        """Close an idle connection."""
         self._idle.discard(self)
         self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """What can't be parsed, in a shape that clients read."""
+        """Answer a request that can't be parsed with an error body that clients read."""
         unreadable = BadRequest("the request isn't HTTP", hint="check its first line and its headers")
         self._answer(self._refusal or unreadable)
         self.transport.close()
 
     @property
     def _answering(self) -> bool:
-        """The answer to an earlier request is being written."""
+        """Whether the answer to an earlier request is being written."""
         return bool(self.cycle) and not self.cycle.response_complete
 
-    def _look(self) -> None:
-        """Whether who sends nothing more has gone by now."""
-        if waiting.waits(self.transport.get_extra_info("socket")) is False:
+    def _check_client(self) -> None:
+        """Abort the connection if its client has gone; else check again later."""
+        if waiting.is_waiting(self.transport.get_extra_info("socket")) is False:
             self.transport.abort()
         else:
-            self._look_timer = self.loop.call_later(waiting.EVERY_S, self._look)
+            self._client_timer = self.loop.call_later(waiting.EVERY_S, self._check_client)
 
-    def _late(self) -> None:
+    def _on_head_timeout(self) -> None:
         self._head_timer = None
         if self._answering:
-            self._head_timer = self.loop.call_later(HEAD_S, self._late)
+            self._head_timer = self.loop.call_later(HEAD_S, self._on_head_timeout)
         else:
             self._refuse(_too_slow())
 
@@ -211,4 +215,6 @@ def _too_large() -> HeadTooLarge:
 
 
 def _too_slow() -> HeadTimeout:
-    return HeadTimeout(f"the request's head didn't come within {HEAD_S:g} s", hint="send it at once")
+    return HeadTimeout(
+        f"the request's head didn't come within {HEAD_S:g} s", hint="send the whole head at once"
+    )

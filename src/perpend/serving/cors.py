@@ -1,4 +1,4 @@
-"""What a browser lets web pages of other origins do here (the CORS protocol of the Fetch standard)."""
+"""The CORS protocol of the Fetch standard: which web pages of other origins may use the gateway."""
 
 from perpend.serving.asgi import ASGIMessage, Header, Receive, Scope, Send, respond
 
@@ -9,18 +9,19 @@ _MAX_AGE_S = b"600"
 
 
 def header(scope: Scope, name: bytes) -> bytes | None:
-    return next((value for known, value in scope["headers"] if known == name), None)
+    """The first header of this name."""
+    return next((value for header_name, value in scope["headers"] if header_name == name), None)
 
 
 class Cors:
-    """Which origins may, and how they are told."""
+    """The allowed origins, and the headers that tell browsers so."""
 
     def __init__(self, origins: tuple[str, ...]) -> None:
         self._origins = {origin.encode() for origin in origins}
         self._any = ANY in origins
 
-    def telling(self, scope: Scope, send: Send) -> Send:
-        """`send`, with headers for a page that may read what is sent."""
+    def with_headers(self, scope: Scope, send: Send) -> Send:
+        """`send` with CORS headers for an allowed origin, else as it is."""
         origin = header(scope, b"origin")
         if origin is None or not (self._any or origin in self._origins):
             return send
@@ -30,19 +31,19 @@ class Cors:
             (b"vary", b"origin"),
         ]
 
-        async def tell(message: ASGIMessage) -> None:
+        async def send_with_headers(message: ASGIMessage) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *allowed]
             await send(message)
 
-        return tell
+        return send_with_headers
 
     async def preflight(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A browser asks before a page's request; it sends no key along."""
-        wanted = header(scope, b"access-control-request-headers") or b"*"
+        """Answer a preflight request, which carries no key."""
+        headers = header(scope, b"access-control-request-headers") or b"*"
         allowed: list[Header] = [
             (b"access-control-allow-methods", _METHODS),
-            (b"access-control-allow-headers", wanted),
+            (b"access-control-allow-headers", headers),
             (b"access-control-max-age", _MAX_AGE_S),
         ]
         await respond(send, 204, b"", allowed)

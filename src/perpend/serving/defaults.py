@@ -1,4 +1,4 @@
-"""What holds for a key's requests where they don't say otherwise."""
+"""A key's defaults for its requests."""
 
 from msgspec.structs import replace
 
@@ -7,18 +7,18 @@ from perpend.types import Request
 
 
 def with_defaults(request: Request, key: Key) -> Request:
-    """`request` as `key` has it.
+    """`request` with the key's defaults.
 
-    The key's model goes before the request's own: programs name the models of one vendor whoever serves them.
-    All else is the request's to say.
+    The key's model replaces the request's own, because programs name one vendor's models whatever serves them. Other
+    defaults only fill what the request leaves out.
     """
     limits = request.limits
     thinking, deadline_ms = limits.max_thinking_tokens, limits.deadline_ms
-    says_how_much = request.effort is not None or thinking is not None
+    has_effort = request.effort is not None or thinking is not None
     return replace(
         request,
         model=key.model or request.model,
-        effort=request.effort if says_how_much else key.effort,
+        effort=request.effort if has_effort else key.effort,
         limits=replace(
             limits,
             max_thinking_tokens=key.max_thinking_tokens if thinking is None else thinking,

@@ -1,4 +1,4 @@
-"""Notices that a client has gone, and cancels the work that was being done for it."""
+"""Cancels the work on a request when its client disconnects."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,17 +7,17 @@ from typing import Self
 from perpend.serving.asgi import Receive
 
 LISTEN_AFTER_S = 0.2
-"""Seconds before a request is watched: quicker answers don't pay for it."""
+"""Seconds after which a request is watched: quicker ones are spared the cost."""
 IDLE_S = 10.0
 
 
 class DisconnectWatch:
-    """Cancels the task that made it when its client goes away; `gone` tells that from other cancels."""
+    """Cancels the task that made it when the client disconnects; `gone` says that this was the reason."""
 
     __slots__ = ("_listener", "_on_idle", "_receive", "_task", "_timer", "gone")
 
     def __init__(self, receive: Receive, on_idle: Callable[[], Awaitable[bool]]) -> None:
-        """`on_idle` is called every IDLE_S seconds while the client stays; False from it: it is gone too."""
+        """`on_idle` is called every IDLE_S seconds while the client is connected; False means that it has gone."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
         assert task is not None

@@ -1,4 +1,4 @@
-"""`POST /v1/embeddings`: passed on to providers that have them, or made by a packaged model."""
+"""`POST /v1/embeddings`: embeddings by a provider or a packaged model."""
 
 from typing import Protocol
 
@@ -14,15 +14,15 @@ from perpend.types import EmbeddingRequest, EmbeddingResult
 
 
 class Embedder(Protocol):
-    """What of the runtime makes embeddings."""
+    """The part of the runtime that makes embeddings."""
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
-        """Raises PerpendError."""
+        """The vectors of the request's texts. Raises PerpendError."""
         ...
 
 
 class Embeddings:
-    """The endpoint; errors are answered here, too."""
+    """The endpoint, which also answers errors."""
 
     def __init__(self, embedder: Embedder, config: Config, auth: Auth, metrics: Metrics) -> None:
         self._embedder = embedder
@@ -39,12 +39,12 @@ class Embeddings:
             metrics.in_flight += 1
             try:
                 parsed = parse(await read_body(receive, self._config.serve.max_body_bytes), self._config)
-                made = await self._embedder.embed(parsed.request, key_id=key_id)
+                result = await self._embedder.embed(parsed.request, key_id=key_id)
             finally:
                 metrics.in_flight -= 1
         except PerpendError as error:
             metrics.failed(error.code)
             await refuse(send, error)
         else:
-            metrics.embedded(parsed.request.model, made, parsed.ignored)
-            await send_json(send, body_of(made, parsed), made.request_id)
+            metrics.embedded(parsed.request.model, result, parsed.ignored)
+            await send_json(send, body_of(result, parsed), result.request_id)

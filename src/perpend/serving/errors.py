@@ -1,4 +1,4 @@
-"""A PerpendError as an HTTP answer in OpenAI's shape."""
+"""A PerpendError as an HTTP response in OpenAI's form."""
 
 import logging
 import math
@@ -14,11 +14,12 @@ from msgspec import UNSET, Struct, UnsetType
 from perpend.errors import Overloaded, PerpendError, Rejected
 
 _log = logging.getLogger("perpend.serving")
-_AGAIN_S = 60.0
-_MOST_REPORTED = 512
+_REPEAT_S = 60.0
+"""Seconds before the same message is logged again."""
+_MAX_REPORTED = 512
 _NUMBER = re.compile(r"\d+")
 _reported: dict[str, float] = {}
-"""When each message was last logged, by its text without its numbers."""
+"""When each message was last logged (monotonic seconds), by its text without numbers."""
 
 _TYPES = {
     401: "authentication_error",
@@ -46,26 +47,26 @@ class ErrorBody(Struct, frozen=True):
 
 
 def body_of(error: PerpendError) -> ErrorBody:
-    """The error in OpenAI's shape; the same in an HTTP answer and in the middle of a stream."""
+    """The error as OpenAI's error body, the same in an HTTP response and in a stream."""
     kind = _TYPES.get(error.status, "invalid_request_error")
     message, hint = error.client_message
     return ErrorBody(ErrorDetail(message, kind, error.code, error.field, hint or UNSET))
 
 
 def retry_after(error: PerpendError) -> int | None:
-    """Whole seconds that a client should wait, at least 1, where the error knows."""
+    """Whole seconds that the client should wait, at least 1; None where the error doesn't say."""
     return None if error.retry_after is None else max(1, math.ceil(error.retry_after))
 
 
 def encoded(error: PerpendError, body: Any = None) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers of its own and body: OpenAI's, where the dialect gives none of its own."""
+    """Status, headers and body of an error: `body` in the dialect's form, by default OpenAI's."""
     wait = retry_after(error)
     headers = [] if wait is None else [(b"retry-after", str(wait).encode())]
     return HTTPStatus(error.status), headers, msgspec.json.encode(body or body_of(error))
 
 
 def overloaded(limit: int) -> Overloaded:
-    """`limit`: how many requests are answered at once."""
+    """The error beyond `limit` concurrent requests."""
     return Overloaded(
         f"{limit} requests are being answered already",
         retry_after=1,
@@ -74,26 +75,26 @@ def overloaded(limit: int) -> Overloaded:
 
 
 def report(error: PerpendError) -> None:
-    """Log what clients aren't told, in full, the same at most once a minute.
+    """Log in full an error that clients get redacted, the same message at most once a minute.
 
-    An error that is about a request isn't logged: it may quote a prompt.
+    Errors about a request aren't logged, because they may quote a prompt.
     """
     if error.redacted is None or isinstance(error, Rejected):
         return
-    same, now = _NUMBER.sub("", error.message), time.monotonic()
-    if now - _reported.get(same, -_AGAIN_S) < _AGAIN_S:
+    key, now = _NUMBER.sub("", error.message), time.monotonic()
+    if now - _reported.get(key, -_REPEAT_S) < _REPEAT_S:
         return
-    if len(_reported) >= _MOST_REPORTED:
+    if len(_reported) >= _MAX_REPORTED:
         _reported.clear()
-    _reported[same] = now
+    _reported[key] = now
     _log.error("%s: %s", error.code, error.logged)
 
 
 def unexpected(error: Exception) -> PerpendError:
-    """What a client is told of a bug in Perpend.
+    """The error that a client gets for a bug in Perpend.
 
-    The log gets where it happened, without the exception's own words: they may quote a prompt.
+    The log gets the stack without the exception's message, which may quote a prompt.
     """
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected %s\n%s", type(error).__name__, frames)
-    return PerpendError("something went wrong inside Perpend", hint="the server's log says where")
+    return PerpendError("something went wrong inside Perpend", hint="see the server's log")

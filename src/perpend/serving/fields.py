@@ -1,8 +1,7 @@
-"""The rule for fields that a request has and nobody here knows: nothing that a stock client sends is refused, and
-nothing is dropped silently.
+"""Unknown and unsupported request fields: what stock clients send is neither refused nor dropped silently.
 
-What is passed over is named in the answer's `perpend.ignored`. A misspelt field is an error that says what was meant,
-and so is a value that can't be honoured and would change what the answer means. `serve.strict_fields` refuses all.
+Ignored fields are named in the answer's `perpend.ignored`. A misspelt field is an error that names the nearest one. A
+value that can't be honoured and would change what the answer means is an error too. `serve.strict_fields` refuses all.
 """
 
 import difflib
@@ -17,14 +16,14 @@ from msgspec import Meta, Struct
 from perpend.errors import BadRequest
 
 _INDEX = re.compile(r"\[\d+\]")
-_MOST_NAMED = 64
-"""Fields that an answer names at most."""
+_MAX_NAMED = 64
+"""Ignored fields that an answer names at most."""
 _OWN_LIKENESS = 0.75
-"""Of a name to one of Perpend's own, from which on that one was meant: `deadline` is `deadline_ms`."""
+"""Similarity from which an unknown name counts as a slip of one of Perpend's own: `deadline` of `deadline_ms`."""
 
 
-_SAYS_NOTHING: tuple[object, ...] = (None, False, 0, "", [])
-"""Values of a refused field that ask for nothing."""
+_EMPTY_VALUES: tuple[object, ...] = (None, False, 0, "", [])
+"""Values of a refused field that are accepted, since they ask for nothing."""
 _EMPTY: dict[str, object] = {}
 
 
@@ -35,37 +34,37 @@ class _Refusal(NamedTuple):
 
 
 def refused(what: str = "", hint: str = "leave it out", but: object = _EMPTY) -> Meta:
-    """Marks a schema's field that is a 400 where it says anything other than `but`; see `Ignored.settle`.
+    """Mark a schema's field as refused, except for the value `but`; see `Ignored.check_fields`.
 
-    `what` says in words what isn't supported, `hint` what to do.
+    `what` describes what isn't supported, `hint` what to do instead.
     """
     return Meta(description="Refused where it says anything.", extra={"refusal": _Refusal(what, hint, but)})
 
 
 PASSED_OVER = Meta(description="Passed over, and named in `perpend.ignored`.")
 PassedOver: TypeAlias = Annotated[Any, PASSED_OVER]
-"""Marks a schema's field that is taken from any client and does nothing."""
+"""Marks a schema's field that is accepted and ignored."""
 
 
 def not_supported(field: str, what: str = "", hint: str = "leave it out") -> BadRequest:
-    """The error for what is at `field`; `what` says it in words."""
+    """The error for an unsupported `field`; `what` describes it."""
     return BadRequest(f"{what or field} isn't supported", hint=hint, field=field)
 
 
-def given(value: str | None, field: str) -> str:
-    """`value`, which has to be there. Raises BadRequest where it isn't."""
+def required(value: str | None, field: str) -> str:
+    """`value`, which must be present. Raises BadRequest naming `field` where it is absent."""
     if value is None:
         raise missing(field, f"add {field}")
     return value
 
 
 def missing(field: str, hint: str) -> BadRequest:
-    """The error for a `field` that has to be there."""
+    """The error for a required `field` that is absent."""
     return BadRequest(f"{field} is missing", hint=hint, field=field)
 
 
 class Ignored:
-    """What of one body is passed over."""
+    """Collects the fields of one body that are ignored."""
 
     __slots__ = ("_named", "_strict")
 
@@ -75,21 +74,22 @@ class Ignored:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The paths of the ignored fields, in order."""
         return tuple(self._named)
 
     def add(self, path: str, what: str | None = None) -> None:
-        """Pass over what is at `path`; `what` says it in words. Raises BadRequest under `serve.strict_fields`."""
+        """Ignore what is at `path`; `what` describes it. Raises BadRequest under `serve.strict_fields`."""
         if self._strict:
             raise BadRequest(
                 f"{what or path} isn't supported",
-                hint="leave it out, or pass it over with serve.strict_fields = false",
+                hint="leave it out, or set serve.strict_fields = false to ignore it",
                 field=path,
             )
-        if len(self._named) < _MOST_NAMED:
+        if len(self._named) < _MAX_NAMED:
             self._named[path] = None
 
-    def settle(self, body: Struct, at: str = "") -> None:
-        """Refuse or pass over what a body says in fields that its schema marks so; `at` goes before their names.
+    def check_fields(self, body: Struct, at: str = "") -> None:
+        """Refuse or ignore the fields that the body's schema marks so; `at` is the path in front of their names.
 
         Raises BadRequest naming the field.
         """
@@ -100,16 +100,16 @@ class Ignored:
             if refusal is None:
                 if value:
                     self.add(at + field)
-            elif value not in (*_SAYS_NOTHING, refusal.but):
+            elif value not in (*_EMPTY_VALUES, refusal.but):
                 raise not_supported(at + field, refusal.what, refusal.hint)
 
-    def unknown(self, path: str) -> None:
-        """Pass over a field that nobody here knows; its like in a list's other items is named once, `messages[].x`."""
+    def add_unknown(self, path: str) -> None:
+        """Ignore an unknown field; in a list's items it is named once, as `messages[].x`. Raises as `add` does."""
         self.add(path if self._strict else _INDEX.sub("[]", path))
 
 
 class _Marked(NamedTuple):
-    """The marked fields of a schema, and one look at all of them: for each request, and nearly always of nothing."""
+    """The marked fields of a schema, and one getter of all their values: nearly every request sets none of them."""
 
     fields: list[tuple[str, _Refusal | None]]
     values_of: Callable[[Struct], tuple[object, ...]]
@@ -126,38 +126,38 @@ def _marked(schema: type[Struct]) -> _Marked | None:
             elif isinstance(mark, Meta) and mark.extra and "refusal" in mark.extra:
                 fields.append((name, mark.extra["refusal"]))
     names = [name for name, _ in fields] or [""]
-    names += names[:1]  # a getter of one name gives no tuple
+    names += names[:1]  # attrgetter of one name returns no tuple
     return _Marked(fields, attrgetter(*names), (None,) * len(names)) if fields else None
 
 
-def meant(name: str, known: Iterable[str], extensions: Iterable[str] = ()) -> str | None:
-    """The field that an unknown `name` misspells; `extensions` are meant from further off. None: it misspells none."""
-    plain = _plain(name)
-    slips = 2 if len(plain) >= 8 else 1 if len(plain) >= 3 else 0
-    # A slip makes a name longer or shorter by a letter at most.
-    alike = [field for field in known if abs(len(_plain(field)) - len(plain)) <= slips]
-    near = [(slips_between(plain, _plain(field)), field) for field in alike]
-    best = min(near, default=(slips + 1, ""))
-    if best[0] <= slips:
-        return best[1]
+def misspelt_field(name: str, known: Iterable[str], extensions: Iterable[str] = ()) -> str | None:
+    """The known field that an unknown `name` misspells, or None. Names of `extensions` may be less similar."""
+    letters = _letters(name)
+    most = 2 if len(letters) >= 8 else 1 if len(letters) >= 3 else 0
+    # A slip changes a name's length by one letter at most.
+    candidates = [field for field in known if abs(len(_letters(field)) - len(letters)) <= most]
+    distances = [(slips_between(letters, _letters(field)), field) for field in candidates]
+    slips, nearest = min(distances, default=(most + 1, ""))
+    if slips <= most:
+        return nearest
     close = difflib.get_close_matches(name, list(extensions), 1, _OWN_LIKENESS)
     return close[0] if close else None
 
 
 @lru_cache(1024)
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def slips_between(one: str, other: str) -> int:
-    """Letters to add, drop, change or swap with their neighbour (optimal string alignment)."""
+def slips_between(first: str, second: str) -> int:
+    """The number of letters to add, drop, change or swap with a neighbour: optimal string alignment distance."""
     before: list[int] = []
-    above = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
+    above = list(range(len(second) + 1))
+    for i, a in enumerate(first, 1):
         row = [i]
-        for j, its in enumerate(other, 1):
-            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (letter != its))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == its:
+        for j, b in enumerate(second, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == second[j - 2] and first[i - 2] == b:
                 cost = min(cost, before[j - 2] + 1)
             row.append(cost)
         before, above = above, row

@@ -1,4 +1,4 @@
-"""The small endpoints: which models there are, whether the server lives and is ready, metrics, its API."""
+"""The small endpoints: models, health, readiness, metrics and the OpenAPI document."""
 
 import datetime
 import time
@@ -20,22 +20,24 @@ from perpend.serving.openapi import document
 from perpend.serving.pages import limit_of, query_of
 
 MODELS_PATH = "/v1/models"
-_LONGEST_PAGE = 1000
-"""Anthropic's."""
+_MAX_PAGE = 1000
+"""Rows of a page at most, as in Anthropic's API."""
 
 
 class ListedModels(Protocol):
-    """What of the runtime's models is told."""
+    """The runtime's models."""
 
-    def names(self) -> list[str]: ...
+    def names(self) -> list[str]:
+        """The names of all configured models."""
+        ...
 
     def configured(self, name: str) -> tuple[str, ModelConfig]:
-        """The model that a name or an alias means, and how it is served. Raises NotFound."""
+        """The name and config of the model that a name or an alias means. Raises NotFound."""
         ...
 
 
 class Readiness:
-    """What the next request would meet; `waiting_for` says in words what is still missing at the start."""
+    """Whether the next request would be answered; `waiting_for` describes what the start still waits for."""
 
     def __init__(
         self,
@@ -43,14 +45,15 @@ class Readiness:
         waiting_for: str | None = None,
         model: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`check_store` raises PerpendError when no ledger row could be written; `model` says why the default model
-        answers nobody.
+        """`check_store` raises PerpendError when no ledger row can be written; `model` returns why the default model
+        can't answer, or None.
         """
         self.waiting_for = waiting_for
         self._check_store = check_store
         self._model = model
 
     def problem(self) -> str | None:
+        """Why requests can't be answered; None when they can."""
         try:
             self._check_store()
         except PerpendError as error:
@@ -77,7 +80,7 @@ class Info:
         self._since = int(time.time())
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """All models, or the one that the path names; where a key has a model, that one by whatever name.
+        """All models, or the one that the path names; a key with a model gets that one under any name.
 
         Raises Unauthenticated, NotFound, and BadRequest for a wrong page.
         """
@@ -86,15 +89,15 @@ class Info:
         only = None if key is None else key.model
         names = [only] if only else list(dict.fromkeys([self._config.defaults.model, *self._models.names()]))
         if name:
-            meant, row = (name, self._models.configured(only)[1]) if only else self._found(name, names)
-            await _json(send, self._info(meant, row) if _is_anthropic(scope) else self._row(meant, row))
+            id_, row = (name, self._models.configured(only)[1]) if only else self._find(name, names)
+            await _json(send, self._info(id_, row) if _is_anthropic(scope) else self._row(id_, row))
         elif _is_anthropic(scope):
             await _json(send, self._page(names, query_of(scope)))
         else:
-            await _json(send, ModelList(data=[self._row(*self._models.configured(one)) for one in names]))
+            await _json(send, ModelList(data=[self._row(*self._models.configured(model)) for model in names]))
 
-    def _found(self, name: str, names: list[str]) -> tuple[str, ModelConfig]:
-        """Listed, or named by an alias or as PROVIDER/MODEL; files are for the command line."""
+    def _find(self, name: str, names: list[str]) -> tuple[str, ModelConfig]:
+        """The model that is listed, or that an alias or PROVIDER/MODEL names; no GGUF files. Raises NotFound."""
         try:
             if name in names or not name.endswith(".gguf"):
                 return self._models.configured(name)
@@ -105,8 +108,8 @@ class Info:
         raise NotFound(f"unknown model {name[:80]!r}", hint=hint, field="model")
 
     def _page(self, names: list[str], query: dict[str, str]) -> ModelPage:
-        """As https://docs.anthropic.com/en/api/models-list has it. Raises BadRequest naming the parameter."""
-        limit = limit_of(query, _LONGEST_PAGE)
+        """A page of models (https://docs.anthropic.com/en/api/models-list). Raises BadRequest naming the parameter."""
+        limit = limit_of(query, _MAX_PAGE)
         begin, end = 0, len(names)
         if (after := query.get("after_id")) in names:
             begin = names.index(after) + 1
@@ -115,14 +118,16 @@ class Info:
             begin = max(begin, end - limit)
         shown = names[begin : min(end, begin + limit)]
         more = begin > 0 if before in names else begin + len(shown) < len(names)
-        data = [self._info(*self._models.configured(one)) for one in shown]
+        data = [self._info(*self._models.configured(model)) for model in shown]
         first, last = (shown[0], shown[-1]) if shown else (None, None)
         return ModelPage(data=data, has_more=more, first_id=first, last_id=last)
 
     async def healthz(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The process lives: always 200."""
         await _json(send, Status("ok"))
 
     async def readyz(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """200 where requests can be answered, else 503 with the reason."""
         reason = self._readiness.problem()
         if reason is None:
             await _json(send, Status("ready"))
@@ -130,12 +135,13 @@ class Info:
             await _json(send, Status("not ready", reason), 503)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
+        """Prometheus metrics: open to programs on this machine, else with a key. Raises Unauthenticated."""
         if not self._auth.is_local(scope):
             self._auth.check(scope)
         await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])
 
     async def openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The OpenAPI document."""
         await respond(send, 200, self._openapi, [JSON])
 
     @cached_property
@@ -153,9 +159,9 @@ class Info:
 
 
 def _is_anthropic(scope: Scope) -> bool:
-    """Whether one of Anthropic's clients asks."""
-    sent = {name for name, _ in scope["headers"]}
-    return b"anthropic-version" in sent or (b"x-api-key" in sent and b"authorization" not in sent)
+    """Whether the request is from one of Anthropic's clients."""
+    names = {name for name, _ in scope["headers"]}
+    return b"anthropic-version" in names or (b"x-api-key" in names and b"authorization" not in names)
 
 
 async def _json(send: Send, value: Struct, status: int = 200) -> None:

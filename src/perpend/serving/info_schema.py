@@ -1,4 +1,4 @@
-"""The bodies of the small endpoints as types: models, and whether the server lives."""
+"""The bodies of the small endpoints as types: models and health."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ class ModelInfo(Struct, frozen=True, kw_only=True):
     created_at: str
     lifecycle: Literal["active"] = "active"
     max_input_tokens: int | None
-    """Its window, where the config tells it."""
+    """The model's context in tokens, where the config has it."""
 
 
 class ModelPage(Struct, frozen=True, kw_only=True):

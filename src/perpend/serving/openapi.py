@@ -56,9 +56,9 @@ _ERRORS = {
 
 
 def document() -> dict[str, Any]:
-    """The whole document, as plain values."""
+    """The OpenAPI document as plain values."""
     refs, components = msgspec.json.schema_components(_TYPES, ref_template=_REF)
-    schema = dict(zip((one.__name__ for one in _TYPES), refs, strict=True))
+    schema = dict(zip((type_.__name__ for type_ in _TYPES), refs, strict=True))
     return {
         "openapi": "3.1.0",
         "info": {
@@ -94,7 +94,8 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
         **_conversations(schema),
         "/v1/models": {"get": _get("listModels", _MODELS, _either(schema, "ModelList", "ModelPage"))},
         "/v1/models/{model}": {
-            "get": _get("getModel", _MODELS, _either(schema, "ModelRow", "ModelInfo")) | _named("model"),
+            "get": _get("getModel", _MODELS, _either(schema, "ModelRow", "ModelInfo"))
+            | _path_parameters("model"),
         },
         "/healthz": {"get": _get("health", "The process lives.", schema["Status"])},
         "/readyz": {
@@ -115,20 +116,20 @@ def _either(schema: dict[str, Any], *names: str) -> dict[str, Any]:
     return {"anyOf": [schema[name] for name in names]}
 
 
-def _named(*names: str) -> dict[str, Any]:
+def _path_parameters(*names: str) -> dict[str, Any]:
     text = {"type": "string"}
     return {"parameters": [{"name": name, "in": "path", "required": True, "schema": text} for name in names]}
 
 
-def _asked(operation: dict[str, Any], *names: str) -> dict[str, Any]:
-    """With the ids of its path, and what its query may say."""
-    named = _named(*[name for name in names if name in ("id", "item")])["parameters"]
+def _with_parameters(operation: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The operation with the parameters of its path (`id`, `item`) and of its query."""
+    path = _path_parameters(*[name for name in names if name in ("id", "item")])["parameters"]
     query = [
         {"name": name, "in": "query", "schema": {"type": "string"}}
         for name in names
         if name not in ("id", "item")
     ]
-    return operation | {"parameters": [*named, *query]}
+    return operation | {"parameters": [*path, *query]}
 
 
 def _chat(schema: dict[str, Any]) -> dict[str, Any]:
@@ -169,22 +170,24 @@ def _responses(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _stored(schema: dict[str, Any]) -> dict[str, Any]:
     body = schema["ResponseBody"]
-    again = _get("getResponse", "A response that was stored, or its stream once more.", body)
-    again["responses"]["200"]["content"]["text/event-stream"] = {"schema": _EVENT}
+    stored = _get("getResponse", "A response that was stored, or its stream once more.", body)
+    stored["responses"]["200"]["content"]["text/event-stream"] = {"schema": _EVENT}
     counted = _json("The prompt's tokens.", schema["ResponseTokens"])
     compacted = _json("The conversation made short.", schema["Compacted"])
     shorter = "Sum a conversation up in one item that stands for it."
     counting = "Count a request's prompt tokens without answering it."
     return {
         "/v1/responses/{id}": {
-            "get": _asked(again, "id", "stream", "starting_after"),
-            "delete": _asked(_get("deleteResponse", "Forget a response.", schema["ResponseDeleted"]), "id"),
+            "get": _with_parameters(stored, "id", "stream", "starting_after"),
+            "delete": _with_parameters(
+                _get("deleteResponse", "Forget a response.", schema["ResponseDeleted"]), "id"
+            ),
         },
         "/v1/responses/{id}/cancel": {
-            "post": _asked(_get("cancelResponse", "End a background response.", body), "id"),
+            "post": _with_parameters(_get("cancelResponse", "End a background response.", body), "id"),
         },
         "/v1/responses/{id}/input_items": {
-            "get": _asked(
+            "get": _with_parameters(
                 _get("listInputItems", "What its request brought.", schema["ItemList"]), "id", *_PAGE
             ),
         },
@@ -202,8 +205,8 @@ def _stored(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _conversations(schema: dict[str, Any]) -> dict[str, Any]:
-    one, items, error = schema["Conversation"], schema["ItemList"], schema["ErrorBody"]
-    whole, page = _json("The conversation.", one), _json("The items.", items)
+    conversation, items, error = schema["Conversation"], schema["ItemList"], schema["ErrorBody"]
+    whole, page = _json("The conversation.", conversation), _json("The items.", items)
     item = {"type": "object"}
 
     def post(operation: str, summary: str, body: str, answer: dict[str, Any]) -> dict[str, Any]:
@@ -214,17 +217,21 @@ def _conversations(schema: dict[str, Any]) -> dict[str, Any]:
             "post": post("createConversation", "Begin a conversation.", "ConversationRequest", whole),
         },
         "/v1/conversations/{id}": {
-            "get": _asked(_get("getConversation", "A conversation.", one), "id"),
-            "post": _asked(post("updateConversation", "Change it.", "ConversationChange", whole), "id"),
-            "delete": _asked(_get("deleteConversation", "Forget it.", schema["ConversationDeleted"]), "id"),
+            "get": _with_parameters(_get("getConversation", "A conversation.", conversation), "id"),
+            "post": _with_parameters(
+                post("updateConversation", "Change it.", "ConversationChange", whole), "id"
+            ),
+            "delete": _with_parameters(
+                _get("deleteConversation", "Forget it.", schema["ConversationDeleted"]), "id"
+            ),
         },
         "/v1/conversations/{id}/items": {
-            "get": _asked(_get("listItems", "What was said in it.", items), "id", *_PAGE),
-            "post": _asked(post("addItems", "Add to it.", "ItemsRequest", page), "id"),
+            "get": _with_parameters(_get("listItems", "What was said in it.", items), "id", *_PAGE),
+            "post": _with_parameters(post("addItems", "Add to it.", "ItemsRequest", page), "id"),
         },
         "/v1/conversations/{id}/items/{item}": {
-            "get": _asked(_get("getItem", "One item.", item), "id", "item"),
-            "delete": _asked(_get("removeItem", "Take it out.", one), "id", "item"),
+            "get": _with_parameters(_get("getItem", "One item.", item), "id", "item"),
+            "delete": _with_parameters(_get("removeItem", "Take it out.", conversation), "id", "item"),
         },
     }
 

@@ -1,4 +1,4 @@
-"""Lists of items, a page at a time (OpenAI's API reference: `after`, `limit`, `order`)."""
+"""Lists of items by page (OpenAI's API reference: `after`, `limit`, `order`)."""
 
 import re
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from msgspec import Struct
 from perpend.errors import BadRequest, NotFound
 from perpend.serving.asgi import Scope
 
-_USUAL, _MOST = 20, 100
+_DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -23,31 +23,35 @@ class ItemList(Struct, frozen=True, kw_only=True):
 
 
 def query_of(scope: Scope) -> dict[str, str]:
+    """The parameters of the request's query string."""
     return dict(parse_qsl(scope["query_string"].decode("latin-1")))
 
 
 def number_of(text: str) -> int | None:
-    """None for what is no whole number, or none of a size that anything has."""
+    """The whole number in `text`; None for other text, and beyond 18 digits."""
     return int(text) if _NUMBER.fullmatch(text) else None
 
 
-def limit_of(query: dict[str, str], most: int) -> int:
-    """How many of a list the query asks for, 1 to `most`. Raises BadRequest."""
-    limit = query.get("limit", str(_USUAL))
+def limit_of(query: dict[str, str], maximum: int) -> int:
+    """The number of items that the query asks for, 1 to `maximum`. Raises BadRequest naming `limit`."""
+    limit = query.get("limit", str(_DEFAULT_LIMIT))
     number = number_of(limit)
-    if number is None or not 1 <= number <= most:
-        hint = f"a number from 1 to {most}; it is {_USUAL} by default"
+    if number is None or not 1 <= number <= maximum:
+        hint = f"send a number from 1 to {maximum}; it is {_DEFAULT_LIMIT} by default"
         raise BadRequest(f"limit is {limit[:80]!r}", hint=hint, field="limit")
     return number
 
 
 def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
-    """Those that the query asks for, from the newest on unless it says otherwise. Raises BadRequest, NotFound."""
+    """The page that the query asks for, by default the newest items first.
+
+    Raises BadRequest for a wrong parameter, and NotFound for an unknown `after`.
+    """
     query = query_of(scope)
     order = query.get("order", "desc")
     if order not in ("asc", "desc"):
-        raise BadRequest(f"no such order: {order[:80]!r}", hint="asc or desc", field="order")
-    limit = limit_of(query, _MOST)
+        raise BadRequest(f"no such order: {order[:80]!r}", hint="send asc or desc", field="order")
+    limit = limit_of(query, _MAX_LIMIT)
     ordered = items if order == "asc" else items[::-1]
     rest = ordered[_start(ordered, query.get("after")) :]
     shown = rest[:limit]
@@ -55,6 +59,7 @@ def page(items: list[dict[str, Any]], scope: Scope) -> bytes:
 
 
 def page_of(shown: list[dict[str, Any]], *, more: bool) -> bytes:
+    """The JSON body of a page; `more` says that another follows."""
     ids = [item["id"] for item in shown] or [None]
     return msgspec.json.encode(ItemList(data=shown, first_id=ids[0], last_id=ids[-1], has_more=more))
 
@@ -65,4 +70,6 @@ def _start(items: list[dict[str, Any]], after: str | None) -> int:
     for at, item in enumerate(items):
         if item["id"] == after:
             return at + 1
-    raise NotFound(f"there is no item {after[:80]!r} here", hint="an id from the page before", field="after")
+    raise NotFound(
+        f"there is no item {after[:80]!r} here", hint="send an id from the previous page", field="after"
+    )

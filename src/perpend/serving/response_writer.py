@@ -1,4 +1,4 @@
-"""The way out: an answer sent whole at the end, or streamed while it is made."""
+"""Writers of responses: an answer sent whole at its end, or streamed while it is made."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +21,7 @@ from perpend.types import (
 )
 
 STALLED_S = 60.0
-"""Seconds after which a client that reads nothing counts as gone."""
+"""Seconds of a blocked write after which the client counts as gone."""
 
 SSE_HEADERS: list[Header] = [
     (b"content-type", sse.CONTENT_TYPE),
@@ -31,78 +31,81 @@ SSE_HEADERS: list[Header] = [
 
 
 def request_id_header(request_id: str | None) -> Header:
-    """`X-Request-Id`; a fresh one for what ended before it had an id."""
+    """`X-Request-Id`; a new id for a request that ended before it had one."""
     return (b"x-request-id", (request_id or new_id("req")).encode())
 
 
 Failure = Callable[[PerpendError], Any]
-"""A dialect's body for an error."""
+"""Makes a dialect's body for an error."""
 Keep = Callable[[Answer], Awaitable[None]]
 
 
 async def refuse(
     send: Send, error: PerpendError, request_id: str | None = None, failure: Failure = errors.body_of
 ) -> None:
-    """The error as a whole HTTP answer."""
+    """Send an error as a whole HTTP response."""
     errors.report(error)
     status, headers, body = errors.encoded(error, failure(error))
     await respond(send, status, body, [JSON, request_id_header(request_id), *headers])
 
 
 async def send_json(send: Send, body: bytes, request_id: str | None = None) -> None:
-    """A body of JSON with status 200."""
+    """Send a JSON body with status 200."""
     await respond(send, 200, body, [JSON, request_id_header(request_id)])
 
 
-class Whole:
-    """Reads from the events what metrics and errors need; the body is sent at the end."""
+class WholeWriter:
+    """Sends the body at the end; reads from the events what metrics and errors need."""
 
-    __slots__ = ("_began", "_failure", "_send", "first_token_s", "plan", "request_id")
+    __slots__ = ("_failure", "_send", "_start_s", "first_token_s", "plan", "request_id")
 
     def __init__(self, send: Send, failure: Failure) -> None:
         self._send = send
         self._failure = failure
-        self._began = time.perf_counter()
+        self._start_s = time.perf_counter()
         self.plan: Plan | None = None
         self.request_id: str | None = None
         self.first_token_s: float | None = None
-        """From the request's arrival to its first thinking or answer token."""
+        """Seconds from the request's arrival to its first thinking or answer token."""
 
     async def sink(self, batch: list[Event]) -> None:
+        """Take a batch of events."""
         self._note(batch)
 
     async def finish(self, body: bytes) -> None:
+        """Send the answer's body."""
         await send_json(self._send, body, self.request_id)
 
     async def fail(self, error: PerpendError) -> None:
+        """Send the error, in the form that suits what was sent before it."""
         await refuse(self._send, error, self.request_id, self._failure)
 
     async def keep_alive(self) -> bool:
-        """Called now and then while nothing else happens; False: the client doesn't read any more."""
+        """Keep an idle connection open; called now and then. False: the client has stopped reading."""
         return True
 
     def _note(self, batch: Sequence[Event]) -> None:
         if self.first_token_s is None and batch:
             first = batch[0]
             if isinstance(first, ThinkingDelta | AnswerDelta | ToolCallDelta):
-                self.first_token_s = time.perf_counter() - self._began
+                self.first_token_s = time.perf_counter() - self._start_s
             elif isinstance(first, Started):
                 self.plan = first.plan
                 self.request_id = first.request_id
 
 
-class Streamed(Whole):
-    """Sends each batch of events as it comes, in one write."""
+class StreamWriter(WholeWriter):
+    """Sends each batch of events in one write as it comes."""
 
-    __slots__ = ("_head_sent", "_keep", "_stream", "_waiting_since")
+    __slots__ = ("_head_sent", "_keep", "_stream", "_write_start_s")
 
     def __init__(self, send: Send, failure: Failure, stream: Stream, keep: Keep | None = None) -> None:
-        """`keep` is awaited before the end of the answer is sent."""
+        """`keep` stores the answer; it is awaited before the end of the answer is sent."""
         super().__init__(send, failure)
         self._stream = stream
         self._keep = keep
         self._head_sent = False
-        self._waiting_since: float | None = None
+        self._write_start_s: float | None = None
 
     async def sink(self, batch: list[Event]) -> None:
         self._note(batch)
@@ -114,7 +117,7 @@ class Streamed(Whole):
             await self._write(data)
 
     async def fail(self, error: PerpendError) -> None:
-        if not self._head_sent and error.code not in self._stream.tells:
+        if not self._head_sent and error.code not in self._stream.stream_only_codes:
             await super().fail(error)
         elif not self._stream.done:
             errors.report(error)
@@ -122,8 +125,8 @@ class Streamed(Whole):
 
     async def keep_alive(self) -> bool:
         now = time.perf_counter()
-        if self._waiting_since is not None:
-            return now - self._waiting_since < STALLED_S
+        if self._write_start_s is not None:
+            return now - self._write_start_s < STALLED_S
         await self._write(self._stream.keep_alive)
         return True
 
@@ -132,6 +135,6 @@ class Streamed(Whole):
             self._head_sent = True
             headers = [*SSE_HEADERS, request_id_header(self.request_id)]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
-        self._waiting_since = time.perf_counter()
+        self._write_start_s = time.perf_counter()
         await self._send({"type": "http.response.body", "body": data, "more_body": not self._stream.done})
-        self._waiting_since = None
+        self._write_start_s = None

@@ -1,4 +1,4 @@
-"""The endpoints of `/v1/responses`: answered now, answered in the background, asked for again."""
+"""The endpoints of `/v1/responses`: responses answered at once or in the background, and stored ones by id."""
 
 import asyncio
 import zlib
@@ -13,7 +13,7 @@ from perpend.serving import sse
 from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.background import STOPPED, BackgroundRequests, events_after
-from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.completions import Completions, Solver, TokenCounter
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
@@ -28,7 +28,7 @@ RESPONSES_PATH = "/v1/responses"
 
 
 class Responses(Completions[ResponsesParsed]):
-    """`POST /v1/responses`."""
+    """`POST /v1/responses`: answers at once, or starts a background response."""
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Responses(Completions[ResponsesParsed]):
         self.background = BackgroundRequests(dialect, solver, metrics)
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:
+        """Solve the request, or start it in the background. Raises PerpendError where that can't be started."""
         if not parsed.echo.background:
             await super().answer(parsed, key_id, receive, send)
             return
@@ -53,14 +54,14 @@ class Responses(Completions[ResponsesParsed]):
             await _stream(log.after(-1), receive, send)
 
 
-class InputTokens(Counting[ResponsesParsed]):
+class InputTokens(TokenCounter[ResponsesParsed]):
     """`POST /v1/responses/input_tokens`."""
 
     count_body = ResponseTokens
 
 
-class Stored:
-    """Responses that were stored, by id."""
+class StoredResponses:
+    """The endpoints of stored responses, by id."""
 
     def __init__(self, dialect: OpenAIResponsesDialect, background: BackgroundRequests, auth: Auth) -> None:
         self._dialect = dialect
@@ -69,17 +70,18 @@ class Stored:
 
     @property
     def routes(self) -> dict[str, dict[str, Handler]]:
-        one = RESPONSES_PATH + "/{id}"
+        """The handlers by path and method."""
+        by_id = RESPONSES_PATH + "/{id}"
         return {
-            one: {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
-            one + "/cancel": {"POST": self.cancel},
-            one + "/input_items": {"GET": self.input_items},
+            by_id: {"GET": self.get, "HEAD": self.get, "DELETE": self.delete},
+            by_id + "/cancel": {"POST": self.cancel},
+            by_id + "/input_items": {"GET": self.input_items},
         }
 
     async def get(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As a body or, where it was asked for as a stream in the background, as that stream once more.
+        """Send a response's body or, with `stream`, the events of a background response again.
 
-        Raises Unauthenticated, NotFound, and BadRequest for a stream that there isn't.
+        Raises Unauthenticated, NotFound, and BadRequest for a response without a stream or a wrong `starting_after`.
         """
         row, query = self._row(scope), query_of(scope)
         if query.get("stream") != "true":
@@ -89,29 +91,34 @@ class Stored:
         number = number_of(after)
         if number is None:
             raise BadRequest(
-                f"starting_after is {after[:80]!r}", hint="the number of an event", field="starting_after"
+                f"starting_after is {after[:80]!r}",
+                hint="send the sequence number of an event",
+                field="starting_after",
             )
         await _stream(self._events(row, number), receive, send)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """End it, and forget it. Raises Unauthenticated and NotFound."""
+        """Stop a response if it is running, and delete it. Raises Unauthenticated and NotFound."""
         row = self._row(scope)
         await self._background.cancel(row.id)
         await self._dialect.delete(row)
         await send_json(send, msgspec.json.encode(ResponseDeleted(id=row.id)))
 
     async def cancel(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """End a background response; one that is done stays. Raises Unauthenticated, NotFound and BadRequest."""
+        """Stop a background response; a finished one stays as it is.
+
+        Raises Unauthenticated, NotFound, and BadRequest for a response that isn't in the background.
+        """
         row = self._row(scope)
         if not msgspec.json.decode(row.body)["background"]:
-            hint = "close the connection of one that isn't in the background"
+            hint = "close the connection to stop a response that isn't in the background"
             raise BadRequest("only a background response can be cancelled", hint=hint, field="id")
         await self._background.cancel(row.id)
         await send_json(send, self._body(self._row(scope)))
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A page of what its request brought. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
-        await send_json(send, page(self._dialect.brought(self._row(scope)), scope))
+        """Send a page of a response's input. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
+        await send_json(send, page(self._dialect.input_items(self._row(scope)), scope))
 
     def _row(self, scope: Scope) -> ResponseRow:
         return self._dialect.get(scope["path_params"]["id"], self._auth.owner(scope), "id")
@@ -122,7 +129,7 @@ class Stored:
         stored = msgspec.json.decode(row.body)
         if self._background.runs(row.id):
             stored["status"] = "in_progress"
-        else:  # another process was to make it, and is gone
+        else:  # the process that ran it is gone
             stored |= {"status": "failed", "error": msgspec.to_builtins(failure_of(STOPPED))}
         return msgspec.json.encode(stored)
 
@@ -132,7 +139,7 @@ class Stored:
         if not row.events:
             raise BadRequest(
                 "this response has no stream to come back to",
-                hint="ask for it with background and stream",
+                hint="send background and stream with the request",
                 field="stream",
             )
         return _once(events_after(after, zlib.decompress(row.events)))
@@ -143,7 +150,7 @@ async def _once(events: bytes) -> AsyncIterator[bytes]:
 
 
 async def _stream(chunks: AsyncIterator[bytes], receive: Receive, send: Send) -> None:
-    """Until they end, or the client goes away."""
+    """Send the chunks until they end or the client disconnects."""
 
     async def write(data: bytes, *, more: bool = True) -> bool:
         async with asyncio.timeout(STALLED_S):

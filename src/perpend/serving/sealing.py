@@ -1,7 +1,7 @@
-"""What a vendor wants back leaves sealed and comes back opened: it may hold thoughts that the client isn't to see.
+"""Encrypts provider state on its way to clients and decrypts it on its way back: it may hold hidden thoughts.
 
-A seal is a Fernet token (authenticated encryption) of the provider state. The first key seals and every key opens, so
-keys are rotated by putting a new one in front, and nodes with the same keys open each other's.
+A seal is a Fernet token (authenticated encryption) of the provider state. The first key seals and every key opens. To
+rotate keys, put a new one in front; nodes with the same keys open each other's seals.
 """
 
 import os
@@ -40,30 +40,33 @@ if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
 
 ORIGIN = "perpend"
-"""Of sealed provider state: who made what is inside is sealed too."""
+"""The origin of sealed provider state; the true origin is sealed with it."""
 KEY_FILE = "seal.key"
-_LEAST = 32
-"""Characters of a key."""
+_MIN_KEY_LENGTH = 32
+"""Characters of a key at least."""
 _UNOPENED = "reasoning that was sealed with another key"
 
 _decoder = msgspec.json.Decoder(ProviderState)
 
 
 class Seals:
+    """Seals and opens provider state with secret keys."""
+
     def __init__(self, keys: Sequence[str]) -> None:
-        """The first of `keys` seals, all of them open. Raises ConfigError for one that could be guessed."""
-        if not keys or any(len(key) < _LEAST for key in keys):
+        """The first of `keys` seals, all of them open. Raises ConfigError for a key that is too short."""
+        if not keys or any(len(key) < _MIN_KEY_LENGTH for key in keys):
             raise ConfigError(
-                f"a key that seals reasoning has {_LEAST} characters or more",
+                f"a key that seals reasoning has {_MIN_KEY_LENGTH} characters or more",
                 hint="make one with `openssl rand -base64 32`",
             )
         self._keys = tuple(keys)
 
     def seal(self, provider_state: ProviderState) -> ProviderState:
+        """The state, encrypted with the first key."""
         return ProviderState(ORIGIN, self._fernet.encrypt(msgspec.json.encode(provider_state)).decode())
 
     def open(self, provider_state: ProviderState) -> ProviderState | None:
-        """None for what wasn't sealed with one of the keys, or was changed on its way."""
+        """The state in a seal; None where no key opens it, or it was changed."""
         from cryptography.fernet import InvalidToken
 
         if provider_state.origin != ORIGIN:
@@ -81,9 +84,9 @@ class Seals:
 
 
 def seals_of(variable: str | None, home: Path) -> Seals:
-    """With the keys in an environment variable, comma-separated, or with one that is kept in `home`.
+    """Seals with the comma-separated keys of an environment variable, or with the key in a file of `home`.
 
-    Raises ConfigError.
+    Raises ConfigError where the variable isn't set, or a key is too short.
     """
     if variable is None:
         return Seals([_own_key(home)])
@@ -97,13 +100,13 @@ def seals_of(variable: str | None, home: Path) -> Seals:
 
 
 def _own_key(home: Path) -> str:
-    """Made by whoever comes first."""
+    """The key in `home`; the first process makes it."""
     path = home / KEY_FILE
     private_folder(home)
     with suppress(FileExistsError):
         draft = home / f".{KEY_FILE}.{secrets.token_hex(8)}"
         private_file(draft)
-        draft.write_text(secrets.token_urlsafe(_LEAST))
+        draft.write_text(secrets.token_urlsafe(_MIN_KEY_LENGTH))
         try:
             path.hardlink_to(draft)
         finally:
@@ -111,8 +114,8 @@ def _own_key(home: Path) -> str:
     return path.read_text().strip()
 
 
-class Sealing:
-    """A solver whose clients hold sealed provider state alone."""
+class SealingSolver:
+    """A solver that seals the provider state in answers and opens it in requests."""
 
     def __init__(self, solver: Solver, seals: Seals) -> None:
         self._solver = solver
@@ -121,46 +124,51 @@ class Sealing:
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
-        sealed = _Sealed(self._seals)
-        heard = None if sink is None else sealed.before(sink)
-        answer = await self._solver.solve(self._opened(request), heard, key_id=key_id, source=source)
-        return sealed.answer(answer)
+        """The answer with its provider state sealed. Raises PerpendError."""
+        sealer = _Sealer(self._seals)
+        sealing_sink = None if sink is None else sealer.sink(sink)
+        answer = await self._solver.solve(self._opened(request), sealing_sink, key_id=key_id, source=source)
+        return sealer.answer(answer)
 
     async def check(self, request: Request) -> None:
+        """Check a request that is answered later. Raises PerpendError."""
         await self._solver.check(request)
 
     async def count_input(self, request: Request) -> int:
+        """The number of tokens of the prompt. Raises PerpendError."""
         return await self._solver.count_input(self._opened(request))
 
     def _opened(self, request: Request) -> Request:
-        """With what its vendor gets back. What can't be opened is left out, which the answer says."""
-        if not any(map(_provider_states, request.messages)):
+        """The request with its provider state opened. A seal that can't be opened is dropped, and named as ignored."""
+        if not any(map(_has_provider_state, request.messages)):
             return request
         lost: list[ProviderState] = []
 
-        def opened(provider_state: ProviderState) -> ProviderState | None:
-            found = self._seals.open(provider_state)
-            if found is None:
+        def open_(provider_state: ProviderState) -> ProviderState | None:
+            state = self._seals.open(provider_state)
+            if state is None:
                 lost.append(provider_state)
-            return found
+            return state
 
-        messages = [_with(message, opened) for message in request.messages]
+        messages = [_changed(message, open_) for message in request.messages]
         kept = tuple(message for message in messages if message.content != ())
         ignored = (*request.ignored, _UNOPENED) if lost else request.ignored
         return replace(request, messages=kept, ignored=ignored)
 
 
-class _Sealed:
-    """What one request's client is sent: in its stream and its answer alike."""
+class _Sealer:
+    """Seals the provider state of one request: a state gets the same seal in the stream and in the answer."""
 
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
-        self._known: dict[ProviderState, ProviderState] = {}
+        self._seal_by_state: dict[ProviderState, ProviderState] = {}
 
-    def before(self, sink: Sink) -> Sink:
+    def sink(self, sink: Sink) -> Sink:
+        """A sink that seals events and passes them to `sink`."""
+
         async def sealing(batch: list[Event]) -> None:
             for event in batch:
-                if event.__class__ in _MAY_CARRY:
+                if event.__class__ in _STATE_EVENTS:
                     batch = [self._event(event) for event in batch]
                     break
             await sink(batch)
@@ -168,9 +176,12 @@ class _Sealed:
         return sealing
 
     def answer(self, answer: Answer) -> Answer:
+        """The answer with its provider state sealed."""
         if not any(map(_state_of, answer.content)) and len(answer.candidates) < 2:
             return answer
-        candidates = [replace(one, content=self._parts(one.content)) for one in answer.candidates]
+        candidates = [
+            replace(candidate, content=self._parts(candidate.content)) for candidate in answer.candidates
+        ]
         return replace(answer, content=self._parts(answer.content), candidates=tuple(candidates))
 
     def _event(self, event: Event) -> Event:
@@ -186,13 +197,13 @@ class _Sealed:
         return tuple(_part(part, self._provider_state) for part in parts)
 
     def _provider_state(self, provider_state: ProviderState) -> ProviderState:
-        known = self._known.get(provider_state)
-        if known is None:
-            known = self._known[provider_state] = self._seals.seal(provider_state)
-        return known
+        seal = self._seal_by_state.get(provider_state)
+        if seal is None:
+            seal = self._seal_by_state[provider_state] = self._seals.seal(provider_state)
+        return seal
 
 
-def _provider_states(message: Message) -> bool:
+def _has_provider_state(message: Message) -> bool:
     return not isinstance(message.content, str) and any(map(_state_of, message.content))
 
 
@@ -200,8 +211,8 @@ def _state_of(part: Part) -> ProviderState | None:
     return part.provider_state if isinstance(part, Text | Thought | ToolUse) else None
 
 
-def _with(message: Message, change: Callable[[ProviderState], ProviderState | None]) -> Message:
-    """A thought or a text that is nothing but provider state goes with it."""
+def _changed(message: Message, change: Callable[[ProviderState], ProviderState | None]) -> Message:
+    """The message with its provider states changed; a part that this leaves empty is dropped."""
     if isinstance(message.content, str):
         return message
     parts = [(part, _part(part, change)) for part in message.content]
@@ -216,4 +227,4 @@ def _part(part: Part, change: Callable[[ProviderState], ProviderState | None]) -
 
 
 _EMPTY = (Text(""), Thought(""))
-_MAY_CARRY = (ProviderStateDelta, ToolCallDelta, Finished)
+_STATE_EVENTS = (ProviderStateDelta, ToolCallDelta, Finished)

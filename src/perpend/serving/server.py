@@ -1,4 +1,4 @@
-"""Runs the application on uvicorn; at the first signal it takes no more, and waits for what is under way."""
+"""Runs the application on uvicorn; the first signal stops new connections and waits for current requests."""
 
 import asyncio
 import contextlib
@@ -16,18 +16,19 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from perpend.errors import ConfigError
 from perpend.serving.app import App
-from perpend.serving.connections import Idle, ServerConnection
+from perpend.serving.connections import IdleConnections, ServerConnection
 
 T = TypeVar("T")
 
 BACKLOG = 4096
 GRACE_S = 30
-"""How long requests under way may take to finish once the server stops."""
-YOUNG = 10_000
+"""Seconds that current requests have to finish once the server stops."""
+GC_THRESHOLD = 10_000
+"""New objects before the garbage collector looks at its young generation."""
 IDLE = 1024
-"""Connections without a request, at most; half as many from one address."""
+"""Idle connections at most; half as many from one address."""
 KEEP_ALIVE_S = 75
-"""Longer than the pools of usual clients and proxies keep an idle connection."""
+"""Seconds before an idle connection is closed: longer than usual clients and proxies keep one."""
 
 
 class Server(uvicorn.Server):
@@ -38,13 +39,13 @@ class Server(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        """Stop taking connections; a second call stops waiting."""
+        """Stop accepting connections; a second call also stops waiting for current requests."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 lets the system choose. Raises ConfigError when it can't be had."""
+    """A listening socket; port 0 lets the system choose. Raises ConfigError where the address can't be bound."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
@@ -57,21 +58,22 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(host: str, port: int) -> str:
-    """Where a server that listens on `host` is reached from this machine."""
-    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 -- compared
-    return f"http://{shown}:{port}"
+    """The URL at which this machine reaches a server that listens on `host`."""
+    address = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 -- compared
+    return f"http://{address}:{port}"
 
 
 def server_for(app: App) -> Server:
+    """A server of the application, with the bounds of this module."""
     idle = _idle_connections()
     config = uvicorn.Config(
         cast("Any", app),
-        http=cast("Any", partial(ServerConnection, idle=Idle(idle, idle // 2))),
+        http=cast("Any", partial(ServerConnection, idle=IdleConnections(idle, idle // 2))),
         lifespan="off",
         ws="none",
         access_log=False,
         log_config=None,
-        log_level="error",  # what a stranger sends isn't worth a line
+        log_level="error",  # malformed requests aren't logged
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
@@ -82,7 +84,7 @@ def server_for(app: App) -> Server:
 
 
 def _idle_connections() -> int:
-    """Half of the files that the process may have open, and not more than it needs."""
+    """The limit of idle connections: IDLE, or half of the process's file limit where that is less."""
     if sys.platform == "win32":
         return IDLE
     import resource
@@ -91,7 +93,7 @@ def _idle_connections() -> int:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run `main` on the fastest event loop that there is here."""
+    """Run `main` on the fastest event loop that is installed."""
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         return runner.run(main)
 
@@ -102,9 +104,9 @@ async def serve(server: Server, listener: socket.socket) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, server.stop)
-    # What exists by now lives as long as the process: the collector needn't look at it again,
-    # and what a request makes is mostly gone before the young generation's usual 700 are full.
+    # Objects that exist by now live as long as the process, so the collector skips them. A request's objects are mostly
+    # freed by reference count, so the default threshold of 700 would run it for nothing.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG, 50, 50)
+    gc.set_threshold(GC_THRESHOLD, 50, 50)
     await server.serve([listener])

@@ -1,4 +1,4 @@
-"""Server-sent events: what goes before, between and after the data of any dialect."""
+"""Server-sent events: the framing that all dialects share."""
 
 from typing import Any
 
@@ -17,5 +17,5 @@ def data(value: Any) -> bytes:
 
 
 def comment(kind: bytes, value: Any) -> bytes:
-    """A typed comment, which readers that don't know it skip: `: progress {…}`."""
+    """A typed comment, such as `: progress {…}`, which other readers skip."""
     return b": " + kind + b" " + _encode(value) + b"\n\n"

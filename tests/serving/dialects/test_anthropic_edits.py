@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.serving.dialects.anthropic_edits import CLEARED, edited
+from perpend.serving.dialects.anthropic_edits import CLEARED, apply_edits
 from perpend.serving.dialects.anthropic_schema import AppliedEdit, ContextEdit
 from perpend.serving.fields import Ignored
 from perpend.types import Message, Text, Thought, ToolResult, ToolUse
@@ -27,7 +27,7 @@ HISTORY = [*turn(1), *turn(2), *turn(3), Message("user", "and now?")]
 
 def edit(kind: str, **fields: Any) -> tuple[list[Message], tuple[AppliedEdit, ...]]:
     asked = msgspec.convert({"type": kind, **fields}, ContextEdit)
-    messages, applied = edited(HISTORY, [asked], Ignored(strict=True))
+    messages, applied = apply_edits(HISTORY, [asked], Ignored(strict=True))
     return messages, applied.applied_edits
 
 
@@ -83,5 +83,5 @@ def test_some_tools_are_never_cleared_and_inputs_where_that_is_asked_for() -> No
 
 def test_an_edit_that_only_the_vendor_can_make_is_named() -> None:
     ignored = Ignored(strict=False)
-    assert edited(HISTORY, [ContextEdit("compact_20260112")], ignored)[0] == HISTORY
+    assert apply_edits(HISTORY, [ContextEdit("compact_20260112")], ignored)[0] == HISTORY
     assert ignored.names == ("context_management.edits[0]",)

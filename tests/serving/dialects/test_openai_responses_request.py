@@ -9,8 +9,7 @@ from scripted import answer
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.dialects.openai_responses_answer import response
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded
-from perpend.serving.dialects.openai_responses_request import parsed as parsed_from
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decode_fields, parse_fields
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
 from perpend.types import (
@@ -38,7 +37,7 @@ USER = {"role": "user", "content": "hi"}
 def parsed(before: tuple[Message, ...] = (), **fields: Any) -> ResponsesParsed:
     body = msgspec.json.encode({"input": "hi", **fields})
     ignored = Ignored(strict=False)
-    return parsed_from(decoded(body, ignored), before, Config(), None, ignored)
+    return parse_fields(decode_fields(body, ignored), before, Config(), None, ignored)
 
 
 def test_text_and_instructions() -> None:

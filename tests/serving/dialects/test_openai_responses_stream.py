@@ -11,7 +11,7 @@ from scripted import STARTED, answer, named_events_of
 from perpend.config.schema import Config
 from perpend.errors import UpstreamError
 from perpend.serving.dialects.openai_responses_answer import response
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decode_fields, parse_fields
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
@@ -37,7 +37,7 @@ TOOLS: tuple[dict[str, Any], ...] = (
 def asked(visibility: Visibility = "visible", *tools: dict[str, Any]) -> ResponsesParsed:
     body = {"input": "hi", "thinking_visibility": visibility, "metadata": {"a": "b"}, "tools": tools}
     ignored = Ignored(strict=False)
-    return parsed(decoded(msgspec.json.encode(body), ignored), (), Config(), None, ignored)
+    return parse_fields(decode_fields(msgspec.json.encode(body), ignored), (), Config(), None, ignored)
 
 
 def assembled(stream: bytes) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import pytest
 
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
-from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decoded, parsed
-from perpend.serving.dialects.openai_responses_tools import ClientTool, flat
+from perpend.serving.dialects.openai_responses_request import ResponsesParsed, decode_fields, parse_fields
+from perpend.serving.dialects.openai_responses_tools import ClientTool, flat_name
 from perpend.serving.fields import Ignored
 from perpend.types import CustomToolSpec, ForcedTool, Message, Tool, ToolResult, ToolUse, custom_tool
 
@@ -23,8 +23,8 @@ HOSTED = [{"type": "web_search", "external_web_access": False}, {"type": "tool_s
 
 def asked(**fields: Any) -> ResponsesParsed:
     ignored = Ignored(strict=False)
-    return parsed(
-        decoded(msgspec.json.encode({"input": "hi", **fields}), ignored), (), Config(), None, ignored
+    return parse_fields(
+        decode_fields(msgspec.json.encode({"input": "hi", **fields}), ignored), (), Config(), None, ignored
     )
 
 
@@ -43,8 +43,8 @@ def test_namespaces_are_flattened_and_hosted_tools_passed_over() -> None:
 
 
 def test_a_model_s_name_for_a_tool_is_one_that_every_vendor_takes() -> None:
-    assert flat("send", "mcp__mail__") == "mcp__mail__send"
-    assert len(flat("n" * 60, "m" * 60)) == 64
+    assert flat_name("send", "mcp__mail__") == "mcp__mail__send"
+    assert len(flat_name("n" * 60, "m" * 60)) == 64
 
 
 def test_tools_that_come_with_the_input_are_offered_and_take_the_place_of_older_ones() -> None:

@@ -17,7 +17,7 @@ from perpend.serving.dialects.anthropic_stream import MessageStream
 from perpend.serving.dialects.openai_chat_answer import completion_body
 from perpend.serving.dialects.openai_chat_stream import ChatStream
 from perpend.serving.dialects.openai_responses_answer import response
-from perpend.serving.dialects.openai_responses_request import decoded, parsed
+from perpend.serving.dialects.openai_responses_request import decode_fields, parse_fields
 from perpend.serving.dialects.openai_responses_stream import ResponseStream
 from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored
@@ -149,7 +149,7 @@ def test_responses_have_openai_s_keys() -> None:
     tool = {"type": "function", "name": "add", "parameters": {"type": "object"}, "strict": True}
     asked = {"input": "hi", "tools": [tool], "thinking_visibility": "summary"}
     ignored = Ignored(strict=False)
-    request = parsed(decoded(encode(asked), ignored), (), Config(), None, ignored)
+    request = parse_fields(decode_fields(encode(asked), ignored), (), Config(), None, ignored)
     said = (Thought("6 × 7", ProviderState("v", "s")), Text("42"), ToolUse("c1", "add", '{"a":1}'))
     end = Finished(answer(stop="tool_calls", content=said, summary="Multiplies."))
     stream = ResponseStream(request)

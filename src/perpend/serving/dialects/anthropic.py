@@ -1,4 +1,4 @@
-"""Anthropic's messages, with Perpend's own fields beside Anthropic's."""
+"""The dialect of Anthropic's Messages API, with Perpend's own fields beside Anthropic's."""
 
 from typing import Any
 
@@ -12,9 +12,12 @@ from perpend.types import Answer
 
 
 class AnthropicDialect:
+    """`POST /v1/messages` (Anthropic's API reference, "Create a Message")."""
+
     source = "messages"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> MessagesParsed:
+        """The body as a request. Raises BadRequest naming the field, and ThreadNotFound."""
         return parse(body, config)
 
     def whole(self, answer: Answer, parsed: MessagesParsed) -> bytes:

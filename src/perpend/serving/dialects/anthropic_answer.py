@@ -1,4 +1,4 @@
-"""From an `Answer` to an Anthropic message; the stream's `message_delta` carries the same blocks."""
+"""Render an `Answer` as an Anthropic message; the stream's `message_delta` uses the same blocks."""
 
 from typing import Any
 
@@ -43,6 +43,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def message_body(answer: Answer, parsed: MessagesParsed) -> bytes:
+    """The JSON body of a message (Anthropic's API reference, "Create a Message")."""
     request = parsed.request
     reply = MessageReply(
         id=message_id(answer.request_id),
@@ -66,20 +67,21 @@ def stop_reason(answer: Answer) -> MessageStop:
 
 
 def stop_sequence(answer: Answer, request: Request) -> str | None:
-    """The one that ended the answer, where there was only one to do it."""
+    """The stop sequence that ended the answer; None where the request has several, since backends don't say which."""
     stops = request.sampling.stop
     return stops[0] if answer.stop_reason == "stop_sequence" and len(stops) == 1 else None
 
 
 def usage_block(usage: Usage) -> MessageUsage:
+    """Tokens as Anthropic counts them: `input_tokens` without those read from a cache."""
     details = ThinkingCount(usage.thinking)
     return MessageUsage(usage.input - usage.cached, usage.output, usage.cached, 0, details)
 
 
 def failure(error: PerpendError) -> MessageError:
-    """The error in Anthropic's shape, with the code, field and hint of the other dialects."""
-    usual = "invalid_request_error" if error.status < 500 else "api_error"
-    kind = _TYPES.get(error.status, usual)
+    """The error as Anthropic's error body, with Perpend's code, field and hint beside it."""
+    default = "invalid_request_error" if error.status < 500 else "api_error"
+    kind = _TYPES.get(error.status, default)
     details = ErrorDetails(error.code) if isinstance(error, ThreadNotFound) else UNSET
     message, hint = error.client_message
     detail = MessageErrorDetail(kind, message, error.code, error.field or UNSET, hint or UNSET, details)
@@ -87,7 +89,7 @@ def failure(error: PerpendError) -> MessageError:
 
 
 def tool_input(arguments: str) -> Raw:
-    """Arguments as the object that Anthropic's clients expect; what isn't one is wrapped, not lost."""
+    """Arguments as a JSON object, which Anthropic's clients expect; other text is wrapped in one."""
     try:
         _OBJECT.decode(arguments or "{}")
     except UNREADABLE:

@@ -1,7 +1,7 @@
-"""Anthropic's context editing: what the model needn't see again leaves the prompt, and the client keeps it.
+"""Anthropic's context editing: remove old thinking and tool results from the prompt.
 
-As https://docs.anthropic.com/en/docs/build-with-claude/context-editing has it, with tokens by estimate: an edit comes
-before anybody has counted. Summaries by the vendor (`compact_…`) are passed over.
+Follows https://docs.anthropic.com/en/docs/build-with-claude/context-editing. Token counts are estimates, since no
+backend has counted the prompt yet. Summaries made by Anthropic (`compact_…`) are ignored.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from perpend.accounting.estimates import Speed
 from perpend.serving.dialects.anthropic_schema import Amount, AppliedEdit, AppliedEdits, ContextEdit
-from perpend.serving.dialects.output_specs import plain
+from perpend.serving.dialects.output_specs import canonical_content
 from perpend.serving.fields import Ignored
 from perpend.types import Message, Part, Text, Thought, ToolResult, ToolUse
 
@@ -23,27 +23,27 @@ _TRIGGER = Amount(type="input_tokens", value=100_000)
 _tokens = Speed().estimate_tokens
 
 
-def edited(
+def apply_edits(
     messages: list[Message], edits: Sequence[ContextEdit], ignored: Ignored
 ) -> tuple[list[Message], AppliedEdits]:
-    """The messages after all edits in their order, and what the edits did."""
+    """Apply the edits in order: the messages after them, and a report of each edit that removed something."""
     applied: list[AppliedEdit] = []
     for i, edit in enumerate(edits):
         if (apply := _EDITS.get(edit.type)) is None:
             ignored.add(f"context_management.edits[{i}]", f"an edit of type {edit.type[:80]!r}")
             continue
-        after, told = apply(messages, edit)
-        if told is not None:
+        after, report = apply(messages, edit)
+        if report is not None:
             messages = after
-            applied.append(told)
+            applied.append(report)
     return messages, AppliedEdits(tuple(applied))
 
 
-Edited = tuple[list[Message], AppliedEdit | None]
+EditResult = tuple[list[Message], AppliedEdit | None]
 
 
-def _clear_thinking(messages: list[Message], edit: ContextEdit) -> Edited:
-    """Thoughts of all but the last turns that have any. A turn goes on through its tool calls, to the user's word."""
+def _clear_thinking(messages: list[Message], edit: ContextEdit) -> EditResult:
+    """Remove the thoughts of all but the last `keep` turns that have any. A turn ends at the next user message."""
     keep = edit.keep
     if keep == "all" or (isinstance(keep, Amount) and keep.type == "all"):
         return messages, None
@@ -61,13 +61,13 @@ def _clear_thinking(messages: list[Message], edit: ContextEdit) -> Edited:
     for at in [at for turn in cleared for at in turn]:
         tokens += _tokens(messages[at].thinking)
         rest = [part for part in messages[at].parts if not isinstance(part, Thought)]
-        after[at] = Message("assistant", plain(rest))
-    told = AppliedEdit(type=edit.type, cleared_input_tokens=tokens, cleared_thinking_turns=len(cleared))
-    return [message for message in after if message.content], told
+        after[at] = Message("assistant", canonical_content(rest))
+    report = AppliedEdit(type=edit.type, cleared_input_tokens=tokens, cleared_thinking_turns=len(cleared))
+    return [message for message in after if message.content], report
 
 
-def _clear_tool_uses(messages: list[Message], edit: ContextEdit) -> Edited:
-    """Results of all but the last tool uses, and their inputs where that is asked for."""
+def _clear_tool_uses(messages: list[Message], edit: ContextEdit) -> EditResult:
+    """Clear the results of all but the last `keep` tool uses, and their inputs with `clear_tool_inputs`."""
     uses = [part for message in messages for part in message.parts if isinstance(part, ToolUse)]
     keep = edit.keep.value if isinstance(edit.keep, Amount) else _USES_KEPT
     trigger = edit.trigger or _TRIGGER
@@ -121,7 +121,7 @@ def _part_size(part: Part) -> int:
             return 0
 
 
-_EDITS: dict[str, Callable[[list[Message], ContextEdit], Edited]] = {
+_EDITS: dict[str, Callable[[list[Message], ContextEdit], EditResult]] = {
     "clear_thinking_20251015": _clear_thinking,
     "clear_tool_uses_20250919": _clear_tool_uses,
 }

@@ -27,13 +27,13 @@ class ContentBlock(Struct, forbid_unknown_fields=True):
     type: str
     text: str | None = None
     source: Source | str | None = None
-    """A search result's is an address."""
+    """A search result has an address here."""
     id: str | None = None
     name: str | None = None
     input: dict[str, Any] | None = None
     tool_use_id: str | None = None
     content: "str | list[ContentBlock] | dict[str, Any] | None" = None
-    """An object in what the vendor's own tools say."""
+    """An object in the results of Anthropic's own tools."""
     is_error: bool | None = None
     thinking: str | None = None
     signature: str | None = None
@@ -50,11 +50,11 @@ class TurnConfig(Struct, forbid_unknown_fields=True):
 class InputMessage(Struct, forbid_unknown_fields=True):
     role: Literal["user", "assistant", "system"]
     content: str | list[ContentBlock] | None = None
-    """Only a system message may be without."""
+    """Required, except in a system message."""
     output_config: TurnConfig | None = None
-    """Of a system message: holds from here on, in place of the request's own."""
+    """On a system message: replaces the request's `output_config` from here on."""
     clear_at: Literal["next_user_message", "never"] | None = None
-    """Of a system message: when it isn't shown any more."""
+    """On a system message: when it leaves the prompt."""
 
 
 class Thinking(Struct, forbid_unknown_fields=True):
@@ -140,7 +140,7 @@ class MessagesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True)
     compaction: Annotated[Any, refused(hint="ask for a summary in a message of your own", but=None)] = None
 
     cache_control: dict[str, Any] | None = None
-    """The prompt is for the vendor's cache; the same as a mark on any of its blocks or tools."""
+    """Cache the prompt at the vendor; a mark on any block or tool does the same."""
 
     metadata: PassedOver = None
     service_tier: PassedOver = None
@@ -184,7 +184,7 @@ class MessageUsage(Struct, frozen=True):
     cache_read_input_tokens: int
     cache_creation_input_tokens: int
     output_tokens_details: ThinkingCount | UnsetType = UNSET
-    """Left out at a stream's start."""
+    """Absent at the start of a stream."""
 
 
 MessageStop = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
@@ -193,7 +193,7 @@ MessageStop = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "re
 class AppliedEdit(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str
     cleared_input_tokens: int
-    """By our estimate: the conversation wasn't counted before it was edited."""
+    """An estimate: edits come before any backend counts the prompt."""
     cleared_thinking_turns: int | UnsetType = UNSET
     cleared_tool_uses: int | UnsetType = UNSET
 
@@ -212,7 +212,7 @@ class MessageReply(Struct, frozen=True, kw_only=True):
     stop_sequence: str | None
     usage: MessageUsage
     context_management: AppliedEdits | UnsetType = UNSET
-    """Where the request asked for edits."""
+    """Present where the request asked for edits."""
     perpend: PerpendReport
 
 
@@ -233,7 +233,7 @@ class MessageErrorDetail(Struct, frozen=True):
     param: str | UnsetType = UNSET
     hint: str | UnsetType = UNSET
     details: ErrorDetails | UnsetType = UNSET
-    """Where Anthropic's SDKs recover by themselves."""
+    """Present for errors that Anthropic's SDKs recover from by themselves."""
 
 
 class MessageError(Struct, frozen=True):

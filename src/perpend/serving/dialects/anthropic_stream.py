@@ -1,4 +1,4 @@
-"""From batches of events to the server-sent events of a streamed Anthropic message."""
+"""Render batches of events as the server-sent events of a streamed Anthropic message."""
 
 from typing import Any
 
@@ -27,6 +27,8 @@ _DELTAS: dict[Kind, bytes] = {
 
 
 class MessageStream(BlockStream):
+    """Renders one stream (Anthropic's API reference, "Streaming messages")."""
+
     def __init__(self, parsed: MessagesParsed) -> None:
         super().__init__(parsed.request.visibility, parsed.thoughts)
         self._parsed = parsed
@@ -48,7 +50,7 @@ class MessageStream(BlockStream):
         }
         return _event("message_start", {"message": message})
 
-    def opened(self, at: int, block: Block) -> bytes:
+    def block_start(self, at: int, block: Block) -> bytes:
         content: dict[str, Any]
         if block.kind == "thought":
             content = {"type": "thinking", "thinking": "", "signature": ""}
@@ -60,14 +62,14 @@ class MessageStream(BlockStream):
             content = {"type": "redacted_thinking", "data": block.provider_state}
         return _event("content_block_start", {"index": at, "content_block": content})
 
-    def grown(self, at: int, sent: Sent, text: str) -> bytes:
-        # One small JSON string a delta: what surrounds it is put together, not encoded.
+    def block_delta(self, at: int, sent: Sent, text: str) -> bytes:
+        # Only the text is encoded; the JSON around it is a fixed template.
         return (
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
             b"%b%b}}\n\n" % (at, _DELTAS[sent.block.kind], _json(text))
         )
 
-    def closed(self, at: int, sent: Sent) -> bytes:
+    def block_end(self, at: int, sent: Sent) -> bytes:
         stop = _event("content_block_stop", {"index": at})
         block = sent.block
         if block.kind != "thought" or not block.provider_state:
@@ -87,7 +89,7 @@ class MessageStream(BlockStream):
         return _event("message_delta", last) + _event("message_stop", {})
 
     def fail(self, error: PerpendError) -> bytes:
-        """The end of a stream that can't go on: stock clients raise on an `error` event."""
+        """The last event of a failed stream: stock clients raise on an `error` event."""
         self.done = True
         return b"event: error\ndata: " + encode(failure(error)) + b"\n\n"
 

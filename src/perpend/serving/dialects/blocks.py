@@ -1,6 +1,6 @@
-"""An answer as blocks, one after the other: what the dialects of Anthropic and OpenAI responses have in common.
+"""An answer as a sequence of blocks: the part that the dialects of Anthropic and OpenAI responses share.
 
-`blocks_of` makes them from a whole answer and `BlockStream` from its events; they are the same blocks.
+`blocks_of` makes the blocks of a whole answer, `BlockStream` makes the same blocks from its events.
 """
 
 from abc import ABC, abstractmethod
@@ -35,23 +35,24 @@ Kind = Literal["thought", "text", "call", "provider_state"]
 
 
 class Block(Struct):
+    """One block of an answer: a thought, a text, a tool call or provider state."""
+
     kind: Kind
     text: str = ""
     """Thinking or its summary, text, or a call's arguments."""
     id: str = ""
     name: str = ""
     logprobs: Logprobs = ()
-    """Of a text's tokens, where they were asked for."""
+    """Log-probabilities of a text's tokens, where the request asks for them."""
     provider_state: str = ""
-    """Sealed: what ends this thought, or all that a block of kind `provider_state` is."""
+    """Sealed: the state that ends this thought, or the whole content of a block of kind `provider_state`."""
 
 
 def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> list[Block]:
-    """What a client with this visibility gets to see, and what it keeps for a vendor.
+    """The blocks that a client with this visibility gets, with the provider state that it sends back next turn.
 
-    Without `thoughts` neither is there but for what belongs to a tool call: no loop goes on without that.
-
-    A summary stands where the first thought was; the provider state of other thoughts follows in its place.
+    Without `thoughts` there are no thinking blocks and no provider state except that of tool calls, which a tool loop
+    needs. A summary takes the place of the first thought; the provider states of later thoughts become blocks.
     """
     blocks: list[Block] = []
     summary: Block | None = None
@@ -72,8 +73,8 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
                 blocks.append(Block("provider_state", provider_state=provider_state))
         elif isinstance(part, Text):
             if part.text:
-                told, logprobs = _of_text(part.text, logprobs)
-                blocks.append(Block("text", part.text, logprobs=told))
+                of_text, logprobs = _split_logprobs(part.text, logprobs)
+                blocks.append(Block("text", part.text, logprobs=of_text))
             if part.provider_state and thoughts:
                 blocks.append(Block("provider_state", provider_state=seal(part.provider_state, "text")))
         elif isinstance(part, ToolUse):
@@ -85,17 +86,17 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
     return blocks
 
 
-def _of_text(text: str, logprobs: Logprobs) -> tuple[Logprobs, Logprobs]:
-    """Those of a text's tokens, and the rest: of the texts after it."""
-    said = at = 0
-    while at < len(logprobs) and said < len(text):
-        said += len(logprobs[at].token)
+def _split_logprobs(text: str, logprobs: Logprobs) -> tuple[Logprobs, Logprobs]:
+    """The log-probabilities of the tokens of `text`, and those of the texts after it."""
+    length = at = 0
+    while at < len(logprobs) and length < len(text):
+        length += len(logprobs[at].token)
         at += 1
     return logprobs[:at], logprobs[at:]
 
 
 class Sent:
-    """A block of a stream, as far as it was sent."""
+    """A block of a stream, and how much of it was sent."""
 
     __slots__ = ("block", "closed", "follows", "pieces", "size")
 
@@ -105,7 +106,7 @@ class Sent:
         self.size = 0
         self.closed = False
         self.follows = ""
-        """A call's provider state, sealed: the next block, once this one is closed."""
+        """A call's sealed provider state, which becomes the block after this one."""
 
     @property
     def text(self) -> str:
@@ -113,14 +114,13 @@ class Sent:
 
 
 class BlockStream(ABC):
-    """Renders one stream; a dialect says what its events look like.
+    """Renders one stream; a subclass renders the events of its dialect.
 
-    Only the first candidate is streamed as it comes; what it lacks of the answer goes out at the end. The
-    opening waits for the first block, unless a stream is `eager`: an upstream that refuses at once can still be
-    answered with an error.
+    Streams the first candidate as it comes, and at the end what the answer has beyond it. The opening event waits for
+    the first block unless the stream is `eager`, so that an upstream's immediate refusal is still an HTTP error.
     """
 
-    tells: ClassVar[frozenset[str]] = frozenset()
+    stream_only_codes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, visibility: Visibility, thoughts: bool = True) -> None:
         """See `blocks_of`."""
@@ -133,7 +133,7 @@ class BlockStream(ABC):
         self._kind: Kind | None = None
         self._open: int | None = None
         self._summary: int | None = None
-        self._summarised = False  # the thought under way is the one that the summary stands for
+        self._summarised = False  # the current thought is the one that the summary replaces
         self._calls: dict[int, int] = {}
 
     @property
@@ -141,141 +141,147 @@ class BlockStream(ABC):
         return sse.KEEP_ALIVE
 
     @abstractmethod
-    def begin(self, started: Started) -> bytes: ...
+    def begin(self, started: Started) -> bytes:
+        """The events that open the stream."""
 
     @abstractmethod
-    def opened(self, at: int, block: Block) -> bytes: ...
+    def block_start(self, at: int, block: Block) -> bytes:
+        """The events that open block number `at`."""
 
     @abstractmethod
-    def grown(self, at: int, sent: Sent, text: str) -> bytes: ...
+    def block_delta(self, at: int, sent: Sent, text: str) -> bytes:
+        """The events that add `text` to a block."""
 
     @abstractmethod
-    def closed(self, at: int, sent: Sent) -> bytes: ...
+    def block_end(self, at: int, sent: Sent) -> bytes:
+        """The events that close a block."""
 
     @abstractmethod
-    def end(self, answer: Answer) -> bytes: ...
+    def end(self, answer: Answer) -> bytes:
+        """The events that end the stream."""
 
     def render(self, batch: Sequence[Event]) -> bytes:
-        """What the batch looks like on the wire; empty when nothing of it is for the client."""
-        out: list[bytes] = []
+        """The batch's bytes on the wire; empty when no event of it is for the client."""
+        parts: list[bytes] = []
         for event in batch:
             if isinstance(event, ThinkingDelta):
-                self._think(event.text, out)
+                self._add_thinking(event.text, parts)
             elif isinstance(event, AnswerDelta):
-                self._switch("text", out)
-                self._say("text", event.text, out)
+                self._switch("text", parts)
+                self._add_text("text", event.text, parts)
             elif isinstance(event, ToolCallDelta):
-                self._call(event, out)
+                self._call(event, parts)
             elif isinstance(event, ProviderStateDelta):
-                self._provider_state(event, out)
+                self._provider_state(event, parts)
             elif isinstance(event, SummaryDelta):
                 if self._summary is not None and event.text:
-                    self._grow(self._summary, event.text, out)
+                    self._grow(self._summary, event.text, parts)
             elif isinstance(event, AnswerLogprobs):
-                self._weigh(tuple(event.tokens))
+                self._add_logprobs(tuple(event.tokens))
             elif isinstance(event, Progress):
-                out.append(sse.comment(b"progress", event))
+                parts.append(sse.comment(b"progress", event))
             elif isinstance(event, Started):
                 self._started = event
             elif isinstance(event, Finished):
-                self._finish(event.answer, out)
-        if self._started is not None and (out or self.eager):
-            out.insert(0, self.begin(self._started))
+                self._finish(event.answer, parts)
+        if self._started is not None and (parts or self.eager):
+            parts.insert(0, self.begin(self._started))
             self._started = None
-        return b"".join(out)
+        return b"".join(parts)
 
-    def _weigh(self, tokens: Logprobs) -> None:
+    def _add_logprobs(self, tokens: Logprobs) -> None:
         if self._kind == "text" and self._open is not None:
             self._sent[self._open].block.logprobs += tokens
 
-    def _think(self, text: str, out: list[bytes]) -> None:
-        self._switch("thought", out)
+    def _add_thinking(self, text: str, parts: list[bytes]) -> None:
+        self._switch("thought", parts)
         if self._visibility == "visible":
-            self._say("thought", text, out)
+            self._add_text("thought", text, parts)
         elif text and self._visibility == "summary" and self._summary is None:
-            self._summary = self._start(Block("thought"), out)
+            self._summary = self._start(Block("thought"), parts)
             self._summarised = True
 
-    def _switch(self, kind: Kind, out: list[bytes]) -> None:
+    def _switch(self, kind: Kind, parts: list[bytes]) -> None:
         if kind != self._kind:
-            self._close_open(out)
+            self._close_open(parts)
             self._kind = kind
             self._summarised = False
 
-    def _say(self, kind: Kind, text: str, out: list[bytes]) -> None:
+    def _add_text(self, kind: Kind, text: str, parts: list[bytes]) -> None:
         if text:
             if self._open is None:
-                self._open = self._start(Block(kind), out)
-            self._grow(self._open, text, out)
+                self._open = self._start(Block(kind), parts)
+            self._grow(self._open, text, parts)
 
-    def _call(self, event: ToolCallDelta, out: list[bytes]) -> None:
+    def _call(self, event: ToolCallDelta, parts: list[bytes]) -> None:
         at = self._calls.get(event.index)
         if at is None:
-            self._close_open(out)
+            self._close_open(parts)
             self._kind, self._summarised = "call", False
             at = self._open = self._calls[event.index] = self._start(
-                Block("call", id=event.id, name=event.name), out
+                Block("call", id=event.id, name=event.name), parts
             )
         if event.arguments:
-            self._grow(at, event.arguments, out)
+            self._grow(at, event.arguments, parts)
         if event.provider_state is not None:
             self._sent[at].follows = seal(event.provider_state, "tool_call", self._sent[at].block.id)
 
-    def _provider_state(self, event: ProviderStateDelta, out: list[bytes]) -> None:
-        self._switch(event.part, out)
+    def _provider_state(self, event: ProviderStateDelta, parts: list[bytes]) -> None:
+        self._switch(event.part, parts)
         if event.part == "text":
-            self._close_open(out)
+            self._close_open(parts)
             if self._thoughts:
-                self._whole(Block("provider_state", provider_state=seal(event.provider_state, "text")), out)
+                self._whole(Block("provider_state", provider_state=seal(event.provider_state, "text")), parts)
         elif self._open is not None:
             self._sent[self._open].block.provider_state = seal(event.provider_state, "thought")
-            self._close_open(out)
+            self._close_open(parts)
         elif self._summarised and self._summary is not None:
             self._sent[self._summary].block.provider_state = seal(event.provider_state, "unshown")
             self._summarised = False
         elif self._thoughts:
-            self._whole(Block("provider_state", provider_state=seal(event.provider_state, "unshown")), out)
+            self._whole(Block("provider_state", provider_state=seal(event.provider_state, "unshown")), parts)
 
-    def _start(self, block: Block, out: list[bytes]) -> int:
+    def _start(self, block: Block, parts: list[bytes]) -> int:
         self._sent.append(Sent(block))
-        out.append(self.opened(len(self._sent) - 1, block))
+        parts.append(self.block_start(len(self._sent) - 1, block))
         return len(self._sent) - 1
 
-    def _grow(self, at: int, text: str, out: list[bytes]) -> None:
+    def _grow(self, at: int, text: str, parts: list[bytes]) -> None:
         sent = self._sent[at]
         sent.pieces.append(text)
         sent.size += len(text)
-        out.append(self.grown(at, sent, text))
+        parts.append(self.block_delta(at, sent, text))
 
-    def _close(self, at: int, out: list[bytes]) -> None:
+    def _close(self, at: int, parts: list[bytes]) -> None:
         sent = self._sent[at]
         if not sent.closed:
             sent.closed = True
-            out.append(self.closed(at, sent))
+            parts.append(self.block_end(at, sent))
 
-    def _close_open(self, out: list[bytes]) -> None:
+    def _close_open(self, parts: list[bytes]) -> None:
         if self._open is None:
             return
         at, self._open = self._open, None
-        self._close(at, out)
+        self._close(at, parts)
         if follows := self._sent[at].follows:
-            self._whole(Block("provider_state", provider_state=follows), out)
+            self._whole(Block("provider_state", provider_state=follows), parts)
 
-    def _whole(self, block: Block, out: list[bytes]) -> None:
-        self._close(self._start(block, out), out)
+    def _whole(self, block: Block, parts: list[bytes]) -> None:
+        self._close(self._start(block, parts), parts)
 
-    def _finish(self, answer: Answer, out: list[bytes]) -> None:
+    def _finish(self, answer: Answer, parts: list[bytes]) -> None:
         for at, block in enumerate(blocks_of(answer, self._visibility, self._thoughts)):
             if at == len(self._sent):
                 self._start(
-                    Block(block.kind, id=block.id, name=block.name, provider_state=block.provider_state), out
+                    Block(block.kind, id=block.id, name=block.name, provider_state=block.provider_state),
+                    parts,
                 )
             sent = self._sent[at]
             if sent.closed:
                 continue
             sent.block.provider_state, sent.block.logprobs = block.provider_state, block.logprobs
             if rest := block.text[sent.size :]:
-                self._grow(at, rest, out)
-            self._close(at, out)
-        out.append(self.end(answer))
+                self._grow(at, rest, parts)
+            self._close(at, parts)
+        parts.append(self.end(answer))
         self.done = True

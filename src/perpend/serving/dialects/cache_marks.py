@@ -1,11 +1,11 @@
-"""What clients mark for the vendor's prompt cache, wherever in a prompt they do: Anthropic's `cache_control`."""
+"""Anthropic's prompt caching: `cache_control` marks on a request, its tools or its content blocks."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 Mark = dict[str, Any]
 _MARK: Mark = {"type": "ephemeral"}
-"""For some minutes, whatever a client says: an hour costs more than what is reserved for a prompt."""
+"""Anthropic's five-minute cache, also where a client asks for an hour, which costs more than a prompt's reservation."""
 
 
 class Marked(Protocol):
@@ -15,10 +15,10 @@ class Marked(Protocol):
     def cache_control(self) -> Mark | None: ...
 
 
-def mark(whole: Mark | None, places: Iterable[str | Sequence[Marked] | None]) -> Mark | None:
-    """A mark for all of the prompt, where the request (`whole`) or any of its parts has one.
+def mark(request: Mark | None, contents: Iterable[str | Sequence[Marked] | None]) -> Mark | None:
+    """A mark for the whole prompt, where the request or any part of its contents has one.
 
-    Marks within the prompt tell the vendor to keep earlier ends too; it finds those by itself.
+    Marks inside the prompt aren't passed on: Anthropic finds shorter cached prefixes by itself.
     """
-    parts = (part for place in places if place and not isinstance(place, str) for part in place)
-    return _MARK if whole is not None or any(part.cache_control is not None for part in parts) else None
+    parts = (part for content in contents if content and not isinstance(content, str) for part in content)
+    return _MARK if request is not None or any(part.cache_control is not None for part in parts) else None

@@ -1,4 +1,4 @@
-"""What a dialect is: an HTTP API that clients speak, turned into requests and back."""
+"""What a dialect is: an HTTP API of clients, read into requests and written from answers."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -11,13 +11,13 @@ from perpend.types import Answer, Event, Request
 
 
 class Parsed(Struct, frozen=True, gc=False):
-    """What the endpoint needs of a body: the request itself and how to send its answer."""
+    """A parsed body: the request, and how to send its answer."""
 
     request: Request
     stream: bool
     include_usage: bool = False
     keep: Callable[[Answer], Awaitable[None]] | None = None
-    """What has to be stored before the client sees the end of its answer."""
+    """Stores the answer; awaited before the client gets the end of it."""
 
 
 P = TypeVar("P", bound=Parsed)
@@ -27,36 +27,42 @@ class Stream(Protocol):
     """Renders one streamed answer."""
 
     done: bool
-    """The last bytes of the stream were rendered."""
-    tells: ClassVar[frozenset[str]]
-    """Codes of errors that clients look for in the stream alone, even where it hasn't begun."""
+    """Whether the last bytes of the stream were rendered."""
+    stream_only_codes: ClassVar[frozenset[str]]
+    """Codes of errors that are sent as stream events even before the stream has begun: clients read them only there."""
 
     @property
     def keep_alive(self) -> bytes:
-        """Sent now and then while nothing else is."""
+        """Bytes to send while nothing else is sent, against idle timeouts."""
         ...
 
     def render(self, batch: Sequence[Event]) -> bytes:
-        """What the batch looks like on the wire; empty when nothing of it is for the client."""
+        """The batch's bytes on the wire; empty when no event of it is for the client."""
         ...
 
     def fail(self, error: PerpendError) -> bytes:
-        """The end of a stream that can't go on."""
+        """The last bytes of a failed stream."""
         ...
 
 
 class Dialect(Protocol[P]):
+    """Reads bodies of one API into requests, and writes its answers, streams and errors."""
+
     source: str
-    """The door's name in the ledger."""
+    """The endpoint's name in the ledger."""
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> P:
-        """Raises BadRequest naming the field."""
+        """The body as a request. Raises BadRequest naming the field."""
         ...
 
-    def whole(self, answer: Answer, parsed: P) -> bytes: ...
+    def whole(self, answer: Answer, parsed: P) -> bytes:
+        """The JSON body of an answer that isn't streamed."""
+        ...
 
-    def stream(self, parsed: P) -> Stream: ...
+    def stream(self, parsed: P) -> Stream:
+        """The renderer of one streamed answer."""
+        ...
 
     def failure(self, error: PerpendError) -> Any:
-        """The body of an error's HTTP answer."""
+        """The body of an error's HTTP response."""
         ...

@@ -1,4 +1,4 @@
-"""Documents that a client sends inside of its messages: text as it is, PDFs to be read before anything is asked."""
+"""Documents in messages: text becomes a text part, a PDF is read before the request is solved."""
 
 import base64
 
@@ -10,13 +10,13 @@ from perpend.solve.documents import told
 from perpend.types import Document, Text
 
 _PDF = "application/pdf"
-_INSIDE = f"data:{_PDF};base64,…"
+_DATA_URL = f"data:{_PDF};base64,…"
 _TEXTS = ("application/json", "application/xml", "application/yaml", "application/x-yaml", "application/toml")
-"""Beside all that begin with `text/`."""
+"""Media types of text, beside `text/…`."""
 
 
 def document(media_type: str, data: str, name: str, field: str) -> Text | Document:
-    """`data` is base64. Raises BadRequest naming `field`."""
+    """The part for a document; `data` is base64. Raises BadRequest naming `field`."""
     kind = media_type.partition(";")[0].strip().lower()
     if kind == _PDF:
         return Document(data, name)
@@ -26,22 +26,24 @@ def document(media_type: str, data: str, name: str, field: str) -> Text | Docume
         except ValueError:
             raise BadRequest("a document isn't base64", hint="encode its bytes", field=field) from None
         return Text(told(name, text))
-    raise not_supported(field, f"a document of type {kind[:80]!r}", "text and application/pdf are")
+    raise not_supported(field, f"a document of type {kind[:80]!r}", "send text or application/pdf")
 
 
-def sent_inside(file: FilePart | InputContent | None, path: str) -> Text | Document:
-    """The document of the part at `path`. Raises BadRequest where it is named alone."""
+def inline_document(file: FilePart | InputContent | None, path: str) -> Text | Document:
+    """The document of the part at `path`. Raises BadRequest where the part has a file's id and no data."""
     field = f"{path}.file_data"
     if file is None or file.file_data is None:
         if file is not None and file.file_id:
-            raise not_supported(f"{path}.file_id", "a file that was uploaded", f"send it inside: {_INSIDE}")
-        raise missing(field, f"a document is sent inside, as a data URL: {_INSIDE}")
-    return from_url(file.file_data, file.filename or "", field)
+            raise not_supported(
+                f"{path}.file_id", "a file that was uploaded", f"send the file itself: {_DATA_URL}"
+            )
+        raise missing(field, f"send the document as a data URL: {_DATA_URL}")
+    return data_url_document(file.file_data, file.filename or "", field)
 
 
-def from_url(url: str, name: str, field: str) -> Text | Document:
-    """Of a data URL. Raises BadRequest for an address: nothing is loaded here."""
+def data_url_document(url: str, name: str, field: str) -> Text | Document:
+    """The document in a data URL. Raises BadRequest for an address, since Perpend loads none."""
     head, comma, data = url.partition(";base64,")
     if not comma or not head.startswith("data:"):
-        raise not_supported(field, "a document at an address", f"send it inside: {_INSIDE}")
+        raise not_supported(field, "a document at an address", f"send the file itself: {_DATA_URL}")
     return document(head.removeprefix("data:"), data, name, field)

@@ -1,4 +1,4 @@
-"""Perpend's own request fields, the same beside every dialect's, and the `Request` that they complete."""
+"""Perpend's own request fields, the same in every dialect, and the `Request` that they complete."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal, TypeAlias
@@ -50,21 +50,23 @@ class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
     cache: bool | None = None
-    """False: the whole prompt is read again. True, keeping answers, is refused."""
+    """False: the backend reads the whole prompt again. True, for a cache of answers, is refused."""
     top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
     provider_options: dict[Text256, dict[str, Any]] | None = None
-    """Fields of vendors' own that are sent through, by the name of a provider or a wire."""
+    """Vendors' own fields, sent upstream as they are, by the name of a provider or a wire."""
 
 
-_OF_OTHERS_TOO = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
-ours = tuple([field for field in ExtensionFields.__struct_fields__ if field not in _OF_OTHERS_TOO])
-"""Those that no vendor has."""
+_SHARED_FIELD_NAMES = ("reasoning_effort", "top_k", "min_p", "repetition_penalty")
+OWN_FIELD_NAMES = tuple(
+    [field for field in ExtensionFields.__struct_fields__ if field not in _SHARED_FIELD_NAMES]
+)
+"""Names of the fields that no vendor's API has."""
 
 
 class DialectFields(Struct, frozen=True, gc=False):
-    """What a dialect's own fields say, in canonical form."""
+    """The values of a dialect's own fields, in canonical form."""
 
     messages: tuple[Message, ...]
     model: str | None
@@ -76,12 +78,14 @@ class DialectFields(Struct, frozen=True, gc=False):
 def request_of(
     fields: DialectFields, extensions: ExtensionFields, config: Config, ignored: Ignored
 ) -> Request:
-    """Raises BadRequest naming the first of Perpend's own fields that is wrong."""
+    """The request of a dialect's fields and Perpend's own. Raises BadRequest naming the field that is wrong."""
     if extensions.cache:
-        hint = 'leave it out; "cache": false has the whole prompt read again'
+        hint = 'leave it out, or send "cache": false to have the whole prompt read again'
         raise not_supported("cache", "keeping answers for the next time", hint)
     if extensions.router is not None and extensions.router != "off":
-        raise BadRequest(f"unknown router {extensions.router!r}", hint="known: off", field="router")
+        raise BadRequest(
+            f"unknown router {extensions.router!r}", hint='send "off", or leave it out', field="router"
+        )
     if len(fields.messages) > config.serve.max_messages:
         raise BadRequest(
             f"{len(fields.messages)} messages are more than this server takes",
@@ -111,27 +115,27 @@ def request_of(
     )
 
 
-def _visibility(wanted: Visibility | None, config: Config, ignored: Ignored) -> Visibility:
-    """As it's asked for, at most what the server shows."""
-    visibility, most = wanted or config.defaults.visibility, config.serve.max_visibility
-    if VISIBILITIES.index(visibility) <= VISIBILITIES.index(most):
+def _visibility(requested: Visibility | None, config: Config, ignored: Ignored) -> Visibility:
+    """The requested visibility, or the most that the server allows."""
+    visibility, limit = requested or config.defaults.visibility, config.serve.max_visibility
+    if VISIBILITIES.index(visibility) <= VISIBILITIES.index(limit):
         return visibility
-    if wanted is not None:
-        ignored.add("thinking_visibility", f"thinking that is {wanted}")
-    return most
+    if requested is not None:
+        ignored.add("thinking_visibility", f"thinking that is {requested}")
+    return limit
 
 
-def draw(extensions: ExtensionFields, n: int) -> None:
-    """Ask for `n` answers. Raises BadRequest where a strategy says how many are drawn."""
+def set_sample_count(extensions: ExtensionFields, n: int) -> None:
+    """Have the strategy `samples` draw `n` answers. Raises BadRequest where the request has a strategy of its own."""
     if extensions.strategy is not None:
-        several = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]
-        hint = f'say it in the strategy, such as {{"name": "samples", "n": {n}}}; {", ".join(several)} take n'
+        names = [name for name in strategies.names() if "n" in options_of(strategies.get(name))]
+        hint = f'set it in the strategy, such as {{"name": "samples", "n": {n}}}; {", ".join(names)} take n'
         raise BadRequest("n and strategy can't both say how many answers are drawn", hint=hint, field="n")
     extensions.strategy = {"name": "samples", "n": n}
 
 
 def _sampling(sampling: Sampling, extensions: ExtensionFields) -> Sampling:
-    """With what engines have a word for and no vendor's dialect has."""
+    """Add the sampling parameters that engines have and vendors' APIs don't."""
     top_k, min_p, penalty = extensions.top_k, extensions.min_p, extensions.repetition_penalty
     if top_k is min_p is penalty is None:
         return sampling
@@ -139,7 +143,7 @@ def _sampling(sampling: Sampling, extensions: ExtensionFields) -> Sampling:
 
 
 def _options(options: dict[str, dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:
-    """Raises BadRequest for a name that is nobody's, and for a field that budgets are kept by."""
+    """The options, checked. Raises BadRequest for an unknown provider or wire, and for a field that budgets rely on."""
     for name in options:
         known = [*config.providers, *providers(), *backends.names()]
         if name not in known:
@@ -156,6 +160,8 @@ def _money(value: Money) -> Decimal:
         amount = Decimal(-1)
     if not amount.is_finite() or not 0 <= amount <= 1_000_000:
         raise BadRequest(
-            "max_cost_usd isn't an amount of dollars", hint="a number from 0 to 1000000", field="max_cost_usd"
+            "max_cost_usd isn't an amount of dollars",
+            hint="send a number from 0 to 1000000",
+            field="max_cost_usd",
         )
     return amount

@@ -1,7 +1,7 @@
-"""Images that a client names: data URLs of the usual types, and addresses that a vendor may load.
+"""Images in messages: data URLs of the usual types, and addresses that the model's vendor loads.
 
-We load none of them ourselves. A server in our own network might, so an address in it is refused by its
-name; what a public name resolves to is only known to the one who loads it.
+Perpend loads none itself. A model server in the same network might, so addresses in private ranges are refused; what
+a public name resolves to isn't checked.
 """
 
 import re
@@ -15,16 +15,16 @@ _DATA = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/_=-]")
 
 
 def image(url: str, field: str, config: Config, detail: str | None = None) -> Image:
-    """Raises BadRequest naming `field`."""
+    """The image part for a URL. Raises BadRequest naming `field`."""
     if url.startswith("data:"):
         if _DATA.match(url) is None:
-            hint = "data:image/png;base64,…, or jpeg, gif, webp"
+            hint = "send data:image/png;base64,…, or jpeg, gif or webp"
             raise BadRequest("this data URL isn't an image that models read", hint=hint, field=field)
     else:
         try:
             address = web_address(url)
         except ValueError as error:
-            hint = "https://…, or data:image/png;base64,…"
+            hint = "send https://…, or data:image/png;base64,…"
             raise BadRequest(f"the image's URL {error}", hint=hint, field=field) from None
         if address.is_private and not config.serve.private_addresses:
             raise BadRequest(

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions, with Perpend's own fields beside OpenAI's."""
+"""The dialect of OpenAI's chat completions, with Perpend's own fields beside OpenAI's."""
 
 from typing import Any
 
@@ -13,9 +13,12 @@ from perpend.types import Answer
 
 
 class OpenAIChatDialect:
+    """`POST /v1/chat/completions` (OpenAI's API reference, "Create chat completion")."""
+
     source = "chat"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> ChatParsed:
+        """The body as a request. Raises BadRequest naming the field."""
         return parse(body, config)
 
     def whole(self, answer: Answer, parsed: ChatParsed) -> bytes:

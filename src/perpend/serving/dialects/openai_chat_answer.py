@@ -1,4 +1,4 @@
-"""From an `Answer` to the body of a chat completion; the stream's last chunk carries the same blocks."""
+"""Render an `Answer` as the body of a chat completion; the stream's last chunk carries the same blocks."""
 
 import time
 
@@ -38,9 +38,10 @@ def completion_body(
     functions: bool = False,
     custom: frozenset[str] = frozenset(),
 ) -> bytes:
-    """The JSON body of `answer`; `created` is seconds since 1970, now by default.
+    """The JSON body of `answer` (OpenAI's API reference, "The chat completion object").
 
-    `functions`: tool calls are told as clients know them that sent functions; `custom`: the tools of free text.
+    `created` is in seconds since 1970, now by default. With `functions`, a tool call is sent as `function_call`, for
+    clients that send `functions`. `custom` names the custom tools.
     """
     completion = ChatCompletion(
         id=f"chatcmpl-{answer.request_id}",
@@ -49,11 +50,11 @@ def completion_body(
         choices=[
             Choice(
                 index,
-                reply(said, visibility, functions=functions, custom=custom),
-                finish_reason(said, functions=functions),
-                ChoiceLogprobs(said.logprobs) if said.logprobs else UNSET,
+                reply(choice, visibility, functions=functions, custom=custom),
+                finish_reason(choice, functions=functions),
+                ChoiceLogprobs(choice.logprobs) if choice.logprobs else UNSET,
             )
-            for index, said in enumerate([answer, *others(answer)])
+            for index, choice in enumerate([answer, *other_choices(answer)])
         ],
         usage=usage_block(answer),
         perpend=perpend_block(answer),
@@ -61,27 +62,27 @@ def completion_body(
     return encode(completion)
 
 
-def others(answer: Answer) -> list[Answer]:
-    """The choices beside the answer, each as if it were the answer: all that says something was wanted."""
+def other_choices(answer: Answer) -> list[Answer]:
+    """The choices beside the answer, each in the form of an answer: with `n`, every candidate that has content."""
     if answer.plan.strategy != "samples":
         return []
     return [
         replace(
             answer,
-            text=one.answer,
-            thinking=one.thinking,
+            text=candidate.answer,
+            thinking=candidate.thinking,
             summary="",
-            content=one.content,
-            stop_reason=one.stop_reason,
-            chosen=one.index,
+            content=candidate.content,
+            stop_reason=candidate.stop_reason,
+            chosen=candidate.index,
         )
-        for one in answer.candidates
-        if one.index != answer.chosen and one.content
+        for candidate in answer.candidates
+        if candidate.index != answer.chosen and candidate.content
     ]
 
 
 def reply(answer: Answer, visibility: Visibility, *, functions: bool, custom: frozenset[str]) -> ReplyMessage:
-    """What the assistant says in one choice."""
+    """The message of one choice."""
     calls = [call_of(call, custom) for call in answer.tool_calls]
     return ReplyMessage(
         "assistant",
@@ -94,12 +95,12 @@ def reply(answer: Answer, visibility: Visibility, *, functions: bool, custom: fr
 
 
 def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningDetail]:
-    """What vendors want back, in its order."""
+    """The provider states of an answer in their order, with the characters of shown thinking that each belongs to."""
     details: list[ReasoningDetail] = []
     shown = 0
     for part in answer.content:
         provider_state = part.provider_state if isinstance(part, Thought | Text | ToolUse) else None
-        began = shown
+        start = shown
         if isinstance(part, Thought) and visibility == "visible":
             shown += len(part.text)
         if provider_state is None:
@@ -114,7 +115,7 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
                 else "tool_call",
                 origin=provider_state.origin,
                 data=provider_state.data,
-                span=(began, shown) if isinstance(part, Thought) and visibility == "visible" else UNSET,
+                span=(start, shown) if isinstance(part, Thought) and visibility == "visible" else UNSET,
                 tool_call=part.id if isinstance(part, ToolUse) else UNSET,
             )
         )
@@ -122,18 +123,20 @@ def reasoning_details(answer: Answer, visibility: Visibility) -> list[ReasoningD
 
 
 def finish_reason(answer: Answer, *, functions: bool = False) -> FinishReason:
+    """OpenAI's word for how the answer ended."""
     reason = _FINISH[answer.end]
     return "function_call" if functions and reason == "tool_calls" else reason
 
 
-def last_chunk(answer: Answer, head: bytes, *, apart: bool) -> list[bytes]:
-    """The end of a stream after its last choice; `apart`: in a chunk of its own, without choices."""
-    begun = [b"}\n\n", head, b',"choices":[]'] if apart else []
+def last_chunk(answer: Answer, head: bytes, *, separate: bool) -> list[bytes]:
+    """The end of a stream after its last choice; with `separate` as a chunk of its own, without choices."""
+    opening = [b"}\n\n", head, b',"choices":[]'] if separate else []
     usage, perpend = encode(usage_block(answer)), encode(perpend_block(answer))
-    return [*begun, b',"usage":', usage, b',"perpend":', perpend, b"}\n\n", sse.DONE]
+    return [*opening, b',"usage":', usage, b',"perpend":', perpend, b"}\n\n", sse.DONE]
 
 
 def usage_block(answer: Answer) -> ChatUsage:
+    """Tokens as OpenAI counts them: `completion_tokens` holds thinking and answer."""
     usage = answer.usage
     details = CompletionDetails(usage.thinking)
     return ChatUsage(usage.input, usage.output, usage.total, PromptDetails(usage.cached), details)

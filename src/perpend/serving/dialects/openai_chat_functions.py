@@ -1,6 +1,6 @@
-"""Functions, the form that tools of OpenAI's chat had before: asked for and answered so, tools inside.
+"""OpenAI's deprecated `functions`: read into tools, and answered as `function_call`.
 
-A call had no id then, and a result named the function alone: a result is that of the last call before it.
+These calls have no id, and a result names its function alone: it is taken for the result of the last call before it.
 """
 
 from perpend.errors import BadRequest
@@ -14,27 +14,27 @@ from perpend.serving.dialects.openai_chat_schema import (
 )
 
 
-def as_tools(chat: ChatRequest) -> None:
-    """Functions and how they are called become tools. Raises BadRequest where there are both."""
+def convert_functions(chat: ChatRequest) -> None:
+    """Replace `functions` and `function_call` with tools. Raises BadRequest where the request has both."""
     if chat.tools or chat.tool_choice:
         raise BadRequest("functions and tools can't both be sent", hint="send tools alone", field="functions")
     chat.tools = [ChatTool("function", function) for function in chat.functions or []]
-    chosen = chat.function_call
-    chat.tool_choice = ChatToolChoice("function", chosen) if isinstance(chosen, NamedFunction) else chosen
+    choice = chat.function_call
+    chat.tool_choice = ChatToolChoice("function", choice) if isinstance(choice, NamedFunction) else choice
     chat.parallel_tool_calls = False
 
 
 def calls_of(index: int, message: ChatMessage) -> list[ToolCall]:
-    """An assistant's tool calls, in either form."""
+    """An assistant's tool calls, with its `function_call` among them."""
     if message.function_call is None:
         return message.tool_calls or []
     return [*(message.tool_calls or []), ToolCall(_id(index), message.function_call)]
 
 
-def answered(index: int, messages: list[ChatMessage]) -> str | None:
-    """The id of the call whose result a message of the role `function` is."""
-    called = [at for at, one in enumerate(messages[:index]) if one.function_call is not None]
-    return _id(called[-1]) if called else None
+def function_call_id(index: int, messages: list[ChatMessage]) -> str | None:
+    """The id of the call that a message of the role `function` answers; None where no call comes before it."""
+    calls = [at for at, message in enumerate(messages[:index]) if message.function_call is not None]
+    return _id(calls[-1]) if calls else None
 
 
 def _id(index: int) -> str:

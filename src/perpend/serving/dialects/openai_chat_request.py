@@ -1,4 +1,4 @@
-"""From the body of `POST /v1/chat/completions` to a `Request`."""
+"""Read the body of `POST /v1/chat/completions` into a `Request`."""
 
 from typing import Any, cast
 
@@ -8,11 +8,11 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.documents import sent_inside
+from perpend.serving.dialects.documents import inline_document
 from perpend.serving.dialects.extension_fields import DialectFields, request_of
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
-from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
+from perpend.serving.dialects.openai_chat_functions import calls_of, convert_functions, function_call_id
 from perpend.serving.dialects.openai_chat_schema import (
     ChatMessage,
     ChatRequest,
@@ -21,15 +21,15 @@ from perpend.serving.dialects.openai_chat_schema import (
     ContentPart,
     ReasoningDetail,
 )
-from perpend.serving.dialects.openai_request import includes_usage, sampling_of, settle
+from perpend.serving.dialects.openai_request import check_fields, includes_usage, sampling_of
 from perpend.serving.dialects.output_specs import (
     NO_OUTPUT_SPEC,
-    function,
-    only,
+    canonical_content,
+    function_tool,
+    merge_tool_results,
     output_format,
     output_spec_of,
-    plain,
-    with_results_together,
+    tools_named,
 )
 from perpend.serving.fields import Ignored, missing, not_supported
 from perpend.types import (
@@ -63,6 +63,8 @@ _DEFAULT_SAMPLING = Sampling()
 
 
 class ChatParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    """A parsed body of `POST /v1/chat/completions`."""
+
     functions: bool
     """Tool calls are answered as `function_call`."""
     custom: frozenset[str]
@@ -73,19 +75,19 @@ def parse(body: bytes, config: Config) -> ChatParsed:
     """The body as a request. Raises BadRequest naming the first field that is wrong or not supported."""
     ignored = Ignored(strict=config.serve.strict_fields)
     chat = decode(_decoder, body, ignored)
-    settle(chat, ignored)
+    check_fields(chat, ignored)
     if chat.functions or chat.function_call:
-        as_tools(chat)
+        convert_functions(chat)
     messages = [_message(i, chat.messages, config, ignored) for i in range(len(chat.messages))]
     output_spec = (
         _output_spec(chat, ignored)
         if chat.tools or chat.tool_choice or chat.response_format
         else NO_OUTPUT_SPEC
     )
-    asked = DialectFields(
-        with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), output_spec
+    dialect_fields = DialectFields(
+        merge_tool_results(messages), chat.model, _max_output(chat), _sampling(chat), output_spec
     )
-    request = request_of(asked, chat, config, ignored)
+    request = request_of(dialect_fields, chat, config, ignored)
     custom = frozenset([tool.name for tool in output_spec.tools if tool.custom is not None])
     return ChatParsed(
         request, bool(chat.stream), includes_usage(chat), functions=bool(chat.functions), custom=custom
@@ -95,25 +97,26 @@ def parse(body: bytes, config: Config) -> ChatParsed:
 def _message(index: int, messages: list[ChatMessage], config: Config, ignored: Ignored) -> Message:
     message, path = messages[index], f"messages[{index}]"
     role = _ROLES[message.role]
-    if message.name and role != "tool":  # whose call it answers is known
-        ignored.unknown(f"{path}.name")
+    if message.name and role != "tool":  # a tool message is matched by its call id
+        ignored.add_unknown(f"{path}.name")
     if message.audio:
         raise not_supported(f"{path}.audio", "audio")
     if role == "assistant":
         return _assistant(index, message, config)
     content = message.content
     if role == "tool":
-        of = answered(index, messages) if message.role == "function" else message.tool_call_id
-        if not of:
-            raise missing(f"{path}.tool_call_id", "name the tool call that this is the result of")
+        call_id = function_call_id(index, messages) if message.role == "function" else message.tool_call_id
+        if not call_id:
+            raise missing(f"{path}.tool_call_id", "send the id of the tool call that this answers")
         result = "" if content is None else content
-        given = result if isinstance(result, str) else plain(_parts(f"{path}.content", result, config))
-        return Message(role, (ToolResult(of, given),))
+        if not isinstance(result, str):
+            result = canonical_content(_parts(f"{path}.content", result, config))
+        return Message(role, (ToolResult(call_id, result),))
     if isinstance(content, str):
         return Message(role, content)
     if content is None:
         raise BadRequest("a message needs content", hint="send text", field=f"{path}.content")
-    return Message(role, plain(_parts(f"{path}.content", content, config)))
+    return Message(role, canonical_content(_parts(f"{path}.content", content, config)))
 
 
 def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text | Image | Document, ...]:
@@ -122,15 +125,15 @@ def _parts(path: str, content: list[ContentPart], config: Config) -> tuple[Text 
         where = f"{path}[{i}]"
         if part.type == "text":
             if part.text is None:
-                raise missing(f"{where}.text", "a text part needs its text")
+                raise missing(f"{where}.text", "send the part's text")
             parts.append(Text(part.text))
         elif part.type == "image_url":
             if part.image_url is None:
-                raise missing(f"{where}.image_url", "an image part needs its address")
+                raise missing(f"{where}.image_url", "send the image's address")
             address = part.image_url
             parts.append(image(address.url, f"{where}.image_url.url", config, address.detail))
         elif part.type == "file":
-            parts.append(sent_inside(part.file, f"{where}.file"))
+            parts.append(inline_document(part.file, f"{where}.file"))
         elif part.type == "refusal":
             parts.append(Text(str(part.refusal or "")))
         else:
@@ -144,33 +147,33 @@ def _assistant(index: int, message: ChatMessage, config: Config) -> Message:
     content = message.content
     text = content if content and isinstance(content, str) else message.refusal or ""
     if isinstance(content, list):
-        said = plain(_parts(f"messages[{index}].content", content, config))
-        if not isinstance(said, str):
+        joined = canonical_content(_parts(f"messages[{index}].content", content, config))
+        if not isinstance(joined, str):
             raise not_supported(
                 f"messages[{index}].content", "an image or a document in an assistant's message"
             )
-        text = said
+        text = joined
     thinking = message.reasoning_content or message.reasoning or ""
     calls = calls_of(index, message)
     if not thinking and not calls and not message.reasoning_details:
         return Message("assistant", text)
-    provider_states = _provider_states(message.reasoning_details or [])
-    parts: list[Part] = [*_thoughts(thinking, [one for one in provider_states if one.part == "thought"])]
-    texts = [ProviderState(one.origin, one.data) for one in provider_states if one.part == "text"]
+    details = _provider_states(message.reasoning_details or [])
+    parts: list[Part] = [*_thoughts(thinking, [detail for detail in details if detail.part == "thought"])]
+    texts = [ProviderState(detail.origin, detail.data) for detail in details if detail.part == "text"]
     if text or texts:
         parts.append(Text(text, texts[-1] if texts else None))
-    of_calls = {
-        one.tool_call: ProviderState(one.origin, one.data)
-        for one in provider_states
-        if one.part == "tool_call"
+    by_call = {
+        detail.tool_call: ProviderState(detail.origin, detail.data)
+        for detail in details
+        if detail.part == "tool_call"
     }
     for at, call in enumerate(calls):
-        parts.append(use_of(call, of_calls.get(call.id), f"messages[{index}].tool_calls[{at}]"))
+        parts.append(use_of(call, by_call.get(call.id), f"messages[{index}].tool_calls[{at}]"))
     return Message("assistant", tuple(parts))
 
 
 def _provider_states(details: list[Any]) -> list[ReasoningDetail]:
-    """Ours alone: what other gateways put there isn't for any vendor that is asked here."""
+    """The details that Perpend wrote; those of other gateways are dropped."""
     provider_states: list[ReasoningDetail] = []
     for detail in details:
         if isinstance(detail, dict) and cast("dict[str, Any]", detail).get("type") == "perpend.carry":
@@ -181,16 +184,18 @@ def _provider_states(details: list[Any]) -> list[ReasoningDetail]:
     return provider_states
 
 
-def _thoughts(thinking: str, provider_states: list[ReasoningDetail]) -> list[Thought]:
-    """The blocks that `thinking` was joined from; what nobody wants back stands between them."""
+def _thoughts(thinking: str, details: list[ReasoningDetail]) -> list[Thought]:
+    """Split `thinking` at the spans of `details`; text between spans is a thought without provider state."""
     thoughts: list[Thought] = []
     done = 0
-    for one in provider_states:
-        provider_state = ProviderState(one.origin, one.data)
-        if not isinstance(one.span, tuple) or not done <= one.span[0] <= one.span[1] <= len(thinking):
+    for detail in details:
+        provider_state = ProviderState(detail.origin, detail.data)
+        if not isinstance(detail.span, tuple) or not done <= detail.span[0] <= detail.span[1] <= len(
+            thinking
+        ):
             thoughts.append(Thought("", provider_state))
             continue
-        start, end = one.span
+        start, end = detail.span
         if start > done:
             thoughts.append(Thought(thinking[done:start]))
         thoughts.append(Thought(thinking[start:end], provider_state))
@@ -201,11 +206,11 @@ def _thoughts(thinking: str, provider_states: list[ReasoningDetail]) -> list[Tho
 
 
 def _output_spec(chat: ChatRequest, ignored: Ignored) -> OutputSpec:
-    tools = [made for i, tool in enumerate(chat.tools or []) if (made := _tool(i, tool, ignored))]
+    tools = [tool for i, sent in enumerate(chat.tools or []) if (tool := _tool(i, sent, ignored))]
     choice = chat.tool_choice
     if isinstance(choice, ChatToolChoice) and choice.allowed_tools is not None:
         names = [name_of(tool) for tool in choice.allowed_tools.tools]
-        tools, choice = only(tools, names), choice.allowed_tools.mode
+        tools, choice = tools_named(tools, names), choice.allowed_tools.mode
     return output_spec_of(tools, _choice(choice), chat.parallel_tool_calls, _output(chat))
 
 
@@ -214,27 +219,27 @@ def _tool(index: int, tool: ChatTool, ignored: Ignored) -> Tool | None:
         return tool_of(tool, f"tools[{index}]")
     if tool.type != "function":
         return ignored.add(f"tools[{index}]", f"a tool of type {tool.type[:80]!r}")
-    given = tool.function
-    if given is None:
-        raise missing(f"tools[{index}].function", "its name, description and parameters")
-    return function(given.name, given.description, given.parameters, given.strict)
+    definition = tool.function
+    if definition is None:
+        raise missing(f"tools[{index}].function", "send its name, description and parameters")
+    return function_tool(definition.name, definition.description, definition.parameters, definition.strict)
 
 
 def _choice(choice: str | ChatToolChoice | None) -> ToolChoice | None:
     if isinstance(choice, ChatToolChoice):
-        named = choice.custom if choice.type == "custom" else choice.function
-        if choice.type not in ("function", "custom") or named is None:
-            hint = '"auto", "none", "required" or {"type": "function", "function": {"name": …}}'
+        reference = choice.custom if choice.type == "custom" else choice.function
+        if choice.type not in ("function", "custom") or reference is None:
+            hint = 'send "auto", "none", "required" or {"type": "function", "function": {"name": …}}'
             raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
-        return ForcedTool(named.name)
+        return ForcedTool(reference.name)
     return cast("ToolChoice | None", choice)
 
 
 def _output(chat: ChatRequest) -> OutputFormat | None:
-    wanted = chat.response_format
-    if wanted is None:
+    format_ = chat.response_format
+    if format_ is None:
         return None
-    return output_format(wanted.type, wanted.json_schema, "response_format.json_schema")
+    return output_format(format_.type, format_.json_schema, "response_format.json_schema")
 
 
 def _max_output(chat: ChatRequest) -> int | None:

@@ -179,7 +179,7 @@ class OpenAIRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     seed: Int64 | None = None
     stop: StopText | Annotated[list[StopText], Meta(max_length=16)] | None = None
     n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    """Choices, out of one budget: every limit is the request's, not a choice's. Not beside a `strategy`."""
+    """Number of choices. All share the request's limits. Excludes `strategy`."""
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
@@ -203,7 +203,7 @@ class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
 
     functions: list[FunctionTool] | None = None
-    """The form that tools had before: answers are in it, too."""
+    """The deprecated form of tools; answers then use `function_call`."""
     function_call: Literal["auto", "none"] | NamedFunction | None = None
 
     prompt_cache_key: str | None = None

@@ -1,4 +1,4 @@
-"""OpenAI's legacy completions: a prompt and what follows it, asked of models that chat as one user's message."""
+"""The dialect of OpenAI's legacy completions: the prompt becomes one user message."""
 
 from typing import Any
 
@@ -13,9 +13,12 @@ from perpend.types import Answer
 
 
 class OpenAICompletions:
+    """`POST /v1/completions` (OpenAI's API reference, "Create completion")."""
+
     source = "completions"
 
     def parse(self, body: bytes, config: Config, key_id: str | None) -> CompletionParsed:
+        """The body as a request. Raises BadRequest naming the field."""
         return parse(body, config)
 
     def whole(self, answer: Answer, parsed: CompletionParsed) -> bytes:

@@ -1,4 +1,4 @@
-"""From an `Answer` to a legacy completion, whole and streamed. There is no place in it for thinking."""
+"""Render an `Answer` as a legacy completion, whole and streamed. This API has no field for thinking."""
 
 import time
 from collections.abc import Sequence
@@ -8,21 +8,23 @@ import msgspec
 
 from perpend.errors import PerpendError
 from perpend.serving import errors, sse
-from perpend.serving.dialects.openai_chat_answer import finish_reason, last_chunk, others, usage_block
+from perpend.serving.dialects.openai_chat_answer import finish_reason, last_chunk, other_choices, usage_block
 from perpend.serving.dialects.openai_completions_schema import TextChoice, TextCompletion, TextLogprobs
 from perpend.serving.dialects.report import encode, perpend_block
 from perpend.types import Answer, AnswerDelta, Event, Finished, Progress, Started, TokenLogprob
 
 
 def completion_of(answer: Answer, echo: str) -> TextCompletion:
-    """`echo`: stands before each answer."""
+    """The body of a completion (OpenAI's API reference, "Legacy completions"); `echo` precedes each answer."""
     return TextCompletion(
         id=f"cmpl-{answer.request_id}",
         created=int(time.time()),
         model=answer.plan.model,
         choices=[
-            TextChoice(echo + said.text, index, _logprobs(said.logprobs, len(echo)), finish_reason(said))
-            for index, said in enumerate([answer, *others(answer)])
+            TextChoice(
+                echo + choice.text, index, _logprobs(choice.logprobs, len(echo)), finish_reason(choice)
+            )
+            for index, choice in enumerate([answer, *other_choices(answer)])
         ],
         usage=usage_block(answer),
         perpend=perpend_block(answer),
@@ -33,22 +35,22 @@ def _logprobs(tokens: tuple[TokenLogprob, ...], offset: int) -> TextLogprobs | N
     if not tokens:
         return None
     offsets: list[int] = []
-    for one in tokens:
+    for token in tokens:
         offsets.append(offset)
-        offset += len(one.token)
+        offset += len(token.token)
     return TextLogprobs(
-        [one.token for one in tokens],
-        [one.logprob for one in tokens],
-        [{other.token: other.logprob for other in one.top_logprobs} for one in tokens],
+        [token.token for token in tokens],
+        [token.logprob for token in tokens],
+        [{other.token: other.logprob for other in token.top_logprobs} for token in tokens],
         offsets,
     )
 
 
 class CompletionStream:
-    """Renders one stream: the answer as it comes, and at its end what it lacks, log-probabilities too."""
+    """Renders one stream: the answer as it comes, then the rest of it and its log-probabilities."""
 
     keep_alive = sse.KEEP_ALIVE
-    tells: ClassVar[frozenset[str]] = frozenset()
+    stream_only_codes: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, echo: str, include_usage: bool) -> None:
         self.done = False
@@ -58,11 +60,11 @@ class CompletionStream:
         self._sent = 0
 
     def render(self, batch: Sequence[Event]) -> bytes:
-        """What the batch looks like on the wire; empty when nothing of it is for the client."""
+        """The batch's bytes on the wire; empty when no event of it is for the client."""
         parts: list[bytes] = []
         for event in batch:
             if isinstance(event, AnswerDelta):
-                self._say(event.text, parts)
+                self._add_text(event.text, parts)
             elif isinstance(event, Progress):
                 parts.append(sse.comment(b"progress", event))
             elif isinstance(event, Started):
@@ -72,19 +74,19 @@ class CompletionStream:
         return b"".join(parts)
 
     def fail(self, error: PerpendError) -> bytes:
-        """The end of a stream that can't go on: stock clients raise on a chunk with `error`."""
+        """The last bytes of a failed stream: stock clients raise on a chunk with `error`."""
         self.done = True
         return sse.data(errors.body_of(error)) + sse.DONE
 
     def _open(self, event: Started) -> None:
-        same = TextCompletion(
+        empty = TextCompletion(
             id=f"cmpl-{event.request_id}", created=int(time.time()), model=event.model, choices=[]
         )
-        fields: dict[str, object] = msgspec.to_builtins(same)
+        fields: dict[str, object] = msgspec.to_builtins(empty)
         del fields["choices"]
         self._head = b"data: " + encode(fields)[:-1]
 
-    def _say(self, text: str, parts: list[bytes]) -> None:
+    def _add_text(self, text: str, parts: list[bytes]) -> None:
         if text and not self._sent and self._echo:
             self._piece(TextChoice(self._echo, 0, None, None), parts)
         if text:
@@ -95,11 +97,11 @@ class CompletionStream:
         parts += (self._head, b',"choices":[', encode(choice), b"]", end)
 
     def _finish(self, answer: Answer, parts: list[bytes]) -> None:
-        self._say(answer.text[self._sent :], parts)
+        self._add_text(answer.text[self._sent :], parts)
         whole = completion_of(answer, self._echo)
-        first, *beside = whole.choices
-        for choice in beside:
+        first, *others = whole.choices
+        for choice in others:
             self._piece(choice, parts)
         self._piece(msgspec.structs.replace(first, text=""), parts, end=b"")
-        parts += last_chunk(answer, self._head, apart=self._include_usage)
+        parts += last_chunk(answer, self._head, separate=self._include_usage)
         self.done = True

@@ -20,7 +20,7 @@ class CompletionRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True)
         None
     )
     best_of: Any = None
-    """Passed over, unless it is `n`."""
+    """Ignored, unless it equals `n`."""
 
 
 class TextLogprobs(Struct, frozen=True):

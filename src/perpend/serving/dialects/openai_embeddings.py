@@ -1,4 +1,4 @@
-"""OpenAI's embeddings: the bodies of `POST /v1/embeddings`, as types and from our values."""
+"""The bodies of `POST /v1/embeddings` (OpenAI's API reference, "Create embeddings"): their types, reader and writer."""
 
 import array
 import base64
@@ -16,16 +16,16 @@ from perpend.serving.dialects.report import encode
 from perpend.serving.fields import Ignored, PassedOver
 from perpend.types import EmbeddingRequest, EmbeddingResult
 
-_MOST = 2048
-"""Texts at once, as OpenAI has it."""
+_MAX_TEXTS = 2048
+"""Texts in one request: OpenAI's limit."""
 
 
 class EmbeddingsRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     input: str | list[Any]
-    """A text or several, or the numbers of their tokens."""
+    """A text, several texts, or their token ids."""
     model: Annotated[Text256, Meta(min_length=1)]
     encoding_format: Literal["float", "base64"] | None = None
-    """`base64`: of 32-bit floats, the least significant byte first."""
+    """`base64` encodes little-endian 32-bit floats."""
     dimensions: Positive | None = None
     user: PassedOver = None
 
@@ -50,7 +50,7 @@ class EmbeddingReport(Struct, frozen=True):
     """US dollars."""
     ignored: tuple[str, ...]
     truncated: tuple[int, ...]
-    """Indexes of texts of which a packaged model read the beginning only; providers don't tell."""
+    """Indexes of the texts that a packaged model cut to its context; providers don't report theirs."""
 
 
 class EmbeddingList(Struct, frozen=True, kw_only=True):
@@ -62,49 +62,57 @@ class EmbeddingList(Struct, frozen=True, kw_only=True):
 
 
 class EmbeddingsParsed(Struct, frozen=True):
+    """A parsed body of `POST /v1/embeddings`."""
+
     request: EmbeddingRequest
     base64: bool
     ignored: tuple[str, ...]
 
 
 _decoder = msgspec.json.Decoder(EmbeddingsRequest)
-_Given = str | list[str] | list[int] | list[list[int]]
+_Input = str | list[str] | list[int] | list[list[int]]
 
 
 def parse(body: bytes, config: Config) -> EmbeddingsParsed:
-    """Raises BadRequest naming the field."""
+    """The body as a request. Raises BadRequest naming the field that is wrong."""
     ignored = Ignored(strict=config.serve.strict_fields)
-    asked = decode(_decoder, body, ignored)
-    ignored.settle(asked)
-    request = EmbeddingRequest(model=asked.model, input=_input(asked.input), dimensions=asked.dimensions)
-    return EmbeddingsParsed(request, asked.encoding_format == "base64", ignored.names)
+    fields = decode(_decoder, body, ignored)
+    ignored.check_fields(fields)
+    request = EmbeddingRequest(model=fields.model, input=_input(fields.input), dimensions=fields.dimensions)
+    return EmbeddingsParsed(request, fields.encoding_format == "base64", ignored.names)
 
 
-def _input(given: str | list[Any]) -> _Given:
-    if isinstance(given, list) and not 0 < len(given) <= _MOST and not all(isinstance(n, int) for n in given):
-        raise BadRequest("too many texts at once", hint=f"1 to {_MOST}", field="input")
+def _input(texts: str | list[Any]) -> _Input:
+    """The request's `input`, in one of its types. Raises BadRequest."""
+    if (
+        isinstance(texts, list)
+        and not 0 < len(texts) <= _MAX_TEXTS
+        and not all(isinstance(n, int) for n in texts)
+    ):
+        raise BadRequest("too many texts at once", hint=f"send 1 to {_MAX_TEXTS} texts", field="input")
     for kind in (str, list[str], list[int], list[list[int]]):
         try:
-            value: Any = msgspec.convert(given, kind)
+            value: Any = msgspec.convert(texts, kind)
         except msgspec.ValidationError:
             continue
         if value:
             return value
-    hint = "send a text, a list of texts, or of lists of token numbers; none may be empty"
+    hint = "send a text, a list of texts, or lists of token ids; none may be empty"
     raise BadRequest("there is nothing to embed", hint=hint, field="input")
 
 
-def body_of(made: EmbeddingResult, parsed: EmbeddingsParsed) -> bytes:
-    tokens = made.usage.input
+def body_of(result: EmbeddingResult, parsed: EmbeddingsParsed) -> bytes:
+    """The JSON body of an answer. Token counts and dollars are the result's."""
+    tokens = result.usage.input
     body = EmbeddingList(
         data=[
             EmbeddingRow(index=index, embedding=_base64(vector) if parsed.base64 else vector)
-            for index, vector in enumerate(made.vectors)
+            for index, vector in enumerate(result.vectors)
         ],
         model=parsed.request.model,
         usage=EmbeddingUsage(tokens, tokens),
         perpend=EmbeddingReport(
-            made.request_id, made.model_version, made.cost_usd, parsed.ignored, made.truncated
+            result.request_id, result.model_version, result.cost_usd, parsed.ignored, result.truncated
         ),
     )
     return encode(body)

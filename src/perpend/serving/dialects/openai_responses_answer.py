@@ -1,4 +1,4 @@
-"""From an `Answer` to the body of a response; the stream's last event carries the same one."""
+"""Render an `Answer` as the body of a response; the stream's last event carries the same body."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from msgspec import UNSET, structs
 from perpend.errors import PerpendError, PromptTooLong
 from perpend.serving.dialects.anthropic_answer import tool_input
 from perpend.serving.dialects.blocks import Block, blocks_of
-from perpend.serving.dialects.openai_responses_compaction import sealed
+from perpend.serving.dialects.openai_responses_compaction import seal_summary
 from perpend.serving.dialects.openai_responses_ids import item_id
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import (
@@ -44,14 +44,15 @@ _TYPES = {"thought": "reasoning", "provider_state": "reasoning", "text": "messag
 
 
 def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
-    ended = _incomplete(answer)
+    """The body of a response with an answer (OpenAI's API reference, "The response object")."""
+    incomplete = _incomplete(answer)
     return ResponseBody(
         **structs.asdict(parsed.echo),
         id=parsed.id,
         created_at=parsed.created_at,
         completed_at=parsed.created_at + round(answer.elapsed_s),
-        status="completed" if ended is None else "incomplete",
-        incomplete_details=ended,
+        status="completed" if incomplete is None else "incomplete",
+        incomplete_details=incomplete,
         model=answer.plan.model,
         output=_output(answer, parsed),
         usage=usage_block(answer.usage),
@@ -59,8 +60,10 @@ def response(answer: Answer, parsed: ResponsesParsed) -> ResponseBody:
     )
 
 
-def unfinished(parsed: ResponsesParsed, status: ResponseState, model: str | None = None) -> ResponseBody:
-    """A response that has no answer yet."""
+def unanswered_response(
+    parsed: ResponsesParsed, status: ResponseState, model: str | None = None
+) -> ResponseBody:
+    """The body of a response without an answer."""
     return ResponseBody(
         **structs.asdict(parsed.echo),
         id=parsed.id,
@@ -70,30 +73,33 @@ def unfinished(parsed: ResponsesParsed, status: ResponseState, model: str | None
     )
 
 
-def failed(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
-    return structs.replace(unfinished(parsed, "failed"), error=failure_of(error))
+def failed_response(error: PerpendError, parsed: ResponsesParsed) -> ResponseBody:
+    """The body of a response that an error ended."""
+    return structs.replace(unanswered_response(parsed, "failed"), error=failure_of(error))
 
 
 def failure_of(error: PerpendError) -> ResponseFailure:
-    usual = "invalid_prompt" if error.status < 500 else "server_error"
-    code = _FAILURES.get(error.code) or ("rate_limit_exceeded" if error.status == 429 else usual)
+    """The error as the `error` of a response."""
+    default = "invalid_prompt" if error.status < 500 else "server_error"
+    code = _FAILURES.get(error.code) or ("rate_limit_exceeded" if error.status == 429 else default)
     message, hint = error.client_message
     return ResponseFailure(code=code, message=message, type=error.code, param=error.field, hint=hint)
 
 
 def _output(answer: Answer, parsed: ResponsesParsed) -> tuple[OutputItem, ...]:
-    if parsed.compacts:
+    if parsed.is_compaction:
         return (compaction(answer, parsed),)
     blocks = blocks_of(answer, parsed.request.visibility)
     return tuple([item(parsed, at, block) for at, block in enumerate(blocks)])
 
 
 def compaction(answer: Answer, parsed: ResponsesParsed) -> CompactionItem:
-    return CompactionItem(item_id("compaction", parsed.id, 0), sealed(answer.text))
+    """The answer, a summary, as the item that replaces the conversation."""
+    return CompactionItem(item_id("compaction", parsed.id, 0), seal_summary(answer.text))
 
 
 def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
-    """The block as an item of the output, complete."""
+    """The whole block as item number `at` of the output."""
     id_ = id_of(parsed, at, block)
     if block.kind == "text":
         return MessageItem(
@@ -110,20 +116,25 @@ def item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
 
 
 def with_bytes(block: Block) -> tuple[TokenLogprob, ...]:
-    """A text's, each with its bytes: this dialect's clients count on them."""
-    return tuple([structs.replace(one, bytes=_bytes(one), top_logprobs=_each(one)) for one in block.logprobs])
+    """The log-probabilities of a text's tokens, each with its UTF-8 bytes, which this dialect's clients require."""
+    return tuple(
+        [
+            structs.replace(token, bytes=_bytes(token), top_logprobs=_alternatives(token))
+            for token in block.logprobs
+        ]
+    )
 
 
-def _each(one: TokenLogprob) -> tuple[TopLogprob, ...]:
-    return tuple([structs.replace(other, bytes=_bytes(other)) for other in one.top_logprobs])
+def _alternatives(token: TokenLogprob) -> tuple[TopLogprob, ...]:
+    return tuple([structs.replace(other, bytes=_bytes(other)) for other in token.top_logprobs])
 
 
-def _bytes(one: TopLogprob) -> tuple[int, ...]:
-    return tuple(one.token.encode()) if one.bytes is None else one.bytes
+def _bytes(token: TopLogprob) -> tuple[int, ...]:
+    return tuple(token.token.encode()) if token.bytes is None else token.bytes
 
 
 def empty_item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
-    """The item as it is before any of its text."""
+    """The item as it is announced, before any of its text."""
     id_ = id_of(parsed, at, block)
     if block.kind == "text":
         return MessageItem(id=id_, status="in_progress")
@@ -132,18 +143,19 @@ def empty_item(parsed: ResponsesParsed, at: int, block: Block) -> OutputItem:
     return ReasoningItem(id=id_)
 
 
-def called(parsed: ResponsesParsed, block: Block) -> ClientTool:
-    """The tool of a call, as the client knows it; one that it doesn't know is a function."""
+def client_tool(parsed: ResponsesParsed, block: Block) -> ClientTool:
+    """The client's tool that a call names; an unknown name counts as a function."""
     return parsed.names.get(block.name) or ClientTool(block.name)
 
 
 def id_of(parsed: ResponsesParsed, at: int, block: Block) -> str:
-    custom = block.kind == "call" and called(parsed, block).kind == "custom"
+    """The id of the block's item."""
+    custom = block.kind == "call" and client_tool(parsed, block).kind == "custom"
     return item_id("custom_tool_call" if custom else _TYPES[block.kind], parsed.id, at)
 
 
 def _call(parsed: ResponsesParsed, id_: str, block: Block, status: ItemStatus) -> OutputItem:
-    tool = called(parsed, block)
+    tool = client_tool(parsed, block)
     namespace = tool.namespace or UNSET
     if tool.kind == "custom":
         text = custom_input(block.text)
@@ -158,6 +170,7 @@ def _call(parsed: ResponsesParsed, id_: str, block: Block, status: ItemStatus) -
 
 
 def usage_block(usage: Usage) -> ResponseUsage:
+    """Tokens as this dialect counts them: `output_tokens` holds thinking and answer."""
     return ResponseUsage(
         usage.input, InputDetails(usage.cached), usage.output, OutputDetails(usage.thinking), usage.total
     )

@@ -1,4 +1,4 @@
-"""Ids of items, which say which response an item belongs to."""
+"""Ids of items: each names its response and its place in it."""
 
 import re
 from typing import Any, NamedTuple
@@ -19,41 +19,46 @@ _PREFIXES = {
 _ID = re.compile(r"[a-z]+_([0-9a-f]{24})_(in)?\d{1,6}")
 
 
-class ItemPlace(NamedTuple):
+class ItemLocation(NamedTuple):
+    """Where an item is stored."""
+
     response_id: str
-    brought: bool
-    """Among what the response's request brought, else in its output."""
+    in_input: bool
+    """Whether the item is in the response's input; else it is in its output."""
 
 
-def item_id(kind: str, response_id: str, at: int, *, brought: bool = False) -> str:
+def item_id(kind: str, response_id: str, at: int, *, in_input: bool = False) -> str:
+    """The id of item number `at` of a response's output, or of its input."""
     prefix = _PREFIXES.get(kind, "item")
-    return f"{prefix}_{response_id.removeprefix('resp_')}_{'in' if brought else ''}{at}"
+    return f"{prefix}_{response_id.removeprefix('resp_')}_{'in' if in_input else ''}{at}"
 
 
-def place_of(id_: str) -> ItemPlace | None:
-    """None: nothing here has such an id."""
+def item_location(id_: str) -> ItemLocation | None:
+    """Which response an item's id names; None for an id of another form."""
     match = _ID.fullmatch(id_)
-    return ItemPlace(f"resp_{match[1]}", match[2] is not None) if match else None
+    return ItemLocation(f"resp_{match[1]}", match[2] is not None) if match else None
 
 
-def items_of(given: str | list[InputItem] | None) -> list[InputItem]:
-    """The input as items: text alone is a user's message."""
-    return [InputItem(role="user", content=given)] if isinstance(given, str) else given or []
+def items_of(input_: str | list[InputItem] | None) -> list[InputItem]:
+    """The input as a list of items; a string is a user's message."""
+    return [InputItem(role="user", content=input_)] if isinstance(input_, str) else input_ or []
 
 
-def listed(items: list[InputItem], response_id: str) -> list[dict[str, Any]]:
-    """What a request brought, as clients read it. An item that has an id from here keeps it."""
+def item_bodies(items: list[InputItem], response_id: str) -> list[dict[str, Any]]:
+    """The bodies of a request's input items. An item keeps the id that Perpend gave it earlier."""
     return [
-        _listed(item, item.id if item.id and place_of(item.id) else _brought(item, response_id, at))
+        _item_body(
+            item, item.id if item.id and item_location(item.id) else _input_item_id(item, response_id, at)
+        )
         for at, item in enumerate(items)
     ]
 
 
-def _brought(item: InputItem, response_id: str, at: int) -> str:
-    return item_id(item.type, response_id, at, brought=True)
+def _input_item_id(item: InputItem, response_id: str, at: int) -> str:
+    return item_id(item.type, response_id, at, in_input=True)
 
 
-def _listed(item: InputItem, id_: str) -> dict[str, Any]:
+def _item_body(item: InputItem, id_: str) -> dict[str, Any]:
     fields = _without_nulls(msgspec.to_builtins(item)) | {"id": id_, "type": item.type}
     if item.type == "message":
         fields["status"] = "completed"
@@ -68,7 +73,7 @@ def _listed(item: InputItem, id_: str) -> dict[str, Any]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Without what is null: a client reads that as something else than its absence."""
+    """Drop null fields: clients read null and absence differently."""
     if isinstance(value, dict):
         return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}  # pyright: ignore[reportUnknownVariableType]
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value  # pyright: ignore[reportUnknownVariableType]

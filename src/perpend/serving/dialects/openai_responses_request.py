@@ -1,4 +1,4 @@
-"""From the body of `POST /v1/responses` to a `Request`."""
+"""Read the body of `POST /v1/responses` into a `Request`."""
 
 import time
 from typing import Any, TypeVar
@@ -27,8 +27,8 @@ from perpend.serving.dialects.openai_responses_schema import (
     TextEcho,
     TextFormat,
 )
-from perpend.serving.dialects.openai_responses_tools import Names, offered
-from perpend.serving.dialects.output_specs import output_format, with_results_together
+from perpend.serving.dialects.openai_responses_tools import Names, request_tools
+from perpend.serving.dialects.output_specs import merge_tool_results, output_format
 from perpend.serving.fields import Ignored
 from perpend.types import (
     Message,
@@ -40,117 +40,119 @@ from perpend.types import (
 T = TypeVar("T")
 _LOGPROBS = "message.output_text.logprobs"
 _decoder = msgspec.json.Decoder(ResponsesRequest)
-_UNSAID = ReasoningConfig()
+_NO_REASONING_CONFIG = ReasoningConfig()
 
 
 class ResponsesParsed(Parsed, frozen=True, gc=False, kw_only=True):
+    """A parsed body of `POST /v1/responses`."""
+
     id: str
     created_at: int
     """Seconds since 1970."""
     echo: Echo
     conversation: tuple[Message, ...]
-    """Without the instructions, which hold for one turn."""
+    """The messages with the request's own, without its instructions: these hold for one turn."""
     key_id: str | None
     names: Names
-    """Of tools, as the client knows them."""
-    compacts: bool
-    """What is asked for is an item that stands for the conversation."""
-    brought: list[InputItem]
-    """What the request brought to it."""
+    """The client's tools."""
+    is_compaction: bool
+    """Whether the request asks for a summary of its conversation in place of an answer."""
+    input_items: list[InputItem]
+    """The request's own input."""
 
 
-def decoded(body: bytes, ignored: Ignored) -> ResponsesRequest:
+def decode_fields(body: bytes, ignored: Ignored) -> ResponsesRequest:
     """The body's fields. Raises BadRequest naming the first one that is wrong or not supported."""
-    asked = decode(_decoder, body, ignored)
-    ignored.settle(asked)
-    for name, part in (("reasoning.", asked.reasoning), ("stream_options.", asked.stream_options)):
+    fields = decode(_decoder, body, ignored)
+    ignored.check_fields(fields)
+    for name, part in (("reasoning.", fields.reasoning), ("stream_options.", fields.stream_options)):
         if part is not None:
-            ignored.settle(part, name)
-    for i, wanted in enumerate(asked.include or []):
-        if wanted not in ("reasoning.encrypted_content", _LOGPROBS):
-            ignored.add(f"include[{i}]", wanted[:80])
-    if asked.background and asked.store is False:
+            ignored.check_fields(part, name)
+    for i, extra in enumerate(fields.include or []):
+        if extra not in ("reasoning.encrypted_content", _LOGPROBS):
+            ignored.add(f"include[{i}]", extra[:80])
+    if fields.background and fields.store is False:
         raise BadRequest(
             "a background response that isn't stored can't be asked for",
             hint="leave out store",
             field="store",
         )
-    return asked
+    return fields
 
 
-def parsed(
-    asked: ResponsesRequest,
-    before: tuple[Message, ...],
+def parse_fields(
+    fields: ResponsesRequest,
+    history: tuple[Message, ...],
     config: Config,
     key_id: str | None,
     ignored: Ignored,
 ) -> ResponsesParsed:
-    """`before` is the conversation that the request goes on from. Raises BadRequest naming the field."""
-    brought = items_of(asked.input)
-    new = messages_of(brought, config, ignored)
-    if not new and (asked.input or not before):
-        raise BadRequest("nothing is asked", hint="send text, or a message", field="input")
-    conversation = with_results_together([*before, *new])
-    told = (Message("system", asked.instructions),) if asked.instructions else ()
-    reasoning = asked.reasoning or _UNSAID
-    if asked.reasoning_effort is None:
-        asked.reasoning_effort = reasoning.effort
+    """The request after `history`, the conversation that it continues. Raises BadRequest naming the field."""
+    input_items = items_of(fields.input)
+    new = messages_of(input_items, config, ignored)
+    if not new and (fields.input or not history):
+        raise BadRequest("nothing is asked", hint="send text or a message", field="input")
+    conversation = merge_tool_results([*history, *new])
+    instructions = (Message("system", fields.instructions),) if fields.instructions else ()
+    reasoning = fields.reasoning or _NO_REASONING_CONFIG
+    if fields.reasoning_effort is None:
+        fields.reasoning_effort = reasoning.effort
     summary = reasoning.summary or reasoning.generate_summary
-    if asked.thinking_visibility is None and summary not in (None, "none"):
-        asked.thinking_visibility = "summary"
-    verbosity = None if asked.text is None or asked.text.verbosity == "medium" else asked.text.verbosity
-    first_logprobs = asked.top_logprobs or _LOGPROBS in (asked.include or ())
+    if fields.thinking_visibility is None and summary not in (None, "none"):
+        fields.thinking_visibility = "summary"
+    verbosity = None if fields.text is None or fields.text.verbosity == "medium" else fields.text.verbosity
+    wants_logprobs = fields.top_logprobs or _LOGPROBS in (fields.include or ())
     sampling = Sampling(
-        temperature=asked.temperature,
-        top_p=asked.top_p,
+        temperature=fields.temperature,
+        top_p=fields.top_p,
         verbosity=verbosity,
-        prompt_cache_key=_as(str, asked.prompt_cache_key),
-        logprobs=(asked.top_logprobs or 0) if first_logprobs else None,
+        prompt_cache_key=_as(str, fields.prompt_cache_key),
+        logprobs=(fields.top_logprobs or 0) if wants_logprobs else None,
     )
-    output_spec, names = offered(asked, _output(asked), ignored)
-    compacts = bool(brought) and brought[-1].type == TRIGGER
-    if compacts:
+    output_spec, names = request_tools(fields, _output(fields), ignored)
+    is_compaction = bool(input_items) and input_items[-1].type == TRIGGER
+    if is_compaction:
         output_spec = structs.replace(output_spec, tool_choice="none", output=None)
-    canonical = DialectFields(
-        (*told, *conversation), asked.model, asked.max_output_tokens, sampling, output_spec
+    dialect_fields = DialectFields(
+        (*instructions, *conversation), fields.model, fields.max_output_tokens, sampling, output_spec
     )
-    request = request_of(canonical, asked, config, ignored)
+    request = request_of(dialect_fields, fields, config, ignored)
     return ResponsesParsed(
-        request=structs.replace(request, auto_truncate=True) if asked.truncation == "auto" else request,
-        stream=bool(asked.stream),
+        request=structs.replace(request, auto_truncate=True) if fields.truncation == "auto" else request,
+        stream=bool(fields.stream),
         id=new_id("resp"),
         created_at=int(time.time()),
-        echo=_echo(asked, reasoning),
+        echo=_echo(fields, reasoning),
         conversation=conversation,
         key_id=key_id,
         names=names,
-        compacts=compacts,
-        brought=brought,
+        is_compaction=is_compaction,
+        input_items=input_items,
     )
 
 
-def _echo(asked: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
+def _echo(fields: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
     return Echo(
-        background=bool(asked.background),
-        conversation=asked.conversation if isinstance(asked.conversation, ConversationRef) else UNSET,
-        instructions=asked.instructions,
-        max_output_tokens=asked.max_output_tokens,
-        max_tool_calls=_as(int, asked.max_tool_calls),
-        metadata=asked.metadata or {},
-        parallel_tool_calls=asked.parallel_tool_calls is not False,
-        previous_response_id=asked.previous_response_id,
-        prompt_cache_key=_as(str, asked.prompt_cache_key),
+        background=bool(fields.background),
+        conversation=fields.conversation if isinstance(fields.conversation, ConversationRef) else UNSET,
+        instructions=fields.instructions,
+        max_output_tokens=fields.max_output_tokens,
+        max_tool_calls=_as(int, fields.max_tool_calls),
+        metadata=fields.metadata or {},
+        parallel_tool_calls=fields.parallel_tool_calls is not False,
+        previous_response_id=fields.previous_response_id,
+        prompt_cache_key=_as(str, fields.prompt_cache_key),
         reasoning=ReasoningEcho(reasoning.effort, reasoning.summary or reasoning.generate_summary),
-        safety_identifier=_as(str, asked.safety_identifier),
-        store=asked.store is not False,
-        temperature=asked.temperature,
-        text=TextEcho() if asked.text is None else _text_echo(asked.text),
-        tool_choice=asked.tool_choice or "auto",
-        tools=tuple([_tool_echo(tool) for tool in asked.tools or ()]),
-        top_logprobs=asked.top_logprobs or 0,
-        top_p=asked.top_p,
-        truncation=asked.truncation or "disabled",
-        user=asked.user,
+        safety_identifier=_as(str, fields.safety_identifier),
+        store=fields.store is not False,
+        temperature=fields.temperature,
+        text=TextEcho() if fields.text is None else _text_echo(fields.text),
+        tool_choice=fields.tool_choice or "auto",
+        tools=tuple([_tool_echo(tool) for tool in fields.tools or ()]),
+        top_logprobs=fields.top_logprobs or 0,
+        top_p=fields.top_p,
+        truncation=fields.truncation or "disabled",
+        user=fields.user,
     )
 
 
@@ -159,7 +161,7 @@ def _text_echo(text: TextConfig) -> TextEcho:
 
 
 def _as(kind: type[T], value: Any) -> T | None:
-    """What is passed over may be of any type."""
+    """The value where it is of this type; an ignored field may hold anything."""
     return value if isinstance(value, kind) else None
 
 
@@ -169,6 +171,6 @@ def _tool_echo(tool: ResponsesTool) -> Any:
     return FunctionEcho(tool.name, tool.description, tool.parameters, tool.strict or False)
 
 
-def _output(asked: ResponsesRequest) -> OutputFormat | None:
-    wanted = None if asked.text is None else asked.text.format
-    return None if wanted is None else output_format(wanted.type, wanted, "text.format.schema")
+def _output(fields: ResponsesRequest) -> OutputFormat | None:
+    format_ = None if fields.text is None else fields.text.format
+    return None if format_ is None else output_format(format_.type, format_, "text.format.schema")

@@ -17,13 +17,13 @@ class InputContent(Struct, forbid_unknown_fields=True):
     image_url: str | None = None
     detail: str | None = None
     file_data: str | None = None
-    """`data:application/pdf;base64,…`, or of a text."""
+    """A data URL: `data:application/pdf;base64,…`, or of a text type."""
     filename: str | None = None
     file_url: str | None = None
     file_id: str | None = None
     refusal: str | None = None
 
-    # As they came; they say nothing new.
+    # Sent back by clients as they got them; ignored.
     annotations: Any = None
     logprobs: Any = None
 
@@ -45,7 +45,7 @@ class InputItem(Struct, forbid_unknown_fields=True):
     encrypted_content: str | None = None
     id: str | None = None
 
-    # As they came; they say nothing new.
+    # Sent back by clients as they got them; ignored.
     status: Any = None
     summary: Any = None
     phase: Any = None
@@ -68,11 +68,11 @@ class ResponsesTool(Struct, forbid_unknown_fields=True, omit_defaults=True):
     strict: bool | None = None
     format: CustomFormat | None = None
     tools: list["ResponsesTool"] | None = None
-    """Of a namespace."""
+    """The members of a namespace."""
     execution: str | None = None
-    """Who runs a search for tools: the client, or nobody here."""
+    """Who runs a tool search; only `client` is supported."""
 
-    # Of a search of the web, which nobody here runs.
+    # Fields of web search, which Perpend doesn't run.
     external_web_access: Any = None
     search_content_types: Any = None
 
@@ -133,21 +133,21 @@ class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     store: bool | None = None
-    """Whether the answer can be gone on from, or asked for again; by default it can."""
+    """Whether the response is stored, to be continued or fetched; true by default."""
     previous_response_id: Text256 | None = None
     conversation: Text256 | ConversationRef | None = None
-    """What was said before, made with `POST /v1/conversations`; the answer is added to it."""
+    """A conversation made with `POST /v1/conversations`; the request continues it, and the answer is added to it."""
     background: bool | None = None
-    """Answer at once that it is queued; `GET /v1/responses/{id}` says how far it is."""
+    """Return at once with status `queued`; `GET /v1/responses/{id}` returns the state later."""
     metadata: dict[str, str] | None = None
 
     include: list[str] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    """How many of the likeliest are told for each token of the answer; with `message.output_text.logprobs` in
-    `include`, 0 tells of the token alone."""
+    """Number of likeliest tokens to return for each token of the answer. With `message.output_text.logprobs` in
+    `include`, 0 returns the token itself alone."""
     user: str | None = None
     truncation: Literal["disabled", "auto"] | None = None
-    """`auto`: the oldest messages are dropped where all are more than the model's context."""
+    """`auto`: drop the oldest messages where the conversation exceeds the model's context."""
 
     prompt: Annotated[Any, refused()] = None
     prompt_cache_key: Any = None

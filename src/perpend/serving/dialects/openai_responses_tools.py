@@ -1,4 +1,4 @@
-"""Tools as responses have them, namespaces and custom tools among them, and the form that a model knows them in."""
+"""Tools of OpenAI's responses, with namespaces and custom tools, and the flat names under which models know them."""
 
 from typing import Any, Literal, NamedTuple, cast
 
@@ -8,14 +8,14 @@ from perpend.serving.dialects.openai_responses_schema import (
     ResponsesTool,
     ResponsesToolChoice,
 )
-from perpend.serving.dialects.output_specs import function, output_spec_of
-from perpend.serving.fields import Ignored, given, missing, not_supported
+from perpend.serving.dialects.output_specs import function_tool, output_spec_of
+from perpend.serving.fields import Ignored, missing, not_supported, required
 from perpend.types import CustomToolSpec, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice, custom_tool
 
 _TOP = "functions"
-"""The namespace that stands for none (openai/harmony)."""
-_LONGEST = 64
-"""Letters of a function's name that every vendor takes."""
+"""The namespace that means none (openai/harmony)."""
+_MAX_NAME_LENGTH = 64
+"""Characters of a function's name that every vendor accepts."""
 
 
 Kind = Literal["function", "custom", "tool_search"]
@@ -23,7 +23,7 @@ _KINDS: dict[str, Kind] = {"function": "function", "custom": "custom", "tool_sea
 
 
 class ClientTool(NamedTuple):
-    """A tool as its client knows it."""
+    """A tool under its client's name."""
 
     name: str
     namespace: str | None = None
@@ -31,123 +31,128 @@ class ClientTool(NamedTuple):
 
 
 Names = dict[str, ClientTool]
-"""By the name that the model knows."""
+"""Client tools by the name that the model knows."""
 
 
-def flat(name: str, namespace: str | None) -> str:
-    """The name that the model knows."""
+def flat_name(name: str, namespace: str | None) -> str:
+    """The name that the model knows, with the namespace in front."""
     if namespace is None or namespace == _TOP:
         return name
-    return f"{namespace.rstrip('_')}__{name}"[-_LONGEST:]
+    return f"{namespace.rstrip('_')}__{name}"[-_MAX_NAME_LENGTH:]
 
 
-class Offered(NamedTuple):
+class RequestTools(NamedTuple):
+    """A request's tools, as the model and as the client knows them."""
+
     output_spec: OutputSpec
     names: Names
 
 
-def offered(asked: ResponsesRequest, output: OutputFormat | None, ignored: Ignored) -> Offered:
-    """Tools of the request and of its input's items. Raises BadRequest naming the field."""
+def request_tools(fields: ResponsesRequest, output: OutputFormat | None, ignored: Ignored) -> RequestTools:
+    """The tools of the request and of its input items. Raises BadRequest naming the field."""
     tools: list[Tool] = []
     names: Names = {}
-    items = asked.input if isinstance(asked.input, list) else []
-    if not asked.tools and asked.tool_choice is None and not any(item.tools for item in items):
-        return Offered(output_spec_of([], None, asked.parallel_tool_calls, output), names)
-    for i, tool in enumerate(asked.tools or []):
+    items = fields.input if isinstance(fields.input, list) else []
+    if not fields.tools and fields.tool_choice is None and not any(item.tools for item in items):
+        return RequestTools(output_spec_of([], None, fields.parallel_tool_calls, output), names)
+    for i, tool in enumerate(fields.tools or []):
         tools += _tools(tool, f"tools[{i}]", names, ignored)
-    later: dict[str, Tool] = {}  # what is offered again takes the place of what was
+    later: dict[str, Tool] = {}  # a later tool replaces an earlier one of its name
     for i, item in enumerate(items):
         if item.type in ("additional_tools", "tool_search_output"):
             for j, tool in enumerate(item.tools or []):
-                made = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
-                later |= {one.name: one for one in made}
+                added = _tools(tool, f"input[{i}].tools[{j}]", names, ignored)
+                later |= {new.name: new for new in added}
     tools = [*(tool for tool in tools if tool.name not in later), *later.values()]
-    allowed, choice = _choice(asked, tools, names)
+    allowed, choice = _choice(fields, tools, names)
     known = {tool.name for tool in tools}
-    bare = {called.name: called for called in names.values() if called.name not in known}
-    return Offered(output_spec_of(allowed, choice, asked.parallel_tool_calls, output), bare | names)
+    bare = {tool.name: tool for tool in names.values() if tool.name not in known}
+    return RequestTools(output_spec_of(allowed, choice, fields.parallel_tool_calls, output), bare | names)
 
 
 def _tools(tool: ResponsesTool, path: str, names: Names, ignored: Ignored) -> list[Tool]:
     if tool.type == "namespace":
         inner = enumerate(tool.tools or [])
-        namespace = given(tool.name, f"{path}.name")
+        namespace = required(tool.name, f"{path}.name")
         return [
-            made
-            for i, one in inner
-            if (made := _tool(one, namespace, f"{path}.tools[{i}]", names, ignored)) is not None
+            function
+            for i, member in inner
+            if (function := _tool(member, namespace, f"{path}.tools[{i}]", names, ignored)) is not None
         ]
-    made = _tool(tool, None, path, names, ignored)
-    return [] if made is None else [made]
+    function = _tool(tool, None, path, names, ignored)
+    return [] if function is None else [function]
 
 
 def _tool(
     tool: ResponsesTool, namespace: str | None, path: str, names: Names, ignored: Ignored
 ) -> Tool | None:
     if not tool.type:
-        raise missing(f"{path}.type", "function, custom or namespace")
+        raise missing(f"{path}.type", "send function, custom or namespace")
     kind = _KINDS.get(tool.type)
-    if kind is None or (kind == "tool_search" and tool.execution != "client"):  # hosted: run by the vendor
+    if kind is None or (kind == "tool_search" and tool.execution != "client"):  # the vendor runs it
         return ignored.add(path, f"a tool of type {tool.type[:80]!r}")
-    own = kind if kind == "tool_search" else given(tool.name, f"{path}.name")
-    name = flat(own, namespace)
-    names[name] = ClientTool(own, namespace, kind)
+    client_name = kind if kind == "tool_search" else required(tool.name, f"{path}.name")
+    name = flat_name(client_name, namespace)
+    names[name] = ClientTool(client_name, namespace, kind)
     if kind == "custom":
         return custom_tool(name, _custom(tool, path))
-    return function(name, tool.description, tool.parameters, tool.strict)
+    return function_tool(name, tool.description, tool.parameters, tool.strict)
 
 
 def _custom(tool: ResponsesTool, path: str) -> CustomToolSpec:
-    description, wanted = tool.description or "", tool.format
-    if wanted is None or wanted.type == "text":
+    description, format_ = tool.description or "", tool.format
+    if format_ is None or format_.type == "text":
         return CustomToolSpec(description=description)
-    if wanted.syntax is None or wanted.definition is None:
-        raise missing(f"{path}.format.{'definition' if wanted.syntax else 'syntax'}", "lark or regex, and it")
-    return CustomToolSpec(description=description, syntax=wanted.syntax, definition=wanted.definition)
+    if format_.syntax is None or format_.definition is None:
+        field = f"{path}.format.{'definition' if format_.syntax else 'syntax'}"
+        raise missing(field, "send a grammar's syntax, lark or regex, and its definition")
+    return CustomToolSpec(description=description, syntax=format_.syntax, definition=format_.definition)
 
 
-def _choice(asked: ResponsesRequest, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice | None]:
+def _choice(
+    fields: ResponsesRequest, tools: list[Tool], names: Names
+) -> tuple[list[Tool], ToolChoice | None]:
     """The tools that may be called, and how they are chosen."""
-    choice = asked.tool_choice
+    choice = fields.tool_choice
     if not isinstance(choice, ResponsesToolChoice):
         return tools, cast("ToolChoice | None", choice)
     if choice.type == "allowed_tools":
         return _allowed(choice, tools, names)
     if choice.type not in ("function", "custom") or choice.name is None:
-        hint = '"auto", "none", "required", allowed_tools or {"type": "function", "name": …}'
+        hint = 'send "auto", "none", "required", allowed_tools or {"type": "function", "name": …}'
         raise not_supported("tool_choice", f"tool_choice of type {choice.type[:80]!r}", hint)
-    return tools, ForcedTool(_model_s(choice.name, choice.namespace, names))
+    return tools, ForcedTool(_model_name(choice.name, choice.namespace, names))
 
 
 def _allowed(choice: ResponsesToolChoice, tools: list[Tool], names: Names) -> tuple[list[Tool], ToolChoice]:
-    """Hosted ones aren't there anyway; where no other is allowed, none may be called."""
-    wanted: set[str] = set()
-    for one in choice.tools or []:
-        kind, name = _word(one, "type"), _word(one, "name")
+    """The tools that `allowed_tools` names, but the vendor's own. Where none is left, none may be called."""
+    allowed: set[str] = set()
+    for entry in choice.tools or []:
+        kind, name = _text(entry, "type"), _text(entry, "name")
         if kind == "namespace":
-            wanted |= {known for known, called in names.items() if called.namespace == name}
+            allowed |= {flat for flat, tool in names.items() if tool.namespace == name}
         elif kind in ("function", "custom"):
-            wanted.add(_model_s(name, _word(one, "namespace") or None, names))
-    if unknown := wanted - {tool.name for tool in tools}:
-        hint = f"one of {', '.join(tool.name for tool in tools)}" if tools else "name it in tools"
+            allowed.add(_model_name(name, _text(entry, "namespace") or None, names))
+    if unknown := allowed - {tool.name for tool in tools}:
+        hint = f"send one of {', '.join(tool.name for tool in tools)}" if tools else "name it in tools"
         raise BadRequest(f"there is no tool {min(unknown)[:80]!r}", hint=hint, field="tool_choice.tools")
-    if not wanted and choice.mode == "required":
+    if not allowed and choice.mode == "required":
         raise BadRequest(
             "no allowed tool is there to be called", hint="send tools", field="tool_choice.tools"
         )
-    if not wanted:
+    if not allowed:
         return tools, "none"
-    return [tool for tool in tools if tool.name in wanted], choice.mode or "auto"
+    return [tool for tool in tools if tool.name in allowed], choice.mode or "auto"
 
 
-def _word(entry: dict[str, Any], name: str) -> str:
+def _text(entry: dict[str, Any], name: str) -> str:
     value = entry.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _model_s(name: str, namespace: str | None, names: Names) -> str:
-    """The model's name for a tool that a client names, with its namespace or without."""
+def _model_name(name: str, namespace: str | None, names: Names) -> str:
+    """The model's name for the tool that a client names, with or without its namespace."""
     if namespace is not None:
-        return flat(name, namespace)
-    known = [flat_name for flat_name, called in names.items() if called.name == name]
-    return known[0] if known and name not in names else name
+        return flat_name(name, namespace)
+    flat_names = [flat for flat, tool in names.items() if tool.name == name]
+    return flat_names[0] if flat_names and name not in names else name

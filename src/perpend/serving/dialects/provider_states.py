@@ -1,6 +1,6 @@
-"""What a vendor wants back next turn, as one opaque string that a client keeps and sends again.
+"""Provider state, which a vendor needs back next turn, as one opaque string that clients keep and send again.
 
-A string that isn't ours opens to nothing: then the part stands without it.
+A string that Perpend didn't write is dropped, and its part stays without provider state.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,47 +13,50 @@ from perpend.types import Part, ProviderState, Text, Thought, ToolUse
 
 _MARK = "perpend.1."
 
-Place = Literal["thought", "unshown", "text", "tool_call"]
-"""`thought`: it ends the thinking that it comes with; `unshown`: a thought whose own text wasn't sent along;
-`text`, `tool_call`: it belongs to the text or the tool call before it."""
+StatePart = Literal["thought", "unshown", "text", "tool_call"]
+"""What the state belongs to. `thought`: the thinking in the same block; `unshown`: a thought whose text the client
+wasn't sent; `text`, `tool_call`: the text or the tool call before it."""
 
 
 class Sealed(Struct, frozen=True, array_like=True):
-    place: Place
+    """A provider state and what it belongs to."""
+
+    part: StatePart
     provider_state: ProviderState
     tool_call: str = ""
-    """The call's id, where it belongs to one."""
+    """The call's id, for the state of a tool call."""
 
 
 _encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(Sealed)
 
 
-def seal(provider_state: ProviderState, place: Place, tool_call: str = "") -> str:
-    sealed = Sealed(place, provider_state, tool_call)
+def seal(provider_state: ProviderState, part: StatePart, tool_call: str = "") -> str:
+    """The opaque string of a provider state; `tool_call` is the id of the call that it belongs to."""
+    sealed = Sealed(part, provider_state, tool_call)
     return _MARK + urlsafe_b64encode(_encode(sealed)).decode().rstrip("=")
 
 
 def unseal(text: str) -> Sealed | None:
-    """None for what another one wrote, or something that was changed on its way."""
+    """What `seal` encoded; None for a string of another server, or one that was changed."""
     if not text.startswith(_MARK):
         return None
     body = text[len(_MARK) :]
     try:
         return _decoder.decode(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except ValueError:  # base64's and msgspec's errors are some
+    except ValueError:  # errors of base64 and msgspec are ValueErrors
         return None
 
 
-def give_back(sealed: Sealed, parts: list[Part]) -> None:
-    """What came in a place of its own goes to the part that it belongs to, one of those before it."""
+def attach_provider_state(sealed: Sealed, parts: list[Part]) -> None:
+    """Attach a state that came as a block of its own to the earlier part that it belongs to."""
     last = parts[-1] if parts else None
-    if sealed.place == "text":
+    if sealed.part == "text":
         if isinstance(last, Text):
             parts[-1] = Text(last.text, sealed.provider_state)
         else:
             parts.append(Text("", sealed.provider_state))
-    elif sealed.place == "tool_call":
+    elif sealed.part == "tool_call":
         for at, part in enumerate(parts):
             if isinstance(part, ToolUse) and part.id == sealed.tool_call:
                 parts[at] = ToolUse(part.id, part.name, part.arguments, sealed.provider_state)

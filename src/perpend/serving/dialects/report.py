@@ -1,4 +1,4 @@
-"""An answer's `perpend` object, and what of its thinking is shown."""
+"""An answer's `perpend` object, and the part of its thinking that is shown."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def perpend_block(answer: Answer) -> PerpendReport:
-    """The same in every dialect, streamed and whole."""
+    """The `perpend` object, the same in every dialect, streamed or not."""
     return PerpendReport(
         request_id=answer.request_id,
         model=answer.model,
@@ -23,24 +23,24 @@ def perpend_block(answer: Answer) -> PerpendReport:
         verdict=answer.verdict,
         candidates=[
             CandidateReport(
-                c.answer,
-                c.score,
-                c.usage.thinking,
-                c.usage.answer,
-                c.cost_usd,
-                c.stop_reason,
-                c.verdict,
-                c.model,
-                c.index == answer.chosen,
+                candidate.answer,
+                candidate.score,
+                candidate.usage.thinking,
+                candidate.usage.answer,
+                candidate.cost_usd,
+                candidate.stop_reason,
+                candidate.verdict,
+                candidate.model,
+                candidate.index == answer.chosen,
             )
-            for c in answer.candidates
+            for candidate in answer.candidates
         ],
         ignored=answer.ignored,
     )
 
 
 def shown_thinking(answer: Answer, visibility: Visibility) -> str:
-    """What of the thinking a client with this visibility may read."""
+    """The thinking, its summary or nothing, as the client's visibility allows."""
     if visibility == "visible":
         return answer.thinking
     return answer.summary if visibility == "summary" else ""
