@@ -13,7 +13,7 @@ app = App(
     help="Ask reasoning models inside a budget of thinking, money and time.\n\n"
     'Such as `perpend ask "What is 17 * 23?"`, `perpend serve` or `perpend doctor`.',
 )
-for name, place in (
+for name, target in (
     ("ask", "ask:ask"),
     ("serve", "serve.command:serve"),
     ("launch", "launch.command:launch"),
@@ -29,7 +29,7 @@ for name, place in (
     ("doctor", "doctor.command:doctor"),
     ("replay", "replay:replay"),
 ):
-    app.command(f"perpend.cli.{place}", name=name)
+    app.command(f"perpend.cli.{target}", name=name)
 
 
 def main() -> None:

@@ -22,15 +22,15 @@ def named(text: str, option: str) -> Any:
         raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None
 
 
-def text_of(given: str) -> str:
+def text_of(value: str) -> str:
     """What a file of this name holds, else the text itself. Raises NotFound for what can only be a file's name."""
-    if (file := file_of(given)) is not None:
+    if (file := file_of(value)) is not None:
         return file.read_text(encoding="utf-8-sig")
-    if given.strip() and not re.search(r"\s", given) and Path(given).suffix:
-        raise NotFound(f"{given}: no such file", hint="a text of several words is taken as it is")
-    return given
+    if value.strip() and not re.search(r"\s", value) and Path(value).suffix:
+        raise NotFound(f"{value}: no such file", hint="a text of several words is taken as it is")
+    return value
 
 
-def file_of(given: str) -> Path | None:
-    path = Path(given)
-    return path if len(given) <= _LONGEST_NAME and "\n" not in given and path.is_file() else None
+def file_of(value: str) -> Path | None:
+    path = Path(value)
+    return path if len(value) <= _LONGEST_NAME and "\n" not in value and path.is_file() else None

@@ -77,14 +77,16 @@ def _dollars(kind: object, tokens: Sequence[Token]) -> Decimal:
 Dollars = Annotated[Decimal | None, Parameter(name=["--max-cost", "--max-cost-usd"], converter=_dollars)]
 
 
-def _is_there(kind: object, file: Path | None) -> None:
+def _check_exists(kind: object, file: Path | None) -> None:
     if file is not None and not file.expanduser().is_file():
         raise NotFound(f"no config file at {file}", hint="give the path of a perpend.toml", field="--config")
 
 
 ConfigFile = Annotated[
     Path | None,
-    Parameter(name=["--config", "-c"], validator=_is_there, help="A perpend.toml in place of the usual one."),
+    Parameter(
+        name=["--config", "-c"], validator=_check_exists, help="A perpend.toml in place of the usual one."
+    ),
 ]
 
 

@@ -76,8 +76,8 @@ def sandbox(
     """
     allowed = limits.limits()
     program = _read(file, "FILE")
-    typed = b"" if stdin is None else _read(stdin, "--stdin")
-    outcome = asyncio.run(_run(program, typed, allowed))
+    input_data = b"" if stdin is None else _read(stdin, "--stdin")
+    outcome = asyncio.run(_run(program, input_data, allowed))
     if json:
         print_row({name: getattr(outcome, name) for name in _SHOWN})
         return

@@ -81,8 +81,8 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
-    for place, name in enumerate(by):
-        table.add_column(name, "" if place else "total", no_wrap=True)
+    for index, name in enumerate(by):
+        table.add_column(name, "" if index else "total", no_wrap=True)
     for name in _SUMS:
         table.add_column(name.removesuffix("_usd"), _shown(total, name), justify="right", no_wrap=True)
     for row in rows:

@@ -18,7 +18,7 @@ from perpend.types import EFFORTS, Effort, Limits, Message, Request, Sampling
 _TINY = "tiny"
 _Setting = tuple[Effort | None, int | None]
 """An effort, a budget in tokens, or both."""
-_BESIDE: tuple[Effort, ...] = ("low", "medium", "high")
+_USUAL_EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
 
 
 class Measuring:
@@ -98,7 +98,7 @@ def _settings(
                 and (effort in family.efforts or effort in family.effort_words)
             ):
                 yield effort, None
-        budgets = budgets or tuple(dict.fromkeys(ladder[word] for word in _BESIDE if ladder[word]))
+        budgets = budgets or tuple(dict.fromkeys(ladder[word] for word in _USUAL_EFFORTS if ladder[word]))
     for tokens in budgets:
         yield None, tokens
 
@@ -129,5 +129,5 @@ def _prompts(file: Path | None, family: str) -> list[str]:
 
 
 def _line(point: CalibrationPoint) -> str:
-    asked = point.effort or f"{point.budget} tokens"
-    return f"{asked}: {point.usual} usually, {max(point.used)} at most"
+    setting = point.effort or f"{point.budget} tokens"
+    return f"{setting}: {point.usual} usually, {max(point.used)} at most"

@@ -25,7 +25,7 @@ def draw(calibration: Calibration, path: Path) -> None:
 def spec(calibration: Calibration) -> dict[str, Any]:
     """A column for each setting: its prompts, always in the same order, their median, and the budget (Vega-Lite)."""
     values = [
-        {"asked": _asked(point), "budget": point.budget, "prompt": prompt, "used": used}
+        {"asked": _setting_label(point), "budget": point.budget, "prompt": prompt, "used": used}
         for point in sorted(calibration.points, key=_order)
         for prompt, used in enumerate(point.used)
     ]
@@ -84,7 +84,7 @@ def _order(point: CalibrationPoint) -> tuple[bool, int, int]:
     return point.effort is None, EFFORTS.index(point.effort or "none"), point.budget or 0
 
 
-def _asked(point: CalibrationPoint) -> str:
+def _setting_label(point: CalibrationPoint) -> str:
     words = [point.effort or "", "" if point.budget is None else f"{point.budget:,}"]
     return " ".join(word for word in words if word)
 
@@ -93,9 +93,9 @@ def _largest(values: list[dict[str, Any]]) -> int:
     return max(max(value["used"], value["budget"] or 0) for value in values) - 1
 
 
-def _legend(what: str) -> dict[str, Any]:
+def _legend(label: str) -> dict[str, Any]:
     return {
-        "datum": what,
+        "datum": label,
         "scale": {"domain": list(_COLOURS), "range": list(_COLOURS.values())},
         "type": "nominal",
     }

@@ -22,7 +22,7 @@ Found = (
 async def examine(file: Path | None, *, deep: bool, show: bool) -> list[CheckFinding]:
     """Make every check, and print each finding as it comes where `show` is set."""
     findings: list[CheckFinding] = []
-    async for finding in _all(file, deep=deep):
+    async for finding in _findings(file, deep=deep):
         findings.append(finding)
         if show:
             print(_line(finding), flush=True)
@@ -30,12 +30,12 @@ async def examine(file: Path | None, *, deep: bool, show: bool) -> list[CheckFin
 
 
 def _line(finding: CheckFinding) -> str:
-    said = finding.said.replace("\n", "\n    ")
+    message = finding.message.replace("\n", "\n    ")
     fix = f"\n    fix: {finding.fix}" if finding.fix else ""
-    return f"{'✓' if finding.ok else '✗'} {finding.what}: {said}{fix}"
+    return f"{'✓' if finding.ok else '✗'} {finding.what}: {message}{fix}"
 
 
-async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFinding, None]:
+async def _findings(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFinding, None]:
     for what, check in (
         ("Python", checks.python),
         ("packages", checks.packages),
@@ -79,13 +79,13 @@ def _of_config(config: Config, *, deep: bool) -> list[tuple[str, Callable[[], Fo
 
 
 async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[CheckFinding, None]:
-    reached = await probe.reachable(name, runtime.config.providers[name])
-    yield reached
-    if not reached.ok:
+    reachable = await probe.reachable(name, runtime.config.providers[name])
+    yield reachable
+    if not reachable.ok:
         return
     models = probe.models_of(runtime.config, name)  # without one it isn't asked: any model of it may be dear
     for model in models if deep else models[:1]:
-        async for finding in guarded(model, lambda of=model: probe.asked(runtime, of)):
+        async for finding in guarded(model, lambda of=model: probe.ask_model(runtime, of)):
             yield finding
 
 
@@ -104,7 +104,7 @@ async def guarded(what: str, check: Callable[[], Found]) -> AsyncGenerator[Check
         elif found is not None:
             yield found
     except PerpendError as error:
-        yield CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
+        yield CheckFinding(what=what, ok=False, message=error.message, fix=error.hint)
     except Exception as error:
-        said = f"the check itself failed: {type(error).__name__}: {error}"
-        yield CheckFinding(what=what, ok=False, said=said, fix="a fault of Perpend's: please report it")
+        message = f"the check itself failed: {type(error).__name__}: {error}"
+        yield CheckFinding(what=what, ok=False, message=message, fix="a fault of Perpend's: please report it")

@@ -40,13 +40,13 @@ def traced(
     )
     name = f"audit-{settings.fingerprint}-{model or 'default'}-{traces.max_thinking_tokens}"
     folder = out or home / "runs" / name
-    asyncio.run(_refuse_chat(config, model))
+    asyncio.run(_check_prefix_support(config, model))
     pace = PaceOptions(parallel=parallel)
     asyncio.run(finish_run(settings, problems, config, folder, pace, local_target(model, config)))
     return folder
 
 
-async def _refuse_chat(config: Config, model: str | None) -> None:
+async def _check_prefix_support(config: Config, model: str | None) -> None:
     """Before traces are paid for that couldn't be given back."""
     async with await Runtime.open(config) as runtime:
         if not (served := runtime.models.resolve(model)).backend.supports_prefix:
@@ -73,10 +73,10 @@ async def finish_audit(audited: Audited, config: Config, probes: ProbeOptions) -
             if not probes.rewards:
                 await Auditor(audited, solve, verifiers, at_once=probes.parallel).finish(listener)
                 return
-            async with runtime.asking(audited.run.model, "eval") as asked:
+            async with runtime.asking(audited.run.model, "eval") as judge:
 
                 async def score(question: str, steps: Sequence[str]) -> list[float]:
-                    return await ProcessReward().rewards(Task(question=question, model=asked), steps)
+                    return await ProcessReward().rewards(Task(question=question, model=judge), steps)
 
                 await Auditor(audited, solve, verifiers, at_once=probes.parallel, score=score).finish(
                     listener
@@ -92,4 +92,4 @@ def _progress_bar() -> Generator[Callable[[int, int], None], None, None]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("traces audited"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -23,7 +23,7 @@ from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
 from perpend.evals.runs.fleet import fleet
 from perpend.evals.runs.folder import Header, RunFolder
-from perpend.evals.runs.grading import Grader, Judging
+from perpend.evals.runs.grading import Grader, JudgeFactory
 from perpend.evals.runs.run import Run, RunListener, RunProgress
 from perpend.evals.runs.samples import RunSettings, row_of
 from perpend.evals.runs.targets import Gateway, Local, Target
@@ -37,7 +37,7 @@ async def finish_run(
     config: Config,
     path: Path,
     pace: PaceOptions,
-    answering: AbstractAsyncContextManager[Target],
+    target_context: AbstractAsyncContextManager[Target],
 ) -> tuple[RunProgress, Summary]:
     """Answer what the folder at `path` lacks: how far that came, and what all its samples amount to.
 
@@ -50,9 +50,9 @@ async def finish_run(
             note(f"going on with {path}: {len(folder.samples)} samples are there")
         async with (
             aclosing(Verifiers(config)) as verifiers,
-            answering as target,
-            _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
-            aclosing(Grader(verifiers.get, judging)) as grader,
+            target_context as target,
+            _judge_factory(_needs_judge(problems, verifiers), target, settings, config) as open_judge,
+            aclosing(Grader(verifiers.get, open_judge)) as grader,
         ):
             run = Run(
                 problems,
@@ -109,17 +109,17 @@ def _key(variable: str | None) -> str | None:
     return None if variable is None else os.environ[variable]
 
 
-def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
+def _needs_judge(problems: list[Problem], verifiers: Verifiers) -> bool:
     """Whether any of their verifiers does. Raises BadRequest for one that there isn't, before anything is asked."""
     specs = [problem.verifier for problem in problems if problem.verifier is not None]
-    found = [verifiers.get(spec) for spec in specs]
-    return any(verifier.needs_model for verifier in found)
+    made = [verifiers.get(spec) for spec in specs]
+    return any(verifier.needs_model for verifier in made)
 
 
 @asynccontextmanager
-async def _judging(
+async def _judge_factory(
     needed: bool, target: Target, settings: RunSettings, config: Config
-) -> AsyncGenerator[Judging | None, None]:
+) -> AsyncGenerator[JudgeFactory | None, None]:
     """Judges are models of this process, whoever answers."""
     model = settings.model if settings.target == "local" else None
     if not needed:
@@ -147,7 +147,7 @@ def _progress_bar() -> Generator[RunListener, None, None]:
             cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
             line = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
             failed = f", {progress.failed} failed" if progress.failed else ""
-            bar.update(task, completed=progress.done, total=progress.wanted, description=line + failed)
+            bar.update(task, completed=progress.done, total=progress.total, description=line + failed)
 
         yield show
 

@@ -32,7 +32,9 @@ class Grid(Struct, frozen=True):
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
-            return [[await self._run(one, config, pace, runtime) for one in group] for group in groups]
+            return [
+                [await self._run(setting, config, pace, runtime) for setting in group] for group in groups
+            ]
 
     async def _run(self, setting: Setting, config: Config, pace: PaceOptions, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
@@ -51,13 +53,13 @@ class Grid(Struct, frozen=True):
         )
         name = self.axes.name(setting)
         note(name)
-        place = self.folder / name
-        answering = shared_target(setting.model, runtime)
-        progress, _ = await finish_run(settings, problems, config, place, pace, answering)
+        folder = self.folder / name
+        target_context = shared_target(setting.model, runtime)
+        progress, _ = await finish_run(settings, problems, config, folder, pace, target_context)
         if progress.stopped:
             hint = "raise --max-cost, and it goes on"
-            raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")
-        return read(place, name)
+            raise CapReached(f"{folder}: {progress.stopped}", hint=hint, field="--max-cost")
+        return read(folder, name)
 
     def report(self, runs: Sequence[Reported]) -> Path:
         """Writes it into the folder: a page where the extra `bench` is here, else Markdown."""

@@ -37,10 +37,10 @@ class Axes(Struct, frozen=True):
 
         for strategy in self.strategies:
             with_options(strategy_spec(named(strategy, "--strategy"), "--strategy"))
-        rest = product(self.models or (None,), self.systems or (None,), self.strategies)
+        combinations = product(self.models or (None,), self.systems or (None,), self.strategies)
         return [
             [Setting(model, system, strategy, amount) for amount in self.amounts]
-            for model, system, strategy in rest
+            for model, system, strategy in combinations
         ]
 
     def name(self, setting: Setting) -> str:

@@ -76,16 +76,16 @@ def agent(name: str) -> Agent:
     return found
 
 
-def configured(row: Agent, told: AgentSettings, folder: Path) -> tuple[list[str], dict[str, str]]:
+def configured(row: Agent, settings: AgentSettings, folder: Path) -> tuple[list[str], dict[str, str]]:
     """The agent's arguments and its environment; its files are written into `folder`."""
     names = ("url", "key", "model", "context", "output", "effort", "how_much")
-    known = {name: value for name in names if (value := getattr(told, name)) is not None}
+    known = {name: value for name in names if (value := getattr(settings, name)) is not None}
     values = {**{name: str(value) for name, value in known.items()}, "folder": str(folder)}
-    variables = _filled(row.environment, values)
+    variables = _fill_templates(row.environment, values)
     values["environment"] = json.dumps(variables)
-    for name, text in _filled(row.files, values).items():
+    for name, text in _fill_templates(row.files, values).items():
         (folder / name).write_text(text)
-    groups = [_fill("\n".join(group), values).split("\n") for group in row.arguments]
+    groups = [_fill_template("\n".join(group), values).split("\n") for group in row.arguments]
     arguments = [
         word
         for group, whole in zip(groups, row.arguments, strict=True)
@@ -95,12 +95,12 @@ def configured(row: Agent, told: AgentSettings, folder: Path) -> tuple[list[str]
     return arguments, _environment(variables)
 
 
-def _filled(templates: dict[str, str], values: dict[str, str]) -> dict[str, str]:
-    filled = {name: _fill(template, values) for name, template in templates.items()}
+def _fill_templates(templates: dict[str, str], values: dict[str, str]) -> dict[str, str]:
+    filled = {name: _fill_template(template, values) for name, template in templates.items()}
     return {name: text for name, text in filled.items() if text or not templates[name]}
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
+def _fill_template(template: str, values: dict[str, str]) -> str:
     """Its lines, less those that need a value which isn't known. Between quotes, values are escaped as in JSON."""
     lines: list[str] = []
     for line in template.split("\n"):
@@ -118,6 +118,6 @@ def _value(match: re.Match[str], values: dict[str, str]) -> str:
 def _environment(variables: dict[str, str]) -> dict[str, str]:
     """This process's with the agent's; no proxy stands between it and the gateway on this machine."""
     outer = {name: value for name, value in os.environ.items() if name not in variables}
-    direct = ",".join(filter(None, (outer.get("NO_PROXY") or outer.get("no_proxy"), "127.0.0.1,localhost")))
-    given = {name: value for name, value in variables.items() if value}
-    return {**outer, "NO_PROXY": direct, "no_proxy": direct, **given}
+    no_proxy = ",".join(filter(None, (outer.get("NO_PROXY") or outer.get("no_proxy"), "127.0.0.1,localhost")))
+    set_variables = {name: value for name, value in variables.items() if value}
+    return {**outer, "NO_PROXY": no_proxy, "no_proxy": no_proxy, **set_variables}

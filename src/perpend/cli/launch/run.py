@@ -24,8 +24,8 @@ from perpend.storage.rows import KeyRow
 from perpend.storage.store import Store
 from perpend.types import Effort
 
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
-_ITS_OWN = (signal.SIGINT, signal.SIGQUIT)
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+_LEFT_TO_AGENT = (signal.SIGINT, signal.SIGQUIT)
 """The terminal sends them to the agent too; what they mean is its to say."""
 
 
@@ -45,7 +45,7 @@ class Launch(Struct, frozen=True):
     """Of its account at the end."""
 
 
-async def run(launched: Launch, command: list[str], own: tuple[str, ...], config: Config) -> int:
+async def run(launched: Launch, command: list[str], agent_arguments: tuple[str, ...], config: Config) -> int:
     """The agent's exit status. `own`: its own arguments."""
     row, defaults = launched.row, launched.defaults
     async with await Runtime.open(config) as runtime:
@@ -56,12 +56,12 @@ async def run(launched: Launch, command: list[str], own: tuple[str, ...], config
         with _run_key(runtime.store, launched) as (secret, key):
             async with gateway(runtime, secret, key) as url:
                 with tempfile.TemporaryDirectory(prefix="perpend-") as folder:
-                    shown = Path(served.name).stem if served.name.endswith(".gguf") else served.name
-                    told = AgentSettings(
-                        url, secret, shown, served.context, defaults.effort, defaults.max_thinking_tokens
+                    model_name = Path(served.name).stem if served.name.endswith(".gguf") else served.name
+                    settings = AgentSettings(
+                        url, secret, model_name, served.context, defaults.effort, defaults.max_thinking_tokens
                     )
-                    arguments, environment = configured(row, told, Path(folder))
-                    return await _in_foreground([*command, *arguments, *own], environment)
+                    arguments, environment = configured(row, settings, Path(folder))
+                    return await _in_foreground([*command, *arguments, *agent_arguments], environment)
 
 
 @contextlib.contextmanager
@@ -80,13 +80,13 @@ def _run_key(store: Store, launched: Launch) -> Generator[tuple[str, KeyRow], No
 async def _in_foreground(command: list[str], environment: dict[str, str]) -> int:
     """Run it on this terminal; its exit status, 128 and more where a signal ended it."""
     loop = asyncio.get_running_loop()
-    for number in _ITS_OWN:
+    for number in _LEFT_TO_AGENT:
         loop.add_signal_handler(number, lambda: None)
     child = _started(command, environment)
-    for number in _PASSED_ON:
-        loop.add_signal_handler(number, _pass_on, child, number)
+    for number in _FORWARDED:
+        loop.add_signal_handler(number, _forward, child, number)
     status = await asyncio.to_thread(_wait, child)
-    for number in (*_ITS_OWN, *_PASSED_ON):
+    for number in (*_LEFT_TO_AGENT, *_FORWARDED):
         loop.remove_signal_handler(number)
     return 128 - status if status < 0 else status
 
@@ -96,7 +96,7 @@ def _started(command: list[str], environment: dict[str, str]) -> int:
     return os.posix_spawn(command[0], command, environment, setsigdef=[signal.SIGPIPE])
 
 
-def _pass_on(child: int, number: int) -> None:
+def _forward(child: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, number)
 

@@ -12,17 +12,17 @@ from perpend.storage.usage import cut_short, total, usage
 
 def fitting(row: Agent, model: ServedModel, weights: Weights | None) -> str:
     """Whether the agent's first prompt and an answer fit the model's context, and what to do where they don't."""
-    says = f"{model.name} answers {row.title}"
+    subject = f"{model.name} answers {row.title}"
     first = f"; its first prompt takes about {row.prompt_tokens:,} tokens" if row.prompt_tokens else ""
     if model.context is None:
-        return f"{says}{first}, and the model's context isn't known here" if first else says
-    needed = row.prompt_tokens + model.answer_tokens
-    if model.context >= needed:
-        return f"{says}, in a context of {model.context:,} tokens{first}"
+        return f"{subject}{first}, and the model's context isn't known here" if first else subject
+    needed_tokens = row.prompt_tokens + model.answer_tokens
+    if model.context >= needed_tokens:
+        return f"{subject}, in a context of {model.context:,} tokens{first}"
     return (
-        f"{says}, in a context of {model.context:,} tokens that is too small{first},"
+        f"{subject}, in a context of {model.context:,} tokens that is too small{first},"
         f" an answer {model.answer_tokens:,}\n"
-        f"  hint: {_larger(model.name, needed, weights)}"
+        f"  hint: {_larger(model.name, needed_tokens, weights)}"
     )
 
 
@@ -30,9 +30,11 @@ def _larger(name: str, needed: int, weights: Weights | None) -> str:
     if weights is not None and weights.context >= needed:
         return f"PERPEND_ENGINE__SLOTS=1 leaves it more of the {weights.context:,} tokens that it was trained for"
     rows = [
-        one for one in catalogue().values() if not one.rounded
+        weights_row for weights_row in catalogue().values() if not weights_row.rounded
     ]  # the large ones of the hub are no small step
-    fitting = [one.name for one in rows if one.context >= needed and one.name != name]
+    fitting = [
+        weights_row.name for weights_row in rows if weights_row.context >= needed and weights_row.name != name
+    ]
     embedded = f"one of {', '.join(fitting)}, or " if fitting else ""
     return f"--model chooses another: {embedded}a provider's, as PROVIDER/MODEL"
 
