@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # help needn't load what answers
     from perpend.solve import Control
 
 PATIENCE_S = 2.0
-"""After so long without a word on stdin, it is said that more is waited for."""
+"""Seconds without input on stdin, after which a note says that the question is awaited."""
 
 
 @Parameter(name="*")
@@ -59,7 +59,7 @@ class AskThinkingOptions(ThinkingOptions):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SpendingOptions:
-    """What the request may take."""
+    """How much money and time the request may take."""
 
     max_cost: Dollars = None
     """US dollars that the request may cost."""
@@ -181,7 +181,7 @@ def _interrupt(control: "Control", task: "asyncio.Task[Answer]") -> None:
 
 
 class _Printer:
-    """Thinking dim on stderr, the answer on stdout, as they come; what nobody saw being written, at the end."""
+    """A sink that prints thinking dim on stderr and the answer on stdout; texts that weren't streamed, at the end."""
 
     def __init__(self, request: Request, *, quiet: bool) -> None:
         self._dim, self._plain = ("\x1b[2m", "\x1b[0m") if colours() else ("", "")
@@ -248,7 +248,7 @@ def _verdict_text(verdict: Verdict | None) -> str:
 
 
 def question_of(words: tuple[str, ...]) -> str:
-    """What was said, and what was piped. Raises BadRequest when that is nothing, or no text."""
+    """The question: words of the command line, then piped text. Raises BadRequest where it's empty, or not UTF-8."""
     typed = " ".join(word for word in words if word != "-")
     piped = _piped() if "-" in words or not _stdin_is_terminal() else ""
     text = "\n\n".join(part for part in (typed, piped) if part)
@@ -260,7 +260,7 @@ def question_of(words: tuple[str, ...]) -> str:
 
 
 def _stdin_is_terminal() -> bool:
-    """Whether stdin is a person's keyboard, or nothing: then all of the question is on the command line."""
+    """Whether stdin is a terminal or closed: the question is on the command line alone then."""
     return sys.stdin is None or sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
 
 

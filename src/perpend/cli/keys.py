@@ -129,7 +129,7 @@ def revoke(key: str, /, *, json: Json = False, config: ConfigFile = None) -> Non
 
 
 def _key_facts(key: KeyRow, used: dt.datetime | None) -> dict[str, object]:
-    """A key as the outside may see it: without its hash."""
+    """A key's public fields: all but its hash."""
     shown: dict[str, object] = {
         "id": key.id,
         "name": key.name,
@@ -166,7 +166,7 @@ def _print_table(keys: list[KeyRow], used: dict[str, dt.datetime]) -> None:
 
 
 def _defaults_text(key: KeyRow) -> str:
-    """Its defaults, in words."""
+    """A key's defaults as a text."""
     tokens = "" if key.max_thinking_tokens is None else f"{key.max_thinking_tokens:,} thinking tokens"
     deadline = "" if key.deadline_ms is None else f"{key.deadline_ms / 1000:g} s"
     effort = "" if key.effort is None else f"{key.effort} effort"

@@ -1,4 +1,4 @@
-"""`perpend`: finds the command, loads only that one, and turns errors into a message and an exit status."""
+"""`perpend`: load the named command alone, run it, and turn errors into messages and exit statuses."""
 
 import io
 import os
@@ -33,7 +33,7 @@ for name, target in (
 
 
 def main() -> None:
-    """Exit status 0, 1 (it was tried and failed), 2 (what was typed is wrong), 130 (interrupted)."""
+    """Run the command line. Exit status 0, 1 (failed), 2 (wrong use) or 130 (interrupted). Raises SystemExit."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _load_listed(words: list[str]) -> None:
-    """Help lists the summaries of a group's commands: this once all of them are loaded."""
+    """Load all commands of the named group: its help lists their summaries."""
     group = app
     for word in words:
         if word not in ("--help", "-h"):

@@ -1,4 +1,4 @@
-"""Options that name something, with or without options of its own."""
+"""Read options that are a name, a JSON object, a text or a file."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _LONGEST_NAME = 255
 
 
 def named(text: str, option: str) -> Any:
-    """A name, or the object that the text is as JSON. Raises BadRequest."""
+    """A name, or a JSON object with name and options. Raises BadRequest where it isn't JSON."""
     if not text.startswith("{"):
         return text
     try:
@@ -23,7 +23,7 @@ def named(text: str, option: str) -> Any:
 
 
 def text_of(value: str) -> str:
-    """What a file of this name holds, else the text itself. Raises NotFound for what can only be a file's name."""
+    """The contents of a file of this name, else the text itself. Raises NotFound for a missing file's name."""
     if (file := file_of(value)) is not None:
         return file.read_text(encoding="utf-8-sig")
     if value.strip() and not re.search(r"\s", value) and Path(value).suffix:
@@ -32,5 +32,6 @@ def text_of(value: str) -> str:
 
 
 def file_of(value: str) -> Path | None:
+    """The file of this name, where there is one."""
     path = Path(value)
     return path if len(value) <= _LONGEST_NAME and "\n" not in value and path.is_file() else None

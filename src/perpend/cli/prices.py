@@ -82,7 +82,7 @@ def prices(
 
 
 def _row(listed: PriceList, name: str, today: datetime.date) -> PriceRow | None:
-    """`groq/openai/gpt-oss-120b` is what groq asks for it."""
+    """The price in force of a model, or of PROVIDER/MODEL; None where it isn't known."""
     sellers = {row.provider for rows in listed.lists for row in rows}
     if (found := provider_in(name, sellers)) is None:
         return listed.row(name, on=today)
@@ -143,7 +143,7 @@ def _print_against(lines: list[Beside], *, json: bool) -> None:
 
 
 def _price_pair(input_: Decimal | None, output: Decimal, highest_output: Decimal | None = None) -> str:
-    """Of input and output, as the guide's tables have them."""
+    """Input and output prices, in the form of the guide's tables."""
     outputs = f"{output:f}" if highest_output is None else f"{output:f}–{highest_output:f}"
     return outputs if input_ is None else f"{input_:f} / {outputs}"
 

@@ -1,4 +1,4 @@
-"""`perpend replay`: what a recorded exchange with an upstream says, through the backend of its wire."""
+"""`perpend replay`: read recorded exchanges with upstreams through the backends of their wires."""
 
 from pathlib import Path
 

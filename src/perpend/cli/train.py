@@ -1,4 +1,4 @@
-"""`perpend train`: make a model. Data and training meet here, which don't know each other."""
+"""`perpend train`: train a model. Joins `data` and `training`, which don't import each other."""
 
 import os
 import sys

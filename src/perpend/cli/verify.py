@@ -1,4 +1,4 @@
-"""`perpend verify`: a verifier by itself, for one answer or a file of them."""
+"""`perpend verify`: check one answer, or a file of answers, with a verifier."""
 
 import asyncio
 import sys
@@ -37,7 +37,7 @@ class _Row(Struct):
 
 
 class _Unchecked(Struct):
-    """What stands in the place of a verdict where a row's gold, or a verifier of one's own, is at fault."""
+    """Printed in place of a verdict where a row's gold can't be read or the verifier fails."""
 
     feedback: str
     error: str
@@ -138,8 +138,8 @@ async def _check_one(spec: VerifierSpec, row: _Row, model: str | None, config: C
 async def _check_rows(
     spec: VerifierSpec, file: _File, model: str | None, config: Config, *, agreement: bool
 ) -> None:
-    """In the order of the rows, each as soon as all before it are there. Raises BadRequest at the end where some can't
-    be checked.
+    """Print verdicts in the order of the rows, as they come. Raises SystemExit(1) at the end where some can't be
+    checked.
     """
     checked: list[tuple[_Row, Verdict]] = []
     unchecked: list[str] = []

@@ -34,7 +34,9 @@ class Measuring:
     async def run(
         self, efforts: tuple[Effort, ...], budgets: tuple[int, ...], config: Path | None
     ) -> tuple[Calibration, Path]:
-        """The measures and the file that keeps them. Raises BadRequest where there is nothing to try or no prompt."""
+        """Measure, save, and return the calibration and its file. Raises BadRequest where there is no setting to try
+        or no prompt, PerpendError that a request meets.
+        """
         async with await Runtime.open(load_config(config)) as runtime:
             served = runtime.models.resolve(self._model)
             prompts = _prompts(self._file, served.family.name)[: self._limit]
@@ -83,7 +85,9 @@ class Measuring:
 def _settings(
     served: ServedModel, efforts: tuple[Effort, ...], budgets: tuple[int, ...]
 ) -> Iterator[_Setting]:
-    """Efforts are budgets where budgets are kept; elsewhere they are words, and budgets are tried beside them."""
+    """The settings to try. Families that enforce budgets take an effort as a budget; others take it as a word, and are
+    tried with budgets too.
+    """
     ladder = served.effort_tokens
     family = served.family
     if family.budget in ("exact", "native_hard", "native_soft"):
@@ -104,7 +108,7 @@ def _settings(
 
 
 def _cap(served: ServedModel, budget: int | None) -> int:
-    """An effort is measured with all the room that the family's largest has, so that it is seldom cut."""
+    """The thinking tokens to allow: an effort gets those of the family's largest effort, so that it's seldom cut."""
     return max(served.effort_tokens.values()) if budget is None else budget
 
 

@@ -14,7 +14,7 @@ _COLOURS = {"a prompt": "#4c78a8", "median": "#d62728", "its budget": "#222222"}
 
 
 def draw(calibration: Calibration, path: Path) -> None:
-    """Writes a PNG. Raises ConfigError where the extra isn't installed."""
+    """Write a PNG. Raises ConfigError where the extra isn't installed, OSError where `path` can't be written."""
     try:
         import vl_convert
     except ImportError as error:
@@ -23,7 +23,7 @@ def draw(calibration: Calibration, path: Path) -> None:
 
 
 def spec(calibration: Calibration) -> dict[str, Any]:
-    """A column for each setting: its prompts, always in the same order, their median, and the budget (Vega-Lite)."""
+    """A Vega-Lite spec with a column for each setting: its prompts in the same order, their median, and the budget."""
     values = [
         {"asked": _setting_label(point), "budget": point.budget, "prompt": prompt, "used": used}
         for point in sorted(calibration.points, key=_order)
@@ -80,7 +80,7 @@ def spec(calibration: Calibration) -> dict[str, Any]:
 
 
 def _order(point: CalibrationPoint) -> tuple[bool, int, int]:
-    """Efforts as they rise, then budgets as they do."""
+    """Order by effort, then by budget."""
     return point.effort is None, EFFORTS.index(point.effort or "none"), point.budget or 0
 
 

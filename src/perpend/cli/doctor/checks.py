@@ -1,4 +1,4 @@
-"""What `perpend doctor` looks at on this machine. Each check gives one finding, or one for each thing."""
+"""The checks of `perpend doctor` on this machine. Each gives one finding, or one for each item."""
 
 import hashlib
 import importlib
@@ -61,7 +61,7 @@ def packages() -> CheckFinding:
 
 
 def wheel() -> CheckFinding:
-    """In a process of its own: a wheel built for another CPU ends the one that imports it."""
+    """Import the engine's wheel in a subprocess: one that is built for another CPU kills the process."""
     done = subprocess.run(
         [sys.executable, "-c", "import xllamacpp"], capture_output=True, text=True, timeout=120, check=False
     )
@@ -128,11 +128,11 @@ def memory(config: Config) -> CheckFinding:
 
 def disk(config: Config) -> CheckFinding:
     folder = home_dir(config)
-    folder_there = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(folder_there).free
+    existing_folder = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing_folder).free
     weights = weights_of(config, config.defaults.model)
     need = _ROOM + (weights.size if weights and not weights.pulled(folder) else 0)
-    message = f"{free / 1e9:.1f} GB free in {folder_there}"
+    message = f"{free / 1e9:.1f} GB free in {existing_folder}"
     if free >= need:
         return CheckFinding(what="disk", ok=True, message=message)
     fix = f"free {(need - free) / 1e9:.1f} GB, or set PERPEND_HOME to a larger disk"
@@ -140,7 +140,7 @@ def disk(config: Config) -> CheckFinding:
 
 
 def weights(config: Config, *, deep: bool) -> Iterator[CheckFinding]:
-    """The default model's, those that were pulled, and the GGUF files that the config names."""
+    """The default model's weights, pulled ones, and GGUF files that the config names. `deep`: verify checksums."""
     folder, default = home_dir(config), weights_of(config, config.defaults.model)
     for row in catalogue().values():
         what, fix = f"weights of {row.name}", f"perpend models pull {row.name}"

@@ -1,4 +1,4 @@
-"""All checks in order: what needs no config, what the config says, and then what answers."""
+"""Run all checks in order: those without config, those of the config, then those that ask models."""
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -20,7 +20,7 @@ Found = (
 
 
 async def examine(file: Path | None, *, deep: bool, show: bool) -> list[CheckFinding]:
-    """Make every check, and print each finding as it comes where `show` is set."""
+    """Run every check, and print each finding as it comes where `show` is set."""
     findings: list[CheckFinding] = []
     async for finding in _findings(file, deep=deep):
         findings.append(finding)
@@ -48,14 +48,14 @@ async def _findings(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFin
     finding, config = checks.config_file(file)
     yield finding
     if config is None:
-        return  # what there is to check stands in the config
+        return  # the other checks need the config
     for what, check in _of_config(config, deep=deep):
         async for finding in guarded(what, check):
             yield finding
     finding = checks.store(config)
     yield finding
     if not finding.ok:
-        return  # nothing is asked that couldn't be booked
+        return  # without a ledger no model is asked
     async with await Runtime.open(config) as runtime:
         yield probe.models(runtime)
         async for finding in guarded("contexts", lambda: probe.contexts(runtime)):
@@ -83,7 +83,7 @@ async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[C
     yield reachable
     if not reachable.ok:
         return
-    models = probe.models_of(runtime.config, name)  # without one it isn't asked: any model of it may be dear
+    models = probe.models_of(runtime.config, name)  # only named models are asked: others may be expensive
     for model in models if deep else models[:1]:
         async for finding in guarded(model, lambda of=model: probe.ask_model(runtime, of)):
             yield finding

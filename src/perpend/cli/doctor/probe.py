@@ -1,4 +1,4 @@
-"""What `perpend doctor` finds out by asking: whether engine and providers do what budgets rest on."""
+"""The checks of `perpend doctor` that ask models: whether engine and providers do what budgets need."""
 
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -72,7 +72,7 @@ def models(runtime: Runtime) -> CheckFinding:
 
 
 def contexts(runtime: Runtime) -> Iterator[CheckFinding]:
-    """How long the context of each embedded model is that is here, and whose first prompts it has room for."""
+    """The context of each embedded model on this machine, in tokens, and the agents whose first prompts fit."""
     config = runtime.config
     named = [config.defaults.model, *config.models, *catalogue()]
     for name in dict.fromkeys(named):
@@ -90,7 +90,9 @@ def contexts(runtime: Runtime) -> Iterator[CheckFinding]:
 
 
 async def embedded(runtime: Runtime) -> AsyncGenerator[CheckFinding, None]:
-    """The engine starts and answers: with the default model, else with any whose weights are here."""
+    """Whether the engine starts and answers: with the default model, else the smallest whose weights are here. Raises
+    EngineError where it doesn't start.
+    """
     name = _startable(runtime)
     if name is None:
         if runtime.models.resolve(None).provider != EMBEDDED:
@@ -111,7 +113,7 @@ async def embedded(runtime: Runtime) -> AsyncGenerator[CheckFinding, None]:
 
 
 def _startable(runtime: Runtime) -> str | None:
-    """Never one that would have to be fetched first."""
+    """A model whose weights are on this machine."""
     config = runtime.config
     default = runtime.models.resolve(None)
     if default.provider == EMBEDDED:
@@ -124,7 +126,10 @@ def _startable(runtime: Runtime) -> str | None:
 
 
 async def reachable(name: str, provider: ProviderConfig) -> CheckFinding:
-    """Whether anything answers at its address, and takes the key. Costs nothing."""
+    """Whether a server answers at the provider's address and accepts the key. Costs nothing.
+
+    Raises ConfigError or UpstreamError where the request can't be authorised.
+    """
     what = f"provider {name}: reachable"
     found = account_of(name, provider)
     assert found is not None, "it has a row in the config"
@@ -166,7 +171,7 @@ async def _authorised(name: str, row: Provider, provider: ProviderConfig, url: s
 
 
 async def ask_model(runtime: Runtime, name: str) -> AsyncGenerator[CheckFinding, None]:
-    """One small request, booked in the ledger like any other, tells four things apart."""
+    """Ask one small request, which the ledger records, for four findings: streaming, thinking, budget, usage."""
     served = runtime.models.resolve(name)
     recorder = RecordingBackend(served.backend)
     pieces: list[list[Event]] = []
@@ -198,7 +203,7 @@ async def ask_model(runtime: Runtime, name: str) -> AsyncGenerator[CheckFinding,
 
 
 def _services(runtime: Runtime, served: ServedModel) -> Services:
-    """The runtime's, with one model."""
+    """The runtime's services, with one model."""
     return Services(
         resolve=lambda _: served,
         recorder=runtime.store.writer,
@@ -210,7 +215,7 @@ def _services(runtime: Runtime, served: ServedModel) -> Services:
 
 
 class RecordingBackend:
-    """A backend that notes how its calls ended, as they pass."""
+    """A backend that records the ends of its calls."""
 
     def __init__(self, backend: Backend) -> None:
         self.supports_prefix = backend.supports_prefix
@@ -280,6 +285,7 @@ def _reports(name: str, recorder: RecordingBackend) -> CheckFinding:
 
 
 def models_of(config: Config, provider: str) -> list[str]:
+    """Names of the config's models that the provider serves."""
     return [
         name
         for name, row in config.models.items()

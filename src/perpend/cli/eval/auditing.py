@@ -1,4 +1,4 @@
-"""What an audit asks: traces first, then answers from them perturbed."""
+"""Make an audit's traces, then ask its probes."""
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
@@ -25,7 +25,9 @@ from perpend.verifiers.process_reward import ProcessReward
 def traced(
     suite: str, traces: TraceOptions, draw: DrawOptions, parallel: int, out: Path | None, config: Config
 ) -> Path:
-    """Make the traces: the folder of their run. Raises BadRequest for a model that can't continue a given thought."""
+    """Make the traces, and return their run's folder. Raises BadRequest for a model that can't continue a given
+    thought.
+    """
     home, model = home_dir(config), traces.model
     problems = load(suite, home, limit=draw.limit, seed=draw.seed)
     settings = RunSettings(
@@ -47,7 +49,7 @@ def traced(
 
 
 async def _check_prefix_support(config: Config, model: str | None) -> None:
-    """Before traces are paid for that couldn't be given back."""
+    """Refuse a model that can't continue a given thought, before its traces are paid for."""
     async with await Runtime.open(config) as runtime:
         if not (served := runtime.models.resolve(model)).backend.supports_prefix:
             raise BadRequest(
@@ -58,7 +60,7 @@ async def _check_prefix_support(config: Config, model: str | None) -> None:
 
 
 async def finish_audit(audited: Audited, config: Config, probes: ProbeOptions) -> None:
-    """Ask what the audit lacks. Raises BadRequest where the run's model isn't one of this process."""
+    """Ask the missing probes. Raises BadRequest where the run's model isn't one of this process."""
     if audited.run.target != "local":
         raise BadRequest(
             "only runs of this process's own models are audited",

@@ -1,4 +1,4 @@
-"""`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
+"""`perpend eval decide`: run questions in several settings, recommend one of them, and report on all."""
 
 import asyncio
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ class SettingOptions:
     """Names, or JSON objects."""
 
     def axes(self) -> Axes:
-        """Efforts come before budgets; neither is named: the usual efforts."""
+        """The axes: efforts before budgets; the usual efforts where neither is named."""
         efforts = self.efforts or (() if self.max_thinking_tokens else _EFFORTS)
         by_effort = [ThinkingAmount(effort) for effort in efforts]
         by_budget = [ThinkingAmount(tokens=tokens) for tokens in self.max_thinking_tokens]
         return Axes(self.models, self.systems, self.strategies, (*by_effort, *by_budget))
 
     def cheap_groups(self) -> list[list[Setting]]:
-        """Those of the cheaper model, if one is named."""
+        """Settings of the cheaper model, where one is named. Raises BadRequest."""
         if self.cheap is None:
             return []
         amounts = ThinkingAmount("none"), ThinkingAmount("medium")

@@ -1,4 +1,4 @@
-"""`perpend eval run --dry-run`: what a run would take."""
+"""`perpend eval run --dry-run`: forecast a run."""
 
 from perpend.config.schema import Config
 from perpend.evals.problems import Problem
@@ -11,6 +11,7 @@ from perpend.storage.past_requests import latest_requests
 async def run_forecast(
     settings: RunSettings, problems: list[Problem], config: Config, parallel: int
 ) -> Forecast:
+    """Forecast a run; `parallel`: requests at a time. Raises NotFound where the model doesn't exist."""
     if settings.target != "local":
         return of_gateway(problems, settings)
     async with await Runtime.open(config) as runtime:
@@ -20,6 +21,7 @@ async def run_forecast(
 
 
 def print_forecast(found: Forecast, *, gateway: bool) -> None:
+    """Print a forecast as text. `gateway`: the run is on a gateway, which has the prices."""
     print(f"{found.n} problems, {found.samples} samples; prompts of at most {found.prompt_tokens} tokens")
     print(f"at most: {_consumption_text(found.at_most)}")
     if found.alike:

@@ -1,4 +1,4 @@
-"""Runs of one set of problems in many settings, each in a folder of its own."""
+"""Run one set of problems in many settings, each in its own folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,9 @@ class Grid(Struct, frozen=True):
     async def runs(
         self, groups: list[list[Setting]], config: Config, pace: PaceOptions
     ) -> list[list[Reported]]:
-        """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
+        """Run every setting, or continue. Raises NotFound for an unknown model before anything is asked, BadRequest,
+        CapReached where a setting reaches its cap.
+        """
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
@@ -62,7 +64,9 @@ class Grid(Struct, frozen=True):
         return read(folder, name)
 
     def report(self, runs: Sequence[Reported]) -> Path:
-        """Writes it into the folder: a page where the extra `bench` is here, else Markdown."""
+        """Write a report into the folder, and return its path: a page where the extra `bench` is installed, else
+        Markdown.
+        """
         found = beside(list(runs))
         file = self.folder / "report.html"
         try:

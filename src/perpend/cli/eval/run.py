@@ -1,4 +1,4 @@
-"""`perpend eval run`: a suite's problems asked and graded; goes on where it was stopped."""
+"""`perpend eval run`: ask and grade a suite's problems, or continue a run."""
 
 import asyncio
 import hashlib
@@ -194,7 +194,7 @@ def _print_outcome(found: Summary, progress: "RunProgress", folder: Path, json: 
 
 
 def _name(settings: RunSettings) -> str:
-    """Says what is in it, and differs where any setting does."""
+    """The name of a run's folder: suite, model, and a digest of all settings."""
     digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:8]
     suite = Path(settings.suite).stem.replace("/", "-")
     return f"{suite}-{(settings.model or 'default').replace('/', '-')}-{digest}"

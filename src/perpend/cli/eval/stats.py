@@ -81,7 +81,7 @@ async def _candidates(path: Path, config: Config) -> list[SampleRow]:
 
 
 async def _verified_classes(groups: Groups, kind: str) -> Classes:
-    """Each answer joins the first one before it that the verifier says is the same."""
+    """Classes of answers: each joins the first earlier answer that the verifier counts as the same."""
     from perpend.verifiers import verifiers
 
     classes: Classes = {}
@@ -102,6 +102,7 @@ async def _verified_classes(groups: Groups, kind: str) -> Classes:
 
 
 def print_summary(found: Summary) -> None:
+    """Print the statistics as tables and lines."""
     from rich.table import Table
 
     each = found.samples / found.problems

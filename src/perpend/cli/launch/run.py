@@ -26,11 +26,11 @@ from perpend.types import Effort
 
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 _LEFT_TO_AGENT = (signal.SIGINT, signal.SIGQUIT)
-"""The terminal sends them to the agent too; what they mean is its to say."""
+"""The terminal sends these to the agent too, which handles them."""
 
 
 class KeyDefaults(Struct, frozen=True):
-    """Of the run's key: see `storage.rows.KeyRow`."""
+    """The defaults of the run's key: see `storage.rows.KeyRow`."""
 
     model: str
     effort: Effort | None
@@ -42,11 +42,13 @@ class Launch(Struct, frozen=True):
     row: Agent
     defaults: KeyDefaults
     as_json: bool
-    """Of its account at the end."""
+    """Whether the account at the end is JSON."""
 
 
 async def run(launched: Launch, command: list[str], agent_arguments: tuple[str, ...], config: Config) -> int:
-    """The agent's exit status. `own`: its own arguments."""
+    """Run an agent, and return its exit status. `agent_arguments`: the user's, after the configured ones. Raises
+    PerpendError.
+    """
     row, defaults = launched.row, launched.defaults
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve(defaults.model)
@@ -66,7 +68,7 @@ async def run(launched: Launch, command: list[str], agent_arguments: tuple[str, 
 
 @contextlib.contextmanager
 def _run_key(store: Store, launched: Launch) -> Generator[tuple[str, KeyRow], None, None]:
-    """A key for one run: revoked at its end, however that comes, and its account printed."""
+    """A key for one run; always revoked at the end, with its account printed."""
     name = f"launch-{launched.row.command}-{secrets.token_hex(3)}"
     secret, key = create_key(store, name, **asdict(launched.defaults), temporary=True)
     try:
@@ -78,7 +80,7 @@ def _run_key(store: Store, launched: Launch) -> Generator[tuple[str, KeyRow], No
 
 
 async def _in_foreground(command: list[str], environment: dict[str, str]) -> int:
-    """Run it on this terminal; its exit status, 128 and more where a signal ended it."""
+    """Run the command on this terminal; its exit status, or 128 + the signal that ended it."""
     loop = asyncio.get_running_loop()
     for number in _LEFT_TO_AGENT:
         loop.add_signal_handler(number, lambda: None)

@@ -1,4 +1,4 @@
-"""What `perpend launch` says: before, why a model fits an agent; after, what the agent used."""
+"""The texts of `perpend launch`: whether a model fits an agent, and the agent's account."""
 
 from perpend.cli.console import json_line
 from perpend.cli.launch.agents import Agent
@@ -30,17 +30,15 @@ def _larger(name: str, needed: int, weights: Weights | None) -> str:
     if weights is not None and weights.context >= needed:
         return f"PERPEND_ENGINE__SLOTS=1 leaves it more of the {weights.context:,} tokens that it was trained for"
     rows = [
-        weights_row for weights_row in catalogue().values() if not weights_row.rounded
+        row for row in catalogue().values() if not row.rounded
     ]  # the large ones of the hub are no small step
-    fitting = [
-        weights_row.name for weights_row in rows if weights_row.context >= needed and weights_row.name != name
-    ]
+    fitting = [row.name for row in rows if row.context >= needed and row.name != name]
     embedded = f"one of {', '.join(fitting)}, or " if fitting else ""
     return f"--model chooses another: {embedded}a provider's, as PROVIDER/MODEL"
 
 
 def account(store: Store, key: KeyRow) -> str:
-    """What the key used, as `perpend usage` has it, and what was cut short."""
+    """The usage of a key as a line of text, with the number of answers that were cut short."""
     used = total(usage(store, (), key_id=key.id))
     cut = [f"{count:,} {reason}" for reason, count in cut_short(store, key.id).items()]
     parts = (

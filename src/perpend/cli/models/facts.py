@@ -1,4 +1,4 @@
-"""What `perpend models show` tells: weights, family, price and provider of a model, with the source of each fact."""
+"""The facts of `perpend models show`: weights, family, price and provider of a model, each with its source."""
 
 import re
 from decimal import Decimal
@@ -24,11 +24,11 @@ _ANY = "generic"
 _HEADER = ("architecture", "layers", "context", "kv_bytes_per_token")
 _ALWAYS_SHOWN = ("can_disable", "rejects")
 _UNSET: tuple[object, ...] = (None, "", (), [], {}, 0, "chatml", "max_tokens", True)
-"""Not worth a line."""
+"""Values that count as not set, and are left out."""
 
 
 def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
-    """Raises NotFound where nothing is known under that name."""
+    """All facts of a model. Raises NotFound where nothing is known under that name."""
     weights = named(name) if name.startswith(PREFIX) else catalogue().get(name)
     row = None if name.startswith(PREFIX) else _configured(name, config)
     upstream = row.name or name.removeprefix(f"{row.provider}/") if row else name
@@ -52,6 +52,7 @@ def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
 
 
 def weights_facts(weights: Weights, home: Path) -> dict[str, Any]:
+    """The facts of weights; `size` and `ram` in bytes."""
     path, here = weights.path(home), weights.pulled(home)
     facts = weights.facts if weights.layers or not here else _header(path) or weights.facts
     header = {name: getattr(facts, name) for name in _HEADER}
@@ -75,7 +76,7 @@ def _header(path: Path) -> ModelFacts | None:
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """For people: a line for each fact, those of a row under its name; what isn't set is left out."""
+    """Print facts as text: a line for each, those of a row under its name, without those that aren't set."""
     for key, value in facts.items():
         if isinstance(value, dict):
             rows = cast("dict[str, Any]", value)
@@ -130,7 +131,7 @@ def _not_found(name: str, config: Config, home: Path) -> NotFound:
 
 
 def _is_unknown(upstream: str, row: ModelConfig | None, home: Path) -> bool:
-    """No row names it but the one for any model: probably a slip of the pen."""
+    """Whether only the generic family matches, and no price does: probably a misspelt name."""
     return row is None and family_of(upstream).name == _ANY and price_list(home).row(upstream) is None
 
 

@@ -1,4 +1,4 @@
-"""The gateway as `perpend serve` runs it: ready to listen at once, while its model is fetched and loaded."""
+"""The gateway of `perpend serve`: it listens at once, while its model is fetched and loaded."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,13 @@ from perpend.serving.sealing import seals_of
 from perpend.storage.keys import KeyRing
 
 RETRY_S = (5, 10, 20, 60)
-"""Between tries to make the default model ready; the last one repeats."""
+"""Seconds between attempts to make the default model ready; the last one repeats."""
 
 
 async def gateway(config: Config, *, json: bool) -> None:
-    """Serve until interrupted. Raises ConfigError where others could reach it and no key is made yet."""
+    """Serve until interrupted. Raises ConfigError where other machines can reach it and there is no key yet, and
+    where the address can't be bound; NotFound where the default model doesn't exist.
+    """
     listen = config.serve
     async with await Runtime.open(config) as runtime:
         runtime.models.resolve(
@@ -62,7 +64,7 @@ async def gateway(config: Config, *, json: bool) -> None:
 
 
 async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
-    """Make the default model ready, however long it takes; requests may come meanwhile."""
+    """Make the default model ready, and retry until it is; requests are served meanwhile."""
     name = runtime.config.defaults.model
     for delay_s in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
         try:
@@ -81,7 +83,7 @@ async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
 
 
 class _PullLines:
-    """Tells of a pull in a line for each tenth of it."""
+    """Prints a line for each tenth of a pull."""
 
     def __init__(self, name: str) -> None:
         self._name = name
