@@ -57,7 +57,7 @@ async def bytes_beside_text(strategy: StrategySpec) -> float:
                 )
                 await runtime.solve(request, log_sink=log, source="eval")
                 said = [
-                    event.text for _, event in log.heard if isinstance(event, ThinkingDelta | AnswerDelta)
+                    event.text for _, event in log.events if isinstance(event, ThinkingDelta | AnswerDelta)
                 ]
                 found.append(len(line(log.moments)) - sum(map(len, said)))
     return fmean(found)

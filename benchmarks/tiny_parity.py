@@ -79,7 +79,7 @@ def main() -> None:
     model = read_safetensors(options.folder)
     torch_replies: list[list[int]] = []
     for start in range(0, len(prompts), 128):
-        torch_replies += sample(model, prompts[start : start + 128], most=MOST, temperature=0)
+        torch_replies += sample(model, prompts[start : start + 128], max_tokens=MOST, temperature=0)
     llama_replies = asyncio.run(engine_replies(options.folder / "tiny.gguf", prompts))
     same = 0
     pairs = zip(map(without_end, torch_replies), map(without_end, llama_replies), strict=True)

@@ -33,7 +33,7 @@ def replies(model: Llama, prompts: list[list[int]], seed: int) -> list[list[int]
     generator = torch.Generator().manual_seed(seed)
     found: list[list[int]] = []
     for start in range(0, len(prompts), AT_ONCE):
-        found += sample(model, prompts[start : start + AT_ONCE], most=MOST, generator=generator)
+        found += sample(model, prompts[start : start + AT_ONCE], max_tokens=MOST, generator=generator)
     return found
 
 

@@ -39,8 +39,8 @@ def test_token_by_token_is_all_at_once(model: Llama) -> None:
 
 def test_a_prompt_is_answered_the_same_in_any_company(model: Llama) -> None:
     prompts = [encode(text) for text in ("Add 1 and 2.", "x", "Compute 17+25-8+9-11.")]
-    together = sample(model, prompts, most=20, temperature=0)
-    assert together == [sample(model, [prompt], most=20, temperature=0)[0] for prompt in prompts]
+    together = sample(model, prompts, max_tokens=20, temperature=0)
+    assert together == [sample(model, [prompt], max_tokens=20, temperature=0)[0] for prompt in prompts]
 
 
 def test_sampling_repeats_by_seed_and_keeps_off_what_is_forbidden(model: Llama) -> None:
@@ -48,7 +48,7 @@ def test_sampling_repeats_by_seed_and_keeps_off_what_is_forbidden(model: Llama) 
 
     def draw(seed: int, never: tuple[int, ...] = ()) -> list[list[int]]:
         generator = torch.Generator().manual_seed(seed)
-        return sample(model, prompts, most=6, generator=generator, never_first=never)
+        return sample(model, prompts, max_tokens=6, generator=generator, never_first=never)
 
     assert draw(1) == draw(1)
     assert draw(1) != draw(2)

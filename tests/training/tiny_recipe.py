@@ -18,7 +18,7 @@ RECIPE = recipes.Recipe(
     seed=3,
     shape=ModelShape(SIZE, layers=1, width=16, heads=2, hidden=32),
     cold_start=ColdStartConfig(steps=5, batch=4),
-    grpo=GRPOConfig(steps=3, problems=2, group=4, most=12),
+    grpo=GRPOConfig(steps=3, problems=2, group=4, max_tokens=12),
     problems=3,
 )
 

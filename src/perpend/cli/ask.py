@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # help needn't load what answers
     from perpend.solve import Control
 
 PATIENCE_S = 2.0
-"""After so long without a word on stdin, it is said that more is waited for."""
+"""Seconds without input on stdin, after which a note says that the question is awaited."""
 
 
 @Parameter(name="*")
@@ -59,7 +59,7 @@ class AskThinkingOptions(ThinkingOptions):
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class SpendingOptions:
-    """What the request may take."""
+    """How much money and time the request may take."""
 
     max_cost: Dollars = None
     """US dollars that the request may cost."""
@@ -154,77 +154,77 @@ async def _ask(request: Request, config: Path | None, *, quiet: bool) -> Answer:
         with pull_progress() as listener:
             await runtime.prepare(request.model, listener)
         control = Control()
-        asking = asyncio.create_task(runtime.solve(request, _Printer(request, quiet=quiet), control=control))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _interrupt, control, asking)
+        task = asyncio.create_task(runtime.solve(request, _Printer(request, quiet=quiet), control=control))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _interrupt, control, task)
         try:
-            answer = await asking
+            answer = await task
         except asyncio.CancelledError:
             note("\nstopped")
             raise KeyboardInterrupt from None
     if not quiet:
         print(flush=True)
-    note(f"\n{_closing(answer)}")
+    note(f"\n{_closing_line(answer)}")
     if (summaries := answer.summaries) is not None:
         off = f": {summaries.off}" if summaries.off else ""
         note(f"summary by {summaries.model}, {summaries.usage.output} tok{off}")
     if request.verifier or request.strategy.verifier:
-        note(_verified(answer.verdict))
+        note(_verdict_text(answer.verdict))
     return answer
 
 
-def _interrupt(control: "Control", asking: "asyncio.Task[Answer]") -> None:
+def _interrupt(control: "Control", task: "asyncio.Task[Answer]") -> None:
     if control.answering_now:
-        asking.cancel()
+        task.cancel()
         return
     note("\nanswering now (Ctrl-C again stops)")
     control.answer_now()
 
 
 class _Printer:
-    """Thinking dim on stderr, the answer on stdout, as they come; what nobody saw being written, at the end."""
+    """A sink that prints thinking dim on stderr and the answer on stdout; texts that weren't streamed, at the end."""
 
     def __init__(self, request: Request, *, quiet: bool) -> None:
         self._dim, self._plain = ("\x1b[2m", "\x1b[0m") if colours() else ("", "")
         self._visible = request.visibility == "visible"
         self._quiet = quiet
-        self._thought = self._said = False
+        self._thinking_shown = self._answer_shown = False
 
     async def __call__(self, batch: list[Event]) -> None:
         for event in batch:
             if (isinstance(event, ThinkingDelta) and self._visible) or isinstance(event, SummaryDelta):
-                self._think(event.text)
+                self._print_thinking(event.text)
             elif isinstance(event, AnswerDelta):
-                self._say(event.text)
+                self._print_answer(event.text)
             elif isinstance(event, Finished):
-                if self._visible and not self._thought:
-                    self._think(event.answer.thinking)
-                if not self._said:
-                    self._say(event.answer.text)
+                if self._visible and not self._thinking_shown:
+                    self._print_thinking(event.answer.thinking)
+                if not self._answer_shown:
+                    self._print_answer(event.answer.text)
         sys.stderr.flush()
         sys.stdout.flush()
 
-    def _think(self, text: str) -> None:
+    def _print_thinking(self, text: str) -> None:
         if text:
-            self._thought = True
+            self._thinking_shown = True
             sys.stderr.write(f"{self._dim}{text}{self._plain}")
 
-    def _say(self, text: str) -> None:
+    def _print_answer(self, text: str) -> None:
         if self._quiet:
             return
-        if self._thought and not self._said:
+        if self._thinking_shown and not self._answer_shown:
             sys.stderr.write("\n\n")
             sys.stderr.flush()
-        self._said = True
+        self._answer_shown = True
         sys.stdout.write(text)
 
 
-def _closing(answer: Answer) -> str:
+def _closing_line(answer: Answer) -> str:
     budget = answer.budget
     parts = [
         f"thought {answer.usage.thinking} tok",
         f"{answer.elapsed_s:.1f} s",
         f"answer {answer.usage.answer} tok",
-        _dollars_of(answer.cost_usd),
+        _cost_text(answer.cost_usd),
     ]
     if budget.effective_thinking_tokens:
         used = budget.thinking_tokens_used / budget.effective_thinking_tokens
@@ -234,24 +234,24 @@ def _closing(answer: Answer) -> str:
     return " · ".join(parts)
 
 
-def _dollars_of(cost: Decimal | None) -> str:
+def _cost_text(cost: Decimal | None) -> str:
     if cost is None:
         return "cost unknown"
     return f"${cost:.6f}".rstrip("0").ljust(5, "0") if cost else "$0.00"
 
 
-def _verified(verdict: Verdict | None) -> str:
+def _verdict_text(verdict: Verdict | None) -> str:
     if verdict is None:
         return "not verified"
-    said = f": {verdict.feedback}" if verdict.feedback else ""
-    return f"{'passed' if verdict.passed else 'failed'} verification (score {verdict.score:g}){said}"
+    feedback = f": {verdict.feedback}" if verdict.feedback else ""
+    return f"{'passed' if verdict.passed else 'failed'} verification (score {verdict.score:g}){feedback}"
 
 
 def question_of(words: tuple[str, ...]) -> str:
-    """What was said, and what was piped. Raises BadRequest when that is nothing, or no text."""
-    said = " ".join(word for word in words if word != "-")
-    piped = _piped() if "-" in words or not _typed() else ""
-    text = "\n\n".join(part for part in (said, piped) if part)
+    """The question: words of the command line, then piped text. Raises BadRequest where it's empty, or not UTF-8."""
+    typed = " ".join(word for word in words if word != "-")
+    piped = _piped() if "-" in words or not _stdin_is_terminal() else ""
+    text = "\n\n".join(part for part in (typed, piped) if part)
     if not text:
         raise BadRequest("there is no question", hint='perpend ask "…", or pipe text to it', field="--")
     if any("\ud800" <= letter <= "\udfff" for letter in text):
@@ -259,8 +259,8 @@ def question_of(words: tuple[str, ...]) -> str:
     return text
 
 
-def _typed() -> bool:
-    """Whether stdin is a person's keyboard, or nothing: then all of the question is on the command line."""
+def _stdin_is_terminal() -> bool:
+    """Whether stdin is a terminal or closed: the question is on the command line alone then."""
     return sys.stdin is None or sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]
 
 

@@ -30,10 +30,10 @@ def check(*, json: Json = False, config: ConfigFile = None) -> None:
     from perpend.families.family import family_named
 
     loaded = load(config)
-    for name, own in loaded.config.providers.items():
-        if own.wire is not None:
+    for name, provider in loaded.config.providers.items():
+        if provider.wire is not None:
             try:
-                check_wire(name, own.wire)
+                check_wire(name, provider.wire)
             except ConfigError as error:
                 origin = loaded.origins["providers", name, "wire"]
                 raise ConfigError(f"{origin}: {error.message}", hint=error.hint, field=error.field) from None

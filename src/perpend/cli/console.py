@@ -1,4 +1,4 @@
-"""What commands print: JSON and tables on stdout; on stderr notes, and a bar while something is fetched."""
+"""Print JSON and tables on stdout, and notes and a progress bar on stderr."""
 
 import os
 import sys
@@ -25,17 +25,19 @@ def colours() -> bool:
 
 
 def print_json(value: object) -> None:
-    """On stdout, indented: paths as text, dollars as numbers with every digit that they have."""
+    """Print indented JSON on stdout: paths as text, dollars as numbers with all digits. Raises TypeError for other
+    types.
+    """
     print(msgspec.json.format(_ENCODER.encode(value)).decode())
 
 
 def print_row(value: object) -> None:
-    """On stdout, as one line of JSON, at once: a program may read the rows while others are still being made."""
+    """Print one line of JSON on stdout and flush it, so that a program can read rows as they come."""
     print(json_line(value), flush=True)
 
 
 def print_table(table: "Table") -> None:
-    """To stdout, as wide as it needs to be: a figure is never cut to fit."""
+    """Print a table on stdout, as wide as its contents: no figure is cut."""
     from rich.console import Console, ConsoleDimensions
 
     console = Console()
@@ -45,6 +47,7 @@ def print_table(table: "Table") -> None:
 
 
 def json_line(value: object) -> str:
+    """The value as one line of JSON. Raises TypeError for a type that JSON lacks."""
     return _ENCODER.encode(value).decode()
 
 
@@ -58,12 +61,13 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_path_as_text, decimal_format="number")
 
 
 def note(text: str) -> None:
+    """Print a line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def pull_progress() -> Generator["Callable[[PullProgress], None]", None, None]:
-    """A listener that shows a bar with its ETA on a terminal, and a line now and then elsewhere."""
+    """A listener that shows a bar with its ETA on a terminal, elsewhere a line every few seconds."""
     if not sys.stderr.isatty():
         yield _plain()
         return

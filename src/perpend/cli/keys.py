@@ -70,7 +70,7 @@ def create(
             deadline_ms=milliseconds(deadline),
         )
     if json:
-        print_json({"secret": secret, **_described(row, None)})
+        print_json({"secret": secret, **_key_facts(row, None)})
     else:
         print(secret)
     print(
@@ -98,7 +98,7 @@ def list_(*, json: Json = False, config: ConfigFile = None) -> None:
     with open_store(config) as store:
         keys, used = list_keys(store), last_used(store)
     if json:
-        print_json([_described(key, used.get(key.id)) for key in keys])
+        print_json([_key_facts(key, used.get(key.id)) for key in keys])
     elif keys:
         _print_table(keys, used)
     else:
@@ -123,13 +123,13 @@ def revoke(key: str, /, *, json: Json = False, config: ConfigFile = None) -> Non
     with open_store(config) as store:
         row = revoke_key(store, key)
     if json:
-        print_json(_described(row, None))
+        print_json(_key_facts(row, None))
     else:
         print(f"revoked {row.id} ({row.name})", file=sys.stderr)
 
 
-def _described(key: KeyRow, used: dt.datetime | None) -> dict[str, object]:
-    """A key as the outside may see it: without its hash."""
+def _key_facts(key: KeyRow, used: dt.datetime | None) -> dict[str, object]:
+    """A key's public fields: all but its hash."""
     shown: dict[str, object] = {
         "id": key.id,
         "name": key.name,
@@ -153,13 +153,20 @@ def _print_table(keys: list[KeyRow], used: dict[str, dt.datetime]) -> None:
         revoked = _day(key.revoked_at) if key.revoked_at else ""
         style = "dim" if key.revoked_at else None
         table.add_row(
-            key.name, key.id, f"{key.prefix}…", _day(key.created_at), last, revoked, _said(key), style=style
+            key.name,
+            key.id,
+            f"{key.prefix}…",
+            _day(key.created_at),
+            last,
+            revoked,
+            _defaults_text(key),
+            style=style,
         )
     print_table(table)
 
 
-def _said(key: KeyRow) -> str:
-    """Its defaults, in words."""
+def _defaults_text(key: KeyRow) -> str:
+    """A key's defaults as a text."""
     tokens = "" if key.max_thinking_tokens is None else f"{key.max_thinking_tokens:,} thinking tokens"
     deadline = "" if key.deadline_ms is None else f"{key.deadline_ms / 1000:g} s"
     effort = "" if key.effort is None else f"{key.effort} effort"

@@ -1,4 +1,4 @@
-"""`perpend`: finds the command, loads only that one, and turns errors into a message and an exit status."""
+"""`perpend`: load the named command alone, run it, and turn errors into messages and exit statuses."""
 
 import io
 import os
@@ -13,7 +13,7 @@ app = App(
     help="Ask reasoning models inside a budget of thinking, money and time.\n\n"
     'Such as `perpend ask "What is 17 * 23?"`, `perpend serve` or `perpend doctor`.',
 )
-for name, place in (
+for name, target in (
     ("ask", "ask:ask"),
     ("serve", "serve.command:serve"),
     ("launch", "launch.command:launch"),
@@ -29,11 +29,11 @@ for name, place in (
     ("doctor", "doctor.command:doctor"),
     ("replay", "replay:replay"),
 ):
-    app.command(f"perpend.cli.{place}", name=name)
+    app.command(f"perpend.cli.{target}", name=name)
 
 
 def main() -> None:
-    """Exit status 0, 1 (it was tried and failed), 2 (what was typed is wrong), 130 (interrupted)."""
+    """Run the command line. Exit status 0, 1 (failed), 2 (wrong use) or 130 (interrupted). Raises SystemExit."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _load_listed(words: list[str]) -> None:
-    """Help lists the summaries of a group's commands: this once all of them are loaded."""
+    """Load all commands of the named group: its help lists their summaries."""
     group = app
     for word in words:
         if word not in ("--help", "-h"):

@@ -1,4 +1,4 @@
-"""Options that name something, with or without options of its own."""
+"""Read options that are a name, a JSON object, a text or a file."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _LONGEST_NAME = 255
 
 
 def named(text: str, option: str) -> Any:
-    """A name, or the object that the text is as JSON. Raises BadRequest."""
+    """A name, or a JSON object with name and options. Raises BadRequest where it isn't JSON."""
     if not text.startswith("{"):
         return text
     try:
@@ -22,15 +22,16 @@ def named(text: str, option: str) -> Any:
         raise BadRequest(f"{option} isn't JSON: {error}", hint=hint, field=option) from None
 
 
-def text_of(given: str) -> str:
-    """What a file of this name holds, else the text itself. Raises NotFound for what can only be a file's name."""
-    if (file := file_of(given)) is not None:
+def text_of(value: str) -> str:
+    """The contents of a file of this name, else the text itself. Raises NotFound for a missing file's name."""
+    if (file := file_of(value)) is not None:
         return file.read_text(encoding="utf-8-sig")
-    if given.strip() and not re.search(r"\s", given) and Path(given).suffix:
-        raise NotFound(f"{given}: no such file", hint="a text of several words is taken as it is")
-    return given
+    if value.strip() and not re.search(r"\s", value) and Path(value).suffix:
+        raise NotFound(f"{value}: no such file", hint="a text of several words is taken as it is")
+    return value
 
 
-def file_of(given: str) -> Path | None:
-    path = Path(given)
-    return path if len(given) <= _LONGEST_NAME and "\n" not in given and path.is_file() else None
+def file_of(value: str) -> Path | None:
+    """The file of this name, where there is one."""
+    path = Path(value)
+    return path if len(value) <= _LONGEST_NAME and "\n" not in value and path.is_file() else None

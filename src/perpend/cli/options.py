@@ -15,7 +15,7 @@ _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
 
 
 _MOST = 10_000_000
-"""Of whatever is counted; the HTTP fields' bound, too."""
+"""The largest count; the same bound as of HTTP fields."""
 
 
 def _whole(least: int, most: int) -> Parameter:
@@ -33,7 +33,7 @@ def _degree(kind: object, tokens: Sequence[Token]) -> float:
 
 
 def _within(value: float, token: Token, least: float, most: float) -> float:
-    """Raises BadRequest naming the option; what isn't a number isn't within."""
+    """The value where it's a finite number in the range. Raises BadRequest, which names the option."""
     if least <= value <= most and math.isfinite(value):
         return value
     range_ = f"at least {least}" if value < least else f"at most {most}" if value > most else "a number"
@@ -77,19 +77,21 @@ def _dollars(kind: object, tokens: Sequence[Token]) -> Decimal:
 Dollars = Annotated[Decimal | None, Parameter(name=["--max-cost", "--max-cost-usd"], converter=_dollars)]
 
 
-def _is_there(kind: object, file: Path | None) -> None:
+def _check_exists(kind: object, file: Path | None) -> None:
     if file is not None and not file.expanduser().is_file():
         raise NotFound(f"no config file at {file}", hint="give the path of a perpend.toml", field="--config")
 
 
 ConfigFile = Annotated[
     Path | None,
-    Parameter(name=["--config", "-c"], validator=_is_there, help="A perpend.toml in place of the usual one."),
+    Parameter(
+        name=["--config", "-c"], validator=_check_exists, help="A perpend.toml in place of the usual one."
+    ),
 ]
 
 
 def milliseconds(text: str | None) -> int | None:
-    """What `--deadline` says, such as 5s, 500ms or 2m. Raises BadRequest."""
+    """Milliseconds of `--deadline`, such as 5s, 500ms or 2m. Raises BadRequest where it isn't a duration."""
     if text is None:
         return None
     match = re.fullmatch(r"(\d{1,12}(?:\.\d+)?)(ms|s|m|)", text.strip())

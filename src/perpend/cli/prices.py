@@ -56,7 +56,7 @@ def prices(
         _update(home, update, today)
     listed = price_list(home)
     if against is not None:
-        _print_against(_named(against_guide(listed, today), name), json=json)
+        _print_against(_lines_of(against_guide(listed, today), name), json=json)
         return
     rows = listed.current(today)
     if name is not None:
@@ -82,7 +82,7 @@ def prices(
 
 
 def _row(listed: PriceList, name: str, today: datetime.date) -> PriceRow | None:
-    """`groq/openai/gpt-oss-120b` is what groq asks for it."""
+    """The price in force of a model, or of PROVIDER/MODEL; None where it isn't known."""
     sellers = {row.provider for rows in listed.lists for row in rows}
     if (found := provider_in(name, sellers)) is None:
         return listed.row(name, on=today)
@@ -97,17 +97,17 @@ def _update(home: Path, file: Path, today: datetime.date) -> None:
         text = file.read_bytes().removeprefix(BOM_UTF8)
     except OSError as error:
         raise BadRequest(f"{file} can't be read: {error.strerror}", field="update") from error
-    own = own_rows(home)
+    known = own_rows(home)
     new = rows_from(text, today)
-    rows = merged(own, new)
+    rows = merged(known, new)
     private_folder(home)
     partial = home / f"{OWN_LIST}.new"
     partial.write_bytes(msgspec.json.format(msgspec.json.Encoder(decimal_format="number").encode(rows)))
     partial.replace(home / OWN_LIST)
-    note(f"{len(new)} prices read, {len(rows) - len(own)} of them new or changed: {home / OWN_LIST}")
+    note(f"{len(new)} prices read, {len(rows) - len(known)} of them new or changed: {home / OWN_LIST}")
 
 
-def _named(lines: Iterable[Beside], name: str | None) -> list[Beside]:
+def _lines_of(lines: Iterable[Beside], name: str | None) -> list[Beside]:
     found = [line for line in lines if name in (None, line.guide.model)]
     if not found:
         raise NotFound(
@@ -125,21 +125,26 @@ def _print_against(lines: list[Beside], *, json: bool) -> None:
     table = Table("model", "guide", "its table", "in force", "", "source", "checked")
     for line in lines:
         guide, row = line.guide, line.listed
-        asked = _pair(guide.input, guide.output, guide.output_most)
-        listed = (
+        guide_price = _price_pair(guide.input, guide.output, guide.output_most)
+        listed_cells = (
             ("unknown", "", "")
             if row is None
-            else (_pair(row.input, row.output), row.source, str(row.checked))
+            else (_price_pair(row.input, row.output), row.source, str(row.checked))
         )
         table.add_row(
-            guide.model, asked, guide.table, listed[0], "differs" if line.differs else "", *listed[1:]
+            guide.model,
+            guide_price,
+            guide.table,
+            listed_cells[0],
+            "differs" if line.differs else "",
+            *listed_cells[1:],
         )
     print_table(table)
 
 
-def _pair(input_: Decimal | None, output: Decimal, most: Decimal | None = None) -> str:
-    """Of input and output, as the guide's tables have them."""
-    outputs = f"{output:f}" if most is None else f"{output:f}–{most:f}"
+def _price_pair(input_: Decimal | None, output: Decimal, highest_output: Decimal | None = None) -> str:
+    """Input and output prices, in the form of the guide's tables."""
+    outputs = f"{output:f}" if highest_output is None else f"{output:f}–{highest_output:f}"
     return outputs if input_ is None else f"{input_:f} / {outputs}"
 
 

@@ -1,4 +1,4 @@
-"""`perpend replay`: what a recorded exchange with an upstream says, through the backend of its wire."""
+"""`perpend replay`: read recorded exchanges with upstreams through the backends of their wires."""
 
 from pathlib import Path
 
@@ -31,8 +31,8 @@ def replay(
 
     if not folders:
         raise BadRequest("name at least one folder", hint="perpend replay FOLDER…", field="--folders")
-    if not_there := [str(folder) for folder in folders if not folder.exists()]:
-        raise NotFound(f"{', '.join(not_there)}: no such folder", hint="name folders of recordings")
+    if absent := [str(folder) for folder in folders if not folder.exists()]:
+        raise NotFound(f"{', '.join(absent)}: no such folder", hint="name folders of recordings")
     missing = False
     for folder in folders:
         try:

@@ -1,4 +1,4 @@
-"""`perpend sandbox`: a program that nobody trusts, run as models' programs are."""
+"""`perpend sandbox`: run a program in the sandbox of models' programs."""
 
 import asyncio
 import sys
@@ -35,7 +35,7 @@ class LimitOptions:
     """Stdout and stderr (KiB), each."""
 
     def limits(self) -> Limits:
-        """Raises BadRequest for a time of 0."""
+        """The limits in seconds and bytes. Raises BadRequest for a time of 0."""
         for name in ("wall_s", "cpu_s"):
             if getattr(self, name) <= 0:
                 raise BadRequest(f"{name} must be more than 0", field=f"--{name.replace('_', '-')}")
@@ -76,8 +76,8 @@ def sandbox(
     """
     allowed = limits.limits()
     program = _read(file, "FILE")
-    typed = b"" if stdin is None else _read(stdin, "--stdin")
-    outcome = asyncio.run(_run(program, typed, allowed))
+    input_data = b"" if stdin is None else _read(stdin, "--stdin")
+    outcome = asyncio.run(_run(program, input_data, allowed))
     if json:
         print_row({name: getattr(outcome, name) for name in _SHOWN})
         return

@@ -1,4 +1,4 @@
-"""The store that the config names, for the commands that look into it."""
+"""Open the store that the config names."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ from perpend.storage.store import Store
 
 
 def open_store(config: Path | None) -> Store:
-    """Raises ConfigError and StorageError. `config`: a perpend.toml in place of the usual one."""
+    """Open the store. `config`: a perpend.toml in place of the usual one. Raises ConfigError and StorageError."""
     loaded = load_config(config)
     return Store.open(loaded.storage.path or home_dir(loaded) / "perpend.db", loaded.storage.durability)

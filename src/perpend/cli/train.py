@@ -1,4 +1,4 @@
-"""`perpend train`: make a model. Data and training meet here, which don't know each other."""
+"""`perpend train`: train a model. Joins `data` and `training`, which don't import each other."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from perpend.training.recipe import Listener, Recipe, TrainingProgress
 
 app = App(name="train", help="Train models. Needs the extra `training` (torch).")
-_SAY_EVERY_S = 5.0
+_PRINT_EVERY_S = 5.0
 
 
 @app.command
@@ -58,13 +58,13 @@ def tiny(
 
     recipe = recipes.scaled(recipes.Recipe(seed=seed), scale)
     try:
-        model = recipes.train(recipe, Curriculum(), out, _teller(), threads=threads)
+        model = recipes.train(recipe, Curriculum(), out, _progress_printer(), threads=threads)
     except ValueError as error:
         raise BadRequest(str(error), hint="name another folder with --out", field="--out") from None
-    said = (f" --threads {threads}" if threads else "") + (f" --scale {scale:g}" if scale != 1 else "")
-    _finish(model, recipe, out, f"perpend train tiny --seed {seed}{said}")
-    made = out / "tiny.gguf"
-    print_json({"model": made}) if json else print(made)
+    options = (f" --threads {threads}" if threads else "") + (f" --scale {scale:g}" if scale != 1 else "")
+    _finish(model, recipe, out, f"perpend train tiny --seed {seed}{options}")
+    weights = out / "tiny.gguf"
+    print_json({"model": weights}) if json else print(weights)
 
 
 def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
@@ -86,23 +86,23 @@ def _finish(model: "Llama", recipe: "Recipe", out: Path, command: str) -> None:
     plots.draw(out / "log.jsonl", out)
 
 
-def _teller() -> "Listener":
-    said = 0.0
+def _progress_printer() -> "Listener":
+    printed_at = 0.0
 
-    def tell(progress: "TrainingProgress") -> None:
-        nonlocal said
+    def show(progress: "TrainingProgress") -> None:
+        nonlocal printed_at
         now = time.monotonic()
-        ends = progress.done == progress.steps
-        if not ends and now - said < (0.2 if sys.stderr.isatty() else _SAY_EVERY_S):
+        finished = progress.done == progress.steps
+        if not finished and now - printed_at < (0.2 if sys.stderr.isatty() else _PRINT_EVERY_S):
             return
-        said = now
+        printed_at = now
         eta = f" · {progress.eta_s / 60:.0f} min left" if progress.eta_s else ""
         figures = " ".join(f"{name} {value:.3g}" for name, value in progress.row.items())
         line = f"{progress.stage} {progress.done}/{progress.steps} {figures}{eta}"
-        if sys.stderr.isatty() and not ends:
+        if sys.stderr.isatty() and not finished:
             sys.stderr.write(f"\r\x1b[K{line}")
             sys.stderr.flush()
         else:
             note(f"\r\x1b[K{line}" if sys.stderr.isatty() else line)
 
-    return tell
+    return show

@@ -81,8 +81,8 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
-    for place, name in enumerate(by):
-        table.add_column(name, "" if place else "total", no_wrap=True)
+    for index, name in enumerate(by):
+        table.add_column(name, "" if index else "total", no_wrap=True)
     for name in _SUMS:
         table.add_column(name.removesuffix("_usd"), _shown(total, name), justify="right", no_wrap=True)
     for row in rows:
@@ -92,7 +92,7 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
 
 
 def dollars(cost: Decimal) -> str:
-    """All its digits, at least two."""
+    """A cost in US dollars with all its digits, at least two."""
     shortest = cost.normalize()
     exponent = shortest.as_tuple().exponent
     digits = -exponent if isinstance(exponent, int) else 0
@@ -100,7 +100,7 @@ def dollars(cost: Decimal) -> str:
 
 
 def spent(row: "UsageRow") -> str:
-    """What it cost; "unknown" stands for those requests whose price isn't known."""
+    """The cost of a row; "unknown" stands for requests without a known price."""
     if row.cost_usd is None:
         return "unknown"
     return f"{dollars(row.cost_usd)} + unknown" if row.unpriced else dollars(row.cost_usd)

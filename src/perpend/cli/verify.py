@@ -1,4 +1,4 @@
-"""`perpend verify`: a verifier by itself, for one answer or a file of them."""
+"""`perpend verify`: check one answer, or a file of answers, with a verifier."""
 
 import asyncio
 import sys
@@ -37,7 +37,7 @@ class _Row(Struct):
 
 
 class _Unchecked(Struct):
-    """What stands in the place of a verdict where a row's gold, or a verifier of one's own, is at fault."""
+    """Printed in place of a verdict where a row's gold can't be read or the verifier fails."""
 
     feedback: str
     error: str
@@ -54,7 +54,7 @@ class _File(Struct, frozen=True):
 Check = Callable[[_Row], Awaitable[Verdict]]
 
 
-class _Checking(Struct, frozen=True):
+class _Checker(Struct, frozen=True):
     check: Check
     at_once: int
 
@@ -121,39 +121,39 @@ def verify(
     loaded = load_config(config)
     if jsonl is not None:
         file = _File(jsonl, _rows(jsonl, labelled=agreement))
-        asyncio.run(_all(spec, file, model, loaded, agreement=agreement))
+        asyncio.run(_check_rows(spec, file, model, loaded, agreement=agreement))
     elif given.answer is not None:
         row = _Row(given.answer, given.gold, given.question, given.thinking)
-        if not asyncio.run(_one(spec, row, model, loaded)):
+        if not asyncio.run(_check_one(spec, row, model, loaded)):
             raise SystemExit(1)
 
 
-async def _one(spec: VerifierSpec, row: _Row, model: str | None, config: Config) -> bool:
-    async with _checking(spec, model, config) as checking:
-        verdict = await checking.check(row)
+async def _check_one(spec: VerifierSpec, row: _Row, model: str | None, config: Config) -> bool:
+    async with _open_checker(spec, model, config) as checker:
+        verdict = await checker.check(row)
     print_row(verdict)
     return verdict.passed
 
 
-async def _all(
+async def _check_rows(
     spec: VerifierSpec, file: _File, model: str | None, config: Config, *, agreement: bool
 ) -> None:
-    """In the order of the rows, each as soon as all before it are there. Raises BadRequest at the end where some can't
-    be checked.
+    """Print verdicts in the order of the rows, as they come. Raises SystemExit(1) at the end where some can't be
+    checked.
     """
     checked: list[tuple[_Row, Verdict]] = []
     unchecked: list[str] = []
-    async with _checking(spec, model, config) as checking:
-        gate = asyncio.Semaphore(checking.at_once)
+    async with _open_checker(spec, model, config) as checker:
+        gate = asyncio.Semaphore(checker.at_once)
 
-        async def one(row: _Row) -> Verdict | PerpendError:
+        async def verdict_or_error(row: _Row) -> Verdict | PerpendError:
             async with gate:
                 try:
-                    return await checking.check(row)
+                    return await checker.check(row)
                 except (BadRequest, VerifierFailed) as error:
                     return error
 
-        tasks = {line: asyncio.create_task(one(row)) for line, row in file.rows.items()}
+        tasks = {line: asyncio.create_task(verdict_or_error(row)) for line, row in file.rows.items()}
         try:
             for line, task in tasks.items():
                 result = await task
@@ -188,28 +188,30 @@ def _print_agreement(verdicts: list[Verdict], labels: list[bool]) -> None:
 
 
 @asynccontextmanager
-async def _checking(spec: VerifierSpec, model: str | None, config: Config) -> AsyncGenerator[_Checking, None]:
+async def _open_checker(
+    spec: VerifierSpec, model: str | None, config: Config
+) -> AsyncGenerator[_Checker, None]:
     from perpend.runtime import Verifiers
     from perpend.verifiers import Task
 
-    def checking(verifier: "Verifier", judge: "AuxiliaryCalls | None") -> _Checking:
+    def checker(verifier: "Verifier", judge: "AuxiliaryCalls | None") -> _Checker:
         async def check(row: _Row) -> Verdict:
             gold = spec.gold if row.gold is None else row.gold
             task = Task(question=row.question, gold=gold, model=judge)
             return await verifier.verify(task, Candidate(answer=row.pred, thinking=row.thinking))
 
-        return _Checking(check, _AT_ONCE if judge is None else judge.call_context.model.width())
+        return _Checker(check, _AT_ONCE if judge is None else judge.call_context.model.width())
 
     async with aclosing(Verifiers(config)) as verifiers, aclosing(verifiers.get(spec)) as verifier:
         if verifier.needs_model:
-            async with _asking(model, config) as judge:
-                yield checking(verifier, judge)
+            async with _judge(model, config) as judge:
+                yield checker(verifier, judge)
         else:
-            yield checking(verifier, None)
+            yield checker(verifier, None)
 
 
 @asynccontextmanager
-async def _asking(model: str | None, config: Config) -> AsyncGenerator["AuxiliaryCalls", None]:
+async def _judge(model: str | None, config: Config) -> AsyncGenerator["AuxiliaryCalls", None]:
     from perpend.runtime import Runtime
 
     async with await Runtime.open(config) as runtime:

@@ -1,4 +1,4 @@
-"""What a suite is made of."""
+"""Problems, of which a suite consists."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from perpend.types import Message, Tool, VerifierSpec
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """One question. Its gold is in the verifier's spec alone: a request that is to be graded afterwards has none."""
+    """One question. Its gold is in the verifier's spec alone, so requests made from it carry none."""
 
     id: str
     messages: tuple[Message, ...]
@@ -18,10 +18,10 @@ class Problem(Struct, frozen=True, kw_only=True):
     """None where answers are graded elsewhere."""
     tools: tuple[Tool, ...] = ()
     date: str | None = None
-    """When it was published: YYYY, YYYY-MM or YYYY-MM-DD."""
+    """Date of publication: YYYY, YYYY-MM or YYYY-MM-DD."""
     category: str | None = None
     solution: str | None = None
-    """A right answer that is worked out, or where the gold isn't one. No model sees it."""
+    """A worked solution, or a right answer where the gold isn't one (such as tests). No model sees it."""
 
     @property
     def gold(self) -> str | None:
@@ -31,7 +31,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 def asked_otherwise(
     problem: Problem, *, system: str | None = None, verifier: VerifierSpec | None = None
 ) -> Problem:
-    """With another system message, and checked by another verifier against the same gold."""
+    """The problem with another system message, and another verifier against the same gold."""
     if system is not None:
         rest = tuple(message for message in problem.messages if message.role != "system")
         problem = replace(problem, messages=(Message("system", system), *rest))
@@ -42,9 +42,9 @@ def asked_otherwise(
 
 
 def fingerprint(problems: Sequence[Problem]) -> str:
-    """A digest of texts and golds, in order: a suite that changed has another one."""
+    """A digest of the problems' texts and golds in order; it differs where a suite changed."""
     digest = hashlib.sha256()
     for problem in problems:
-        asked = (problem.id, problem.messages, problem.verifier)
-        digest.update(repr((*asked, problem.tools) if problem.tools else asked).encode())
+        fields = (problem.id, problem.messages, problem.verifier)
+        digest.update(repr((*fields, problem.tools) if problem.tools else fields).encode())
     return digest.hexdigest()[:16]

@@ -28,6 +28,7 @@ what reinforcement adds.
 def model_card(
     shape: ModelShape, report: TrainingReport, *, parameters: int, problems: int, command: str
 ) -> str:
+    """Markdown. `problems`: of each kind in a measure; `command`: makes the model again."""
     head = _HEAD.format(
         parameters=parameters,
         command=command,
@@ -51,9 +52,9 @@ def table(report: TrainingReport) -> list[str]:
     ]
     for stage, modes in report.stages.items():
         for mode, kinds in modes.items():
-            for kind, found in kinds.items():
-                accuracy = found.accuracy
+            for kind, measured in kinds.items():
+                accuracy = measured.accuracy
                 interval = f"{accuracy.low:.3f} to {accuracy.high:.3f}"
-                cells = (stage, mode, kind, f"{accuracy.estimate:.3f}", interval, f"{found.thinking:.1f}")
+                cells = (stage, mode, kind, f"{accuracy.estimate:.3f}", interval, f"{measured.thinking:.1f}")
                 lines.append(f"| {' | '.join(cells)} |")
     return lines

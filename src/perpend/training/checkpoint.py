@@ -1,6 +1,6 @@
 # pyright: basic, reportMissingImports=false
 # torch comes with the extra `training`; types are checked where it isn't installed
-"""What a killed run leaves and the next one goes on from: one file, replaced whole, so it's never half written."""
+"""A run's checkpoint: one file, replaced as a whole, from which a killed run continues."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from perpend.training.stage import Stage
 
 
 class Checkpoint:
-    """`stage` and `step`: the next step to do. `cpu_s`, `wall_s`: spent by all runs so far."""
+    """`stage` and `step`: the next step to do. `cpu_s`, `wall_s`: seconds that all runs so far took."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,7 +27,7 @@ class Checkpoint:
             vars(self).update(torch.load(path, weights_only=True))
 
     def restore(self, model: Llama, stage: Stage) -> int:
-        """Put weights and optimizers back; the step of `stage` to go on with."""
+        """Load weights and optimizers, and return the next step of `stage`."""
         if self._weights is not None:
             model.load_state_dict(self._weights)
         if self.stage != stage.name:
@@ -37,9 +37,10 @@ class Checkpoint:
         return self.step
 
     def save(self, model: Llama, stage: Stage, step: int) -> None:
+        """Replace the file. `step`: the next one of `stage`. Raises OSError where it can't be written."""
         self.stage, self.step = stage.name, step
         self._weights = model.state_dict()
         self._optimizers = [optimizer.state_dict() for optimizer in stage.optimizers]
-        draft = self.path.with_suffix(".new")
-        torch.save({key: value for key, value in vars(self).items() if key != "path"}, draft)
-        os.replace(draft, self.path)
+        part = self.path.with_suffix(".new")
+        torch.save({key: value for key, value in vars(self).items() if key != "path"}, part)
+        os.replace(part, self.path)

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from perpend.training.contract import ProblemSource
 from perpend.training.model import Llama, reply_logprobs
-from perpend.training.stage import Row, muon_and_adam, update, warm_then_down
+from perpend.training.stage import Row, muon_and_adam, update, warmup_then_decay
 from perpend.training.tokenizer import prompt_of, reply_of
 
 _BUCKET = 8
@@ -22,12 +22,18 @@ Example = tuple[list[int], list[int]]
 class ColdStartConfig(Struct, frozen=True):
     steps: int = 3000
     batch: int = 64
+    """Worked examples of a step."""
     muon_rate: float = 0.02
+    """The full learning rate of Muon."""
     adam_rate: float = 3e-3
+    """The full learning rate of Adam."""
     warm: int = 30
+    """Steps over which the learning rates rise."""
 
 
 class ColdStart:
+    """The stage: cross-entropy over the tokens of replies."""
+
     name = "cold_start"
 
     def __init__(self, model: Llama, curriculum: ProblemSource, config: ColdStartConfig, seed: int) -> None:
@@ -37,28 +43,28 @@ class ColdStart:
         self._curriculum = curriculum
         self._config = config
         self._seed = seed
-        self._drawn: tuple[int, list[Example]] = (-1, [])
+        self._latest_bucket: tuple[int, list[Example]] = (-1, [])
 
     def step(self, index: int) -> Row:
         prompts, replies = self._batch(index)
         logprobs, mask = reply_logprobs(self._model, prompts, replies)
         loss = -logprobs.sum() / mask.sum()
         loss.backward()
-        share = warm_then_down(index, self.steps, self._config.warm)
-        length = update(self._model, self.optimizers, share)
-        return {"loss": loss.item(), "gradient": length}
+        share = warmup_then_decay(index, self.steps, self._config.warm)
+        gradient_norm = update(self._model, self.optimizers, share)
+        return {"loss": loss.item(), "gradient": gradient_norm}
 
     def _batch(self, index: int) -> tuple[list[list[int]], list[list[int]]]:
-        """One of a bucket's batches, in an order that doesn't go from short to long."""
-        bucket, place = divmod(index, _BUCKET)
-        if bucket != self._drawn[0]:
-            self._drawn = (bucket, self._bucket(bucket))
+        """Prompts and replies of a step."""
+        bucket, position = divmod(index, _BUCKET)
+        if bucket != self._latest_bucket[0]:
+            self._latest_bucket = (bucket, self._bucket(bucket))
         size = self._config.batch
-        chosen = self._drawn[1][place * size : (place + 1) * size]
-        return [prompt for prompt, _ in chosen], [reply for _, reply in chosen]
+        examples = self._latest_bucket[1][position * size : (position + 1) * size]
+        return [prompt for prompt, _ in examples], [reply for _, reply in examples]
 
     def _bucket(self, bucket: int) -> list[Example]:
-        """Its examples: each batch of about one length, the batches in any order."""
+        """The examples of a bucket: those of a batch have similar lengths, and the batches' order is drawn."""
         rng = random.Random(f"{self._seed} cold start {bucket}")
         examples: list[Example] = []
         for _ in range(_BUCKET * self._config.batch):
@@ -67,4 +73,6 @@ class ColdStart:
         examples.sort(key=lambda pair: len(pair[0]) + len(pair[1]))
         size = self._config.batch
         order = rng.sample(range(_BUCKET), _BUCKET)
-        return [example for place in order for example in examples[place * size : (place + 1) * size]]
+        return [
+            example for position in order for example in examples[position * size : (position + 1) * size]
+        ]

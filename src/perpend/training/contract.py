@@ -1,4 +1,4 @@
-"""What training asks of its problems. `data` has such; the two don't know each other, `perpend train` joins them."""
+"""The interface of training's problems. `data` implements it; neither imports the other, `perpend train` joins them."""
 
 import random
 from collections.abc import Sequence

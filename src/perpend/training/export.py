@@ -1,6 +1,6 @@
 # pyright: basic, reportMissingImports=false
 # torch and gguf come with the extra `training`; types are checked where they aren't installed
-"""A trained model as files: GGUF for llama.cpp, safetensors with config and tokenizer for everything else."""
+"""Write a trained model: GGUF for llama.cpp, safetensors with config and tokenizer for Hugging Face's transformers."""
 
 import json
 from pathlib import Path
@@ -35,11 +35,12 @@ _NAMES = {
 
 
 def parameters(model: Llama) -> int:
+    """The number of weights; the tied embedding counts once."""
     return sum(weight.numel() for weight in model.parameters())
 
 
 def write_gguf(model: Llama, path: Path, name: str) -> None:
-    """F32, so that llama.cpp computes what torch does."""
+    """Write GGUF in F32, so that llama.cpp computes what torch does. Raises OSError where `path` can't be written."""
     shape = model.shape
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name)
@@ -73,7 +74,7 @@ def _write_vocabulary(writer: gguf.GGUFWriter) -> None:
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokenizer.vocabulary())
     writer.add_token_types(kinds)
-    # llama.cpp wants one merge at least: of two bytes that no UTF-8 text has
+    # llama.cpp needs at least one merge: this one is of two bytes that no UTF-8 text has
     writer.add_token_merges([" ".join(tokenizer.byte_letters()[-1:] * 2)])
     writer.add_eos_token_id(tokenizer.END)
     writer.add_pad_token_id(tokenizer.PAD)
@@ -91,7 +92,7 @@ def _gguf_name(key: str) -> str:
 
 
 def _for_rope(key: str, weight: torch.Tensor, heads: int) -> torch.Tensor:
-    """llama.cpp turns neighbouring pairs, Hugging Face's layout turns halves: rows of q and k change places."""
+    """Reorder the rows of q and k: llama.cpp rotates neighbouring pairs, Hugging Face's layout rotates halves."""
     if not key.endswith(("q_proj.weight", "k_proj.weight")):
         return weight
     rows, width = weight.shape
@@ -99,7 +100,10 @@ def _for_rope(key: str, weight: torch.Tensor, heads: int) -> torch.Tensor:
 
 
 def write_safetensors(model: Llama, folder: Path) -> None:
-    """`model.safetensors`, `config.json` and `tokenizer.json`, as Hugging Face's transformers read a Llama."""
+    """Write `model.safetensors`, `config.json` and `tokenizer.json`, as Hugging Face's transformers read a Llama.
+
+    Raises OSError where `folder` can't be written.
+    """
     shape = model.shape
     tensors = {f"model.{key}": weight.contiguous() for key, weight in model.state_dict().items()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -128,7 +132,7 @@ def write_safetensors(model: Llama, folder: Path) -> None:
 
 
 def read_safetensors(folder: Path) -> Llama:
-    """The model that `write_safetensors` wrote."""
+    """Load the model that `write_safetensors` wrote. Raises OSError where a file is missing."""
     config = json.loads((folder / "config.json").read_text())
     shape = ModelShape(
         config["vocab_size"],

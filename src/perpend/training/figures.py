@@ -1,4 +1,4 @@
-"""What a run measured: accuracies with their intervals, lengths, time spent."""
+"""The figures of a run: accuracies with their intervals, lengths, seconds."""
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ class Measured(Struct, frozen=True):
     thinking: float
     """Mean tokens of a thought."""
     finished: float
-    """Share of replies that came to an answer within the limit."""
+    """Share of replies that have an answer within the token limit."""
 
 
 Modes = dict[str, dict[str, Measured]]

@@ -1,6 +1,6 @@
 # pyright: basic, reportMissingImports=false
 # torch comes with the extra `training`; types are checked where it isn't installed
-"""How good a model is on fresh problems: accuracy with its interval, and how long it thinks, kind by kind."""
+"""Measure a model on fresh problems: accuracy with its interval, and thinking tokens, for each kind."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from perpend.training.tokenizer import NEWLINE, THINK_END, encode, prompt_of, re
 
 _AT_ONCE = 256
 THINKING_FORCED = (NEWLINE, THINK_END)
-"""Tokens that end a thought before it begins: barred as first ones, they make a model think."""
+"""Tokens that end a thought before it begins: barred as a reply's first token, they make a model think."""
 
 
 def measure(
@@ -25,36 +25,36 @@ def measure(
     *,
     seed: int,
     n: int,
-    most: int,
+    max_tokens: int,
     temperature: float,
     never_first: Sequence[int] = (),
 ) -> dict[str, Measured]:
-    """By kind, and over `all`: one reply to each of `n` fresh problems of every kind."""
-    found: dict[str, Measured] = {}
+    """By kind, and for `all`: one reply to each of `n` fresh problems of every kind, of `max_tokens` at most."""
+    results: dict[str, Measured] = {}
     for kind in curriculum.kinds:
         problems = curriculum.fresh(seed, kind, n)
         generator = torch.Generator().manual_seed(seed)
         right = thinking = finished = 0
         for start in range(0, n, _AT_ONCE):
-            some = problems[start : start + _AT_ONCE]
+            batch = problems[start : start + _AT_ONCE]
             replies = sample(
                 model,
-                [prompt_of(problem.text) for problem in some],
-                most=most,
+                [prompt_of(problem.text) for problem in batch],
+                max_tokens=max_tokens,
                 temperature=temperature,
                 generator=generator,
                 never_first=never_first,
             )
-            right += sum(int(reward(*pair)) for pair in zip(some, replies, strict=True))
-            read = [read_reply(reply) for reply in replies]
-            thinking += sum(len(encode(thought)) for thought, _ in read)
-            finished += sum(bool(answer) for _, answer in read)
-        found[kind] = Measured(proportion(right, n), thinking / n, finished / n)
-    return found | {"all": _together(list(found.values()))}
+            right += sum(int(reward(*pair)) for pair in zip(batch, replies, strict=True))
+            parsed = [read_reply(reply) for reply in replies]
+            thinking += sum(len(encode(thought)) for thought, _ in parsed)
+            finished += sum(bool(answer) for _, answer in parsed)
+        results[kind] = Measured(proportion(right, n), thinking / n, finished / n)
+    return results | {"all": _pooled(list(results.values()))}
 
 
-def _together(kinds: list[Measured]) -> Measured:
-    """Every kind has the same number of problems, so means of means are means."""
+def _pooled(kinds: list[Measured]) -> Measured:
+    """Over all kinds: each has the same number of problems, so a mean of means is the mean."""
     right, n = sum(kind.accuracy.right for kind in kinds), sum(kind.accuracy.n for kind in kinds)
     thinking = sum(kind.thinking for kind in kinds) / len(kinds)
     return Measured(proportion(right, n), thinking, sum(kind.finished for kind in kinds) / len(kinds))

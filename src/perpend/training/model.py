@@ -18,7 +18,7 @@ class Cache:
         self.used = 0
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Everything of one layer so far, these tokens included."""
+        """Add the keys and values of one layer, and return all that it has."""
         end = self.used + keys.shape[2]
         self.keys[layer, :, :, self.used : end] = keys
         self.values[layer, :, :, self.used : end] = values
@@ -30,13 +30,16 @@ class Cache:
 
 
 def rotary(context: int, head: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, context × head, halves repeated (as in Hugging Face's Llama)."""
+    """Cosines and sines of rotary positions (RoFormer, arXiv:2104.09864): context × head, halves repeated as in Hugging
+    Face's Llama.
+    """
     rates = ROPE_BASE ** (-torch.arange(0, head, 2, dtype=torch.float32) / head)
     angles = torch.outer(torch.arange(context, dtype=torch.float32), rates).repeat(1, 2)
     return angles.cos(), angles.sin()
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn queries or keys by their positions' angles."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
@@ -104,11 +107,11 @@ class Llama(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
         for name, weight in self.named_parameters():
             if weight.dim() == 2:
-                back = name.endswith(("o_proj.weight", "down_proj.weight"))
-                nn.init.normal_(weight, std=0.02 / (2 * shape.layers) ** 0.5 if back else 0.02)
+                writes_residual = name.endswith(("o_proj.weight", "down_proj.weight"))
+                nn.init.normal_(weight, std=0.02 / (2 * shape.layers) ** 0.5 if writes_residual else 0.02)
 
     def forward(self, tokens: Tensor, cache: Cache | None = None, mask: Tensor | None = None) -> Tensor:
-        """Hidden states, normalised; what `cache` holds comes before `tokens` (batch × length), which it takes in.
+        """Hidden states after the last norm. `tokens` (batch × length) follow those in `cache`, and are added to it.
 
         `mask`: True where a token may be attended to; default: causal.
         """
@@ -127,7 +130,7 @@ class Llama(nn.Module):
 
 
 def reply_logprobs(model: Llama, prompts: list[list[int]], replies: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """Log-probability of each reply token, batch × longest, and a mask that is 1 where there is one."""
+    """Log-probability (in nats) of each reply token, batch × longest, and a mask that is 1 where there is one."""
     rows = [prompt + reply for prompt, reply in zip(prompts, replies, strict=True)]
     longest = max(map(len, rows))
     tokens = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
@@ -136,7 +139,7 @@ def reply_logprobs(model: Llama, prompts: list[list[int]], replies: list[list[in
         mask[index, len(prompt) : len(row)] = True
     hidden = model(tokens[:, :-1])
     target_mask = mask[:, 1:]
-    chosen = model.logits(hidden[target_mask])  # only where there is a reply: prompts need no logits
-    flat = -functional.cross_entropy(chosen, tokens[:, 1:][target_mask], reduction="none")
-    out = torch.zeros(target_mask.shape).masked_scatter(target_mask, flat)
+    logits = model.logits(hidden[target_mask])  # only where there is a reply: prompts need no logits
+    logprobs = -functional.cross_entropy(logits, tokens[:, 1:][target_mask], reduction="none")
+    out = torch.zeros(target_mask.shape).masked_scatter(target_mask, logprobs)
     return out, target_mask.float()

@@ -10,11 +10,11 @@ import vl_convert
 
 
 def draw(log: Path, folder: Path) -> list[Path]:
-    """Writes `<stage>.png` for each stage in the log."""
+    """Write `<stage>.png` for each stage in the log, and return the paths. Raises OSError."""
     rows = [json.loads(line) for line in log.read_text().splitlines()]
-    wanted = {"cold_start": ["loss"], "grpo": ["reward", "mixed", "tokens"]}
+    fields_by_stage = {"cold_start": ["loss"], "grpo": ["reward", "mixed", "tokens"]}
     paths: list[Path] = []
-    for stage, fields in wanted.items():
+    for stage, fields in fields_by_stage.items():
         values = [row for row in rows if row["stage"] == stage]
         if not values:
             continue

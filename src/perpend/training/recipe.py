@@ -1,8 +1,8 @@
 # pyright: basic, reportMissingImports=false
 # torch comes with the extra `training`; types are checked where it isn't installed
-"""The recipe: cold start, reinforcement, a measure after each, export. The smallest instance of the general one.
+"""The recipe: a cold start, then GRPO, with a measure after each (as DeepSeek-R1, arXiv:2501.12948, at a small scale).
 
-A run is a folder. Killed at any moment and started again it goes on where it was, and ends in the same weights.
+A run is a folder. A run that was killed continues when it's started again, and ends in the same weights.
 """
 
 import json
@@ -37,15 +37,17 @@ _MEASURES = {
     ),
     "grpo": (("sampled", 1.0, ()), ("greedy", 0.0, ())),
 }
-"""After each stage, by name: temperature, and what a reply can't begin with. Forced thinking is the control."""
+"""Measures after each stage: name, temperature, and tokens that a reply can't begin with. Forced thinking is the
+control.
+"""
 _WORK = {"cold_start": 1.0, "grpo": 6.0}
-"""What a step costs, in steps of the cold start."""
+"""Time of a step, in steps of the cold start."""
 _WORK_OF_REPLY = 0.02
-"""What one reply of a measure costs, in the same unit."""
+"""Time of one reply of a measure, in the same unit."""
 
 
 class Recipe(Struct, frozen=True):
-    """Everything that decides the weights, beside the curriculum."""
+    """All that the weights depend on, beside the curriculum."""
 
     seed: int = 1
     shape: ModelShape = ModelShape(SIZE)
@@ -58,14 +60,14 @@ class Recipe(Struct, frozen=True):
 def scaled(recipe: Recipe, share: float) -> Recipe:
     """The same recipe with a share of its steps and test problems."""
 
-    def of(count: int) -> int:
+    def portion(count: int) -> int:
         return max(1, round(share * count))
 
     return replace(
         recipe,
-        cold_start=replace(recipe.cold_start, steps=of(recipe.cold_start.steps)),
-        grpo=replace(recipe.grpo, steps=of(recipe.grpo.steps)),
-        problems=of(recipe.problems),
+        cold_start=replace(recipe.cold_start, steps=portion(recipe.cold_start.steps)),
+        grpo=replace(recipe.grpo, steps=portion(recipe.grpo.steps)),
+        problems=portion(recipe.problems),
     )
 
 
@@ -74,7 +76,7 @@ class TrainingProgress(Struct, frozen=True):
     done: int
     steps: int
     eta_s: float
-    """Until the end of the run."""
+    """Seconds until the end of the run."""
     row: Row
 
 
@@ -84,11 +86,11 @@ Listener = Callable[[TrainingProgress], None]
 def train(
     recipe: Recipe, curriculum: ProblemSource, folder: Path, listener: Listener, *, threads: int = 0
 ) -> Llama:
-    """The trained model. `folder` gets log.jsonl, checkpoint.pt, the weights after each stage, and
+    """Train a model, or continue. `folder` gets log.jsonl, checkpoint.pt, the weights after each stage, and
     measured.json.
 
-    `threads`: 0 for as many as there are cores. Another number may round sums otherwise, and so lead elsewhere.
-    Raises ValueError where the folder holds a run of another recipe.
+    `threads`: 0 for as many as there are cores. Another number may round sums differently, and so give other weights.
+    Raises ValueError where the folder holds a run of another recipe, OSError where it can't be written.
     """
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,44 +115,44 @@ def train(
 
 
 def _same_recipe(recipe: Recipe, path: Path) -> None:
-    wanted = msgspec.json.encode(recipe)
-    if path.exists() and path.read_bytes() != wanted:
+    encoded = msgspec.json.encode(recipe)
+    if path.exists() and path.read_bytes() != encoded:
         raise ValueError(f"{path.parent} holds a run of another recipe: {path.read_text()}")
-    path.write_bytes(wanted)
+    path.write_bytes(encoded)
 
 
-def _left(recipe: Recipe, kinds: int, checkpoint: Checkpoint) -> float:
-    """The work that is still to do."""
-    left = 0.0
+def _remaining(recipe: Recipe, kinds: int, checkpoint: Checkpoint) -> float:
+    """The work that is still to do, in steps of the cold start."""
+    remaining = 0.0
     for stage, steps in ((ColdStart.name, recipe.cold_start.steps), (GRPO.name, recipe.grpo.steps)):
         if stage in checkpoint.measured:
             continue
         done = checkpoint.step if stage == checkpoint.stage else 0
-        left += (
+        remaining += (
             _WORK[stage] * (steps - done) + _WORK_OF_REPLY * len(_MEASURES[stage]) * kinds * recipe.problems
         )
-    return left
+    return remaining
 
 
 class _Eta:
-    """Seconds until the work is done, from how long the work so far has taken."""
+    """Estimates the seconds until the work is done from the time of the work so far."""
 
     def __init__(self, work: float) -> None:
-        self._began = time.monotonic()
-        self._left, self._done = work, 0.0
+        self._started_at = time.monotonic()
+        self._remaining, self._done = work, 0.0
 
     def worked(self, work: float) -> None:
         self._done += work
-        self._left -= work
+        self._remaining -= work
 
     @property
     def seconds(self) -> float:
-        spent = time.monotonic() - self._began
-        return spent / self._done * max(0.0, self._left) if self._done else 0.0
+        spent = time.monotonic() - self._started_at
+        return spent / self._done * max(0.0, self._remaining) if self._done else 0.0
 
 
 class _Run:
-    """The clockwork around the stages: log, checkpoints, time spent, progress."""
+    """Runs stages, and keeps log, checkpoints, time spent and progress."""
 
     def __init__(self, recipe: Recipe, curriculum: ProblemSource, folder: Path, listener: Listener) -> None:
         self.checkpoint = Checkpoint(folder / "checkpoint.pt")
@@ -159,9 +161,9 @@ class _Run:
         self._listener = listener
         self._log = folder / "log.jsonl"
         self._cpu, self._wall = time.process_time(), time.monotonic()
-        self._saved = self._wall
-        self._eta = _Eta(_left(recipe, len(curriculum.kinds), self.checkpoint))
-        self._drop_what_is_redone()
+        self._saved_at = self._wall
+        self._eta = _Eta(_remaining(recipe, len(curriculum.kinds), self.checkpoint))
+        self._drop_repeated_lines()
 
     def do(self, model: Llama, stage: Stage, first: int) -> None:
         for index in range(first, stage.steps):
@@ -170,21 +172,21 @@ class _Run:
             self._write({"stage": stage.name, "step": index, **row})
             self._eta.worked(_WORK[stage.name])
             self._listener(TrainingProgress(stage.name, done, stage.steps, self._eta.seconds, row))
-            if time.monotonic() - self._saved >= _SAVE_EVERY_S or done == stage.steps:
+            if time.monotonic() - self._saved_at >= _SAVE_EVERY_S or done == stage.steps:
                 self.save(model, stage, done)
 
     def save(self, model: Llama, stage: Stage, step: int) -> None:
         cpu, wall = time.process_time(), time.monotonic()
         self.checkpoint.cpu_s += cpu - self._cpu
         self.checkpoint.wall_s += wall - self._wall
-        self._cpu, self._wall, self._saved = cpu, wall, wall
+        self._cpu, self._wall, self._saved_at = cpu, wall, wall
         self.checkpoint.save(model, stage, step)
 
     def measured(self, model: Llama, stage: str) -> dict[str, Any]:
-        """Accuracy in every mode that belongs to the stage."""
+        """The stage's measures, by mode."""
         recipe = self._recipe
-        found: dict[str, Any] = {}
-        for name, temperature, never in _MEASURES[stage]:
+        modes: dict[str, Any] = {}
+        for name, temperature, barred in _MEASURES[stage]:
             title = f"measuring {stage}: {name}"
             self._listener(TrainingProgress(title, 0, 1, self._eta.seconds, {}))
             results = measure(
@@ -192,24 +194,24 @@ class _Run:
                 self._curriculum,
                 seed=recipe.seed,
                 n=recipe.problems,
-                most=recipe.grpo.most,
+                max_tokens=recipe.grpo.max_tokens,
                 temperature=temperature,
-                never_first=never,
+                never_first=barred,
             )
-            found[name] = msgspec.to_builtins(results)
+            modes[name] = msgspec.to_builtins(results)
             whole = results["all"]
             row = {"accuracy": whole.accuracy.estimate, "thinking": whole.thinking}
             self._eta.worked(_WORK_OF_REPLY * whole.accuracy.n)
             self._listener(TrainingProgress(title, 1, 1, self._eta.seconds, row))
-        return found
+        return modes
 
     def _write(self, row: dict[str, Any]) -> None:
         spent = {"cpu_s": round(self.checkpoint.cpu_s + time.process_time() - self._cpu, 2)}
         with self._log.open("a") as log:
             log.write(json.dumps(row | spent) + "\n")
 
-    def _drop_what_is_redone(self) -> None:
-        """Steps behind the checkpoint are done again: their lines would stand in the log twice."""
+    def _drop_repeated_lines(self) -> None:
+        """Remove the lines of steps after the checkpoint: those steps are done again."""
         if not self._log.exists():
             return
         kept: list[str] = []
@@ -221,6 +223,6 @@ class _Run:
             row = json.loads(line) if line.endswith("}\n") else None
             if row and (stages.index(row["stage"]), row["step"]) < reached:
                 kept.append(line)
-        draft = self._log.with_suffix(".new")
-        draft.write_text("".join(kept))
-        os.replace(draft, self._log)
+        part = self._log.with_suffix(".new")
+        part.write_text("".join(kept))
+        os.replace(part, self._log)

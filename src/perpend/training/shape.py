@@ -3,8 +3,9 @@
 from msgspec import Struct
 
 EPSILON = 1e-5
-"""Of the norms."""
+"""Added to the mean square in RMSNorm."""
 ROPE_BASE = 10_000.0
+"""The base of rotary positions' wavelengths."""
 
 
 class ModelShape(Struct, frozen=True):

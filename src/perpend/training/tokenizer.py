@@ -14,7 +14,7 @@ _TASKS = (
     *("Row ", ". Swap ", ". Row?", "Roads ", ". From ", " to ", "check", " dead"),
 )
 WORDS = (*THINK, *_TURNS, *_TASKS)
-_CUT = sorted((*CONTROL, *WORDS), key=len, reverse=True)
+_LONGEST_FIRST = sorted((*CONTROL, *WORDS), key=len, reverse=True)
 
 
 @cache
@@ -38,14 +38,15 @@ SIZE = 256 + len(_IDS)
 
 
 def encode(text: str) -> list[int]:
+    """The ids of a text's tokens."""
     pieces: list[str | int] = [text]
-    for token in _CUT:
+    for token in _LONGEST_FIRST:
         if token in text:
-            pieces = [part for piece in pieces for part in _cut(piece, token)]
-    return [one for piece in pieces for one in ([piece] if isinstance(piece, int) else piece.encode())]
+            pieces = [part for piece in pieces for part in _split(piece, token)]
+    return [id_ for piece in pieces for id_ in ([piece] if isinstance(piece, int) else piece.encode())]
 
 
-def _cut(piece: str | int, token: str) -> list[str | int]:
+def _split(piece: str | int, token: str) -> list[str | int]:
     if isinstance(piece, int):
         return [piece]
     out: list[str | int] = []
@@ -55,28 +56,29 @@ def _cut(piece: str | int, token: str) -> list[str | int]:
 
 
 def decode(ids: list[int]) -> str:
+    """The text of tokens; bytes that aren't UTF-8 become U+FFFD."""
     words = (*CONTROL, *WORDS)
-    pieces = [bytes([one]) if one < 256 else words[one - 256].encode() for one in ids]
+    pieces = [bytes([id_]) if id_ < 256 else words[id_ - 256].encode() for id_ in ids]
     return b"".join(pieces).decode(errors="replace")
 
 
-# The page that the model writes on: ChatML with the thought in its tags. The gateway's family row says the same.
+# ChatML with the thought in think tags; the family row `tiny` must agree.
 OPEN = "<think>\n"
 CLOSE = "\n</think>\n"
 
 
 def prompt_of(problem: str) -> list[int]:
-    """Up to the point where the thought begins."""
+    """The prompt, up to the open think tag."""
     return encode(f"<|im_start|>user\n{problem}<|im_end|>\n<|im_start|>assistant\n{OPEN}")
 
 
 def reply_of(thought: str, answer: str) -> list[int]:
-    """What the model is to write after the prompt."""
+    """The reply that the model learns: thought, closing tag, answer, end token."""
     return encode(f"{thought}{CLOSE}{answer}<|im_end|>")
 
 
 def read_reply(ids: list[int]) -> tuple[str, str]:
-    """Thought and answer; no answer where the thought was never closed."""
+    """Thought and answer; the answer is empty where the thought isn't closed."""
     text = decode(ids[:-1] if ids and ids[-1] == END else ids)
     thought, _, answer = text.partition("</think>")
     return thought.strip(), answer.strip()

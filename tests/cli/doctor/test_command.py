@@ -84,7 +84,7 @@ def config(base_url: str, family: str | None = None) -> Config:
 async def asked(app: web.Application, family: str | None = None) -> dict[str, CheckFinding]:
     """The findings about model m, by their last word."""
     async with serving(app) as url, await Runtime.open(config(f"{url}/v1", family)) as runtime:
-        found = [finding async for finding in probe.asked(runtime, "m")]
+        found = [finding async for finding in probe.ask_model(runtime, "m")]
     return {finding.what.removeprefix("m: "): finding for finding in found}
 
 
@@ -93,7 +93,7 @@ class TestProvider:
         found = await asked(vendor(GOOD))
         assert list(found) == ["streams", "emits thinking", "honours a budget", "reports usage"]
         assert all(finding.ok for finding in found.values())
-        assert "input 20, output 9" in found["reports usage"].said
+        assert "input 20, output 9" in found["reports usage"].message
 
     async def test_asking_is_in_the_ledger(self, home: Path) -> None:
         await asked(vendor(GOOD))
@@ -135,16 +135,16 @@ class TestProvider:
         usage = chunk(usage={"prompt_tokens": 20, "completion_tokens": 20, **details})
         found = await asked(vendor([*ANSWER, usage, DONE]))
         assert found["emits thinking"].ok
-        assert "not shown" in found["emits thinking"].said
+        assert "not shown" in found["emits thinking"].message
 
     async def test_a_server_that_answers_without_streaming(self) -> None:
         found = await asked(vendor([b'{"choices": [{"message": {"content": "42"}}]}']))
         assert not found["streams"].ok
-        assert "came at once" in found["streams"].said
+        assert "came at once" in found["streams"].message
 
     async def test_a_refused_question_shows_the_servers_words(self) -> None:
         found = await asked(vendor([b"no such model"], status=404))
-        assert "no such model" in found["answers"].said
+        assert "no such model" in found["answers"].message
         assert "model's name" in str(found["answers"].fix)
 
     async def test_reachable(self) -> None:
@@ -217,7 +217,7 @@ class TestMachine:
         (home / "perpend.toml").write_text("[serve]\nprot = 1\n")
         found, config = checks.config_file(None)
         assert config is None
-        assert "perpend.toml:2" in found.said
+        assert "perpend.toml:2" in found.message
 
     def test_little_ram(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(checks, "this_machine", lambda: Machine(cores=1, ram=1 << 30))
@@ -264,7 +264,7 @@ class TestWeights:
         weights.path(home).write_bytes(b"GGUF")
         found = self.findings()["weights of smollm2-135m"]
         assert not found.ok
-        assert "4 of 98,362,432 bytes" in found.said
+        assert "4 of 98,362,432 bytes" in found.message
 
     def test_a_wrong_checksum_is_found_by_a_deep_look(self, home: Path) -> None:
         weights = find("smollm2-135m")
@@ -281,13 +281,13 @@ class TestWeights:
         (home / "weights" / smollm_path.name).symlink_to(smollm_path)
         found = self.findings(deep=True)["weights of smollm2-135m"]
         assert found.ok
-        assert "verified" in found.said
+        assert "verified" in found.message
 
     def test_a_gguf_that_the_config_names(self, home: Path) -> None:
         config = Config(models={"own": ModelConfig(gguf=home / "own.gguf")})
         assert not self.findings(config=config)["weights of own"].ok
         (home / "own.gguf").write_bytes(b"not a model at all, though long enough to have a header")
-        assert "not a GGUF model" in self.findings(config=config)["weights of own"].said
+        assert "not a GGUF model" in self.findings(config=config)["weights of own"].message
 
     def test_a_model_without_a_file(self) -> None:
         found = self.findings(config=Config(models={"own": ModelConfig()}))["weights of own"]
@@ -312,7 +312,7 @@ class TestPort:
         async with gateway(House()) as front:
             found = await checks.port(Config(serve=ServeConfig(port=front.port)))
         assert found.ok
-        assert "already" in found.said
+        assert "already" in found.message
 
 
 class TestGuard:
@@ -325,12 +325,12 @@ class TestGuard:
 
     async def test_an_error_of_ours_brings_its_hint(self) -> None:
         found = await self.found(StorageError("it broke", hint="mend it"))
-        assert (found.what, found.said, found.fix) == ("thing", "it broke", "mend it")
+        assert (found.what, found.message, found.fix) == ("thing", "it broke", "mend it")
 
     async def test_any_other_is_a_line_too(self) -> None:
         found = await self.found(ZeroDivisionError("by zero"))
         assert not found.ok
-        assert "ZeroDivisionError" in found.said
+        assert "ZeroDivisionError" in found.message
 
 
 @contextlib.asynccontextmanager
@@ -391,7 +391,7 @@ async def test_whose_first_prompts_an_embedded_model_has_room_for(
     said: dict[int, str] = {}
     for context in (12_000, 32_768):
         async with await Runtime.open(Config(home=home, engine=EngineConfig(context=context))) as runtime:
-            found = {finding.what: finding.said for finding in probe.contexts(runtime)}
+            found = {finding.what: finding.message for finding in probe.contexts(runtime)}
             assert set(found) == {"context of qwen2.5-coder-1.5b", "context of tiny"}
             said[context] = found["context of qwen2.5-coder-1.5b"]
     assert said[12_000].startswith("12,000 tokens, room for the first prompt of Codex CLI, opencode")
@@ -402,7 +402,7 @@ async def test_whose_first_prompts_an_embedded_model_has_room_for(
 class TestSandbox:
     async def test_says_which_rung_works(self) -> None:
         finding = await probe.sandbox()
-        assert finding.said.startswith(("bubblewrap: ", "landlock: ")) == finding.ok
+        assert finding.message.startswith(("bubblewrap: ", "landlock: ")) == finding.ok
 
     @pytest.mark.parametrize(
         ("group", "memory"),
@@ -423,7 +423,7 @@ class TestSandbox:
         )
         finding = await probe.sandbox()
         assert finding.ok
-        assert finding.said == (
+        assert finding.message == (
             f"landlock: {low.promises}\nmemory is {memory}\nbubblewrap doesn't work: it isn't installed"
         )
 
@@ -433,7 +433,7 @@ class TestSandbox:
         )
         finding = await probe.sandbox()
         assert not finding.ok
-        assert "landlock doesn't work: no" in finding.said
+        assert "landlock doesn't work: no" in finding.message
         assert "bubblewrap" in str(finding.fix)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from perpend.errors import BadRequest, ConfigError
-from perpend.evals.interop.foreign import ForeignRun, keep
+from perpend.evals.interop.foreign import ForeignRun, save
 from perpend.evals.interop.inspect_import import read
 from perpend.evals.reports.report import report
 from perpend.evals.runs.folder import read_header, read_samples
@@ -213,9 +213,9 @@ def test_what_wasnt_marked_has_no_verdict(tmp_path: Path) -> None:
 
 
 def test_kept_it_is_a_run_like_any_other_and_only_once(tmp_path: Path, read_back: ForeignRun) -> None:
-    keep(read_back, tmp_path / "run")
+    save(read_back, tmp_path / "run")
     assert read_header(tmp_path / "run") == read_back.header
     assert read_samples(tmp_path / "run") == read_back.samples
     assert report([tmp_path / "run"]).runs[0].accuracy.estimate == 0.5
     with pytest.raises(BadRequest, match="holds a run already"):
-        keep(read_back, tmp_path / "run")
+        save(read_back, tmp_path / "run")

@@ -164,7 +164,7 @@ async def test_a_sample_is_asked_again_where_its_engine_died() -> None:
     found = Fleet([engines])
     assert (await found.answer(Request(messages=()), log)).text == answer().text
     assert (engines.asked, engines.started) == (3, 3)
-    assert [type(event) for _, event in log.heard] == [CallFailed, CallFailed, Started]
+    assert [type(event) for _, event in log.events] == [CallFailed, CallFailed, Started]
 
 
 async def test_a_sample_that_engines_die_of_is_given_up() -> None:

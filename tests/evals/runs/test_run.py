@@ -70,7 +70,7 @@ async def finish(
 async def test_every_sample_is_asked_once_and_graded(tmp_path: Path) -> None:
     target = Asked()
     progress = await finish(tmp_path, target)
-    assert (progress.done, progress.right, progress.wanted) == (12, 12, 12)
+    assert (progress.done, progress.right, progress.total) == (12, 12, 12)
     samples = read_samples(tmp_path)
     assert read_events(tmp_path).keys() == {(s.problem, s.number) for s in samples}
     assert sorted((s.problem, s.number) for s in samples) == [(p.id, n) for p in PROBLEMS for n in (0, 1)]

@@ -7,7 +7,7 @@ from scripted import House, Keys, answer, gateway
 
 from perpend.errors import Unauthenticated, UpstreamError, UpstreamOverloaded
 from perpend.evals.runs.log import SampleLog
-from perpend.evals.runs.targets import Gateway, refused
+from perpend.evals.runs.targets import Gateway, refusal
 from perpend.types import Limits, Message, Request, Sampling, StrategySpec, VerifierSpec
 
 REQUEST = Request(
@@ -51,5 +51,5 @@ async def test_nobody_there_is_told() -> None:
 
 
 def test_a_busy_gateway_is_told_from_one_that_failed() -> None:
-    assert isinstance(refused(429, b'{"error": {"message": "later"}}'), UpstreamOverloaded)
-    assert refused(500, b"<html>").message == "HTTP 500"
+    assert isinstance(refusal(429, b'{"error": {"message": "later"}}'), UpstreamOverloaded)
+    assert refusal(500, b"<html>").message == "HTTP 500"

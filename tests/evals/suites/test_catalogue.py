@@ -28,7 +28,7 @@ class TestRow:
         assert suite.verifier in {None, *verifiers.names()}
         assert {source.adapter for source in suite.sources} <= set(ADAPTERS)
         assert suite.verifier or suite.needs
-        assert suite.how
+        assert suite.instructions
 
     def test_what_is_fetched_has_a_digest(self, name: str) -> None:
         """Its own, or the hub's."""

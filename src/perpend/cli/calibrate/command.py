@@ -67,7 +67,7 @@ def calibrate(
 
 
 def facts(calibration: Calibration, path: Path) -> dict[str, object]:
-    """What `--json` prints."""
+    """The object that `--json` prints."""
     points = [
         {
             **msgspec.to_builtins(point),

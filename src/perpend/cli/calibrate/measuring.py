@@ -18,7 +18,7 @@ from perpend.types import EFFORTS, Effort, Limits, Message, Request, Sampling
 _TINY = "tiny"
 _Setting = tuple[Effort | None, int | None]
 """An effort, a budget in tokens, or both."""
-_BESIDE: tuple[Effort, ...] = ("low", "medium", "high")
+_USUAL_EFFORTS: tuple[Effort, ...] = ("low", "medium", "high")
 
 
 class Measuring:
@@ -34,7 +34,9 @@ class Measuring:
     async def run(
         self, efforts: tuple[Effort, ...], budgets: tuple[int, ...], config: Path | None
     ) -> tuple[Calibration, Path]:
-        """The measures and the file that keeps them. Raises BadRequest where there is nothing to try or no prompt."""
+        """Measure, save, and return the calibration and its file. Raises BadRequest where there is no setting to try
+        or no prompt, PerpendError that a request meets.
+        """
         async with await Runtime.open(load_config(config)) as runtime:
             served = runtime.models.resolve(self._model)
             prompts = _prompts(self._file, served.family.name)[: self._limit]
@@ -83,7 +85,9 @@ class Measuring:
 def _settings(
     served: ServedModel, efforts: tuple[Effort, ...], budgets: tuple[int, ...]
 ) -> Iterator[_Setting]:
-    """Efforts are budgets where budgets are kept; elsewhere they are words, and budgets are tried beside them."""
+    """The settings to try. Families that enforce budgets take an effort as a budget; others take it as a word, and are
+    tried with budgets too.
+    """
     ladder = served.effort_tokens
     family = served.family
     if family.budget in ("exact", "native_hard", "native_soft"):
@@ -98,13 +102,13 @@ def _settings(
                 and (effort in family.efforts or effort in family.effort_words)
             ):
                 yield effort, None
-        budgets = budgets or tuple(dict.fromkeys(ladder[word] for word in _BESIDE if ladder[word]))
+        budgets = budgets or tuple(dict.fromkeys(ladder[word] for word in _USUAL_EFFORTS if ladder[word]))
     for tokens in budgets:
         yield None, tokens
 
 
 def _cap(served: ServedModel, budget: int | None) -> int:
-    """An effort is measured with all the room that the family's largest has, so that it is seldom cut."""
+    """The thinking tokens to allow: an effort gets those of the family's largest effort, so that it's seldom cut."""
     return max(served.effort_tokens.values()) if budget is None else budget
 
 
@@ -129,5 +133,5 @@ def _prompts(file: Path | None, family: str) -> list[str]:
 
 
 def _line(point: CalibrationPoint) -> str:
-    asked = point.effort or f"{point.budget} tokens"
-    return f"{asked}: {point.usual} usually, {max(point.used)} at most"
+    setting = point.effort or f"{point.budget} tokens"
+    return f"{setting}: {point.usual} usually, {max(point.used)} at most"

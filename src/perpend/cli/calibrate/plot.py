@@ -14,7 +14,7 @@ _COLOURS = {"a prompt": "#4c78a8", "median": "#d62728", "its budget": "#222222"}
 
 
 def draw(calibration: Calibration, path: Path) -> None:
-    """Writes a PNG. Raises ConfigError where the extra isn't installed."""
+    """Write a PNG. Raises ConfigError where the extra isn't installed, OSError where `path` can't be written."""
     try:
         import vl_convert
     except ImportError as error:
@@ -23,9 +23,9 @@ def draw(calibration: Calibration, path: Path) -> None:
 
 
 def spec(calibration: Calibration) -> dict[str, Any]:
-    """A column for each setting: its prompts, always in the same order, their median, and the budget (Vega-Lite)."""
+    """A Vega-Lite spec with a column for each setting: its prompts in the same order, their median, and the budget."""
     values = [
-        {"asked": _asked(point), "budget": point.budget, "prompt": prompt, "used": used}
+        {"asked": _setting_label(point), "budget": point.budget, "prompt": prompt, "used": used}
         for point in sorted(calibration.points, key=_order)
         for prompt, used in enumerate(point.used)
     ]
@@ -80,11 +80,11 @@ def spec(calibration: Calibration) -> dict[str, Any]:
 
 
 def _order(point: CalibrationPoint) -> tuple[bool, int, int]:
-    """Efforts as they rise, then budgets as they do."""
+    """Order by effort, then by budget."""
     return point.effort is None, EFFORTS.index(point.effort or "none"), point.budget or 0
 
 
-def _asked(point: CalibrationPoint) -> str:
+def _setting_label(point: CalibrationPoint) -> str:
     words = [point.effort or "", "" if point.budget is None else f"{point.budget:,}"]
     return " ".join(word for word in words if word)
 
@@ -93,9 +93,9 @@ def _largest(values: list[dict[str, Any]]) -> int:
     return max(max(value["used"], value["budget"] or 0) for value in values) - 1
 
 
-def _legend(what: str) -> dict[str, Any]:
+def _legend(label: str) -> dict[str, Any]:
     return {
-        "datum": what,
+        "datum": label,
         "scale": {"domain": list(_COLOURS), "range": list(_COLOURS.values())},
         "type": "nominal",
     }

@@ -1,4 +1,4 @@
-"""What `perpend doctor` looks at on this machine. Each check gives one finding, or one for each thing."""
+"""The checks of `perpend doctor` on this machine. Each gives one finding, or one for each item."""
 
 import hashlib
 import importlib
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from perpend.config import Config, home_dir, load
 from perpend.engine import hub
@@ -37,14 +37,15 @@ _OVERHEAD = GIB // 2
 class CheckFinding(Struct, frozen=True, kw_only=True):
     what: str
     ok: bool
-    said: str
+    message: str = field(name="said")
+    """`said` in JSON."""
     fix: str | None = None
 
 
 def python() -> CheckFinding:
     ok = sys.version_info >= (3, 11)
     fix = None if ok else "install Python 3.11 or newer"
-    return CheckFinding(what="Python", ok=ok, said=platform.python_version(), fix=fix)
+    return CheckFinding(what="Python", ok=ok, message=platform.python_version(), fix=fix)
 
 
 def packages() -> CheckFinding:
@@ -55,24 +56,24 @@ def packages() -> CheckFinding:
         except ImportError:
             missing.append(name)
     fix = install("--force-reinstall", *missing) if missing else None
-    said = f"can't import {', '.join(missing)}" if missing else "all import"
-    return CheckFinding(what="packages", ok=not missing, said=said, fix=fix)
+    message = f"can't import {', '.join(missing)}" if missing else "all import"
+    return CheckFinding(what="packages", ok=not missing, message=message, fix=fix)
 
 
 def wheel() -> CheckFinding:
-    """In a process of its own: a wheel built for another CPU ends the one that imports it."""
+    """Import the engine's wheel in a subprocess: one that is built for another CPU kills the process."""
     done = subprocess.run(
         [sys.executable, "-c", "import xllamacpp"], capture_output=True, text=True, timeout=120, check=False
     )
     if done.returncode == 0:
-        return CheckFinding(what="engine wheel", ok=True, said="xllamacpp imports")
+        return CheckFinding(what="engine wheel", ok=True, message="xllamacpp imports")
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
         fix = "set engine.binary to a llama-server that was built for this CPU"
-        return CheckFinding(what="engine wheel", ok=False, said=f"xllamacpp dies of {name}", fix=fix)
-    said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return CheckFinding(what="engine wheel", ok=False, message=f"xllamacpp dies of {name}", fix=fix)
+    message = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
     fix = f"{install('--force-reinstall', 'xllamacpp')}, or set engine.binary to a llama-server"
-    return CheckFinding(what="engine wheel", ok=False, said=said, fix=fix)
+    return CheckFinding(what="engine wheel", ok=False, message=message, fix=fix)
 
 
 def cpu() -> CheckFinding:
@@ -81,20 +82,20 @@ def cpu() -> CheckFinding:
     except OSError:
         flags = []
     if platform.machine() not in ("x86_64", "AMD64") or not flags:
-        return CheckFinding(what="CPU features", ok=True, said=platform.machine())
+        return CheckFinding(what="CPU features", ok=True, message=platform.machine())
     missing = [name.upper() for name in ("avx2", "fma", "f16c") if name not in flags]
-    said = f"no {', '.join(missing)}" if missing else "AVX2, FMA, F16C"
+    message = f"no {', '.join(missing)}" if missing else "AVX2, FMA, F16C"
     fix = "the embedded engine will be slow: set engine.binary to a build for this CPU" if missing else None
-    return CheckFinding(what="CPU features", ok=not missing, said=said, fix=fix)
+    return CheckFinding(what="CPU features", ok=not missing, message=message, fix=fix)
 
 
 def config_file(path: Path | None) -> tuple[CheckFinding, Config | None]:
     try:
         loaded = load(path)
     except ConfigError as error:
-        return CheckFinding(what="config", ok=False, said=error.message, fix=error.hint), None
-    said = f"{loaded.file} is valid" if loaded.file else "no file: the defaults hold"
-    return CheckFinding(what="config", ok=True, said=said), loaded.config
+        return CheckFinding(what="config", ok=False, message=error.message, fix=error.hint), None
+    message = f"{loaded.file} is valid" if loaded.file else "no file: the defaults hold"
+    return CheckFinding(what="config", ok=True, message=message), loaded.config
 
 
 def home(config: Config) -> CheckFinding:
@@ -103,11 +104,11 @@ def home(config: Config) -> CheckFinding:
         private_folder(folder)
         with tempfile.TemporaryFile(dir=folder):
             others = " (others on this machine may look in: chmod 700)" if open_to_others(folder) else ""
-            return CheckFinding(what="home", ok=True, said=f"{folder}{others}")
+            return CheckFinding(what="home", ok=True, message=f"{folder}{others}")
     except OSError as error:
         fix = "make it writable, or set PERPEND_HOME to a folder of your own"
         return CheckFinding(
-            what="home", ok=False, said=f"{folder} can't be written: {error.strerror}", fix=fix
+            what="home", ok=False, message=f"{folder} can't be written: {error.strerror}", fix=fix
         )
 
 
@@ -116,30 +117,30 @@ def memory(config: Config) -> CheckFinding:
     weights = weights_of(config, config.defaults.model)
     need = weights.size * 3 // 2 + _OVERHEAD if weights else GIB
     ok = machine.ram >= need
-    said = f"{machine.ram / GIB:.1f} GiB for {machine.cores} cores"
+    message = f"{machine.ram / GIB:.1f} GiB for {machine.cores} cores"
     if ok:
-        return CheckFinding(what="RAM", ok=True, said=said)
+        return CheckFinding(what="RAM", ok=True, message=message)
     fix = "set defaults.model to a smaller one: perpend models list"
     return CheckFinding(
-        what="RAM", ok=False, said=f"{said}; the default model needs {need / GIB:.1f}", fix=fix
+        what="RAM", ok=False, message=f"{message}; the default model needs {need / GIB:.1f}", fix=fix
     )
 
 
 def disk(config: Config) -> CheckFinding:
     folder = home_dir(config)
-    there = next(place for place in (folder, *folder.parents) if place.exists())
-    free = shutil.disk_usage(there).free
+    existing_folder = next(place for place in (folder, *folder.parents) if place.exists())
+    free = shutil.disk_usage(existing_folder).free
     weights = weights_of(config, config.defaults.model)
     need = _ROOM + (weights.size if weights and not weights.pulled(folder) else 0)
-    said = f"{free / 1e9:.1f} GB free in {there}"
+    message = f"{free / 1e9:.1f} GB free in {existing_folder}"
     if free >= need:
-        return CheckFinding(what="disk", ok=True, said=said)
+        return CheckFinding(what="disk", ok=True, message=message)
     fix = f"free {(need - free) / 1e9:.1f} GB, or set PERPEND_HOME to a larger disk"
-    return CheckFinding(what="disk", ok=False, said=said, fix=fix)
+    return CheckFinding(what="disk", ok=False, message=message, fix=fix)
 
 
 def weights(config: Config, *, deep: bool) -> Iterator[CheckFinding]:
-    """The default model's, those that were pulled, and the GGUF files that the config names."""
+    """The default model's weights, pulled ones, and GGUF files that the config names. `deep`: verify checksums."""
     folder, default = home_dir(config), weights_of(config, config.defaults.model)
     for row in catalogue().values():
         what, fix = f"weights of {row.name}", f"perpend models pull {row.name}"
@@ -147,7 +148,7 @@ def weights(config: Config, *, deep: bool) -> Iterator[CheckFinding]:
             yield _pulled(row, row.path(folder), deep=deep)
         elif row is default:
             yield CheckFinding(
-                what=what, ok=False, said="not here; the first question would fetch them", fix=fix
+                what=what, ok=False, message="not here; the first question would fetch them", fix=fix
             )
     files = {name: row.gguf for name, row in config.models.items() if row.embedded and row.gguf}
     default_file = config.defaults.model
@@ -158,8 +159,8 @@ def weights(config: Config, *, deep: bool) -> Iterator[CheckFinding]:
         yield _gguf(name, path)
     for name, row in config.models.items():
         if row.embedded and row.gguf is None and weights_of(config, name) is None:
-            said, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
-            yield CheckFinding(what=f"weights of {name}", ok=False, said=said, fix=fix)
+            message, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
+            yield CheckFinding(what=f"weights of {name}", ok=False, message=message, fix=fix)
 
 
 def _pulled(row: Weights, path: Path, *, deep: bool) -> CheckFinding:
@@ -167,15 +168,15 @@ def _pulled(row: Weights, path: Path, *, deep: bool) -> CheckFinding:
     what, fix = f"weights of {row.name}", "install Perpend again" if row.bundled else again
     size = path.stat().st_size
     if size != row.size and not row.rounded:
-        said = f"{path} has {size:,} of {row.size:,} bytes"
-        return CheckFinding(what=what, ok=False, said=said, fix=fix)
+        message = f"{path} has {size:,} of {row.size:,} bytes"
+        return CheckFinding(what=what, ok=False, message=message, fix=fix)
     if not deep:
-        return CheckFinding(what=what, ok=True, said=f"{size / 1e6:.0f} MB; --deep verifies the checksum")
+        return CheckFinding(what=what, ok=True, message=f"{size / 1e6:.0f} MB; --deep verifies the checksum")
     if _sha256(path) != row.sha256:
         return CheckFinding(
-            what=what, ok=False, said=f"{path} has another checksum than was published", fix=fix
+            what=what, ok=False, message=f"{path} has another checksum than was published", fix=fix
         )
-    return CheckFinding(what=what, ok=True, said=f"{size / 1e6:.0f} MB, checksum verified")
+    return CheckFinding(what=what, ok=True, message=f"{size / 1e6:.0f} MB, checksum verified")
 
 
 def _gguf(name: str, path: Path) -> CheckFinding:
@@ -183,9 +184,9 @@ def _gguf(name: str, path: Path) -> CheckFinding:
     try:
         facts = read_facts(path)
     except PerpendError as error:
-        return CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
-    said = f"{path}: {facts.architecture}, {facts.layers} layers, context {facts.context:,}"
-    return CheckFinding(what=what, ok=True, said=said)
+        return CheckFinding(what=what, ok=False, message=error.message, fix=error.hint)
+    message = f"{path}: {facts.architecture}, {facts.layers} layers, context {facts.context:,}"
+    return CheckFinding(what=what, ok=True, message=message)
 
 
 def _sha256(path: Path) -> str:
@@ -198,9 +199,9 @@ def binary(config: Config) -> CheckFinding | None:
     if path is None:
         return None
     ok = path.is_file() and os.access(path, os.X_OK)
-    said = str(path) if ok else f"{path} is no program that can be run"
+    message = str(path) if ok else f"{path} is no program that can be run"
     fix = None if ok else "correct engine.binary, or leave it out: the wheel is used then"
-    return CheckFinding(what="engine.binary", ok=ok, said=said, fix=fix)
+    return CheckFinding(what="engine.binary", ok=ok, message=message, fix=fix)
 
 
 def store(config: Config) -> CheckFinding:
@@ -209,8 +210,8 @@ def store(config: Config) -> CheckFinding:
         with Store.open(path, config.storage.durability) as opened:
             opened.check()
     except PerpendError as error:
-        return CheckFinding(what="store", ok=False, said=error.message, fix=error.hint)
-    return CheckFinding(what="store", ok=True, said=f"{path} can be written")
+        return CheckFinding(what="store", ok=False, message=error.message, fix=error.hint)
+    return CheckFinding(what="store", ok=True, message=f"{path} can be written")
 
 
 async def port(config: Config) -> CheckFinding:
@@ -218,12 +219,12 @@ async def port(config: Config) -> CheckFinding:
     what = "port"
     try:
         server.bind(host, number).close()
-        return CheckFinding(what=what, ok=True, said=f"{host} port {number} is free")
+        return CheckFinding(what=what, ok=True, message=f"{host} port {number} is free")
     except ConfigError as error:
         if await _serves_perpend(host, number):
-            return CheckFinding(what=what, ok=True, said=f"perpend serves on {host} port {number} already")
+            return CheckFinding(what=what, ok=True, message=f"perpend serves on {host} port {number} already")
         fix = "end what uses it, or choose another: serve.host, serve.port"
-        return CheckFinding(what=what, ok=False, said=error.message, fix=fix)
+        return CheckFinding(what=what, ok=False, message=error.message, fix=fix)
 
 
 async def _serves_perpend(host: str, number: int) -> bool:
@@ -231,8 +232,8 @@ async def _serves_perpend(host: str, number: int) -> bool:
     url = f"http://[{address}]:{number}" if ":" in address else f"http://{address}:{number}"
     timeout = aiohttp.ClientTimeout(total=2)
     try:
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{url}/openapi.json") as answer:
-            document = msgspec.json.decode(await answer.read(), type=_OpenAPI)
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{url}/openapi.json") as reply:
+            document = msgspec.json.decode(await reply.read(), type=_OpenAPI)
     except (aiohttp.ClientError, TimeoutError, socket.gaierror, msgspec.MsgspecError):
         return False
     return document.info.title == "Perpend"

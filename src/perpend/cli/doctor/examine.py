@@ -1,4 +1,4 @@
-"""All checks in order: what needs no config, what the config says, and then what answers."""
+"""Run all checks in order: those without config, those of the config, then those that ask models."""
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
@@ -20,9 +20,9 @@ Found = (
 
 
 async def examine(file: Path | None, *, deep: bool, show: bool) -> list[CheckFinding]:
-    """Make every check, and print each finding as it comes where `show` is set."""
+    """Run every check, and print each finding as it comes where `show` is set."""
     findings: list[CheckFinding] = []
-    async for finding in _all(file, deep=deep):
+    async for finding in _findings(file, deep=deep):
         findings.append(finding)
         if show:
             print(_line(finding), flush=True)
@@ -30,12 +30,12 @@ async def examine(file: Path | None, *, deep: bool, show: bool) -> list[CheckFin
 
 
 def _line(finding: CheckFinding) -> str:
-    said = finding.said.replace("\n", "\n    ")
+    message = finding.message.replace("\n", "\n    ")
     fix = f"\n    fix: {finding.fix}" if finding.fix else ""
-    return f"{'✓' if finding.ok else '✗'} {finding.what}: {said}{fix}"
+    return f"{'✓' if finding.ok else '✗'} {finding.what}: {message}{fix}"
 
 
-async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFinding, None]:
+async def _findings(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFinding, None]:
     for what, check in (
         ("Python", checks.python),
         ("packages", checks.packages),
@@ -48,14 +48,14 @@ async def _all(file: Path | None, *, deep: bool) -> AsyncGenerator[CheckFinding,
     finding, config = checks.config_file(file)
     yield finding
     if config is None:
-        return  # what there is to check stands in the config
+        return  # the other checks need the config
     for what, check in _of_config(config, deep=deep):
         async for finding in guarded(what, check):
             yield finding
     finding = checks.store(config)
     yield finding
     if not finding.ok:
-        return  # nothing is asked that couldn't be booked
+        return  # without a ledger no model is asked
     async with await Runtime.open(config) as runtime:
         yield probe.models(runtime)
         async for finding in guarded("contexts", lambda: probe.contexts(runtime)):
@@ -79,13 +79,13 @@ def _of_config(config: Config, *, deep: bool) -> list[tuple[str, Callable[[], Fo
 
 
 async def _provider(runtime: Runtime, name: str, deep: bool) -> AsyncGenerator[CheckFinding, None]:
-    reached = await probe.reachable(name, runtime.config.providers[name])
-    yield reached
-    if not reached.ok:
+    reachable = await probe.reachable(name, runtime.config.providers[name])
+    yield reachable
+    if not reachable.ok:
         return
-    models = probe.models_of(runtime.config, name)  # without one it isn't asked: any model of it may be dear
+    models = probe.models_of(runtime.config, name)  # only named models are asked: others may be expensive
     for model in models if deep else models[:1]:
-        async for finding in guarded(model, lambda of=model: probe.asked(runtime, of)):
+        async for finding in guarded(model, lambda of=model: probe.ask_model(runtime, of)):
             yield finding
 
 
@@ -104,7 +104,7 @@ async def guarded(what: str, check: Callable[[], Found]) -> AsyncGenerator[Check
         elif found is not None:
             yield found
     except PerpendError as error:
-        yield CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
+        yield CheckFinding(what=what, ok=False, message=error.message, fix=error.hint)
     except Exception as error:
-        said = f"the check itself failed: {type(error).__name__}: {error}"
-        yield CheckFinding(what=what, ok=False, said=said, fix="a fault of Perpend's: please report it")
+        message = f"the check itself failed: {type(error).__name__}: {error}"
+        yield CheckFinding(what=what, ok=False, message=message, fix="a fault of Perpend's: please report it")

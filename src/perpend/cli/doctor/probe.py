@@ -1,4 +1,4 @@
-"""What `perpend doctor` finds out by asking: whether engine and providers do what budgets rest on."""
+"""The checks of `perpend doctor` that ask models: whether engine and providers do what budgets need."""
 
 import time
 from collections.abc import AsyncGenerator, Iterator
@@ -30,7 +30,7 @@ _ANSWER = 24
 _QUESTION = Message("user", "A tray holds 6 rolls. How many rolls do 7 trays hold? Think step by step.")
 _DEADLINE_MS = 60_000
 _REFUSED = (401, 403)
-_HOW = {
+_ENFORCEMENT = {
     "exact": "stopped at the very token",
     "native_hard": "the server holds it",
     "native_soft": "the server is asked to, and the stream is cut",
@@ -42,35 +42,37 @@ _HOW = {
 async def sandbox() -> CheckFinding:
     """Which isolation level holds a program here, and why a higher one doesn't."""
     *higher, last = await find_isolation_level()
-    why = [f"{one.level.name} doesn't work: {one.failure}" for one in higher]
+    failures = [f"{attempt.level.name} doesn't work: {attempt.failure}" for attempt in higher]
     if last.failure is None:
         memory = "kept by a cgroup" if await writable() else "counted, since no cgroup can be written here"
-        said = "\n".join([f"{last.level.name}: {last.level.promises}", f"memory is {memory}", *why])
-        return CheckFinding(what="sandbox", ok=True, said=said)
-    said = "\n".join([*why, f"{last.level.name} doesn't work: {last.failure}", "models' programs aren't run"])
+        message = "\n".join([f"{last.level.name}: {last.level.promises}", f"memory is {memory}", *failures])
+        return CheckFinding(what="sandbox", ok=True, message=message)
+    message = "\n".join(
+        [*failures, f"{last.level.name} doesn't work: {last.failure}", "models' programs aren't run"]
+    )
     fix = (
         "install bubblewrap 0.8 or newer, or allow user namespaces or Landlock here (docs/guides/sandbox.md)"
     )
-    return CheckFinding(what="sandbox", ok=False, said=said, fix=fix)
+    return CheckFinding(what="sandbox", ok=False, message=message, fix=fix)
 
 
 def models(runtime: Runtime) -> CheckFinding:
     """Whether each name of the config means a model that can be asked."""
     names = [runtime.config.defaults.model, runtime.config.defaults.cheap_model, *runtime.config.models]
-    wrong: list[PerpendError] = []
+    errors: list[PerpendError] = []
     for name in dict.fromkeys(names):
         try:
             runtime.models.resolve(name)
         except PerpendError as error:
-            wrong.append(error)
-    if not wrong:
-        return CheckFinding(what="models", ok=True, said=f"the default is {runtime.config.defaults.model}")
-    said = "\n".join(error.message for error in wrong)
-    return CheckFinding(what="models", ok=False, said=said, fix=wrong[0].hint)
+            errors.append(error)
+    if not errors:
+        return CheckFinding(what="models", ok=True, message=f"the default is {runtime.config.defaults.model}")
+    message = "\n".join(error.message for error in errors)
+    return CheckFinding(what="models", ok=False, message=message, fix=errors[0].hint)
 
 
 def contexts(runtime: Runtime) -> Iterator[CheckFinding]:
-    """How long the context of each embedded model is that is here, and whose first prompts it has room for."""
+    """The context of each embedded model on this machine, in tokens, and the agents whose first prompts fit."""
     config = runtime.config
     named = [config.defaults.model, *config.models, *catalogue()]
     for name in dict.fromkeys(named):
@@ -81,33 +83,37 @@ def contexts(runtime: Runtime) -> Iterator[CheckFinding]:
         first = {agent.title: agent.prompt_tokens for agent in agents().values() if agent.prompt_tokens}
         fit = [title for title, tokens in first.items() if tokens <= room]
         short = [f"{title} ({tokens:,} tokens)" for title, tokens in first.items() if tokens > room]
-        said = f"{model.context:,} tokens, room for the first prompt of {', '.join(fit) or 'no agent'}"
+        message = f"{model.context:,} tokens, room for the first prompt of {', '.join(fit) or 'no agent'}"
         if short:
-            said += f"; too short for {', '.join(short)}"
-        yield CheckFinding(what=f"context of {name}", ok=True, said=said)
+            message += f"; too short for {', '.join(short)}"
+        yield CheckFinding(what=f"context of {name}", ok=True, message=message)
 
 
 async def embedded(runtime: Runtime) -> AsyncGenerator[CheckFinding, None]:
-    """The engine starts and answers: with the default model, else with any whose weights are here."""
+    """Whether the engine starts and answers: with the default model, else the smallest whose weights are here. Raises
+    EngineError where it doesn't start.
+    """
     name = _startable(runtime)
     if name is None:
         if runtime.models.resolve(None).provider != EMBEDDED:
-            yield CheckFinding(what="engine", ok=True, said="not needed: the default model is a provider's")
+            yield CheckFinding(
+                what="engine", ok=True, message="not needed: the default model is a provider's"
+            )
             return
         fix = f"perpend models pull {runtime.config.defaults.model}"
         yield CheckFinding(
-            what="engine starts", ok=False, said="there are no weights to start it with", fix=fix
+            what="engine starts", ok=False, message="there are no weights to start it with", fix=fix
         )
         return
     began = time.monotonic()
     await runtime.prepare(name)
-    yield CheckFinding(what="engine starts", ok=True, said=f"{name}, in {time.monotonic() - began:.1f} s")
-    async for finding in asked(runtime, name):
+    yield CheckFinding(what="engine starts", ok=True, message=f"{name}, in {time.monotonic() - began:.1f} s")
+    async for finding in ask_model(runtime, name):
         yield finding
 
 
 def _startable(runtime: Runtime) -> str | None:
-    """Never one that would have to be fetched first."""
+    """A model whose weights are on this machine."""
     config = runtime.config
     default = runtime.models.resolve(None)
     if default.provider == EMBEDDED:
@@ -120,7 +126,10 @@ def _startable(runtime: Runtime) -> str | None:
 
 
 async def reachable(name: str, provider: ProviderConfig) -> CheckFinding:
-    """Whether anything answers at its address, and takes the key. Costs nothing."""
+    """Whether a server answers at the provider's address and accepts the key. Costs nothing.
+
+    Raises ConfigError or UpstreamError where the request can't be authorised.
+    """
     what = f"provider {name}: reachable"
     found = account_of(name, provider)
     assert found is not None, "it has a row in the config"
@@ -138,13 +147,15 @@ async def reachable(name: str, provider: ProviderConfig) -> CheckFinding:
         ):
             status = answer.status
     except (aiohttp.ClientError, TimeoutError) as error:
-        said = f"{url}: {str(error) or f'no answer in {provider.connect_timeout_s:g} s'}"
+        message = f"{url}: {str(error) or f'no answer in {provider.connect_timeout_s:g} s'}"
         fix = f"is the server running? correct providers.{name}.base_url"
-        return CheckFinding(what=what, ok=False, said=said, fix=fix)
+        return CheckFinding(what=what, ok=False, message=message, fix=fix)
     if status in _REFUSED:
         fix = f"check providers.{name}.api_key_env or api_key_file, or what auth stands for"
-        return CheckFinding(what=what, ok=False, said=f"{url} answered {status}: it refuses the key", fix=fix)
-    return CheckFinding(what=what, ok=True, said=f"{url} answered {status}")
+        return CheckFinding(
+            what=what, ok=False, message=f"{url} answered {status}: it refuses the key", fix=fix
+        )
+    return CheckFinding(what=what, ok=True, message=f"{url} answered {status}")
 
 
 async def _authorised(name: str, row: Provider, provider: ProviderConfig, url: str) -> dict[str, str]:
@@ -159,10 +170,10 @@ async def _authorised(name: str, row: Provider, provider: ProviderConfig, url: s
         await http.aclose()
 
 
-async def asked(runtime: Runtime, name: str) -> AsyncGenerator[CheckFinding, None]:
-    """One small request, booked in the ledger like any other, tells four things apart."""
+async def ask_model(runtime: Runtime, name: str) -> AsyncGenerator[CheckFinding, None]:
+    """Ask one small request, which the ledger records, for four findings: streaming, thinking, budget, usage."""
     served = runtime.models.resolve(name)
-    heard = Heard(served.backend)
+    recorder = RecordingBackend(served.backend)
     pieces: list[list[Event]] = []
 
     async def sink(batch: list[Event]) -> None:
@@ -178,21 +189,21 @@ async def asked(runtime: Runtime, name: str) -> AsyncGenerator[CheckFinding, Non
     )
     try:
         answer = await solve(
-            request, _services(runtime, replace(served, backend=heard)), sink, origin=Origin("doctor")
+            request, _services(runtime, replace(served, backend=recorder)), sink, origin=Origin("doctor")
         )
     except PerpendError as error:
         refused = isinstance(error, UpstreamError) and error.upstream_status is not None
         what = f"{name}: {'answers' if refused else 'streams'}"
-        yield CheckFinding(what=what, ok=False, said=error.message, fix=error.hint)
+        yield CheckFinding(what=what, ok=False, message=error.message, fix=error.hint)
         return
     yield _streams(name, pieces, answer)
     yield _thinks(name, pieces, answer)
     yield _holds(name, served, answer)
-    yield _reports(name, heard)
+    yield _reports(name, recorder)
 
 
 def _services(runtime: Runtime, served: ServedModel) -> Services:
-    """The runtime's, with one model."""
+    """The runtime's services, with one model."""
     return Services(
         resolve=lambda _: served,
         recorder=runtime.store.writer,
@@ -203,8 +214,8 @@ def _services(runtime: Runtime, served: ServedModel) -> Services:
     )
 
 
-class Heard:
-    """A backend that notes how its calls ended, as they pass."""
+class RecordingBackend:
+    """A backend that records the ends of its calls."""
 
     def __init__(self, backend: Backend) -> None:
         self.supports_prefix = backend.supports_prefix
@@ -231,49 +242,52 @@ class Heard:
 def _streams(name: str, pieces: list[list[Event]], answer: Answer) -> CheckFinding:
     what = f"{name}: streams"
     if len(pieces) > 1:
-        return CheckFinding(what=what, ok=True, said=f"{len(pieces)} pieces in {answer.elapsed_s:.1f} s")
-    said = "the whole answer came at once" if pieces else "nothing came"
+        return CheckFinding(what=what, ok=True, message=f"{len(pieces)} pieces in {answer.elapsed_s:.1f} s")
+    message = "the whole answer came at once" if pieces else "nothing came"
     fix = "let the server stream, and whatever stands before it: budgets are held by watching the stream"
-    return CheckFinding(what=what, ok=False, said=said, fix=fix)
+    return CheckFinding(what=what, ok=False, message=message, fix=fix)
 
 
 def _thinks(name: str, pieces: list[list[Event]], answer: Answer) -> CheckFinding:
     what = f"{name}: emits thinking"
     if any(isinstance(event, ThinkingDelta) for batch in pieces for event in batch):
-        return CheckFinding(what=what, ok=True, said=f"{answer.usage.thinking} tokens")
+        return CheckFinding(what=what, ok=True, message=f"{answer.usage.thinking} tokens")
     if answer.usage.thinking:
-        return CheckFinding(what=what, ok=True, said=f"{answer.usage.thinking} tokens, counted but not shown")
+        return CheckFinding(
+            what=what, ok=True, message=f"{answer.usage.thinking} tokens, counted but not shown"
+        )
     fix = (
         "start the server with its reasoning parser. A model that doesn't reason: set its `family`, or ask "
         "with effort none"
     )
-    return CheckFinding(what=what, ok=False, said="none came", fix=fix)
+    return CheckFinding(what=what, ok=False, message="none came", fix=fix)
 
 
 def _holds(name: str, served: ServedModel, answer: Answer) -> CheckFinding:
     what = f"{name}: honours a budget"
-    used, how = answer.usage.thinking, _HOW[served.family.budget]
+    used, enforcement = answer.usage.thinking, _ENFORCEMENT[served.family.budget]
     if used <= THINKING:
-        return CheckFinding(what=what, ok=True, said=f"thought {used} of {THINKING} tokens; {how}")
-    said = f"thought {used} tokens, {THINKING} were allowed"
+        return CheckFinding(what=what, ok=True, message=f"thought {used} of {THINKING} tokens; {enforcement}")
+    message = f"thought {used} tokens, {THINKING} were allowed"
     fix = (
         f"its family is {served.family.name}: set `family` to one with a budget field, or cap with max_tokens"
     )
-    return CheckFinding(what=what, ok=False, said=said, fix=fix)
+    return CheckFinding(what=what, ok=False, message=message, fix=fix)
 
 
-def _reports(name: str, heard: Heard) -> CheckFinding:
+def _reports(name: str, recorder: RecordingBackend) -> CheckFinding:
     what = f"{name}: reports usage"
-    usage = next((end.usage for end in reversed(heard.ends) if end.usage is not None), None)
+    usage = next((end.usage for end in reversed(recorder.ends) if end.usage is not None), None)
     if usage is not None and usage.input:
-        return CheckFinding(what=what, ok=True, said=f"input {usage.input}, output {usage.output} tokens")
+        return CheckFinding(what=what, ok=True, message=f"input {usage.input}, output {usage.output} tokens")
     fix = "let the server send usage in its stream (stream_options.include_usage)"
-    return CheckFinding(what=what, ok=False, said="none came: what it costs is estimated", fix=fix)
+    return CheckFinding(what=what, ok=False, message="none came: what it costs is estimated", fix=fix)
 
 
 def models_of(config: Config, provider: str) -> list[str]:
+    """Names of the config's models that the provider serves."""
     return [
         name
         for name, row in config.models.items()
-        if provider in [place.provider for place in row.all_deployments]
+        if provider in [deployment.provider for deployment in row.all_deployments]
     ]

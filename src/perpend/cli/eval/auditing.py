@@ -1,4 +1,4 @@
-"""What an audit asks: traces first, then answers from them perturbed."""
+"""Make an audit's traces, then ask its probes."""
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
@@ -25,7 +25,9 @@ from perpend.verifiers.process_reward import ProcessReward
 def traced(
     suite: str, traces: TraceOptions, draw: DrawOptions, parallel: int, out: Path | None, config: Config
 ) -> Path:
-    """Make the traces: the folder of their run. Raises BadRequest for a model that can't continue a given thought."""
+    """Make the traces, and return their run's folder. Raises BadRequest for a model that can't continue a given
+    thought.
+    """
     home, model = home_dir(config), traces.model
     problems = load(suite, home, limit=draw.limit, seed=draw.seed)
     settings = RunSettings(
@@ -40,14 +42,14 @@ def traced(
     )
     name = f"audit-{settings.fingerprint}-{model or 'default'}-{traces.max_thinking_tokens}"
     folder = out or home / "runs" / name
-    asyncio.run(_refuse_chat(config, model))
+    asyncio.run(_check_prefix_support(config, model))
     pace = PaceOptions(parallel=parallel)
     asyncio.run(finish_run(settings, problems, config, folder, pace, local_target(model, config)))
     return folder
 
 
-async def _refuse_chat(config: Config, model: str | None) -> None:
-    """Before traces are paid for that couldn't be given back."""
+async def _check_prefix_support(config: Config, model: str | None) -> None:
+    """Refuse a model that can't continue a given thought, before its traces are paid for."""
     async with await Runtime.open(config) as runtime:
         if not (served := runtime.models.resolve(model)).backend.supports_prefix:
             raise BadRequest(
@@ -58,7 +60,7 @@ async def _refuse_chat(config: Config, model: str | None) -> None:
 
 
 async def finish_audit(audited: Audited, config: Config, probes: ProbeOptions) -> None:
-    """Ask what the audit lacks. Raises BadRequest where the run's model isn't one of this process."""
+    """Ask the missing probes. Raises BadRequest where the run's model isn't one of this process."""
     if audited.run.target != "local":
         raise BadRequest(
             "only runs of this process's own models are audited",
@@ -73,10 +75,10 @@ async def finish_audit(audited: Audited, config: Config, probes: ProbeOptions) -
             if not probes.rewards:
                 await Auditor(audited, solve, verifiers, at_once=probes.parallel).finish(listener)
                 return
-            async with runtime.asking(audited.run.model, "eval") as asked:
+            async with runtime.asking(audited.run.model, "eval") as judge:
 
                 async def score(question: str, steps: Sequence[str]) -> list[float]:
-                    return await ProcessReward().rewards(Task(question=question, model=asked), steps)
+                    return await ProcessReward().rewards(Task(question=question, model=judge), steps)
 
                 await Auditor(audited, solve, verifiers, at_once=probes.parallel, score=score).finish(
                     listener
@@ -92,4 +94,4 @@ def _progress_bar() -> Generator[Callable[[int, int], None], None, None]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("traces audited"), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -7,7 +7,7 @@ app = App(
     help="Measure what thinking buys.\n\n"
     "Such as `perpend eval suites`, `perpend eval run mine.jsonl --model tiny`, `perpend eval report runs/a runs/b`.",
 )
-for name, place in (
+for name, target in (
     ("suites", "suites:suites"),
     ("pull", "suites:pull"),
     ("init", "suites:init"),
@@ -22,4 +22,4 @@ for name, place in (
     ("import", "import_:import_"),
     ("export", "export:export"),
 ):
-    app.command(f"perpend.cli.eval.{place}", name=name)
+    app.command(f"perpend.cli.eval.{target}", name=name)

@@ -1,4 +1,4 @@
-"""`perpend eval decide`: one's own questions in several settings, which of them to use, and a report of all."""
+"""`perpend eval decide`: run questions in several settings, recommend one of them, and report on all."""
 
 import asyncio
 from dataclasses import dataclass
@@ -45,14 +45,14 @@ class SettingOptions:
     """Names, or JSON objects."""
 
     def axes(self) -> Axes:
-        """Efforts come before budgets; neither is named: the usual efforts."""
+        """The axes: efforts before budgets; the usual efforts where neither is named."""
         efforts = self.efforts or (() if self.max_thinking_tokens else _EFFORTS)
         by_effort = [ThinkingAmount(effort) for effort in efforts]
         by_budget = [ThinkingAmount(tokens=tokens) for tokens in self.max_thinking_tokens]
         return Axes(self.models, self.systems, self.strategies, (*by_effort, *by_budget))
 
     def cheap_groups(self) -> list[list[Setting]]:
-        """Those of the cheaper model, if one is named."""
+        """Settings of the cheaper model, where one is named. Raises BadRequest."""
         if self.cheap is None:
             return []
         amounts = ThinkingAmount("none"), ThinkingAmount("medium")
@@ -114,15 +114,15 @@ def decide(
     grid = Grid(str(questions), problems, axes, folder, draw.seed)
     groups = [*settings.cheap_groups(), *axes.groups()]
     runs = asyncio.run(grid.runs(groups, loaded, pace))
-    every = [run for group in runs for run in group]
-    choice = choose(every, [(group[0], group[-1]) for group in runs])
-    report = grid.report(every)
+    all_runs = [run for group in runs for run in group]
+    choice = choose(all_runs, [(group[0], group[-1]) for group in runs])
+    report = grid.report(all_runs)
     if json:
-        print_json({**_facts(choice, every), "folder": folder, "report": report})
+        print_json({**_facts(choice, all_runs), "folder": folder, "report": report})
     else:
-        _print(choice, every)
+        _print(choice, all_runs)
         note(f"{report} tells of all of them, with their wrong answers")
-    if all(sample.error for run in every for sample in run.samples):
+    if all(sample.error for run in all_runs for sample in run.samples):
         raise SystemExit(1)
 
 
@@ -134,7 +134,7 @@ def _facts(choice: Decision, runs: list[Reported]) -> dict[str, object]:
         "best": choice.best,
         "against_best": choice.against_best,
         "settings": settings,
-        "hurt_by_thinking": list(dict.fromkeys(one.problem.id for one in choice.hurt)),
+        "hurt_by_thinking": list(dict.fromkeys(difference.problem.id for difference in choice.hurt)),
     }
 
 
@@ -159,5 +159,5 @@ def _print(choice: Decision, runs: list[Reported]) -> None:
     print(f"use {choice.recommended}: {choice.reason}" if choice.recommended else choice.reason)
     if choice.hurt:
         print(f"{len(choice.hurt)} questions were right with the least thinking and wrong with the most:")
-        for one in choice.hurt[:_SHOWN]:
-            print(f"  {one.problem.id}: {one.problem.messages[-1].text.splitlines()[0][:100]}")
+        for difference in choice.hurt[:_SHOWN]:
+            print(f"  {difference.problem.id}: {difference.problem.messages[-1].text.splitlines()[0][:100]}")

@@ -33,12 +33,12 @@ def export(
     json
         Print an object that says where it was `written`.
     """
-    held = read(run, run.absolute().name)
+    reported = read(run, run.absolute().name)
     if to == "inspect":
-        place = out or Path(f"{held.name}.eval")
-        inspect_export.write(held, place)
+        written = out or Path(f"{reported.name}.eval")
+        inspect_export.write(reported, written)
     else:
-        place = lm_eval_export.write(held, out or Path(f"{held.name}-results"))
+        written = lm_eval_export.write(reported, out or Path(f"{reported.name}-results"))
     if json:
-        print_json({"written": place})
-    note(f"written to {place}")
+        print_json({"written": written})
+    note(f"written to {written}")

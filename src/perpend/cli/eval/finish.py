@@ -1,4 +1,4 @@
-"""Runs over problems, from the first question to the last grade: what `run`, `decide` and `audit` share."""
+"""Complete a run over problems: shared by `run`, `decide` and `audit`."""
 
 import datetime
 import os
@@ -23,7 +23,7 @@ from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
 from perpend.evals.runs.fleet import fleet
 from perpend.evals.runs.folder import Header, RunFolder
-from perpend.evals.runs.grading import Grader, Judging
+from perpend.evals.runs.grading import Grader, JudgeFactory
 from perpend.evals.runs.run import Run, RunListener, RunProgress
 from perpend.evals.runs.samples import RunSettings, row_of
 from perpend.evals.runs.targets import Gateway, Local, Target
@@ -37,12 +37,12 @@ async def finish_run(
     config: Config,
     path: Path,
     pace: PaceOptions,
-    answering: AbstractAsyncContextManager[Target],
+    target_context: AbstractAsyncContextManager[Target],
 ) -> tuple[RunProgress, Summary]:
-    """Answer what the folder at `path` lacks: how far that came, and what all its samples amount to.
+    """Ask and grade the samples that the folder at `path` lacks; its progress, and the summary of all samples.
 
-    `answering` is entered once the folder is known to be this run's. Raises BadRequest, before anything is asked, where
-    the folder is another run's or a verifier doesn't exist.
+    `target_context` is entered once the folder is known to be this run's. Raises BadRequest, before anything is asked,
+    where the folder is another run's or a verifier doesn't exist; PerpendError that every sample would meet.
     """
     header = Header(settings=settings, started=_now(), versions=_versions(), machine=_machine())
     with RunFolder.open(path, header, problems) as folder:
@@ -50,9 +50,9 @@ async def finish_run(
             note(f"going on with {path}: {len(folder.samples)} samples are there")
         async with (
             aclosing(Verifiers(config)) as verifiers,
-            answering as target,
-            _judging(_asks_a_model(problems, verifiers), target, settings, config) as judging,
-            aclosing(Grader(verifiers.get, judging)) as grader,
+            target_context as target,
+            _judge_factory(_needs_judge(problems, verifiers), target, settings, config) as open_judge,
+            aclosing(Grader(verifiers.get, open_judge)) as grader,
         ):
             run = Run(
                 problems,
@@ -69,14 +69,14 @@ async def finish_run(
 
 @asynccontextmanager
 async def local_target(model: str | None, config: Config) -> AsyncGenerator[Target, None]:
-    """A model of this process, made ready."""
+    """A model of this process, made ready. Raises NotFound where it doesn't exist, EngineError where it can't start."""
     async with await Runtime.open(config) as runtime, shared_target(model, runtime) as target:
         yield target
 
 
 @asynccontextmanager
 async def shared_target(model: str | None, runtime: Runtime) -> AsyncGenerator[Target, None]:
-    """The same in a runtime that is open already, for several runs."""
+    """As `local_target`, in an open runtime that several runs share."""
     await _prepare(runtime, model)
     yield Local(runtime)
 
@@ -92,8 +92,8 @@ async def gateway_target(url: str, key_env: str | None) -> AsyncGenerator[Target
 async def fleet_target(
     model: str | None, engines: int | None, config: Config
 ) -> AsyncGenerator[Target, None]:
-    """Engines of a Ray cluster; None: one on each node."""
-    with redirect_stdout(sys.stderr):  # what Ray has to say of its nodes is no answer
+    """Engines of a Ray cluster; `engines` None: one on each node. Raises ConfigError where none can be started."""
+    with redirect_stdout(sys.stderr):  # Ray prints about its nodes, and stdout is for results
         async with fleet(config, model, engines) as target:
             yield target
 
@@ -109,18 +109,18 @@ def _key(variable: str | None) -> str | None:
     return None if variable is None else os.environ[variable]
 
 
-def _asks_a_model(problems: list[Problem], verifiers: Verifiers) -> bool:
-    """Whether any of their verifiers does. Raises BadRequest for one that there isn't, before anything is asked."""
+def _needs_judge(problems: list[Problem], verifiers: Verifiers) -> bool:
+    """Whether any problem's verifier asks a model. Raises BadRequest for a verifier that doesn't exist."""
     specs = [problem.verifier for problem in problems if problem.verifier is not None]
-    found = [verifiers.get(spec) for spec in specs]
-    return any(verifier.needs_model for verifier in found)
+    built = [verifiers.get(spec) for spec in specs]
+    return any(verifier.needs_model for verifier in built)
 
 
 @asynccontextmanager
-async def _judging(
+async def _judge_factory(
     needed: bool, target: Target, settings: RunSettings, config: Config
-) -> AsyncGenerator[Judging | None, None]:
-    """Judges are models of this process, whoever answers."""
+) -> AsyncGenerator[JudgeFactory | None, None]:
+    """Opens judges, which are models of this process, whatever the target; None where none is needed."""
     model = settings.model if settings.target == "local" else None
     if not needed:
         yield None
@@ -134,7 +134,7 @@ async def _judging(
 
 @contextmanager
 def _progress_bar() -> Generator[RunListener, None, None]:
-    """A bar with its ETA, what is right so far, and the cost; on stderr."""
+    """A listener that shows a bar with ETA, accuracy so far and cost, on stderr."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
@@ -147,7 +147,7 @@ def _progress_bar() -> Generator[RunListener, None, None]:
             cost = "cost unknown" if progress.cost_usd is None else f"${progress.cost_usd:.4f}"
             line = f"{progress.right / max(1, progress.done):.1%} right, {cost}"
             failed = f", {progress.failed} failed" if progress.failed else ""
-            bar.update(task, completed=progress.done, total=progress.wanted, description=line + failed)
+            bar.update(task, completed=progress.done, total=progress.total, description=line + failed)
 
         yield show
 

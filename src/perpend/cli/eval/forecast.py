@@ -1,4 +1,4 @@
-"""`perpend eval run --dry-run`: what a run would take."""
+"""`perpend eval run --dry-run`: forecast a run."""
 
 from perpend.config.schema import Config
 from perpend.evals.problems import Problem
@@ -8,7 +8,10 @@ from perpend.runtime import Runtime
 from perpend.storage.past_requests import latest_requests
 
 
-async def foreseen(settings: RunSettings, problems: list[Problem], config: Config, parallel: int) -> Forecast:
+async def run_forecast(
+    settings: RunSettings, problems: list[Problem], config: Config, parallel: int
+) -> Forecast:
+    """Forecast a run; `parallel`: requests at a time. Raises NotFound where the model doesn't exist."""
     if settings.target != "local":
         return of_gateway(problems, settings)
     async with await Runtime.open(config) as runtime:
@@ -18,10 +21,11 @@ async def foreseen(settings: RunSettings, problems: list[Problem], config: Confi
 
 
 def print_forecast(found: Forecast, *, gateway: bool) -> None:
+    """Print a forecast as text. `gateway`: the run is on a gateway, which has the prices."""
     print(f"{found.n} problems, {found.samples} samples; prompts of at most {found.prompt_tokens} tokens")
-    print(f"at most: {_described(found.at_most)}")
+    print(f"at most: {_consumption_text(found.at_most)}")
     if found.alike:
-        print(f"as {found.alike} requests of the same kind: {_described(found.expected)}")
+        print(f"as {found.alike} requests of the same kind: {_consumption_text(found.expected)}")
     elif gateway:
         print("what it costs there, and how fast it is, isn't known here")
     else:
@@ -32,7 +36,7 @@ def print_forecast(found: Forecast, *, gateway: bool) -> None:
     print(f"a difference to another such run shows from about {100 * found.detectable:.0f} points on")
 
 
-def _described(consumed: Consumption) -> str:
+def _consumption_text(consumed: Consumption) -> str:
     tokens, cost, seconds = consumed.output_tokens, consumed.cost_usd, consumed.seconds
     return ", ".join(
         (

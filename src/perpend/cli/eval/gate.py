@@ -55,15 +55,15 @@ def gate(
     if baseline is None and bounds == GateBounds():
         hint = "--baseline RUN, --min-accuracy, --max-seconds or --max-cost-each"
         raise BadRequest("there is nothing to hold the run against", hint=hint, field="--baseline")
-    held = read(run, run.name)
-    compared = None if baseline is None else _compared(held, read(baseline, baseline.name))
+    reported = read(run, run.name)
+    compared = None if baseline is None else _compared(reported, read(baseline, baseline.name))
     verdict = None if compared is None else gate_verdict(compared.difference, max_drop)
-    failing = missed(held.summary, bounds)
+    failing = missed(reported.summary, bounds)
     if json:
         print_json({"verdict": verdict, "max_drop": max_drop, "comparison": compared, "missed": failing})
     else:
         if compared is not None:
-            print(f"{verdict}: {_described(compared)}")
+            print(f"{verdict}: {_comparison_text(compared)}")
         if bounds != GateBounds():
             print("\n".join(failing) or "every bound is kept")
     if verdict == "worse" or failing:
@@ -75,9 +75,9 @@ def _compared(run: Reported, baseline: Reported) -> Comparison:
     return compared
 
 
-def _described(compared: Comparison) -> str:
-    one = compared.difference
+def _comparison_text(compared: Comparison) -> str:
+    change = compared.difference
     return (
-        f"accuracy {one.estimate:+.4f} ({one.low:+.4f} to {one.high:+.4f}) on {one.n} problems, "
+        f"accuracy {change.estimate:+.4f} ({change.low:+.4f} to {change.high:+.4f}) on {change.n} problems, "
         f"{compared.better} better, {compared.worse} worse, p = {compared.p:.3g}"
     )

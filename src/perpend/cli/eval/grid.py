@@ -1,4 +1,4 @@
-"""Runs of one set of problems in many settings, each in a folder of its own."""
+"""Run one set of problems in many settings, each in its own folder."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +28,15 @@ class Grid(Struct, frozen=True):
     async def runs(
         self, groups: list[list[Setting]], config: Config, pace: PaceOptions
     ) -> list[list[Reported]]:
-        """Goes on where they were stopped. Raises BadRequest, before anything is asked, and CapReached."""
+        """Run every setting, or continue. Raises NotFound for an unknown model before anything is asked, BadRequest,
+        CapReached where a setting reaches its cap.
+        """
         async with await Runtime.open(config) as runtime:
             for group in groups:
                 runtime.models.resolve(group[0].model)
-            return [[await self._run(one, config, pace, runtime) for one in group] for group in groups]
+            return [
+                [await self._run(setting, config, pace, runtime) for setting in group] for group in groups
+            ]
 
     async def _run(self, setting: Setting, config: Config, pace: PaceOptions, runtime: Runtime) -> Reported:
         system = None if setting.system is None else text_of(setting.system)
@@ -51,16 +55,18 @@ class Grid(Struct, frozen=True):
         )
         name = self.axes.name(setting)
         note(name)
-        place = self.folder / name
-        answering = shared_target(setting.model, runtime)
-        progress, _ = await finish_run(settings, problems, config, place, pace, answering)
+        folder = self.folder / name
+        target_context = shared_target(setting.model, runtime)
+        progress, _ = await finish_run(settings, problems, config, folder, pace, target_context)
         if progress.stopped:
             hint = "raise --max-cost, and it goes on"
-            raise CapReached(f"{place}: {progress.stopped}", hint=hint, field="--max-cost")
-        return read(place, name)
+            raise CapReached(f"{folder}: {progress.stopped}", hint=hint, field="--max-cost")
+        return read(folder, name)
 
     def report(self, runs: Sequence[Reported]) -> Path:
-        """Writes it into the folder: a page where the extra `bench` is here, else Markdown."""
+        """Write a report into the folder, and return its path: a page where the extra `bench` is installed, else
+        Markdown.
+        """
         found = beside(list(runs))
         file = self.folder / "report.html"
         try:

@@ -13,7 +13,7 @@ from perpend.config.load import home_dir
 from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.evals.interop import inspect_import, lm_eval_import
-from perpend.evals.interop.foreign import ForeignRun, keep
+from perpend.evals.interop.foreign import ForeignRun, save
 from perpend.evals.problems import Problem
 from perpend.evals.runs.samples import Sample
 from perpend.types import Candidate, VerifierSpec
@@ -64,17 +64,17 @@ def import_(
         raise BadRequest(
             f"{file} holds no log", hint="*.eval, results_*.json or samples_*.jsonl", field="FILE"
         )
-    kept: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     for run in runs:
-        graded = asyncio.run(_graded(run, verifier, loaded)) if verifier else _marked(run)
+        graded = asyncio.run(_graded(run, verifier, loaded)) if verifier else _check_marks(run)
         default = home_dir(loaded) / "runs" / run.name
         folder = default if out is None else out if len(runs) == 1 else out / run.name
-        keep(graded, folder)
+        save(graded, folder)
         suite = run.header.settings.suite
-        kept.append({"folder": folder, "suite": suite, "samples": len(graded.samples)})
+        rows.append({"folder": folder, "suite": suite, "samples": len(graded.samples)})
         note(f"{len(graded.samples)} samples of {suite} kept in {folder}")
     if json:
-        print_json(kept)
+        print_json(rows)
 
 
 def _logs(file: Path) -> list[Path]:
@@ -87,7 +87,7 @@ def _logs(file: Path) -> list[Path]:
     return [file]
 
 
-def _marked(run: ForeignRun) -> ForeignRun:
+def _check_marks(run: ForeignRun) -> ForeignRun:
     lacking = sum(sample.verdict is None and sample.error is None for sample in run.samples)
     if lacking:
         raise BadRequest(
@@ -102,14 +102,17 @@ async def _graded(run: ForeignRun, verifier: str, config: Config) -> ForeignRun:
     from perpend.evals.runs.grading import grade
     from perpend.runtime import Verifiers
 
-    problems = {one.id: replace(one, verifier=VerifierSpec(verifier, one.gold)) for one in run.problems}
+    problems = {
+        problem.id: replace(problem, verifier=VerifierSpec(verifier, problem.gold))
+        for problem in run.problems
+    }
 
-    async def anew(sample: Sample) -> Sample:
+    async def regrade(sample: Sample) -> Sample:
         if sample.error is not None:
             return sample
         candidate = Candidate(answer=sample.answer, thinking=sample.thinking)
         return replace(sample, verdict=await grade(verifiers.get, problems[sample.problem], candidate))
 
     async with aclosing(Verifiers(config)) as verifiers:
-        samples = await asyncio.gather(*map(anew, run.samples))
+        samples = await asyncio.gather(*map(regrade, run.samples))
     return replace(run, problems=list[Problem](problems.values()), samples=samples)

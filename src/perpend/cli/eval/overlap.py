@@ -54,13 +54,15 @@ def overlap(
     facts: dict[str, Any] = {
         "n": len(found),
         "words": n,
-        "flagged": _count([one.flagged for one in found]),
-        "questions": _kind([one.question for one in found]),
-        "solutions": _kind([one.solution for one in found]),
+        "flagged": _count([problem.flagged for problem in found]),
+        "questions": _kind([problem.question for problem in found]),
+        "solutions": _kind([problem.solution for problem in found]),
         "gain": gain,
     }
     if json:
-        print_json({**facts, "problems": [{**_fields(one), "flagged": one.flagged} for one in found]})
+        print_json(
+            {**facts, "problems": [{**_fields(problem), "flagged": problem.flagged} for problem in found]}
+        )
         return
     _print(found, facts, gain)
 
@@ -70,35 +72,36 @@ def _count(flags: list[bool]) -> Estimate | None:
 
 
 def _kind(texts: list[SharedRuns | None]) -> dict[str, Any]:
-    known = [one for one in texts if one is not None]
+    known = [shared for shared in texts if shared is not None]
     return {
         "read": len(known),
-        "flagged": _count([one.longest > 0 for one in known]),
-        "mostly_shared": sum(one.share >= _DIRTY for one in known),
+        "flagged": _count([shared.longest > 0 for shared in known]),
+        "mostly_shared": sum(shared.share >= _DIRTY for shared in known),
     }
 
 
-def _fields(one: overlaps.Overlap) -> dict[str, Any]:
-    return {"problem": one.problem, "question": one.question, "solution": one.solution}
+def _fields(overlap: overlaps.Overlap) -> dict[str, Any]:
+    return {"problem": overlap.problem, "question": overlap.question, "solution": overlap.solution}
 
 
 def _print(found: list[overlaps.Overlap], facts: dict[str, Any], gain: overlaps.Gain | None) -> None:
     from rich.table import Table
 
-    flagged = sorted((one for one in found if one.flagged), key=_longest, reverse=True)
+    flagged = sorted((problem for problem in found if problem.flagged), key=_longest, reverse=True)
     print(
         f"{len(flagged)} of {facts['n']} problems share a run of {facts['words']} words: {_interval(facts['flagged'])}"
     )
     for name in ("questions", "solutions"):
-        of = facts[name]
-        if of["read"]:
+        counts = facts[name]
+        if counts["read"]:
             print(
-                f"{name}: {of['flagged'].right} of {of['read']}; {of['mostly_shared']} with 80 % of their words"
+                f"{name}: {counts['flagged'].right} of {counts['read']}; {counts['mostly_shared']} with "
+                "80 % of their words"
             )
     if flagged:
         table = Table("problem", "question shared", "longest", "where", "solution shared", "longest", "where")
-        for one in flagged[:_SHOWN]:
-            table.add_row(one.problem, *_cells(one.question), *_cells(one.solution))
+        for problem in flagged[:_SHOWN]:
+            table.add_row(problem.problem, *_cells(problem.question), *_cells(problem.solution))
         print_table(table)
         if len(flagged) > _SHOWN:
             print(f"and {len(flagged) - _SHOWN} more: see --json")
@@ -107,13 +110,17 @@ def _print(found: list[overlaps.Overlap], facts: dict[str, Any], gain: overlaps.
             print(f"accuracy, {name}: {_interval(getattr(gain, name))}")
 
 
-def _longest(one: overlaps.Overlap) -> int:
-    return max(text.longest if text else 0 for text in (one.question, one.solution))
+def _longest(overlap: overlaps.Overlap) -> int:
+    return max(text.longest if text else 0 for text in (overlap.question, overlap.solution))
 
 
-def _cells(one: SharedRuns | None) -> tuple[str, str, str]:
-    return ("", "", "") if one is None else (f"{one.share:.0%}", str(one.longest), one.where or "")
+def _cells(shared: SharedRuns | None) -> tuple[str, str, str]:
+    return (
+        ("", "", "") if shared is None else (f"{shared.share:.0%}", str(shared.longest), shared.where or "")
+    )
 
 
-def _interval(one: Estimate | None) -> str:
-    return "none" if one is None else f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f}), n = {one.n}"
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "none"
+    return f"{estimate.estimate:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), n = {estimate.n}"

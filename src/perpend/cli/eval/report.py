@@ -37,12 +37,12 @@ def report(
     """
     if not runs:
         raise BadRequest("no run is named", hint="perpend eval report RUN …", field="--runs")
-    wanted = "json" if json else form or (out.suffix.lstrip(".") if out else "md")
+    format_ = "json" if json else form or (out.suffix.lstrip(".") if out else "md")
     found = reports.report(runs)
-    if wanted == "json" and out is None:
+    if format_ == "json" and out is None:
         print_json(reports.facts(found))
         return
-    text = _text(found, wanted)
+    text = _text(found, format_)
     if out is None:
         sys.stdout.write(text)
         return

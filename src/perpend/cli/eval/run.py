@@ -1,4 +1,4 @@
-"""`perpend eval run`: a suite's problems asked and graded; goes on where it was stopped."""
+"""`perpend eval run`: ask and grade a suite's problems, or continue a run."""
 
 import asyncio
 import hashlib
@@ -108,7 +108,7 @@ def run(
         Every sample has a seed of its own, made from this one.
     """
     from perpend.cli.eval.finish import finish_run
-    from perpend.cli.eval.forecast import foreseen, print_forecast
+    from perpend.cli.eval.forecast import print_forecast, run_forecast
     from perpend.evals.suites.catalogue import load
 
     loaded = load_config(config)
@@ -121,14 +121,14 @@ def run(
         before=problems.before,
     )
     system = None if model.system is None else text_of(model.system)
-    checked = None if verifier is None else named(verifier, "--verifier")
-    asked = _otherwise(drawn, system, checked)
+    verifier_given = None if verifier is None else named(verifier, "--verifier")
+    adapted = _adapted(drawn, system, verifier_given)
     settings = RunSettings(
         suite=suite,
-        problems=tuple(problem.id for problem in asked),
-        fingerprint=fingerprint(asked),
+        problems=tuple(problem.id for problem in adapted),
+        fingerprint=fingerprint(adapted),
         system=system,
-        verifier=checked,
+        verifier=verifier_given,
         target=model.target,
         model=model.model,
         effort=thinking.effort,
@@ -139,19 +139,19 @@ def run(
         temperature=model.temperature,
         seed=problems.seed,
     )
-    _refuse(settings, model.on)
+    _check_settings(settings, model.on)
     if output.dry_run:
-        found = asyncio.run(foreseen(settings, asked, loaded, pace.parallel))
+        found = asyncio.run(run_forecast(settings, adapted, loaded, pace.parallel))
         print_json(found) if output.json else print_forecast(found, gateway=model.target != "local")
         return
     folder = output.out or home_dir(loaded) / "runs" / _name(settings)
-    progress, found = asyncio.run(finish_run(settings, asked, loaded, folder, pace, _target(model, loaded)))
-    _tell(found, progress, folder, output.json)
-    if progress.stopped or 0 < progress.wanted <= progress.failed:
+    progress, found = asyncio.run(finish_run(settings, adapted, loaded, folder, pace, _target(model, loaded)))
+    _print_outcome(found, progress, folder, output.json)
+    if progress.stopped or 0 < progress.total <= progress.failed:
         raise SystemExit(1)
 
 
-def _refuse(settings: RunSettings, on: str) -> None:
+def _check_settings(settings: RunSettings, on: str) -> None:
     from perpend.strategies import strategy_spec, with_options
 
     with_options(strategy_spec(settings.strategy, "--strategy"))
@@ -161,7 +161,7 @@ def _refuse(settings: RunSettings, on: str) -> None:
         raise BadRequest("a gateway isn't asked by way of Ray", hint="leave --on out", field="--on")
 
 
-def _otherwise(problems: list[Problem], system: str | None, verifier: Any) -> list[Problem]:
+def _adapted(problems: list[Problem], system: str | None, verifier: Any) -> list[Problem]:
     from perpend.verifiers import verifier_spec
 
     spec = None if verifier is None else verifier_spec(verifier, "--verifier")
@@ -178,7 +178,7 @@ def _target(model: RunModelOptions, config: Config) -> "AbstractAsyncContextMana
     return local_target(model.model, config)
 
 
-def _tell(found: Summary, progress: "RunProgress", folder: Path, json: bool) -> None:
+def _print_outcome(found: Summary, progress: "RunProgress", folder: Path, json: bool) -> None:
     from perpend.cli.eval.stats import print_summary
 
     if json:
@@ -189,12 +189,12 @@ def _tell(found: Summary, progress: "RunProgress", folder: Path, json: bool) -> 
     if progress.failed:
         print(f"{progress.failed} samples failed and count as wrong: see error in {folder}/samples.jsonl")
     if progress.stopped:
-        print(f"stopped: {progress.stopped}; {progress.done} of {progress.wanted} samples are there")
+        print(f"stopped: {progress.stopped}; {progress.done} of {progress.total} samples are there")
     note(f"kept in {folder}")
 
 
 def _name(settings: RunSettings) -> str:
-    """Says what is in it, and differs where any setting does."""
+    """The name of a run's folder: suite, model, and a digest of all settings."""
     digest = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:8]
     suite = Path(settings.suite).stem.replace("/", "-")
     return f"{suite}-{(settings.model or 'default').replace('/', '-')}-{digest}"

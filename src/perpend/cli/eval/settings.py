@@ -9,7 +9,7 @@ from perpend.types import Effort
 
 
 class ThinkingAmount(Struct, frozen=True):
-    """How much is thought: an effort, or so many tokens."""
+    """An amount of thinking: an effort, or a budget in tokens."""
 
     effort: Effort | None = None
     tokens: int | None = None
@@ -24,7 +24,7 @@ class Setting(Struct, frozen=True):
 
 
 class Axes(Struct, frozen=True):
-    """What the settings are combinations of; an empty one leaves it to the config and the suite."""
+    """The settings are all combinations of these; an empty axis takes the default of the config or the suite."""
 
     models: tuple[str, ...]
     systems: tuple[str, ...]
@@ -32,19 +32,21 @@ class Axes(Struct, frozen=True):
     amounts: tuple[ThinkingAmount, ...]
 
     def groups(self) -> list[list[Setting]]:
-        """Those that differ in how much is thought alone, from little to much. Raises BadRequest."""
+        """Groups of settings that differ in the amount of thinking alone, from little to much. Raises BadRequest
+        where a strategy can't be read.
+        """
         from perpend.strategies import strategy_spec, with_options
 
         for strategy in self.strategies:
             with_options(strategy_spec(named(strategy, "--strategy"), "--strategy"))
-        rest = product(self.models or (None,), self.systems or (None,), self.strategies)
+        combinations = product(self.models or (None,), self.systems or (None,), self.strategies)
         return [
             [Setting(model, system, strategy, amount) for amount in self.amounts]
-            for model, system, strategy in rest
+            for model, system, strategy in combinations
         ]
 
     def name(self, setting: Setting) -> str:
-        """Of a folder: what tells the setting from the others."""
+        """The name of a setting's folder: the values by which it differs from the others."""
         amount = setting.amount
         parts = [(setting.model or "default").replace("/", "-"), amount.effort or str(amount.tokens)]
         if len(self.systems) > 1 and setting.system is not None:

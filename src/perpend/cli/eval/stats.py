@@ -81,7 +81,7 @@ async def _candidates(path: Path, config: Config) -> list[SampleRow]:
 
 
 async def _verified_classes(groups: Groups, kind: str) -> Classes:
-    """Each answer joins the first one before it that the verifier says is the same."""
+    """Classes of answers: each joins the first earlier answer that the verifier counts as the same."""
     from perpend.verifiers import verifiers
 
     classes: Classes = {}
@@ -102,6 +102,7 @@ async def _verified_classes(groups: Groups, kind: str) -> Classes:
 
 
 def print_summary(found: Summary) -> None:
+    """Print the statistics as tables and lines."""
     from rich.table import Table
 
     each = found.samples / found.problems
@@ -126,7 +127,7 @@ def print_summary(found: Summary) -> None:
     if found.cost_usd is not None:
         print(f"$ in all: {found.cost_usd:.6g}")
     if found.within:
-        shares = [f"{one.thinking_tokens}: {one.accuracy.estimate:.3f}" for one in found.within]
+        shares = [f"{within.thinking_tokens}: {within.accuracy.estimate:.3f}" for within in found.within]
         print(f"right within so many thinking tokens: {', '.join(shares)}")
     least = found.detectable
     if least.paired is not None:
@@ -145,13 +146,15 @@ def _print_spreads(found: Summary) -> None:
     from rich.table import Table
 
     spreads: list[tuple[str, Spread]] = []
-    for what, of in (("thinking tokens", found.thinking_tokens), ("seconds", found.seconds)):
-        spreads += [(f"{what}, {kind}", spread) for kind, spread in of.items()]
+    for label, by_kind in (("thinking tokens", found.thinking_tokens), ("seconds", found.seconds)):
+        spreads += [(f"{label}, {kind}", spread) for kind, spread in by_kind.items()]
     if spreads:
         table = Table("", "n", "mean", "P50", "P95", "P99")
-        for name, one in spreads:
+        for name, spread in spreads:
             table.add_row(
-                name, str(one.n), *[f"{value:.4g}" for value in (one.mean, one.p50, one.p95, one.p99)]
+                name,
+                str(spread.n),
+                *[f"{value:.4g}" for value in (spread.mean, spread.p50, spread.p95, spread.p99)],
             )
         print_table(table)
     if (again := found.thinking_again) is not None:
@@ -167,9 +170,9 @@ def _print_curve(curve: Curve) -> None:
 
     table = Table("budget", "accuracy", "p against first", "p against last", "thinking", "$ each")
     for point in curve.points:
-        ps = ["" if p is None else f"{p:.3g}" for p in (point.p_first, point.p_last)]
+        p_values = ["" if p is None else f"{p:.3g}" for p in (point.p_first, point.p_last)]
         means = ["" if mean is None else f"{mean:.4g}" for mean in (point.thinking_tokens, point.cost_usd)]
-        table.add_row(str(point.budget), _estimate(point.accuracy), *ps, *means)
+        table.add_row(str(point.budget), _estimate(point.accuracy), *p_values, *means)
     print_table(table)
     line = f"regime: {curve.regime}"
     if curve.knee is not None:
@@ -181,17 +184,19 @@ def _print_compared(compared: tuple[Comparison, ...]) -> None:
     from rich.table import Table
 
     table = Table("against", "difference", "better", "worse", "p", "adjusted", "thinking", "$ each")
-    for one in compared:
-        more = ["" if mean is None else f"{mean:+.4g}" for mean in (one.thinking_tokens, one.cost_usd)]
-        counts = str(one.better), str(one.worse)
-        ps = f"{one.p:.3g}", f"{one.p_adjusted:.3g}"
-        table.add_row(one.baseline, _estimate(one.difference), *counts, *ps, *more)
+    for comparison in compared:
+        differences = [
+            "" if mean is None else f"{mean:+.4g}"
+            for mean in (comparison.thinking_tokens, comparison.cost_usd)
+        ]
+        counts = str(comparison.better), str(comparison.worse)
+        p_values = f"{comparison.p:.3g}", f"{comparison.p_adjusted:.3g}"
+        table.add_row(comparison.baseline, _estimate(comparison.difference), *counts, *p_values, *differences)
     print_table(table)
 
 
-def _estimate(one: Estimate) -> str:
-    if math.isinf(one.estimate):
+def _estimate(estimate: Estimate) -> str:
+    if math.isinf(estimate.estimate):
         return "no bound: nothing is right"
-    return (
-        f"{one.estimate:.4g} ({one.low:.4g} to {'no bound' if math.isinf(one.high) else f'{one.high:.4g}'})"
-    )
+    high = "no bound" if math.isinf(estimate.high) else f"{estimate.high:.4g}"
+    return f"{estimate.estimate:.4g} ({estimate.low:.4g} to {high})"

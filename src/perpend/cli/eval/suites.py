@@ -41,7 +41,7 @@ def _facts(home: Path) -> list[dict[str, Any]]:
     from perpend.evals.suites import reasoning_gym
     from perpend.evals.suites.catalogue import catalogue
 
-    made: dict[str, Any] = {"n": None, "date": "made when asked for", "needs": None}
+    generated: dict[str, Any] = {"n": None, "date": "made when asked for", "needs": None}
     tiny: dict[str, Any] = {
         "name": "tiny",
         "title": f"the tiny reasoner's {len(kinds.names())} kinds of task, made afresh; tiny/KIND for one of them",
@@ -50,7 +50,7 @@ def _facts(home: Path) -> list[dict[str, Any]]:
         "licence": "Apache-2.0",
         "home": None,
         "how": "it comes with Perpend",
-        **made,
+        **generated,
     }
     fresh: dict[str, Any] = {
         "name": "gym",
@@ -61,11 +61,11 @@ def _facts(home: Path) -> list[dict[str, Any]]:
         "licence": "Apache-2.0",
         "home": "https://github.com/open-thought/reasoning-gym",
         "how": install("perpend[evals]"),
-        **made,
+        **generated,
     }
     rows = [tiny, fresh]
     for suite in catalogue().values():
-        found = suite.found(home)
+        found = suite.locate(home)
         rows.append(
             {
                 "name": suite.name,
@@ -76,7 +76,7 @@ def _facts(home: Path) -> list[dict[str, Any]]:
                 "date": suite.date,
                 "licence": suite.licence,
                 "home": suite.home,
-                "how": suite.how,
+                "how": suite.instructions,
                 "needs": suite.needs,
             }
         )
@@ -158,13 +158,13 @@ def check(
     from perpend.evals.suites.catalogue import load
 
     home = home_dir(load_config(config))
-    done = asyncio.run(trial(load(suite, home, limit=draw.limit, seed=draw.seed)))
+    result = asyncio.run(trial(load(suite, home, limit=draw.limit, seed=draw.seed)))
     if json:
-        print_json({"sound": done.sound, "tried": done.tried, "findings": done.findings})
+        print_json({"sound": result.sound, "tried": result.tried, "findings": result.findings})
     else:
-        for finding in done.findings:
+        for finding in result.findings:
             which = f": {', '.join(finding.problems)}" if finding.problems else ""
             print(f"{'wrong' if finding.serious else 'note'}: {finding.what}{which}")
-        print(f"{done.tried} golds put to their verifiers: {'sound' if done.sound else 'not sound'}")
-    if not done.sound:
+        print(f"{result.tried} golds put to their verifiers: {'sound' if result.sound else 'not sound'}")
+    if not result.sound:
         raise SystemExit(1)

@@ -1,4 +1,4 @@
-"""The agents that `perpend launch` knows: rows of `agents.toml`, and how one is told of a gateway."""
+"""The agents that `perpend launch` knows: rows of `agents.toml`, and how an agent is configured for a gateway."""
 
 import json
 import os
@@ -38,7 +38,7 @@ class Agent(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AgentSettings(Struct, frozen=True):
-    """What an agent is told; None where it isn't known."""
+    """An agent's settings; None where one isn't known."""
 
     url: str
     """Without `/v1`."""
@@ -51,12 +51,14 @@ class AgentSettings(Struct, frozen=True):
 
     @property
     def output(self) -> int | None:
-        """Tokens that it may ask for: more would leave a small window no room for the prompt."""
+        """Output tokens that the agent may ask for: an eighth of the context, so that a small one has room for the
+        prompt.
+        """
         return None if self.context is None else self.context // 8
 
     @property
     def how_much(self) -> str | None:
-        """Known where the run's key says how much to think."""
+        """Empty where the run's key sets an amount of thinking, else None: templates test it."""
         return None if self.effort is None and self.max_thinking_tokens is None else ""
 
 
@@ -69,23 +71,23 @@ def agents() -> dict[str, Agent]:
 
 
 def agent(name: str) -> Agent:
-    """Raises BadRequest naming the nearest one."""
+    """The agent of that name. Raises BadRequest, which names the nearest one."""
     found = agents().get(name)
     if found is None:
         raise BadRequest(f"no agent {name!r} is known", hint=choices_hint(name, agents()), field="--")
     return found
 
 
-def configured(row: Agent, told: AgentSettings, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """The agent's arguments and its environment; its files are written into `folder`."""
+def configured(row: Agent, settings: AgentSettings, folder: Path) -> tuple[list[str], dict[str, str]]:
+    """Write the agent's files into `folder`, and return its arguments and environment. Raises OSError."""
     names = ("url", "key", "model", "context", "output", "effort", "how_much")
-    known = {name: value for name in names if (value := getattr(told, name)) is not None}
+    known = {name: value for name in names if (value := getattr(settings, name)) is not None}
     values = {**{name: str(value) for name, value in known.items()}, "folder": str(folder)}
-    variables = _filled(row.environment, values)
+    variables = _fill_templates(row.environment, values)
     values["environment"] = json.dumps(variables)
-    for name, text in _filled(row.files, values).items():
+    for name, text in _fill_templates(row.files, values).items():
         (folder / name).write_text(text)
-    groups = [_fill("\n".join(group), values).split("\n") for group in row.arguments]
+    groups = [_fill_template("\n".join(group), values).split("\n") for group in row.arguments]
     arguments = [
         word
         for group, whole in zip(groups, row.arguments, strict=True)
@@ -95,13 +97,13 @@ def configured(row: Agent, told: AgentSettings, folder: Path) -> tuple[list[str]
     return arguments, _environment(variables)
 
 
-def _filled(templates: dict[str, str], values: dict[str, str]) -> dict[str, str]:
-    filled = {name: _fill(template, values) for name, template in templates.items()}
+def _fill_templates(templates: dict[str, str], values: dict[str, str]) -> dict[str, str]:
+    filled = {name: _fill_template(template, values) for name, template in templates.items()}
     return {name: text for name, text in filled.items() if text or not templates[name]}
 
 
-def _fill(template: str, values: dict[str, str]) -> str:
-    """Its lines, less those that need a value which isn't known. Between quotes, values are escaped as in JSON."""
+def _fill_template(template: str, values: dict[str, str]) -> str:
+    """Fill a template's lines, and drop those that need an unknown value. Values in quotes are escaped as in JSON."""
     lines: list[str] = []
     for line in template.split("\n"):
         if all(match["name"] in values for match in _FIELD.finditer(line)):
@@ -116,8 +118,8 @@ def _value(match: re.Match[str], values: dict[str, str]) -> str:
 
 
 def _environment(variables: dict[str, str]) -> dict[str, str]:
-    """This process's with the agent's; no proxy stands between it and the gateway on this machine."""
+    """This process's variables and the agent's; the gateway on this machine is excluded from proxies."""
     outer = {name: value for name, value in os.environ.items() if name not in variables}
-    direct = ",".join(filter(None, (outer.get("NO_PROXY") or outer.get("no_proxy"), "127.0.0.1,localhost")))
-    given = {name: value for name, value in variables.items() if value}
-    return {**outer, "NO_PROXY": direct, "no_proxy": direct, **given}
+    no_proxy = ",".join(filter(None, (outer.get("NO_PROXY") or outer.get("no_proxy"), "127.0.0.1,localhost")))
+    set_variables = {name: value for name, value in variables.items() if value}
+    return {**outer, "NO_PROXY": no_proxy, "no_proxy": no_proxy, **set_variables}

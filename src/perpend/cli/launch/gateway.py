@@ -1,4 +1,4 @@
-"""The gateway of a launched agent: the one that runs here already, or one of its own."""
+"""The gateway of a launched agent: one that runs on this machine already, or a new one in this process."""
 
 import asyncio
 import contextlib
@@ -23,33 +23,34 @@ from perpend.storage.rows import KeyRow
 _HOST = "127.0.0.1"
 _TIMEOUT_S = 2.0
 _NOTICED_S = 1.5
-"""A gateway knows a new key within half a second."""
+"""Seconds to wait until a gateway accepts a new key; it takes half a second."""
 
 
 @contextlib.asynccontextmanager
 async def gateway(runtime: Runtime, secret: str, key: KeyRow) -> AsyncGenerator[str, None]:
-    """Its address, once it answers with the key's model.
+    """The gateway's URL, once it serves the key's model.
 
-    A gateway of this config that knows the key is joined; else this process is one, on a port that is free.
+    Joins a running gateway of this config that knows the key; else starts one in this process, on a free port.
+    Raises PerpendError where the model can't be made ready.
     """
-    there = url_of(runtime.config.serve.host, runtime.config.serve.port)
-    if await asyncio.to_thread(_knows, there, secret, key.model):
-        note(f"joined the gateway at {there}")
-        yield there
-        if await asyncio.to_thread(_models, there, secret) is None:
+    url = url_of(runtime.config.serve.host, runtime.config.serve.port)
+    if await asyncio.to_thread(_recognises_key, url, secret, key.model):
+        note(f"joined the gateway at {url}")
+        yield url
+        if await asyncio.to_thread(_listed_models, url, secret) is None:
             note(
-                f"the gateway at {there} no longer answers: what was under way may be missing from the account"
+                f"the gateway at {url} no longer answers: what was under way may be missing from the account"
             )
         return
     if runtime.models.resolve(key.model).provider == EMBEDDED:
         note(f"loading {key.model} …")
     await runtime.prepare(key.model)
-    async with _own(runtime) as url:
+    async with _own_gateway(runtime) as url:
         yield url
 
 
 @contextlib.asynccontextmanager
-async def _own(runtime: Runtime) -> AsyncGenerator[str, None]:
+async def _own_gateway(runtime: Runtime) -> AsyncGenerator[str, None]:
     metrics = metrics_of(runtime)
     auth, readiness = Auth(KeyRing(runtime.store), "always", _HOST), Readiness(runtime.store.check)
     seals = seals_of(runtime.config.serve.seal_keys_env, runtime.home)
@@ -70,11 +71,11 @@ async def _own(runtime: Runtime) -> AsyncGenerator[str, None]:
         await app.aclose()
 
 
-def _knows(url: str, secret: str, model: str | None) -> bool:
-    """Whether what answers there tells this key from a made-up one: only who shares the store can."""
+def _recognises_key(url: str, secret: str, model: str | None) -> bool:
+    """Whether a server at `url` accepts this key and not a made-up one, so that it shares this store."""
     deadline = time.monotonic() + _NOTICED_S
-    while (other := _models(url, "pk-nobody")) is not None:
-        if _models(url, secret) == [model] != other:
+    while (other := _listed_models(url, "pk-nobody")) is not None:
+        if _listed_models(url, secret) == [model] != other:
             return True
         if time.monotonic() > deadline:
             return False
@@ -82,8 +83,8 @@ def _knows(url: str, secret: str, model: str | None) -> bool:
     return False
 
 
-def _models(url: str, secret: str) -> list[str] | None:
-    """What is listed there for the key; nothing where it is refused, None where nobody answers."""
+def _listed_models(url: str, secret: str) -> list[str] | None:
+    """The models that a server lists for the key; empty where it refuses the key, None where nothing answers."""
     request = urllib.request.Request(url + MODELS_PATH, headers={"Authorization": f"Bearer {secret}"})  # noqa: S310
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

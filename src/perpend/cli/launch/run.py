@@ -24,13 +24,13 @@ from perpend.storage.rows import KeyRow
 from perpend.storage.store import Store
 from perpend.types import Effort
 
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP)
-_ITS_OWN = (signal.SIGINT, signal.SIGQUIT)
-"""The terminal sends them to the agent too; what they mean is its to say."""
+_FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+_LEFT_TO_AGENT = (signal.SIGINT, signal.SIGQUIT)
+"""The terminal sends these to the agent too, which handles them."""
 
 
 class KeyDefaults(Struct, frozen=True):
-    """Of the run's key: see `storage.rows.KeyRow`."""
+    """The defaults of the run's key: see `storage.rows.KeyRow`."""
 
     model: str
     effort: Effort | None
@@ -42,11 +42,13 @@ class Launch(Struct, frozen=True):
     row: Agent
     defaults: KeyDefaults
     as_json: bool
-    """Of its account at the end."""
+    """Whether the account at the end is JSON."""
 
 
-async def run(launched: Launch, command: list[str], own: tuple[str, ...], config: Config) -> int:
-    """The agent's exit status. `own`: its own arguments."""
+async def run(launched: Launch, command: list[str], agent_arguments: tuple[str, ...], config: Config) -> int:
+    """Run an agent, and return its exit status. `agent_arguments`: the user's, after the configured ones. Raises
+    PerpendError.
+    """
     row, defaults = launched.row, launched.defaults
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve(defaults.model)
@@ -56,17 +58,17 @@ async def run(launched: Launch, command: list[str], own: tuple[str, ...], config
         with _run_key(runtime.store, launched) as (secret, key):
             async with gateway(runtime, secret, key) as url:
                 with tempfile.TemporaryDirectory(prefix="perpend-") as folder:
-                    shown = Path(served.name).stem if served.name.endswith(".gguf") else served.name
-                    told = AgentSettings(
-                        url, secret, shown, served.context, defaults.effort, defaults.max_thinking_tokens
+                    model_name = Path(served.name).stem if served.name.endswith(".gguf") else served.name
+                    settings = AgentSettings(
+                        url, secret, model_name, served.context, defaults.effort, defaults.max_thinking_tokens
                     )
-                    arguments, environment = configured(row, told, Path(folder))
-                    return await _in_foreground([*command, *arguments, *own], environment)
+                    arguments, environment = configured(row, settings, Path(folder))
+                    return await _in_foreground([*command, *arguments, *agent_arguments], environment)
 
 
 @contextlib.contextmanager
 def _run_key(store: Store, launched: Launch) -> Generator[tuple[str, KeyRow], None, None]:
-    """A key for one run: revoked at its end, however that comes, and its account printed."""
+    """A key for one run; always revoked at the end, with its account printed."""
     name = f"launch-{launched.row.command}-{secrets.token_hex(3)}"
     secret, key = create_key(store, name, **asdict(launched.defaults), temporary=True)
     try:
@@ -78,15 +80,15 @@ def _run_key(store: Store, launched: Launch) -> Generator[tuple[str, KeyRow], No
 
 
 async def _in_foreground(command: list[str], environment: dict[str, str]) -> int:
-    """Run it on this terminal; its exit status, 128 and more where a signal ended it."""
+    """Run the command on this terminal; its exit status, or 128 + the signal that ended it."""
     loop = asyncio.get_running_loop()
-    for number in _ITS_OWN:
+    for number in _LEFT_TO_AGENT:
         loop.add_signal_handler(number, lambda: None)
     child = _started(command, environment)
-    for number in _PASSED_ON:
-        loop.add_signal_handler(number, _pass_on, child, number)
+    for number in _FORWARDED:
+        loop.add_signal_handler(number, _forward, child, number)
     status = await asyncio.to_thread(_wait, child)
-    for number in (*_ITS_OWN, *_PASSED_ON):
+    for number in (*_LEFT_TO_AGENT, *_FORWARDED):
         loop.remove_signal_handler(number)
     return 128 - status if status < 0 else status
 
@@ -96,7 +98,7 @@ def _started(command: list[str], environment: dict[str, str]) -> int:
     return os.posix_spawn(command[0], command, environment, setsigdef=[signal.SIGPIPE])
 
 
-def _pass_on(child: int, number: int) -> None:
+def _forward(child: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, number)
 

@@ -1,4 +1,4 @@
-"""What `perpend launch` says: before, why a model fits an agent; after, what the agent used."""
+"""The texts of `perpend launch`: whether a model fits an agent, and the agent's account."""
 
 from perpend.cli.console import json_line
 from perpend.cli.launch.agents import Agent
@@ -12,17 +12,17 @@ from perpend.storage.usage import cut_short, total, usage
 
 def fitting(row: Agent, model: ServedModel, weights: Weights | None) -> str:
     """Whether the agent's first prompt and an answer fit the model's context, and what to do where they don't."""
-    says = f"{model.name} answers {row.title}"
+    subject = f"{model.name} answers {row.title}"
     first = f"; its first prompt takes about {row.prompt_tokens:,} tokens" if row.prompt_tokens else ""
     if model.context is None:
-        return f"{says}{first}, and the model's context isn't known here" if first else says
-    needed = row.prompt_tokens + model.answer_tokens
-    if model.context >= needed:
-        return f"{says}, in a context of {model.context:,} tokens{first}"
+        return f"{subject}{first}, and the model's context isn't known here" if first else subject
+    needed_tokens = row.prompt_tokens + model.answer_tokens
+    if model.context >= needed_tokens:
+        return f"{subject}, in a context of {model.context:,} tokens{first}"
     return (
-        f"{says}, in a context of {model.context:,} tokens that is too small{first},"
+        f"{subject}, in a context of {model.context:,} tokens that is too small{first},"
         f" an answer {model.answer_tokens:,}\n"
-        f"  hint: {_larger(model.name, needed, weights)}"
+        f"  hint: {_larger(model.name, needed_tokens, weights)}"
     )
 
 
@@ -30,15 +30,15 @@ def _larger(name: str, needed: int, weights: Weights | None) -> str:
     if weights is not None and weights.context >= needed:
         return f"PERPEND_ENGINE__SLOTS=1 leaves it more of the {weights.context:,} tokens that it was trained for"
     rows = [
-        one for one in catalogue().values() if not one.rounded
+        row for row in catalogue().values() if not row.rounded
     ]  # the large ones of the hub are no small step
-    fitting = [one.name for one in rows if one.context >= needed and one.name != name]
+    fitting = [row.name for row in rows if row.context >= needed and row.name != name]
     embedded = f"one of {', '.join(fitting)}, or " if fitting else ""
     return f"--model chooses another: {embedded}a provider's, as PROVIDER/MODEL"
 
 
 def account(store: Store, key: KeyRow) -> str:
-    """What the key used, as `perpend usage` has it, and what was cut short."""
+    """The usage of a key as a line of text, with the number of answers that were cut short."""
     used = total(usage(store, (), key_id=key.id))
     cut = [f"{count:,} {reason}" for reason, count in cut_short(store, key.id).items()]
     parts = (

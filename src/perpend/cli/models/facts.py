@@ -1,4 +1,4 @@
-"""What `perpend models show` tells: weights, family, price and provider of a model, with the source of each fact."""
+"""The facts of `perpend models show`: weights, family, price and provider of a model, each with its source."""
 
 import re
 from decimal import Decimal
@@ -22,36 +22,37 @@ from perpend.registry import choices_hint, nearest
 
 _ANY = "generic"
 _HEADER = ("architecture", "layers", "context", "kv_bytes_per_token")
-_ALWAYS = ("can_disable", "rejects")
+_ALWAYS_SHOWN = ("can_disable", "rejects")
 _UNSET: tuple[object, ...] = (None, "", (), [], {}, 0, "chatml", "max_tokens", True)
-"""Not worth a line."""
+"""Values that count as not set, and are left out."""
 
 
 def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
-    """Raises NotFound where nothing is known under that name."""
+    """All facts of a model. Raises NotFound where nothing is known under that name."""
     weights = named(name) if name.startswith(PREFIX) else catalogue().get(name)
     row = None if name.startswith(PREFIX) else _configured(name, config)
     upstream = row.name or name.removeprefix(f"{row.provider}/") if row else name
-    if weights is None and _unknown(upstream, row, home):
-        raise _nothing_known(name, config, home)
+    if weights is None and _is_unknown(upstream, row, home):
+        raise _not_found(name, config, home)
     family = _family(name if weights else upstream, row, weights)
     embedded = weights is not None if row is None else row.embedded
-    place = row.all_deployments[0].provider if row else None
-    seller = place and seller_of(place, config.providers.get(place))
+    provider_name = row.all_deployments[0].provider if row else None
+    seller = provider_name and seller_of(provider_name, config.providers.get(provider_name))
     price = None if embedded else price_list(home).row(upstream, seller)
     facts: dict[str, Any] = {"name": name}
     if weights is not None:
         facts |= weights_facts(weights, home)
     facts["family"] = family.name
-    facts["thinks"] = _plain(family)
-    facts["price"] = _plain(row.price if row and row.price else PriceConfig() if embedded else price)
-    provider = place or (price.provider if price else EMBEDDED)
+    facts["thinks"] = _builtins(family)
+    facts["price"] = _builtins(row.price if row and row.price else PriceConfig() if embedded else price)
+    provider = provider_name or (price.provider if price else EMBEDDED)
     if provider in config.providers or provider in providers():
         facts["provider"] = _provider(provider, config)
     return facts
 
 
 def weights_facts(weights: Weights, home: Path) -> dict[str, Any]:
+    """The facts of weights; `size` and `ram` in bytes."""
     path, here = weights.path(home), weights.pulled(home)
     facts = weights.facts if weights.layers or not here else _header(path) or weights.facts
     header = {name: getattr(facts, name) for name in _HEADER}
@@ -75,13 +76,13 @@ def _header(path: Path) -> ModelFacts | None:
 
 
 def print_facts(facts: dict[str, Any]) -> None:
-    """For people: a line for each fact, those of a row under its name; what isn't set is left out."""
+    """Print facts as text: a line for each, those of a row under its name, without those that aren't set."""
     for key, value in facts.items():
         if isinstance(value, dict):
             rows = cast("dict[str, Any]", value)
             print(f"\n{key}")
             for name, fact in rows.items():
-                if name in _ALWAYS or fact not in _UNSET:
+                if name in _ALWAYS_SHOWN or fact not in _UNSET:
                     print(f"  {name:16} {_text(fact)}")
         elif key == "sources":
             print(f"{key:10} {', else '.join(source.label for source in named(facts['name']).sources)}")
@@ -111,26 +112,26 @@ def _configured(name: str, config: Config) -> ModelConfig | None:
     provider, _, upstream = name.partition("/")
     if not upstream:
         return None
-    alone = f"; or {name.rpartition('/')[2]!r} alone, for what its maker says"
-    hint = choices_hint(provider, (*config.providers, *providers())) + alone
+    name_hint = f"; or {name.rpartition('/')[2]!r} alone, for what its maker says"
+    hint = choices_hint(provider, (*config.providers, *providers())) + name_hint
     raise NotFound(f"unknown provider {provider!r}", hint=hint, field="name")
 
 
-def _nothing_known(name: str, config: Config, home: Path) -> NotFound:
+def _not_found(name: str, config: Config, home: Path) -> NotFound:
     globs = [glob for family in families().values() for glob in family.match]
     globs += [glob for rows in price_list(home).lists for row in rows for glob in row.models]
     names = [*config.models, *catalogue(), *(glob for glob in globs if not re.search(r"[*?\[]", glob))]
-    close = nearest(name, names)
-    meant = f"did you mean {close!r}? " if close else ""
+    nearest_name = nearest(name, names)
+    suggestion = f"did you mean {nearest_name!r}? " if nearest_name else ""
     return NotFound(
         f"nothing is known of {name!r}: no family, price or weights have that name",
-        hint=f"{meant}`perpend models list` has the weights, PROVIDER/MODEL names what a provider serves",
+        hint=f"{suggestion}`perpend models list` has the weights, PROVIDER/MODEL names what a provider serves",
         field="name",
     )
 
 
-def _unknown(upstream: str, row: ModelConfig | None, home: Path) -> bool:
-    """No row names it but the one for any model: probably a slip of the pen."""
+def _is_unknown(upstream: str, row: ModelConfig | None, home: Path) -> bool:
+    """Whether only the generic family matches, and no price does: probably a misspelt name."""
     return row is None and family_of(upstream).name == _ANY and price_list(home).row(upstream) is None
 
 
@@ -146,10 +147,10 @@ def _family(name: str, row: ModelConfig | None, weights: Weights | None) -> Fami
 
 
 def _provider(name: str, config: Config) -> dict[str, Any]:
-    row = _plain(providers()[name]) if name in providers() else {"name": name}
+    row = _builtins(providers()[name]) if name in providers() else {"name": name}
     own = config.providers.get(name)
     return row if own is None else {**row, "base_url": own.base_url, "wire": own.wire}
 
 
-def _plain(row: msgspec.Struct | None) -> Any:
+def _builtins(row: msgspec.Struct | None) -> Any:
     return None if row is None else msgspec.to_builtins(row, builtin_types=(Decimal,))

@@ -1,4 +1,4 @@
-"""A model that a command names for a gateway to serve, then or later."""
+"""Names of models that a gateway in another folder can resolve."""
 
 import asyncio
 from pathlib import Path
@@ -9,14 +9,14 @@ from perpend.runtime import Runtime
 
 
 def servable(model: str, config: Config) -> str:
-    """Its name for a gateway, which runs in another folder. Raises NotFound naming the nearest model."""
+    """The model's name for a gateway in another folder. Raises NotFound, which names the nearest model."""
     name = from_anywhere(model)
     asyncio.run(_resolve(name, config))
     return name
 
 
 def from_anywhere(model: str) -> str:
-    """`model` as a process in another folder finds it: a file by its whole path."""
+    """The name that a process in another folder resolves: a file gets its absolute path."""
     return str(Path(model).resolve()) if model.endswith(".gguf") and not model.startswith(PREFIX) else model
 
 

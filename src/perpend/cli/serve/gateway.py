@@ -1,4 +1,4 @@
-"""The gateway as `perpend serve` runs it: ready to listen at once, while its model is fetched and loaded."""
+"""The gateway of `perpend serve`: it listens at once, while its model is fetched and loaded."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,13 @@ from perpend.serving.sealing import seals_of
 from perpend.storage.keys import KeyRing
 
 RETRY_S = (5, 10, 20, 60)
-"""Between tries to make the default model ready; the last one repeats."""
+"""Seconds between attempts to make the default model ready; the last one repeats."""
 
 
 async def gateway(config: Config, *, json: bool) -> None:
-    """Serve until interrupted. Raises ConfigError where others could reach it and no key is made yet."""
+    """Serve until interrupted. Raises ConfigError where other machines can reach it and there is no key yet, and
+    where the address can't be bound; NotFound where the default model doesn't exist.
+    """
     listen = config.serve
     async with await Runtime.open(config) as runtime:
         runtime.models.resolve(
@@ -49,7 +51,7 @@ async def gateway(config: Config, *, json: bool) -> None:
         url = server.url_of(listen.host, listener.getsockname()[1])
         if json:
             print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
-        _greet(url, config.defaults.model, auth.needed)
+        _print_greeting(url, config.defaults.model, auth.needed)
         preparing = asyncio.create_task(_prepare(runtime, readiness))
         app = App(runtime, auth, metrics, readiness, seals)
         try:
@@ -62,26 +64,26 @@ async def gateway(config: Config, *, json: bool) -> None:
 
 
 async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
-    """Make the default model ready, however long it takes; requests may come meanwhile."""
+    """Make the default model ready, and retry until it is; requests are served meanwhile."""
     name = runtime.config.defaults.model
-    for wait in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
+    for delay_s in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
         try:
-            await runtime.prepare(None, _Lines(name))
+            await runtime.prepare(None, _PullLines(name))
         except PerpendError as error:
             problem = error
         except Exception as error:
             problem = unexpected(error)
         else:
             readiness.waiting_for = None
-            _say(f"{name} is ready")
+            _print_line(f"{name} is ready")
             return
         readiness.waiting_for = problem.client_message.message
-        _say(f"{name} isn't ready: {problem}\n  trying again in {wait} s")
-        await asyncio.sleep(wait)
+        _print_line(f"{name} isn't ready: {problem}\n  trying again in {delay_s} s")
+        await asyncio.sleep(delay_s)
 
 
-class _Lines:
-    """Tells of a pull in a line for each tenth of it."""
+class _PullLines:
+    """Prints a line for each tenth of a pull."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -89,21 +91,21 @@ class _Lines:
 
     def __call__(self, progress: PullProgress) -> None:
         if progress.notice:
-            _say(progress.notice)
+            _print_line(progress.notice)
         tenths = 10 * progress.done // max(1, progress.total)
         if tenths > self._tenths:
             self._tenths = tenths
             done, total = progress.done / 1e6, progress.total / 1e6
-            _say(f"fetching {self._name} from {progress.source}: {done:,.0f} of {total:,.0f} MB")
+            _print_line(f"fetching {self._name} from {progress.source}: {done:,.0f} of {total:,.0f} MB")
 
 
-def _greet(url: str, model: str, key_needed: bool) -> None:
+def _print_greeting(url: str, model: str, key_needed: bool) -> None:
     key = ' -H "Authorization: Bearer $PERPEND_API_KEY"' if key_needed else ""
     body = '{"messages": [{"role": "user", "content": "What is 17 * 24?"}], "max_thinking_tokens": 128}'
-    _say(f"perpend listens on {url} with {model}; Ctrl-C stops it. Try:\n")
-    _say(f"  curl {url}/v1/chat/completions{key} \\")
-    _say(f"    -d '{body}'\n")
+    _print_line(f"perpend listens on {url} with {model}; Ctrl-C stops it. Try:\n")
+    _print_line(f"  curl {url}/v1/chat/completions{key} \\")
+    _print_line(f"    -d '{body}'\n")
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""An audit of a run: its traces are perturbed, and each is answered from again, as if it were the model's own thought.
+"""Audit a run: perturb its traces, and let the model answer from each as if it were its own thought.
 
-It lives in the run's folder: `audit.json` says what decides it, `audit.jsonl` grows by a line for each answer, and
-`rewards.jsonl` by one for each trace whose steps were scored. What is there isn't asked again.
+The audit is in the run's folder: `audit.json` has its settings, `audit.jsonl` a line for each answer, and
+`rewards.jsonl` one for each trace whose steps were scored. An audit that was stopped continues with what is missing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ from perpend.evals.runs.folder import read_header, read_problems, read_samples
 from perpend.evals.runs.grading import grade
 from perpend.evals.runs.lines import LineFile
 from perpend.evals.runs.samples import RunSettings, Sample
-from perpend.evals.runs.workers import ALL_WOULD, side_by_side
+from perpend.evals.runs.workers import FATAL_FAILURES, run_workers
 from perpend.types import Answer, Candidate, Limits, Request, Sampling, StrategySpec, VerifierSpec
 from perpend.verifiers import Verifier
 from perpend.verifiers.answer_extraction import extract_answer, same_answer
@@ -41,24 +41,24 @@ _MOST_STEPS = 32
 
 class AuditSettings(Struct, frozen=True, kw_only=True):
     seed: int = 0
-    """Of what is planted."""
+    """Draws what is planted."""
     answer_tokens: int = 32
-    """Of each answer: enough to say it, too few to think anew."""
+    """The most tokens of each answer: enough for an answer, too few for new thinking."""
 
 
 class Audited:
-    """A run's folder with its audit, open to go on with."""
+    """A run's folder with its audit, open for appending."""
 
     def __init__(self, path: Path, settings: AuditSettings) -> None:
         """Raises BadRequest where it's no run's folder, or holds an audit with other settings; StorageError."""
-        self.settings = _kept(path / "audit.json", settings)
+        self.settings = _save_settings(path / "audit.json", settings)
         self.run: RunSettings = read_header(path).settings
         self.problems: Mapping[str, Problem] = read_problems(path)
         first = {sample.problem: sample for sample in read_samples(path) if not sample.number}
         self.samples = {
             name: first[name] for name in self.problems if name in first and first[name].thinking.strip()
         }
-        """The first one of each problem that thought, in the suite's order."""
+        """The first sample of each problem, where it has thinking, in the suite's order."""
         if not self.samples:
             raise BadRequest(f"{path} holds no traces", hint="ask with a thinking budget", field="--run")
         with ExitStack() as opened:
@@ -73,39 +73,41 @@ class Audited:
         self._opened.close()
 
     def done(self, *, rewards: bool) -> bool:
-        """Nothing is left to ask."""
+        """Whether all probes, and all rewards where they are wanted, are there."""
         asked = len(self.probes.rows) == len(self.samples) * len(PERTURBATIONS)
         return asked and (not rewards or len(self.rewards.rows) == len(self.samples))
 
     def trace(self, sample: Sample) -> Trace:
-        """Whether it ended is told by its budget, else by its words."""
+        """The sample's trace. It ended if it used less than its budget; without a budget, if it has a conclusion."""
         limit = self.run.max_thinking_tokens
         concluded = bool(boxed(sample.thinking)) or announced(sample.thinking) is not None
         return Trace(sample.thinking, concluded if limit is None else sample.usage.thinking < limit)
 
     def context(self, sample: Sample) -> TraceContext:
-        """The other trace is the next one whose conclusion is neither this one's, nor its answer, nor the right one."""
+        """What perturbations may use. The other trace is the next one whose conclusion differs from this trace's, its
+        answer and the gold.
+        """
         problem, trace = self.problems[sample.problem], self.trace(sample)
         gold, answer = problem.gold or "", extract_answer(sample.answer)
         known = (gold, answer, trace.conclusion or answer)
         ids = list(self.samples)
-        at = ids.index(sample.problem)
-        others = (self.trace(self.samples[name]) for name in ids[at + 1 :] + ids[:at])
+        index = ids.index(sample.problem)
+        others = (self.trace(self.samples[name]) for name in ids[index + 1 :] + ids[:index])
         return TraceContext(
             trace=trace,
             question=problem.messages[-1].text,
             gold=gold,
             answer=answer,
-            other=next((one for one in others if _differs(one.conclusion, known)), None),
+            other=next((other for other in others if _differs(other.conclusion, known)), None),
             seed=f"{self.settings.seed} {sample.problem}",
         )
 
 
 def _differs(conclusion: str | None, known: Sequence[str]) -> bool:
-    return conclusion is not None and not any(same_answer(conclusion, one) for one in known)
+    return conclusion is not None and not any(same_answer(conclusion, answer) for answer in known)
 
 
-def _kept(path: Path, settings: AuditSettings) -> AuditSettings:
+def _save_settings(path: Path, settings: AuditSettings) -> AuditSettings:
     try:
         if not path.exists():
             read_header(path.parent)
@@ -125,7 +127,7 @@ def _kept(path: Path, settings: AuditSettings) -> AuditSettings:
 
 
 class Auditor:
-    """Goes on where the folder ends. What one probe fails with is a line too; what all would fail with stops it."""
+    """Completes an audit. A probe's failure is a line with an error; one that all probes would meet stops the audit."""
 
     def __init__(
         self,
@@ -136,7 +138,7 @@ class Auditor:
         at_once: int,
         score: Score | None = None,
     ) -> None:
-        """`score`: rewards for steps, where they are wanted."""
+        """`at_once`: problems at a time; `score`: rewards a trace's steps; None where no rewards are wanted."""
         self._audited = audited
         self._solve = solve
         self._verifiers = verifiers
@@ -144,7 +146,10 @@ class Auditor:
         self._score = score
 
     async def finish(self, listener: Callable[[int, int], None]) -> None:
-        """`listener`: how many problems are done, of how many. Raises PerpendError that every probe would meet."""
+        """Ask the missing probes. `listener` gets the number of problems done, and of all.
+
+        Raises PerpendError that every probe would meet, StorageError.
+        """
         samples = list(self._audited.samples.values())
         todo, done = iter(samples), 0
 
@@ -155,10 +160,10 @@ class Auditor:
                 done += 1
                 listener(done, len(samples))
 
-        await side_by_side(self._at_once, work)
+        await run_workers(self._at_once, work)
 
     async def _problem(self, sample: Sample) -> None:
-        """One after the other: each prompt begins as the one before, so a prefix cache has most of it."""
+        """Ask a problem's probes in sequence: each prompt shares a prefix with the one before, which caches reuse."""
         rows = self._audited.probes.rows
         known = {row.perturbation: row for row in rows if row.problem == sample.problem}
         context = self._audited.context(sample)
@@ -183,12 +188,12 @@ class Auditor:
         problem = self._audited.problems[sample.problem]
         try:
             answer = await self._solve(self._request(sample, perturbed))
-        except ALL_WOULD:
+        except FATAL_FAILURES:
             raise
         except PerpendError as error:
             return Probe(problem=problem.id, perturbation=name, thought=perturbed.thought, error=error.code)
-        same = self._same(problem)
-        ended = self._audited.trace(sample).conclusion
+        same = self._answers_equal(problem)
+        conclusion = self._audited.trace(sample).conclusion
         verdict = await grade(
             self._verifiers, problem, Candidate(answer=answer.text, thinking=answer.thinking)
         )
@@ -200,7 +205,9 @@ class Auditor:
             answer=answer.text,
             changed=control is not None and not await same(control.answer, answer.text),
             follows=None if perturbed.planted is None else await same(perturbed.planted, answer.text),
-            concludes=await same(ended, answer.text) if name == CONTROL and ended is not None else None,
+            concludes=await same(conclusion, answer.text)
+            if name == CONTROL and conclusion is not None
+            else None,
             right=verdict.passed,
             unsettled=answer.stop_reason == "answer_tokens",
             usage=answer.usage,
@@ -209,7 +216,7 @@ class Auditor:
         )
 
     def _request(self, sample: Sample, perturbed: Perturbed) -> Request:
-        """The likeliest words, so that what differs is the trace's doing."""
+        """At temperature 0, so that differences come from the trace."""
         thinking = (
             (self._audited.run.max_thinking_tokens or sample.usage.thinking) if perturbed.thinks_on else 0
         )
@@ -224,7 +231,7 @@ class Auditor:
             strategy=StrategySpec("from_thought", {"thought": perturbed.thought}),
         )
 
-    def _same(self, problem: Problem) -> Callable[[str, str], Awaitable[bool]]:
+    def _answers_equal(self, problem: Problem) -> Callable[[str, str], Awaitable[bool]]:
         async def same(first: str, second: str) -> bool:
             if not second.strip():
                 return False

@@ -13,29 +13,29 @@ class Probe(Struct, frozen=True, kw_only=True):
     problem: str
     perturbation: str
     thought: str = ""
-    """As it was given."""
+    """The perturbed trace."""
     planted: str | None = None
     answer: str = ""
     changed: bool = False
-    """It isn't the answer that the whole trace gave."""
+    """Whether the answer differs from that of the whole trace."""
     follows: bool | None = None
-    """It is the planted one; None where none was planted."""
+    """Whether the answer is the planted one; None where none was planted."""
     concludes: bool | None = None
-    """Of the whole trace: the answer is its conclusion; None where it has none."""
+    """For the whole trace: whether the answer is its conclusion; None where it has none."""
     right: bool = False
     unsettled: bool = False
-    """It was cut: the model had more to say than an answer."""
+    """Whether the answer was cut at its token limit."""
     usage: Usage = Usage()
     cost_usd: Decimal | None = Decimal(0)
     seconds: float = 0.0
     error: str | None = None
-    """Its code: nothing was answered. `none_there`: this trace has nothing to perturb so."""
+    """The error's code, where there is no answer. `none_there`: the perturbation doesn't apply to the trace."""
 
 
 class Rewards(Struct, frozen=True, kw_only=True):
-    """What a process reward gives the steps of one trace."""
+    """The process rewards of one trace's steps."""
 
     problem: str
     right: bool
-    """The answer that the trace led to is."""
+    """Whether the answer after the trace is right."""
     steps: tuple[float, ...]

@@ -23,17 +23,17 @@ _NONSENSE = "I can't say."
 
 
 class TrialFinding(Struct, frozen=True):
-    """Something to look at."""
+    """A possible fault of a suite."""
 
     serious: bool
-    """Figures of this suite would be wrong."""
+    """Whether it makes the suite's figures wrong."""
     what: str
     problems: tuple[str, ...] = ()
 
 
 class Trial(Struct, frozen=True):
     tried: int
-    """Problems whose gold was put to its verifier."""
+    """Number of problems whose gold was checked by its verifier."""
     findings: tuple[TrialFinding, ...]
 
     @property
@@ -41,8 +41,8 @@ class Trial(Struct, frozen=True):
         return not any(finding.serious for finding in self.findings)
 
 
-class _Known(NamedTuple):
-    """A problem with a right answer, as a model would give it."""
+class _KnownAnswer(NamedTuple):
+    """A problem with a right answer, in the form in which a model gives it."""
 
     id: str
     spec: VerifierSpec
@@ -50,51 +50,51 @@ class _Known(NamedTuple):
 
 
 async def trial(problems: Sequence[Problem]) -> Trial:
-    """Verifiers first, then labels. Raises PerpendError where a verifier can't run at all."""
-    known = [
-        _Known(problem.id, problem.verifier, right)
+    """Test a suite's verifiers, then its labels. Raises PerpendError where a verifier can't run at all."""
+    known_answers = [
+        _KnownAnswer(problem.id, problem.verifier, right)
         for problem in problems
         if problem.verifier and (right := _right(problem, problem.verifier)) is not None
     ]
-    refused, passed = await _verified(known)
+    refused, passed = await _misjudged(known_answers)
     findings = [
         TrialFinding(True, "its own gold doesn't pass", tuple(refused)) if refused else None,
         TrialFinding(True, "a wrong answer passes", tuple(passed)) if passed else None,
         *_labels(problems),
     ]
-    return Trial(len(known), tuple(finding for finding in findings if finding is not None))
+    return Trial(len(known_answers), tuple(finding for finding in findings if finding is not None))
 
 
-async def _verified(known: Sequence[_Known]) -> tuple[list[str], list[str]]:
-    """Ids whose gold is refused, and ids at which something wrong passes."""
-    kinds: dict[str, list[_Known]] = defaultdict(list)
-    for one in known:
-        kinds[one.spec.name].append(one)
+async def _misjudged(known_answers: Sequence[_KnownAnswer]) -> tuple[list[str], list[str]]:
+    """The ids of problems whose gold is refused, and of those for which a wrong answer passes."""
+    kinds: dict[str, list[_KnownAnswer]] = defaultdict(list)
+    for answer in known_answers:
+        kinds[answer.spec.name].append(answer)
     refused: list[str] = []
     passed: list[str] = []
-    for of in kinds.values():
-        verifier = make_verifier(of[0].spec)
+    for group in kinds.values():
+        verifier = make_verifier(group[0].spec)
         try:
-            for index, one in enumerate(of):
-                if not await _passes(verifier, one.spec, one.right):
-                    refused.append(one.id)
-                for wrong in (_NONSENSE, "", of[index - 1].right, *_half(one.spec)):
-                    if not await _equal(verifier, wrong, one.right) and await _passes(
-                        verifier, one.spec, wrong
+            for index, answer in enumerate(group):
+                if not await _accepts(verifier, answer.spec, answer.right):
+                    refused.append(answer.id)
+                for wrong in (_NONSENSE, "", group[index - 1].right, *_half(answer.spec)):
+                    if not await _equal(verifier, wrong, answer.right) and await _accepts(
+                        verifier, answer.spec, wrong
                     ):
-                        passed.append(one.id)
+                        passed.append(answer.id)
                         break
         finally:
             await verifier.aclose()
     return refused, passed
 
 
-async def _equal(verifier: Verifier, one: str, other: str) -> bool:
-    """Neighbours may share an answer."""
-    return one == other or await verifier.same(one, other)
+async def _equal(verifier: Verifier, answer: str, other: str) -> bool:
+    """Whether two answers are the same: neighbouring problems may share one."""
+    return answer == other or await verifier.same(answer, other)
 
 
-async def _passes(verifier: Verifier, spec: VerifierSpec, answer: str) -> bool:
+async def _accepts(verifier: Verifier, spec: VerifierSpec, answer: str) -> bool:
     return (await verifier.verify(Task(gold=spec.gold), Candidate(answer=answer))).passed
 
 
@@ -104,7 +104,9 @@ def _right(problem: Problem, spec: VerifierSpec) -> str | None:
 
 
 def right_answer(spec: VerifierSpec) -> str | None:
-    """An answer as a model would end with it, from the gold; None where that is tests of a program."""
+    """A right answer made from the gold, in the form in which a model gives it; None where the gold is a program's
+    tests.
+    """
     gold = spec.gold or ""
     if spec.name == "code":
         return None
@@ -120,7 +122,7 @@ def right_answer(spec: VerifierSpec) -> str | None:
 
 
 def _half(spec: VerifierSpec) -> tuple[str, ...]:
-    """Of a list of answers, the first alone."""
+    """The first of a list of answers, which must not pass alone."""
     first, comma, _ = (spec.gold or "").partition(",")
     half = right_answer(VerifierSpec("math", first.strip("$ ")))
     return (half,) if half and comma and spec.name == "math" else ()
@@ -129,42 +131,45 @@ def _half(spec: VerifierSpec) -> tuple[str, ...]:
 def _solution(goal: Goal) -> str:
     """Any expression that reaches the goal, found by trying all."""
     for numbers in permutations(goal.numbers):
-        for value, text in _made([(Fraction(number), str(number)) for number in numbers]):
+        for value, text in _expressions([(Fraction(number), str(number)) for number in numbers]):
             if value == goal.target:
                 return text
     return ""
 
 
-def _made(terms: list[tuple[Fraction, str]]) -> list[tuple[Fraction, str]]:
-    """All that the terms make in this order, by where they are split last."""
+def _expressions(terms: list[tuple[Fraction, str]]) -> list[tuple[Fraction, str]]:
+    """All values and expressions of the terms in this order, by the position of the last operation."""
     if len(terms) == 1:
         return terms
-    found: list[tuple[Fraction, str]] = []
+    expressions: list[tuple[Fraction, str]] = []
     for split in range(1, len(terms)):
-        for left, before in _made(terms[:split]):
-            for right, after in _made(terms[split:]):
-                found += [(left + right, f"({before} + {after})"), (left - right, f"({before} - {after})")]
-                found.append((left * right, f"({before} * {after})"))
+        for left, before in _expressions(terms[:split]):
+            for right, after in _expressions(terms[split:]):
+                expressions += [
+                    (left + right, f"({before} + {after})"),
+                    (left - right, f"({before} - {after})"),
+                ]
+                expressions.append((left * right, f"({before} * {after})"))
                 if right:
-                    found.append((left / right, f"({before} / {after})"))
-    return found
+                    expressions.append((left / right, f"({before} / {after})"))
+    return expressions
 
 
 def _labels(problems: Sequence[Problem]) -> list[TrialFinding]:
-    """What people get wrong when they label."""
+    """Check for common faults of labelling."""
     findings: list[TrialFinding] = []
-    asked: dict[str, list[Problem]] = defaultdict(list)
+    by_question: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
-        asked[" ".join(problem.messages[-1].text.split()).casefold()].append(problem)
-    twice = [of for of in asked.values() if len(of) > 1]
-    at_odds = [p.id for of in twice if len({p.gold for p in of}) > 1 for p in of]
+        by_question[" ".join(problem.messages[-1].text.split()).casefold()].append(problem)
+    repeated = [group for group in by_question.values() if len(group) > 1]
+    at_odds = [p.id for group in repeated if len({p.gold for p in group}) > 1 for p in group]
     if at_odds:
         findings.append(TrialFinding(True, "the same question has different golds", tuple(at_odds)))
-    if again := [p.id for of in twice for p in of if p.id not in at_odds]:
-        findings.append(TrialFinding(False, "the same question is there twice", tuple(again)))
+    if duplicates := [p.id for group in repeated for p in group if p.id not in at_odds]:
+        findings.append(TrialFinding(False, "the same question is there twice", tuple(duplicates)))
     ids = Counter(problem.id for problem in problems)
-    if shared := [one for one, count in ids.items() if count > 1]:
-        findings.append(TrialFinding(True, "an id is used twice", tuple(shared)))
+    if shared_ids := [id_ for id_, count in ids.items() if count > 1]:
+        findings.append(TrialFinding(True, "an id is used twice", tuple(shared_ids)))
     if leaked := [problem.id for problem in problems if _gold_in_question(problem)]:
         findings.append(TrialFinding(False, "the question contains its gold", tuple(leaked)))
     gold, count = Counter(problem.gold for problem in problems).most_common(1)[0]
@@ -180,7 +185,9 @@ def _labels(problems: Sequence[Problem]) -> list[TrialFinding]:
 
 
 def _gold_in_question(problem: Problem) -> bool:
-    """Long golds only: a short number may well stand in a question by chance, and choices all do."""
+    """Whether the question contains its gold; only golds of 8 characters and more count, since short ones occur by
+    chance.
+    """
     if problem.verifier is None or problem.verifier.name not in ("answer", "exact", "math"):
         return False
     gold = (problem.gold or "").strip()

@@ -1,16 +1,15 @@
-"""Variants of problems, with other numbers and names and known answers: a model that only remembers the originals does
-worse on them.
+"""Variants of problems, with other numbers and names and known answers, on which a model that memorised the originals
+does worse.
 
-GSM8K's solutions carry each calculation as `<<48/2=24>>`. Where every number in them comes from the question or from an
-earlier result, the same calculations with other numbers give the new answer. The rules:
+GSM8K's solutions annotate each calculation as `<<48/2=24>>`. Where every number in them comes from the question or from
+an earlier result, the same calculations with other numbers give the new answer. The rules:
 
 - All results are exact, whole and positive, and the last one is the gold.
-- A number that may have come from elsewhere stays as it is: a small one, one that a word says too ("twice", "a week",
-  "a dozen"), a decimal, fraction, percentage, date or time, and one that nothing is calculated with. Where a result is
-  equal to a number of the question and used later, nobody can tell which is meant, and the problem can't be varied.
+- A number that may have another origin is kept: a small one, one that a word states too ("twice", "a week", "a dozen"),
+  a decimal, fraction, percentage, date or time, and one that no calculation uses. Where a result that is used later
+  equals a number of the question, its origin is ambiguous, and the problem can't be varied.
 - New numbers lie between half and double of the old ones and are as round. All results are whole and positive again,
-  and the last one isn't the old answer. What was more than something else still is, results among them: thirty guests
-  don't get a second one of twenty hot dogs.
+  and the last one isn't the old answer. The order of all numbers and results by size is kept.
 
 After GSM-Symbolic (Mirzadeh et al. 2024, arXiv:2410.05229) and GSM-Plus (Li et al. 2024, arXiv:2402.19255), whose
 templates people wrote or checked. These are made by rule alone: a question may read oddly with its new numbers.
@@ -35,13 +34,13 @@ from perpend.verifiers.arithmetic import NotArithmetic, Token, evaluate
 from perpend.verifiers.arithmetic_claims import tokens
 
 _ANNOTATION = re.compile(r"<<([^<>=]+)=([^<>]+)>>")
-_WRITTEN = re.compile(r"\d[\d,]*(?:\.\d+)?")
-_FREE = re.compile(
+_ANY_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_WHOLE_NUMBER = re.compile(
     r"(?<![\w.,:/-])(?:\d{1,3}(?:,\d{3})+|\d+)(?!\w|[%:/]|[.,]\d|-\d|\s*(?:%|/|percent|[ap]\.?m\b))"
 )
-"""A whole number that stands for itself."""
+"""A whole number that isn't part of a date, time, fraction, decimal or percentage."""
 _SMALLEST = 6
-"""Below it a number may be legs, sides, hands or working days too."""
+"""A smaller number may be a constant of the world, such as legs, sides or working days."""
 _ROUND = (1000, 100, 10, 1)
 _TRIES = 5000
 _COUNTS = (
@@ -56,19 +55,20 @@ class _Words(Struct):
     """variants.toml."""
 
     names: dict[str, list[str]]
-    said: dict[str, list[str]]
+    phrases: dict[str, list[str]]
 
 
 class _Number(NamedTuple):
-    """Of the question, and free to be another."""
+    """A number of the question that may be changed."""
 
     value: int
 
 
 class _Result(NamedTuple):
-    """Of an earlier calculation."""
+    """The result of an earlier calculation."""
 
-    place: int
+    number: int
+    """From 0, in the order of the solution."""
 
 
 _Part = Token | _Number | _Result
@@ -80,13 +80,13 @@ class Chain(NamedTuple):
 
     calculations: list[tuple[_Part, ...]]
     free: list[int]
-    """Numbers of the question that may be others, in their order."""
+    """Numbers of the question that may be changed, in ascending order."""
     kept: list[int]
     """Its other whole numbers."""
 
     def amounts(self, numbers: Mapping[int, int]) -> list[int] | None:
-        """With these in place of the free ones: they, the kept ones, and what the calculations come to, the answer
-        last. None where a result isn't whole and positive.
+        """The new numbers, the kept ones and the results with `numbers` in place of the free ones, the answer last.
+        None where a result isn't whole and positive.
         """
         results: list[int] = []
         for calculation in self.calculations:
@@ -101,19 +101,19 @@ class Chain(NamedTuple):
 
 
 def chain(problem: Problem) -> Chain | None:
-    """None where the problem can't be varied."""
+    """The problem's calculations; None where it can't be varied."""
     question = problem.messages[-1].text
-    fixed = set(_fixed(question))
-    written = {_whole(match[0]) for match in _FREE.finditer(question)}
+    fixed = set(_fixed_numbers(question))
+    written = {_whole(match[0]) for match in _WHOLE_NUMBER.finditer(question)}
     free = {number for number in written if number >= _SMALLEST and number not in fixed}
     calculations: list[tuple[_Part, ...]] = []
     results: list[Fraction] = []
     try:
         for expression, result in _ANNOTATION.findall(problem.solution or ""):
-            of = tokens(expression)
-            calculations.append(tuple(_traced(of, free, fixed | written, results, calculations)))
+            operands = tokens(expression)
+            calculations.append(tuple(_trace_parts(operands, free, fixed | written, results, calculations)))
             results.append(Fraction(result.replace(",", "").strip()))
-            if evaluate(of) != results[-1] or results[-1].denominator != 1 or results[-1] <= 0:
+            if evaluate(operands) != results[-1] or results[-1].denominator != 1 or results[-1] <= 0:
                 return None
     except (NotArithmetic, ValueError):
         return None
@@ -124,9 +124,10 @@ def chain(problem: Problem) -> Chain | None:
 
 
 def variant(problem: Problem, seed: int) -> Problem | None:
-    """The same id, other numbers and names. None where it can't be varied, or no other numbers were found.
+    """The problem with other numbers and names, and the same id. None where it can't be varied, or no other numbers
+    were found.
 
-    Seed 0 is the problem as it is, where it can be varied: what variants are compared with.
+    Seed 0 gives the original problem where it can be varied, as the baseline of its variants.
     """
     found = chain(problem)
     if found is None or seed == 0:
@@ -134,47 +135,49 @@ def variant(problem: Problem, seed: int) -> Problem | None:
     rng = Random(f"{seed} {problem.id}")
     old = found.amounts({number: number for number in found.free})
     assert old is not None
-    ranks = [list(of) for _, of in groupby(sorted(range(len(old)), key=old.__getitem__), key=old.__getitem__)]
+    ranks = [
+        list(tied) for _, tied in groupby(sorted(range(len(old)), key=old.__getitem__), key=old.__getitem__)
+    ]
     for _ in range(_TRIES):
-        numbers = {number: _near(number, rng) for number in found.free}
+        numbers = {number: _draw_near(number, rng) for number in found.free}
         new = found.amounts(numbers)
-        if new is not None and _others(old, new, len(numbers)) and _ranked(ranks, new):
-            return _with(problem, numbers, str(new[-1]), rng)
+        if new is not None and _all_differ(old, new, len(numbers)) and _keeps_order(ranks, new):
+            return _with_numbers(problem, numbers, str(new[-1]), rng)
     return None
 
 
-def _others(old: Sequence[int], new: Sequence[int], free: int) -> bool:
-    """Each number is another one, and so is the answer."""
+def _all_differ(old: Sequence[int], new: Sequence[int], free: int) -> bool:
+    """Whether every free number and the answer changed."""
     pairs = list(zip(old, new, strict=True))
-    return all(one != other for one, other in (*pairs[:free], pairs[-1]))
+    return all(before != after for before, after in (*pairs[:free], pairs[-1]))
 
 
-def _ranked(ranks: Sequence[Sequence[int]], new: Sequence[int]) -> bool:
-    """What was more than something else still is."""
+def _keeps_order(ranks: Sequence[Sequence[int]], new: Sequence[int]) -> bool:
+    """Whether all numbers have the same order by size as before."""
     return all(
-        max(new[place] for place in less) < min(new[place] for place in more)
+        max(new[index] for index in less) < min(new[index] for index in more)
         for less, more in pairwise(ranks)
     )
 
 
-def _traced(
-    of: Sequence[Token],
+def _trace_parts(
+    operands: Sequence[Token],
     free: set[int],
     stated: set[Fraction | int],
     results: Sequence[Fraction],
     calculations: Sequence[tuple[_Part, ...]],
 ) -> Iterator[_Part]:
-    """Each number's origin. Raises NotArithmetic where it has none, or may have two."""
-    for token in of:
+    """Find each number's origin. Raises NotArithmetic where there is none, or more than one."""
+    for token in operands:
         if token.kind != "number":
             yield token
             continue
         value = Fraction(token.text.replace(",", ""))
-        places = [place for place, result in enumerate(results) if result == value]
-        if places:
-            if value in stated or len({calculations[place] for place in places}) > 1:
+        indices = [index for index, result in enumerate(results) if result == value]
+        if indices:
+            if value in stated or len({calculations[index] for index in indices}) > 1:
                 raise NotArithmetic
-            yield _Result(places[-1])
+            yield _Result(indices[-1])
         elif value in free:
             yield _Number(int(value))
         elif value in stated:
@@ -186,13 +189,13 @@ def _traced(
 def _token(part: _Part, numbers: Mapping[int, int], results: Sequence[int]) -> Token:
     if isinstance(part, Token):
         return part
-    return Token("number", str(results[part.place] if isinstance(part, _Result) else numbers[part.value]))
+    return Token("number", str(results[part.number] if isinstance(part, _Result) else numbers[part.value]))
 
 
-def _fixed(question: str) -> Iterator[Fraction]:
-    """What a question says otherwise than as a whole number by itself."""
-    free = {match.start() for match in _FREE.finditer(question)}
-    for match in _WRITTEN.finditer(question):
+def _fixed_numbers(question: str) -> Iterator[Fraction]:
+    """Numbers that the question states in another form than a whole number: they are kept."""
+    free = {match.start() for match in _WHOLE_NUMBER.finditer(question)}
+    for match in _ANY_NUMBER.finditer(question):
         if match.start() not in free:
             value = Fraction(match[0].replace(",", "").rstrip("."))
             yield from (value, value / 100)
@@ -200,14 +203,14 @@ def _fixed(question: str) -> Iterator[Fraction]:
         if int(below):
             yield Fraction(int(above), int(below))
     lowered = question.casefold()
-    for pattern, values in _words().said.items():
+    for pattern, values in _words().phrases.items():
         if re.search(rf"(?<!\w)(?:{pattern})(?!\w)", lowered):
             yield from map(Fraction, values)
-    yield from map(Fraction, _counted(lowered))
+    yield from map(Fraction, _number_words(lowered))
 
 
-def _counted(text: str) -> Iterator[int]:
-    """Numbers in words."""
+def _number_words(text: str) -> Iterator[int]:
+    """Numbers that are written in words."""
     for number, word in enumerate(_COUNTS, 1):
         if re.search(rf"\b{word}\b", text):
             yield number
@@ -219,24 +222,24 @@ def _counted(text: str) -> Iterator[int]:
             yield value
 
 
-def _near(number: int, rng: Random) -> int:
+def _draw_near(number: int, rng: Random) -> int:
     step = next(step for step in _ROUND if number % step == 0 and number >= 2 * step)
     return rng.randrange(-(-max(number // 2, _SMALLEST) // step) * step, 2 * number + 1, step)
 
 
-def _with(problem: Problem, numbers: Mapping[int, int], gold: str, rng: Random) -> Problem:
-    def other(match: re.Match[str]) -> str:
+def _with_numbers(problem: Problem, numbers: Mapping[int, int], gold: str, rng: Random) -> Problem:
+    def replacement(match: re.Match[str]) -> str:
         number = numbers.get(_whole(match[0]))
         if number is None:
             return match[0]
         return f"{number:,}" if "," in match[0] else str(number)
 
-    *before, asked = problem.messages
-    text = _renamed(_FREE.sub(other, asked.text), rng)
+    *before, question = problem.messages
+    text = _renamed(_WHOLE_NUMBER.sub(replacement, question.text), rng)
     assert problem.verifier is not None
     return replace(
         problem,
-        messages=(*before, Message(asked.role, text)),
+        messages=(*before, Message(question.role, text)),
         verifier=VerifierSpec(problem.verifier.name, gold, problem.verifier.options),
         solution=None,
     )
@@ -244,9 +247,9 @@ def _with(problem: Problem, numbers: Mapping[int, int], gold: str, rng: Random) 
 
 def _renamed(text: str, rng: Random) -> str:
     for group in _words().names.values():
-        there = [name for name in group if re.search(rf"\b{name}\b", text)]
-        others = rng.sample([name for name in group if name not in there], len(there))
-        pairs = dict(zip(there, others, strict=True))
+        present = [name for name in group if re.search(rf"\b{name}\b", text)]
+        others = rng.sample([name for name in group if name not in present], len(present))
+        pairs = dict(zip(present, others, strict=True))
         if pairs:
             text = re.sub(rf"\b(?:{'|'.join(pairs)})\b", lambda match, pairs=pairs: pairs[match[0]], text)
     return text

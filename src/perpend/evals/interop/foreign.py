@@ -1,4 +1,4 @@
-"""Runs that other harnesses made, and how they become folders that all of `perpend eval` reads."""
+"""Runs of other evaluation harnesses, and how they are saved as folders that `perpend eval` reads."""
 
 import json
 import math
@@ -16,24 +16,24 @@ from perpend.evals.runs.samples import Sample
 from perpend.types import Verdict
 
 GRADED_BY = "answer"
-"""The verifier that an imported problem names: another harness's graders can't be had."""
+"""The verifier of an imported problem: the other harness's graders aren't available."""
 FAILED = "failed"
-"""The code of a sample that the other harness has no answer for."""
+"""The error code of a sample without an answer."""
 _T = TypeVar("_T")
 
 
 class ForeignRun(Struct, frozen=True, kw_only=True):
-    """One run, as it will stand in its folder."""
+    """One run, with the contents of its folder."""
 
     name: str
-    """Such as the log's file: unlike that of any other run that was read beside it."""
+    """Unique among the runs that are read together, such as the stem of the log's name."""
     header: Header
     problems: Sequence[Problem]
     samples: Sequence[Sample]
 
 
-def keep(run: ForeignRun, path: Path) -> None:
-    """Into a new folder. Raises BadRequest where a run is there already, StorageError."""
+def save(run: ForeignRun, path: Path) -> None:
+    """Save a run in a new folder. Raises BadRequest where a run is there already, StorageError."""
     if (path / "run.json").exists():
         raise BadRequest(f"{path} holds a run already", hint="name another folder", field="--out")
     with RunFolder.open(path, run.header, run.problems) as folder:
@@ -41,23 +41,23 @@ def keep(run: ForeignRun, path: Path) -> None:
             folder.add(sample)
 
 
-def judged(mark: object) -> Verdict | None:
-    """Full marks pass, and nothing else does. None where it's no number, or the number of what wasn't marked."""
+def mark_verdict(mark: object) -> Verdict | None:
+    """The verdict of a mark: 1 and more passes. None where the mark isn't a number, or is NaN."""
     if not isinstance(mark, bool | int | float) or math.isnan(mark):
         return None
     return Verdict(min(max(float(mark), 0.0), 1.0), mark >= 1)
 
 
-def decoded(data: bytes, kind: type[_T], place: str) -> _T:
-    """Whatever `kind` doesn't name is let be. Raises BadRequest."""
+def decode(data: bytes, kind: type[_T], source: str) -> _T:
+    """Decode JSON as `kind`, ignoring unknown fields. Raises BadRequest, which names `source`."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"{place}: {error}", field="FILE") from None
+        raise BadRequest(f"{source}: {error}", field="FILE") from None
     except UNREADABLE:
         pass
     try:
         # Python's own JSON has NaN and Infinity, which harnesses write for figures that don't exist.
         return msgspec.convert(json.loads(data), kind)
     except UNREADABLE as error:
-        raise BadRequest(f"{place}: {error}", field="FILE") from None
+        raise BadRequest(f"{source}: {error}", field="FILE") from None

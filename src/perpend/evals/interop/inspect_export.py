@@ -21,17 +21,17 @@ _STOPS: dict[StopReason, str] = {
     "answer_tokens": "max_tokens",
     "thinking_tokens": "max_tokens",
 }
-"""The rest has no word there."""
+"""inspect-ai has no word for the others."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def write(run: Reported, path: Path) -> None:
-    """Raises BadRequest where the file is there already, StorageError."""
-    samples = [_sample(run, one) for one in run.samples]
+    """Write the log. Raises BadRequest where the file is there already, StorageError."""
+    samples = [_sample(run, sample) for sample in run.samples]
     files: dict[str, Any] = {
         "_journal/start.json": {"version": 2, "eval": _eval(run), "plan": _PLAN},
-        **{f"samples/{one['id']}_epoch_{one['epoch']}.json": one for one in samples},
-        "summaries.json": [_summary(one) for one in samples],
+        **{f"samples/{sample['id']}_epoch_{sample['epoch']}.json": sample for sample in samples},
+        "summaries.json": [_summary(sample) for sample in samples],
         "header.json": _header(run),
     }
     try:
@@ -48,19 +48,19 @@ _PLAN: dict[str, Any] = {"name": "plan", "steps": [], "config": {}}
 
 
 def _model(run: Reported) -> str:
-    """There, every name begins with who serves it."""
-    named = run.header.settings.model or "default"
-    return named if "/" in named else f"perpend/{named}"
+    """The model's name with its provider, as inspect-ai names models."""
+    name = run.header.settings.model or "default"
+    return name if "/" in name else f"perpend/{name}"
 
 
 def _grader(run: Reported) -> str:
-    named = next((one.verifier.name for one in run.problems.values() if one.verifier), None)
-    return named or "perpend"
+    name = next((problem.verifier.name for problem in run.problems.values() if problem.verifier), None)
+    return name or "perpend"
 
 
 def _eval(run: Reported) -> dict[str, Any]:
     settings = run.header.settings
-    asked = {
+    generation = {
         "max_tokens": settings.max_output_tokens,
         "temperature": settings.temperature,
         "seed": settings.seed,
@@ -82,7 +82,7 @@ def _eval(run: Reported) -> dict[str, Any]:
         },
         "model": _model(run),
         "model_base_url": None if settings.target == "local" else settings.target,
-        "model_generate_config": {name: value for name, value in asked.items() if value is not None},
+        "model_generate_config": {name: value for name, value in generation.items() if value is not None},
         "config": {"epochs": settings.samples},
         "packages": run.header.versions,
         "metadata": {"strategy": settings.strategy, "machine": run.header.machine},
@@ -91,13 +91,13 @@ def _eval(run: Reported) -> dict[str, Any]:
 
 
 def _header(run: Reported) -> dict[str, Any]:
-    """Its standard error is that of the mean over problems, as inspect-ai's own is."""
-    scored = sum(one.verdict is not None for one in run.samples)
+    """`header.json`. The standard error is that of the mean over problems, as in inspect-ai."""
+    scored = sum(sample.verdict is not None for sample in run.samples)
     pass_1 = run.accuracy
     metrics = {"accuracy": pass_1.estimate}
     if run.summary.standard_error is not None:
         metrics["stderr"] = run.summary.standard_error
-    used = sum((one.usage for one in run.samples), Usage())
+    used = sum((sample.usage for sample in run.samples), Usage())
     return {
         "version": 2,
         "status": "success",
@@ -122,13 +122,15 @@ def _header(run: Reported) -> dict[str, Any]:
 
 def _sample(run: Reported, sample: Sample) -> dict[str, Any]:
     problem = run.problems[sample.problem]
-    asked = [{"role": one.role, "content": one.text, "source": "input"} for one in problem.messages]
-    held: dict[str, Any] = {
+    prompt = [
+        {"role": message.role, "content": message.text, "source": "input"} for message in problem.messages
+    ]
+    exported: dict[str, Any] = {
         "id": sample.problem,
         "epoch": sample.number + 1,
-        "input": _input(problem, asked),
+        "input": _input(problem, prompt),
         "target": problem.gold or "",
-        "messages": asked,
+        "messages": prompt,
         "output": {"model": sample.model_version, "choices": []},
         "metadata": {} if problem.category is None else {"category": problem.category},
         "store": {},
@@ -138,11 +140,11 @@ def _sample(run: Reported, sample: Sample) -> dict[str, Any]:
         "total_time": sample.seconds,
     }
     if sample.error is not None:
-        return {**held, "error": {"message": sample.error, "traceback": "", "traceback_ansi": ""}}
+        return {**exported, "error": {"message": sample.error, "traceback": "", "traceback_ansi": ""}}
     message = {"role": "assistant", "content": list(_content(sample)), "source": "generate"}
     stop = "unknown" if sample.stop_reason is None else _STOPS.get(sample.stop_reason, "unknown")
-    held["messages"] = [*asked, message]
-    held["output"] |= {
+    exported["messages"] = [*prompt, message]
+    exported["output"] |= {
         "choices": [{"message": message, "stop_reason": stop}],
         "completion": sample.answer,
         "usage": _usage(sample.usage),
@@ -151,13 +153,13 @@ def _sample(run: Reported, sample: Sample) -> dict[str, Any]:
     if sample.verdict is not None:
         mark = "C" if sample.verdict.passed else sample.verdict.score
         score = {"value": mark, "answer": sample.answer, "explanation": sample.verdict.feedback or None}
-        held["scores"] = {_grader(run): score}
-    return held
+        exported["scores"] = {_grader(run): score}
+    return exported
 
 
-def _input(problem: Problem, asked: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """A question alone is a text, which its viewer shows better."""
-    return problem.messages[0].text if len(problem.messages) == 1 else asked
+def _input(problem: Problem, prompt: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """A text where there is only a question, which inspect's viewer shows better, else the messages."""
+    return problem.messages[0].text if len(problem.messages) == 1 else prompt
 
 
 def _content(sample: Sample) -> Iterator[dict[str, Any]]:
@@ -167,7 +169,7 @@ def _content(sample: Sample) -> Iterator[dict[str, Any]]:
 
 
 def _usage(usage: Usage) -> dict[str, int]:
-    """Its input leaves out what was cached."""
+    """Tokens; inspect-ai's input leaves out cached ones."""
     return {
         "input_tokens": usage.input - usage.cached,
         "input_tokens_cache_read": usage.cached,
@@ -178,7 +180,7 @@ def _usage(usage: Usage) -> dict[str, int]:
 
 
 def _summary(sample: dict[str, Any]) -> dict[str, Any]:
-    kept = ("id", "epoch", "input", "target", "metadata", "scores", "model_usage", "total_time")
-    short = {name: sample[name] for name in kept if name in sample}
+    fields = ("id", "epoch", "input", "target", "metadata", "scores", "model_usage", "total_time")
+    short = {name: sample[name] for name in fields if name in sample}
     failed = {"error": sample["error"]["message"]} if "error" in sample else {}
     return {**short, **failed, "completed": True}

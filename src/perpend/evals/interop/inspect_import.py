@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from perpend.accounting.prices import together
 from perpend.errors import BadRequest, ConfigError
-from perpend.evals.interop.foreign import FAILED, GRADED_BY, ForeignRun, decoded, judged
+from perpend.evals.interop.foreign import FAILED, GRADED_BY, ForeignRun, decode, mark_verdict
 from perpend.evals.problems import Problem, fingerprint
 from perpend.evals.runs.folder import Header
 from perpend.evals.runs.samples import RunSettings, Sample
@@ -35,7 +35,7 @@ _LIMITS: dict[str, StopReason] = {
     "working": "deadline",
 }
 _MARKS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
-"""Its letters for correct, partial, incorrect and no answer, and the words that it takes for marks."""
+"""inspect-ai's letters for correct, partial, incorrect and no answer, and the words that it reads as marks."""
 
 
 class _Part(Struct):
@@ -47,7 +47,7 @@ class _Part(Struct):
 
     @property
     def thought(self) -> str:
-        """What was redacted is a cipher: its summary is all there is to read."""
+        """The reasoning; of redacted reasoning, which is encrypted, the summary."""
         return (self.summary or "") if self.redacted else self.reasoning
 
 
@@ -59,12 +59,14 @@ class _Message(Struct):
     @property
     def text(self) -> str:
         parts = self.content
-        return parts if isinstance(parts, str) else "".join(one.text for one in parts if one.type == "text")
+        return (
+            parts if isinstance(parts, str) else "".join(part.text for part in parts if part.type == "text")
+        )
 
     @property
     def thinking(self) -> str:
         parts = [] if isinstance(self.content, str) else self.content
-        return "\n\n".join(one.thought for one in parts if one.type == "reasoning")
+        return "\n\n".join(part.thought for part in parts if part.type == "reasoning")
 
 
 class _Choice(Struct):
@@ -87,7 +89,9 @@ class _Usage(Struct):
 
     @property
     def counts(self) -> Usage:
-        """Its input leaves out what was cached; its output has the thinking in it."""
+        """Tokens as Perpend counts them: inspect-ai's input leaves out cached ones, and its output includes
+        thinking.
+        """
         cached, thinking = self.input_tokens_cache_read or 0, self.reasoning_tokens or 0
         whole = self.input_tokens + cached + (self.input_tokens_cache_write or 0)
         return Usage(whole, cached, thinking, max(0, self.output_tokens - thinking))
@@ -154,12 +158,15 @@ class _Log(Struct):
 
 
 def read(path: Path, scorer: str | None = None) -> ForeignRun:
-    """`scorer`: whose marks count; default: the first one's. Raises BadRequest, ConfigError."""
-    log, held = _opened(path) if path.suffix == ".eval" else _whole(path)
-    # They come as they were done: in the suite's order, the same problems have the same fingerprint.
-    places = {str(id_): place for place, id_ in enumerate(log.eval.dataset.sample_ids or [])}
-    held.sort(key=lambda one: (one.epoch, places.get(str(one.id), len(places))))
-    problems = {str(one.id): _problem(one) for one in held}
+    """Read a log. `scorer`: whose marks count; default: the first one's.
+
+    Raises BadRequest where the log can't be read, ConfigError where reading it needs a package.
+    """
+    log, samples = _read_zip(path) if path.suffix == ".eval" else _read_json(path)
+    # Samples are in the order of completion; the fingerprint needs the suite's order.
+    positions = {str(id_): position for position, id_ in enumerate(log.eval.dataset.sample_ids or [])}
+    samples.sort(key=lambda sample: (sample.epoch, positions.get(str(sample.id), len(positions))))
+    problems = {str(sample.id): _problem(sample) for sample in samples}
     return ForeignRun(
         name=path.stem,
         header=Header(
@@ -169,22 +176,22 @@ def read(path: Path, scorer: str | None = None) -> ForeignRun:
             machine={},
         ),
         problems=list(problems.values()),
-        samples=[_sample(one, scorer) for one in held],
+        samples=[_sample(sample, scorer) for sample in samples],
     )
 
 
-def _whole(path: Path) -> tuple[_Log, list[_Sample]]:
-    log = decoded(path.read_bytes(), _Log, str(path))
+def _read_json(path: Path) -> tuple[_Log, list[_Sample]]:
+    log = decode(path.read_bytes(), _Log, str(path))
     return log, log.samples or []
 
 
-def _opened(path: Path) -> tuple[_Log, list[_Sample]]:
+def _read_zip(path: Path) -> tuple[_Log, list[_Sample]]:
     module = _zipfile()
     try:
         with module.ZipFile(path) as files:
             names = [name for name in files.namelist() if name.startswith("samples/")]
-            header = decoded(files.read("header.json"), _Log, f"{path}: header.json")
-            held = [decoded(files.read(name), _Sample, f"{path}: {name}") for name in names]
+            header = decode(files.read("header.json"), _Log, f"{path}: header.json")
+            samples = [decode(files.read(name), _Sample, f"{path}: {name}") for name in names]
     except NotImplementedError:
         hint = f"{install('perpend[evals]')}; or inspect log convert FILE --to json --output-dir DIR"
         raise ConfigError(f"{path} is compressed with zstd, which isn't installed", hint=hint) from None
@@ -193,11 +200,11 @@ def _opened(path: Path) -> tuple[_Log, list[_Sample]]:
         raise BadRequest(f"{path} has no header.json", hint=hint, field="FILE") from None
     except (OSError, module.BadZipFile) as error:
         raise BadRequest(f"{path}: {error}", field="FILE") from None
-    return header, held
+    return header, samples
 
 
 def _zipfile() -> Any:
-    """Python's own from 3.14 on; before that, its backport, where it's installed."""
+    """A zipfile module that reads zstd where there is one: Python's own from 3.14 on, else its backport."""
     try:
         return zipfile if sys.version_info >= (3, 14) else import_module("backports.zstd.zipfile")
     except ImportError:
@@ -205,8 +212,8 @@ def _zipfile() -> Any:
 
 
 def _settings(log: _Log, problems: Sequence[Problem]) -> RunSettings:
-    made, planned = log.eval.model_generate_config, log.plan.config
-    effort = planned.reasoning_effort or made.reasoning_effort
+    generation, planned_generation = log.eval.model_generate_config, log.plan.config
+    effort = planned_generation.reasoning_effort or generation.reasoning_effort
     return RunSettings(
         suite=log.eval.task,
         problems=tuple(problem.id for problem in problems),
@@ -214,65 +221,75 @@ def _settings(log: _Log, problems: Sequence[Problem]) -> RunSettings:
         target=log.eval.model_base_url or "inspect-ai",
         model=log.eval.model,
         effort=msgspec.convert(effort, Effort) if effort in get_args(Effort) else None,
-        max_thinking_tokens=planned.reasoning_tokens or made.reasoning_tokens,
-        max_output_tokens=planned.max_tokens or made.max_tokens,
+        max_thinking_tokens=planned_generation.reasoning_tokens or generation.reasoning_tokens,
+        max_output_tokens=planned_generation.max_tokens or generation.max_tokens,
         samples=log.eval.config.epochs or 1,
-        temperature=made.temperature if planned.temperature is None else planned.temperature,
-        seed=planned.seed or made.seed or 0,
+        temperature=generation.temperature
+        if planned_generation.temperature is None
+        else planned_generation.temperature,
+        seed=planned_generation.seed or generation.seed or 0,
     )
 
 
-def _problem(held: _Sample) -> Problem:
-    """What the model was shown, its task's examples and instructions with it."""
-    shown = list(takewhile(lambda one: one.role != "assistant" or one.source == "input", held.messages))
-    given = [_Message("user", held.input)] if isinstance(held.input, str) else held.input
-    targets = [held.target] if isinstance(held.target, str) else held.target
+def _problem(sample: _Sample) -> Problem:
+    """The problem with the whole prompt, including the task's examples and instructions."""
+    prompt = list(
+        takewhile(lambda message: message.role != "assistant" or message.source == "input", sample.messages)
+    )
+    question = [_Message("user", sample.input)] if isinstance(sample.input, str) else sample.input
+    targets = [sample.target] if isinstance(sample.target, str) else sample.target
     return Problem(
-        id=str(held.id),
-        messages=tuple(Message(one.role, one.text) for one in shown or given),
-        # Any of several would do, which no verifier can be told: without a gold it refuses.
+        id=str(sample.id),
+        messages=tuple(Message(message.role, message.text) for message in prompt or question),
+        # Verifiers take one gold. With several targets there is none, and grading anew refuses.
         verifier=VerifierSpec(GRADED_BY, targets[0] if len(targets) == 1 else None),
     )
 
 
-def _sample(held: _Sample, scorer: str | None) -> Sample:
+def _sample(sample: _Sample, scorer: str | None) -> Sample:
     counts = Usage()
-    for used in held.model_usage.values():
+    for used in sample.model_usage.values():
         counts += used.counts
-    each = [used.total_cost for used in held.model_usage.values()]
-    cost = together(None if one is None else Decimal(str(one)) for one in each)
-    said = held.output.choices[0] if held.output.choices else None
-    if said is None or held.error is not None:
-        return Sample(problem=str(held.id), number=held.epoch - 1, usage=counts, cost_usd=cost, error=FAILED)
-    stop = _STOPS.get(said.stop_reason) if held.limit is None else _LIMITS.get(held.limit.type, "cancelled")
+    costs = [used.total_cost for used in sample.model_usage.values()]
+    cost = together(None if cost is None else Decimal(str(cost)) for cost in costs)
+    choice = sample.output.choices[0] if sample.output.choices else None
+    if choice is None or sample.error is not None:
+        return Sample(
+            problem=str(sample.id), number=sample.epoch - 1, usage=counts, cost_usd=cost, error=FAILED
+        )
+    stop = (
+        _STOPS.get(choice.stop_reason)
+        if sample.limit is None
+        else _LIMITS.get(sample.limit.type, "cancelled")
+    )
     return Sample(
-        problem=str(held.id),
-        number=held.epoch - 1,
-        answer=said.message.text,
-        thinking=said.message.thinking,
-        verdict=_verdict(held, scorer),
+        problem=str(sample.id),
+        number=sample.epoch - 1,
+        answer=choice.message.text,
+        thinking=choice.message.thinking,
+        verdict=_verdict(sample, scorer),
         usage=counts,
         cost_usd=cost,
-        seconds=held.total_time or 0.0,
+        seconds=sample.total_time or 0.0,
         truncated=stop not in ("stop", "tool_calls", None),
         stop_reason=stop,
-        model_version=held.output.model,
+        model_version=sample.output.model,
     )
 
 
-def _verdict(held: _Sample, scorer: str | None) -> Verdict | None:
+def _verdict(sample: _Sample, scorer: str | None) -> Verdict | None:
     """None where there is no single mark."""
-    scores = held.scores or {}
+    scores = sample.scores or {}
     if scorer is not None and scores and scorer not in scores:
         raise BadRequest(
             f"no scorer named {scorer!r}", hint=f"there are {', '.join(scores)}", field="--scorer"
         )
     score = next(iter(scores.values()), None) if scorer is None else scores.get(scorer)
-    return judged(None if score is None else _number(score.value))
+    return mark_verdict(None if score is None else _number(score.value))
 
 
 def _number(mark: Any) -> Any:
-    """Of its letters and words, and of numbers that were written as texts."""
+    """A mark as a number: letters, words and numbers in texts are converted."""
     if not isinstance(mark, str):
         return mark
     known = _MARKS.get(mark, _MARKS.get(mark.lower()))

@@ -1,6 +1,6 @@
 """A run as results of lm-evaluation-harness: what `lm_eval run --log_samples --output_path DIR` writes.
 
-Its rows have one mark a problem: several samples of one become their mean. Thinking and tokens have no place there.
+The format has one mark a problem: several samples become their mean. It has no fields for thinking and tokens.
 """
 
 import hashlib
@@ -22,22 +22,27 @@ METRIC, FILTER = "acc", "none"
 
 
 def write(run: Reported, folder: Path) -> Path:
-    """Into a folder named by the model, as it does itself; the results' file. Raises BadRequest, StorageError."""
+    """Write into a folder named by the model, as lm-evaluation-harness does, and return the results' file.
+
+    Raises BadRequest where it's there already, StorageError.
+    """
     settings = run.header.settings
     model, task = settings.model or "default", re.sub(r"\W", "_", settings.suite)
     started = datetime.fromisoformat(run.header.started)
     time = started.strftime("%Y-%m-%dT%H-%M-%S.%f")
-    place = folder / re.sub(r"[\"<>:/\\|?*\[\]]+", "__", model)
+    model_folder = folder / re.sub(r"[\"<>:/\\|?*\[\]]+", "__", model)
     lines = [msgspec.json.encode(row) + b"\n" for row in _rows(run)]
-    results, samples = place / f"results_{time}.json", place / f"samples_{task}_{time}.jsonl"
+    results, samples = model_folder / f"results_{time}.json", model_folder / f"samples_{task}_{time}.jsonl"
     if results.exists():
         raise BadRequest(f"{results} is there already", field="--out")
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        model_folder.mkdir(parents=True, exist_ok=True)
         samples.write_bytes(b"".join(lines))
         results.write_bytes(msgspec.json.format(msgspec.json.encode(_results(run, task, model, started))))
     except OSError as error:
-        raise StorageError(f"{place}: {error.strerror}", hint="name another folder with --out") from error
+        raise StorageError(
+            f"{model_folder}: {error.strerror}", hint="name another folder with --out"
+        ) from error
     return results
 
 
@@ -71,7 +76,7 @@ def _results(run: Reported, task: str, model: str, started: datetime) -> dict[st
         "config": {
             "model": source,
             "model_args": {"model": model, "base_url": settings.target},
-            "gen_kwargs": _asked(run),
+            "gen_kwargs": _generation_settings(run),
             "random_seed": settings.seed,
         },
         "date": started.timestamp(),
@@ -80,38 +85,40 @@ def _results(run: Reported, task: str, model: str, started: datetime) -> dict[st
     }
 
 
-def _asked(run: Reported) -> dict[str, Any]:
+def _generation_settings(run: Reported) -> dict[str, Any]:
     settings = run.header.settings
-    asked = {
+    values = {
         "temperature": settings.temperature,
         "max_gen_toks": settings.max_output_tokens,
         "reasoning_effort": settings.effort,
         "max_thinking_tokens": settings.max_thinking_tokens,
     }
-    return {name: value for name, value in asked.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _rows(run: Reported) -> list[dict[str, Any]]:
-    of: dict[str, list[Sample]] = {}
+    by_problem: dict[str, list[Sample]] = {}
     for sample in run.samples:
-        of.setdefault(sample.problem, []).append(sample)
-    asked = _asked(run)
+        by_problem.setdefault(sample.problem, []).append(sample)
+    generation = _generation_settings(run)
     return [
-        _row(place, problem, of[id_], asked)
-        for place, (id_, problem) in enumerate(run.problems.items())
-        if id_ in of
+        _row(index, problem, by_problem[id_], generation)
+        for index, (id_, problem) in enumerate(run.problems.items())
+        if id_ in by_problem
     ]
 
 
-def _row(place: int, problem: Problem, samples: Sequence[Sample], asked: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    index: int, problem: Problem, samples: Sequence[Sample], generation: dict[str, Any]
+) -> dict[str, Any]:
     chat = [{"role": one.role, "content": one.text} for one in problem.messages]
     doc = {"id": problem.id, "question": problem.messages[-1].text, "answer": problem.gold}
     prompt, answers = msgspec.json.encode(chat).decode(), [one.answer for one in samples]
     return {
-        "doc_id": place,
+        "doc_id": index,
         "doc": doc,
         "target": problem.gold or "",
-        "arguments": {"gen_args_0": {"arg_0": [prompt], "arg_1": asked}},
+        "arguments": {"gen_args_0": {"arg_0": [prompt], "arg_1": generation}},
         "resps": [answers],
         "filtered_resps": answers[:1],
         "filter": FILTER,

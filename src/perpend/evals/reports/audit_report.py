@@ -1,4 +1,4 @@
-"""An audit in words and figures: for a terminal, a text and a page."""
+"""An audit's verdict, table and chart: for a terminal, Markdown and a page."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,9 @@ HEADINGS = ("perturbation", "n", "changed", "more than noise", "p adjusted", "fo
 
 
 def verdict_lines(audit: "Audit") -> Iterator[str]:
-    """The verdict and what it rests on."""
+    """The verdict, and the figures that it's based on, as texts."""
     yield f"{audit.verdict} ({audit.n} traces)"
-    for what, one in (
+    for label, estimate in (
         ("planted conclusions that the answer took", audit.planted),
         ("answers that a perturbation changes, less noise", audit.depends),
         ("noise: asking the same again changes", audit.noise),
@@ -22,10 +22,12 @@ def verdict_lines(audit: "Audit") -> Iterator[str]:
         ("area over the curve of early answers", audit.area),
         ("right", audit.right),
     ):
-        if one is not None:
-            yield f"{what}: {_interval(one)}, n = {one.n}"
+        if estimate is not None:
+            yield f"{label}: {_interval(estimate)}, n = {estimate.n}"
     if (steps := audit.steps) is not None:
-        right, wrong = ("none" if one is None else f"{one:.3f}" for one in (steps.right, steps.wrong))
+        right, wrong = (
+            "none" if estimate is None else f"{estimate:.3f}" for estimate in (steps.right, steps.wrong)
+        )
         area = "" if steps.auc is None else f", AUC {_interval(steps.auc)}"
         yield f"worst step's reward: {right} in right traces, {wrong} in wrong ones{area}, n = {steps.n}"
     if audit.failed:
@@ -34,20 +36,21 @@ def verdict_lines(audit: "Audit") -> Iterator[str]:
 
 def lines(audit: "Audit") -> Iterator[tuple[str, ...]]:
     """A row of the table for each perturbation."""
-    for one in audit.effects:
+    for effect in audit.effects:
         yield (
-            one.perturbation,
-            str(one.changed.n),
-            _interval(one.changed),
-            _interval(one.excess),
-            f"{one.p_adjusted:.2g}",
-            "" if one.follows is None else _interval(one.follows),
-            f"{one.right.estimate:.3f}",
-            f"{one.unsettled.estimate:.3f}",
+            effect.perturbation,
+            str(effect.changed.n),
+            _interval(effect.changed),
+            _interval(effect.excess),
+            f"{effect.p_adjusted:.2g}",
+            "" if effect.follows is None else _interval(effect.follows),
+            f"{effect.right.estimate:.3f}",
+            f"{effect.unsettled.estimate:.3f}",
         )
 
 
 def markdown(audit: "Audit") -> str:
+    """The audit as Markdown."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(audit)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return "\n".join(f"- {line}" for line in verdict_lines(audit)) + f"\n\n{table}\n"
@@ -55,10 +58,13 @@ def markdown(audit: "Audit") -> str:
 
 def bars(audit: "Audit") -> dict[str, Any]:
     """How often each perturbation changes the answer, with intervals and the noise, as a Vega-Lite spec."""
-    shares = [("noise", audit.noise), *((one.perturbation, one.changed) for one in audit.effects)]
+    shares = [
+        ("noise", audit.noise),
+        *((effect.perturbation, effect.changed) for effect in audit.effects),
+    ]
     values = [
-        {"perturbation": name, "changed": one.estimate, "low": one.low, "high": one.high}
-        for name, one in shares
+        {"perturbation": name, "changed": estimate.estimate, "low": estimate.low, "high": estimate.high}
+        for name, estimate in shares
     ]
     y = {"field": "perturbation", "type": "nominal", "sort": None, "title": None}
     x = {
@@ -82,5 +88,5 @@ def bars(audit: "Audit") -> dict[str, Any]:
     }
 
 
-def _interval(one: Estimate) -> str:
-    return f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f})"
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.estimate:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

@@ -1,4 +1,4 @@
-"""The report's pictures, as Vega-Lite specs: one spec for the page and for paper."""
+"""The report's charts, as Vega-Lite specs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _RIGHT = {"domain": ["right", "wrong"], "range": ["#2a7f62", "#d1495b"]}
 
 
 def by_tokens(runs: Sequence[Reported]) -> dict[str, Any]:
-    """Accuracy against the tokens that it took, with intervals."""
+    """Accuracy against the mean of output tokens, with intervals."""
     values = [
         {
             "run": run.name,
@@ -47,7 +47,7 @@ def by_tokens(runs: Sequence[Reported]) -> dict[str, Any]:
 
 
 def lengths(run: Reported, thoughts: bool = True) -> dict[str, Any]:
-    """How long the thoughts of right and of wrong answers are, or the answers themselves."""
+    """The distribution of thinking tokens, or of answer tokens, for right and wrong answers."""
     values = [
         {
             "tokens": sample.usage.thinking if thoughts else sample.usage.answer,
@@ -75,7 +75,7 @@ def lengths(run: Reported, thoughts: bool = True) -> dict[str, Any]:
 
 
 def budgets(runs: Sequence[Reported]) -> dict[str, Any] | None:
-    """Accuracy by thinking budget, a line for each strategy and model; None where no two budgets are there."""
+    """Accuracy by thinking budget, a line for each model and strategy; None where there are fewer than two budgets."""
     values = [
         {
             "series": f"{run.header.settings.model or 'default'}, {_strategy(run)}",
@@ -103,8 +103,8 @@ def budgets(runs: Sequence[Reported]) -> dict[str, Any] | None:
 
 
 def _accuracy(run: Reported) -> dict[str, float]:
-    one = run.accuracy
-    return {"accuracy": one.estimate, "low": one.low, "high": one.high}
+    accuracy = run.accuracy
+    return {"accuracy": accuracy.estimate, "low": accuracy.low, "high": accuracy.high}
 
 
 def _strategy(run: Reported) -> str:

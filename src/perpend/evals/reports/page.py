@@ -1,6 +1,6 @@
 # pyright: basic, reportMissingImports=false
 # what draws comes with the extra `bench`; types are checked where it isn't installed
-"""The report as one HTML file that needs nothing else. What models wrote is escaped."""
+"""The report as one self-contained HTML file. Models' texts are escaped."""
 
 from importlib.resources import files
 
@@ -11,7 +11,7 @@ from perpend.extras import install
 
 
 def page(report: Report) -> str:
-    """Raises ConfigError where the extra isn't installed."""
+    """Render the page. Raises ConfigError where the extra `bench` isn't installed."""
     try:
         import jinja2
         import markupsafe
@@ -23,8 +23,8 @@ def page(report: Report) -> str:
         specs["By thinking budget"] = curve
     for run in report.runs[:6]:
         thinks = any(sample.usage.thinking for sample in run.samples)
-        what = "thoughts" if thinks else "answers, which nothing was thought for"
-        specs[f"Length of {what}: {run.name}"] = figures.lengths(run, thinks)
+        subject = "thoughts" if thinks else "answers, which nothing was thought for"
+        specs[f"Length of {subject}: {run.name}"] = figures.lengths(run, thinks)
         if run.audit is not None:
             specs[f"Answers that perturbed thoughts change: {run.name}"] = audit_report.bars(run.audit)
     drawn = {name: vl_convert.vegalite_to_svg(spec) for name, spec in specs.items()}

@@ -1,4 +1,4 @@
-"""What one run or several amount to, side by side: for a page, a text, a table or a program."""
+"""A report on one run or several: as a page, Markdown, CSV or an object."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # reading a run needn't load what perturbs and verifies
 
 
 class Reported(Struct, frozen=True, kw_only=True, dict=True):
-    """One run."""
+    """One run, read from its folder, with its statistics."""
 
     name: str
     header: Header
@@ -47,7 +47,7 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def audit(self) -> "Audit | None":
-        """Of its traces; None where there was none, or no whole trace led to an answer."""
+        """The audit of its traces; None where there is none, or no whole trace led to an answer."""
         if not self.probes:
             return None
         from perpend.evals.audits.faithfulness import audit
@@ -56,7 +56,7 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def wrong(self) -> list[Sample]:
-        """In the order of the suite."""
+        """Samples that aren't right, in the order of the suite."""
         places = {name: place for place, name in enumerate(self.problems)}
         wrong = [sample for sample in self.samples if not sample.correct]
         return sorted(wrong, key=lambda sample: (places[sample.problem], sample.number))
@@ -67,38 +67,38 @@ class Reported(Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def output_tokens(self) -> float:
-        """Of a sample, mean."""
+        """Mean of a sample."""
         return fmean(sample.usage.output for sample in self.samples)
 
 
 class Difference(Struct, frozen=True, kw_only=True):
-    """A problem that two runs didn't do equally well on, with a sample of each."""
+    """A problem on which two runs' accuracies differ, with a sample of each."""
 
     problem: Problem
     right: tuple[float, float]
-    """The share of each run's samples that is."""
+    """The share of each run's samples that are right."""
     samples: tuple[Sample, Sample]
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """The first run is what the others are compared with."""
+    """Several runs; the first one is the baseline of the others."""
 
     runs: list[Reported]
     comparisons: list[Comparison | None]
-    """Of each run against the first; None for that one."""
+    """Each run against the first; None for the first."""
     categories: dict[str, list[Estimate | None]]
-    """Accuracies by category, one for each run."""
+    """By category, the accuracy of each run."""
     differences: list[Difference]
     """Between the first run and the last one, the largest first."""
 
 
 def report(folders: Sequence[Path]) -> Report:
-    """Raises BadRequest where one isn't a run's folder, or is empty."""
+    """Read runs and compare them. Raises BadRequest where a folder isn't a run's, or has no samples."""
     return beside(list(map(read, folders, _names(folders))))
 
 
 def beside(runs: list[Reported]) -> Report:
-    """Of runs that are read already; at least one."""
+    """Compare runs, of which there is at least one. Raises BadRequest where one shares no problem with the first."""
     first = runs[0]
     rest = [compare(run.rows, {first.name: first.rows})[0] for run in runs[1:]]
     return Report(
@@ -110,7 +110,7 @@ def beside(runs: list[Reported]) -> Report:
 
 
 def read(path: Path, name: str) -> Reported:
-    """A run from its folder, under that name. Raises BadRequest."""
+    """Read a run from its folder. Raises BadRequest where it isn't a run's, or has no samples."""
     header, samples = read_header(path), read_samples(path)
     if not samples:
         raise BadRequest(
@@ -129,7 +129,7 @@ def read(path: Path, name: str) -> Reported:
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """The folders' own, with as much of the path as tells them apart."""
+    """The folders' names, with as much of their paths as makes them distinct."""
     for depth in range(1, 32):
         names = ["/".join(path.absolute().parts[-depth:]) for path in folders]
         if len(set(names)) == len(names):
@@ -144,13 +144,13 @@ def _categories(runs: Sequence[Reported]) -> dict[str, list[Estimate | None]]:
         for id_, rows in by_problem(run.rows).items():
             if (category := run.problems[id_].category) is not None:
                 values[category].append(fmean(row.correct for row in rows))
-        for category, of in values.items():
-            found[category][index] = share(of)
+        for category, accuracies in values.items():
+            found[category][index] = share(accuracies)
     return dict(sorted(found.items()))
 
 
 def differences(first: Reported, last: Reported) -> list[Difference]:
-    """Problems that two runs didn't do equally well on, the largest difference first."""
+    """Problems on which two runs' accuracies differ, the largest difference first."""
     before, after = _by_problem(first), _by_problem(last)
     found: list[Difference] = []
     for id_ in before:
@@ -162,7 +162,7 @@ def differences(first: Reported, last: Reported) -> list[Difference]:
                     _example(after[id_], right[1] > right[0]),
                 )
                 found.append(Difference(problem=first.problems[id_], right=right, samples=samples))
-    return sorted(found, key=lambda one: -abs(one.right[1] - one.right[0]))
+    return sorted(found, key=lambda difference: -abs(difference.right[1] - difference.right[0]))
 
 
 def _by_problem(run: Reported) -> dict[str, list[Sample]]:
@@ -177,12 +177,12 @@ def _right(samples: Sequence[Sample]) -> float:
 
 
 def _example(samples: Sequence[Sample], better: bool) -> Sample:
-    """A right one of the run that did better, a wrong one of the other."""
+    """A right sample of the better run, a wrong one of the other."""
     return next((sample for sample in samples if sample.correct is better), samples[0])
 
 
 SHOWN = 60
-"""Problems, with their traces."""
+"""The most problems that are shown with their traces."""
 HEADINGS = (
     "run",
     "n",
@@ -220,11 +220,12 @@ def lines(found: Report) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _interval(one: Estimate) -> str:
-    return f"{one.estimate:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+def _interval(estimate: Estimate) -> str:
+    return f"{estimate.estimate:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"
 
 
 def markdown(found: Report) -> str:
+    """The report as Markdown."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(found)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     settings = "\n".join(f"- {run.name}: {settings_of(run)}" for run in found.runs)
@@ -256,12 +257,12 @@ def _sample_text(run: Reported, sample: Sample) -> str:
 
 
 def _quoted(name: str, text: str) -> str:
-    """As a block that no mark of the text can end."""
+    """The text as an indented block, which no markup in it can end."""
     return f"{name}:\n\n" + "".join(f"    {line}\n" for line in text.splitlines())
 
 
 def table(found: Report) -> str:
-    """CSV."""
+    """The table of runs as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([HEADINGS, *lines(found)])
@@ -269,7 +270,7 @@ def table(found: Report) -> str:
 
 
 def facts(found: Report) -> dict[str, Any]:
-    """For a program."""
+    """The report as an object for JSON."""
     return {
         "runs": [
             {
@@ -288,7 +289,7 @@ def facts(found: Report) -> dict[str, Any]:
 
 
 def settings_of(run: Reported) -> str:
-    """What decided its answers, but for the problems' ids."""
+    """The run's settings without the problems' ids, its start, versions and machine, as a text."""
     settings = run.header.settings
     decided = {
         name: value

@@ -1,4 +1,4 @@
-"""The candidates of a run as samples of their own: what one of them, a vote of some, or the best would be worth."""
+"""Read a run's candidates as samples, for the statistics of one candidate, a vote and the best."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,25 +13,27 @@ from perpend.verifiers import Verifier
 
 
 async def candidate_rows(path: Path, verifier: Callable[[VerifierSpec], Verifier]) -> list[SampleRow]:
-    """Graded as the run was; a candidate's reward is its score. Raises BadRequest where no sample has several."""
+    """A row for each candidate, graded as the run was; its reward is its score. Raises BadRequest where no sample has
+    several, or the folder isn't a run's.
+    """
     problems = read_problems(path)
-    each = [(sample.problem, one) for sample in read_samples(path) for one in sample.candidates]
-    if not each:
+    attempts = [(sample.problem, attempt) for sample in read_samples(path) for attempt in sample.candidates]
+    if not attempts:
         raise BadRequest(f"no sample of {path} has several candidates", field="--candidates")
     verdicts = await asyncio.gather(
         *(
-            grade(verifier, problems[name], Candidate(answer=one.answer, thinking=one.thinking))
-            for name, one in each
+            grade(verifier, problems[name], Candidate(answer=attempt.answer, thinking=attempt.thinking))
+            for name, attempt in attempts
         )
     )
     return [
         SampleRow(
             problem=name,
             correct=verdict.passed,
-            answer=one.answer or None,
-            thinking_tokens=one.usage.thinking,
-            truncated=one.stop_reason not in COMPLETE,
-            reward=one.score,
+            answer=attempt.answer or None,
+            thinking_tokens=attempt.usage.thinking,
+            truncated=attempt.stop_reason not in COMPLETE,
+            reward=attempt.score,
         )
-        for (name, one), verdict in zip(each, verdicts, strict=True)
+        for (name, attempt), verdict in zip(attempts, verdicts, strict=True)
     ]

@@ -1,8 +1,8 @@
 """Many engines for one run, on a Ray cluster: each an actor that opens a `Runtime` of its own. Needs the extra `ray`.
 
-Ray places them, and starts one again where there is room when its process or its node dies. The samples that it had are
-then asked of another one; those that were answered are with the driver, which has the run's folder, cap and verifiers.
-Each engine writes the ledger of its own node. Config travels to them; keys come from the environment of each node.
+Ray places the engines, and restarts one whose process or node died where there is room. Its open samples are then asked
+of another engine. The driver holds the answers, the run's folder, cap and verifiers. Each engine writes its own node's
+ledger. Actors get the driver's config; keys come from the environment of each node.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from perpend.runtime import Runtime
 from perpend.types import Answer, CallFailed, Event, Request
 
 _TRIES = 3
-"""Engines that may die of one sample."""
+"""Engines that one sample is sent to at most, where each dies."""
 
 
 class FleetActor:
-    """The actor: opens when it's first asked, in every process that it's started in."""
+    """The Ray actor: opens its runtime at the first call, in every process that it's started in."""
 
     def __init__(self, config: Config, model: str | None) -> None:
         self._config = config
@@ -34,7 +34,7 @@ class FleetActor:
         self._opening: asyncio.Task[Runtime] | None = None
 
     async def ready(self) -> PerpendError | None:
-        """What is in the way."""
+        """Open the runtime; the error where that fails, else None."""
         try:
             await self._runtime()
         except PerpendError as error:
@@ -42,12 +42,14 @@ class FleetActor:
         return None
 
     async def answer(self, request: Request) -> tuple[Answer | PerpendError, list[tuple[float, Event]]]:
-        """With what was heard. A failure is returned, so that it arrives as what it is."""
+        """The answer and its events, each with its seconds since the start. An error is returned, since Ray would
+        wrap it.
+        """
         log = SampleLog()
         try:
-            return await Local(await self._runtime()).answer(request, log), log.heard
+            return await Local(await self._runtime()).answer(request, log), log.events
         except PerpendError as error:
-            return error, log.heard
+            return error, log.events
 
     async def close(self) -> None:
         if self._opening is not None:
@@ -55,10 +57,10 @@ class FleetActor:
 
     async def _runtime(self) -> Runtime:
         if self._opening is None:
-            self._opening = asyncio.ensure_future(self._opened())
+            self._opening = asyncio.ensure_future(self._open())
         return await asyncio.shield(self._opening)
 
-    async def _opened(self) -> Runtime:
+    async def _open(self) -> Runtime:
         runtime = await Runtime.open(self._config)
         try:
             await runtime.prepare(self._model)
@@ -69,11 +71,11 @@ class FleetActor:
 
 
 class _Engine:
-    """An engine from its start to its death."""
+    """A running engine, and the number of requests that it has."""
 
     def __init__(self, actor: Any) -> None:
         self.actor = actor
-        self.asked = 0
+        self.in_flight = 0
 
 
 class Fleet:
@@ -92,30 +94,30 @@ class Fleet:
         """
         errors = import_module("ray.exceptions")
         for _ in range(_TRIES):
-            engine = await self._least_asked()
-            engine.asked += 1
-            began = log.elapsed_s
+            engine = await self._least_busy()
+            engine.in_flight += 1
+            asked_at = log.elapsed_s
             try:
-                answer, heard = await _result(engine.actor.answer.remote(request))
+                answer, events = await _result(engine.actor.answer.remote(request))
             except (errors.RayActorError, errors.OutOfMemoryError):
                 await log([CallFailed(EngineError.code, "the engine died", -1)])
                 self._restart(engine)
                 continue
             finally:
-                engine.asked -= 1
-            log.heard += [(began + at, event) for at, event in heard]
+                engine.in_flight -= 1
+            log.events += [(asked_at + seconds, event) for seconds, event in events]
             if isinstance(answer, PerpendError):
                 raise answer
             return answer
         raise EngineError(f"{_TRIES} engines died while they answered this", hint="see Ray's logs")
 
-    async def begun(self) -> None:
-        """Waits for an engine. Raises ConfigError where none can be started."""
+    async def wait_ready(self) -> None:
+        """Wait for the first engine. Raises ConfigError where none can be started."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._engines or len(self._refused) == len(self._actors))
         if not self._engines:
-            refused = self._refused[-1]
-            raise ConfigError(f"no engine can be started: {refused.message}", hint=refused.hint)
+            failure = self._refused[-1]
+            raise ConfigError(f"no engine can be started: {failure.message}", hint=failure.hint)
 
     async def aclose(self) -> None:
         for task in self._starting:
@@ -124,12 +126,12 @@ class Fleet:
         closing = [engine.actor.close.remote() for engine in self._engines]
         await asyncio.gather(*map(_result, closing), return_exceptions=True)
 
-    async def _least_asked(self) -> _Engine:
-        await self.begun()
-        return min(self._engines, key=lambda engine: engine.asked)
+    async def _least_busy(self) -> _Engine:
+        await self.wait_ready()
+        return min(self._engines, key=lambda engine: engine.in_flight)
 
     def _restart(self, engine: _Engine) -> None:
-        """Called for each request that it died of; the first call starts it again."""
+        """Start a dead engine again: once, though each of its requests calls this."""
         if engine in self._engines:
             self._engines.remove(engine)
             task = asyncio.ensure_future(self._start(engine.actor))
@@ -137,22 +139,22 @@ class Fleet:
             task.add_done_callback(self._starting.discard)
 
     async def _start(self, actor: Any) -> None:
-        """As soon as Ray has room for it."""
+        """Add the engine once Ray has placed and started it, or its error."""
         errors = import_module("ray.exceptions")
         try:
-            refused = await _result(actor.ready.options(max_task_retries=-1).remote())
+            failure = await _result(actor.ready.options(max_task_retries=-1).remote())
         except errors.RayError as error:
-            refused = EngineError(f"an engine can't be started: {error}", hint="see Ray's logs")
+            failure = EngineError(f"an engine can't be started: {error}", hint="see Ray's logs")
         async with self._changed:
-            if refused is None:
+            if failure is None:
                 self._engines.append(_Engine(actor))
             else:
-                self._refused.append(refused)
+                self._refused.append(failure)
             self._changed.notify_all()
 
 
 async def _result(reference: Any) -> Any:
-    """Wait for a result; where nobody waits for it any more, cancel its work."""
+    """Wait for a result; where the wait is cancelled, cancel the remote call."""
     try:
         return await reference
     except asyncio.CancelledError:
@@ -162,7 +164,8 @@ async def _result(reference: Any) -> Any:
 
 @asynccontextmanager
 async def fleet(config: Config, model: str | None, engines: int | None = None) -> AsyncGenerator[Fleet, None]:
-    """`engines`: one on each node, unless it says how many. RAY_ADDRESS names the cluster; else this machine has one.
+    """A target of `engines` engines, one on each node by default. RAY_ADDRESS names the cluster; without it a local one
+    is started.
 
     Raises ConfigError where Ray isn't installed, can't be reached, or can't start an engine.
     """
@@ -180,11 +183,11 @@ async def fleet(config: Config, model: str | None, engines: int | None = None) -
         actor = ray.remote(FleetActor).options(
             num_cpus=config.engine.threads or 1, scheduling_strategy="SPREAD", max_restarts=-1
         )
-        made = Fleet([actor.remote(config, model) for _ in range(engines or nodes)])
+        target = Fleet([actor.remote(config, model) for _ in range(engines or nodes)])
         try:
-            await made.begun()
-            yield made
+            await target.wait_ready()
+            yield target
         finally:
-            await made.aclose()
+            await target.aclose()
     finally:
         ray.shutdown()

@@ -1,8 +1,8 @@
-"""A run's folder: `run.json` says what it is, `problems.jsonl` what was asked, and `samples.jsonl` grows by a line for
-each sample, after `events.jsonl` did by what happened in it.
+"""A run's folder: `run.json` has its settings, `problems.jsonl` its problems, `samples.jsonl` a line for each sample,
+and `events.jsonl` a line for each sample's events.
 
-A sample that is there has its events; events may be there twice, or of a sample that isn't, where a process was killed
-between the two lines: the last ones count.
+Events are written before their sample. A process that is killed between the two leaves events without a sample; the
+sample is asked again, and its last events count.
 """
 
 import shutil
@@ -45,11 +45,11 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, header: Header, problems: Sequence[Problem]) -> Self:
-        """A new run, or one to go on with. Raises BadRequest where another run is there, StorageError."""
+        """Open a new run, or continue one. Raises BadRequest where another run is there, StorageError."""
         try:
             private_folder(path)
-            place = path / "run.json"
-            if place.exists():
+            header_file = path / "run.json"
+            if header_file.exists():
                 known = read_header(path)
                 if known.settings != header.settings:
                     raise BadRequest(
@@ -59,14 +59,16 @@ class RunFolder:
                     )
                 header = known
             else:
-                _write(path / "problems.jsonl", b"".join(LINE.encode(one) + b"\n" for one in problems))
-                _write(place, msgspec.json.format(LINE.encode(header)) + b"\n")
+                _write(
+                    path / "problems.jsonl", b"".join(LINE.encode(problem) + b"\n" for problem in problems)
+                )
+                _write(header_file, msgspec.json.format(LINE.encode(header)) + b"\n")
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="name another folder with --out") from error
         return cls(path, header)
 
     def add(self, sample: Sample, events: tuple[Moment, ...] = ()) -> None:
-        """Both are on the disk when this returns, events first. Raises StorageError."""
+        """Write a sample's events, then the sample. Raises StorageError."""
         if events:
             self._events.add(Moments(problem=sample.problem, number=sample.number, events=events))
         self._lines.add(sample)
@@ -83,7 +85,7 @@ class RunFolder:
 
 
 def copied(run: Path, out: Path) -> Path:
-    """`out`, which holds a copy of the run from then on. Raises BadRequest where another run is there, StorageError."""
+    """Copy a run to the folder `out`, and return `out`. Raises BadRequest where another run is there, StorageError."""
     header = read_header(run)
     if not (out / "run.json").exists():
         try:
@@ -99,45 +101,45 @@ def copied(run: Path, out: Path) -> Path:
 
 
 def read_header(path: Path) -> Header:
-    """Raises BadRequest where it's no run's folder."""
+    """Read run.json. Raises BadRequest where it's no run's folder."""
     try:
-        return msgspec.json.decode(_of_run(path, "run.json"), type=Header)
+        return msgspec.json.decode(_read_file(path, "run.json"), type=Header)
     except ValueError as error:
         raise BadRequest(f"{path}/run.json: {error}", field="RUN") from None
 
 
 def read_problems(path: Path) -> dict[str, Problem]:
     """By id, in the order of the suite. Raises BadRequest where it's no run's folder."""
-    lines = _of_run(path, "problems.jsonl").splitlines()
-    found = [msgspec.json.decode(line, type=Problem) for line in lines]
-    return {problem.id: problem for problem in found}
+    lines = _read_file(path, "problems.jsonl").splitlines()
+    problems = [msgspec.json.decode(line, type=Problem) for line in lines]
+    return {problem.id: problem for problem in problems}
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """Whole lines only: a run that is under way may be read too."""
+    """The samples so far: whole lines only, since the run may be under way. Raises ValueError for a malformed line."""
     return read_lines(path / "samples.jsonl", Sample)
 
 
 def read_events(path: Path) -> dict[tuple[str, int], tuple[Moment, ...]]:
-    """By a sample's problem and number; targets that tell nothing have none."""
+    """Events by problem and sample number, where the target reports them. Raises ValueError for a malformed line."""
     found = read_lines(path / "events.jsonl", Moments)
-    return {(one.problem, one.number): one.events for one in found}
+    return {(line.problem, line.number): line.events for line in found}
 
 
-def _of_run(path: Path, name: str) -> bytes:
+def _read_file(path: Path, name: str) -> bytes:
     try:
         return (path / name).read_bytes()
     except FileNotFoundError:
         raise BadRequest(f"{path} isn't the folder of a run: there is no {name}", field="RUN") from None
 
 
-def _write(place: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    beside = place.with_suffix(".part")
-    beside.write_bytes(data)
-    beside.replace(place)
+def _write(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.replace(path)
 
 
-def _difference(one: RunSettings, other: RunSettings) -> str:
-    fields = [name for name in RunSettings.__struct_fields__ if getattr(one, name) != getattr(other, name)]
+def _difference(known: RunSettings, other: RunSettings) -> str:
+    fields = [name for name in RunSettings.__struct_fields__ if getattr(known, name) != getattr(other, name)]
     return ", ".join(fields)

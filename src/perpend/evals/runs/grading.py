@@ -1,4 +1,4 @@
-"""Grading answers after they came, by each problem's own verifier: the model never had the gold."""
+"""Grade answers by each problem's own verifier. Requests carry no gold, so no model sees it."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -14,13 +14,13 @@ from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.types import Answer, Candidate, ToolUse, Verdict, VerifierSpec
 from perpend.verifiers import GOLD, AuxiliaryModel, Task, Verifier
 
-Judging = Callable[[], AbstractAsyncContextManager[AuxiliaryCalls]]
+JudgeFactory = Callable[[], AbstractAsyncContextManager[AuxiliaryCalls]]
 
 
 class Graded(Struct, frozen=True):
     verdict: Verdict
     cost_usd: Decimal | None = Decimal(0)
-    """Of a model that judged."""
+    """US dollars of the judge model; None where they aren't known."""
 
 
 async def grade(
@@ -29,8 +29,9 @@ async def grade(
     candidate: Candidate,
     model: AuxiliaryModel | None = None,
 ) -> Verdict:
-    """A problem whose gold can't be read is failed, and says why: the others go on. Raises BadRequest where it's graded
-    elsewhere.
+    """Grade one candidate. A gold that can't be read gives a failed verdict with the reason, and doesn't end the run.
+
+    Raises BadRequest where the problem has no verifier, VerifierFailed where it can't run.
     """
     if problem.verifier is None:
         raise BadRequest(f"{problem.id} can't be graded here: its suite has no verifier", field="SUITE")
@@ -45,39 +46,42 @@ async def grade(
 
 
 class Grader:
-    """Lends each verifier that asks a model one of its own, so that its cost is known answer by answer."""
+    """Grades answers; opens a judge for each answer whose verifier asks a model, so that each has its own cost."""
 
-    def __init__(self, verifier: Callable[[VerifierSpec], Verifier], judging: Judging | None = None) -> None:
-        """`judging` None: nobody's verifier asks a model."""
+    def __init__(
+        self, verifier: Callable[[VerifierSpec], Verifier], open_judge: JudgeFactory | None = None
+    ) -> None:
+        """`open_judge`: None where no verifier asks a model."""
         self._verifier = verifier
-        self._judging = judging
-        self._own: dict[bytes, Verifier] = {}
-        """Those with options, each made once."""
+        self._open_judge = open_judge
+        self._by_options: dict[bytes, Verifier] = {}
+        """Verifiers with options, by name and options: each is made once."""
 
     async def __call__(self, problem: Problem, answer: Answer) -> Graded:
+        """Grade an answer. Raises as `grade` does."""
         candidate = Candidate(answer=checked_text(answer), thinking=answer.thinking)
-        asks = problem.verifier is not None and self._shared(problem.verifier).needs_model
-        if self._judging is None or not asks:
-            return Graded(await grade(self._shared, problem, candidate))
-        async with self._judging() as model:
-            verdict = await grade(self._shared, problem, candidate, model)
+        needs_judge = problem.verifier is not None and self._verifier_for(problem.verifier).needs_model
+        if self._open_judge is None or not needs_judge:
+            return Graded(await grade(self._verifier_for, problem, candidate))
+        async with self._open_judge() as model:
+            verdict = await grade(self._verifier_for, problem, candidate, model)
             return Graded(verdict, model.outcome.scope.cost_usd)
 
-    def _shared(self, spec: VerifierSpec) -> Verifier:
+    def _verifier_for(self, spec: VerifierSpec) -> Verifier:
         if not spec.options:
             return self._verifier(spec)
         key = msgspec.json.encode((spec.name, spec.options))
-        if key not in self._own:
-            self._own[key] = self._verifier(spec)
-        return self._own[key]
+        if key not in self._by_options:
+            self._by_options[key] = self._verifier(spec)
+        return self._by_options[key]
 
     async def aclose(self) -> None:
-        for verifier in self._own.values():
+        for verifier in self._by_options.values():
             await verifier.aclose()
 
 
 def checked_text(answer: Answer) -> str:
-    """What is checked: the answer's text, or its calls of tools as JSON."""
+    """The text that a verifier checks: the answer's text, or its tool calls as JSON."""
     calls = [
         {"name": part.name, "arguments": msgspec.Raw(part.arguments.encode())}
         for part in answer.content
@@ -87,10 +91,16 @@ def checked_text(answer: Answer) -> str:
 
 
 def sample_of(problem: str, number: int, answer: Answer, graded: Graded) -> Sample:
-    """The line of a run that a graded answer makes."""
+    """The sample of a graded answer."""
     attempts = tuple(
-        Attempt(answer=c.answer, thinking=c.thinking, usage=c.usage, stop_reason=c.stop_reason, score=c.score)
-        for c in answer.candidates
+        Attempt(
+            answer=candidate.answer,
+            thinking=candidate.thinking,
+            usage=candidate.usage,
+            stop_reason=candidate.stop_reason,
+            score=candidate.score,
+        )
+        for candidate in answer.candidates
     )
     return Sample(
         problem=problem,

@@ -1,5 +1,5 @@
-"""Files that grow by a line of JSON for each thing that is done: it's there when `add` returns, so a killed process
-loses only what was still under way. A line that was cut in the middle is dropped.
+"""Append-only files of JSON lines. A row is written when `add` returns, so a killed process loses only unfinished work.
+A line that was cut in the middle is dropped.
 """
 
 import os
@@ -19,16 +19,16 @@ class LineWriter(Generic[T]):
     """Appends a line for each row."""
 
     def __init__(self, path: Path) -> None:
-        """Cut off a line that was written in part. Raises StorageError."""
+        """Open the file and cut off a partial last line. Raises StorageError."""
         self.path = path
         try:
             self._file = path.open("a+b", buffering=0)
-            self._file.truncate(_whole(self._file.fileno()))
+            self._file.truncate(_whole_lines_end(self._file.fileno()))
         except OSError as error:
             raise StorageError(f"{path}: {error.strerror}", hint="name another folder") from error
 
     def add(self, row: T) -> None:
-        """The row is on the disk when this returns. Raises StorageError."""
+        """Append a row. Raises StorageError."""
         try:
             self._file.write(LINE.encode(row) + b"\n")
         except OSError as error:
@@ -45,7 +45,7 @@ class LineWriter(Generic[T]):
 
 
 class LineFile(LineWriter[T]):
-    """Keeps the rows in memory too."""
+    """A LineWriter that keeps its rows in memory."""
 
     def __init__(self, path: Path, kind: type[T]) -> None:
         super().__init__(path)
@@ -57,18 +57,21 @@ class LineFile(LineWriter[T]):
 
 
 def read_lines(path: Path, kind: type[T]) -> list[T]:
-    """Whole lines only: somebody may be writing the next one. No file has none."""
+    """The rows of whole lines: another process may be writing the next one. A missing file has no rows.
+
+    Raises ValueError for a malformed line.
+    """
     data = path.read_bytes() if path.exists() else b""
     decode = msgspec.json.Decoder(kind).decode
     return [decode(line) for line in data[: data.rfind(b"\n") + 1].splitlines()]
 
 
-def _whole(file: int) -> int:
-    """Where the last whole line ends."""
-    at = os.fstat(file).st_size
-    while at:
-        start = max(0, at - _BLOCK)
-        if (found := os.pread(file, at - start, start).rfind(b"\n")) >= 0:
+def _whole_lines_end(file: int) -> int:
+    """The offset in bytes at which the last whole line ends."""
+    end = os.fstat(file).st_size
+    while end:
+        start = max(0, end - _BLOCK)
+        if (found := os.pread(file, end - start, start).rfind(b"\n")) >= 0:
             return start + found + 1
-        at = start
+        end = start
     return 0

@@ -1,4 +1,4 @@
-"""What happened while a sample was answered, and when: its line of `events.jsonl`."""
+"""The events of a sample with their times: its line of `events.jsonl`."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from perpend.types import AnswerDelta, Event, ThinkingDelta
 
 
 class Moment(Struct, frozen=True, array_like=True):
-    """An event, or a text that came piece by piece. Seconds since the sample was asked."""
+    """An event, or the joined pieces of a text. Times are seconds since the sample was asked."""
 
     begun_s: float
     ended_s: float
@@ -17,7 +17,7 @@ class Moment(Struct, frozen=True, array_like=True):
 
 
 class Moments(Struct, frozen=True, kw_only=True):
-    """A line: all of a sample, in the order in which it began."""
+    """A line of `events.jsonl`: a sample's moments, in the order of their begin."""
 
     problem: str
     number: int
@@ -25,10 +25,10 @@ class Moments(Struct, frozen=True, kw_only=True):
 
 
 class SampleLog:
-    """Hears a sample's events; a sink."""
+    """A sink that keeps a sample's events, each with its seconds since the sample was asked."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[float, Event]] = []
+        self.events: list[tuple[float, Event]] = []
         self._began = time.perf_counter()
 
     @property
@@ -37,20 +37,20 @@ class SampleLog:
 
     async def __call__(self, batch: list[Event]) -> None:
         now = self.elapsed_s
-        self.heard += [(now, event) for event in batch]
+        self.events += [(now, event) for event in batch]
 
     @property
     def moments(self) -> tuple[Moment, ...]:
-        """Pieces of one candidate's thought, or answer, are one moment where nothing else of it came between."""
+        """The events; consecutive pieces of a candidate's thought or answer are joined into one moment."""
         runs: list[list[tuple[float, Event]]] = []
         last: dict[int, list[tuple[float, Event]]] = {}
-        for at, event in self.heard:
+        for seconds, event in self.events:
             candidate: int | None = getattr(event, "candidate", None)
             run = None if candidate is None else last.get(candidate)
             if run and isinstance(event, ThinkingDelta | AnswerDelta) and type(run[0][1]) is type(event):
-                run.append((at, event))
+                run.append((seconds, event))
                 continue
-            runs.append([(at, event)])
+            runs.append([(seconds, event)])
             if candidate is not None:
                 last[candidate] = runs[-1]
         return tuple(_joined(run) for run in runs)

@@ -1,4 +1,4 @@
-"""Graded answers from anywhere, a line of JSON each, by problem."""
+"""Rows of graded answers, read from JSON lines and grouped by problem."""
 
 import sys
 from codecs import BOM_UTF8
@@ -36,7 +36,7 @@ class SampleRow(Struct, frozen=True, kw_only=True):
 
     @property
     def answer_text(self) -> str | None:
-        """The answer as a text: votes are counted by it."""
+        """The answer as a text, by which votes are counted; None where there is none."""
         text = self.answer if isinstance(self.answer, str) else msgspec.json.encode(self.answer).decode()
         return None if self.answer is None else text.strip() or None
 
@@ -46,7 +46,7 @@ Groups = Mapping[str, Sequence[SampleRow]]
 
 
 def read_rows(path: Path, *, field: str = "FILE") -> list[SampleRow]:
-    """`-` is stdin. Raises BadRequest, naming the line and what is wrong with which field."""
+    """Read rows; `-` is stdin. Raises BadRequest naming the line and the field."""
     try:
         data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
@@ -74,6 +74,7 @@ def _decoded(path: Path, data: bytes, field: str) -> Iterator[SampleRow]:
 
 
 def by_problem(rows: Sequence[SampleRow]) -> dict[str, list[SampleRow]]:
+    """Group rows by their problem, in the order of first occurrence."""
     groups: dict[str, list[SampleRow]] = defaultdict(list)
     for row in rows:
         groups[str(row.problem)].append(row)

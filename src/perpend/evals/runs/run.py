@@ -1,4 +1,4 @@
-"""A run: every problem asked so many times, side by side, each sample kept the moment it's there."""
+"""A run: ask every problem, several at a time, and keep each sample once it's graded."""
 
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from perpend.evals.runs.grading import Graded, sample_of
 from perpend.evals.runs.log import SampleLog
 from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.evals.runs.targets import Target
-from perpend.evals.runs.workers import ALL_WOULD, side_by_side
+from perpend.evals.runs.workers import FATAL_FAILURES, run_workers
 from perpend.strategies import strategy_spec
 from perpend.types import Answer, Limits, OutputSpec, Request, Sampling
 
@@ -24,25 +24,27 @@ Grade = Callable[[Problem, Answer], Awaitable[Graded]]
 RunListener = Callable[["RunProgress"], None]
 
 _SHARES = 4
-"""One sample may cost a quarter of what is left of the run's cap: those beside it have reserved their parts already."""
+"""A sample may cost a quarter of what is left of the run's cap after the reservations of concurrent samples."""
 
 
 @dataclass(slots=True)
 class RunProgress:
-    """How far a run is; figures of this process's own samples and of those from before."""
+    """The progress of a run, earlier samples of its folder included."""
 
-    wanted: int
+    total: int
     done: int = 0
     right: int = 0
     failed: int = 0
     cost_usd: Decimal | None = Decimal(0)
-    """None: not known, as a price isn't."""
+    """None where a price isn't known."""
     stopped: str | None = None
-    """Why the run ended before it was through."""
+    """Why the run ended before all samples were there."""
 
 
 def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
-    """A sample's own seed comes from the run's, the problem and the number: a run that goes on draws the same."""
+    """The request of a sample. Its seed is derived from the run's seed, the problem and the number, so a continued run
+    draws the same. Raises BadRequest where the strategy can't be read.
+    """
     digest = hashlib.sha256(f"{settings.seed} {problem.id} {number}".encode()).digest()
     return Request(
         messages=problem.messages,
@@ -59,7 +61,9 @@ def request_of(problem: Problem, number: int, settings: RunSettings) -> Request:
 
 
 class Run:
-    """Goes on where its folder ends. What one problem fails with is a sample too; what all would fail with stops it."""
+    """Completes a folder. A request's failure makes a sample with an error; one that all requests would meet stops the
+    run.
+    """
 
     def __init__(
         self,
@@ -71,7 +75,7 @@ class Run:
         at_once: int,
         max_cost_usd: Decimal | None = None,
     ) -> None:
-        """`max_cost_usd`: of the whole run, with what it cost before it was stopped."""
+        """`at_once`: samples at a time; `max_cost_usd`: for the whole run, earlier samples included."""
         self._settings = folder.header.settings
         self._problems = problems
         self._folder = folder
@@ -81,11 +85,11 @@ class Run:
         self._scope = Scope("run", usd=max_cost_usd)
 
     async def finish(self, listener: RunListener) -> RunProgress:
-        """Answer what isn't answered yet. Raises PerpendError that every sample would meet."""
+        """Ask and grade the missing samples. Raises PerpendError that every sample would meet, StorageError."""
         samples = self._folder.samples
-        progress = RunProgress(wanted=len(self._problems) * self._settings.samples)
+        progress = RunProgress(total=len(self._problems) * self._settings.samples)
         for sample in samples:
-            self._note(progress, sample)
+            self._count(progress, sample)
             self._scope.reserve(Spend()).settle(Spend(usd=sample.spent_usd or Decimal(0)))
         known = {(sample.problem, sample.number) for sample in samples}
         todo = iter(
@@ -94,7 +98,7 @@ class Run:
             for problem in self._problems
             if (problem.id, number) not in known
         )
-        await side_by_side(self._at_once, lambda: self._work(todo, progress, listener))
+        await run_workers(self._at_once, lambda: self._work(todo, progress, listener))
         return progress
 
     async def _work(
@@ -108,7 +112,7 @@ class Run:
                 progress.stopped = "the run's cap is reached"
                 return
             self._folder.add(sample, log.moments)
-            self._note(progress, sample)
+            self._count(progress, sample)
             listener(progress)
 
     async def _sample(self, problem: Problem, number: int, log: SampleLog) -> Sample:
@@ -117,10 +121,10 @@ class Run:
         share = None if left is None else left / _SHARES
         if share is not None:
             request = replace(request, limits=replace(request.limits, max_cost_usd=share))
-        with self._scope.reserve(Spend(usd=share or Decimal(0))) as held:
+        with self._scope.reserve(Spend(usd=share or Decimal(0))) as reservation:
             try:
                 answer = await self._target.answer(request, log)
-            except ALL_WOULD:
+            except FATAL_FAILURES:
                 raise
             except CapReached:
                 if share is not None:
@@ -128,13 +132,13 @@ class Run:
                 return Sample(problem=problem.id, number=number, error="cap_reached")
             except PerpendError as error:
                 return Sample(problem=problem.id, number=number, error=error.code)
-            held.settle(Spend(usd=answer.cost_usd or Decimal(0)))
+            reservation.settle(Spend(usd=answer.cost_usd or Decimal(0)))
         graded = await self._grade(problem, answer)
         self._scope.reserve(Spend()).settle(Spend(usd=graded.cost_usd or Decimal(0)))
         return sample_of(problem.id, number, answer, graded)
 
     @staticmethod
-    def _note(progress: RunProgress, sample: Sample) -> None:
+    def _count(progress: RunProgress, sample: Sample) -> None:
         progress.done += 1
         progress.right += sample.correct
         progress.failed += sample.error is not None

@@ -1,4 +1,4 @@
-"""What a run is made of: its settings, and one sample for each answer to a problem."""
+"""The values of a run: its settings, and a sample for each answer to a problem."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,13 +11,13 @@ from perpend.types import Effort, StopReason, Usage, Verdict
 
 
 class RunSettings(Struct, frozen=True, kw_only=True):
-    """What decides the answers: two runs with equal settings are the same run."""
+    """All settings that the answers depend on: two runs with equal settings are the same run."""
 
     suite: str
     problems: tuple[str, ...]
     """Their ids, in order."""
     fingerprint: str
-    """Of the problems' texts and golds: a suite that changed isn't the same."""
+    """A digest of the problems' texts and golds."""
     target: str
     """`local`, or the base URL of a gateway."""
     model: str | None = None
@@ -25,11 +25,11 @@ class RunSettings(Struct, frozen=True, kw_only=True):
     max_thinking_tokens: int | None = None
     max_output_tokens: int | None = None
     system: str | None = None
-    """Said before every question, in place of the suite's own."""
+    """The system message, in place of the suite's own."""
     verifier: Any = None
-    """In place of the suite's own; as a client writes it."""
+    """Replaces the suite's own: a name, or an object with options."""
     strategy: Any = "single"
-    """As a client writes it: a name, or an object."""
+    """A name, or an object with options."""
     samples: int = 1
     """Of each problem."""
     temperature: float | None = None
@@ -58,19 +58,19 @@ class Sample(Struct, frozen=True, kw_only=True):
     usage: Usage = Usage()
     cost_usd: Decimal | None = Decimal(0)
     grading_usd: Decimal | None = Decimal(0)
-    """What its judge cost."""
+    """US dollars of its judge model."""
     seconds: float = 0.0
     truncated: bool = False
     stop_reason: StopReason | None = None
     model_version: str = ""
     candidates: tuple[Attempt, ...] = ()
-    """All of them, where there are several."""
+    """Empty where there is only one."""
     error: str | None = None
-    """Its code: nothing was answered."""
+    """The error's code, where there is no answer."""
 
     @property
     def spent_usd(self) -> Decimal | None:
-        """With its judge; None where either isn't known."""
+        """US dollars of answer and judge together; None where either isn't known."""
         return together((self.cost_usd, self.grading_usd))
 
     @property
@@ -79,7 +79,7 @@ class Sample(Struct, frozen=True, kw_only=True):
 
 
 def row_of(sample: Sample, settings: RunSettings) -> SampleRow:
-    """As `perpend eval stats` reads it."""
+    """The sample as a row of `perpend eval stats`."""
     return SampleRow(
         problem=sample.problem,
         correct=sample.correct,

@@ -1,4 +1,4 @@
-"""What a run asks: this process's models, or a gateway somewhere. `fleet` has many engines."""
+"""Targets of a run: this process's models, or a gateway. `fleet` has engines on a Ray cluster."""
 
 import time
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ from perpend.types import (
 
 class Target(Protocol):
     async def answer(self, request: Request, log: SampleLog) -> Answer:
-        """What happens on the way goes to `log`, where it's known. Raises PerpendError."""
+        """Answer a request; its events go to `log` where the target reports them. Raises PerpendError."""
         ...
 
 
@@ -38,6 +38,7 @@ class Local:
         self.runtime = runtime
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
+        """Solve in this process. Raises PerpendError."""
         return await self.runtime.solve(request, log_sink=log, source="eval")
 
 
@@ -70,7 +71,7 @@ _COMPLETION = msgspec.json.Decoder(_Completion)
 
 
 class Gateway:
-    """A running `perpend serve`, spoken to as its clients do. It doesn't tell what happened when."""
+    """A running `perpend serve`, asked over its OpenAI chat API. It reports no events."""
 
     def __init__(self, base_url: str, key: str | None = None) -> None:
         """`base_url` ends before `/chat/completions`."""
@@ -82,7 +83,9 @@ class Gateway:
         self._session = aiohttp.ClientSession(headers=headers, timeout=timeout)
 
     async def answer(self, request: Request, log: SampleLog) -> Answer:
-        """Raises UpstreamError where the gateway can't be reached or isn't one, and what it refuses with."""
+        """Ask the gateway. Raises UpstreamError where it can't be reached, refuses or isn't Perpend's,
+        UpstreamOverloaded for 429 and 503, and Unauthenticated for 401.
+        """
         began = time.perf_counter()
         try:
             async with self._session.post(self._url, data=msgspec.json.encode(body_of(request))) as reply:
@@ -90,7 +93,7 @@ class Gateway:
         except aiohttp.ClientError as error:
             raise UpstreamError(f"{self._url}: {error}", hint="is the gateway running?") from error
         if reply.status != 200:
-            raise refused(reply.status, data)
+            raise refusal(reply.status, data)
         try:
             completion = _COMPLETION.decode(data)
         except ValueError as error:
@@ -103,7 +106,7 @@ class Gateway:
 
 
 def body_of(request: Request) -> dict[str, Any]:
-    """A chat completion's body that asks the same."""
+    """The request as a body of `POST /v1/chat/completions`."""
     limits, sampling = request.limits, request.sampling
     verifier = request.verifier
     fields: dict[str, Any] = {
@@ -141,10 +144,10 @@ def _function(tool: Tool) -> dict[str, Any]:
 
 
 def _strategy(spec: StrategySpec) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": spec.name, **spec.options}
+    fields: dict[str, Any] = {"name": spec.name, **spec.options}
     if spec.verifier is not None:
-        written["verifier"] = {"name": spec.verifier.name, **spec.verifier.options}
-    return written
+        fields["verifier"] = {"name": spec.verifier.name, **spec.verifier.options}
+    return fields
 
 
 class _Error(Struct):
@@ -157,7 +160,8 @@ class _Failure(Struct):
     error: _Error
 
 
-def refused(status: int, data: bytes) -> PerpendError:
+def refusal(status: int, data: bytes) -> PerpendError:
+    """The error that a gateway's failed reply means."""
     try:
         error = msgspec.json.decode(data, type=_Failure).error
     except ValueError:
@@ -185,15 +189,15 @@ def _answer(completion: _Completion, seconds: float) -> Answer:
         candidates=tuple(
             Candidate(
                 index=index,
-                model=one.model,
-                answer=one.answer,
-                usage=Usage(thinking=one.thinking, answer=one.answer_tokens),
-                cost_usd=one.cost_usd,
-                stop_reason=one.stop_reason,
-                score=one.score,
-                verdict=one.verdict,
+                model=candidate.model,
+                answer=candidate.answer,
+                usage=Usage(thinking=candidate.thinking, answer=candidate.answer_tokens),
+                cost_usd=candidate.cost_usd,
+                stop_reason=candidate.stop_reason,
+                score=candidate.score,
+                verdict=candidate.verdict,
             )
-            for index, one in enumerate(report.candidates)
+            for index, candidate in enumerate(report.candidates)
         ),
         elapsed_s=seconds,
         content=tuple(

@@ -1,16 +1,16 @@
-"""Workers that ask a model, several side by side."""
+"""Concurrent workers that ask a model."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from perpend.errors import AccountRefused, BadRequest, ConfigError, Unauthenticated
 
-ALL_WOULD = (Unauthenticated, BadRequest, ConfigError, AccountRefused)
-"""Failures that every request would meet: the first one stops all."""
+FATAL_FAILURES = (Unauthenticated, BadRequest, ConfigError, AccountRefused)
+"""Errors that every request would meet: the first one stops the run."""
 
 
-async def side_by_side(count: int, work: Callable[[], Awaitable[None]]) -> None:
-    """`work`, so many times at once. The first failure is raised when the others have stopped."""
+async def run_workers(count: int, work: Callable[[], Awaitable[None]]) -> None:
+    """Run `work` in `count` concurrent tasks. Raises the first failure, once the other tasks have stopped."""
     workers = [asyncio.ensure_future(work()) for _ in range(count)]
     try:
         await asyncio.gather(*workers)

@@ -1,7 +1,7 @@
-"""What k samples of one problem are worth, estimated from n ≥ k: the expectation over all subsets of k, for four ways
+"""Accuracy with k samples of one problem, estimated from n ≥ k: the expectation over all subsets of k, for four ways
 to use them (any right one, a majority vote, a weighted vote, the best by reward).
 
-An answer is a *class*: a number that equal answers share, None where nothing was answered, which votes for nothing.
+An answer is a *class*: a number that equal answers share, or None where nothing was answered, which has no vote.
 """
 
 import math
@@ -11,36 +11,43 @@ from collections.abc import Hashable, Sequence
 from itertools import combinations
 
 _SUBSETS = 500
-"""Weighted votes that are taken at most."""
+"""Subsets that a weighted vote is computed for, at most."""
 
 
 def pass_at(n: int, right: int, k: int) -> float:
-    """pass@k: the probability that at least one of k is right, by the unbiased estimate of Chen et al. (2021,
-    "Codex").
+    """pass@k: the probability that at least one of k is right, by the unbiased estimator of Chen et al. 2021
+    (arXiv:2107.03374). Raises ZeroDivisionError where k is larger than n.
     """
     return 1 - math.comb(n - right, k) / math.comb(n, k)
 
 
 def majority_at(classes: Sequence[Hashable | None], correct: Sequence[bool], k: int) -> float:
-    """maj@k: the probability that the most frequent answer of k is right, exactly.
+    """maj@k: the exact probability that the most frequent answer of k is right (self-consistency, Wang et al. 2022,
+    arXiv:2203.11171).
 
-    Ties are split evenly; no votes at all are wrong. A class is as right as the share of its samples that are.
+    Ties are split evenly; a subset without votes is wrong. A class counts by the share of its samples that are right.
     """
-    votes = Counter(one for one in classes if one is not None)
-    rights = Counter(one for one, right in zip(classes, correct, strict=True) if one is not None and right)
-    silent = len(classes) - votes.total()
-    counted = [(count, rights[one]) for one, count in votes.items()]
-    most = max(votes.values(), default=0)
-    return math.fsum(_won_with(top, counted, silent, k) for top in range(1, min(k, most) + 1))
+    votes = Counter(answer_class for answer_class in classes if answer_class is not None)
+    rights = Counter(
+        answer_class
+        for answer_class, right in zip(classes, correct, strict=True)
+        if answer_class is not None and right
+    )
+    abstentions = len(classes) - votes.total()
+    counted = [(count, rights[answer_class]) for answer_class, count in votes.items()]
+    most_votes = max(votes.values(), default=0)
+    return math.fsum(
+        _win_probability(top, counted, abstentions, k) for top in range(1, min(k, most_votes) + 1)
+    )
 
 
-def _won_with(top: int, classes: list[tuple[int, int]], silent: int, k: int) -> float:
-    """That the leading classes of k have `top` votes each, and one of them, drawn, is right.
+def _win_probability(top: int, classes: list[tuple[int, int]], abstentions: int, k: int) -> float:
+    """The probability that the leading classes of k have `top` votes each, and that a random one of them is right.
 
     Class by class: states are (votes so far, classes in the lead) with the number of subsets, and that number times
     the sum of right votes among the leaders.
     """
-    states = {(taken, 0): (math.comb(silent, taken), 0) for taken in range(min(silent, k) + 1)}
+    states = {(taken, 0): (math.comb(abstentions, taken), 0) for taken in range(min(abstentions, k) + 1)}
     room = sum(min(count, top) for count, _ in classes)
     for count, right in classes:
         room -= min(count, top)
@@ -54,7 +61,7 @@ def _won_with(top: int, classes: list[tuple[int, int]], silent: int, k: int) -> 
                 known_ways, known_rightly = following[key]
                 following[key] = known_ways + ways * choices, known_rightly + rightly * choices + gained
         states = following
-    subsets = math.comb(silent + sum(count for count, _ in classes), k)
+    subsets = math.comb(abstentions + sum(count for count, _ in classes), k)
     return math.fsum(
         rightly / (top * leaders * subsets)
         for (taken, leaders), (_, rightly) in states.items()
@@ -70,22 +77,21 @@ def weighted_at(
     *,
     seed: int = 0,
 ) -> float:
-    """weighted@k: the probability that the answer with the largest sum of weights among k is right.
+    """weighted@k: the probability that the answer with the largest sum of weights among k is right (Li et al. 2022,
+    arXiv:2206.02336).
 
-    Ties and missing answers count as in `majority_at`.
-
-    Weights are meant to be positive, such as probabilities. Over all subsets where there are at most 500, else over
-    500 seeded ones.
+    Ties and missing answers count as in `majority_at`. Weights should be positive, such as probabilities. It's computed
+    over all subsets where there are at most 500, else over 500 that `seed` draws.
     """
     n = len(classes)
-    few = math.comb(n, k) <= _SUBSETS
+    exhaustive = math.comb(n, k) <= _SUBSETS
     rng = random.Random(seed)
-    subsets = combinations(range(n), k) if few else (rng.sample(range(n), k) for _ in range(_SUBSETS))
-    won = [_weighed(classes, correct, weights, subset) for subset in subsets]
-    return math.fsum(won) / len(won)
+    subsets = combinations(range(n), k) if exhaustive else (rng.sample(range(n), k) for _ in range(_SUBSETS))
+    shares = [_weighted_vote(classes, correct, weights, subset) for subset in subsets]
+    return math.fsum(shares) / len(shares)
 
 
-def _weighed(
+def _weighted_vote(
     classes: Sequence[Hashable | None],
     correct: Sequence[bool],
     weights: Sequence[float],
@@ -94,27 +100,33 @@ def _weighed(
     sums: dict[Hashable, float] = defaultdict(float)
     members: dict[Hashable, list[bool]] = defaultdict(list)
     for index in subset:
-        one = classes[index]
-        if one is not None:
-            sums[one] += weights[index]
-            members[one].append(correct[index])
+        answer_class = classes[index]
+        if answer_class is not None:
+            sums[answer_class] += weights[index]
+            members[answer_class].append(correct[index])
     if not sums:
         return 0.0
     top = max(sums.values())
-    leaders = [members[one] for one, total in sums.items() if math.isclose(total, top, rel_tol=1e-12)]
-    return math.fsum(sum(one) / len(one) for one in leaders) / len(leaders)
+    leaders = [
+        members[answer_class]
+        for answer_class, total in sums.items()
+        if math.isclose(total, top, rel_tol=1e-12)
+    ]
+    return math.fsum(sum(votes) / len(votes) for votes in leaders) / len(leaders)
 
 
 def best_at(correct: Sequence[bool], rewards: Sequence[float], k: int) -> float:
-    """best@k: the probability that the one of k with the highest reward is right, exactly. Ties are split evenly."""
+    """best@k: the exact probability that the one of k with the highest reward is right (Cobbe et al. 2021,
+    arXiv:2110.14168). Ties are split evenly.
+    """
     n = len(correct)
     groups: dict[float, list[bool]] = defaultdict(list)
     for right, reward in zip(correct, rewards, strict=True):
         groups[reward].append(right)
-    below, won = 0, 0.0
+    below, wins = 0, 0.0
     for reward in sorted(groups):
         group = groups[reward]
-        upto = below + len(group)
-        won += (math.comb(upto, k) - math.comb(below, k)) * sum(group) / len(group)
-        below = upto
-    return won / math.comb(n, k)
+        through = below + len(group)
+        wins += (math.comb(through, k) - math.comb(below, k)) * sum(group) / len(group)
+        below = through
+    return wins / math.comb(n, k)

@@ -1,14 +1,14 @@
-"""Accuracy against the thinking budget: what each budget reaches, where the knee is, and which regime it is.
+"""Accuracy against the thinking budget: the accuracy at each budget, the knee, and the regime.
 
 The rule, on the problems that were tried at every budget. The *best* budget is the smallest one of the highest
 accuracy; a difference counts where a sign-flip test over problems has p < 0.05, adjusted by Holm for the number of
 budgets.
 
 - `falling`: the largest budget is worse than the best one: more thinking hurts.
-- `flat`: the best budget is no better than the smallest one: thinking buys nothing that these problems can show.
+- `flat`: the best budget isn't significantly better than the smallest one.
 - `knee`: 95 % of the whole gain, from the smallest to the best budget, is reached before the largest one. The knee is
   the smallest budget that reaches it.
-- `rising`: it isn't: a larger budget may well buy more.
+- `rising`: only the largest budget reaches 95 % of the gain: a still larger one may reach more.
 """
 
 import random
@@ -23,22 +23,23 @@ from perpend.statistics import Estimate, holm, share, sign_flip
 
 Regime = Literal["rising", "knee", "flat", "falling"]
 
-_KEPT = 0.95
+_KNEE_SHARE = 0.95
 _ALPHA = 0.05
 _RESAMPLES = 1000
 
 
 class CurvePoint(Struct, frozen=True, kw_only=True):
     budget: int
+    """Thinking tokens that were allowed."""
     accuracy: Estimate
     p_first: float | None
     """Against the smallest budget, adjusted; null for that one."""
     p_last: float | None
     """Against the largest budget, adjusted; null for that one."""
     thinking_tokens: float | None
-    """Mean of what was used; null where some row doesn't say."""
+    """Mean of those used; null where some row lacks it."""
     cost_usd: float | None
-    """Mean of an answer."""
+    """US dollars of a sample, mean; null where some row lacks it."""
 
 
 class Curve(Struct, frozen=True, kw_only=True):
@@ -52,18 +53,22 @@ class Curve(Struct, frozen=True, kw_only=True):
 
 
 def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> Curve | None:
-    """None where fewer than two budgets, or no problem that was tried at all of them, are there."""
+    """The curve of samples with budgets. None where there are fewer than two budgets, or no problem was tried at all of
+    them.
+    """
     budgets = sorted({row.budget for row in rows if row.budget is not None})
-    of = {budget: by_problem([row for row in rows if row.budget == budget]) for budget in budgets}
-    shared = [p for p in dict.fromkeys(str(row.problem) for row in rows) if all(p in of[b] for b in budgets)]
+    by_budget = {budget: by_problem([row for row in rows if row.budget == budget]) for budget in budgets}
+    shared = [
+        p for p in dict.fromkeys(str(row.problem) for row in rows) if all(p in by_budget[b] for b in budgets)
+    ]
     if len(budgets) < 2 or not shared:
         return None
-    columns = [[accuracies(of[budget])[problem] for problem in shared] for budget in budgets]
+    columns = [[accuracies(by_budget[budget])[problem] for problem in shared] for budget in budgets]
     first, last = _adjusted(columns, 0, seed), _adjusted(columns, len(columns) - 1, seed)
     regime = _regime([fmean(column) for column in columns], first, last)
     points: list[CurvePoint] = []
     for index, budget in enumerate(budgets):
-        used = [row for problem in shared for row in of[budget][problem]]
+        used = [row for problem in shared for row in by_budget[budget][problem]]
         points.append(
             CurvePoint(
                 budget=budget,
@@ -81,40 +86,46 @@ def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> Curve | None:
     return Curve(regime=regime, knee=knee, knee_low=low, knee_high=high, points=tuple(points))
 
 
-def _adjusted(columns: Sequence[Sequence[float]], against: int, seed: int) -> list[float | None]:
-    others = [index for index in range(len(columns)) if index != against]
-    ps = holm(
+def _adjusted(columns: Sequence[Sequence[float]], reference_index: int, seed: int) -> list[float | None]:
+    others = [index for index in range(len(columns)) if index != reference_index]
+    p_values = holm(
         [
-            sign_flip([a - b for a, b in zip(columns[i], columns[against], strict=True)], seed=seed)
-            for i in others
+            sign_flip(
+                [
+                    value - reference
+                    for value, reference in zip(columns[index], columns[reference_index], strict=True)
+                ],
+                seed=seed,
+            )
+            for index in others
         ]
     )
-    known = dict(zip(others, ps, strict=True))
+    known = dict(zip(others, p_values, strict=True))
     return [known.get(index) for index in range(len(columns))]
 
 
 def _regime(means: Sequence[float], first: Sequence[float | None], last: Sequence[float | None]) -> Regime:
     best = means.index(max(means))
-    fell, rose = last[best], first[best]
-    if fell is not None and fell < _ALPHA:
+    p_last, p_first = last[best], first[best]
+    if p_last is not None and p_last < _ALPHA:
         return "falling"
-    if rose is None or rose >= _ALPHA:
+    if p_first is None or p_first >= _ALPHA:
         return "flat"
     return "knee" if _knee(means) < len(means) - 1 else "rising"
 
 
 def _knee(means: Sequence[float]) -> int:
-    """The first budget that keeps the share of the gain which counts as all of it."""
-    enough = means[0] + _KEPT * (max(means) - means[0])
-    return next(index for index, mean in enumerate(means) if mean >= enough)
+    """The index of the smallest budget that reaches 95 % of the gain."""
+    threshold = means[0] + _KNEE_SHARE * (max(means) - means[0])
+    return next(index for index, mean in enumerate(means) if mean >= threshold)
 
 
 def _knee_interval(columns: Sequence[Sequence[float]], seed: int) -> tuple[int, int]:
     rng, problems = random.Random(seed), range(len(columns[0]))
     knees: list[int] = []
     for _ in range(_RESAMPLES):
-        drawn = rng.choices(problems, k=len(problems))
-        knees.append(_knee([fmean(map(column.__getitem__, drawn)) for column in columns]))
+        resample = rng.choices(problems, k=len(problems))
+        knees.append(_knee([fmean(map(column.__getitem__, resample)) for column in columns]))
     knees.sort()
     return knees[int(_RESAMPLES * 0.025)], knees[int(_RESAMPLES * 0.975)]
 

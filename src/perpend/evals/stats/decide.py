@@ -1,4 +1,4 @@
-"""How much thinking one's own questions need: the cheapest setting that isn't surely worse than the best."""
+"""Recommend a setting: the cheapest one that isn't significantly worse than the best."""
 
 from collections.abc import Sequence
 
@@ -12,33 +12,37 @@ class Decision(Struct, frozen=True, kw_only=True):
     best: str
     """The setting with the highest accuracy."""
     recommended: str | None
-    """None: all were always wrong, which tells nothing of them."""
+    """None where no setting answered anything right."""
     against_best: Comparison | None
-    """Of the recommended setting; None where it is the best itself."""
+    """Compares the recommended setting with the best; None where they are the same."""
     reason: str
     hurt: list[Difference]
-    """Problems that were right without thinking and wrong with the most of it."""
+    """Problems on which the least thinking did better than the most."""
 
 
 def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) -> Decision:
-    """`runs`: settings of one set of problems; `ends`: those that differ in thinking alone, the least and the most."""
-    harmed = [one for least, most in ends for one in hurt(least, most)]
+    """Decide from runs of several settings over the same problems.
+
+    `ends`: pairs of runs that differ in thinking alone, the least and the most. Raises BadRequest where runs share no
+    problem.
+    """
+    harmed = [difference for least, most in ends for difference in hurt(least, most)]
     best = max(runs, key=lambda run: (run.accuracy.estimate, -run.output_tokens))
     if not best.accuracy.estimate:
         reason = "can't tell: none of them got anything right"
         return Decision(best=best.name, recommended=None, against_best=None, reason=reason, hurt=harmed)
     priced = all(run.summary.cost_usd is not None for run in runs)
-    cheapest_first = sorted(runs, key=_expense if priced else _tokens)
+    cheapest_first = sorted(runs, key=_cost_order if priced else _token_order)
     for run in cheapest_first:
         if run is best:
             break
-        against = compare(run.rows, {best.name: best.rows})[0]
-        if against.difference.high >= 0:
+        comparison = compare(run.rows, {best.name: best.rows})[0]
+        if comparison.difference.high >= 0:
             return Decision(
                 best=best.name,
                 recommended=run.name,
-                against_best=against,
-                reason=_same(run, best, against),
+                against_best=comparison,
+                reason=_equivalence(run, best, comparison),
                 hurt=harmed,
             )
     return Decision(
@@ -53,22 +57,25 @@ def choose(runs: Sequence[Reported], ends: Sequence[tuple[Reported, Reported]]) 
 
 
 def hurt(least: Reported, most: Reported) -> list[Difference]:
-    return [one for one in differences(least, most) if one.right[0] > one.right[1]]
+    """Problems on which the run with the least thinking did better than the one with the most."""
+    return [
+        difference for difference in differences(least, most) if difference.right[0] > difference.right[1]
+    ]
 
 
-def _expense(run: Reported) -> tuple[float, float]:
-    """Dollars, and tokens where those are the same."""
+def _cost_order(run: Reported) -> tuple[float, float]:
+    """Order by dollars, then by output tokens."""
     return run.summary.cost_usd or 0.0, run.output_tokens
 
 
-def _tokens(run: Reported) -> tuple[float, float]:
+def _token_order(run: Reported) -> tuple[float, float]:
     return 0.0, run.output_tokens
 
 
-def _same(run: Reported, best: Reported, against: Comparison) -> str:
-    one = against.difference
-    n, tokens = one.n, best.output_tokens / max(run.output_tokens, 1)
+def _equivalence(run: Reported, best: Reported, comparison: Comparison) -> str:
+    difference = comparison.difference
+    n, tokens = difference.n, best.output_tokens / max(run.output_tokens, 1)
     return (
-        f"{best.name} is {-one.estimate:.3f} better, which {n} questions can't tell from nothing "
-        f"({-one.high:+.3f} to {-one.low:+.3f}), for {tokens:.1f} times the tokens"
+        f"{best.name} is {-difference.estimate:.3f} better, which {n} questions can't tell from nothing "
+        f"({-difference.high:+.3f} to {-difference.low:+.3f}), for {tokens:.1f} times the tokens"
     )

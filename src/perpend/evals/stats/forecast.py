@@ -1,4 +1,4 @@
-"""What a run will take, before anything is asked: at most, and as the ledger's requests of the same kind did."""
+"""Forecast tokens, dollars and seconds of a run: at most, and as earlier requests of the same kind in the ledger."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -19,7 +19,7 @@ from perpend.types import Effort
 
 
 class Consumption(Struct, frozen=True, kw_only=True):
-    """By all samples. None: not known."""
+    """Of all samples together. None: not known."""
 
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
@@ -27,16 +27,16 @@ class Consumption(Struct, frozen=True, kw_only=True):
 
 
 class ModelPace(Struct, frozen=True, kw_only=True):
-    """Of a model, from the ledger."""
+    """A model's throughput, from the ledger."""
 
     requests: int
     at_once: float
-    """Requests under way while there were any, mean."""
+    """Mean number of concurrent requests, idle times left out."""
     tokens_per_s: float
-    """Output of all that were under way."""
+    """Output tokens per second of all concurrent requests together."""
 
     def scaled(self, parallel: int) -> "ModelPace":
-        """Where each request has a server to itself."""
+        """The pace with `parallel` requests at a time, where a request's speed doesn't depend on the others."""
         return ModelPace(
             requests=self.requests,
             at_once=parallel,
@@ -49,14 +49,16 @@ class Forecast(Struct, frozen=True, kw_only=True):
     """Problems."""
     samples: int
     prompt_tokens: int
-    """Of all samples, at most: a token is at least a byte."""
+    """Upper bound for all samples: a token is at least a byte."""
     at_most: Consumption
     expected: Consumption
     alike: int
-    """Requests with the same model, strategy and thinking budget, which the expected figures are the means of."""
+    """Number of requests with the same model, strategy and thinking budget, whose means are the expected figures."""
     pace: ModelPace | None
     detectable: float
-    """The smallest difference in accuracy to another run of this size that is found at p < 0.05 with a power of 0.8."""
+    """The smallest difference in accuracy to another run of this size that a two-sided test at p < 0.05 finds with a
+    power of 0.8.
+    """
 
 
 def forecast(
@@ -67,47 +69,59 @@ def forecast(
     history: Sequence[PastRequest],
     parallel: int,
 ) -> Forecast:
-    """`effort`: where the settings name none. `history`: of this model."""
+    """Forecast a run on a model of this process.
+
+    `effort`: used where the settings name none; `history`: past requests of this model; `parallel`: requests at a time.
+    Raises BadRequest where the settings' strategy doesn't exist.
+    """
     thinking = settings.max_thinking_tokens
     if thinking is None:
         thinking = served.effort_tokens[settings.effort or effort]
     strategy = strategy_spec(settings.strategy).name
-    most = settings.max_output_tokens
-    if most is None and strategy == "single":  # others answer more than once
-        most = thinking + served.answer_tokens
+    max_output = settings.max_output_tokens
+    if max_output is None and strategy == "single":  # others answer more than once
+        max_output = thinking + served.answer_tokens
     samples = len(problems) * settings.samples
     pace = pace_of(history)
     if pace is not None and served.provider != EMBEDDED:
         pace = pace.scaled(parallel)
-    alike = [one for one in history if (one.strategy, one.requested_thinking) == (strategy, thinking)]
+    similar = [
+        request
+        for request in history
+        if (request.strategy, request.requested_thinking) == (strategy, thinking)
+    ]
     cost = None
-    if most is not None and strategy == "single" and served.price.known:
-        cost = settings.samples * _sum(_worst(served, problem, thinking, most) for problem in problems)
+    if max_output is not None and strategy == "single" and served.price.known:
+        cost = settings.samples * _sum(
+            _worst_cost(served, problem, thinking, max_output) for problem in problems
+        )
     expected = Consumption()
-    if alike:
-        costs = together(one.cost_usd for one in alike)
-        spent = None if costs is None else costs * samples / len(alike)
-        expected = _consumption(round(samples * fmean(one.output for one in alike)), spent, pace)
+    if similar:
+        costs = together(request.cost_usd for request in similar)
+        expected_cost = None if costs is None else costs * samples / len(similar)
+        expected = _consumption(
+            round(samples * fmean(request.output for request in similar)), expected_cost, pace
+        )
     return Forecast(
         n=len(problems),
         samples=samples,
         prompt_tokens=settings.samples * sum(served.input_bound(problem.messages) for problem in problems),
-        at_most=_consumption(None if most is None else samples * most, cost, pace),
+        at_most=_consumption(None if max_output is None else samples * max_output, cost, pace),
         expected=expected,
-        alike=len(alike),
+        alike=len(similar),
         pace=pace,
         detectable=_detectable(problems),
     )
 
 
 def of_gateway(problems: Sequence[Problem], settings: RunSettings) -> Forecast:
-    """What can be said without asking it: it has the prices, and the ledger."""
-    samples, most = len(problems) * settings.samples, settings.max_output_tokens
+    """Forecast a run on a gateway: tokens alone, since prices and ledger are the gateway's."""
+    samples, max_output = len(problems) * settings.samples, settings.max_output_tokens
     return Forecast(
         n=len(problems),
         samples=samples,
         prompt_tokens=settings.samples * sum(messages_bound(problem.messages) for problem in problems),
-        at_most=Consumption(output_tokens=None if most is None else samples * most),
+        at_most=Consumption(output_tokens=None if max_output is None else samples * max_output),
         expected=Consumption(),
         alike=0,
         pace=None,
@@ -116,20 +130,22 @@ def of_gateway(problems: Sequence[Problem], settings: RunSettings) -> Forecast:
 
 
 def pace_of(history: Sequence[PastRequest]) -> ModelPace | None:
-    """Idle times between requests don't count. None where nothing was generated."""
-    busy = until = asked = 0
-    for one in sorted(history, key=lambda one: one.created_at):
-        asked += one.finished_at - one.created_at
-        busy += max(0, one.finished_at - max(until, one.created_at))
-        until = max(until, one.finished_at)
-    output = sum(one.output for one in history)
-    if not (busy and output):
+    """Measure a model's throughput, idle times left out. None where nothing was generated."""
+    busy_ms = until_ms = request_ms = 0
+    for request in sorted(history, key=lambda request: request.created_at):
+        request_ms += request.finished_at - request.created_at
+        busy_ms += max(0, request.finished_at - max(until_ms, request.created_at))
+        until_ms = max(until_ms, request.finished_at)
+    output = sum(request.output for request in history)
+    if not (busy_ms and output):
         return None
-    return ModelPace(requests=len(history), at_once=asked / busy, tokens_per_s=1000 * output / busy)
+    return ModelPace(
+        requests=len(history), at_once=request_ms / busy_ms, tokens_per_s=1000 * output / busy_ms
+    )
 
 
 def _detectable(problems: Sequence[Problem]) -> float:
-    """Where the two runs disagree on a quarter of the problems."""
+    """The smallest detectable difference where the two runs disagree on a quarter of the problems."""
     return detectable(0.5, len(problems))
 
 
@@ -138,10 +154,10 @@ def _consumption(output_tokens: int | None, cost_usd: Decimal | None, pace: Mode
     return Consumption(output_tokens=output_tokens, cost_usd=cost_usd, seconds=seconds)
 
 
-def _worst(served: ServedModel, problem: Problem, thinking: int, most: int) -> Decimal:
+def _worst_cost(served: ServedModel, problem: Problem, thinking: int, max_output: int) -> Decimal:
     costs = served.worst_costs(served.input_bound(problem.messages))
-    thinking = min(thinking, most)
-    return costs.fixed + costs.thinking * thinking + costs.answer * (most - thinking)
+    thinking = min(thinking, max_output)
+    return costs.fixed + costs.thinking * thinking + costs.answer * (max_output - thinking)
 
 
 def _sum(dollars: Iterable[Decimal]) -> Decimal:

@@ -1,4 +1,4 @@
-"""A regression, or not: what a paired difference says about an accepted drop; and bounds that a run has to keep."""
+"""Decide whether a run regresses: a paired difference against an accepted drop, and bounds on the run's figures."""
 
 from typing import Literal
 
@@ -20,27 +20,29 @@ def gate_verdict(difference: Estimate, max_drop: float) -> GateVerdict:
 
 
 class GateBounds(Struct, frozen=True):
-    """None: any."""
+    """Bounds on a run; None: no bound."""
 
     min_accuracy: float | None = None
     max_seconds: float | None = None
-    """Of 19 of 20 answers."""
+    """For the 95th percentile."""
     max_cost_each: float | None = None
-    """US dollars, mean."""
+    """US dollars of a sample, mean."""
 
 
 def missed(found: Summary, bounds: GateBounds) -> list[str]:
-    """Each bound that the run doesn't keep, with what it has. A figure that isn't known keeps none."""
+    """A line for each bound that the run breaks. An unknown figure breaks its bound."""
     accuracy = found.at_k["pass@1"].estimate
     seconds = found.seconds["all"].p95 if "all" in found.seconds else None
     cost = None if found.cost_usd is None else found.cost_usd / found.samples
     misses: list[str] = []
     if bounds.min_accuracy is not None and accuracy < bounds.min_accuracy:
         misses.append(f"accuracy is {accuracy:.4f}, not {bounds.min_accuracy:g} or more")
-    for what, value, most in (
+    for figure, value, bound in (
         ("P95 of seconds", seconds, bounds.max_seconds),
         ("dollars of an answer", cost, bounds.max_cost_each),
     ):
-        if most is not None and (value is None or value > most):
-            misses.append(f"{what}: {'not known' if value is None else f'{value:.4g}'}, not {most:g} or less")
+        if bound is not None and (value is None or value > bound):
+            misses.append(
+                f"{figure}: {'not known' if value is None else f'{value:.4g}'}, not {bound:g} or less"
+            )
     return misses

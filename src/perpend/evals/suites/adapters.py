@@ -1,6 +1,8 @@
-"""From a row of a data set to a question, a gold and, where it differs, a verifier. Only the question is shown.
+"""Adapters: make a question, a gold and, where it differs, a verifier from a row of a data set. Models see the
+question.
 
-An adapter returns None for a row that is no problem of its suite, such as one that needs a picture.
+An adapter returns None for a row that is no problem of its suite, such as one that needs a picture. It raises KeyError,
+TypeError or ValueError for a row of another form.
 """
 
 import ast
@@ -28,10 +30,11 @@ class Adapted(NamedTuple):
     verifier: str | None = None
     """In place of the suite's."""
     solution: str | None = None
-    """A right answer that is worked out, or where the gold isn't one."""
+    """A worked solution, or a right answer where the gold isn't one."""
 
 
 def as_is(row: Row) -> Adapted:
+    """Question and gold, unchanged."""
     return Adapted(str(row["question"]), _text(row["gold"]))
 
 
@@ -40,7 +43,7 @@ def _text(gold: object) -> str:
 
 
 def worked(row: Row) -> Adapted:
-    """Its solution may stand beside the answer."""
+    """As `as_is`, with the column `solution` where there is one."""
     return as_is(row)._replace(solution=row.get("solution"))
 
 
@@ -51,7 +54,7 @@ def after_hashes(row: Row) -> Adapted:
 
 
 def olympiad(row: Row) -> Adapted:
-    """Several answers are a list: with a comma and a space, and no dollars between which each would stand alone."""
+    """OlympiadBench: several answers become one list, without dollar signs and with a space after each comma."""
     gold = row["gold"] if isinstance(row["gold"], str) else ", ".join(row["gold"])
     if row["is_multiple_answer"]:
         gold = re.sub(r",\s*(?![^(\[{]*[)\]}])", ", ", gold.replace("$", ""))
@@ -59,13 +62,13 @@ def olympiad(row: Row) -> Adapted:
 
 
 def boxed(row: Row) -> Adapted | None:
-    """The gold stands in the last box of a solution."""
+    r"""MATH: the gold is the content of a solution's last \boxed."""
     found = boxes(row["gold"])
     return Adapted(row["question"], found[-1]) if found else None
 
 
 def choices(row: Row) -> Adapted:
-    """The gold is a letter, or the right choice's place from 0."""
+    """Multiple choice: the gold is a letter, or the right choice's index from 0."""
     gold = row["gold"]
     return Adapted(
         _lettered(row["question"], list(row["choices"])),
@@ -73,26 +76,27 @@ def choices(row: Row) -> Adapted:
     )
 
 
-def _lettered(question: str, of: list[str]) -> str:
-    lines = [f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, of, strict=False)]
+def _lettered(question: str, texts: list[str]) -> str:
+    lines = [f"{letter}. {choice}" for letter, choice in zip(ascii_uppercase, texts, strict=False)]
     return "\n".join([question, "", *lines])
 
 
 def gpqa(row: Row) -> Adapted:
-    """The order of the choices is drawn from the question, so that it's the same in every run."""
+    """GPQA: the order of choices is seeded by the question, so that it's the same in every run."""
     right = row["gold"].strip()
-    of = [right, *(row[f"Incorrect Answer {n}"].strip() for n in (1, 2, 3))]
-    random.Random(row["question"]).shuffle(of)
-    return Adapted(_lettered(row["question"].strip(), of), ascii_uppercase[of.index(right)])
+    texts = [right, *(row[f"Incorrect Answer {n}"].strip() for n in (1, 2, 3))]
+    random.Random(row["question"]).shuffle(texts)
+    return Adapted(_lettered(row["question"].strip(), texts), ascii_uppercase[texts.index(right)])
 
 
 def bbh(row: Row) -> Adapted:
-    """Lettered choices up to J; some tasks have more, and others want words."""
+    """BIG-Bench Hard: choices from A to J have the choice verifier; other golds are compared as text."""
     gold = row["gold"]
     return Adapted(row["question"], gold, "choice" if re.fullmatch(r"\([A-J]\)", gold) else None)
 
 
 def theoremqa(row: Row) -> Adapted | None:
+    """TheoremQA: without problems that have a picture."""
     if row.get("picture") is not None:
         return None
     wordy = row["answer_type"] in ("bool", "option")
@@ -100,17 +104,17 @@ def theoremqa(row: Row) -> Adapted | None:
 
 
 def arc(row: Row) -> Adapted:
-    """Grids as JSON; one grid is the answer, or a list of them where there are several tests."""
+    """ARC: grids as JSON; the answer is one grid, or a list of them where there are several tests."""
     task: Any = row.get("question", row)
-    tests: list[Any] = [one["input"] if isinstance(one, dict) else one for one in task["test"]]
-    golds: list[Any] = row["gold"] if "gold" in row else [one["output"] for one in task["test"]]
+    tests: list[Any] = [test["input"] if isinstance(test, dict) else test for test in task["test"]]
+    golds: list[Any] = row["gold"] if "gold" in row else [test["output"] for test in task["test"]]
     shown = [f"Input: {_grid(pair['input'])}\nOutput: {_grid(pair['output'])}" for pair in task["train"]]
-    asked = [f"Input: {_grid(grid)}" for grid in tests]
-    what = "the output grid" if len(tests) == 1 else f"a list of the {len(tests)} output grids"
+    inputs = [f"Input: {_grid(grid)}" for grid in tests]
+    wanted = "the output grid" if len(tests) == 1 else f"a list of the {len(tests)} output grids"
     question = (
         "Each output is made from its input by one rule. Cells are colours, 0 to 9.\n\n"
-        + "\n\n".join([*shown, *asked])
-        + f"\n\nFind the rule, and end with {what} as JSON."
+        + "\n\n".join([*shown, *inputs])
+        + f"\n\nFind the rule, and end with {wanted} as JSON."
     )
     return Adapted(question, _grid(golds[0] if len(golds) == 1 else golds))
 
@@ -120,6 +124,7 @@ def _grid(grid: object) -> str:
 
 
 def cruxeval(row: Row) -> Adapted:
+    """CRUXEval: predict what a function returns."""
     question = (
         f"{row['question']}\n\nWhat does f({row['input']}) return? Think step by step, "
         "then end with the returned value alone, as a Python literal, on the last line."
@@ -128,9 +133,10 @@ def cruxeval(row: Row) -> Adapted:
 
 
 def game24(row: Row) -> Adapted | None:
+    """Game of 24: ranks 901 to 1000, as Tree of Thoughts uses them (Yao et al. 2023, arXiv:2305.10601)."""
     if not 901 <= int(row["rank"]) <= 1000:
         return None
-    numbers = [int(one) for one in str(row["question"]).split()]
+    numbers = [int(number) for number in str(row["question"]).split()]
     question = (
         f"Use each of the numbers {', '.join(map(str, numbers))} exactly once, with + - * / and brackets, "
         "to make 24. End with the expression alone on the last line."
@@ -139,6 +145,7 @@ def game24(row: Row) -> Adapted | None:
 
 
 def humaneval(row: Row) -> Adapted:
+    """HumanEval (Chen et al. 2021, arXiv:2107.03374)."""
     gold = {"test": row["test"], "entry_point": row["entry_point"]}
     return Adapted(_complete(row["question"]), json.dumps(gold), solution=row["question"] + row["gold"])
 
@@ -170,12 +177,16 @@ def check(candidate):
 
 
 def evalplus(row: Row) -> Adapted:
-    """Expected outputs are what the reference returns, for inputs of the types that the suite's assertions show."""
+    """EvalPlus (Liu et al. 2023, arXiv:2305.01210): the reference's outputs are the expected ones, and inputs get the
+    types that the assertions show.
+    """
     solution = row["question"] + row["gold"]
     assertions = row.get("assertion", "")
-    shown = _arguments(assertions, row["entry_point"])
-    more = row["plus_input"] or ()  # one row has an empty object
-    inputs = [_shaped(one, shown) for one in (*(() if assertions else row["base_input"]), *more)]
+    example = _arguments(assertions, row["entry_point"])
+    plus_inputs = row["plus_input"] or ()  # one row has an empty object
+    inputs = [
+        _as_python(value, example) for value in (*(() if assertions else row["base_input"]), *plus_inputs)
+    ]
     setup = [
         "import copy as _copy, math as _math",
         "from math import inf, nan",
@@ -192,7 +203,7 @@ def evalplus(row: Row) -> Adapted:
 
 
 def _arguments(assertions: str, name: str) -> list[Any]:
-    """Of the first call of `name` with plain values."""
+    """The arguments of the first call of `name` that has literals alone."""
     for node in ast.walk(ast.parse(assertions)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
             with suppress(ValueError):
@@ -200,24 +211,27 @@ def _arguments(assertions: str, name: str) -> list[Any]:
     return []
 
 
-def _shaped(value: Any, like: Any) -> Any:
-    """JSON has lists and texts where Python has tuples, sets and complex numbers."""
-    if isinstance(like, complex) and isinstance(value, str):
+def _as_python(value: Any, example: Any) -> Any:
+    """Convert a JSON value to the types of the example: tuples, sets and complex numbers."""
+    if isinstance(example, complex) and isinstance(value, str):
         return complex(value)
     if not isinstance(value, list):
         return value
-    held: list[Any] = list(cast("Sequence[Any]", like)) if isinstance(like, list | tuple | set) else []
+    examples: list[Any] = (
+        list(cast("Sequence[Any]", example)) if isinstance(example, list | tuple | set) else []
+    )
     values = cast("list[Any]", value)
     items = [
-        _shaped(one, held[min(place, len(held) - 1)] if held else None) for place, one in enumerate(values)
+        _as_python(item, examples[min(index, len(examples) - 1)] if examples else None)
+        for index, item in enumerate(values)
     ]
-    if isinstance(like, set):
+    if isinstance(example, set):
         return set(items)
-    return tuple(items) if isinstance(like, tuple) else items
+    return tuple(items) if isinstance(example, tuple) else items
 
 
 def mbpp(row: Row) -> Adapted:
-    """One assertion is shown: it tells the function's name."""
+    """MBPP: the question shows one assertion, since it has the function's name."""
     tests = list(row["test_list"])
     named = [name for name in re.findall(r"^def (\w+)", row["gold"], re.MULTILINE) if name in tests[0]]
     gold = {
@@ -230,18 +244,18 @@ def mbpp(row: Row) -> Adapted:
 
 
 def livecodebench(row: Row) -> Adapted | None:
-    """Programs that read and write; those that are to be a method of a class are left out."""
+    """LiveCodeBench: problems with stdin and stdout; those that ask for a class's method are left out."""
     public = row["public_test_cases"]
-    tests = json.loads(public) if isinstance(public, str) else [_sample(one) for one in public]
+    tests = json.loads(public) if isinstance(public, str) else [_sample(test) for test in public]
     if hidden := row.get("private_test_cases"):
-        tests += _hidden(hidden)
-    if not tests or any(one.get("testtype", "stdin") != "stdin" for one in tests):
+        tests += _unpack_tests(hidden)
+    if not tests or any(test.get("testtype", "stdin") != "stdin" for test in tests):
         return None
     return Adapted(row["question"], _examples(tests))
 
 
 def _examples(tests: Sequence[Mapping[str, str]]) -> str:
-    return json.dumps([{"stdin": one["input"], "stdout": one["output"]} for one in tests])
+    return json.dumps([{"stdin": test["input"], "stdout": test["output"]} for test in tests])
 
 
 def _sample(pair: tuple[str, str]) -> dict[str, str]:
@@ -249,20 +263,21 @@ def _sample(pair: tuple[str, str]) -> dict[str, str]:
 
 
 class _TextOnly(pickle.Unpickler):
-    """LiveCodeBench packs a text as a pickle; nothing else is let in."""
+    """Loads LiveCodeBench's tests, a pickled text, and refuses every class."""
 
     def find_class(self, module: str, name: str, /) -> Any:
+        """Raises UnpicklingError for any class."""
         raise pickle.UnpicklingError(f"{module}.{name} in what should be a text")
 
 
-def _hidden(packed: str) -> list[dict[str, str]]:
+def _unpack_tests(packed: str) -> list[dict[str, str]]:
     if packed.lstrip().startswith("["):
         return json.loads(packed)
     return json.loads(_TextOnly(io.BytesIO(zlib.decompress(base64.b64decode(packed)))).load())
 
 
 def codeforces(row: Row) -> Adapted | None:
-    """Only problems whose one right output is known."""
+    """Codeforces: problems with official tests and a single right output."""
     if row.get("generated_checker") or row.get("interaction_format") or not row.get("official_tests"):
         return None
     parts = [row["question"], row.get("input_format"), row.get("output_format")]
@@ -270,23 +285,25 @@ def codeforces(row: Row) -> Adapted | None:
 
 
 def browsecomp(row: Row) -> Adapted:
-    """Questions and answers are covered by a key that stands beside them, so that no crawler learns them."""
-    return Adapted(_uncovered(row["question"], row["canary"]), _uncovered(row["gold"], row["canary"]))
+    """BrowseComp: question and gold are encrypted with the row's `canary`, which keeps them from crawlers."""
+    return Adapted(_decrypt(row["question"], row["canary"]), _decrypt(row["gold"], row["canary"]))
 
 
-def _uncovered(text: str, password: str) -> str:
-    covered = base64.b64decode(text)
+def _decrypt(text: str, password: str) -> str:
+    encrypted = base64.b64decode(text)
     key = hashlib.sha256(password.encode()).digest()
-    return bytes(byte ^ key[index % len(key)] for index, byte in enumerate(covered)).decode()
+    return bytes(byte ^ key[index % len(key)] for index, byte in enumerate(encrypted)).decode()
 
 
 def hle(row: Row) -> Adapted | None:
+    """Humanity's Last Exam: without problems that have an image."""
     if row.get("image"):
         return None
     return Adapted(row["question"], row["gold"], "choice" if row["answer_type"] == "multipleChoice" else None)
 
 
 def gaia(row: Row) -> Adapted | None:
+    """GAIA: without problems that have a file."""
     return None if row.get("file_name") else as_is(row)
 
 

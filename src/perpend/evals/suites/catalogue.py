@@ -1,4 +1,4 @@
-"""Suites of problems by name: rows of `suites.toml`, fresh ones, and files of one's own."""
+"""Suites of problems by name: rows of `suites.toml`, generated ones, and the user's files."""
 
 import random
 import re
@@ -21,7 +21,7 @@ from perpend.registry import choices_hint
 from perpend.types import Message, VerifierSpec
 
 _DATE = re.compile(r"\d{4}(?:-\d\d){0,2}")
-_VARIED = re.compile(r"(?P<suite>.+)~(?P<seed>\d+)")
+_VARIANT_NAME = re.compile(r"(?P<suite>.+)~(?P<seed>\d+)")
 
 
 class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,40 +32,42 @@ class Suite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     licence: str
     home: str
     n: int
-    """Problems; 0 where that depends on the file."""
+    """Number of problems; 0 where it depends on the file."""
     prompt: str
     """Name of a template."""
     verifier: str | None = None
     """None: answers are graded elsewhere."""
     date: str | None = None
-    """When it was published, for problems that have no date of their own."""
+    """Date of publication, for problems without a date of their own."""
     needs: str | None = None
-    """What a person must do or know before it's of use."""
+    """What the user must do or know first."""
     sources: tuple[SuiteSource, ...]
 
-    def found(self, home: Path) -> LocatedSource | None:
+    def locate(self, home: Path) -> LocatedSource | None:
         return find(self.sources, home)
 
     @property
-    def how(self) -> str:
+    def instructions(self) -> str:
         """How to get its files."""
-        ways = [f"perpend eval pull {self.name}"] if any(source.url for source in self.sources) else []
-        ways += [install(one.package.replace("_", "-")) for one in self.sources if one.package]
-        ways.append(f"put {self.sources[0].file} into the folder that PERPEND_DATA names")
-        return self.needs if self.needs and len(ways) == 1 else "; or ".join(ways)
+        options = [f"perpend eval pull {self.name}"] if any(source.url for source in self.sources) else []
+        options += [install(source.package.replace("_", "-")) for source in self.sources if source.package]
+        options.append(f"put {self.sources[0].file} into the folder that PERPEND_DATA names")
+        return self.needs if self.needs and len(options) == 1 else "; or ".join(options)
 
     def problems(self, home: Path) -> Iterator[Problem]:
-        """In the order of its file. Raises NotFound where it isn't here."""
-        found = self.found(home)
-        if found is None:
-            raise NotFound(f"the suite {self.name!r} is not here", hint=self.how, field="SUITE")
+        """The problems in the file's order. Raises NotFound where the suite isn't here, BadRequest where its file
+        can't be read, ConfigError where reading it needs a package.
+        """
+        located = self.locate(home)
+        if located is None:
+            raise NotFound(f"the suite {self.name!r} is not here", hint=self.instructions, field="SUITE")
         template = prompts()[self.prompt]
-        adapter = ADAPTERS[found.source.adapter]
-        for index, row in enumerate(rows_of(found)):
+        adapter = ADAPTERS[located.source.adapter]
+        for index, row in enumerate(rows_of(located)):
             try:
                 adapted = adapter(row)
             except (KeyError, TypeError, ValueError) as error:
-                problem = f"{found.paths[0]}: row {index + 1} isn't one of {self.name}'s: {error!r}"
+                problem = f"{located.paths[0]}: row {index + 1} isn't one of {self.name}'s: {error!r}"
                 raise BadRequest(
                     problem, hint=f"its columns should be those of {self.home}", field="SUITE"
                 ) from None
@@ -97,12 +99,12 @@ def _tables() -> _Tables:
 
 
 def prompts() -> dict[str, str]:
-    """Templates by name: a question is all that they show."""
+    """Prompt templates by name; `{question}` is their only field."""
     return _tables().prompts
 
 
 def untemplated(text: str) -> str:
-    """The question alone, of a message that a template was made into."""
+    """The question of a message that was made from a template."""
     for template in prompts().values():
         before, after = template.format(question="\0").split("\0")
         if (before or after) and text.startswith(before) and text.endswith(after):
@@ -118,7 +120,7 @@ def catalogue() -> dict[str, Suite]:
 
 
 def find_suite(name: str) -> Suite:
-    """Raises NotFound, naming the nearest one."""
+    """The suite of that name. Raises NotFound, which names the nearest one."""
     suites = catalogue()
     if name in suites:
         return suites[name]
@@ -138,44 +140,44 @@ def load(
     """Problems of a suite's name, `gym`, `gym/TASK`, `tiny`, `tiny/KIND` or a file: `limit` of them,
     drawn by `seed`, in their order.
 
-    After a `~` stands the seed of their variants, such as `gsm8k~1`; `gsm8k~0` are the same problems as they are.
+    A `~` and a seed after the name give variants, such as `gsm8k~1`; `gsm8k~0` gives the original problems.
 
-    `since` and `before` are dates, such as 2025-03: a problem counts only where its own date is surely inside.
+    `since` and `before` are dates, such as 2025-03: only problems whose whole date is inside are kept.
     Raises NotFound, BadRequest, ConfigError.
     """
     if reasoning_gym.names(name):
         return reasoning_gym.problems(name, limit or reasoning_gym.USUAL, seed)
     if generated.names(name):
         return generated.problems(name, limit or generated.USUAL, seed)
-    varied = _VARIED.fullmatch(name)
-    name = varied["suite"] if varied else name
-    chosen = (
+    variant_name = _VARIANT_NAME.fullmatch(name)
+    name = variant_name["suite"] if variant_name else name
+    selected = (
         own_questions.problems(Path(name))
         if own_questions.is_file(name)
         else list(find_suite(name).problems(home))
     )
-    if varied:
-        chosen = [problem for problem in chosen if variants.chain(problem)]
-        if not chosen:
+    if variant_name:
+        selected = [problem for problem in selected if variants.chain(problem)]
+        if not selected:
             hint = "it takes worked solutions with calculations such as <<48/2=24>>, as gsm8k has them"
             raise BadRequest(f"{name} has no problem that can be varied", hint=hint, field="SUITE")
     if since or before:
-        chosen = _dated(chosen, since, before)
-        if not chosen:
+        selected = _in_period(selected, since, before)
+        if not selected:
             raise BadRequest(
                 f"{name} has no problem from that time", hint="see its dates in the file", field="--since"
             )
-    if limit is not None and limit < len(chosen):
-        kept = sorted(random.Random(seed).sample(range(len(chosen)), limit))
-        chosen = [chosen[index] for index in kept]
-    if varied:
-        changed = [variants.variant(problem, int(varied["seed"])) for problem in chosen]
+    if limit is not None and limit < len(selected):
+        indices = sorted(random.Random(seed).sample(range(len(selected)), limit))
+        selected = [selected[index] for index in indices]
+    if variant_name:
+        changed = [variants.variant(problem, int(variant_name["seed"])) for problem in selected]
         return [problem for problem in changed if problem is not None]
-    return chosen
+    return selected
 
 
-def _dated(problems: Sequence[Problem], since: str | None, before: str | None) -> list[Problem]:
-    """A date of a year alone may be any day of it, so it's inside only where the whole year is."""
+def _in_period(problems: Sequence[Problem], since: str | None, before: str | None) -> list[Problem]:
+    """Problems in the period; a date without month or day is inside only where the whole year or month is."""
     for field, value in (("--since", since), ("--before", before)):
         if value is not None and not _DATE.fullmatch(value):
             raise BadRequest(f"{value!r} is no date", hint="2025, 2025-03 or 2025-03-31", field=field)

@@ -1,4 +1,4 @@
-"""Suites of the tiny reasoner's own kinds of task: made afresh from a seed, of texts that its training never shows.
+"""Suites of the tiny reasoner's kinds of task: generated from a seed, with texts that don't occur in its training.
 
 `tiny` is a mix of all kinds, `tiny/KIND` one of them.
 """
@@ -13,22 +13,24 @@ from perpend.registry import choices_hint
 from perpend.types import Message, VerifierSpec
 
 USUAL = 140
-"""Problems, where nobody says how many."""
+"""The default number of problems."""
 
 
 def names(name: str) -> bool:
-    """Whether it's one of these suites."""
+    """Whether `name` is one of these suites."""
     return name.startswith("tiny/") or name == "tiny"
 
 
 def problems(name: str, count: int, seed: int) -> list[Problem]:
-    """Kinds in turn, levels in turn; the same ones for the same seed. Raises NotFound."""
+    """`count` problems, kinds and levels in turn; the same seed gives the same ones. Raises NotFound for an unknown
+    kind.
+    """
     kind = name.removeprefix("tiny").removeprefix("/")
-    of = [kind] if kind else kinds.names()
+    chosen_kinds = [kind] if kind else kinds.names()
     if kind and kind not in kinds.names():
         raise NotFound(f"{kind!r} is no kind of task", hint=choices_hint(kind, kinds.names()), field="SUITE")
-    drawn = [fresh(seed, one, -(-count // len(of))) for one in of]
-    return [_problem(task) for task in chain.from_iterable(zip(*drawn, strict=True))][:count]
+    columns = [fresh(seed, name, -(-count // len(chosen_kinds))) for name in chosen_kinds]
+    return [_problem(task) for task in chain.from_iterable(zip(*columns, strict=True))][:count]
 
 
 def _problem(task: Task) -> Problem:

@@ -1,4 +1,4 @@
-"""A suite of one's own: JSON lines or CSV with a question, and what its answer is checked by, in each row."""
+"""Suites of the user's own: JSON lines or CSV with a question, a gold and a verifier in each row."""
 
 import base64
 import csv
@@ -26,10 +26,10 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QuestionRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Columns of CSV have the same names; an empty cell is as none at all, and what isn't text is written as JSON."""
+    """A row. CSV has the same columns; an empty cell is a missing one, and values other than text are JSON."""
 
     question: str | None = None
-    """All that the model gets to see, unless there are `system`, `messages` or `images`."""
+    """The whole prompt, unless there are `system`, `messages` or `images`."""
     gold: str | None = None
     verifier: str | dict[str, Any] = "answer"
     """A name, or an object with its name and options, such as a judge with a rubric."""
@@ -37,7 +37,7 @@ class QuestionRow(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     messages: tuple[Turn, ...] = ()
     """A conversation, in place of the question."""
     images: tuple[str, ...] = ()
-    """Before the question: URLs, or files by their place beside this one."""
+    """Images before the question: URLs, or paths relative to this file."""
     tools: tuple[dict[str, Any], ...] = ()
     """Functions in OpenAI's form. An answer that calls them is checked as JSON: a list of names and arguments."""
     id: str | None = None
@@ -53,7 +53,7 @@ NAMES = {
     "target": "gold",
     "expected": "gold",
 }
-"""What other people's files call the columns."""
+"""Other common names of the columns."""
 _JSON = ("verifier", "messages", "images", "tools")
 
 EXAMPLES = (
@@ -80,15 +80,16 @@ EXAMPLES = (
         date="2024-05-03",
     ),
 )
-"""One for each of the verifiers that most questions need."""
+"""One for each common verifier."""
 
 
 def is_file(name: str) -> bool:
+    """Whether a suite's name is that of a file."""
     return name.endswith((".jsonl", ".csv"))
 
 
 def template(path: Path) -> None:
-    """A file of examples to replace. Raises BadRequest where it's there already."""
+    """Write a file of examples. Raises BadRequest where it's there already or can't be written."""
     if not is_file(path.name):
         raise BadRequest(f"{path} is neither .jsonl nor .csv", field="FILE")
     rows = [{name: value for name, value in msgspec.to_builtins(row).items() if value} for row in EXAMPLES]
@@ -98,12 +99,12 @@ def template(path: Path) -> None:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        written = text.getvalue()
+        content = text.getvalue()
     else:
-        written = "".join(msgspec.json.encode(row).decode() + "\n" for row in rows)
+        content = "".join(msgspec.json.encode(row).decode() + "\n" for row in rows)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(written)
+            file.write(content)
     except FileExistsError:
         raise BadRequest(
             f"{path} is there already", hint=f"perpend eval check {path}", field="FILE"
@@ -113,45 +114,45 @@ def template(path: Path) -> None:
 
 
 def problems(path: Path) -> list[Problem]:
-    """Raises BadRequest, naming the row and what is wrong with it."""
-    found: list[Problem] = []
+    """Read a file's problems. Raises BadRequest, which names the row and what is wrong with it."""
+    result: list[Problem] = []
     lines: dict[str, int] = {}
-    for number, (line, held) in enumerate(numbered(path), 1):
-        problem = _problem(_row(held, f"{path}: row {number}"), number, path)
+    for number, (line, cells) in enumerate(numbered(path), 1):
+        problem = _problem(_row(cells, f"{path}: row {number}"), number, path)
         if (first := lines.setdefault(problem.id, line)) != line:
             message = f"{path}: lines {first} and {line} have the same id, {problem.id!r}"
             hint = "give each its own; a row without one has its number"
             raise BadRequest(message, hint=hint, field="SUITE")
-        found.append(problem)
-    if not found:
+        result.append(problem)
+    if not result:
         raise BadRequest(f"{path} holds no problems", hint=_HINT, field="SUITE")
-    return found
+    return result
 
 
-def _row(held: dict[str, object], place: str) -> QuestionRow:
-    kept: dict[str, object] = {}
-    for called, value in held.items():
-        name = NAMES.get(called, called)
+def _row(cells: dict[str, object], location: str) -> QuestionRow:
+    fields: dict[str, object] = {}
+    for column, value in cells.items():
+        name = NAMES.get(column, column)
         if value in ("", None):
             continue
         if name not in QuestionRow.__struct_fields__:
-            known = choices_hint(called, [*QuestionRow.__struct_fields__, *NAMES])
-            raise BadRequest(f"{place}: unknown column `{called}`", hint=known, field="SUITE")
-        if name in kept:
-            raise BadRequest(f"{place}: `{called}` says what `{name}` says already", field="SUITE")
-        kept[name] = _read(value) if name in _JSON else value
+            hint = choices_hint(column, [*QuestionRow.__struct_fields__, *NAMES])
+            raise BadRequest(f"{location}: unknown column `{column}`", hint=hint, field="SUITE")
+        if name in fields:
+            raise BadRequest(f"{location}: `{column}` says what `{name}` says already", field="SUITE")
+        fields[name] = _decode_cell(value) if name in _JSON else value
     try:
-        row = msgspec.convert(kept, QuestionRow)
+        row = msgspec.convert(fields, QuestionRow)
         msgspec.json.encode(row)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:  # half a surrogate pair can't be sent
-        raise BadRequest(f"{place}: {error}", hint=_HINT, field="SUITE") from None
+        raise BadRequest(f"{location}: {error}", hint=_HINT, field="SUITE") from None
     if (row.question is None) == (not row.messages):
-        raise BadRequest(f"{place}: it has to have `question`, or `messages`", hint=_HINT, field="SUITE")
+        raise BadRequest(f"{location}: it has to have `question`, or `messages`", hint=_HINT, field="SUITE")
     return row
 
 
-def _read(value: object) -> object:
-    """What a cell of CSV says in JSON."""
+def _decode_cell(value: object) -> object:
+    """Decode a CSV cell that holds JSON; other values are kept."""
     if isinstance(value, str) and value.startswith(("{", "[")):
         try:
             return msgspec.json.decode(value)
@@ -161,25 +162,25 @@ def _read(value: object) -> object:
 
 
 def _problem(row: QuestionRow, number: int, file: Path) -> Problem:
-    place = f"{file}: row {number}"
+    location = f"{file}: row {number}"
     try:
         spec = verifier_spec(row.verifier)
-        tools = tuple(_tool(one) for one in row.tools)
+        tools = tuple(_tool(tool) for tool in row.tools)
     except BadRequest as error:
-        raise BadRequest(f"{place}: {error.message}", hint=error.hint, field="SUITE") from None
+        raise BadRequest(f"{location}: {error.message}", hint=error.hint, field="SUITE") from None
     except msgspec.ValidationError as error:
-        raise BadRequest(f"{place}: tools: {error}", field="SUITE") from None
+        raise BadRequest(f"{location}: tools: {error}", field="SUITE") from None
     if row.gold is not None:
         spec = msgspec.structs.replace(spec, gold=row.gold)
-    checks = (
+    verifier = (
         verifiers.get(spec.name) if spec.name in verifiers.names() else None
     )  # else perpend.toml may have it
-    if spec.gold is None and getattr(checks, "needs_gold", False):
+    if spec.gold is None and getattr(verifier, "needs_gold", False):
         hint = "the right answer, or a verifier that needs none, such as a judge with a rubric"
-        raise BadRequest(f"{place}: `{spec.name}` needs a `gold`", hint=hint, field="SUITE")
+        raise BadRequest(f"{location}: `{spec.name}` needs a `gold`", hint=hint, field="SUITE")
     return Problem(
         id=row.id or str(number),
-        messages=_messages(row, file, place),
+        messages=_messages(row, file, location),
         verifier=spec,
         tools=tools,
         date=row.date,
@@ -187,27 +188,27 @@ def _problem(row: QuestionRow, number: int, file: Path) -> Problem:
     )
 
 
-def _messages(row: QuestionRow, file: Path, place: str) -> tuple[Message, ...]:
+def _messages(row: QuestionRow, file: Path, location: str) -> tuple[Message, ...]:
     system = () if row.system is None else (Message("system", row.system),)
     if row.question is None:
         return system + tuple(Message(turn.role, turn.content) for turn in row.messages)
     if not row.images:
         return (*system, Message("user", row.question))
-    parts: tuple[Part, ...] = (*(_image(one, file, place) for one in row.images), Text(row.question))
+    parts: tuple[Part, ...] = (*(_image(image, file, location) for image in row.images), Text(row.question))
     return (*system, Message("user", parts))
 
 
-def _image(where: str, file: Path, place: str) -> Image:
-    if where.startswith(("http://", "https://", "data:")):
-        return Image(where)
-    path = file.parent / where
+def _image(reference: str, file: Path, location: str) -> Image:
+    if reference.startswith(("http://", "https://", "data:")):
+        return Image(reference)
+    path = file.parent / reference
     try:
         data = base64.b64encode(path.read_bytes()).decode()
     except (OSError, ValueError) as error:  # a name with a null character is no name
         reason = error.strerror if isinstance(error, OSError) else error
-        raise BadRequest(f"{place}: {path}: {reason}", field="SUITE") from None
+        raise BadRequest(f"{location}: {path}: {reason}", field="SUITE") from None
     return Image(f"data:{mimetypes.guess_type(path.name)[0] or 'image/png'};base64,{data}")
 
 
-def _tool(given: dict[str, Any]) -> Tool:
-    return msgspec.convert(given.get("function", given), Tool)
+def _tool(function: dict[str, Any]) -> Tool:
+    return msgspec.convert(function.get("function", function), Tool)

@@ -1,4 +1,4 @@
-"""Fetch a suite's files, whole and checked: by the digest in the catalogue, else by the one that the hub states."""
+"""Fetch a suite's files, and check them by the digest in the catalogue, else by the one that the hub states."""
 
 import hashlib
 import os
@@ -23,14 +23,15 @@ class _Digest(Protocol):
 
 
 async def pull(suite: Suite, home: Path) -> tuple[Path, ...]:
-    """The files, in their place under `home`. Nothing is left there unless all of it is right.
+    """Fetch the files into `home`, and return their paths. Nothing is kept unless all digests match.
 
-    Raises NotFound where the suite can't be fetched, UpstreamError where it isn't what it should be.
+    Raises NotFound where the suite can't be fetched, BadRequest where access is refused, UpstreamError where the
+    download fails or a digest differs.
     """
     source = next((source for source in suite.sources if source.url), None)
     if source is None:
         raise NotFound(
-            f"the suite {suite.name!r} can't be fetched by a program", hint=suite.how, field="SUITE"
+            f"the suite {suite.name!r} can't be fetched by a program", hint=suite.instructions, field="SUITE"
         )
     folder = pulled_folder(home)
     drafts: list[tuple[Path, Path]] = []
@@ -44,7 +45,7 @@ async def pull(suite: Suite, home: Path) -> tuple[Path, ...]:
                 drafts.append((draft, target))
                 await _fetch(session, url, draft, digest, source)
         if source.sha256 and digest.hexdigest() != source.sha256:
-            raise _another(suite.name, f"sha256 {digest.hexdigest()}", f"sha256 {source.sha256}")
+            raise _mismatch(suite.name, f"sha256 {digest.hexdigest()}", f"sha256 {source.sha256}")
         for draft, target in drafts:
             os.replace(draft, target)
     except aiohttp.ClientError as error:
@@ -65,41 +66,45 @@ async def _fetch(
 ) -> None:
     token = os.environ.get("HF_TOKEN") if source.url and source.url.startswith("hub:") else None
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    own, size = hashlib.sha256(), 0
+    file_digest, size = hashlib.sha256(), 0
     async with session.get(url, headers=headers) as response:
         if response.status in _GATED:
             hint = "ask for access at the data set's page, and set HF_TOKEN to a token of yours"
             raise BadRequest(f"{url}: access is refused", hint=hint, field="SUITE")
         response.raise_for_status()
-        stated = _stated(step.headers for step in (*response.history, response))
+        stated_digest = _stated_digest(step.headers for step in (*response.history, response))
         with draft.open("wb") as file:
             async for block in response.content.iter_chunked(_BLOCK):
-                for one in (digest, own):
-                    one.update(block)
+                for hasher in (digest, file_digest):
+                    hasher.update(block)
                 size += len(block)
                 file.write(block)
     if source.sha256 is None:
-        _check(url, draft, own.hexdigest(), size, stated)
+        _check(url, draft, file_digest.hexdigest(), size, stated_digest)
 
 
-def _stated(steps: Iterable[Mapping[str, str]]) -> str | None:
-    """The hub states a large file's SHA-256, and a small one's Git object name, as its entity tag."""
+def _stated_digest(steps: Iterable[Mapping[str, str]]) -> str | None:
+    """The digest that the Hugging Face hub states as entity tag: SHA-256 of a large file, Git object name of a small
+    one.
+    """
     tags = [headers.get("X-Linked-Etag") or headers.get("ETag") for headers in steps]
     return next((tag.removeprefix("W/").strip('"') for tag in tags if tag), None)
 
 
-def _check(url: str, draft: Path, sha256: str, size: int, stated: str | None) -> None:
-    if stated is not None and len(stated) == 64:
-        if stated != sha256:
-            raise _another(url, f"sha256 {sha256}", f"sha256 {stated}")
+def _check(url: str, draft: Path, sha256: str, size: int, stated_digest: str | None) -> None:
+    if stated_digest is not None and len(stated_digest) == 64:
+        if stated_digest != sha256:
+            raise _mismatch(url, f"sha256 {sha256}", f"sha256 {stated_digest}")
         return
     git = hashlib.sha1(f"blob {size}\0".encode() + draft.read_bytes(), usedforsecurity=False).hexdigest()
-    if stated != git:
-        raise _another(url, f"Git object {git}", f"{stated or 'a digest, but the server states none'}")
+    if stated_digest != git:
+        raise _mismatch(
+            url, f"Git object {git}", f"{stated_digest or 'a digest, but the server states none'}"
+        )
 
 
-def _another(what: str, got: str, expected: str) -> UpstreamError:
+def _mismatch(name: str, actual: str, expected: str) -> UpstreamError:
     return UpstreamError(
-        f"what came isn't {what}: {got}, expected {expected}",
+        f"what came isn't {name}: {actual}, expected {expected}",
         hint="see whether a proxy or log-in page answers in its place; nothing was kept",
     )

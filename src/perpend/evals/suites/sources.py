@@ -1,6 +1,6 @@
-"""Where a suite's files are, and what rows they hold: JSON lines, JSON, CSV, Parquet, any of them gzipped.
+"""Find a suite's files and read their rows: JSON lines, JSON, CSV or Parquet, gzipped or not.
 
-JSON is read as Python writes it: some suites' tests have infinities.
+JSON may have Python's Infinity and NaN, which some suites' tests need.
 """
 
 import csv
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 class SuiteSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One form in which a suite comes."""
+    """One form in which a suite is published."""
 
     file: str
     """Under the user's folder or that of pulled files; may be a glob, or name each of `parts`."""
@@ -37,7 +37,7 @@ class SuiteSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """`hub:REPO/FILE` is a data set's file on the Hugging Face hub."""
     parts: tuple[str, ...] = ()
     sha256: str | None = None
-    """Of all parts in order; None where only the server can tell."""
+    """Of all parts in order; None where only the server states digests."""
     columns: dict[str, str] = field(default_factory=dict[str, str])
     """Our name of a column, and the file's."""
     rows: str | None = None
@@ -45,7 +45,7 @@ class SuiteSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     adapter: str = "as_is"
 
     def addresses(self) -> list[tuple[str, str]]:
-        """What `pull` fetches: file and URL."""
+        """The files that `pull` fetches, each with its URL."""
         if self.url is None:
             return []
         parts = self.parts or ("",)
@@ -53,7 +53,7 @@ class SuiteSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class LocatedSource(Struct, frozen=True):
-    """Files that are here."""
+    """A source whose files are on this machine."""
 
     source: SuiteSource
     paths: tuple[Path, ...]
@@ -62,16 +62,17 @@ class LocatedSource(Struct, frozen=True):
 
 
 def pulled_folder(home: Path) -> Path:
+    """The folder of pulled files."""
     return home / "evals"
 
 
 def find(sources: tuple[SuiteSource, ...], home: Path) -> LocatedSource | None:
-    """In the user's folder, else in a package, else among the pulled files."""
-    places: list[Callable[[SuiteSource], LocatedSource | None]] = [_in_package]
-    if named := os.environ.get("PERPEND_DATA"):
-        places.insert(0, partial(_in_folder, folder=Path(named), where="PERPEND_DATA"))
-    places.append(partial(_in_folder, folder=pulled_folder(home), where="pulled"))
-    return next((found for place in places for source in sources if (found := place(source))), None)
+    """Find the files: in the folder that PERPEND_DATA names, else in a package, else among pulled files."""
+    finders: list[Callable[[SuiteSource], LocatedSource | None]] = [_in_package]
+    if user_folder := os.environ.get("PERPEND_DATA"):
+        finders.insert(0, partial(_in_folder, folder=Path(user_folder), where="PERPEND_DATA"))
+    finders.append(partial(_in_folder, folder=pulled_folder(home), where="pulled"))
+    return next((found for finder in finders for source in sources if (found := finder(source))), None)
 
 
 def _in_folder(source: SuiteSource, folder: Path, where: str) -> LocatedSource | None:
@@ -101,9 +102,11 @@ def rows_of(found: LocatedSource) -> Iterator[Row]:
     """Each row under our names of its columns, with `part`: the name of its file. Raises BadRequest, ConfigError."""
     columns = {"gold": "answer", **found.source.columns}
     for path in found.paths:
-        for held in read(path, found.source.rows):
-            row = {"part": path.name.partition(".")[0], **held}
-            yield row | {ours: row[theirs] for ours, theirs in columns.items() if theirs in row}
+        for cells in read(path, found.source.rows):
+            row = {"part": path.name.partition(".")[0], **cells}
+            yield row | {
+                our_name: row[file_name] for our_name, file_name in columns.items() if file_name in row
+            }
 
 
 def read(path: Path, key: str | None = None) -> list[Row]:
@@ -115,19 +118,21 @@ def read(path: Path, key: str | None = None) -> list[Row]:
 
 
 def numbered(path: Path, key: str | None = None) -> list[tuple[int, Row]]:
-    """As `read`, each with the line that it begins on, or its number where rows aren't lines. Raises as `read` does."""
+    """As `read`, with the line on which each row begins, or its number where rows aren't lines. Raises as `read`
+    does.
+    """
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except OSError as error:
         raise BadRequest(f"{path}: {error.strerror or error}", field="SUITE") from None
     data = data.removeprefix(BOM_UTF8)
-    kind = path.name.removesuffix(".gz").rpartition(".")[2]
-    if kind == "parquet":
+    suffix = path.name.removesuffix(".gz").rpartition(".")[2]
+    if suffix == "parquet":
         return [*enumerate(_parquet(data), 1)]
     try:
-        if kind == "csv":
+        if suffix == "csv":
             return _csv(data.decode())
-        if kind == "jsonl":
+        if suffix == "jsonl":
             return _lines(path, data)
         return [*enumerate(_rows(json.loads(data), key), 1)]
     except (*UNREADABLE, csv.Error) as error:
@@ -157,17 +162,17 @@ def _csv(text: str) -> list[tuple[int, Row]]:
     for row in reader:
         if reader.restkey in row:
             raise ValueError(f"line {reader.line_num} has more cells than there are columns")
-        further = sum(cell.count("\n") for cell in row.values() if cell)
-        rows.append((reader.line_num - further, dict(row)))
+        extra_lines = sum(cell.count("\n") for cell in row.values() if cell)
+        rows.append((reader.line_num - extra_lines, dict(row)))
     return rows
 
 
 def _rows(value: Any, key: str | None) -> list[Row]:
-    held = value[key] if key else value
-    if isinstance(held, dict):
-        named = cast("Mapping[str, Row]", held)
-        return [{"id": name, **row} for name, row in named.items()]
-    return held
+    rows = value[key] if key else value
+    if isinstance(rows, dict):
+        by_id = cast("Mapping[str, Row]", rows)
+        return [{"id": name, **row} for name, row in by_id.items()]
+    return rows
 
 
 def _parquet(data: bytes) -> list[Row]:
