@@ -18,6 +18,7 @@ from perpend.sandbox.inside.landlock import abi
 from perpend.sandbox.inside.libc import MACHINE
 from perpend.sandbox.inside.syscalls import NUMBERS
 from perpend.sandbox.slot import Slot, SlotLaunch
+from perpend.sandbox.users import take_user
 
 _INSIDE = Path(inside.__file__).parent
 _PLACE = Path("/run/perpend")
@@ -25,11 +26,9 @@ _MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
 _FROM_ETC = ("ld.so.cache", "localtime", "alternatives")
 _DEVICES = {name: name for name in ("null", "full", "random", "urandom")} | {"zero": "full"}
 """Name inside -> ours. What can be mapped from /dev/zero is memory that nobody counts; /dev/full reads the same."""
-_UIDS = range(61184, 65520)
-"""Users that systemd, too, gives to services for as long as they run: no file belongs to one."""
 _ROOTS_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
 _NUMBERS = itertools.count()
-"""Of this process's slots: each has a user and a cgroup that no other has."""
+"""Numbers of this process's slots; each has a cgroup of its own."""
 _PROBE = """
 import socket
 try:
@@ -88,7 +87,8 @@ def _bubblewrap(number: int) -> SlotLaunch:
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
     command += [*_files(), "--remount-ro", "/", "--chdir", "/", "--", *_start(_PLACE)]
-    return SlotLaunch(command, Setup(namespaces=True, uid=_user(number) if root else None))
+    user = take_user(number)
+    return SlotLaunch(command, Setup(namespaces=True, uid=user.uid), locks=user.locks)
 
 
 def _files() -> list[str]:
@@ -127,16 +127,13 @@ def _landlock(number: int) -> SlotLaunch:
     ]
     root = os.geteuid() == 0
     override = root and not all(_open_to_all(Path(prefix)) for prefix in _prefixes())
-    setup = Setup(namespaces=False, uid=_user(number) if root else None, readable=readable, override=override)
-    return SlotLaunch(_start(_INSIDE.parent), setup, _ENVIRONMENT)
+    user = take_user(number)
+    setup = Setup(namespaces=False, uid=user.uid, readable=readable, override=override)
+    return SlotLaunch(_start(_INSIDE.parent), setup, _ENVIRONMENT, user.locks)
 
 
 def _open_to_all(folder: Path) -> bool:
     return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
-
-
-def _user(number: int) -> int:
-    return _UIDS[(os.getpid() * 61 + number) % len(_UIDS)]
 
 
 ISOLATION_LEVELS = (

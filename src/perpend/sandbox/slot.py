@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -39,6 +39,8 @@ class SlotLaunch:
     """The channel's descriptor is added as its last argument."""
     setup: Setup
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    locks: tuple[int, ...] = ()
+    """Descriptors that the slot's processes hold as long as they live; `Slot.start` closes ours."""
 
 
 class Slot:
@@ -57,7 +59,7 @@ class Slot:
         """Raises SandboxUnavailable with what it said."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        with theirs:
+        try:
             process = await asyncio.create_subprocess_exec(
                 *launch.command,
                 str(theirs.fileno()),
@@ -66,9 +68,12 @@ class Slot:
                 stderr=PIPE,
                 env=launch.environment,
                 cwd="/",
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *launch.locks],
                 start_new_session=True,
             )
+        finally:
+            theirs.close()
+            _close(launch.locks)
         slot = cls(process, ours, Cgroup.make(name))
         try:
             await slot._greet(launch.setup)
@@ -292,7 +297,7 @@ def _report_in(file: int) -> bytes:
     return data.partition(b"\0")[0]
 
 
-def _close(descriptors: list[int]) -> None:
+def _close(descriptors: Iterable[int]) -> None:
     for fd in descriptors:
         os.close(fd)
 
