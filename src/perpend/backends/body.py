@@ -18,14 +18,16 @@ JSONObject: TypeAlias = dict[str, Any]
 """Of any shape: a JSON schema, an item that goes back to its vendor as it came, a recorded request."""
 Body: TypeAlias = JSONObject
 """What is encoded: a wire's typed fields, and those without a type beside them."""
-Asks: TypeAlias = JSONObject
+ThinkingParams: TypeAlias = JSONObject
 """What asks for thinking, by the path of its field: a dot goes one object down."""
 
 
-def body_of(fixed: Mapping[str, object], sampling: Mapping[str, Any], asks: Asks) -> Body:
+def body_of(
+    fixed: Mapping[str, object], sampling: Mapping[str, Any], thinking_params: ThinkingParams
+) -> Body:
     """A wire's fields, with sampling and what asks for thinking. Objects in `fixed` may be changed."""
     body = {**fixed, **sampling}
-    for path, value in asks.items():
+    for path, value in thinking_params.items():
         if "." in path:
             _put(body, path, value)
         else:

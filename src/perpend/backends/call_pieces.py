@@ -12,12 +12,12 @@ class CallPieces:
     """A call is handed on once it has a name and those before it are whole; until then its arguments wait."""
 
     def __init__(self) -> None:
-        self._calls: list[_Open] = []
-        self._handed_on = 0
+        self._calls: list[_OpenCall] = []
+        self._delivered = 0
         """How many of them are whole, and were handed on."""
-        self._open: dict[int, _Open] = {}
-        self._by_id: dict[str, _Open] = {}
-        self._last: _Open | None = None
+        self._open: dict[int, _OpenCall] = {}
+        self._by_id: dict[str, _OpenCall] = {}
+        self._last: _OpenCall | None = None
 
     @property
     def count(self) -> int:
@@ -32,10 +32,10 @@ class CallPieces:
         provider_state: ProviderState | None = None,
     ) -> list[ToolCallDelta]:
         """Takes a piece, whose index, id or name servers leave out, change or repeat; returns what can be handed on."""
-        call = self._belongs(index, call_id, name)
-        if call is None or call.over(call_id, name, arguments.strip(), numbered=index is not None):
+        call = self._call_of(index, call_id, name)
+        if call is None or call.is_followed(call_id, name, arguments.strip(), numbered=index is not None):
             name = name or (call.name if call is not None else "")
-            call = _Open(self.count)
+            call = _OpenCall(self.count)
             self._calls.append(call)
             call_id = "" if call_id in self._by_id else call_id
         if index is not None:
@@ -48,37 +48,37 @@ class CallPieces:
 
     def rest(self, *, ended: bool) -> list[ToolCallDelta]:
         """What is still held back. `ended`: the response is whole, so a call without arguments has none."""
-        waiting = self._calls[self._handed_on :]
+        unfinished = self._calls[self._delivered :]
         if ended:
-            for call in waiting:
+            for call in unfinished:
                 call.end()
-        return [delta for call in waiting if (delta := call.hand_on()) is not None]
+        return [delta for call in unfinished if (delta := call.deliver()) is not None]
 
     def _ready(self) -> list[ToolCallDelta]:
         ready: list[ToolCallDelta] = []
-        for call in self._calls[self._handed_on :]:
+        for call in self._calls[self._delivered :]:
             if not call.name:
                 break
-            if (delta := call.hand_on()) is not None:
+            if (delta := call.deliver()) is not None:
                 ready.append(delta)
             if not call.whole:
                 break
-            self._handed_on += 1
+            self._delivered += 1
         return ready
 
-    def _belongs(self, index: int | None, call_id: str, name: str) -> "_Open | None":
+    def _call_of(self, index: int | None, call_id: str, name: str) -> "_OpenCall | None":
         """To which call a piece does, as far as its numbers tell."""
-        known = self._by_id.get(call_id)
-        if not name and known is not None:
-            return known
+        by_id = self._by_id.get(call_id)
+        if not name and by_id is not None:
+            return by_id
         if index is not None and index in self._open:
             return self._open[index]
         if name:
-            return None if index is not None else known if call_id else self._last
+            return None if index is not None else by_id if call_id else self._last
         return self._last if index is None or not call_id else None
 
 
-class _Open:
+class _OpenCall:
     def __init__(self, number: int) -> None:
         self.name = ""
         self.whole = False
@@ -90,9 +90,9 @@ class _Open:
         self._empty = False  # `{}` came, which may only stand for what is to come
         self._named_again = self._repeats = False
         self._provider_state: ProviderState | None = None
-        self._handed_on = -1  # pieces of its arguments that were handed on; -1: nothing was
+        self._delivered = -1  # pieces of its arguments that were handed on; -1: nothing was
 
-    def over(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
+    def is_followed(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
         """What follows begins another call, though it may have this one's number.
 
         A new id alone doesn't: servers make one for each piece. A name does, where this call has all its arguments.
@@ -101,12 +101,12 @@ class _Open:
             return self._named_again and bool(arguments)
         if not self.name:
             return False
-        another = bool(call_id and self._id and call_id != self._id)
+        other_id = bool(call_id and self._id and call_id != self._id)
         if self.whole or (self._empty and not self._arguments):
-            if call_id and not another:
+            if call_id and not other_id:
                 return self.whole and _object(arguments) not in (None, {}, _object(self._text))
-            return another or name != self.name or arguments not in ("", self._text)
-        return (another and not numbered) or (name != self.name and (another or not call_id))
+            return other_id or name != self.name or arguments not in ("", self._text)
+        return (other_id and not numbered) or (name != self.name and (other_id or not call_id))
 
     def take(self, call_id: str, name: str, arguments: str, provider_state: ProviderState | None) -> None:
         self._named_again = self.whole and bool(name) and not call_id
@@ -130,12 +130,12 @@ class _Open:
         if not self._arguments and self.name:
             self._arguments.append("{}")
 
-    def hand_on(self) -> ToolCallDelta | None:
+    def deliver(self) -> ToolCallDelta | None:
         """What wasn't handed on yet; None: nothing."""
-        first, text = self._handed_on < 0, "".join(self._arguments[max(0, self._handed_on) :])
+        first, text = self._delivered < 0, "".join(self._arguments[max(0, self._delivered) :])
         if not (text or self._provider_state or (first and self.name)):
             return None
-        self._handed_on = len(self._arguments)
+        self._delivered = len(self._arguments)
         provider_state, self._provider_state = self._provider_state, None
         if first:
             return ToolCallDelta(
@@ -155,9 +155,9 @@ def _object(arguments: str) -> JSONObject | None:
         return None
 
 
-def arguments_text(given: Raw | None) -> str:
+def arguments_text(raw_arguments: Raw | None) -> str:
     """A call's arguments as the text of a JSON object, from the object or its text; "": there are none yet."""
-    raw = bytes(given or b"").strip()
+    raw = bytes(raw_arguments or b"").strip()
     if raw in (b"", b"null", b"{}", b"[]"):
         return ""
     if not raw.startswith(b'"'):

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
-from perpend.backends.body import Asks, JSONObject
+from perpend.backends.body import JSONObject, ThinkingParams
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
 from perpend.registry import Registry
@@ -107,7 +107,7 @@ class Backend(Protocol):
         """Fields of the call that this wire or its model can't take, so they aren't sent."""
         ...
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         """The fields of the call's body that ask for thinking, or for none; empty: none does."""
         ...
 
@@ -130,7 +130,7 @@ backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 """By the name of the wire protocol. `backends.register("name")(Class)` stands at the end of the class's file."""
 
 
-def mine(provider_state: ProviderState | None, origin: str) -> str | None:
+def state_for(provider_state: ProviderState | None, origin: str) -> str | None:
     """What the provider `origin` wants back of an earlier answer; None: it isn't its own."""
     return provider_state.data if provider_state is not None and provider_state.origin == origin else None
 

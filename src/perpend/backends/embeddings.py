@@ -41,7 +41,7 @@ class _Response(Struct):
     usage: _Usage | None = None
 
 
-async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> EmbeddingResult:
+async def embed(upstream: Upstream, model: str, request: EmbeddingRequest) -> EmbeddingResult:
     """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, and
     UpstreamError."""
     provider = upstream.provider
@@ -50,15 +50,15 @@ async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> Embe
         raise BadRequest(
             f"{provider.name} makes no embeddings over {provider.wire}", hint=hint, field="model"
         )
-    body = msgspec.json.encode(_Request(model, asked.input, asked.dimensions))
+    body = msgspec.json.encode(_Request(model, request.input, request.dimensions))
     url = f"{await upstream.url()}{path}"
     answer = await upstream.http.post_json(url, body, upstream.account)
     try:
         response = msgspec.json.decode(answer, type=_Response)
     except ValueError as error:
         raise malformed(provider.name, error) from error
-    if len(response.data) != asked.count:
-        raise UpstreamError(f"{provider.name} sent {len(response.data)} embeddings of {asked.count}")
+    if len(response.data) != request.count:
+        raise UpstreamError(f"{provider.name} sent {len(response.data)} embeddings of {request.count}")
     in_order = sorted(response.data, key=lambda vector: vector.index)
     vectors = tuple([vector.embedding for vector in in_order])
     tokens = response.usage.prompt_tokens if response.usage else 0

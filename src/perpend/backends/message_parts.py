@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from perpend.backends.body import JSONObject
-from perpend.backends.contract import mine
+from perpend.backends.contract import state_for
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import Image, Message, OutputFormat, ProviderState, Text, ToolResult, ToolUse
 
@@ -40,12 +40,12 @@ def arguments(use: ToolUse) -> msgspec.Raw:
     return msgspec.Raw(use.arguments.encode())
 
 
-def returned(provider_state: ProviderState | None, origin: str, shape: type[T]) -> T | None:
+def state_value(provider_state: ProviderState | None, origin: str, value_type: type[T]) -> T | None:
     """The JSON value that a vendor wants back, if it is this one. Raises BadRequest where a client changed it."""
-    if (data := mine(provider_state, origin)) is None:
+    if (data := state_for(provider_state, origin)) is None:
         return None
     try:
-        return msgspec.json.decode(data, type=shape)
+        return msgspec.json.decode(data, type=value_type)
     except UNREADABLE:
         raise BadRequest(
             f"what {origin} wants back of its thinking isn't as it was given",
@@ -59,7 +59,7 @@ def system(messages: tuple[Message, ...]) -> str:
     return "\n\n".join([message.text for message in messages if message.role == "system"])
 
 
-def in_words(output: OutputFormat) -> str:
+def format_instruction(output: OutputFormat) -> str:
     """Asks for a format where nothing enforces it."""
     if output.schema is None:
         return "Answer with one JSON object and nothing else."

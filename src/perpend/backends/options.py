@@ -9,7 +9,7 @@ from perpend.backends.contract import Call
 from perpend.errors import BadRequest
 from perpend.providers.provider import Provider
 
-_KEPT = frozenset(
+_RESERVED = frozenset(
     (
         *("model", "messages", "input", "prompt", "contents", "stream", "background"),
         *("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens", "max_new_tokens"),
@@ -37,23 +37,23 @@ def check_options(options: dict[str, JSONObject]) -> None:
 
 def _check(fields: JSONObject, path: str) -> None:
     for name, value in fields.items():
-        if name in _KEPT:
-            raise _not_theirs(f"{path}.{name}")
+        if name in _RESERVED:
+            raise _set_by_perpend(f"{path}.{name}")
         if isinstance(value, dict):
             _check(value, f"{path}.{name}")  # pyright: ignore[reportUnknownArgumentType] - it's JSON
 
 
 def _merge(body: Body, fields: JSONObject, path: str) -> None:
     for name, value in fields.items():
-        known = body.get(name)
-        if isinstance(known, dict) and isinstance(value, dict):
-            _merge(known, value, f"{path}.{name}")  # pyright: ignore[reportUnknownArgumentType] - it's JSON
+        present = body.get(name)
+        if isinstance(present, dict) and isinstance(value, dict):
+            _merge(present, value, f"{path}.{name}")  # pyright: ignore[reportUnknownArgumentType] - it's JSON
         elif name in body:
-            raise _not_theirs(f"{path}.{name}")
+            raise _set_by_perpend(f"{path}.{name}")
         else:
             body[name] = value
 
 
-def _not_theirs(path: str) -> BadRequest:
+def _set_by_perpend(path: str) -> BadRequest:
     hint = "options add to what is sent, and change nothing of it: say it by the request's own fields"
     return BadRequest(f"{path} is set by Perpend itself", hint=hint, field=path)

@@ -37,7 +37,7 @@ REASONS: dict[str, ServerStop | None] = {
 _NOT_YET = ("", "null", "none", "finish_reason_unspecified")
 
 
-def why(word: str | None) -> str | None:
+def end_word(word: str | None) -> str | None:
     """It ended, by what a server says of that; None: it goes on, which many say in a word."""
     ended = word.strip().lower() if word else ""
     return None if ended in _NOT_YET else ended

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
-from perpend.backends.body import Asks
+from perpend.backends.body import ThinkingParams
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import PerpendError, UpstreamError
 
@@ -39,7 +39,7 @@ class ReplayBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         return {} if call.effort == "none" else {"effort": call.effort}
 
     async def count_input(self, call: Call) -> int | None:

@@ -14,7 +14,7 @@ from perpend.backends.contract import Call
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
 
-Words = Mapping[str, str]
+FieldNames = Mapping[str, str]
 """From a field of `Sampling` to the wire's name for it. One that isn't there can't be said on that wire."""
 
 NO_PROVIDER = Provider(name="")
@@ -25,26 +25,26 @@ def refused_always(family: Family) -> tuple[str, ...]:
     return (*family.rejects, "top_p") if family.sampling_fixed else family.rejects
 
 
-class Drawing(NamedTuple):
+class SamplingFields(NamedTuple):
     fields: Body
     """Of the request's body."""
     left_out: tuple[str, ...]
     """Fields of `Sampling` that were asked for and aren't sent."""
 
 
-def drawing(
-    call: Call, words: Words, provider: Provider = NO_PROVIDER, *, refused: Container[str] = ()
-) -> Drawing:
+def sampling_fields(
+    call: Call, field_names: FieldNames, provider: Provider = NO_PROVIDER, *, refused: Container[str] = ()
+) -> SamplingFields:
     """`refused`: fields that this model doesn't take now."""
-    asked: JSONObject = msgspec.to_builtins(call.sampling)
-    if not asked:
-        return Drawing({}, ())
+    requested: JSONObject = msgspec.to_builtins(call.sampling)
+    if not requested:
+        return SamplingFields({}, ())
     fields: Body = {}
     left_out: list[str] = []
-    for field, value in asked.items():
-        word = "" if field in refused else provider.fields.get(field, words.get(field, ""))
-        if word:
-            fields[word] = value
+    for field, value in requested.items():
+        name = "" if field in refused else provider.fields.get(field, field_names.get(field, ""))
+        if name:
+            fields[name] = value
         else:
             left_out.append(field)
-    return Drawing(fields, tuple(left_out))
+    return SamplingFields(fields, tuple(left_out))

@@ -21,14 +21,14 @@ class Stopper:
     def feed(self, text: str) -> str:
         """What is certain to stand before a stop."""
         text = self._held + text
-        found = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
-        if found is not None:
+        first = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
+        if first is not None:
             self._held = ""
-            self.stopped = found[1]
-            return text[: found[0]]
-        keep = len(text) - partial_marker_length(self._stops, text)
-        self._held = text[keep:]
-        return text[:keep]
+            self.stopped = first[1]
+            return text[: first[0]]
+        certain = len(text) - partial_marker_length(self._stops, text)
+        self._held = text[certain:]
+        return text[:certain]
 
     def close(self) -> str:
         """What was held back; nothing after a stop."""
@@ -44,30 +44,30 @@ async def stopping(
     async with aclosing(batches):
         try:
             async for batch in batches:
-                before = _before(batch, stopper)
+                before_stop = _before_stop(batch, stopper)
                 if stopper.stopped is not None:
-                    yield [*before, CallEnded("stop_sequence")]
+                    yield [*before_stop, CallEnded("stop_sequence")]
                     return
-                if before:
-                    yield before
+                if before_stop:
+                    yield before_stop
         except UpstreamError:
             if held := stopper.close():
                 yield [AnswerDelta(held, 0)]
             raise
 
 
-def _before(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
+def _before_stop(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
     """What of a batch stands before a stop."""
-    kept: list[CallEvent] = []
+    events: list[CallEvent] = []
     for event in batch:
         if isinstance(event, AnswerDelta):
             event.text = stopper.feed(event.text)
             if event.text:
-                kept.append(event)
+                events.append(event)
             if stopper.stopped is not None:
                 break
             continue
         if isinstance(event, ToolCallDelta | CallEnded) and (held := stopper.close()):
-            kept.append(AnswerDelta(held, 0))
-        kept.append(event)
-    return kept
+            events.append(AnswerDelta(held, 0))
+        events.append(event)
+    return events

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.lenient import Halves, Lenient
-from perpend.backends.refused import refused_asks
+from perpend.backends.refused import refused_params
 from perpend.backends.speech import Speech
 from perpend.errors import UNREADABLE, ClientMessage, UpstreamError
 from perpend.transport.client import Framing
@@ -33,8 +33,8 @@ class Decoders(Generic[E]):
     """For one event of type `E`, and for many: a call for each costs more than its work."""
 
     def __init__(self, kind: type[E]) -> None:
-        self.one = Lenient(kind)
-        self.many = msgspec.json.Decoder(list[kind])
+        self.single = Lenient(kind)
+        self.array = msgspec.json.Decoder(list[kind])
 
 
 class StreamDecoder(ABC, Generic[E]):
@@ -45,13 +45,13 @@ class StreamDecoder(ABC, Generic[E]):
         """Raised once everything before it was handed on."""
         self.done = False
         """The server said that nothing more comes, however it said so."""
-        self.waits = False
+        self.pending = False
         """It is only the promise of a response."""
         self.speech = speech
         self._origin = origin
         self._decoders = decoders
         self._halves = Halves()
-        self._latest = b""
+        self._last_payload = b""
         """The last that it said, which may tell why nothing followed."""
 
     def read(self, payloads: list[bytes]) -> list[CallEvent]:
@@ -59,21 +59,21 @@ class StreamDecoder(ABC, Generic[E]):
         batch: list[CallEvent] = []
         if self.done:
             return batch
-        self._latest = payloads[-1] if payloads else self._latest
-        if over := _DONE in payloads:
+        self._last_payload = payloads[-1] if payloads else self._last_payload
+        if ended := _DONE in payloads:
             payloads = payloads[: payloads.index(_DONE)]
         damage = None
         try:
-            events = self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
+            events = self._decoders.array.decode(b"[" + b",".join(payloads) + b"]")
         except UNREADABLE:
-            events, odd, damage = self._one_by_one(payloads)
-            over = over or odd
+            events, done_seen, damage = self._decode_each(payloads)
+            ended = ended or done_seen
         for event in events:
             self.take(event, batch)
             if self.done or self.failure is not None:
                 return batch
         if damage is None:
-            self.done = over
+            self.done = ended
         elif self.end() is None:  # else it follows the end, and takes nothing from it
             self.failure = malformed(self._origin, damage)
         return batch
@@ -88,15 +88,15 @@ class StreamDecoder(ABC, Generic[E]):
 
     def whole(self, body: bytes) -> list[CallEvent]:
         """The events of a response that wasn't streamed, or of those of a stream in one body. Raises UpstreamError."""
-        said = json_objects(body)
-        batch = self.one(said[0]) if len(said) == 1 else self.read(said)
+        objects = json_objects(body)
+        batch = self.read_object(objects[0]) if len(objects) == 1 else self.read(objects)
         if self.failure is not None:
             raise self.failure
-        if self.waits:
+        if self.pending:
             return batch
         return [*batch, *self.rest(), self.ended(self._origin)]
 
-    def one(self, body: bytes) -> list[CallEvent]:
+    def read_object(self, body: bytes) -> list[CallEvent]:
         """What a response says that is one object. Raises UpstreamError."""
         batch = self.read([body])
         self.done = True
@@ -114,9 +114,10 @@ class StreamDecoder(ABC, Generic[E]):
     def ended(self, where: str) -> CallEnded:
         """Raises UpstreamError where a response stopped in the middle."""
         if (end := self.end()) is None:
-            said = f": {said}" if (said := error_message_in(self._latest)) else ""
-            what, hint = f"{where} ended the stream in the middle", "the answer so far is kept"
-            raise UpstreamError(f"{what}{said}", hint=hint, redacted=ClientMessage(what, hint))
+            message = error_message_in(self._last_payload)
+            detail = f": {message}" if message else ""
+            problem, hint = f"{where} ended the stream in the middle", "the answer so far is kept"
+            raise UpstreamError(f"{problem}{detail}", hint=hint, redacted=ClientMessage(problem, hint))
         if end.usage is not None:
             end.usage = self.speech.counted(end.usage)
         return end
@@ -132,7 +133,7 @@ class StreamDecoder(ABC, Generic[E]):
         """`error` is what an error event holds, in any shape."""
         self.failure = failure(f"{self._origin} failed in the middle", error)
 
-    def _one_by_one(self, payloads: list[bytes]) -> tuple[list[E], bool, ValueError | None]:
+    def _decode_each(self, payloads: list[bytes]) -> tuple[list[E], bool, ValueError | None]:
         """Where one is odd or damaged, what came before it isn't lost. Also whether they are over, and the damage."""
         events: list[E] = []
         try:
@@ -140,9 +141,9 @@ class StreamDecoder(ABC, Generic[E]):
                 if payload.strip() == _DONE:
                     return events, True, None
                 events += [
-                    self.mended(said, self._decoders.one)
-                    for said in json_objects(payload)
-                    if said.startswith(b"{")  # else it's no event
+                    self.mended(item, self._decoders.single)
+                    for item in json_objects(payload)
+                    if item.startswith(b"{")  # else it's no event
                 ]
         except ValueError as error:
             return events, False, error
@@ -165,14 +166,14 @@ def merged(before: C | None, latest: C | None) -> C | None:
     """Counts as they were told last: what a later count leaves out, or has as 0, stays as it was."""
     if before is None or latest is None:
         return before if latest is None else latest
-    kept: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name in before.__struct_fields__:
-        old, new = getattr(before, name), getattr(latest, name)
-        if isinstance(old, Struct):
-            kept[name] = merged(old, new)
-        elif old and not new:
-            kept[name] = old
-    return replace(latest, **kept) if kept else latest
+        earlier, later = getattr(before, name), getattr(latest, name)
+        if isinstance(earlier, Struct):
+            fields[name] = merged(earlier, later)
+        elif earlier and not later:
+            fields[name] = earlier
+    return replace(latest, **fields) if fields else latest
 
 
 BodyFor = Callable[[str], Awaitable[Any]]
@@ -186,7 +187,7 @@ async def relay(
     decoder: StreamDecoder[Any],
     framing: Framing | None = None,
     *,
-    asks: Callable[[], Mapping[str, Any]] = dict,
+    thinking_params: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncGenerator[list[CallEvent], None]:
     """POST `body`, or what a `BodyFor` makes, or GET where it is None, and yield what its response says; closing it
     cancels the call.
@@ -214,7 +215,7 @@ async def relay(
                     break
     except UpstreamError as error:
         if decoder.failure is not None or decoder.end() is None:  # else all was said
-            error.refuses = refused_asks(error, asks())
+            error.refuses = refused_params(error, thinking_params())
             if rest := decoder.rest():
                 yield rest
             raise

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from perpend.backends.body import Asks
+from perpend.backends.body import ThinkingParams
 from perpend.backends.contract import Call
 from perpend.families.family import Family, nearest_effort
 from perpend.providers.provider import BUDGET, EFFORT, SWITCH, Knob, Provider, matches_any
@@ -21,14 +21,14 @@ _BUDGET, _EFFORT = Knob(field="", on=BUDGET, off=BUDGET), Knob(field="", on=EFFO
 """A family's own, in whatever field."""
 
 
-def asks_of(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
+def thinking_params_of(call: Call, provider: Provider, *, effort_field: str = "") -> ThinkingParams:
     """What asks for the call's thinking. `effort_field`: the wire's own for the effort's word, before the family's."""
     family, effort, tokens = call.family, call.effort, call.thinking_tokens
-    return {**_asks(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
+    return {**_params(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
 
 
 @lru_cache(maxsize=4096)
-def _asks(
+def _params(
     provider: Provider,
     family: Family,
     model: str,
@@ -38,30 +38,30 @@ def _asks(
     may_ask: bool,
 ) -> Mapping[str, Any]:
     """A budget in tokens goes before an effort word where both could be sent."""
-    thinks = tokens > 0
-    every = _knobs(provider, family, model, effort_field)
-    knobs = {field: knob for field, knob in every.items() if _may_ask(knob, family, may_ask)}
+    thinking = tokens > 0
+    all_knobs = _knobs(provider, family, model, effort_field)
+    knobs = {field: knob for field, knob in all_knobs.items() if _may_ask(knob, family, may_ask)}
     budgeted = any(BUDGET in (knob.on, knob.off) for knob in knobs.values())
-    asks: Asks = {}
+    params: ThinkingParams = {}
     for field, knob in knobs.items():
-        value = knob.on if thinks else knob.off
+        value = knob.on if thinking else knob.off
         if value == BUDGET:
             value = family.clamp_budget(tokens)
-        elif value == EFFORT and budgeted and thinks and provider.knobs:
+        elif value == EFFORT and budgeted and thinking and provider.knobs:
             value = None
         elif value == EFFORT:
             efforts = knob.efforts
             value = nearest_effort(effort, efforts) if efforts else family.effort_word(effort)
         if value is not None:
-            asks[field] = value
-    return asks
+            params[field] = value
+    return params
 
 
-def steered(call: Call, provider: Provider, *, effort_field: str = "") -> Asks:
+def steered(call: Call, provider: Provider, *, effort_field: str = "") -> ThinkingParams:
     """What is sent that asks for thinking or for none, less the fields that are sent with every call."""
     family, effort, tokens = call.family, call.effort, call.thinking_tokens
-    asks = {**_steered(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
-    return granted(asks, call)
+    params = {**_steered(provider, family, call.model, effort_field, effort, tokens, call.may_ask)}
+    return granted(params, call)
 
 
 @lru_cache(maxsize=4096)
@@ -75,21 +75,21 @@ def _steered(
     may_ask: bool,
 ) -> Mapping[str, Any]:
     knobs = _knobs(provider, family, model, effort_field)
-    asks = _asks(provider, family, model, effort_field, effort, tokens, may_ask)
-    return {field: value for field, value in asks.items() if not _constant(knobs[field])}
+    params = _params(provider, family, model, effort_field, effort, tokens, may_ask)
+    return {field: value for field, value in params.items() if not _constant(knobs[field])}
 
 
-def granted(asks: Asks, call: Call) -> Asks:
+def granted(params: ThinkingParams, call: Call) -> ThinkingParams:
     """`asks`, less what the provider refused before."""
     if not call.refused:
-        return asks
-    return {path: value for path, value in asks.items() if not _refused(path, value, call)}
+        return params
+    return {path: value for path, value in params.items() if not _refused(path, value, call)}
 
 
-def denied(asks: Callable[[], Asks], call: Call) -> tuple[str, ...]:
+def denied(params: Callable[[], ThinkingParams], call: Call) -> tuple[str, ...]:
     """Paths of what isn't sent because the provider refused it before."""
     return (
-        tuple(path for path, value in asks().items() if _refused(path, value, call)) if call.refused else ()
+        tuple(path for path, value in params().items() if _refused(path, value, call)) if call.refused else ()
     )
 
 
@@ -112,15 +112,15 @@ def soft_switched(call: Call, provider: Provider) -> Call:
     family = call.family
     if call.thinking_tokens or not family.can_disable or not family.soft_switch:
         return call
-    last = max((at for at, message in enumerate(call.messages) if message.role == "user"), default=None)
-    if last is None or can_disable(provider, call):
+    last_user = max((at for at, message in enumerate(call.messages) if message.role == "user"), default=None)
+    if last_user is None or can_disable(provider, call):
         return call
     _, word = family.soft_switch
-    said = call.messages[last].content
-    content = f"{said} {word}" if isinstance(said, str) else (*said, Text(word))
-    switched = msgspec.structs.replace(call.messages[last], content=content)
+    content = call.messages[last_user].content
+    switched_content = f"{content} {word}" if isinstance(content, str) else (*content, Text(word))
+    message = msgspec.structs.replace(call.messages[last_user], content=switched_content)
     return msgspec.structs.replace(
-        call, messages=(*call.messages[:last], switched, *call.messages[last + 1 :])
+        call, messages=(*call.messages[:last_user], message, *call.messages[last_user + 1 :])
     )
 
 
@@ -144,7 +144,7 @@ def _knobs(provider: Provider, family: Family, model: str, effort_field: str) ->
 
 def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Knob]:
     """The first of each field that fits the model, less those that its family has no use for."""
-    first: dict[str, Knob] = {}
+    knobs: dict[str, Knob] = {}
     native = family.budget in ("native_hard", "native_soft")
     for knob in provider.knobs:
         field = knob.field.replace(SWITCH, family.switch)
@@ -154,8 +154,8 @@ def _of_provider(provider: Provider, family: Family, model: str) -> dict[str, Kn
             continue
         if EFFORT in (knob.on, knob.off) and not (family.effort_field or knob.efforts):
             continue
-        first.setdefault(field, knob)
-    return first
+        knobs.setdefault(field, knob)
+    return knobs
 
 
 def _of_family(family: Family, effort_field: str) -> dict[str, Knob]:

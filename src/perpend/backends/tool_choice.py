@@ -44,10 +44,10 @@ def choosing(call: Call) -> Call:
 def decided(output_spec: OutputSpec, first_logprobs: Mapping[str, float]) -> OutputSpec:
     """The form with its choice made: a call has to come, or none may."""
     weights = {tool.name: _weight(tool.name, first_logprobs) for tool in output_spec.tools}
-    most = max(weights.values())
-    if most <= _weight(reply_name(output_spec.tools), first_logprobs):
+    highest = max(weights.values())
+    if highest <= _weight(reply_name(output_spec.tools), first_logprobs):
         return replace(output_spec, tool_choice="none")
-    likeliest = [name for name, weight in weights.items() if weight == most]
+    likeliest = [name for name, weight in weights.items() if weight == highest]
     return replace(output_spec, tool_choice=ForcedTool(likeliest[0]) if len(likeliest) == 1 else "required")
 
 
