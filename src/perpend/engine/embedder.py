@@ -30,7 +30,7 @@ class PackagedModel(Struct, frozen=True, forbid_unknown_fields=True):
         return find_spec(self.package) is not None
 
 
-class Made(Struct, omit_defaults=True):
+class EmbeddingBatch(Struct, omit_defaults=True):
     """What became of some texts."""
 
     vectors: list[list[float]] = []
@@ -38,7 +38,7 @@ class Made(Struct, omit_defaults=True):
     """That the model read, its marks of beginning and end among them."""
     truncated: list[int] = []
     """Which of the texts are longer than it reads."""
-    wrong: str = ""
+    error: str = ""
     """Why there is nothing."""
 
 
@@ -48,27 +48,27 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer
 
-    def say(made: Made) -> None:
-        body = msgspec.msgpack.encode(made)
+    def send(batch: EmbeddingBatch) -> None:
+        body = msgspec.msgpack.encode(batch)
         out.write(len(body).to_bytes(SIZE_BYTES, "big") + body)
         out.flush()
 
     try:
-        model = _loaded(msgspec.json.decode(sys.argv[1], type=PackagedModel))
+        model = _load(msgspec.json.decode(sys.argv[1], type=PackagedModel))
     except Exception as error:  # whatever a package makes of its own absence
-        say(Made(wrong=f"{type(error).__name__}: {error}"[:300]))
+        send(EmbeddingBatch(error=f"{type(error).__name__}: {error}"[:300]))
         return
-    say(Made())
+    send(EmbeddingBatch())
     while size := sys.stdin.buffer.read(SIZE_BYTES):
         texts = msgspec.msgpack.decode(sys.stdin.buffer.read(int.from_bytes(size, "big")), type=list[str])
         try:
-            made = _made(model, texts)
+            batch = _embed(model, texts)
         except Exception as error:
-            made = Made(wrong=f"{type(error).__name__}: {error}"[:300])
-        say(made)
+            batch = EmbeddingBatch(error=f"{type(error).__name__}: {error}"[:300])
+        send(batch)
 
 
-def _loaded(row: PackagedModel) -> Any:
+def _load(row: PackagedModel) -> Any:
     """On the CPU: a GPU is for the models that think."""
     package: Any = import_module(row.package)
     with (Path(package.__file__).parent / row.weights).open("rb") as weights:
@@ -77,13 +77,13 @@ def _loaded(row: PackagedModel) -> Any:
     return package.load_model(device="cpu")
 
 
-def _made(model: Any, texts: list[str]) -> Made:
+def _embed(model: Any, texts: list[str]) -> EmbeddingBatch:
     lengths = [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
-    most: int = model.max_seq_length
-    return Made(
+    max_tokens: int = model.max_seq_length
+    return EmbeddingBatch(
         vectors=model.encode(texts, show_progress_bar=False).tolist(),
-        tokens=sum(min(length, most) for length in lengths),
-        truncated=[at for at, length in enumerate(lengths) if length > most],
+        tokens=sum(min(length, max_tokens) for length in lengths),
+        truncated=[at for at, length in enumerate(lengths) if length > max_tokens],
     )
 
 

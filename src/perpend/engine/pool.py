@@ -46,11 +46,11 @@ class EnginePool:
         """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
         engine = self.get(name, path, context)
         if engine.state == "stopped":
-            await self._make_room(engine)
+            await self._stop_idle(engine)
         return await engine.ready()
 
-    async def _make_room(self, wanted: Engine) -> None:
-        loaded = [e for e in self._engines.values() if e is not wanted and e.state in ("ready", "starting")]
+    async def _stop_idle(self, starting: Engine) -> None:
+        loaded = [e for e in self._engines.values() if e is not starting and e.state in ("ready", "starting")]
         for engine in loaded:
             if len(loaded) < self._config.keep_loaded:
                 return
