@@ -1,4 +1,4 @@
-"""Tool calls put together from their pieces, however a server numbers and names them."""
+"""Joins the pieces of tool calls, however a server numbers and names them."""
 
 import msgspec
 from msgspec import Raw
@@ -9,12 +9,12 @@ from perpend.types import ProviderState, ToolCallDelta, new_id
 
 
 class CallPieces:
-    """A call is handed on once it has a name and those before it are whole; until then its arguments wait."""
+    """Delivers a call once it has a name and those before it are complete; until then its arguments are held."""
 
     def __init__(self) -> None:
         self._calls: list[_OpenCall] = []
         self._delivered = 0
-        """How many of them are whole, and were handed on."""
+        """How many calls are complete and delivered."""
         self._open: dict[int, _OpenCall] = {}
         self._by_id: dict[str, _OpenCall] = {}
         self._last: _OpenCall | None = None
@@ -31,7 +31,7 @@ class CallPieces:
         arguments: str,
         provider_state: ProviderState | None = None,
     ) -> list[ToolCallDelta]:
-        """Takes a piece, whose index, id or name servers leave out, change or repeat; returns what can be handed on."""
+        """Takes a piece, whose index, id or name servers leave out, change or repeat; returns what can be delivered."""
         call = self._call_of(index, call_id, name)
         if call is None or call.is_followed(call_id, name, arguments.strip(), numbered=index is not None):
             name = name or (call.name if call is not None else "")
@@ -47,7 +47,7 @@ class CallPieces:
         return self._ready()
 
     def rest(self, *, ended: bool) -> list[ToolCallDelta]:
-        """What is still held back. `ended`: the response is whole, so a call without arguments has none."""
+        """The pieces still held. `ended`: the response is complete, so a call without arguments has none."""
         unfinished = self._calls[self._delivered :]
         if ended:
             for call in unfinished:
@@ -67,7 +67,7 @@ class CallPieces:
         return ready
 
     def _call_of(self, index: int | None, call_id: str, name: str) -> "_OpenCall | None":
-        """To which call a piece does, as far as its numbers tell."""
+        """The call that a piece belongs to by its index, id and name; None: it begins one."""
         by_id = self._by_id.get(call_id)
         if not name and by_id is not None:
             return by_id
@@ -82,20 +82,20 @@ class _OpenCall:
     def __init__(self, number: int) -> None:
         self.name = ""
         self.whole = False
-        """Its arguments are an object: nothing can follow."""
+        """Its arguments are a complete object."""
         self._number = number
         self._id = ""
         self._arguments: list[str] = []
         self._length = 0
-        self._empty = False  # `{}` came, which may only stand for what is to come
+        self._empty = False  # `{}` came, which may be a placeholder
         self._named_again = self._repeats = False
         self._provider_state: ProviderState | None = None
-        self._delivered = -1  # pieces of its arguments that were handed on; -1: nothing was
+        self._delivered = -1  # delivered pieces of its arguments; -1: not even its name
 
     def is_followed(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
-        """What follows begins another call, though it may have this one's number.
+        """Whether a piece begins another call, though it may have this one's index.
 
-        A new id alone doesn't: servers make one for each piece. A name does, where this call has all its arguments.
+        A new id alone doesn't: some servers make one for each piece. A name does, once the arguments are complete.
         """
         if not name:
             return self._named_again and bool(arguments)
@@ -119,7 +119,7 @@ class _OpenCall:
             self._empty = self._empty or bool(arguments.strip())
             return
         if len(arguments) >= self._length and (text := self._text) and arguments.startswith(text):
-            # in each piece all that was before it; where a value can stand, it may be one
+            # each piece may repeat all before it; after `:`, `[` or `,` it may be a value instead
             self._repeats = self._repeats or (text[0] == "{" and text.rstrip()[-1] not in ":[,")
             arguments = arguments[len(text) :] if self._repeats else arguments
         self._arguments.append(arguments)
@@ -131,7 +131,7 @@ class _OpenCall:
             self._arguments.append("{}")
 
     def deliver(self) -> ToolCallDelta | None:
-        """What wasn't handed on yet; None: nothing."""
+        """The pieces not delivered yet; None where there are none."""
         first, text = self._delivered < 0, "".join(self._arguments[max(0, self._delivered) :])
         if not (text or self._provider_state or (first and self.name)):
             return None
@@ -156,7 +156,7 @@ def _object(arguments: str) -> JSONObject | None:
 
 
 def arguments_text(raw_arguments: Raw | None) -> str:
-    """A call's arguments as the text of a JSON object, from the object or its text; "": there are none yet."""
+    """A call's arguments as the text of a JSON object, from the object or its text; "" where there are none yet."""
     raw = bytes(raw_arguments or b"").strip()
     if raw in (b"", b"null", b"{}", b"[]"):
         return ""

@@ -1,4 +1,4 @@
-"""Cohere's own wire: the chat wire's requests, events of its own.
+"""Cohere's wire: requests as on OpenAI's chat wire, and events of its own.
 
 Reference: https://docs.cohere.com/reference/chat, https://docs.cohere.com/reference/chat-stream
 """
@@ -52,7 +52,7 @@ class Cohere:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
-        """Its tokenizer is another exchange, which counts no templates."""
+        """None: Cohere's tokenizer doesn't count the chat template."""
         return None
 
 
@@ -89,7 +89,7 @@ class _Event(Struct):
     index: int = 0
     delta: _Delta | None = None
     message: _Message | str | None = None
-    """Of a response that wasn't streamed, or what is wrong."""
+    """Of a response that wasn't streamed; a text is an error's message."""
     finish_reason: str | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -146,7 +146,7 @@ class CohereDecoder(StreamDecoder[_Event]):
 
 
 def _counts(usage: _Usage | None) -> Usage | None:
-    """All tokens; what is billed is less. Thinking isn't counted apart."""
+    """All tokens, of which fewer are billed. Thinking isn't counted separately."""
     if usage is None or usage.tokens is None:
         return None
     tokens = usage.tokens
@@ -158,7 +158,7 @@ def _counts(usage: _Usage | None) -> Usage | None:
 def _body(call: Call, provider: Provider) -> Body:
     """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
     body = chat_body(call, provider)
-    if (choice := body.get("tool_choice")) is not None:  # it can't be told which tool
+    if (choice := body.get("tool_choice")) is not None:  # the wire can't force one tool
         body["tool_choice"] = choice.upper() if isinstance(choice, str) else "REQUIRED"
     output = call.output_spec.output
     if "response_format" in body and output is not None and output.schema is not None:

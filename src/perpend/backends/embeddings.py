@@ -1,4 +1,4 @@
-"""Embeddings, as servers have them in OpenAI's shape beside the wire for their chats.
+"""Embeddings in OpenAI's format, which servers of several wires have.
 
 Reference: https://platform.openai.com/docs/api-reference/embeddings/create
 """
@@ -17,7 +17,7 @@ _PATHS = {
     "raw_completion": "/embeddings",
     "ollama": "/v1/embeddings",
 }
-"""By wire: where its servers have them."""
+"""Wire -> path of its servers' embeddings."""
 
 
 class _Request(Struct, omit_defaults=True):
@@ -42,8 +42,10 @@ class _Response(Struct):
 
 
 async def embed(upstream: Upstream, model: str, request: EmbeddingRequest) -> EmbeddingResult:
-    """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, and
-    UpstreamError."""
+    """Embeds texts; `model` is the provider's name for it.
+
+    Raises BadRequest where its wire has no embeddings, and UpstreamError.
+    """
     provider = upstream.provider
     if (path := _PATHS.get(provider.wire)) is None:
         hint = f"ask a model of a provider whose wire is one of {', '.join(_PATHS)}"

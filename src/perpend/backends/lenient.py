@@ -1,8 +1,8 @@
-"""JSON as servers send it, into the types that it should have: strictly first, by field where that fails.
+"""Decodes servers' JSON leniently: strictly first, and field by field where that fails.
 
-A known field that is null where it can't be, or of a type that isn't near its own, is as if it weren't there. Near are:
-a number and its text, a whole number with a point, a word for a truth, a text and a list of its parts, one thing and
-a list of it. What isn't JSON stays an error. A `type` that isn't there is told by the other fields (`type_of`).
+A field whose value can't be converted to its type, null included, counts as missing. Converted are: a number and its
+text, a float that is whole, a word for a boolean, a text and a list of its parts, one item and a list of it. Text that
+isn't JSON stays an error. A missing `type` is inferred from the other fields (`type_of`).
 """
 
 import re
@@ -23,11 +23,11 @@ _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 _TEXTS = ("text", "thinking", "reasoning", "summary", "content", "value")
-"""The fields of a part in which its text may be; the first that has some."""
+"""Fields that may hold a part's text; the first that has some counts."""
 
 
 class Lenient(Generic[E]):
-    """Decodes one JSON object. Raises ValueError for what is none."""
+    """Decodes one JSON object. Raises ValueError for anything else."""
 
     def __init__(self, kind: type[E]) -> None:
         self.kind = kind
@@ -62,7 +62,7 @@ def _coerce_union(data: bytes | Raw, kinds: tuple[Any, ...]) -> Any:
     nested = bytes(data).lstrip()[:1] in (
         b"{",
         b"[",
-    )  # what has parts is rather what may have some than a text
+    )  # nested JSON is tried as a struct or list before a text
     ranked = sorted(kinds, key=lambda kind: (kind in _COERCERS) == nested)
     candidates = (_coerce(data, kind) for kind in ranked if kind is not NoneType)
     return next((coerced for coerced in candidates if coerced is not _ABSENT), _ABSENT)
@@ -78,7 +78,7 @@ def _coerce_list(data: bytes | Raw, origin: type, kind: Any) -> Any:
 
 @cache
 def _fields(kind: type[Struct]) -> tuple[FieldInfo, ...]:
-    """To read them takes longer than to decode most events."""
+    """Cached: reading them takes longer than decoding most events."""
     return fields(kind)
 
 
@@ -117,12 +117,12 @@ def _coerce_text(value: Any) -> Any:
 
 
 def text_in(value: Any) -> str:
-    """Of a text, or a part or a list of parts in any shape."""
+    """The text of a string, a part, or a list of parts in any shape."""
     return "" if (text := _coerce_text(value)) is _ABSENT else text
 
 
 def type_of(item: Struct, signs: Mapping[str, tuple[str, ...]]) -> str:
-    """Its `type`; where that is no word, the first of `signs` that it has: a field that is there."""
+    """The item's `type`; where it has none, the first kind of `signs` of which it has a field."""
     type_name: str = getattr(item, "type")  # noqa: B009
     if type_name[:1].isalpha():
         return type_name
@@ -161,13 +161,13 @@ _COERCERS = {str: _coerce_text, int: _coerce_int, float: _coerce_float, bool: _c
 
 
 class Halves:
-    """Letters that a server cut in two: one half's escape ends a text, the other begins the text of a later event."""
+    """Joins surrogate pairs that a server split: one escape ends a text, the other begins that of a later event."""
 
     def __init__(self) -> None:
         self._first = b""
 
     def mend(self, event: bytes) -> bytes:
-        """The event, with no half of a letter in it; a first half waits for its other one."""
+        """The event without half pairs; a first half is held until the second comes."""
         return _ESCAPE.sub(self._mended, event)
 
     def _mended(self, match: re.Match[bytes]) -> bytes:

@@ -1,7 +1,7 @@
-"""What a client sends through to a vendor: `provider_options`, by the name of a provider or of a wire.
+"""`provider_options`: fields that a client passes through to a vendor, by the name of a provider or of a wire.
 
-They are merged into a request's body last. They add to it, and change nothing that is there: what Perpend sets, it
-also counts and keeps. That holds for other names of the same things too, wherever they stand.
+They are merged into a request's body last. They may add fields and change none: budgets and accounts depend on what
+Perpend sets. Other names of the same fields are refused too, at any depth.
 """
 
 from perpend.backends.body import Body, JSONObject
@@ -18,11 +18,11 @@ _RESERVED = frozenset(
         *("enable_thinking", "think", "reasoning", "reasoning_effort", "reasoning_budget_tokens"),
     )
 )
-"""What budgets are kept by."""
+"""Fields that budgets and accounts depend on."""
 
 
 def with_options(body: Body, call: Call, provider: Provider) -> Body:
-    """`body` with what the client sends through to this provider. Raises BadRequest naming a field that isn't its."""
+    """Adds the client's options for this provider to `body`. Raises BadRequest naming a field that Perpend sets."""
     if call.options:
         for name in dict.fromkeys((provider.wire, provider.name)):
             _merge(body, call.options.get(name, {}), f"provider_options.{name}")
@@ -30,7 +30,7 @@ def with_options(body: Body, call: Call, provider: Provider) -> Body:
 
 
 def check_options(options: dict[str, JSONObject]) -> None:
-    """Raises BadRequest naming a field that budgets are kept by."""
+    """Raises BadRequest naming a field that budgets depend on."""
     for name, fields in options.items():
         _check(fields, f"provider_options.{name}")
 
@@ -55,5 +55,5 @@ def _merge(body: Body, fields: JSONObject, path: str) -> None:
 
 
 def _set_by_perpend(path: str) -> BadRequest:
-    hint = "options add to what is sent, and change nothing of it: say it by the request's own fields"
+    hint = "options can add fields and change none: use the request's own fields"
     return BadRequest(f"{path} is set by Perpend itself", hint=hint, field=path)

@@ -1,4 +1,4 @@
-"""A recorded exchange with an upstream, read through its backend: what bug reports and tests are looked at with.
+"""Replays a recorded exchange with an upstream through its backend, for bug reports and tests.
 
 A folder holds `response.json`, `response.sse` or `response.ndjson`, and, where they are known, `request.json` and
 `meta.json` (`url`, `vendor`, `status`).
@@ -37,7 +37,7 @@ _WIRES = (
     (r"/completions$", "raw_completion"),
     (r"/completion$", "llama_completion"),
 )
-"""The wire that an address tells; the first that matches."""
+"""Pattern of an address's path -> its wire; the first match counts."""
 
 
 _THINKING_OFF = {
@@ -52,7 +52,7 @@ _THINKING_OFF = {
     "thinking.type": "disabled",
     "generationConfig.thinkingConfig.thinkingBudget": 0,
 }
-"""What a request says that switches thinking off."""
+"""Fields of a request, and the values that switch thinking off."""
 
 
 class Recording(Struct, frozen=True):
@@ -79,19 +79,19 @@ class ReplayedError(TypedDict):
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
-    """What a recording says. An error comes with what was said before it."""
+    """The content of a recording, up to its error if it has one."""
 
     thinking: str
     answer: str
     tool_calls: list[ReplayedToolCall]
     usage: Usage | None
-    """The server's own count; thinking that it didn't tell apart is split off by the length of the texts."""
+    """The server's counts; thinking that it didn't count separately is estimated from the length of the texts."""
     stop_reason: str | None
     error: ReplayedError | None = None
 
 
 def read_recording(folder: Path) -> Recording:
-    """Raises ConfigError where there is none."""
+    """Reads a folder. Raises ConfigError where it holds no recording, or a damaged file."""
     names = ("response.sse", "response.ndjson", "response.json")
     body = next((folder / name for name in names if (folder / name).is_file()), None)
     if body is None:
@@ -114,9 +114,9 @@ def read_recording(folder: Path) -> Recording:
 
 
 def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
-    """Through the backend of its wire, with the row of its provider.
+    """Replays a recording through the backend of its wire, with the row of its provider.
 
-    `reads`: the pieces that a stream comes in; else it comes in one.
+    `reads`: the pieces in which a stream comes; without them it comes as one.
     """
     provider = provider_of(recording)
     upstream = _upstream(provider, recording, reads or [recording.body])
@@ -140,7 +140,7 @@ def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
 
 
 def provider_of(recording: Recording) -> Provider:
-    """The row of the place that it was recorded at, with the wire that its address tells."""
+    """The row of the provider it was recorded at, with the wire of its address."""
     host = urlsplit(recording.url).hostname or ""
     host_row = _by_host().get(host) if host else None
     vendor_row = providers().get(recording.vendor)
@@ -151,7 +151,7 @@ def provider_of(recording: Recording) -> Provider:
 
 @cache
 def _by_host() -> dict[str | None, Provider]:
-    """The first row of each."""
+    """Host -> the first row that has it."""
     return {urlsplit(row.base_url).hostname: row for row in reversed(providers().values())}
 
 
@@ -193,7 +193,7 @@ def _value_at(request: Any, path: str) -> Any:
 
 
 class _RecordedClient(HTTPClient):
-    """Answers any request with what was recorded."""
+    """Answers any request with the recording."""
 
     def __init__(self, reads: Iterable[bytes]) -> None:
         super().__init__()

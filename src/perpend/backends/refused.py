@@ -1,9 +1,8 @@
-"""What of a request an upstream's refusal is about: a knob that asks for thinking, how much may be written, the system
-message, or something else.
+"""Finds what an upstream refused: a thinking parameter, the output limit, the system message, or something else.
 
-Vendors say it in any words. A knob that a refusal names is what it is about, unless another part of the request is
-named before it; one that is only hinted at ("thinking", "the effort parameter") has to be refused in so many words.
-What holds under a condition ("temperature … when thinking is enabled") is about the rest of the sentence.
+Vendors have no common words. A refusal is about the parameter that it names, unless it names another part of the
+request before; a parameter that it only hints at ("thinking", "the effort parameter") counts where the message says
+that something isn't accepted. Conditions ("temperature … when thinking is enabled") are ignored.
 """
 
 import re
@@ -19,7 +18,7 @@ _REFUSES = re.compile(
     r"|(must|should) be (one of|')",
     re.IGNORECASE,
 )
-"""That a field is refused, and not that something is wrong beside it."""
+"""The message says that a field or value isn't accepted."""
 _OF_FIELD = re.compile(
     r"(extra|unknown|unexpected|unrecogni[sz]ed|invalid|additional) "
     r"(request )?(input|field|param|arg|key|name|propert)|extra_forbidden|was unexpected",
@@ -45,9 +44,9 @@ _ELSEWHERE = re.compile(
     r"|(?<!reasoning\.)\bmax_(completion_|output_|new_)?tokens\b|\b(images?|image_url|(function|tool) call\w*)\b",
     re.IGNORECASE,
 )
-"""Other parts of a request: what stands in a conversation, or in a tool's schema, may have a knob's name."""
+"""Other parts of a request: messages and tool schemas may contain a parameter's name."""
 _VAGUE = (*_THINKING, "type", "include", "effort", "summary", "enabled", "generationConfig")
-"""Names that say little by themselves."""
+"""Names that are too common to identify a parameter."""
 
 _OUTPUT = re.compile(
     r"max(imum)?[_ ]?(number of )?(output|completion|new)?[_ ]?tokens|completion tokens|num_predict",
@@ -59,12 +58,12 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MIN_OUTPUT = 128
-"""A smaller number in what is said is another one."""
+"""Tokens; smaller numbers in a message aren't output limits."""
 _WINDOW = re.compile(
     r"context (?:length|window|size)\D{0,24}(?P<number>\d[\d,]*)|[<>]=? ?(?P<bound>\d[\d,]*)", re.IGNORECASE
 )
 _MIN_ROOM = 16
-"""With less, the prompt is what is too long."""
+"""Tokens; with less, the prompt is too long."""
 _NO_SYSTEM = re.compile(
     r"(system|developer)[ _](instruction|message|prompt|role)s?.{0,20} (not|isn't|aren't) "
     r"(enabled|support|allow|permit)"
@@ -76,7 +75,7 @@ _NO_SYSTEM = re.compile(
 
 
 def refused_params(error: UpstreamError, params: Mapping[str, Any]) -> frozenset[str]:
-    """Which of the `asks` (values by paths of the body) is what this refusal is about; none: it's about something else.
+    """The `thinking_params` that the upstream refused; none where the refusal is about something else.
 
     A value alone is refused where the upstream speaks of values, or says the one that it was sent: `PATH=VALUE`.
     """
@@ -111,7 +110,7 @@ def _about(error: UpstreamError, params: Mapping[str, Any]) -> list[str]:
 
 
 def _names_param(path: str, names: str) -> bool:
-    """A field that an error names as its own may stand above the one that was sent, within it, or be it."""
+    """Whether an error's field is the parameter, one above it, or one below it."""
     path_parts, named_parts = _flats(path.split(".")), _flats(re.split(r"[^\w-]+", names))
     is_parent, is_child = (
         path_parts[: len(named_parts)] == named_parts,
@@ -126,7 +125,7 @@ def _names_param(path: str, names: str) -> bool:
 
 
 def _own_names(path: str) -> list[str]:
-    """The whole path, or the last name in it; a summary may be told of as summaries."""
+    """The whole path, or its last name; without a final y, as messages may say summaries."""
     return [_flat(name).removesuffix("y") for name in (path, path.rpartition(".")[2]) if name not in _VAGUE]
 
 
@@ -139,7 +138,7 @@ def _flats(names: Iterable[str]) -> list[str]:
 
 
 def _flat(name: str) -> str:
-    """Vendors spell a name in several ways."""
+    """The name in lower case, letters and digits alone: vendors spell it in several ways."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -155,7 +154,7 @@ def _count(number: str) -> int:
 
 
 def stated_max_output(error: UpstreamError, requested: int) -> int | None:
-    """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
+    """The model's output limit, in tokens, that a refusal of `requested` tokens states; None where it states none."""
     if type(error) is not Rejected or not _OUTPUT.search(error.upstream_message):
         return None
     numbers = {
@@ -167,9 +166,9 @@ def stated_max_output(error: UpstreamError, requested: int) -> int | None:
 
 
 def stated_room(error: UpstreamError, requested: int) -> int | None:
-    """How many tokens there is room for, where a prompt fits its window and only not with so many asked for beside it.
+    """The output tokens that fit beside the prompt, from a refusal of `requested` tokens; None where it doesn't tell.
 
-    Servers say the window, the prompt, what was asked for, and sums of these, in any order.
+    Servers state the window, the prompt, the requested tokens, and sums of these, in any order.
     """
     if type(error) is not ContextTooLong or (window := _WINDOW.search(error.upstream_message)) is None:
         return None
@@ -185,7 +184,7 @@ def stated_room(error: UpstreamError, requested: int) -> int | None:
 
 
 def refuses_system(error: UpstreamError) -> bool:
-    """The model takes no system message."""
+    """Whether the refusal is about the role of a system message."""
     return (
         type(error) is Rejected
         and _NO_SYSTEM.search(f"{error.upstream_param} {error.upstream_message}") is not None

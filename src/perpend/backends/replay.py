@@ -1,4 +1,4 @@
-"""A backend that plays recorded events: for tests of everything above the wire, with no server at all."""
+"""A backend that replays recorded events, for tests that need no server."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -12,7 +12,7 @@ Recording = Iterable[Sequence[CallEvent] | PerpendError | float]
 
 
 class ReplayBackend:
-    """Each call takes the next recording; `calls` keeps what was asked."""
+    """Each call replays the next recording; `calls` keeps the calls."""
 
     def __init__(
         self, recordings: Iterable[Recording], *, supports_prefix: bool = False, resumes: bool = False

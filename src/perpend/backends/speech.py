@@ -1,9 +1,8 @@
-"""What one response says, as events, on any wire: thoughts told apart from answers, tool calls put together.
+"""Turns one response's text into events, on any wire: separates thoughts from answers, and joins tool calls.
 
-Text is answer, unless it begins with the markers of a thought that no server took out, or inside of one. Where a
-thought came in a field of its own, text is answer; a close tag that was left at its beginning goes. Once the answer
-has begun, a thought between its markers is one wherever it comes (see `think`), but in an answer that is held to a
-format.
+Text is answer unless it begins with a thought's markers, or inside a thought, which its server left in. After a thought
+in a field of its own, text is answer, and a close tag at its beginning is dropped. Within an answer, text between
+markers is a thought (see `think_tags`), except in an answer that is constrained to a format.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,7 +36,7 @@ from perpend.types import (
 )
 
 _NO_LETTER = "\uffff"
-"""No text has it."""
+"""A character that no text has."""
 
 
 def _ignore(splits: Splits) -> None:
@@ -45,6 +44,8 @@ def _ignore(splits: Splits) -> None:
 
 
 class Speech:
+    """The thoughts, answer and tool calls of one response."""
+
     def __init__(
         self,
         call: Call,
@@ -56,7 +57,7 @@ class Speech:
         in_answer: bool = False,
         thinks_first: bool = False,
     ) -> None:
-        """`learn` is told how the server splits off thinking, where this response shows it.
+        """`learn` is called with how the server separates thinking, where this response shows it.
 
         `off`: thinking was switched off; None: where there is a knob for it, and the call has no tokens for it.
         `held`: the answer is held to a format, so nothing of a thought is in it. `begun`: the text goes on from an
@@ -66,9 +67,9 @@ class Speech:
         self._marker_letter = ""  # a text without it is answer, as it is; "": any has to be looked at
         self._unparsed: list[str] = []  # such texts, until there are many
         self.thinks = False
-        """A thought in a field of its own is one, as it is."""
+        """Thoughts in a field of their own are passed on unchanged."""
         self.thought_is_answer = False
-        """Nobody asked for thinking, and what came as a thought was the answer."""
+        """Thinking wasn't requested, and the answer came in the thought's field."""
         self._learn = learn or _ignore
         rules = call.family.think or ThinkRules()
         self._harmony = rules.format == "harmony"
@@ -103,13 +104,13 @@ class Speech:
 
     @property
     def within(self) -> tuple[int, int]:
-        """Characters of thoughts that came within the text, and of the answer."""
+        """Characters of thoughts within the text, and of the answer."""
         if not isinstance(self._parser, TagParser):
             return self._thought_chars, self._answer_chars
         return self._thought_chars + self._parser.thought, self._answer_chars + self._parser.answered
 
     def counted(self, usage: Usage) -> Usage:
-        """What a server that splits off thoughts counts as such, with those that it left in the answer."""
+        """The server's counts, with the thoughts that it left in the answer counted as thinking."""
         if self.thought_is_answer:
             return replace(usage, thinking=0, answer=usage.output)
         thought_chars, answer_chars = self.within
@@ -136,7 +137,7 @@ class Speech:
             append_text(batch, ThinkingDelta, text, tokens)
 
     def _begin_separate_thought(self, batch: list[CallEvent], answer: str) -> None:
-        """The first thought in a field of its own."""
+        """Handles the first thought in a field of its own."""
         if answer and thought_leaked(self._rules, answer):
             self._continue_with(think_parser(self._rules, thinking=True))
         else:
@@ -174,7 +175,7 @@ class Speech:
         self._add_pieces([("answer", text)] if self._parser is None else self._parser.feed(text), batch)
 
     def _continue_with(self, parser: ThinkParser | None) -> None:
-        """With what follows the beginning. None: it is the answer, or goes on from it."""
+        """Sets the parser of the text after its beginning; None: all of it is answer."""
         self._thought_chars, self._answer_chars = self.within
         if parser is None and not self._constrained:
             parser = TagParser(self._rules, begun=True)
@@ -182,7 +183,7 @@ class Speech:
         self._set_fast_path()
 
     def _set_fast_path(self) -> None:
-        """What the next texts have to be looked at for."""
+        """Finds out whether the next texts can be passed on without parsing, and at which character not."""
         parser = self._parser
         if self._head is None and parser is None:
             self._marker_letter, self._unparsed = _NO_LETTER, []
@@ -202,20 +203,20 @@ class Speech:
         arguments: str,
         provider_state: ProviderState | None = None,
     ) -> None:
-        """A piece of a tool call."""
+        """Adds a piece of a tool call."""
         self._release_thoughts(batch)
         self._flush(batch)
         batch += self.calls.add(index, call_id, name, arguments, provider_state)
 
     def add_provider_state(self, delta: ProviderStateDelta, batch: list[CallEvent]) -> None:
-        """What a vendor wants back is of a thought, or a text, that is one."""
+        """Adds state that a vendor wants back with a thought or a text, which isn't an answer's beginning then."""
         if delta.part == "text":
             self._release_thoughts(batch)
             self._flush(batch, ends_thought=False)
         (self._waiting_states if self._unrequested_thoughts else batch).append(delta)
 
     def close(self, batch: list[CallEvent], *, ended: bool, cut: bool = False) -> None:
-        """What was held back. `ended`: the server said all that it wanted to; `cut`: not all that it had to say."""
+        """Adds the held events. `ended`: the response is complete; `cut`: at the token limit."""
         if self._unrequested_thoughts and ended and not self._answered and not self.calls.count:
             self.thought_is_answer = True
             batch.append(AnswerDelta("".join(self._unrequested_thoughts), 0))
@@ -227,7 +228,7 @@ class Speech:
             batch.append(AnswerLogprobs(self._pending_logprobs))
 
     def add_logprobs(self, tokens: Iterable[TokenLogprob], batch: list[CallEvent]) -> None:
-        """Of the text that came last: those of a thought are told to nobody, and those of held back text follow it."""
+        """Adds log-probabilities of the last text: a thought's are dropped, held text's are held with it."""
         self._pending_logprobs += tokens
         last = batch[-1] if batch else None
         if self._thought_came or isinstance(last, ThinkingDelta):
@@ -237,7 +238,7 @@ class Speech:
             self._pending_logprobs = []
 
     def _undecided(self, start: str) -> bool:
-        """More has to come before it shows what a text begins with."""
+        """Whether more text is needed to know what it begins with."""
         if self._separate_thought:
             markers = self._rules.closes
         else:
@@ -249,7 +250,7 @@ class Speech:
         return not start or any(mark.startswith(start) and mark != start for mark in markers)
 
     def _parser_of(self, start: str) -> ThinkParser | None:
-        """For a text that begins so; None: it is answer."""
+        """The parser of a text with this beginning; None: it is answer."""
         if self._separate_thought:
             leaked = start.startswith(self._rules.closes)
             return think_parser(self._rules, thinking=True) if leaked else None
@@ -262,14 +263,14 @@ class Speech:
         return MaybeThinkingParser(self._rules) if self._may_be_inside else None
 
     def _release_thoughts(self, batch: list[CallEvent]) -> None:
-        """It was a thought: an answer, or a call, follows."""
+        """Adds held thoughts, now that an answer or a call follows."""
         if self._unrequested_thoughts:
             append_text(batch, ThinkingDelta, "".join(self._unrequested_thoughts), 0)
             batch += self._waiting_states
             self._unrequested_thoughts, self._waiting_states = [], []
 
     def _flush(self, batch: list[CallEvent], *, cut: bool = True, ends_thought: bool = True) -> None:
-        """What was held back comes before what follows. `over`: a thought in the text is, whether it says so or not."""
+        """Adds held text before what follows. `ends_thought`: an open thought in the text ends here."""
         parser = self._parser
         if self._head is not None:
             self._add_pieces([("answer", self._head)] if self._head else [], batch)

@@ -1,4 +1,4 @@
-"""Stop sequences that a server doesn't know or doesn't take: a text is cut there by us, and the call ended."""
+"""Applies stop sequences that a server doesn't accept: cuts the text there, and ends the call."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -10,16 +10,16 @@ from perpend.types import AnswerDelta, CallEnded, ToolCallDelta
 
 
 class Stopper:
-    """Takes a text piece by piece, and gives it on up to the first of the sequences."""
+    """Passes a text on, piece by piece, up to the first stop sequence."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stopped: str | None = None
-        """The sequence that came."""
+        """The sequence that was found."""
         self._stops = stops
         self._held = ""  # may be the beginning of one
 
     def feed(self, text: str) -> str:
-        """What is certain to stand before a stop."""
+        """The text that certainly precedes a stop sequence."""
         text = self._held + text
         first = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
         if first is not None:
@@ -31,7 +31,7 @@ class Stopper:
         return text[:certain]
 
     def close(self) -> str:
-        """What was held back; nothing after a stop."""
+        """The held text; empty after a stop."""
         held, self._held = self._held, ""
         return held
 
@@ -39,7 +39,7 @@ class Stopper:
 async def stopping(
     batches: AsyncGenerator[list[CallEvent]], stops: Sequence[str]
 ) -> AsyncGenerator[list[CallEvent], None]:
-    """The events of a call up to a stop sequence in its answer; then the call is cut, and what it used an estimate."""
+    """Yields a call's events up to a stop sequence in its answer, then cancels it: its usage is an estimate then."""
     stopper = Stopper(stops)
     async with aclosing(batches):
         try:
@@ -57,7 +57,7 @@ async def stopping(
 
 
 def _before_stop(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
-    """What of a batch stands before a stop."""
+    """The events of a batch before a stop sequence."""
     events: list[CallEvent] = []
     for event in batch:
         if isinstance(event, AnswerDelta):

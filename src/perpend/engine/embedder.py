@@ -1,4 +1,4 @@
-"""A process that makes embeddings: its model's row comes as its argument, texts on stdin, `Made` goes out on stdout."""
+"""A process that makes embeddings: its model's row is its argument, texts come on stdin, results go to stdout."""
 
 import hashlib
 import logging
@@ -31,22 +31,22 @@ class PackagedModel(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EmbeddingBatch(Struct, omit_defaults=True):
-    """What became of some texts."""
+    """The result of embedding some texts."""
 
     vectors: list[list[float]] = []
     tokens: int = 0
-    """That the model read, its marks of beginning and end among them."""
+    """Tokens that the model read, with its begin and end marks."""
     truncated: list[int] = []
-    """Which of the texts are longer than it reads."""
+    """Indices of texts that were longer than the model reads."""
     error: str = ""
-    """Why there is nothing."""
+    """The failure; "" where there is none."""
 
 
 def main() -> None:
     logging.disable(logging.CRITICAL)
     os.environ["HF_HUB_OFFLINE"] = "1"
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # what libraries print must not mix with results
 
     def send(batch: EmbeddingBatch) -> None:
         body = msgspec.msgpack.encode(batch)
@@ -55,7 +55,7 @@ def main() -> None:
 
     try:
         model = _load(msgspec.json.decode(sys.argv[1], type=PackagedModel))
-    except Exception as error:  # whatever a package makes of its own absence
+    except Exception as error:  # a package may fail in any way
         send(EmbeddingBatch(error=f"{type(error).__name__}: {error}"[:300]))
         return
     send(EmbeddingBatch())
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def _load(row: PackagedModel) -> Any:
-    """On the CPU: a GPU is for the models that think."""
+    """Loads the model, on the CPU: a GPU is for the language models. Raises ValueError for other weights."""
     package: Any = import_module(row.package)
     with (Path(package.__file__).parent / row.weights).open("rb") as weights:
         if hashlib.file_digest(weights, "sha256").hexdigest() != row.sha256:

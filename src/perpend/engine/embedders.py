@@ -1,4 +1,4 @@
-"""Embeddings made in this house: each packaged model in a process of its own, started when it's first asked."""
+"""Local embeddings: each packaged model runs in a process of its own, started at first use."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from perpend.extras import install
 from perpend.types import EmbeddingRequest, EmbeddingResult, Usage
 
 _BATCH = 32
-"""Texts at a time: requests take turns between them."""
+"""Texts in one batch; requests take turns between batches."""
 _RETRY_HINT = "ask again; it may need more memory than there is"
 
 
@@ -30,7 +30,7 @@ class Embedders:
     """The processes of all packaged models; each holds its model in memory until this is closed."""
 
     def __init__(self, *, timeout_s: float = 120.0) -> None:
-        """`timeout_s`: for a model to load, and for each batch."""
+        """`timeout_s`: seconds for a model to load and embed its first batch, and for each further one."""
         self._timeout_s = timeout_s
         self._running: dict[str, _EmbedderProcess] = {}
 
@@ -42,7 +42,7 @@ class Embedders:
         truncated: list[int] = []
         tokens = 0
         for start in range(0, len(texts), _BATCH):
-            # who goes away leaves the process to finish its batch, in step with its pipes
+            # on cancellation the process still finishes its batch, so that its pipes stay in step
             batch = await asyncio.shield(running.embed(texts[start : start + _BATCH]))
             vectors += batch.vectors
             truncated += [start + at for at in batch.truncated]
@@ -78,7 +78,7 @@ def _texts(model: PackagedModel, request: EmbeddingRequest) -> list[str]:
 
 
 class _EmbedderProcess:
-    """One model's process."""
+    """The process of one model."""
 
     def __init__(self, model: PackagedModel, timeout_s: float) -> None:
         self._model = model

@@ -9,14 +9,14 @@ from pathlib import Path
 from perpend.private_files import private_file, private_folder
 
 _MAX_BYTES = 1 << 20
-"""Bytes of the file, after which it is put aside and begun anew."""
+"""Bytes after which the file is rotated."""
 _TAIL_LINES = 12
 _MAX_LINE_BYTES = 1000
 """Bytes of a line in the tail."""
 
 
 class EngineLog:
-    """Goes on over restarts. A disk that is full or gone costs its lines, and never stops the engine."""
+    """The log of one engine over its restarts. Lines that can't be written are lost; the engine goes on."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class EngineLog:
         return [line[-_MAX_LINE_BYTES:].decode(errors="replace") for line in lines[-_TAIL_LINES:]]
 
     async def record(self, output: StreamReader) -> None:
-        """Write down all that comes, until its end."""
+        """Write all output until its end."""
         self._lines.clear()
         self._partial_line = b""
         while piece := await output.read(1 << 16):

@@ -38,7 +38,7 @@ class EnginePool:
         return {name: engine.restarts for name, engine in self._engines.items()}
 
     def problem(self, name: str) -> str | None:
-        """Why the model's engine answers nobody now, in clients' words; None: it does, or it is started for them."""
+        """Why the model's engine can't answer now, as clients are told; None where it can, or is being started."""
         engine = self._engines.get(name)
         return None if engine is None else engine.problem
 

@@ -26,18 +26,18 @@ State = Literal["stopped", "starting", "ready", "failed"]
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
 _HEALTHY_S = 60.0
-"""An engine that ran for so long starts with a clean record."""
+"""Seconds of running after which earlier failures no longer count."""
 _TRIES = 5
 _COOL_DOWN_S = 30.0
 _POLL_S = 0.05
 _LOG_END_S = 1.0
-"""How long what an engine said before it ended is waited for."""
+"""Seconds that the rest of an ended engine's log is waited for."""
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other sleep soon: spinning for long, they starve on a busy machine (decision 0005)."""
 
 
 class _ProcessEnded(Exception):
-    """The process did, before it answered."""
+    """The process ended before it was ready."""
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -46,14 +46,14 @@ class _ProcessEnded(Exception):
 
 
 class Engine:
-    """`ready()` gives the address of a running server; everything else is taken care of."""
+    """One model's engine: `ready` starts it where needed; it is restarted when it dies."""
 
     def __init__(self, name: str, path: Path, config: EngineConfig, *, home: Path, context: int) -> None:
         self.name = name
         self.path = path
         self.restarts = 0
         self.slots = 1
-        """Calls that it takes at once, as far as it has told."""
+        """Calls that it takes at once; 1 until it has started."""
         self._config = config
         self._context = context
         self._log = EngineLog(home / "logs" / f"engine-{name.replace(os.sep, '_')}.log")
@@ -64,7 +64,7 @@ class Engine:
         self._watching: asyncio.Task[None] | None = None
         self._failures = 0
         self._restart_at = 0.0
-        """When it is started again, after it failed."""
+        """Loop time at which it is started again after a failure."""
         self._error: EngineError | None = None
 
     @property
@@ -77,12 +77,12 @@ class Engine:
 
     @property
     def problem(self) -> str | None:
-        """Why nobody is answered now, in clients' words; None: they are, or it is started for them."""
+        """Why it can't answer now, as clients are told; None where it can, or is being started."""
         return None if self._error is None else self._error.client_message.message
 
     @property
     def _cooling_down(self) -> bool:
-        """It failed too often: nobody waits until it is started again."""
+        """Whether it failed too often, so that requests don't wait for its next start."""
         return self._failures >= _TRIES and asyncio.get_running_loop().time() < self._restart_at
 
     @property
@@ -238,7 +238,7 @@ class Engine:
         )
 
     def _cooldown_error(self) -> EngineError:
-        """It failed again and again."""
+        """The error of a request while it cools down."""
         left_s = self._restart_at - asyncio.get_running_loop().time()
         reason = f"failed {self._failures} times, and is started again in {left_s:.0f} s"
         error = self._failed(reason, "its log says why")
@@ -246,7 +246,7 @@ class Engine:
         return error
 
     async def _wait_for_log(self) -> None:
-        """Wait for what the process said before it ended."""
+        """Wait for the rest of the ended process's log."""
         if self._logging is not None:
             await asyncio.wait([self._logging], timeout=_LOG_END_S)
 

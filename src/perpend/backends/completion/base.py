@@ -1,6 +1,6 @@
-"""Raw completion: a prompt goes in, its continuation comes out, so thinking can be cut at the very token.
+"""Raw completion: the server continues a prompt, so thinking can be cut at an exact token.
 
-What its two shapes share: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
+The base of its two wires: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
 """
 
 from abc import ABC, abstractmethod
@@ -40,15 +40,15 @@ SAME: FieldNames = {
         *("presence_penalty", "frequency_penalty", "repetition_penalty"),
     )
 }
-"""What both shapes call as we do."""
+"""Sampling fields that both wires name as Perpend does."""
 
 
 class RawChunk(Struct, frozen=True):
-    """What one streamed event says, in either shape."""
+    """One streamed event of either wire."""
 
     text: str = ""
     generated: int | None = None
-    """Tokens generated so far in this call; None where the server doesn't count as it goes."""
+    """Tokens generated so far in this call; None where the server doesn't count while it streams."""
     reason: _Reason | None = None
     usage: Usage | None = None
     model_version: str | None = None
@@ -57,7 +57,7 @@ class RawChunk(Struct, frozen=True):
 
 
 class RawCompletion(ABC):
-    """The loop that both shapes share; a shape writes the body and reads the events."""
+    """The loop that both wires share; each writes its body and reads its events."""
 
     supports_prefix = True
     resumes: ClassVar[bool]
@@ -90,15 +90,15 @@ class RawCompletion(ABC):
         return self._sampling(call).left_out
 
     def steers(self, call: Call) -> dict[str, Any]:
-        """Thoughts are begun and ended here: nothing has to be asked for."""
+        """Empty: the prompt begins and ends thoughts, so no field asks for them."""
         return {}
 
     async def count_input(self, call: Call) -> int | None:
-        """Not every server of this wire has a tokenizer to ask."""
+        """None: not every server of this wire has a tokenizer."""
         return None
 
     def sampling(self, call: Call) -> dict[str, Any]:
-        """Its sampling in this shape's words; stop sequences and log-probabilities are the body's own."""
+        """The call's sampling under the wire's names, without what `body` sets: stop sequences, log-probabilities."""
         fields = self._sampling(call).fields
         for name in ("stop", "logprobs"):
             fields.pop(self._provider.fields.get(name, name), None)
@@ -111,14 +111,14 @@ class RawCompletion(ABC):
 
     @abstractmethod
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        """The request in this shape."""
+        """The body of a request on this wire."""
 
     @abstractmethod
     def read(self, event: Any, call: Call) -> RawChunk:
-        """What a streamed event says in this shape. Raises UpstreamError."""
+        """Reads a streamed event of this wire. Raises UpstreamError."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        """What the model goes on from. Raises BadRequest where its family calls no tools, and UpstreamError."""
+        """The prompt. Raises BadRequest for tools that its family doesn't call, or images, and UpstreamError."""
         family = call.family
         if callable_tools(call.output_spec) and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
@@ -141,24 +141,24 @@ class _Template(Struct):
 
 
 def stops(call: Call) -> list[str]:
-    """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
+    """Stop sequences: of thinking the family's close tag, of an answer the client's."""
     if call.phase == "thinking":
         return [call.family.close, *([call.pause] if call.pause else [])]
     return list(call.sampling.stop)
 
 
 def likeliest(call: Call) -> int:
-    """How many of the likeliest tokens the server is asked for, beside each that it generates."""
+    """How many of the likeliest tokens to ask for with each generated one."""
     return max(call.first_logprobs, 0 if call.logprobs is None else max(call.logprobs, 1))
 
 
 def answer_schema(call: Call) -> dict[str, Any] | None:
-    """Of the answer; thinking is never bound by it."""
+    """The JSON schema of the answer; None in other phases."""
     return schema_of(call.output_spec) if call.phase == "answering" else None
 
 
 class _CompletionDecoder(StreamDecoder[Any]):
-    """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
+    """Turns a call's text into events: separates tool calls, and drops a stop sequence that a server leaves in."""
 
     def __init__(
         self, provider: Provider, decoders: Decoders[Any], call: Call, chunk: Callable[[Any, Call], RawChunk]
@@ -171,7 +171,7 @@ class _CompletionDecoder(StreamDecoder[Any]):
         self._so_far: RawChunk | None = None
         self._thinks = call.phase == "thinking"
         self._stopper, self._requested_stops = Stopper(stops(call)), _stops_of(call)
-        self._generated = self._counted = 0  # tokens so far, and those that events have told of
+        self._generated = self._counted = 0  # tokens generated so far, and those that events have counted
         self._calls: ToolCallReader | None = None
         if call.phase == "answering" and (tools := callable_tools(call.output_spec)):
             untagged = call.family.tools == "chosen"
@@ -203,7 +203,7 @@ class _CompletionDecoder(StreamDecoder[Any]):
             self._emit(text, batch)
 
     def rest(self) -> list[CallEvent]:
-        """What was held back, with its tokens."""
+        """The held events, with their tokens."""
         batch: list[CallEvent] = []
         if constrained := self._stopper.close():
             self._emit(constrained, batch)
@@ -239,7 +239,7 @@ class _CompletionDecoder(StreamDecoder[Any]):
                 batch.append(piece)
 
     def _take_new_tokens(self) -> int:
-        """Tokens that weren't told yet: they go with the first of what is said now."""
+        """Takes the tokens that no event has counted yet, for the next event."""
         tokens, self._counted = self._generated - self._counted, self._generated
         return tokens
 
@@ -251,7 +251,7 @@ def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
 
 
 def _stops_of(call: Call) -> tuple[str, ...]:
-    """Those that aren't the end of the thought itself."""
+    """Stop sequences without the family's close tag."""
     return (call.pause,) if call.phase == "thinking" else call.sampling.stop
 
 

@@ -1,4 +1,4 @@
-"""What comes on the OpenAI responses wire, streamed or whole.
+"""Reads responses on the OpenAI responses wire, streamed or not.
 
 Reference: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -71,7 +71,7 @@ class _Item(Struct):
 
     @property
     def thought(self) -> str:
-        """Or its summary, where that is all there is."""
+        """The thought, or its summary where there is no more."""
         parts = (
             ["".join(part.thought_and_text) for part in part_list or ()]
             for part_list in (self.content, self.summary)
@@ -89,7 +89,7 @@ class ResponsesEvent(Struct):
     refusal: str | None = None
     arguments: Raw = Raw()
     input: str | None = None
-    """These end what came in pieces, and repeat it."""
+    """The events that end a streamed part repeat it in these fields."""
     logprobs: Any = None
     output_index: int = 0
     content_index: int = 0
@@ -134,7 +134,7 @@ def _thought(name: str) -> str | None:
 
 
 class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
-    """What didn't come in pieces is read from the end of its part, of its item, or of the response."""
+    """Content that wasn't streamed is read at the end of its part, its item, or the response."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
@@ -148,7 +148,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
         self._refused = False
 
     def read_object(self, body: bytes) -> list[CallEvent]:
-        """Raises UpstreamError. A background response that isn't done has no events yet."""
+        """As `StreamDecoder.read_object`; a background response that isn't finished has no events yet."""
         try:
             response = self.mended(body, _RESPONSE)
         except ValueError as error:
@@ -224,7 +224,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
     def _text_done(
         self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]
     ) -> None:
-        """What came in pieces comes once more; so may what didn't."""
+        """Takes the text of a finished part, unless it was streamed."""
         part = event.summary_index if kind == "summary" else event.content_index
         if not text or (at, kind, part) in self._streamed_parts or at in self._finished_items:
             return
@@ -233,7 +233,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
         self._text(at, kind, event, text, batch)
 
     def _register(self, at: int, kind: str) -> None:
-        """An item of this type stands there."""
+        """Notes the type of the item at this index."""
         type_ = "reasoning" if kind in ("reasoning_text", "summary") else kind
         indices = self._items.setdefault(type_, [])
         if at not in indices:
@@ -282,7 +282,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
                 self._add_logprobs(part.logprobs, batch)
 
     def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
-        """`how` it ended, where it doesn't say that itself."""
+        """Takes the end of the response; `how`: its status, where it has none itself."""
         status = response.status or how
         if status in _UNFINISHED:
             return
@@ -298,7 +298,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
         self._end = self._ended(reason, response.model)
 
     def _take_unstreamed(self, output: list[Raw], batch: list[CallEvent]) -> None:
-        """What of a whole response hasn't come: its items of each type stand in the order in which they came."""
+        """Takes the items that weren't streamed; items of each type are in the order in which they were streamed."""
         unfinished = {kind: [*indices] for kind, indices in self._items.items()}
         used = {index_used for indices in unfinished.values() for index_used in indices}
         for index, raw in enumerate(output):
@@ -307,7 +307,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
             self._take_finished(indices.pop(0) if indices else new_index, raw, batch)
 
     def _add_logprobs(self, logprobs: Any, batch: list[CallEvent]) -> None:
-        """There are some where they were asked for."""
+        """Adds log-probabilities, which come where they were requested."""
         if logprobs:
             self.speech.add_logprobs(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
 
@@ -320,7 +320,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
 
 
 def _item(raw: Raw) -> _Item:
-    """One of a kind that isn't read here may have any shape."""
+    """Decodes an item; empty where its type is unknown, which may have any shape."""
     try:
         item = _ITEM.decode(raw)
     except ValueError:
