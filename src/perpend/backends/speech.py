@@ -59,8 +59,8 @@ class Speech:
     ) -> None:
         """`learn` is called with how the server separates thinking, where this response shows it.
 
-        `off`: thinking was switched off; None: where there is a knob for it, and the call has no tokens for it.
-        `held`: the answer is held to a format, so nothing of a thought is in it. `begun`: the text goes on from an
+        `thinking_off`: thinking is disabled; None: if a knob can disable it, and the call has no tokens for it.
+        `constrained`: the answer is held to a format, so it contains no thought. `in_answer`: the text continues an
         answer. `thinks_first`: a text that no thought precedes may be inside one, whatever the family's row says.
         """
         self.calls = CallPieces()
@@ -128,7 +128,7 @@ class Speech:
         return self._thinking_off
 
     def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, answer: str = "") -> None:
-        """From a field of its own. `beside`: the whole answer, whose beginning may be of the thought too."""
+        """Adds a thought from its own field. `answer`: the whole answer, which may begin inside the thought."""
         if not self._separate_thought:
             self._begin_separate_thought(batch, answer)
         if self._unrequested and not self._answered and not self.calls.count:

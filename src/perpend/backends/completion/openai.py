@@ -60,7 +60,7 @@ class _Logprobs(Struct):
     top_logprobs: list[dict[str, float] | None] | None = None
 
     def per_token(self, count: int) -> tuple[TokenLogprob, ...]:
-        """`most`: how many alternatives of each token are kept."""
+        """`count`: how many alternatives of each token are kept."""
         tokens, logprobs = self.tokens or [], self.token_logprobs or []
         rows = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
         return tuple(

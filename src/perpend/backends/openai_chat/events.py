@@ -136,7 +136,7 @@ class Logprobs(Struct):
     content: list[Position] | None = None
 
     def tokens(self, count: int) -> list[TokenLogprob]:
-        """`most`: how many alternatives of each token are kept."""
+        """`count`: how many alternatives of each token are kept."""
         return [
             TokenLogprob(
                 token=position.token,
