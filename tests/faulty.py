@@ -286,7 +286,7 @@ async def run(count: int, seed: int, store: Path, *, at_once: int = 40) -> Outco
 
             runtime.store.writer.write = noting  # pyright: ignore[reportAttributeAccessIssue]
             await asyncio.gather(*(_one(n, seed, runtime, gate, outcome) for n in range(count)))
-            calls = [place for places in runtime.models.places().values() for place in places]
+            calls = [place for places in runtime.models.deployments().values() for place in places]
             outcome.wrong += [f"{place.name} has calls under way" for place in calls if place.in_flight]
     finally:
         _SPINE.Scope = own

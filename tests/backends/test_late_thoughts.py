@@ -23,7 +23,7 @@ HERE = Provider(name="here")
 def speak(
     *pieces: tuple[str, str], ended: bool = True, cut: bool = False, held: bool = False
 ) -> list[CallEvent]:
-    speech, batch = Speech(THINKS, HERE, held=held), list[CallEvent]()
+    speech, batch = Speech(THINKS, HERE, constrained=held), list[CallEvent]()
     for kind, text in pieces:
         (speech.thought if kind == "thought" else speech.answer)(text, batch)
     speech.close(batch, ended=ended, cut=cut)

@@ -142,7 +142,7 @@ def kind_of(wire: str) -> Any:
     module: list[Any] = [*vars(MODULES[wire]).values()]
     found: list[Any] = [one for one in module if isinstance(one, Decoders)]
     found += [vars(one)["decoders"] for one in module if "decoders" in getattr(one, "__dict__", {})]
-    return found[0].one.kind
+    return found[0].single.kind
 
 
 ITEM: Any = vars(openai_responses_events)["_ITEM"].kind

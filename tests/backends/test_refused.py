@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vendor_errors import anthropic, gemini, openai
 
-from perpend.backends.refused import refused_asks, refuses_system, told_output, told_room
+from perpend.backends.refused import refused_params, refuses_system, stated_max_output, stated_room
 from perpend.errors import ContextTooLong
 from perpend.transport.failures import refusal
 
@@ -138,13 +138,13 @@ def about(message: str, param: str) -> dict[str, Any]:
     ],
 )
 def test_a_refusal_tells_which_knob_it_is_about(body: Any, asks: dict[str, Any], refused: list[str]) -> None:
-    assert refused_asks(refusal("x", json.dumps(body).encode(), status=400), asks) == set(refused)
+    assert refused_params(refusal("x", json.dumps(body).encode(), status=400), asks) == set(refused)
 
 
 def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
     body = json.dumps(openai("reasoning_effort is not supported")).encode()
-    assert refused_asks(refusal("x", body, status=503), EFFORT) == frozenset()
-    assert refused_asks(refusal("x", body, status=422), EFFORT) == {"reasoning_effort"}
+    assert refused_params(refusal("x", body, status=503), EFFORT) == frozenset()
+    assert refused_params(refusal("x", body, status=422), EFFORT) == {"reasoning_effort"}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_is_no_refusal_of_the_request_is_about_no_knob() -> None:
 )
 def test_a_refusal_tells_what_a_model_writes_at_most(message: str, most: int | None) -> None:
     refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
-    assert told_output(refused, 100_000) == most
+    assert stated_max_output(refused, 100_000) == most
 
 
 VLLM = "This model's maximum context length is {} tokens. However, you requested {} "
@@ -268,8 +268,8 @@ VLLM = "This model's maximum context length is {} tokens. However, you requested
 def test_a_refusal_tells_what_there_is_room_for_beside_the_prompt(message: str, room: int | None) -> None:
     refused = refusal("x", json.dumps(openai(message)).encode(), status=400)
     assert isinstance(refused, ContextTooLong)
-    assert told_room(refused, 8000) == room
-    assert told_output(refused, 8000) is None
+    assert stated_room(refused, 8000) == room
+    assert stated_max_output(refused, 8000) is None
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_vendors_say_it_in_many_words() -> None:
     for line in SAID.read_text(encoding="utf-8").splitlines():
         told = json.loads(line)
         error = refusal("x", json.dumps(told["body"]).encode(), status=told["status"])
-        assert sorted(refused_asks(error, told["asks"])) == told["refused"], line
+        assert sorted(refused_params(error, told["asks"])) == told["refused"], line
 
 
 _REFUSALS = (
@@ -346,7 +346,7 @@ def test_a_knob_that_is_named_is_what_a_refusal_is_about_unless_something_else_i
     for said, about in ((_REFUSALS, {"reasoning_effort"}), (_BESIDE, set[str]())):
         for sentence, name in itertools.product(said, _SPELT):
             error = refusal("x", json.dumps(openai(sentence.format(name))).encode(), status=400)
-            assert refused_asks(error, EFFORT) == about, sentence.format(name)
+            assert refused_params(error, EFFORT) == about, sentence.format(name)
 
 
 WORDS = st.lists(
@@ -375,6 +375,6 @@ def test_whatever_is_said_only_what_was_asked_for_is_refused(
     body = {"error": {"message": said, "param": param}}
     error = refusal("x", json.dumps(body).encode(), status=400)
     known = {*RESPONSES, *(f"{path}={value}" for path, value in RESPONSES.items())}
-    assert refused_asks(error, RESPONSES) <= known
-    most = told_output(error, asked)
+    assert refused_params(error, RESPONSES) <= known
+    most = stated_max_output(error, asked)
     assert most is None or 16 <= most < asked

@@ -14,7 +14,7 @@ from unsent_client import Listening
 from perpend.backends import Upstream, backends
 from perpend.backends.body import body_of
 from perpend.backends.openai_chat.request import chat_body
-from perpend.backends.thinking_params import asks_of, can_disable, granted, soft_switched
+from perpend.backends.thinking_params import can_disable, granted, soft_switched, thinking_params_of
 from perpend.errors import Rejected
 from perpend.families.family import Family, family_named, family_of
 from perpend.providers.provider import Knob, Provider, providers
@@ -28,7 +28,7 @@ def sent(
     family: Family = more.pop("family", None) or family_of(model)
     asked = replace(call(family, thinking_tokens=tokens, effort=effort if tokens else "none"), model=model)
     row = providers().get(provider) or Provider(name=provider)
-    return body_of({}, {}, granted(asks_of(asked, row, **more), asked))
+    return body_of({}, {}, granted(thinking_params_of(asked, row, **more), asked))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_place_may_know_that_a_model_reasons() -> None:
         call(family_named("generic"), thinking_tokens=9, effort="medium", by_default=True), model="m1"
     )
     knob = Knob(field="think", on=True, models=("m1*",))
-    asks = asks_of(asked, Provider(name="here", knobs=(knob,)))
+    asks = thinking_params_of(asked, Provider(name="here", knobs=(knob,)))
     assert body_of({}, {}, granted(asks, asked)) == {"think": True}
 
 
@@ -266,7 +266,7 @@ def test_what_was_refused_is_not_sent_again() -> None:
         ("reasoning_effort=low", "high", {"reasoning_effort": "high"}),
     ]:
         asked = call(family, thinking_tokens=9, effort=effort, refused=frozenset((refused,)))
-        assert body_of({}, {}, granted(asks_of(asked, Provider(name="here")), asked)) == body
+        assert body_of({}, {}, granted(thinking_params_of(asked, Provider(name="here")), asked)) == body
 
 
 @pytest.mark.parametrize("name", ["huggingface", "nvidia", "lmstudio", "llama-cpp-python", "cerebras"])

@@ -17,7 +17,7 @@ def kept(tmp_path: Path) -> EngineLog:
 
 async def say(kept: EngineLog, *pieces: bytes) -> None:
     said = asyncio.StreamReader()
-    keeping = asyncio.create_task(kept.keep(said))
+    keeping = asyncio.create_task(kept.record(said))
     for piece in pieces:
         said.feed_data(piece)
         await asyncio.sleep(0)
@@ -34,7 +34,7 @@ async def test_it_goes_on_over_restarts_and_its_tail_is_of_the_last(kept: Engine
 
 
 async def test_it_is_put_aside_once_it_is_long(kept: EngineLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_MOST", 1000)
+    monkeypatch.setattr(log, "_MAX_BYTES", 1000)
     for number in range(100):
         await say(kept, b"%d %b\n" % (number, b"x" * 90))
     files = sorted(kept.path.parent.iterdir())

@@ -120,7 +120,7 @@ async def test_models_that_only_requests_name_are_forgotten_in_time(config: Conf
             models.resolve(f"{'mine' if number % 2 else 'MINE'}/{number}")
             assert models.resolve("mine/often") is used
         assert models.resolve("fast") is kept
-        assert len(models.places()) <= 257
+        assert len(models.deployments()) <= 257
         assert models.resolve("mine/first") is not gone
 
 
@@ -218,7 +218,7 @@ async def test_places_and_keys_of_a_model_are_its_deployments(
     async with await Runtime.open(config) as runtime:
         served = runtime.models.resolve("m")
         assert (served.provider, served.upstream_name) == ("pooled", "gpt-4o")
-        names = [place.name for place in runtime.models.places()["m"]]
+        names = [place.name for place in runtime.models.deployments()["m"]]
         assert names == ["pooled/gpt-4o", "pooled/gpt-4o#2", "mine/gpt-4o-mini"]
         assert served.fallbacks == ("m", "fast")
         assert served.price_at("mine").per_output_token < served.price_at("pooled").per_output_token

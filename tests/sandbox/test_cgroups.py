@@ -23,7 +23,7 @@ async def test_limits_are_written_and_the_group_goes_away() -> None:
     group = made()
     try:
         group.limit(Limits(memory_bytes=64 << 20, processes=5))
-        descriptors = group.join()
+        descriptors = group.open_procs()
         assert descriptors
         for fd in descriptors:
             os.close(fd)

@@ -1,4 +1,4 @@
-"""An account as it is used: what the config says of a provider, over the row that is known of it."""
+"""Merges the config of a provider with its built-in row, and signs requests to it."""
 
 import os
 import re
@@ -20,9 +20,9 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 def account_of(name: str, config: ProviderConfig | None) -> tuple[Provider, ProviderConfig] | None:
     """The row and the config of provider `name`, each complete; None where neither is there.
 
-    The variable of a row's key is read only for the row's own address, and so are the credentials that may stand in
-    for it: they go nowhere else unasked.
-    Raises ConfigError for a wire that isn't there, and for a variable of the address that isn't set.
+    The variable of a row's key, and credentials in its place, are read for the row's own address only, so that they
+    are sent to no other unless the config says so. Raises ConfigError for an unknown wire, and for a variable of the
+    address that isn't set.
     """
     row = providers().get((config and config.like) or name)
     if row is None and config is None:
@@ -44,7 +44,7 @@ def account_of(name: str, config: ProviderConfig | None) -> tuple[Provider, Prov
 
 
 def seller_of(name: str, config: ProviderConfig | None) -> str:
-    """Under which provider's name the prices are listed that hold there: `like` is one only at its own address."""
+    """The provider under which its prices are listed: `like`, where that has the same address."""
     known = config.like if config is not None and config.like and config.base_url is None else name
     row = providers().get(known)
     return (row and row.prices) or known
@@ -65,9 +65,9 @@ def key_header(auth: Auth, key: str) -> dict[str, str]:
 
 
 def signer_of(row: Provider, http: HTTPClient) -> Signer | None:
-    """What authorises requests to a place where no key is given. Raises ConfigError where that has no credentials."""
+    """The signer for a provider without a key; None where it needs none. Raises ConfigError for missing credentials."""
     if row.auth == "sigv4":
-        sigv4.credentials()  # missing ones are told now, not at the first request
+        sigv4.credentials()  # raises for missing ones now, not at the first request
         return sigv4.SigV4(sigv4.scope_of(row.base_url), sigv4.credentials)
     return google_token.GoogleToken(http, google_token.credentials()) if row.auth == "google" else None
 

@@ -1,9 +1,9 @@
-"""A request's body as it goes out: what a wire's reference fixes is typed, what only data or a client names isn't.
+"""Builds request bodies: fields that a wire's reference defines are typed, fields that data or clients name aren't.
 
-Objects of a body are TypedDicts, items of its lists (messages, parts of content, tools) Structs. Three things have no
-type, since no code knows their names:
+Objects of a body are TypedDicts, items of its lists (messages, parts of content, tools) Structs. Three things are
+untyped, since no code knows their names:
 
-- what asks for thinking: rows of providers and families name each field by its path, `thinking.budget_tokens`;
+- thinking parameters: rows of providers and families name each by its path, `thinking.budget_tokens`;
 - sampling and limits, for which families and providers have names of their own;
 - a client's `provider_options`, which are sent through as they are (`options.with_options`).
 
@@ -17,15 +17,17 @@ from typing import Any, TypeAlias
 JSONObject: TypeAlias = dict[str, Any]
 """Of any shape: a JSON schema, an item that goes back to its vendor as it came, a recorded request."""
 Body: TypeAlias = JSONObject
-"""What is encoded: a wire's typed fields, and those without a type beside them."""
-Asks: TypeAlias = JSONObject
-"""What asks for thinking, by the path of its field: a dot goes one object down."""
+"""What is encoded: a wire's typed fields, and untyped ones."""
+ThinkingParams: TypeAlias = JSONObject
+"""Fields that ask for thinking, by path: a dot goes one object down."""
 
 
-def body_of(fixed: Mapping[str, object], sampling: Mapping[str, Any], asks: Asks) -> Body:
-    """A wire's fields, with sampling and what asks for thinking. Objects in `fixed` may be changed."""
+def body_of(
+    fixed: Mapping[str, object], sampling: Mapping[str, Any], thinking_params: ThinkingParams
+) -> Body:
+    """Merges a wire's fields with sampling and thinking parameters. Objects in `fixed` may be changed."""
     body = {**fixed, **sampling}
-    for path, value in asks.items():
+    for path, value in thinking_params.items():
         if "." in path:
             _put(body, path, value)
         else:

@@ -1,4 +1,4 @@
-"""Tool calls put together from their pieces, however a server numbers and names them."""
+"""Joins the pieces of tool calls, however a server numbers and names them."""
 
 import msgspec
 from msgspec import Raw
@@ -9,15 +9,15 @@ from perpend.types import ProviderState, ToolCallDelta, new_id
 
 
 class CallPieces:
-    """A call is handed on once it has a name and those before it are whole; until then its arguments wait."""
+    """Delivers a call once it has a name and those before it are complete; until then its arguments are held."""
 
     def __init__(self) -> None:
-        self._calls: list[_Open] = []
-        self._handed_on = 0
-        """How many of them are whole, and were handed on."""
-        self._open: dict[int, _Open] = {}
-        self._by_id: dict[str, _Open] = {}
-        self._last: _Open | None = None
+        self._calls: list[_OpenCall] = []
+        self._delivered = 0
+        """How many calls are complete and delivered."""
+        self._open: dict[int, _OpenCall] = {}
+        self._by_id: dict[str, _OpenCall] = {}
+        self._last: _OpenCall | None = None
 
     @property
     def count(self) -> int:
@@ -31,11 +31,11 @@ class CallPieces:
         arguments: str,
         provider_state: ProviderState | None = None,
     ) -> list[ToolCallDelta]:
-        """Takes a piece, whose index, id or name servers leave out, change or repeat; returns what can be handed on."""
-        call = self._belongs(index, call_id, name)
-        if call is None or call.over(call_id, name, arguments.strip(), numbered=index is not None):
+        """Takes a piece, whose index, id or name servers leave out, change or repeat; returns what can be delivered."""
+        call = self._call_of(index, call_id, name)
+        if call is None or call.is_followed(call_id, name, arguments.strip(), numbered=index is not None):
             name = name or (call.name if call is not None else "")
-            call = _Open(self.count)
+            call = _OpenCall(self.count)
             self._calls.append(call)
             call_id = "" if call_id in self._by_id else call_id
         if index is not None:
@@ -47,66 +47,66 @@ class CallPieces:
         return self._ready()
 
     def rest(self, *, ended: bool) -> list[ToolCallDelta]:
-        """What is still held back. `ended`: the response is whole, so a call without arguments has none."""
-        waiting = self._calls[self._handed_on :]
+        """The pieces still held. `ended`: the response is complete, so a call without arguments has none."""
+        unfinished = self._calls[self._delivered :]
         if ended:
-            for call in waiting:
+            for call in unfinished:
                 call.end()
-        return [delta for call in waiting if (delta := call.hand_on()) is not None]
+        return [delta for call in unfinished if (delta := call.deliver()) is not None]
 
     def _ready(self) -> list[ToolCallDelta]:
         ready: list[ToolCallDelta] = []
-        for call in self._calls[self._handed_on :]:
+        for call in self._calls[self._delivered :]:
             if not call.name:
                 break
-            if (delta := call.hand_on()) is not None:
+            if (delta := call.deliver()) is not None:
                 ready.append(delta)
             if not call.whole:
                 break
-            self._handed_on += 1
+            self._delivered += 1
         return ready
 
-    def _belongs(self, index: int | None, call_id: str, name: str) -> "_Open | None":
-        """To which call a piece does, as far as its numbers tell."""
-        known = self._by_id.get(call_id)
-        if not name and known is not None:
-            return known
+    def _call_of(self, index: int | None, call_id: str, name: str) -> "_OpenCall | None":
+        """The call that a piece belongs to by its index, id and name; None: it begins one."""
+        by_id = self._by_id.get(call_id)
+        if not name and by_id is not None:
+            return by_id
         if index is not None and index in self._open:
             return self._open[index]
         if name:
-            return None if index is not None else known if call_id else self._last
+            return None if index is not None else by_id if call_id else self._last
         return self._last if index is None or not call_id else None
 
 
-class _Open:
+class _OpenCall:
     def __init__(self, number: int) -> None:
         self.name = ""
         self.whole = False
-        """Its arguments are an object: nothing can follow."""
+        """Its arguments are a complete object."""
         self._number = number
         self._id = ""
         self._arguments: list[str] = []
         self._length = 0
-        self._empty = False  # `{}` came, which may only stand for what is to come
+        self._empty = False  # `{}` came, which may be a placeholder
         self._named_again = self._repeats = False
         self._provider_state: ProviderState | None = None
-        self._handed_on = -1  # pieces of its arguments that were handed on; -1: nothing was
+        self._delivered = -1  # delivered pieces of its arguments; -1: not even its name
 
-    def over(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
-        """What follows begins another call, though it may have this one's number.
+    def is_followed(self, call_id: str, name: str, arguments: str, *, numbered: bool) -> bool:
+        """Whether a piece begins another call, though it may have this one's index.
 
-        A new id alone doesn't: servers make one for each piece. A name does, where this call has all its arguments.
+        A new id alone doesn't: some servers make one for each piece. A name does, once the arguments are complete.
         """
         if not name:
             return self._named_again and bool(arguments)
         if not self.name:
             return False
-        another = bool(call_id and self._id and call_id != self._id)
+        other_id = bool(call_id and self._id and call_id != self._id)
         if self.whole or (self._empty and not self._arguments):
-            if call_id and not another:
+            if call_id and not other_id:
                 return self.whole and _object(arguments) not in (None, {}, _object(self._text))
-            return another or name != self.name or arguments not in ("", self._text)
-        return (another and not numbered) or (name != self.name and (another or not call_id))
+            return other_id or name != self.name or arguments not in ("", self._text)
+        return (other_id and not numbered) or (name != self.name and (other_id or not call_id))
 
     def take(self, call_id: str, name: str, arguments: str, provider_state: ProviderState | None) -> None:
         self._named_again = self.whole and bool(name) and not call_id
@@ -119,7 +119,7 @@ class _Open:
             self._empty = self._empty or bool(arguments.strip())
             return
         if len(arguments) >= self._length and (text := self._text) and arguments.startswith(text):
-            # in each piece all that was before it; where a value can stand, it may be one
+            # each piece may repeat all before it; after `:`, `[` or `,` it may be a value instead
             self._repeats = self._repeats or (text[0] == "{" and text.rstrip()[-1] not in ":[,")
             arguments = arguments[len(text) :] if self._repeats else arguments
         self._arguments.append(arguments)
@@ -130,12 +130,12 @@ class _Open:
         if not self._arguments and self.name:
             self._arguments.append("{}")
 
-    def hand_on(self) -> ToolCallDelta | None:
-        """What wasn't handed on yet; None: nothing."""
-        first, text = self._handed_on < 0, "".join(self._arguments[max(0, self._handed_on) :])
+    def deliver(self) -> ToolCallDelta | None:
+        """The pieces not delivered yet; None where there are none."""
+        first, text = self._delivered < 0, "".join(self._arguments[max(0, self._delivered) :])
         if not (text or self._provider_state or (first and self.name)):
             return None
-        self._handed_on = len(self._arguments)
+        self._delivered = len(self._arguments)
         provider_state, self._provider_state = self._provider_state, None
         if first:
             return ToolCallDelta(
@@ -155,9 +155,9 @@ def _object(arguments: str) -> JSONObject | None:
         return None
 
 
-def arguments_text(given: Raw | None) -> str:
-    """A call's arguments as the text of a JSON object, from the object or its text; "": there are none yet."""
-    raw = bytes(given or b"").strip()
+def arguments_text(raw_arguments: Raw | None) -> str:
+    """A call's arguments as the text of a JSON object, from the object or its text; "" where there are none yet."""
+    raw = bytes(raw_arguments or b"").strip()
     if raw in (b"", b"null", b"{}", b"[]"):
         return ""
     if not raw.startswith(b'"'):

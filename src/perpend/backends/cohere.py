@@ -1,4 +1,4 @@
-"""Cohere's own wire: the chat wire's requests, events of its own.
+"""Cohere's wire: requests as on OpenAI's chat wire, and events of its own.
 
 Reference: https://docs.cohere.com/reference/chat, https://docs.cohere.com/reference/chat-stream
 """
@@ -9,15 +9,15 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from msgspec import Struct
 
-from perpend.backends.body import Asks, Body, JSONObject
+from perpend.backends.body import Body, JSONObject, ThinkingParams
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat.events import CalledFunction, CallPiece, Chunk
 from perpend.backends.openai_chat.request import chat_body, chat_left_out
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, why
+from perpend.backends.reasons import REASONS, end_word
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
-from perpend.backends.thinking_params import asks_of, steered
+from perpend.backends.thinking_params import steered, thinking_params_of
 from perpend.providers.provider import Provider
 from perpend.transport.failures import says
 from perpend.types import CallEnded, ServerStop, Usage
@@ -34,7 +34,13 @@ class Cohere:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
         decoder = CohereDecoder(call, provider)
-        return relay(self._upstream, "/chat", body, decoder, asks=partial(asks_of, call, provider))
+        return relay(
+            self._upstream,
+            "/chat",
+            body,
+            decoder,
+            thinking_params=partial(thinking_params_of, call, provider),
+        )
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return CohereDecoder(call, self._upstream.provider).whole(body)
@@ -42,11 +48,11 @@ class Cohere:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
-        """Its tokenizer is another exchange, which counts no templates."""
+        """None: Cohere's tokenizer doesn't count the chat template."""
         return None
 
 
@@ -83,7 +89,7 @@ class _Event(Struct):
     index: int = 0
     delta: _Delta | None = None
     message: _Message | str | None = None
-    """Of a response that wasn't streamed, or what is wrong."""
+    """Of a response that wasn't streamed; a text is an error's message."""
     finish_reason: str | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -95,22 +101,22 @@ _EVENTS = Decoders(_Event)
 class CohereDecoder(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
-        self._begun = False
+        self._started = False
         self._reason: ServerStop | None = None
         self._usage: _Usage | None = None
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
-        for wrong in (event.error, event.message if isinstance(event.message, str) else None):
-            if says(wrong):
-                self.fail(wrong)
+        for error in (event.error, event.message if isinstance(event.message, str) else None):
+            if says(error):
+                self.fail(error)
                 return
         message = event.message if isinstance(event.message, _Message) else None
         delta = event.delta or _Delta(message, event.finish_reason, event.usage)
         self._usage = merged(self._usage, delta.usage)
         if delta.message is not None:
-            self._begun = True
+            self._started = True
             self._add_message(delta.message, event.index, batch)
-        if (word := why(delta.finish_reason)) is not None:
+        if (word := end_word(delta.finish_reason)) is not None:
             self._reason = REASONS.get(word)
             if self._reason is None:
                 self.fail(delta.error or delta.finish_reason)
@@ -118,7 +124,9 @@ class CohereDecoder(StreamDecoder[_Event]):
 
     def end(self) -> CallEnded | None:
         calls = self.speech.calls.count
-        reason = self._reason or (("tool_calls" if calls else "stop") if self.done and self._begun else None)
+        reason = self._reason or (
+            ("tool_calls" if calls else "stop") if self.done and self._started else None
+        )
         return None if reason is None else CallEnded(reason, _counts(self._usage))
 
     def _add_message(self, message: _Message, index: int, batch: list[CallEvent]) -> None:
@@ -138,7 +146,7 @@ class CohereDecoder(StreamDecoder[_Event]):
 
 
 def _counts(usage: _Usage | None) -> Usage | None:
-    """All tokens; what is billed is less. Thinking isn't counted apart."""
+    """All tokens, of which fewer are billed. Thinking isn't counted separately."""
     if usage is None or usage.tokens is None:
         return None
     tokens = usage.tokens
@@ -150,7 +158,7 @@ def _counts(usage: _Usage | None) -> Usage | None:
 def _body(call: Call, provider: Provider) -> Body:
     """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
     body = chat_body(call, provider)
-    if (choice := body.get("tool_choice")) is not None:  # it can't be told which tool
+    if (choice := body.get("tool_choice")) is not None:  # the wire can't force one tool
         body["tool_choice"] = choice.upper() if isinstance(choice, str) else "REQUIRED"
     output = call.output_spec.output
     if "response_format" in body and output is not None and output.schema is not None:

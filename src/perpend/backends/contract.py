@@ -1,11 +1,11 @@
-"""What a backend is: one wire protocol, turning a `Call` into batches of events."""
+"""The contract of backends: each implements one wire protocol, which turns a `Call` into batches of events."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct, field
 
-from perpend.backends.body import Asks, JSONObject
+from perpend.backends.body import JSONObject, ThinkingParams
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
 from perpend.registry import Registry
@@ -32,10 +32,10 @@ CallEvent = (
 
 
 class Call(Struct, frozen=True, kw_only=True):
-    """One call to a model. `max_tokens` bounds everything that it may generate."""
+    """One call to a model. `max_tokens` limits thinking and answer together."""
 
     model: str
-    """The name that the provider knows it by."""
+    """The provider's name for the model."""
     family: Family
     messages: tuple[Message, ...]
     max_tokens: int
@@ -44,29 +44,29 @@ class Call(Struct, frozen=True, kw_only=True):
     """The share of `max_tokens` meant for thinking: native budgets and efforts are set from it."""
     effort: Effort = "none"
     by_default: bool = False
-    """Nobody named the effort: a model that isn't known to reason isn't asked for it."""
+    """The effort is a default: a model that isn't known to reason isn't asked to."""
     hidden: bool = False
-    """Nobody will see the thinking: a server isn't asked to sum it up."""
+    """The client doesn't see the thinking, so the server isn't asked for a summary."""
     refused: frozenset[str] = frozenset()
-    """What the provider refused before, and isn't sent: `reasoning_effort`, `reasoning_effort=none` alone, or the role
-    `system`."""
+    """What the provider refused before, so that it isn't sent: a field (`reasoning_effort`), one value of it
+    (`reasoning_effort=none`), or the role `system`."""
     sampling: Sampling = Sampling()
     output_spec: OutputSpec = OutputSpec()
     """Tools and output format of the answer. A thinking phase isn't bound by them."""
     options: dict[str, JSONObject] = field(default_factory=dict[str, JSONObject])
-    """What a client sends through, by the names of providers and wires."""
+    """Fields that the client passes through, by the names of providers and wires."""
     pause: str = ""
-    """Text at which a thinking phase stops, to be gone on with by another call."""
+    """Text at which a thinking phase stops, for another call to continue."""
     first_logprobs: int = 0
-    """How many of the likeliest first tokens a server is asked for, with their log-probabilities, where it can."""
+    """How many of the likeliest first tokens to ask for, with their log-probabilities, where a server has them."""
     cache: bool = True
     """The server may reuse its cache of earlier prompts, where a request can say so."""
     continuation: str = ""
-    """Assistant text to go on from, think tags included; only for backends that support a prefix."""
+    """Assistant text to continue, with its think tags; only for backends that support a prefix."""
 
     @property
     def may_ask(self) -> bool:
-        """For thinking, or for none: whoever may not reason is only asked where somebody named an effort."""
+        """Whether thinking parameters are sent: to a model that may not reason, only where a client named an effort."""
         reasons = self.family.reasons
         return reasons == "yes" or (reasons == "perhaps" and not self.by_default)
 
@@ -77,52 +77,52 @@ class Call(Struct, frozen=True, kw_only=True):
 
     @property
     def logprobs(self) -> int | None:
-        """How many alternatives are asked for beside each token of the answer; None: no log-probabilities."""
+        """How many alternatives to ask for with each token of the answer; None: no log-probabilities."""
         return None if self.phase == "thinking" else self.sampling.logprobs
 
 
 class Backend(Protocol):
-    """`stream` yields what came in each read, as one batch, and ends with a `CallEnded`.
+    """`stream` yields the events of each read as one batch, and ends with a `CallEnded`.
 
     Closing the iterator early cancels the call upstream. Raises UpstreamError or EngineError.
     """
 
     supports_prefix: bool
-    """Can go on from a given prefix, so thinking budgets are exact."""
+    """It can continue a given prefix, so thinking budgets are exact."""
     resumes: bool
     """A continued sequence isn't billed again: its input counts once."""
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        """Raises BadRequest too: for options that change what Perpend sets, and for what a vendor can't be sent."""
+        """Raises BadRequest too, for options that change what Perpend sets, and for content that a vendor refuses."""
         ...
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        """The events of a response that wasn't streamed; none while a background response isn't done.
+        """The events of a response that wasn't streamed; none where a background response isn't finished.
 
         Raises UpstreamError for a response that is an error or damaged.
         """
         ...
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        """Fields of the call that this wire or its model can't take, so they aren't sent."""
+        """Fields of the call that aren't sent, since the wire or the model doesn't accept them."""
         ...
 
-    def steers(self, call: Call) -> Asks:
-        """The fields of the call's body that ask for thinking, or for none; empty: none does."""
+    def steers(self, call: Call) -> ThinkingParams:
+        """The thinking parameters in the call's body; empty where it has none."""
         ...
 
     async def count_input(self, call: Call) -> int | None:
-        """Exact prompt tokens of `call`, or None where the server can't be asked."""
+        """The exact prompt tokens of `call`; None where the server can't count them. Raises UpstreamError."""
         ...
 
 
 class Upstream(NamedTuple):
-    """What a backend is made from: an account at a place, and the client that reaches it."""
+    """What a backend is made from: an account at a provider, and the HTTP client."""
 
     provider: Provider
     http: HTTPClient
     url: Callable[[], Awaitable[str]]
-    """Asked before each call: an engine's address changes when it restarts. Without a slash at its end."""
+    """Called before each request, as an engine's address changes when it restarts; has no slash at its end."""
     account: UpstreamAccount
 
 
@@ -130,8 +130,8 @@ backends: Registry[Callable[[Upstream], Backend]] = Registry("backend")
 """By the name of the wire protocol. `backends.register("name")(Class)` stands at the end of the class's file."""
 
 
-def mine(provider_state: ProviderState | None, origin: str) -> str | None:
-    """What the provider `origin` wants back of an earlier answer; None: it isn't its own."""
+def state_for(provider_state: ProviderState | None, origin: str) -> str | None:
+    """The state that the provider `origin` gave; None where there is none, or it is another provider's."""
     return provider_state.data if provider_state is not None and provider_state.origin == origin else None
 
 

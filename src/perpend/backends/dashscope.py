@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from msgspec import Struct
 
-from perpend.backends.body import Asks, Body
+from perpend.backends.body import Body, ThinkingParams
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_chat.body import ChatMessages
 from perpend.backends.openai_chat.events import (
@@ -24,7 +24,7 @@ from perpend.backends.openai_chat.request import chat_body, chat_left_out
 from perpend.backends.openai_chat.wire import ChatDecoder
 from perpend.backends.options import with_options
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, relay
-from perpend.backends.thinking_params import asks_of, steered
+from perpend.backends.thinking_params import steered, thinking_params_of
 from perpend.providers.provider import Provider
 from perpend.types import CallEnded
 
@@ -41,7 +41,13 @@ class DashScope:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
-        return relay(self._upstream, _PATH, body, self._decoder(call), asks=partial(asks_of, call, provider))
+        return relay(
+            self._upstream,
+            _PATH,
+            body,
+            self._decoder(call),
+            thinking_params=partial(thinking_params_of, call, provider),
+        )
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return self._decoder(call).whole(body)
@@ -49,7 +55,7 @@ class DashScope:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:

@@ -1,4 +1,4 @@
-"""Embeddings, as servers have them in OpenAI's shape beside the wire for their chats.
+"""Embeddings in OpenAI's format, which servers of several wires have.
 
 Reference: https://platform.openai.com/docs/api-reference/embeddings/create
 """
@@ -17,7 +17,7 @@ _PATHS = {
     "raw_completion": "/embeddings",
     "ollama": "/v1/embeddings",
 }
-"""By wire: where its servers have them."""
+"""Wire -> path of its servers' embeddings."""
 
 
 class _Request(Struct, omit_defaults=True):
@@ -41,24 +41,26 @@ class _Response(Struct):
     usage: _Usage | None = None
 
 
-async def embed(upstream: Upstream, model: str, asked: EmbeddingRequest) -> EmbeddingResult:
-    """`model` is the name that the provider knows it by. Raises BadRequest where its wire has none, and
-    UpstreamError."""
+async def embed(upstream: Upstream, model: str, request: EmbeddingRequest) -> EmbeddingResult:
+    """Embeds texts; `model` is the provider's name for it.
+
+    Raises BadRequest where its wire has no embeddings, and UpstreamError.
+    """
     provider = upstream.provider
     if (path := _PATHS.get(provider.wire)) is None:
         hint = f"ask a model of a provider whose wire is one of {', '.join(_PATHS)}"
         raise BadRequest(
             f"{provider.name} makes no embeddings over {provider.wire}", hint=hint, field="model"
         )
-    body = msgspec.json.encode(_Request(model, asked.input, asked.dimensions))
+    body = msgspec.json.encode(_Request(model, request.input, request.dimensions))
     url = f"{await upstream.url()}{path}"
     answer = await upstream.http.post_json(url, body, upstream.account)
     try:
         response = msgspec.json.decode(answer, type=_Response)
     except ValueError as error:
         raise malformed(provider.name, error) from error
-    if len(response.data) != asked.count:
-        raise UpstreamError(f"{provider.name} sent {len(response.data)} embeddings of {asked.count}")
+    if len(response.data) != request.count:
+        raise UpstreamError(f"{provider.name} sent {len(response.data)} embeddings of {request.count}")
     in_order = sorted(response.data, key=lambda vector: vector.index)
     vectors = tuple([vector.embedding for vector in in_order])
     tokens = response.usage.prompt_tokens if response.usage else 0

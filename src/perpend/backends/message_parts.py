@@ -1,4 +1,4 @@
-"""Parts of messages as JSON, where the wires of several vendors want the same of them."""
+"""Converts parts of messages as several wires need them."""
 
 import mimetypes
 from typing import NamedTuple, TypeVar
@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from perpend.backends.body import JSONObject
-from perpend.backends.contract import mine
+from perpend.backends.contract import state_for
 from perpend.errors import UNREADABLE, BadRequest
 from perpend.types import Image, Message, OutputFormat, ProviderState, Text, ToolResult, ToolUse
 
@@ -15,24 +15,24 @@ T = TypeVar("T")
 
 class Media(NamedTuple):
     kind: str
-    """Its media type."""
+    """The media type."""
     data: str
     """Base64."""
 
 
 def media(image: Image) -> Media | None:
-    """What a `data:` URL holds; None: the image has to be loaded from its address."""
+    """The content of a `data:` URL; None for an image at an address."""
     head, comma, data = image.url.partition(";base64,")
     return Media(head.removeprefix("data:"), data) if comma and head.startswith("data:") else None
 
 
 def media_type(image: Image) -> str:
-    """Of an image at an address, by the address's ending."""
+    """The media type of an image at an address, by the address's ending."""
     return mimetypes.guess_type(image.url.partition("?")[0])[0] or "image/jpeg"
 
 
 def arguments(use: ToolUse) -> msgspec.Raw:
-    """A tool call's arguments as the model wrote them, where that is a JSON object."""
+    """A tool call's arguments as written where they are a JSON object, else wrapped in one."""
     try:
         msgspec.json.decode(use.arguments, type=JSONObject)
     except UNREADABLE:
@@ -40,27 +40,27 @@ def arguments(use: ToolUse) -> msgspec.Raw:
     return msgspec.Raw(use.arguments.encode())
 
 
-def returned(provider_state: ProviderState | None, origin: str, shape: type[T]) -> T | None:
-    """The JSON value that a vendor wants back, if it is this one. Raises BadRequest where a client changed it."""
-    if (data := mine(provider_state, origin)) is None:
+def state_value(provider_state: ProviderState | None, origin: str, value_type: type[T]) -> T | None:
+    """The JSON value of a state that `origin` gave; None for another's. Raises BadRequest where a client changed it."""
+    if (data := state_for(provider_state, origin)) is None:
         return None
     try:
-        return msgspec.json.decode(data, type=shape)
+        return msgspec.json.decode(data, type=value_type)
     except UNREADABLE:
         raise BadRequest(
-            f"what {origin} wants back of its thinking isn't as it was given",
+            f"the thinking that {origin} wants back isn't as it was given",
             hint="send the assistant's messages back unchanged, or without their thinking",
             field="messages",
         ) from None
 
 
 def system(messages: tuple[Message, ...]) -> str:
-    """What all system messages say."""
+    """The text of all system messages."""
     return "\n\n".join([message.text for message in messages if message.role == "system"])
 
 
-def in_words(output: OutputFormat) -> str:
-    """Asks for a format where nothing enforces it."""
+def format_instruction(output: OutputFormat) -> str:
+    """The instruction that asks for a format in the prompt, where the server doesn't enforce it."""
     if output.schema is None:
         return "Answer with one JSON object and nothing else."
     schema = msgspec.json.encode(output.schema).decode()
@@ -79,6 +79,6 @@ def result_images(result: ToolResult) -> list[Image]:
 
 
 def tool_names(messages: tuple[Message, ...]) -> dict[str, str]:
-    """The tool that each call's id belongs to: some wires answer a call by its name."""
+    """Call id -> name of its tool, for wires whose results name the tool."""
     uses = [part for message in messages for part in message.parts if isinstance(part, ToolUse)]
     return {use.id: use.name for use in uses}

@@ -10,13 +10,13 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from msgspec import Raw, Struct, field
 
-from perpend.backends.body import Asks, Body, JSONObject
+from perpend.backends.body import Body, JSONObject, ThinkingParams
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.message_parts import arguments, media, result_images, result_text, tool_names
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, why
-from perpend.backends.sampling import Words, drawing
+from perpend.backends.reasons import REASONS, end_word
+from perpend.backends.sampling import FieldNames, sampling_fields
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
 from perpend.errors import BadRequest, UpstreamError
@@ -34,8 +34,17 @@ from perpend.types import (
     new_id,
 )
 
-_SAME = ("temperature", "top_p", "top_k", "min_p", "seed", "stop", "presence_penalty", "frequency_penalty")
-_WORDS: Words = {**{name: name for name in _SAME}, "repetition_penalty": "repeat_penalty"}
+_SAME_NAMES = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "seed",
+    "stop",
+    "presence_penalty",
+    "frequency_penalty",
+)
+_FIELD_NAMES: FieldNames = {**{name: name for name in _SAME_NAMES}, "repetition_penalty": "repeat_penalty"}
 _NO_THINKING = "does not support thinking"
 
 
@@ -92,12 +101,12 @@ class Ollama:
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
-        self._thoughtless: set[str] = set()
+        self._nonthinking: set[str] = set()
         """Models that are known not to think: to ask them for it is a 400."""
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(_request(call), call, self._upstream.provider)
-        if call.model in self._thoughtless and "think" in body:
+        if call.model in self._nonthinking and "think" in body:
             body["think"] = False
         try:
             async with aclosing(self._relay(call, body)) as batches:
@@ -107,7 +116,7 @@ class Ollama:
         except UpstreamError as error:
             if _NO_THINKING not in error.message or not body.get("think"):
                 raise
-        self._thoughtless.add(call.model)
+        self._nonthinking.add(call.model)
         async with aclosing(self._relay(call, body | {"think": False})) as batches:
             async for batch in batches:
                 yield batch
@@ -117,13 +126,13 @@ class Ollama:
         return _LineDecoder(call, self._upstream.provider, _think(call)).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        denied = ("think",) if call.model in self._thoughtless and _think(call) else ()
+        denied = ("think",) if call.model in self._nonthinking and _think(call) else ()
         spec = call.output_spec
         forced = ("tool_choice",) if spec.tools and spec.tool_choice not in ("auto", "none") else ()
-        return (*drawing(call, _WORDS).left_out, *denied, *forced)
+        return (*sampling_fields(call, _FIELD_NAMES).left_out, *denied, *forced)
 
-    def steers(self, call: Call) -> Asks:
-        return {"think": call.model not in self._thoughtless and _think(call)}
+    def steers(self, call: Call) -> ThinkingParams:
+        return {"think": call.model not in self._nonthinking and _think(call)}
 
     async def count_input(self, call: Call) -> int | None:
         """The wire has no tokenizer to ask."""
@@ -141,9 +150,9 @@ def _request(call: Call) -> Body:
     fixed: _Body = {
         "model": call.model,
         "messages": [
-            written for message in call.messages for written in _messages(message, names, call.system_role)
+            sent for message in call.messages for sent in _messages(message, names, call.system_role)
         ],
-        "options": {"num_predict": call.max_tokens, **drawing(call, _WORDS).fields},
+        "options": {"num_predict": call.max_tokens, **sampling_fields(call, _FIELD_NAMES).fields},
         "stream": True,
     }
     if (think := _think(call)) is not None:
@@ -180,14 +189,14 @@ def _messages(
         for part in message.parts
         if isinstance(part, ToolUse)
     ]
-    written = _SentMessage(
+    sent = _SentMessage(
         system if message.role == "system" else message.role,
         message.text,
         message.thinking if message.role == "assistant" else "",
         _images([part for part in message.parts if isinstance(part, Image)]),
         calls or None,
     )
-    return [written]
+    return [sent]
 
 
 def _result(result: ToolResult, names: dict[str, str]) -> _SentMessage:
@@ -203,14 +212,14 @@ def _result(result: ToolResult, names: dict[str, str]) -> _SentMessage:
 
 def _images(images: list[Image]) -> list[str] | None:
     """In base64. Raises BadRequest for one that Ollama would have to load: it can't."""
-    found = [media(image) for image in images]
-    if None in found:
+    inline_images = [media(image) for image in images]
+    if None in inline_images:
         raise BadRequest(
             "Ollama doesn't load images from addresses",
             hint="send the image as a data: URL",
             field="messages",
         )
-    return [inline.data for inline in found if inline is not None] or None
+    return [inline.data for inline in inline_images if inline is not None] or None
 
 
 class _Function(Struct):
@@ -247,19 +256,19 @@ _LINES = Decoders(_Line)
 class _LineDecoder(StreamDecoder[_Line]):
     def __init__(self, call: Call, provider: Provider, think: bool | str | None) -> None:
         """`think` is what it was asked for."""
-        speech = Speech(call, provider, off=think is False, thinks_first=bool(think))
+        speech = Speech(call, provider, thinking_off=think is False, thinks_first=bool(think))
         super().__init__(provider.name, _LINES, speech)
-        self._begun = False
-        self._last = _Line()
+        self._started = False
+        self._final = _Line()
 
     def take(self, event: _Line, batch: list[CallEvent]) -> None:
         message = event.message
-        for wrong in (event.error, event.detail, message if isinstance(message, str) else None):
-            if says(wrong):
-                self.fail(wrong)
+        for error in (event.error, event.detail, message if isinstance(message, str) else None):
+            if says(error):
+                self.fail(error)
                 return
         if isinstance(message, _Message):
-            self._begun = True
+            self._started = True
             if message.thinking:
                 self.speech.thought(message.thinking, batch)
             if message.content:
@@ -271,18 +280,18 @@ class _LineDecoder(StreamDecoder[_Line]):
                 self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments)
             event.message = None
         if event.done or event.eval_count is not None:
-            self._last = merged(self._last, event) or event
+            self._final = merged(self._final, event) or event
             self.done = self.done or event.done
 
     def end(self) -> CallEnded | None:
-        if not (self.done and (self._begun or self._last.done)):
+        if not (self.done and (self._started or self._final.done)):
             return None
-        last = self._last
-        usage = None if last.eval_count is None else Usage(last.prompt_eval_count, answer=last.eval_count)
-        reason = REASONS.get(why(last.done_reason) or "stop") or "stop"
+        final = self._final
+        usage = None if final.eval_count is None else Usage(final.prompt_eval_count, answer=final.eval_count)
+        reason = REASONS.get(end_word(final.done_reason) or "stop") or "stop"
         if reason == "stop" and self.speech.calls.count:
             reason = "tool_calls"
-        return CallEnded(reason, usage, last.model)
+        return CallEnded(reason, usage, final.model)
 
 
 backends.register("ollama")(Ollama)

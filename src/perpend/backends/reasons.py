@@ -1,4 +1,4 @@
-"""Why a response ended: the words of all vendors, whatever their case."""
+"""Maps all vendors' words for why a response ended; they are compared in lower case."""
 
 from perpend.types import ServerStop
 
@@ -12,8 +12,8 @@ REASONS: dict[str, ServerStop | None] = {
             "model_length",  # Mistral: the context is full
             "model_context_window_exceeded",  # Anthropic
             "context_length_exceeded",
-            "insufficient_system_resource",  # DeepSeek: cut by the server
-            "pause_turn",  # Anthropic: a server's own tools took too long, and the turn isn't at its end
+            "insufficient_system_resource",  # DeepSeek: the server cut it
+            "pause_turn",  # Anthropic: the server's own tools took too long; the turn isn't complete
         ),
         "length",
     ),
@@ -33,11 +33,11 @@ REASONS: dict[str, ServerStop | None] = {
     "reason_tool_calls": "tool_calls",
     **dict.fromkeys(("error", "network_error"), None),
 }
-"""None: it failed. What any other word means is the wire's to say."""
+"""None: the response failed. Each wire decides about words that aren't here."""
 _NOT_YET = ("", "null", "none", "finish_reason_unspecified")
 
 
-def why(word: str | None) -> str | None:
-    """It ended, by what a server says of that; None: it goes on, which many say in a word."""
+def end_word(word: str | None) -> str | None:
+    """The word for the end, in lower case; None where the response goes on, for which many servers send a word."""
     ended = word.strip().lower() if word else ""
     return None if ended in _NOT_YET else ended

@@ -1,4 +1,4 @@
-"""A recorded exchange with an upstream, read through its backend: what bug reports and tests are looked at with.
+"""Replays a recorded exchange with an upstream through its backend, for bug reports and tests.
 
 A folder holds `response.json`, `response.sse` or `response.ndjson`, and, where they are known, `request.json` and
 `meta.json` (`url`, `vendor`, `status`).
@@ -37,10 +37,10 @@ _WIRES = (
     (r"/completions$", "raw_completion"),
     (r"/completion$", "llama_completion"),
 )
-"""The wire that an address tells; the first that matches."""
+"""Pattern of an address's path -> its wire; the first match counts."""
 
 
-_OFF = {
+_THINKING_OFF = {
     "think": False,
     "enable_thinking": False,
     "chat_template_kwargs.enable_thinking": False,
@@ -52,7 +52,7 @@ _OFF = {
     "thinking.type": "disabled",
     "generationConfig.thinkingConfig.thinkingBudget": 0,
 }
-"""What a request says that switches thinking off."""
+"""Fields of a request, and the values that switch thinking off."""
 
 
 class Recording(Struct, frozen=True):
@@ -79,19 +79,19 @@ class ReplayedError(TypedDict):
 
 
 class Replayed(Struct, frozen=True, kw_only=True):
-    """What a recording says. An error comes with what was said before it."""
+    """The content of a recording, up to its error if it has one."""
 
     thinking: str
     answer: str
     tool_calls: list[ReplayedToolCall]
     usage: Usage | None
-    """The server's own count; thinking that it didn't tell apart is split off by the length of the texts."""
+    """The server's counts; thinking that it didn't count separately is estimated from the length of the texts."""
     stop_reason: str | None
     error: ReplayedError | None = None
 
 
 def read_recording(folder: Path) -> Recording:
-    """Raises ConfigError where there is none."""
+    """Reads a folder. Raises ConfigError where it holds no recording, or a damaged file."""
     names = ("response.sse", "response.ndjson", "response.json")
     body = next((folder / name for name in names if (folder / name).is_file()), None)
     if body is None:
@@ -114,9 +114,9 @@ def read_recording(folder: Path) -> Recording:
 
 
 def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
-    """Through the backend of its wire, with the row of its provider.
+    """Replays a recording through the backend of its wire, with the row of its provider.
 
-    `reads`: the pieces that a stream comes in; else it comes in one.
+    `reads`: the pieces in which a stream comes; without them it comes as one.
     """
     provider = provider_of(recording)
     upstream = _upstream(provider, recording, reads or [recording.body])
@@ -128,25 +128,30 @@ def replay(recording: Recording, reads: Iterable[bytes] = ()) -> Replayed:
             asyncio.run(_collect(backend, _call(recording), events))
         else:
             events += backend.whole(recording.body, _call(recording))
-    except UpstreamError as failed:
-        status = failed.upstream_status or (recording.status if recording.status != 200 else None)
-        error = {"code": failed.code, "status": status, "message": failed.message, "hint": failed.hint}
+    except UpstreamError as upstream_error:
+        status = upstream_error.upstream_status or (recording.status if recording.status != 200 else None)
+        error = {
+            "code": upstream_error.code,
+            "status": status,
+            "message": upstream_error.message,
+            "hint": upstream_error.hint,
+        }
     return _replayed(events, error)
 
 
 def provider_of(recording: Recording) -> Provider:
-    """The row of the place that it was recorded at, with the wire that its address tells."""
+    """The row of the provider it was recorded at, with the wire of its address."""
     host = urlsplit(recording.url).hostname or ""
-    at = _by_host().get(host) if host else None
-    named = providers().get(recording.vendor)
+    host_row = _by_host().get(host) if host else None
+    vendor_row = providers().get(recording.vendor)
     local = host in ("", "localhost", "0.0.0.0", "127.0.0.1")  # noqa: S104 -- an address to compare with
-    row = (named if local else at or named) or Provider(name=recording.vendor or "recorded")
+    row = (vendor_row if local else host_row or vendor_row) or Provider(name=recording.vendor or "recorded")
     return replace(row, wire=_wire(recording) or row.wire)
 
 
 @cache
 def _by_host() -> dict[str | None, Provider]:
-    """The first row of each."""
+    """Host -> the first row that has it."""
     return {urlsplit(row.base_url).hostname: row for row in reversed(providers().values())}
 
 
@@ -166,29 +171,29 @@ def _wire(recording: Recording) -> str | None:
 def _call(recording: Recording) -> Call:
     model, stop = recording.request.get("model"), recording.request.get("stop")
     if not isinstance(model, str):
-        found = re.search(rb'"model(?:_?[vV]ersion)?"\s*:\s*"([^"]+)"', recording.body)
-        model = found[1].decode(errors="replace") if found else "recorded"
+        model_match = re.search(rb'"model(?:_?[vV]ersion)?"\s*:\s*"([^"]+)"', recording.body)
+        model = model_match[1].decode(errors="replace") if model_match else "recorded"
     stops = (stop,) if isinstance(stop, str) else tuple(map(str, stop)) if isinstance(stop, list) else ()  # pyright: ignore[reportUnknownArgumentType]
-    off = any(_at(recording.request, path) == word for path, word in _OFF.items())
+    thinking_off = any(_value_at(recording.request, path) == value for path, value in _THINKING_OFF.items())
     return Call(
         model=model,
         family=family_of(model),
         messages=(Message("user", ""),),
         max_tokens=1,
-        thinking_tokens=0 if off else 1,
-        effort="none" if off else "medium",
+        thinking_tokens=0 if thinking_off else 1,
+        effort="none" if thinking_off else "medium",
         sampling=Sampling(stop=stops),
     )
 
 
-def _at(request: Any, path: str) -> Any:
+def _value_at(request: Any, path: str) -> Any:
     for name in path.split("."):
         request = request.get(name) if isinstance(request, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return request  # pyright: ignore[reportUnknownVariableType]
 
 
-class _Played(HTTPClient):
-    """Answers any request with what was recorded."""
+class _RecordedClient(HTTPClient):
+    """Answers any request with the recording."""
 
     def __init__(self, reads: Iterable[bytes]) -> None:
         super().__init__()
@@ -208,7 +213,7 @@ def _upstream(provider: Provider, recording: Recording, reads: Iterable[bytes]) 
     async def url() -> str:
         return recording.url or "the recording"
 
-    return Upstream(provider, _Played(reads), url, UpstreamAccount({}))
+    return Upstream(provider, _RecordedClient(reads), url, UpstreamAccount({}))
 
 
 async def _collect(backend: Backend, call: Call, events: list[CallEvent]) -> None:
@@ -223,9 +228,9 @@ def _replayed(events: list[CallEvent], error: ReplayedError | None) -> Replayed:
     calls: dict[int, ReplayedToolCall] = {}
     for event in events:
         if isinstance(event, ToolCallDelta):
-            so_far = calls.get(event.index, ReplayedToolCall("", "", ""))
+            earlier = calls.get(event.index, ReplayedToolCall("", "", ""))
             calls[event.index] = ReplayedToolCall(
-                event.id or so_far.id, so_far.name + event.name, so_far.arguments + event.arguments
+                event.id or earlier.id, earlier.name + event.name, earlier.arguments + event.arguments
             )
     end = events[-1] if events and isinstance(events[-1], CallEnded) else None
     usage = end.usage if end is not None else None

@@ -1,9 +1,8 @@
-"""What of a request an upstream's refusal is about: a knob that asks for thinking, how much may be written, the system
-message, or something else.
+"""Finds what an upstream refused: a thinking parameter, the output limit, the system message, or something else.
 
-Vendors say it in any words. A knob that a refusal names is what it is about, unless another part of the request is
-named before it; one that is only hinted at ("thinking", "the effort parameter") has to be refused in so many words.
-What holds under a condition ("temperature … when thinking is enabled") is about the rest of the sentence.
+Vendors have no common words. A refusal is about the parameter that it names, unless it names another part of the
+request before; a parameter that it only hints at ("thinking", "the effort parameter") counts where the message says
+that something isn't accepted. Conditions ("temperature … when thinking is enabled") are ignored.
 """
 
 import re
@@ -19,7 +18,7 @@ _REFUSES = re.compile(
     r"|(must|should) be (one of|')",
     re.IGNORECASE,
 )
-"""That a field is refused, and not that something is wrong beside it."""
+"""The message says that a field or value isn't accepted."""
 _OF_FIELD = re.compile(
     r"(extra|unknown|unexpected|unrecogni[sz]ed|invalid|additional) "
     r"(request )?(input|field|param|arg|key|name|propert)|extra_forbidden|was unexpected",
@@ -45,9 +44,9 @@ _ELSEWHERE = re.compile(
     r"|(?<!reasoning\.)\bmax_(completion_|output_|new_)?tokens\b|\b(images?|image_url|(function|tool) call\w*)\b",
     re.IGNORECASE,
 )
-"""Other parts of a request: what stands in a conversation, or in a tool's schema, may have a knob's name."""
+"""Other parts of a request: messages and tool schemas may contain a parameter's name."""
 _VAGUE = (*_THINKING, "type", "include", "effort", "summary", "enabled", "generationConfig")
-"""Names that say little by themselves."""
+"""Names that are too common to identify a parameter."""
 
 _OUTPUT = re.compile(
     r"max(imum)?[_ ]?(number of )?(output|completion|new)?[_ ]?tokens|completion tokens|num_predict",
@@ -58,13 +57,13 @@ _NUMBER = re.compile(
     r"(?P<out>\W{0,2}exclusive)?",
     re.IGNORECASE,
 )
-_LEAST_OUTPUT = 128
-"""A smaller number in what is said is another one."""
+_MIN_OUTPUT = 128
+"""Tokens; smaller numbers in a message aren't output limits."""
 _WINDOW = re.compile(
     r"context (?:length|window|size)\D{0,24}(?P<number>\d[\d,]*)|[<>]=? ?(?P<bound>\d[\d,]*)", re.IGNORECASE
 )
-_LEAST_ROOM = 16
-"""With less, the prompt is what is too long."""
+_MIN_ROOM = 16
+"""Tokens; with less, the prompt is too long."""
 _NO_SYSTEM = re.compile(
     r"(system|developer)[ _](instruction|message|prompt|role)s?.{0,20} (not|isn't|aren't) "
     r"(enabled|support|allow|permit)"
@@ -75,109 +74,117 @@ _NO_SYSTEM = re.compile(
 )
 
 
-def refused_asks(error: UpstreamError, asks: Mapping[str, Any]) -> frozenset[str]:
-    """Which of the `asks` (values by paths of the body) is what this refusal is about; none: it's about something else.
+def refused_params(error: UpstreamError, params: Mapping[str, Any]) -> frozenset[str]:
+    """The `thinking_params` that the upstream refused; none where the refusal is about something else.
 
     A value alone is refused where the upstream speaks of values, or says the one that it was sent: `PATH=VALUE`.
     """
     if type(error) is not Rejected:
         return frozenset()
     return frozenset(
-        f"{path}={asks[path]}" if _by_value(error.upstream_message, asks[path]) else path
-        for path in _about(error, asks)
+        f"{path}={params[path]}" if _by_value(error.upstream_message, params[path]) else path
+        for path in _about(error, params)
     )
 
 
-def _about(error: UpstreamError, asks: Mapping[str, Any]) -> list[str]:
+def _about(error: UpstreamError, params: Mapping[str, Any]) -> list[str]:
     if error.upstream_param:
-        return [path for path in asks if _same(path, error.upstream_param)]
-    said = _CONDITION.sub(" ", error.upstream_message)
-    if (other := _ELSEWHERE.search(said)) is not None:
-        said = said[: other.start()]
-    flat = _flat(said)
-    for named in (_own_name, _above):
-        if about := [path for path in asks if any(name in flat for name in named(path))]:
+        return [path for path in params if _names_param(path, error.upstream_param)]
+    message = _CONDITION.sub(" ", error.upstream_message)
+    if (other_part := _ELSEWHERE.search(message)) is not None:
+        message = message[: other_part.start()]
+    flat_message = _flat(message)
+    for names_of in (_own_names, _parent_names):
+        if about := [path for path in params if any(name in flat_message for name in names_of(path))]:
             return about
     hints = (
-        {word.lower() for word in _HINT.findall(_ADJECTIVE.sub(" ", said))}
-        if _REFUSES.search(said)
+        {word.lower() for word in _HINT.findall(_ADJECTIVE.sub(" ", message))}
+        if _REFUSES.search(message)
         else set[str]()
     )
-    thinks = hints.intersection(_THINKING)
-    for words in (hints - thinks, thinks):
-        if about := [path for path in asks if any(word in path.lower() for word in words)]:
+    thinking_hints = hints.intersection(_THINKING)
+    for words in (hints - thinking_hints, thinking_hints):
+        if about := [path for path in params if any(word in path.lower() for word in words)]:
             return about
-    return [*asks] if thinks else []
+    return [*params] if thinking_hints else []
 
 
-def _same(path: str, names: str) -> bool:
-    """A field that an error names as its own may stand above the one that was sent, within it, or be it."""
-    ours, theirs = _flats(path.split(".")), _flats(re.split(r"[^\w-]+", names))
-    above, within = ours[: len(theirs)] == theirs, theirs[: len(ours)] == ours
-    return above or within or _flat(names).endswith(_flat(path)) or ours[-len(theirs) :] == theirs
+def _names_param(path: str, names: str) -> bool:
+    """Whether an error's field is the parameter, one above it, or one below it."""
+    path_parts, named_parts = _flats(path.split(".")), _flats(re.split(r"[^\w-]+", names))
+    is_parent, is_child = (
+        path_parts[: len(named_parts)] == named_parts,
+        named_parts[: len(path_parts)] == path_parts,
+    )
+    return (
+        is_parent
+        or is_child
+        or _flat(names).endswith(_flat(path))
+        or path_parts[-len(named_parts) :] == named_parts
+    )
 
 
-def _own_name(path: str) -> list[str]:
-    """The whole path, or the last name in it; a summary may be told of as summaries."""
+def _own_names(path: str) -> list[str]:
+    """The whole path, or its last name; without a final y, as messages may say summaries."""
     return [_flat(name).removesuffix("y") for name in (path, path.rpartition(".")[2]) if name not in _VAGUE]
 
 
-def _above(path: str) -> list[str]:
+def _parent_names(path: str) -> list[str]:
     return _flats(name for name in path.split(".")[:-1] if name not in _VAGUE)
 
 
 def _flats(names: Iterable[str]) -> list[str]:
-    return [flat for name in names if (flat := _flat(name))]
+    return [flat_message for name in names if (flat_message := _flat(name))]
 
 
 def _flat(name: str) -> str:
-    """Vendors spell a name in several ways."""
+    """The name in lower case, letters and digits alone: vendors spell it in several ways."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _by_value(said: str, value: Any) -> bool:
-    if not isinstance(value, str | bool | int) or _OF_FIELD.search(said):
+def _by_value(message: str, value: Any) -> bool:
+    if not isinstance(value, str | bool | int) or _OF_FIELD.search(message):
         return False
-    sent = re.search(rf"(?<![\w.-]){re.escape(str(value))}(?![\w-])", said, re.IGNORECASE)
-    return sent is not None or _OF_VALUE.search(said) is not None
+    sent = re.search(rf"(?<![\w.-]){re.escape(str(value))}(?![\w-])", message, re.IGNORECASE)
+    return sent is not None or _OF_VALUE.search(message) is not None
 
 
 def _count(number: str) -> int:
     return int(number.replace(",", ""))
 
 
-def told_output(error: UpstreamError, asked: int) -> int | None:
-    """How many tokens a model writes at most, where it is refused for that to write so many as were asked for."""
+def stated_max_output(error: UpstreamError, requested: int) -> int | None:
+    """The model's output limit, in tokens, that a refusal of `requested` tokens states; None where it states none."""
     if type(error) is not Rejected or not _OUTPUT.search(error.upstream_message):
         return None
     numbers = {
-        (_count(found["number"]), bool(found["below"] or found["out"]))
-        for found in _NUMBER.finditer(error.upstream_message)
+        (_count(match["number"]), bool(match["below"] or match["out"]))
+        for match in _NUMBER.finditer(error.upstream_message)
     }
-    most = max((number for number, _ in numbers if _LEAST_OUTPUT < number < asked), default=None)
-    return None if most is None else most - ((most, True) in numbers)
+    limit = max((number for number, _ in numbers if _MIN_OUTPUT < number < requested), default=None)
+    return None if limit is None else limit - ((limit, True) in numbers)
 
 
-def told_room(error: UpstreamError, asked: int) -> int | None:
-    """How many tokens there is room for, where a prompt fits its window and only not with so many asked for beside it.
+def stated_room(error: UpstreamError, requested: int) -> int | None:
+    """The output tokens that fit beside the prompt, from a refusal of `requested` tokens; None where it doesn't tell.
 
-    Servers say the window, the prompt, what was asked for, and sums of these, in any order.
+    Servers state the window, the prompt, the requested tokens, and sums of these, in any order.
     """
     if type(error) is not ContextTooLong or (window := _WINDOW.search(error.upstream_message)) is None:
         return None
     context = _count(window["number"] or window["bound"])
-    numbers = [_count(found["number"]) for found in _NUMBER.finditer(error.upstream_message)]
-    if asked not in numbers:
+    numbers = [_count(match["number"]) for match in _NUMBER.finditer(error.upstream_message)]
+    if requested not in numbers:
         return None
-    numbers.remove(asked)
+    numbers.remove(requested)
     prompts = {number for number in numbers if number < context}
-    whole = sum(prompts) if sum(prompts) + asked in numbers else max(prompts, default=context)
-    room = context - whole - 1  # some take the window itself as too much
-    return room if _LEAST_ROOM <= room < asked - 1 else None
+    prompt = sum(prompts) if sum(prompts) + requested in numbers else max(prompts, default=context)
+    room = context - prompt - 1  # some take the window itself as too much
+    return room if _MIN_ROOM <= room < requested - 1 else None
 
 
 def refuses_system(error: UpstreamError) -> bool:
-    """The model takes no system message."""
+    """Whether the refusal is about the role of a system message."""
     return (
         type(error) is Rejected
         and _NO_SYSTEM.search(f"{error.upstream_param} {error.upstream_message}") is not None

@@ -1,9 +1,9 @@
-"""A backend that plays recorded events: for tests of everything above the wire, with no server at all."""
+"""A backend that replays recorded events, for tests that need no server."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
-from perpend.backends.body import Asks
+from perpend.backends.body import ThinkingParams
 from perpend.backends.contract import Call, CallEvent
 from perpend.errors import PerpendError, UpstreamError
 
@@ -12,7 +12,7 @@ Recording = Iterable[Sequence[CallEvent] | PerpendError | float]
 
 
 class ReplayBackend:
-    """Each call takes the next recording; `calls` keeps what was asked."""
+    """Each call replays the next recording; `calls` keeps the calls."""
 
     def __init__(
         self, recordings: Iterable[Recording], *, supports_prefix: bool = False, resumes: bool = False
@@ -39,7 +39,7 @@ class ReplayBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return ()
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         return {} if call.effort == "none" else {"effort": call.effort}
 
     async def count_input(self, call: Call) -> int | None:

@@ -1,7 +1,7 @@
-"""A call's sampling under the names of its wire; a field that has none there is reported, never dropped silently.
+"""Renames a call's sampling for its wire; a field that the wire lacks is reported, never dropped silently.
 
-A wire has a table of its names for the fields of `Sampling`. A provider's `fields` go before it. What a model's family
-refuses is left out, so that the call doesn't fail for it.
+Each wire has a table of its names for the fields of `Sampling`; a provider's `fields` precede it. Fields that a model's
+family refuses are left out, so that the call doesn't fail.
 """
 
 from collections.abc import Container, Mapping
@@ -14,37 +14,39 @@ from perpend.backends.contract import Call
 from perpend.families.family import Family
 from perpend.providers.provider import Provider
 
-Words = Mapping[str, str]
-"""From a field of `Sampling` to the wire's name for it. One that isn't there can't be said on that wire."""
+FieldNames = Mapping[str, str]
+"""Field of `Sampling` -> the wire's name for it; the wire lacks those that aren't here."""
 
 NO_PROVIDER = Provider(name="")
 
 
 def refused_always(family: Family) -> tuple[str, ...]:
-    """Who takes no temperature takes no top_p either."""
+    """Sampling fields that a family refuses: with temperature also top_p."""
     return (*family.rejects, "top_p") if family.sampling_fixed else family.rejects
 
 
-class Drawing(NamedTuple):
+class SamplingFields(NamedTuple):
+    """A call's sampling, as it is sent."""
+
     fields: Body
     """Of the request's body."""
     left_out: tuple[str, ...]
-    """Fields of `Sampling` that were asked for and aren't sent."""
+    """Requested fields of `Sampling` that aren't sent."""
 
 
-def drawing(
-    call: Call, words: Words, provider: Provider = NO_PROVIDER, *, refused: Container[str] = ()
-) -> Drawing:
-    """`refused`: fields that this model doesn't take now."""
-    asked: JSONObject = msgspec.to_builtins(call.sampling)
-    if not asked:
-        return Drawing({}, ())
+def sampling_fields(
+    call: Call, field_names: FieldNames, provider: Provider = NO_PROVIDER, *, refused: Container[str] = ()
+) -> SamplingFields:
+    """The call's sampling under the wire's names. `refused`: fields that the model doesn't accept in this call."""
+    requested: JSONObject = msgspec.to_builtins(call.sampling)
+    if not requested:
+        return SamplingFields({}, ())
     fields: Body = {}
     left_out: list[str] = []
-    for field, value in asked.items():
-        word = "" if field in refused else provider.fields.get(field, words.get(field, ""))
-        if word:
-            fields[word] = value
+    for field, value in requested.items():
+        name = "" if field in refused else provider.fields.get(field, field_names.get(field, ""))
+        if name:
+            fields[name] = value
         else:
             left_out.append(field)
-    return Drawing(fields, tuple(left_out))
+    return SamplingFields(fields, tuple(left_out))

@@ -1,9 +1,8 @@
-"""What one response says, as events, on any wire: thoughts told apart from answers, tool calls put together.
+"""Turns one response's text into events, on any wire: separates thoughts from answers, and joins tool calls.
 
-Text is answer, unless it begins with the markers of a thought that no server took out, or inside of one. Where a
-thought came in a field of its own, text is answer; a close tag that was left at its beginning goes. Once the answer
-has begun, a thought between its markers is one wherever it comes (see `think`), but in an answer that is held to a
-format.
+Text is answer unless it begins with a thought's markers, or inside a thought, which its server left in. After a thought
+in a field of its own, text is answer, and a close tag at its beginning is dropped. Within an answer, text between
+markers is a thought (see `think_tags`), except in an answer that is constrained to a format.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,150 +36,163 @@ from perpend.types import (
 )
 
 _NO_LETTER = "\uffff"
-"""No text has it."""
+"""A character that no text has."""
 
 
-def _forget(splits: Splits) -> None:
+def _ignore(splits: Splits) -> None:
     pass
 
 
 class Speech:
+    """The thoughts, answer and tool calls of one response."""
+
     def __init__(
         self,
         call: Call,
         provider: Provider,
         learn: Callable[[Splits], None] | None = None,
         *,
-        off: bool | None = None,
-        held: bool = False,
-        begun: bool = False,
+        thinking_off: bool | None = None,
+        constrained: bool = False,
+        in_answer: bool = False,
         thinks_first: bool = False,
     ) -> None:
-        """`learn` is told how the server splits off thinking, where this response shows it.
+        """`learn` is called with how the server separates thinking, where this response shows it.
 
-        `off`: thinking was switched off; None: where there is a knob for it, and the call has no tokens for it.
-        `held`: the answer is held to a format, so nothing of a thought is in it. `begun`: the text goes on from an
+        `thinking_off`: thinking is disabled; None: if a knob can disable it, and the call has no tokens for it.
+        `constrained`: the answer is held to a format, so it contains no thought. `in_answer`: the text continues an
         answer. `thinks_first`: a text that no thought precedes may be inside one, whatever the family's row says.
         """
         self.calls = CallPieces()
-        self._letter = ""  # a text without it is answer, as it is; "": any has to be looked at
-        self._unread: list[str] = []  # such texts, until there are many
+        self._marker_letter = ""  # a text without it is answer, as it is; "": any has to be looked at
+        self._unparsed: list[str] = []  # such texts, until there are many
         self.thinks = False
-        """A thought in a field of its own is one, as it is."""
-        self.turned = False
-        """Nobody asked for thinking, and what came as a thought was the answer."""
-        self._learn = learn or _forget
+        """Thoughts in a field of their own are passed on unchanged."""
+        self.thought_is_answer = False
+        """Thinking wasn't requested, and the answer came in the thought's field."""
+        self._learn = learn or _ignore
         rules = call.family.think or ThinkRules()
         self._harmony = rules.format == "harmony"
         self._rules = ThinkRules() if self._harmony else rules
-        self._asked, self._provider, self._off, self._held = call, provider, off, held
-        self._unasked = False
-        self._unasked_thoughts: list[str] = []  # while nothing else has come
-        self._waiting: list[CallEvent] = []  # what is to be sent back of them
+        self._request, self._provider, self._thinking_off, self._constrained = (
+            call,
+            provider,
+            thinking_off,
+            constrained,
+        )
+        self._unrequested = False
+        self._unrequested_thoughts: list[str] = []  # while nothing else has come
+        self._waiting_states: list[CallEvent] = []  # what is to be sent back of them
         self._answered = False
-        self._reasoned = False  # in a field of its own
+        self._separate_thought = False  # in a field of its own
         self._head: str | None = ""  # the answer's beginning, until it shows whether it is a thought
         self._parser: ThinkParser | None = None
-        self._unsaid: list[TokenLogprob] = []  # of text that is held back
-        self._tokens = 0  # of it
-        self._thoughts = False  # of the text came since the last of them were told
+        self._pending_logprobs: list[TokenLogprob] = []  # of text that is held back
+        self._pending_tokens = 0  # of it
+        self._thought_came = False  # of the text came since the last of them were told
         self._thought_chars = self._answer_chars = 0  # before the parser's own
         self._may_be_inside = False
-        self._call = ""  # the id of one that is written in the text
-        if begun:
-            self._go_on(None)
+        self._text_call_id = ""  # the id of one that is written in the text
+        if in_answer:
+            self._continue_with(None)
         elif provider.splits == "never" and self._rules.begins == "thinking":
-            self._go_on(think_parser(self._rules, thinking=False if held or self._is_off() else None))
+            self._continue_with(
+                think_parser(self._rules, thinking=False if constrained or self._is_thinking_off() else None)
+            )
         elif thinks_first or (provider.splits == "if_told" and self._rules.begins == "thinking"):
-            self._may_be_inside = not self._harmony and not self._rules.prose and not self._is_off()
+            self._may_be_inside = not self._harmony and not self._rules.prose and not self._is_thinking_off()
 
     @property
     def within(self) -> tuple[int, int]:
-        """Characters of thoughts that came within the text, and of the answer."""
+        """Characters of thoughts within the text, and of the answer."""
         if not isinstance(self._parser, TagParser):
             return self._thought_chars, self._answer_chars
         return self._thought_chars + self._parser.thought, self._answer_chars + self._parser.answered
 
     def counted(self, usage: Usage) -> Usage:
-        """What a server that splits off thoughts counts as such, with those that it left in the answer."""
-        if self.turned:
+        """The server's counts, with the thoughts that it left in the answer counted as thinking."""
+        if self.thought_is_answer:
             return replace(usage, thinking=0, answer=usage.output)
         thought_chars, answer_chars = self.within
-        if not (thought_chars and usage.thinking and self._reasoned):
+        if not (thought_chars and usage.thinking and self._separate_thought):
             return usage
-        left = usage.answer * thought_chars // (thought_chars + answer_chars)
-        return replace(usage, thinking=usage.thinking + left, answer=usage.answer - left)
+        leaked = usage.answer * thought_chars // (thought_chars + answer_chars)
+        return replace(usage, thinking=usage.thinking + leaked, answer=usage.answer - leaked)
 
-    def _is_off(self) -> bool:
-        call = self._asked
-        if self._off is None:
-            self._off = call.may_ask and not call.thinking_tokens and can_disable(self._provider, call)
-        return self._off
+    def _is_thinking_off(self) -> bool:
+        call = self._request
+        if self._thinking_off is None:
+            self._thinking_off = (
+                call.may_ask and not call.thinking_tokens and can_disable(self._provider, call)
+            )
+        return self._thinking_off
 
-    def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, beside: str = "") -> None:
-        """From a field of its own. `beside`: the whole answer, whose beginning may be of the thought too."""
-        if not self._reasoned:
-            self._reason(batch, beside)
-        if self._unasked and not self._answered and not self.calls.count:
-            self._unasked_thoughts.append(text)
+    def thought(self, text: str, batch: list[CallEvent], tokens: int = 0, *, answer: str = "") -> None:
+        """Adds a thought from its own field. `answer`: the whole answer, which may begin inside the thought."""
+        if not self._separate_thought:
+            self._begin_separate_thought(batch, answer)
+        if self._unrequested and not self._answered and not self.calls.count:
+            self._unrequested_thoughts.append(text)
         else:
             append_text(batch, ThinkingDelta, text, tokens)
 
-    def _reason(self, batch: list[CallEvent], beside: str) -> None:
-        """The first thought in a field of its own."""
-        if beside and thought_leaked(self._rules, beside):
-            self._go_on(think_parser(self._rules, thinking=True))
+    def _begin_separate_thought(self, batch: list[CallEvent], answer: str) -> None:
+        """Handles the first thought in a field of its own."""
+        if answer and thought_leaked(self._rules, answer):
+            self._continue_with(think_parser(self._rules, thinking=True))
         else:
             self._learn("always")
             if self._head != "":  # else nothing is held
-                self._settle(batch)
-            self._head, self._letter = "", ""
-        self._reasoned, call = True, self._asked
-        may_be_off = call.may_ask and call.family.can_disable
-        wanted = call.thinking_tokens or call.effort != "none" or not may_be_off
-        self._unasked = not wanted or self._is_off()
-        self.thinks = not self._unasked
+                self._flush(batch)
+            self._head, self._marker_letter = "", ""
+        self._separate_thought, call = True, self._request
+        can_be_off = call.may_ask and call.family.can_disable
+        requested = call.thinking_tokens or call.effort != "none" or not can_be_off
+        self._unrequested = not requested or self._is_thinking_off()
+        self.thinks = not self._unrequested
 
     def answer(self, text: str, batch: list[CallEvent], tokens: int = 0) -> None:
-        if self._letter and self._letter not in text and len(self._unread) < MAX_UNREAD:  # nearly always
-            self._unread.append(text)
+        if (
+            self._marker_letter and self._marker_letter not in text and len(self._unparsed) < MAX_UNREAD
+        ):  # nearly always
+            self._unparsed.append(text)
             append_text(batch, AnswerDelta, text, tokens)
-        elif not (self._unasked_thoughts and text.isspace()):
+        elif not (self._unrequested_thoughts and text.isspace()):
             self._answered = True
-            self._release(batch)
-            self._tokens += tokens
-            self._begun(text, batch)
-            self._look()
+            self._release_thoughts(batch)
+            self._pending_tokens += tokens
+            self._add_to_head(text, batch)
+            self._set_fast_path()
 
-    def _begun(self, text: str, batch: list[CallEvent]) -> None:
+    def _add_to_head(self, text: str, batch: list[CallEvent]) -> None:
         if self._head is not None:
             start = (self._head + text).lstrip()
             if self._undecided(start):
                 self._head += text
                 return
             text = self._head + text
-            self._go_on(self._parser_of(start))
-        self._parsed([("answer", text)] if self._parser is None else self._parser.feed(text), batch)
+            self._continue_with(self._parser_of(start))
+        self._add_pieces([("answer", text)] if self._parser is None else self._parser.feed(text), batch)
 
-    def _go_on(self, parser: ThinkParser | None) -> None:
-        """With what follows the beginning. None: it is the answer, or goes on from it."""
+    def _continue_with(self, parser: ThinkParser | None) -> None:
+        """Sets the parser of the text after its beginning; None: all of it is answer."""
         self._thought_chars, self._answer_chars = self.within
-        if parser is None and not self._held:
+        if parser is None and not self._constrained:
             parser = TagParser(self._rules, begun=True)
         self._head, self._parser = None, parser
-        self._look()
+        self._set_fast_path()
 
-    def _look(self) -> None:
-        """What the next texts have to be looked at for."""
+    def _set_fast_path(self) -> None:
+        """Finds out whether the next texts can be passed on without parsing, and at which character not."""
         parser = self._parser
         if self._head is None and parser is None:
-            self._letter, self._unread = _NO_LETTER, []
+            self._marker_letter, self._unparsed = _NO_LETTER, []
         elif (
             self._head is None and isinstance(parser, TagParser) and parser.idle and len(parser.letters) == 1
         ):
-            self._letter, self._unread = parser.letters[0], parser.unread
+            self._marker_letter, self._unparsed = parser.letters[0], parser.unread
         else:
-            self._letter = ""
+            self._marker_letter = ""
 
     def call(
         self,
@@ -191,55 +203,55 @@ class Speech:
         arguments: str,
         provider_state: ProviderState | None = None,
     ) -> None:
-        """A piece of a tool call."""
-        self._release(batch)
-        self._settle(batch)
+        """Adds a piece of a tool call."""
+        self._release_thoughts(batch)
+        self._flush(batch)
         batch += self.calls.add(index, call_id, name, arguments, provider_state)
 
     def add_provider_state(self, delta: ProviderStateDelta, batch: list[CallEvent]) -> None:
-        """What a vendor wants back is of a thought, or a text, that is one."""
+        """Adds state that a vendor wants back with a thought or a text, which isn't an answer's beginning then."""
         if delta.part == "text":
-            self._release(batch)
-            self._settle(batch, over=False)
-        (self._waiting if self._unasked_thoughts else batch).append(delta)
+            self._release_thoughts(batch)
+            self._flush(batch, ends_thought=False)
+        (self._waiting_states if self._unrequested_thoughts else batch).append(delta)
 
     def close(self, batch: list[CallEvent], *, ended: bool, cut: bool = False) -> None:
-        """What was held back. `ended`: the server said all that it wanted to; `cut`: not all that it had to say."""
-        if self._unasked_thoughts and ended and not self._answered and not self.calls.count:
-            self.turned = True
-            batch.append(AnswerDelta("".join(self._unasked_thoughts), 0))
-            self._unasked_thoughts, self._waiting = [], []
-        self._release(batch)
-        self._settle(batch, cut=cut or not ended)
+        """Adds the held events. `ended`: the response is complete; `cut`: at the token limit."""
+        if self._unrequested_thoughts and ended and not self._answered and not self.calls.count:
+            self.thought_is_answer = True
+            batch.append(AnswerDelta("".join(self._unrequested_thoughts), 0))
+            self._unrequested_thoughts, self._waiting_states = [], []
+        self._release_thoughts(batch)
+        self._flush(batch, cut=cut or not ended)
         batch += self.calls.rest(ended=ended)
-        if self._unsaid and not self._thoughts:
-            batch.append(AnswerLogprobs(self._unsaid))
+        if self._pending_logprobs and not self._thought_came:
+            batch.append(AnswerLogprobs(self._pending_logprobs))
 
     def add_logprobs(self, tokens: Iterable[TokenLogprob], batch: list[CallEvent]) -> None:
-        """Of the text that came last: those of a thought are told to nobody, and those of held back text follow it."""
-        self._unsaid += tokens
+        """Adds log-probabilities of the last text: a thought's are dropped, held text's are held with it."""
+        self._pending_logprobs += tokens
         last = batch[-1] if batch else None
-        if self._thoughts or isinstance(last, ThinkingDelta):
-            self._unsaid, self._thoughts = [], False
+        if self._thought_came or isinstance(last, ThinkingDelta):
+            self._pending_logprobs, self._thought_came = [], False
         elif isinstance(last, AnswerDelta) and (not isinstance(self._parser, TagParser) or self._parser.idle):
-            batch.append(AnswerLogprobs(self._unsaid))
-            self._unsaid = []
+            batch.append(AnswerLogprobs(self._pending_logprobs))
+            self._pending_logprobs = []
 
     def _undecided(self, start: str) -> bool:
-        """More has to come before it shows what a text begins with."""
-        if self._reasoned:
-            marks = self._rules.closes
+        """Whether more text is needed to know what it begins with."""
+        if self._separate_thought:
+            markers = self._rules.closes
         else:
-            marks = (
+            markers = (
                 *self._rules.opens,
                 *CHANNELS,
                 *((StrippedHarmonyParser.OPEN + "X",) if self._harmony else ()),
             )
-        return not start or any(mark.startswith(start) and mark != start for mark in marks)
+        return not start or any(mark.startswith(start) and mark != start for mark in markers)
 
     def _parser_of(self, start: str) -> ThinkParser | None:
-        """For a text that begins so; None: it is answer."""
-        if self._reasoned:
+        """The parser of a text with this beginning; None: it is answer."""
+        if self._separate_thought:
             leaked = start.startswith(self._rules.closes)
             return think_parser(self._rules, thinking=True) if leaked else None
         if start.startswith(CHANNELS):
@@ -250,33 +262,35 @@ class Speech:
             return StrippedHarmonyParser()
         return MaybeThinkingParser(self._rules) if self._may_be_inside else None
 
-    def _release(self, batch: list[CallEvent]) -> None:
-        """It was a thought: an answer, or a call, follows."""
-        if self._unasked_thoughts:
-            append_text(batch, ThinkingDelta, "".join(self._unasked_thoughts), 0)
-            batch += self._waiting
-            self._unasked_thoughts, self._waiting = [], []
+    def _release_thoughts(self, batch: list[CallEvent]) -> None:
+        """Adds held thoughts, now that an answer or a call follows."""
+        if self._unrequested_thoughts:
+            append_text(batch, ThinkingDelta, "".join(self._unrequested_thoughts), 0)
+            batch += self._waiting_states
+            self._unrequested_thoughts, self._waiting_states = [], []
 
-    def _settle(self, batch: list[CallEvent], *, cut: bool = True, over: bool = True) -> None:
-        """What was held back comes before what follows. `over`: a thought in the text is, whether it says so or not."""
+    def _flush(self, batch: list[CallEvent], *, cut: bool = True, ends_thought: bool = True) -> None:
+        """Adds held text before what follows. `ends_thought`: an open thought in the text ends here."""
         parser = self._parser
         if self._head is not None:
-            self._parsed([("answer", self._head)] if self._head else [], batch)
-            self._go_on(None)
+            self._add_pieces([("answer", self._head)] if self._head else [], batch)
+            self._continue_with(None)
         elif parser is not None and not (isinstance(parser, TagParser) and parser.idle):
-            self._parsed(parser.close(cut=cut), batch)
+            self._add_pieces(parser.close(cut=cut), batch)
             if isinstance(parser, MaybeThinkingParser) and parser.was_inside:
                 self._learn("never")
-            if over or not isinstance(parser, TagParser):
-                self._go_on(None)
+            if ends_thought or not isinstance(parser, TagParser):
+                self._continue_with(None)
 
-    def _parsed(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
+    def _add_pieces(self, pieces: list[Piece], batch: list[CallEvent]) -> None:
         for kind, text in pieces:
             if kind in ("thinking", "answer"):
-                self._thoughts = self._thoughts or kind == "thinking"
-                append_text(batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, self._tokens)
-                self._tokens = 0
+                self._thought_came = self._thought_came or kind == "thinking"
+                append_text(
+                    batch, ThinkingDelta if kind == "thinking" else AnswerDelta, text, self._pending_tokens
+                )
+                self._pending_tokens = 0
                 continue
             name, arguments = (text, "") if kind == "tool" else ("", text)
-            self._call = new_id("call") if name else self._call
-            batch += self.calls.add(None, self._call, name, arguments)
+            self._text_call_id = new_id("call") if name else self._text_call_id
+            batch += self.calls.add(None, self._text_call_id, name, arguments)

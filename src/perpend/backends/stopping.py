@@ -1,4 +1,4 @@
-"""Stop sequences that a server doesn't know or doesn't take: a text is cut there by us, and the call ended."""
+"""Applies stop sequences that a server doesn't accept: cuts the text there, and ends the call."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -10,28 +10,28 @@ from perpend.types import AnswerDelta, CallEnded, ToolCallDelta
 
 
 class Stopper:
-    """Takes a text piece by piece, and gives it on up to the first of the sequences."""
+    """Passes a text on, piece by piece, up to the first stop sequence."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self.stopped: str | None = None
-        """The sequence that came."""
+        """The sequence that was found."""
         self._stops = stops
         self._held = ""  # may be the beginning of one
 
     def feed(self, text: str) -> str:
-        """What is certain to stand before a stop."""
+        """The text that certainly precedes a stop sequence."""
         text = self._held + text
-        found = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
-        if found is not None:
+        first = min([(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0], default=None)
+        if first is not None:
             self._held = ""
-            self.stopped = found[1]
-            return text[: found[0]]
-        keep = len(text) - partial_marker_length(self._stops, text)
-        self._held = text[keep:]
-        return text[:keep]
+            self.stopped = first[1]
+            return text[: first[0]]
+        certain = len(text) - partial_marker_length(self._stops, text)
+        self._held = text[certain:]
+        return text[:certain]
 
     def close(self) -> str:
-        """What was held back; nothing after a stop."""
+        """The held text; empty after a stop."""
         held, self._held = self._held, ""
         return held
 
@@ -39,35 +39,35 @@ class Stopper:
 async def stopping(
     batches: AsyncGenerator[list[CallEvent]], stops: Sequence[str]
 ) -> AsyncGenerator[list[CallEvent], None]:
-    """The events of a call up to a stop sequence in its answer; then the call is cut, and what it used an estimate."""
+    """Yields a call's events up to a stop sequence in its answer, then cancels it: its usage is an estimate then."""
     stopper = Stopper(stops)
     async with aclosing(batches):
         try:
             async for batch in batches:
-                before = _before(batch, stopper)
+                before_stop = _before_stop(batch, stopper)
                 if stopper.stopped is not None:
-                    yield [*before, CallEnded("stop_sequence")]
+                    yield [*before_stop, CallEnded("stop_sequence")]
                     return
-                if before:
-                    yield before
+                if before_stop:
+                    yield before_stop
         except UpstreamError:
             if held := stopper.close():
                 yield [AnswerDelta(held, 0)]
             raise
 
 
-def _before(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
-    """What of a batch stands before a stop."""
-    kept: list[CallEvent] = []
+def _before_stop(batch: list[CallEvent], stopper: Stopper) -> list[CallEvent]:
+    """The events of a batch before a stop sequence."""
+    events: list[CallEvent] = []
     for event in batch:
         if isinstance(event, AnswerDelta):
             event.text = stopper.feed(event.text)
             if event.text:
-                kept.append(event)
+                events.append(event)
             if stopper.stopped is not None:
                 break
             continue
         if isinstance(event, ToolCallDelta | CallEnded) and (held := stopper.close()):
-            kept.append(AnswerDelta(held, 0))
-        kept.append(event)
-    return kept
+            events.append(AnswerDelta(held, 0))
+        events.append(event)
+    return events

@@ -1,4 +1,4 @@
-"""Reading a response that is streamed as JSON events: the loop that all wires share."""
+"""Reads a response that is streamed as JSON events: the loop that all wires share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from perpend.backends.contract import CallEvent, Upstream
 from perpend.backends.lenient import Halves, Lenient
-from perpend.backends.refused import refused_asks
+from perpend.backends.refused import refused_params
 from perpend.backends.speech import Speech
 from perpend.errors import UNREADABLE, ClientMessage, UpstreamError
 from perpend.transport.client import Framing
@@ -25,79 +25,79 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Struct)
 
 _END_S = 0.2
-"""For which a body's end is waited for after the last event."""
+"""Seconds that the end of a body is waited for after its last event."""
 _DONE = b"[DONE]"
 
 
 class Decoders(Generic[E]):
-    """For one event of type `E`, and for many: a call for each costs more than its work."""
+    """Decode one event of type `E`, or an array of them, which is faster than one by one."""
 
     def __init__(self, kind: type[E]) -> None:
-        self.one = Lenient(kind)
-        self.many = msgspec.json.Decoder(list[kind])
+        self.single = Lenient(kind)
+        self.array = msgspec.json.Decoder(list[kind])
 
 
 class StreamDecoder(ABC, Generic[E]):
-    """What one response has said so far."""
+    """Turns one response into events."""
 
     def __init__(self, origin: str, decoders: Decoders[E], speech: Speech) -> None:
         self.failure: UpstreamError | None = None
-        """Raised once everything before it was handed on."""
+        """The error to raise once all events before it are delivered."""
         self.done = False
-        """The server said that nothing more comes, however it said so."""
-        self.waits = False
-        """It is only the promise of a response."""
+        """The server has marked the end of the response."""
+        self.pending = False
+        """The response is a background one that isn't finished."""
         self.speech = speech
         self._origin = origin
         self._decoders = decoders
         self._halves = Halves()
-        self._latest = b""
-        """The last that it said, which may tell why nothing followed."""
+        self._last_payload = b""
+        """The last payload, which may hold an error where the response broke off."""
 
     def read(self, payloads: list[bytes]) -> list[CallEvent]:
-        """The events of one read."""
+        """Decodes the payloads of one read; sets `failure` where one is damaged or an error."""
         batch: list[CallEvent] = []
         if self.done:
             return batch
-        self._latest = payloads[-1] if payloads else self._latest
-        if over := _DONE in payloads:
+        self._last_payload = payloads[-1] if payloads else self._last_payload
+        if ended := _DONE in payloads:
             payloads = payloads[: payloads.index(_DONE)]
         damage = None
         try:
-            events = self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
+            events = self._decoders.array.decode(b"[" + b",".join(payloads) + b"]")
         except UNREADABLE:
-            events, odd, damage = self._one_by_one(payloads)
-            over = over or odd
+            events, done_seen, damage = self._decode_each(payloads)
+            ended = ended or done_seen
         for event in events:
             self.take(event, batch)
             if self.done or self.failure is not None:
                 return batch
         if damage is None:
-            self.done = over
-        elif self.end() is None:  # else it follows the end, and takes nothing from it
+            self.done = ended
+        elif self.end() is None:  # damage after the end doesn't count
             self.failure = malformed(self._origin, damage)
         return batch
 
     @abstractmethod
     def take(self, event: E, batch: list[CallEvent]) -> None:
-        """Append what the event says to `batch`, or set `failure`."""
+        """Appends the event's content to `batch`, or sets `failure`."""
 
     @abstractmethod
     def end(self) -> CallEnded | None:
-        """None: the response isn't at its end."""
+        """The end of the response; None where it isn't complete."""
 
     def whole(self, body: bytes) -> list[CallEvent]:
-        """The events of a response that wasn't streamed, or of those of a stream in one body. Raises UpstreamError."""
-        said = json_objects(body)
-        batch = self.one(said[0]) if len(said) == 1 else self.read(said)
+        """Decodes a response that wasn't streamed, or a stream that came as one body. Raises UpstreamError."""
+        objects = json_objects(body)
+        batch = self.read_object(objects[0]) if len(objects) == 1 else self.read(objects)
         if self.failure is not None:
             raise self.failure
-        if self.waits:
+        if self.pending:
             return batch
         return [*batch, *self.rest(), self.ended(self._origin)]
 
-    def one(self, body: bytes) -> list[CallEvent]:
-        """What a response says that is one object. Raises UpstreamError."""
+    def read_object(self, body: bytes) -> list[CallEvent]:
+        """Decodes a response that is one object. Raises UpstreamError."""
         batch = self.read([body])
         self.done = True
         if self.failure is None and self.end() is None:
@@ -105,18 +105,19 @@ class StreamDecoder(ABC, Generic[E]):
         return batch
 
     def rest(self) -> list[CallEvent]:
-        """What was held back until the end."""
+        """The events held until the end of the response."""
         batch: list[CallEvent] = []
         end = None if self.failure is not None else self.end()
         self.speech.close(batch, ended=end is not None, cut=end is not None and end.reason == "length")
         return batch
 
     def ended(self, where: str) -> CallEnded:
-        """Raises UpstreamError where a response stopped in the middle."""
+        """The end of the response. Raises UpstreamError where it stopped in the middle."""
         if (end := self.end()) is None:
-            said = f": {said}" if (said := error_message_in(self._latest)) else ""
-            what, hint = f"{where} ended the stream in the middle", "the answer so far is kept"
-            raise UpstreamError(f"{what}{said}", hint=hint, redacted=ClientMessage(what, hint))
+            message = error_message_in(self._last_payload)
+            detail = f": {message}" if message else ""
+            problem, hint = f"{where} ended the stream in the middle", "the answer so far is kept"
+            raise UpstreamError(f"{problem}{detail}", hint=hint, redacted=ClientMessage(problem, hint))
         if end.usage is not None:
             end.usage = self.speech.counted(end.usage)
         return end
@@ -125,31 +126,31 @@ class StreamDecoder(ABC, Generic[E]):
         return ProviderState(self._origin, data)
 
     def add_provider_state(self, data: str, batch: list[CallEvent]) -> None:
-        """What the vendor wants back of the thought before it."""
+        """Adds the state that the vendor wants back with the thought before it."""
         self.speech.add_provider_state(ProviderStateDelta(self.provider_state(data)), batch)
 
     def fail(self, error: Any) -> None:
-        """`error` is what an error event holds, in any shape."""
+        """Sets `failure` from the error of an event, in any shape."""
         self.failure = failure(f"{self._origin} failed in the middle", error)
 
-    def _one_by_one(self, payloads: list[bytes]) -> tuple[list[E], bool, ValueError | None]:
-        """Where one is odd or damaged, what came before it isn't lost. Also whether they are over, and the damage."""
+    def _decode_each(self, payloads: list[bytes]) -> tuple[list[E], bool, ValueError | None]:
+        """Decodes payloads one by one up to damage: the events, whether the end was among them, and the damage."""
         events: list[E] = []
         try:
             for payload in payloads:
                 if payload.strip() == _DONE:
                     return events, True, None
                 events += [
-                    self.mended(said, self._decoders.one)
-                    for said in json_objects(payload)
-                    if said.startswith(b"{")  # else it's no event
+                    self.mended(item, self._decoders.single)
+                    for item in json_objects(payload)
+                    if item.startswith(b"{")  # else it's no event
                 ]
         except ValueError as error:
             return events, False, error
         return events, False, None
 
     def mended(self, payload: bytes, decoder: Lenient[T]) -> T:
-        """What it is, letters that were damaged on the way made whole. Raises ValueError."""
+        """Decodes a payload, repairing split or damaged characters. Raises ValueError."""
         try:
             return decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -162,21 +163,21 @@ class StreamDecoder(ABC, Generic[E]):
 
 
 def merged(before: C | None, latest: C | None) -> C | None:
-    """Counts as they were told last: what a later count leaves out, or has as 0, stays as it was."""
+    """Merges counts: fields that the later ones leave out, or have as 0, keep their value."""
     if before is None or latest is None:
         return before if latest is None else latest
-    kept: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name in before.__struct_fields__:
-        old, new = getattr(before, name), getattr(latest, name)
-        if isinstance(old, Struct):
-            kept[name] = merged(old, new)
-        elif old and not new:
-            kept[name] = old
-    return replace(latest, **kept) if kept else latest
+        earlier, later = getattr(before, name), getattr(latest, name)
+        if isinstance(earlier, Struct):
+            fields[name] = merged(earlier, later)
+        elif earlier and not later:
+            fields[name] = earlier
+    return replace(latest, **fields) if fields else latest
 
 
 BodyFor = Callable[[str], Awaitable[Any]]
-"""Makes the body for the server at this URL, which it may ask first."""
+"""Builds the body for the server at a base URL, which it may query first."""
 
 
 async def relay(
@@ -186,12 +187,12 @@ async def relay(
     decoder: StreamDecoder[Any],
     framing: Framing | None = None,
     *,
-    asks: Callable[[], Mapping[str, Any]] = dict,
+    thinking_params: Callable[[], Mapping[str, Any]] = dict,
 ) -> AsyncGenerator[list[CallEvent], None]:
     """POST `body`, or what a `BodyFor` makes, or GET where it is None, and yield what its response says; closing it
     cancels the call.
 
-    `asks()` is what of the body asks for thinking. Raises UpstreamError, which says what of them is refused.
+    `thinking_params()` are those in the body. Raises UpstreamError, which names those that are refused.
     """
     base = await upstream.url()
     if callable(body):
@@ -213,8 +214,8 @@ async def relay(
                     await _drain(reads)
                     break
     except UpstreamError as error:
-        if decoder.failure is not None or decoder.end() is None:  # else all was said
-            error.refuses = refused_asks(error, asks())
+        if decoder.failure is not None or decoder.end() is None:  # else the response was complete
+            error.refuses = refused_params(error, thinking_params())
             if rest := decoder.rest():
                 yield rest
             raise
@@ -224,7 +225,7 @@ async def relay(
 
 
 async def _drain(reads: AsyncGenerator[Any, float | None]) -> None:
-    """A connection that is read to its end is used again. Some servers leave it open: nobody waits for these."""
+    """Reads to the body's end, so that the connection can be reused; servers that leave it open aren't waited for."""
     with suppress(StopAsyncIteration, UpstreamError):
         while True:
             await reads.asend(_END_S)

@@ -1,4 +1,4 @@
-"""Whether a model wants a tool: asked of families that know of tools, and never begin a call by themselves.
+"""Asks a model whether it calls a tool, for families that can write calls but never begin one.
 
 They are told that everything is a call, with `reply` for what can be said in words, and the call is begun for them:
 the likelier name decides. Then they write the call, bound by the tool's schema, or think and answer as if there were
@@ -15,11 +15,11 @@ from perpend.families.tool_markup import CALL_BEGUN, callable_tools, reply_name
 from perpend.types import ForcedTool, OutputSpec, Sampling
 
 _LIKELIEST = 20
-"""First tokens that are weighed: as many as servers tell by default."""
+"""First tokens that are compared: as many as servers return by default."""
 
 
 def undecided(call: Call) -> bool:
-    """The model may call a tool, or not, and its family has to be asked."""
+    """Whether the model has to be asked first if it calls a tool."""
     output_spec = call.output_spec
     return (
         call.family.tools == "chosen"
@@ -29,7 +29,7 @@ def undecided(call: Call) -> bool:
 
 
 def choosing(call: Call) -> Call:
-    """The question: one token, of which only the weights count."""
+    """The question as a call: one token, of which only the log-probabilities are used."""
     return replace(
         call,
         phase="answering",
@@ -42,12 +42,12 @@ def choosing(call: Call) -> Call:
 
 
 def decided(output_spec: OutputSpec, first_logprobs: Mapping[str, float]) -> OutputSpec:
-    """The form with its choice made: a call has to come, or none may."""
+    """The output spec with its choice made: a call is required, or none is allowed."""
     weights = {tool.name: _weight(tool.name, first_logprobs) for tool in output_spec.tools}
-    most = max(weights.values())
-    if most <= _weight(reply_name(output_spec.tools), first_logprobs):
+    highest = max(weights.values())
+    if highest <= _weight(reply_name(output_spec.tools), first_logprobs):
         return replace(output_spec, tool_choice="none")
-    likeliest = [name for name, weight in weights.items() if weight == most]
+    likeliest = [name for name, weight in weights.items() if weight == highest]
     return replace(output_spec, tool_choice=ForcedTool(likeliest[0]) if len(likeliest) == 1 else "required")
 
 

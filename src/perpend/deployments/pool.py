@@ -19,7 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from perpend.backends.contract import Backend, Call, CallEvent
-from perpend.backends.refused import refuses_system, told_output, told_room
+from perpend.backends.refused import refuses_system, stated_max_output, stated_room
 from perpend.backends.stopping import stopping
 from perpend.deployments.breaker import Breaker
 from perpend.errors import (
@@ -65,9 +65,9 @@ class LearnedLimits(NamedTuple):
 
     def learn_from(self, error: UpstreamError, call: Call) -> "LearnedLimits | None":
         """These and what the refusal of `call`, as it was sent, adds; None: it adds nothing."""
-        if most := told_output(error, call.max_tokens):
+        if most := stated_max_output(error, call.max_tokens):
             return self._replace(max_output=most)
-        if room := told_room(error, call.max_tokens):
+        if room := stated_room(error, call.max_tokens):
             return self._replace(room=room)
         refuses = error.refuses
         if refuses_system(error) and any(message.role == "system" for message in call.messages):
@@ -381,6 +381,6 @@ def _prefix(call: Call) -> bytes:
 
 def _distance(prefix: bytes, deployment: Deployment) -> float:
     """Weighted rendezvous hashing (Thaler and Ravishankar 1998; logarithms as weights): the least distance wins."""
-    drawn = hashlib.blake2b(prefix + deployment.name.encode(), digest_size=8).digest()
-    uniform = (int.from_bytes(drawn, "big") + 1) / (2**64 + 1)
+    digest = hashlib.blake2b(prefix + deployment.name.encode(), digest_size=8).digest()
+    uniform = (int.from_bytes(digest, "big") + 1) / (2**64 + 1)
     return -math.log(uniform) / deployment.weight

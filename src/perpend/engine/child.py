@@ -45,14 +45,14 @@ class Listening(Struct, frozen=True):
 
 def main(argument: str) -> NoReturn:
     launch = msgspec.json.decode(argument, type=EngineLaunch)
-    answers = os.dup(1)
+    announce_fd = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints goes to the log
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     if launch.binary:
-        _run_binary(launch, answers)
+        _run_binary(launch, announce_fd)
     server = _start_wheel(launch)
-    _say(answers, server.listening_address)
+    _announce(announce_fd, server.listening_address)
     _wait_for_parent()
     os._exit(0)  # nothing to save; tearing down would wait for running requests
 
@@ -96,7 +96,7 @@ def binary_command(launch: EngineLaunch, port: int) -> list[str]:
     ]
 
 
-def _run_binary(launch: EngineLaunch, answers: int) -> NoReturn:
+def _run_binary(launch: EngineLaunch, announce_fd: int) -> NoReturn:
     port = _free_port()
     try:
         # by environment: older builds ignore an unknown variable, but refuse an unknown flag
@@ -112,7 +112,7 @@ def _run_binary(launch: EngineLaunch, answers: int) -> NoReturn:
         os._exit(CANT_START)
     signal.signal(signal.SIGTERM, lambda number, frame: _end(server))
     threading.Thread(target=lambda: os._exit(_status(server.wait())), daemon=True).start()
-    _say(answers, f"http://127.0.0.1:{port}")
+    _announce(announce_fd, f"http://127.0.0.1:{port}")
     _wait_for_parent()
     _end(server)
 
@@ -136,7 +136,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _say(descriptor: int, url: str) -> None:
+def _announce(descriptor: int, url: str) -> None:
     os.write(descriptor, msgspec.json.encode(Listening(url)) + b"\n")
     os.close(descriptor)
 

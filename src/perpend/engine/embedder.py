@@ -1,4 +1,4 @@
-"""A process that makes embeddings: its model's row comes as its argument, texts on stdin, `Made` goes out on stdout."""
+"""A process that makes embeddings: its model's row is its argument, texts come on stdin, results go to stdout."""
 
 import hashlib
 import logging
@@ -30,46 +30,46 @@ class PackagedModel(Struct, frozen=True, forbid_unknown_fields=True):
         return find_spec(self.package) is not None
 
 
-class Made(Struct, omit_defaults=True):
-    """What became of some texts."""
+class EmbeddingBatch(Struct, omit_defaults=True):
+    """The result of embedding some texts."""
 
     vectors: list[list[float]] = []
     tokens: int = 0
-    """That the model read, its marks of beginning and end among them."""
+    """Tokens that the model read, with its begin and end marks."""
     truncated: list[int] = []
-    """Which of the texts are longer than it reads."""
-    wrong: str = ""
-    """Why there is nothing."""
+    """Indices of texts that were longer than the model reads."""
+    error: str = ""
+    """The failure; "" where there is none."""
 
 
 def main() -> None:
     logging.disable(logging.CRITICAL)
     os.environ["HF_HUB_OFFLINE"] = "1"
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # what libraries print must not mix with results
 
-    def say(made: Made) -> None:
-        body = msgspec.msgpack.encode(made)
+    def send(batch: EmbeddingBatch) -> None:
+        body = msgspec.msgpack.encode(batch)
         out.write(len(body).to_bytes(SIZE_BYTES, "big") + body)
         out.flush()
 
     try:
-        model = _loaded(msgspec.json.decode(sys.argv[1], type=PackagedModel))
-    except Exception as error:  # whatever a package makes of its own absence
-        say(Made(wrong=f"{type(error).__name__}: {error}"[:300]))
+        model = _load(msgspec.json.decode(sys.argv[1], type=PackagedModel))
+    except Exception as error:  # a package may fail in any way
+        send(EmbeddingBatch(error=f"{type(error).__name__}: {error}"[:300]))
         return
-    say(Made())
+    send(EmbeddingBatch())
     while size := sys.stdin.buffer.read(SIZE_BYTES):
         texts = msgspec.msgpack.decode(sys.stdin.buffer.read(int.from_bytes(size, "big")), type=list[str])
         try:
-            made = _made(model, texts)
+            batch = _embed(model, texts)
         except Exception as error:
-            made = Made(wrong=f"{type(error).__name__}: {error}"[:300])
-        say(made)
+            batch = EmbeddingBatch(error=f"{type(error).__name__}: {error}"[:300])
+        send(batch)
 
 
-def _loaded(row: PackagedModel) -> Any:
-    """On the CPU: a GPU is for the models that think."""
+def _load(row: PackagedModel) -> Any:
+    """Loads the model, on the CPU: a GPU is for the language models. Raises ValueError for other weights."""
     package: Any = import_module(row.package)
     with (Path(package.__file__).parent / row.weights).open("rb") as weights:
         if hashlib.file_digest(weights, "sha256").hexdigest() != row.sha256:
@@ -77,13 +77,13 @@ def _loaded(row: PackagedModel) -> Any:
     return package.load_model(device="cpu")
 
 
-def _made(model: Any, texts: list[str]) -> Made:
+def _embed(model: Any, texts: list[str]) -> EmbeddingBatch:
     lengths = [len(ids) for ids in model.tokenizer(texts)["input_ids"]]
-    most: int = model.max_seq_length
-    return Made(
+    max_tokens: int = model.max_seq_length
+    return EmbeddingBatch(
         vectors=model.encode(texts, show_progress_bar=False).tolist(),
-        tokens=sum(min(length, most) for length in lengths),
-        truncated=[at for at, length in enumerate(lengths) if length > most],
+        tokens=sum(min(length, max_tokens) for length in lengths),
+        truncated=[at for at, length in enumerate(lengths) if length > max_tokens],
     )
 
 

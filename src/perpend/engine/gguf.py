@@ -48,19 +48,19 @@ def read_facts(path: Path) -> ModelFacts:
 
 
 def _header(file: BinaryIO) -> dict[str, Value]:
-    magic, version, _tensors, pairs = struct.unpack("<4sIQQ", file.read(24))
+    magic, version, _tensors, pair_count = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF":
         raise ValueError("it doesn't begin with GGUF")
     if version < 2:
         raise ValueError(f"version {version} of the format is too old")
-    found: dict[str, Value] = {}
-    for _ in range(pairs):
+    header: dict[str, Value] = {}
+    for _ in range(pair_count):
         key = _string(file)
         if key.startswith("tokenizer."):  # the vocabulary follows: long, and of no use here
             break
         (kind,) = struct.unpack("<I", file.read(4))
-        found[key] = _value(file, kind)
-    return found
+        header[key] = _value(file, kind)
+    return header
 
 
 def _value(file: BinaryIO, kind: int) -> Value:
@@ -73,8 +73,8 @@ def _value(file: BinaryIO, kind: int) -> Value:
         return [_value(file, inner) for _ in range(count)]
     if kind not in _SCALARS:
         raise ValueError(f"unknown type {kind} in its header")
-    form = "<" + _SCALARS[kind]
-    return struct.unpack(form, file.read(struct.calcsize(form)))[0]
+    struct_format = "<" + _SCALARS[kind]
+    return struct.unpack(struct_format, file.read(struct.calcsize(struct_format)))[0]
 
 
 def _string(file: BinaryIO) -> str:
@@ -92,13 +92,13 @@ def _facts(header: dict[str, Value], weights: int) -> ModelFacts:
         # some models list a value per layer; the largest is the safe one
         return max(int(str(item)) for item in value) if isinstance(value, list) else int(str(value))
 
-    def given(key: str, otherwise: int) -> int:
-        return number(key) if f"{architecture}.{key}" in header else otherwise
+    def number_or(key: str, default: int) -> int:
+        return number(key) if f"{architecture}.{key}" in header else default
 
     layers, heads = number("block_count"), number("attention.head_count")
     head = number("embedding_length") // max(1, heads)  # a recurrent model has no heads, and some state
-    length = given("attention.key_length", head) + given("attention.value_length", head)
-    kv_heads = max(1, given("attention.head_count_kv", heads))
+    length = number_or("attention.key_length", head) + number_or("attention.value_length", head)
+    kv_heads = max(1, number_or("attention.head_count_kv", heads))
     return ModelFacts(
         architecture=str(architecture),
         weights=weights,

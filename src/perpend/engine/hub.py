@@ -24,14 +24,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def of_hub(name: str) -> Weights:
     """Any GGUF file of the hub, by the name `hf:OWNER/REPO/FILE.gguf`. Raises BadRequest."""
-    found = _NAME.fullmatch(name)
-    if found is None or ".." in name.removeprefix(PREFIX).split("/"):
+    match = _NAME.fullmatch(name)
+    if match is None or ".." in name.removeprefix(PREFIX).split("/"):
         raise BadRequest(
             f"{name!r} names no file of the hub",
             hint="hf:OWNER/REPO/FILE.gguf, such as hf:Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf",
             field="name",
         )
-    owner, repo, file = found.groups()
+    owner, repo, file = match.groups()
     if _PART.search(file):
         raise BadRequest(
             f"{file} is one part of several",
@@ -108,22 +108,22 @@ async def _headers(session: aiohttp.ClientSession, source: HubSource) -> Mapping
         async with session.head(url, allow_redirects=False, headers=authorization(url)) as response:
             if response.status >= HTTPStatus.BAD_REQUEST:
                 raise _refused(source, response)
-            headers, onwards = response.headers.copy(), response.headers.get("Location")
-            if onwards is None:
+            headers, location = response.headers.copy(), response.headers.get("Location")
+            if location is None:
                 return headers
             if "X-Linked-Etag" in headers:
                 headers.popall("Content-Length", None)  # that of what says where to go
                 return headers
-            url = urljoin(url, onwards)
+            url = urljoin(url, location)
     raise WeightsError(f"{source.label} sends from one address to another: {urlsplit(url).netloc}")
 
 
 def _refused(source: HubSource, response: aiohttp.ClientResponse) -> WeightsError:
-    said = response.headers.get("X-Error-Message") or f"HTTP {response.status} {response.reason}"
-    closed = response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    reason = response.headers.get("X-Error-Message") or f"HTTP {response.status} {response.reason}"
+    needs_token = response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return WeightsError(
-        f"{source.label} doesn't give {source.file}: {said}",
+        f"{source.label} doesn't give {source.file}: {reason}",
         hint="is it spelt right? where it has conditions, accept them and set HF_TOKEN to your token"
-        if closed
+        if needs_token
         else "see the repository's list of files for how it is spelt; capitals count",
     )

@@ -65,20 +65,20 @@ def context_for(config: EngineConfig, machine: Machine, facts: ModelFacts | None
         return config.context
     if facts is None:
         return UNKNOWN_SLOT
-    enough = config.slots or _most_slots(machine) // 2
+    min_slots = config.slots or _most_slots(machine) // 2
     context = facts.context
-    while context // 2 >= SHORTEST_SLOT and _fitting(config, machine, context, facts) < enough:
+    while context // 2 >= SHORTEST_SLOT and _fitting(config, machine, context, facts) < min_slots:
         context //= 2
     return context
 
 
 def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> EngineSettings:
     """The config with its zeros filled in: as many slots as fit beside the weights in a share of RAM."""
-    fitting = min(_most_slots(machine), _fitting(config, machine, context, facts))
+    fitting_slots = min(_most_slots(machine), _fitting(config, machine, context, facts))
     cache_mib = max(128, min(4096, machine.ram // 16 // (1 << 20)))
     return EngineSettings(
         threads=config.threads or (1 if facts.weights < SMALL_WEIGHTS else machine.cores),
-        slots=config.slots or max(1, fitting),
+        slots=config.slots or max(1, fitting_slots),
         context=context,
         cache_mib=config.cache_mib or cache_mib,
     )
@@ -120,8 +120,8 @@ def _control_groups(root: Path) -> list[Path]:
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         for base in [mount, *(mount / name for name in controllers.split(",") if name)]:
-            own = base / path.lstrip("/")
-            folders += [own, *(parent for parent in own.parents if parent.is_relative_to(base))]
+            group = base / path.lstrip("/")
+            folders += [group, *(parent for parent in group.parents if parent.is_relative_to(base))]
     return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
 
 

@@ -58,8 +58,8 @@ class Partial:
     def begin(self, source: Source) -> None:
         """Go on with `source`'s own bytes, or be ready to start anew with it."""
         self.close()
-        same = self.source == source.label and self._record.checksum == self._stated()
-        if not (same and self._reopen(self._record.bytes if source.in_parts else None)):
+        same_source = self.source == source.label and self._record.checksum == self._stated()
+        if not (same_source and self._reopen(self._record.bytes if source.in_parts else None)):
             self.restart(source)
 
     def restart(self, source: Source) -> None:
@@ -87,12 +87,12 @@ class Partial:
         """Check size and checksum, and put the file in its place. Raises WeightsError, leaving nothing."""
         self._sync()
         self.close()
-        got = self._sha.hexdigest()
-        if self.size != self.weights.size or got != self.weights.sha256:
+        digest = self._sha.hexdigest()
+        if self.size != self.weights.size or digest != self.weights.sha256:
             self.remove()
             raise WeightsError(
-                f"what came from {self.source} is not {self.weights.name}: {self._sha.name} {got}, {self.size} bytes; "
-                f"expected {self._sha.name} {self.weights.sha256}, {self.weights.size} bytes",
+                f"what came from {self.source} is not {self.weights.name}: {self._sha.name} {digest}, "
+                f"{self.size} bytes; expected {self._sha.name} {self.weights.sha256}, {self.weights.size} bytes",
                 hint="the partial file is removed. Pull again; if it happens again, the source has another "
                 "file or something on the way changes it",
             )
@@ -141,9 +141,9 @@ class Partial:
             return _Record("")
 
     def _write_record(self) -> None:
-        draft = self._record_path.with_suffix(".new")
-        draft.write_bytes(msgspec.json.encode(self._record))
-        os.replace(draft, self._record_path)
+        new_record = self._record_path.with_suffix(".new")
+        new_record.write_bytes(msgspec.json.encode(self._record))
+        os.replace(new_record, self._record_path)
 
 
 def _digest(weights: Weights) -> "hashlib._Hash":  # pyright: ignore[reportPrivateUsage] -- typeshed's name for it

@@ -38,7 +38,7 @@ class EnginePool:
         return {name: engine.restarts for name, engine in self._engines.items()}
 
     def problem(self, name: str) -> str | None:
-        """Why the model's engine answers nobody now, in clients' words; None: it does, or it is started for them."""
+        """Why the model's engine can't answer now, as clients are told; None where it can, or is being started."""
         engine = self._engines.get(name)
         return None if engine is None else engine.problem
 
@@ -46,11 +46,11 @@ class EnginePool:
         """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
         engine = self.get(name, path, context)
         if engine.state == "stopped":
-            await self._make_room(engine)
+            await self._stop_idle(engine)
         return await engine.ready()
 
-    async def _make_room(self, wanted: Engine) -> None:
-        loaded = [e for e in self._engines.values() if e is not wanted and e.state in ("ready", "starting")]
+    async def _stop_idle(self, starting: Engine) -> None:
+        loaded = [e for e in self._engines.values() if e is not starting and e.state in ("ready", "starting")]
         for engine in loaded:
             if len(loaded) < self._config.keep_loaded:
                 return

@@ -34,7 +34,7 @@ class PullProgress(Struct, frozen=True):
 Listener = Callable[[PullProgress], None]
 
 
-def _unheard(_: PullProgress) -> None: ...
+def _ignore(_: PullProgress) -> None: ...
 
 
 async def pull(weights: Weights, home: Path, progress: Listener | None = None) -> Path:
@@ -45,12 +45,12 @@ async def pull(weights: Weights, home: Path, progress: Listener | None = None) -
     disk, another file than expected.
     """
     target = weights.path(home)
-    listener = progress or _unheard
+    listener = progress or _ignore
     if weights.pulled(home):
         return target
     try:
         private_folder(target.parent)
-        async with _alone(target, lambda text: listener(PullProgress(0, weights.size, "", text))):
+        async with _hold_pull_lock(target, lambda text: listener(PullProgress(0, weights.size, "", text))):
             if not weights.pulled(home):
                 exact = await stated(weights) if weights.rounded else weights
                 await _fetch_first(exact, Partial(exact, target), listener)
@@ -66,11 +66,13 @@ async def _fetch_first(weights: Weights, partial: Partial, listener: Listener) -
     for source in sorted(weights.sources, key=lambda source: source.label != partial.source):
         notice = f"{failures[-1]}; going on with {source.label}" if failures else None
         try:
-            _require_room(weights, source, partial)
+            _require_disk_space(weights, source, partial)
             await asyncio.to_thread(partial.begin, source)
             listener(PullProgress(partial.size, weights.size, source.label, notice))
             await fetch(
-                source, partial, lambda done, of=source.label: listener(PullProgress(done, weights.size, of))
+                source,
+                partial,
+                lambda done, label=source.label: listener(PullProgress(done, weights.size, label)),
             )
             partial.finish()
             return
@@ -86,12 +88,12 @@ async def _fetch_first(weights: Weights, partial: Partial, listener: Listener) -
     ) from failed
 
 
-def _require_room(weights: Weights, source: Source, partial: Partial) -> None:
-    need = weights.size - partial.on_disk() + source.scratch_bytes
+def _require_disk_space(weights: Weights, source: Source, partial: Partial) -> None:
+    needed = weights.size - partial.on_disk() + source.scratch_bytes
     free = shutil.disk_usage(partial.target.parent).free
-    if free < need:
+    if free < needed:
         raise WeightsError(
-            f"{weights.name} needs {need / 1e9:.2f} GB more; {partial.target.parent} has {free / 1e9:.2f} GB",
+            f"{weights.name} needs {needed / 1e9:.2f} GB more; {partial.target.parent} has {free / 1e9:.2f} GB",
             hint="free some space, or set PERPEND_HOME to a larger disk",
         )
 
@@ -104,7 +106,7 @@ def _disk_failed(weights: Weights, target: Path, error: OSError) -> WeightsError
 
 
 @asynccontextmanager
-async def _alone(target: Path, notify: Callable[[str], None]) -> AsyncGenerator[None, None]:
+async def _hold_pull_lock(target: Path, notify: Callable[[str], None]) -> AsyncGenerator[None, None]:
     """Hold the pull of `target`; the lock goes with the process, however that ends."""
     with target.with_name(f".{target.name}.lock").open("w") as lock:
         waiting = False

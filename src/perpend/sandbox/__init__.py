@@ -1,4 +1,4 @@
-"""Runs programs that nobody trusts; `Sandbox` is the door, docs/guides/sandbox.md says what it promises."""
+"""Runs untrusted programs: `Sandbox` is the entry point; docs/guides/sandbox.md says what it guarantees."""
 
 from perpend.sandbox.contract import DEFAULT_LIMITS, LIMIT_NAMES, Limits, Outcome
 from perpend.sandbox.isolation_levels import (

@@ -18,18 +18,17 @@ from perpend.sandbox.inside.landlock import abi
 from perpend.sandbox.inside.libc import MACHINE
 from perpend.sandbox.inside.syscalls import NUMBERS
 from perpend.sandbox.slot import Slot, SlotLaunch
+from perpend.sandbox.users import take_user
 
 _INSIDE = Path(inside.__file__).parent
-_PLACE = Path("/run/perpend")
-_MERGED = ("bin", "sbin", "lib", "lib32", "lib64")
-_FROM_ETC = ("ld.so.cache", "localtime", "alternatives")
+_MOUNT_POINT = Path("/run/perpend")
+_SYSTEM_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64")
+_ETC_FILES = ("ld.so.cache", "localtime", "alternatives")
 _DEVICES = {name: name for name in ("null", "full", "random", "urandom")} | {"zero": "full"}
-"""Name inside -> ours. What can be mapped from /dev/zero is memory that nobody counts; /dev/full reads the same."""
-_UIDS = range(61184, 65520)
-"""Users that systemd, too, gives to services for as long as they run: no file belongs to one."""
-_ROOTS_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
+"""Device in the sandbox -> device of the host. Mappings of /dev/zero aren't counted; /dev/full reads the same."""
+_ROOT_CAPABILITIES = ("CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SETUID", "CAP_SETGID", "CAP_KILL")
 _NUMBERS = itertools.count()
-"""Of this process's slots: each has a user and a cgroup that no other has."""
+"""Numbers of this process's slots; each has a cgroup of its own."""
 _PROBE = """
 import socket
 try:
@@ -40,34 +39,38 @@ except PermissionError:
 
 
 class IsolationLevel(Struct, frozen=True):
+    """A way to contain programs."""
+
     name: str
     promises: str
     launch: Callable[[int], SlotLaunch]
-    """How a slot of that number starts. Raises SandboxUnavailable."""
+    """Prepares the slot of that number. Raises SandboxUnavailable."""
 
     async def start(self) -> Slot:
-        """Raises SandboxUnavailable."""
+        """Starts a slot. Raises SandboxUnavailable."""
         number = next(_NUMBERS)
         return await Slot.start(self.launch(number), str(number))
 
 
 class LevelTrial(Struct, frozen=True):
+    """The result of running a test program on a level."""
+
     level: IsolationLevel
     failure: str | None
-    """Why it doesn't work here; None: it does."""
+    """Why the level doesn't work here; None where it works."""
 
 
-def _start(folder: Path) -> list[str]:
+def _zygote_command(folder: Path) -> list[str]:
     code = f"import sys; sys.path.append({str(folder)!r}); from inside.zygote import main; main(sys.argv[1])"
     return [sys.executable, "-P", "-s", "-B", "-c", code]
 
 
 _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
-"""The same each time: a verdict mustn't hang on the order of a set."""
+"""The hash seed is fixed so that no verdict depends on the order of a set."""
 
 
 def _prefixes() -> list[str]:
-    """Where the interpreter and its packages lie."""
+    """Folders of the interpreter and its packages."""
     return list(dict.fromkeys((sys.base_prefix, sys.prefix)))
 
 
@@ -83,36 +86,40 @@ def _bubblewrap(number: int) -> SlotLaunch:
     ]
     if not root:
         command += ["--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000"]
-    for capability in _ROOTS_CAPABILITIES if root else _ROOTS_CAPABILITIES[:2]:
+    for capability in _ROOT_CAPABILITIES if root else _ROOT_CAPABILITIES[:2]:
         command += ["--cap-add", capability]
     for name, value in _ENVIRONMENT.items():
         command += ["--setenv", name, value]
-    command += [*_files(), "--remount-ro", "/", "--chdir", "/", "--", *_start(_PLACE)]
-    return SlotLaunch(command, Setup(namespaces=True, uid=_user(number) if root else None))
+    command += [*_mounts(), "--remount-ro", "/", "--chdir", "/", "--", *_zygote_command(_MOUNT_POINT)]
+    user = take_user(number)
+    return SlotLaunch(command, Setup(namespaces=True, uid=user.uid), locks=user.locks)
 
 
-def _files() -> list[str]:
-    """The system and the interpreter, read-only; of /etc and /dev only what neither can do without."""
+def _mounts() -> list[str]:
+    """Mounts the system and the interpreter read-only, with the few files of /etc and /dev that they need."""
     arguments = ["--ro-bind", "/usr", "/usr"]
-    for name in _MERGED:
+    for name in _SYSTEM_FOLDERS:
         path = Path("/", name)
         if path.is_symlink():
             arguments += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             arguments += ["--ro-bind", str(path), str(path)]
-    # a folder that is closed to others, such as /root, is made anew, and with it only the one below it
-    above = {
-        place for prefix in _prefixes() for place in Path(prefix).parents if str(place) not in ("/", "/usr")
+    # the parents of a prefix are created empty: one such as /root is closed to other users
+    parents = {
+        folder
+        for prefix in _prefixes()
+        for folder in Path(prefix).parents
+        if str(folder) not in ("/", "/usr")
     }
-    for folder in sorted({*map(str, above), "/dev", "/etc", "/run", str(_PLACE)}):
+    for folder in sorted({*map(str, parents), "/dev", "/etc", "/run", str(_MOUNT_POINT)}):
         arguments += ["--perms", "0755", "--dir", folder]
-    for name in _FROM_ETC:
+    for name in _ETC_FILES:
         arguments += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for prefix in _prefixes():
         arguments += ["--ro-bind", prefix, prefix]
-    arguments += ["--ro-bind", str(_INSIDE), str(_PLACE / "inside"), "--proc", "/proc", "--dir", "/tmp"]  # noqa: S108
-    for device, ours in _DEVICES.items():
-        arguments += ["--dev-bind", f"/dev/{ours}", f"/dev/{device}"]
+    arguments += ["--ro-bind", str(_INSIDE), str(_MOUNT_POINT / "inside"), "--proc", "/proc", "--dir", "/tmp"]  # noqa: S108
+    for device, host_device in _DEVICES.items():
+        arguments += ["--dev-bind", f"/dev/{host_device}", f"/dev/{device}"]
     return [*arguments, "--symlink", "/tmp", "/dev/shm"]  # noqa: S108 -- semaphores are files there
 
 
@@ -121,22 +128,19 @@ def _landlock(number: int) -> SlotLaunch:
         raise SandboxUnavailable("the kernel has no Landlock, or has it switched off")
     readable = [
         "/usr",
-        *(f"/{name}" for name in _MERGED),
+        *(f"/{name}" for name in _SYSTEM_FOLDERS),
         *_prefixes(),
-        *(f"/etc/{name}" for name in _FROM_ETC),
+        *(f"/etc/{name}" for name in _ETC_FILES),
     ]
     root = os.geteuid() == 0
     override = root and not all(_open_to_all(Path(prefix)) for prefix in _prefixes())
-    setup = Setup(namespaces=False, uid=_user(number) if root else None, readable=readable, override=override)
-    return SlotLaunch(_start(_INSIDE.parent), setup, _ENVIRONMENT)
+    user = take_user(number)
+    setup = Setup(namespaces=False, uid=user.uid, readable=readable, override=override)
+    return SlotLaunch(_zygote_command(_INSIDE.parent), setup, _ENVIRONMENT, user.locks)
 
 
 def _open_to_all(folder: Path) -> bool:
-    return all(place.stat().st_mode & stat.S_IXOTH for place in (folder, *folder.parents))
-
-
-def _user(number: int) -> int:
-    return _UIDS[(os.getpid() * 61 + number) % len(_UIDS)]
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in (folder, *folder.parents))
 
 
 ISOLATION_LEVELS = (
@@ -148,18 +152,18 @@ ISOLATION_LEVELS = (
 
 
 async def find_isolation_level(levels: tuple[IsolationLevel, ...] = ISOLATION_LEVELS) -> list[LevelTrial]:
-    """The levels from the strongest down to the first that works, each tried with a program."""
-    tried: list[LevelTrial] = []
+    """Tries the levels, the strongest first, with a test program, up to the first that works."""
+    trials: list[LevelTrial] = []
     for level in levels:
-        tried.append(LevelTrial(level, await _failure_of(level)))
-        if tried[-1].failure is None:
+        trials.append(LevelTrial(level, await _failure_of(level)))
+        if trials[-1].failure is None:
             break
-    return tried
+    return trials
 
 
 async def _failure_of(level: IsolationLevel) -> str | None:
     if not sys.platform.startswith("linux"):
-        return f"it needs Linux, and this is {sys.platform}"
+        return f"it needs Linux; this is {sys.platform}"
     if not NUMBERS:
         return f"its filter has no table of system calls for {MACHINE}"
     try:
@@ -174,4 +178,4 @@ async def _failure_of(level: IsolationLevel) -> str | None:
         await slot.aclose()
     if outcome.stdout == "contained\n":
         return None
-    return f"its probe ended with {outcome.exit_code}: {(outcome.stderr or outcome.stdout).strip()[-300:]}"
+    return f"its test program ended with {outcome.exit_code}: {(outcome.stderr or outcome.stdout).strip()[-300:]}"

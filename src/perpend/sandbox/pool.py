@@ -1,4 +1,4 @@
-"""Slots that are started when they're first needed, and shared by whoever has programs to run."""
+"""A pool of slots, each started when it is first needed."""
 
 import asyncio
 import os
@@ -11,29 +11,29 @@ from perpend.sandbox.slot import Slot
 
 
 class Sandbox:
-    """As many programs at once as there are slots; more wait."""
+    """Runs as many programs at once as it has slots; further ones wait."""
 
     def __init__(self, slots: int = 0, *, levels: tuple[IsolationLevel, ...] = ISOLATION_LEVELS) -> None:
-        """`slots` 0: one for each core that this process may use. `levels`: the best first."""
+        """`slots`: 0 means one for each core that this process may use. `levels`: the strongest first."""
         self._levels = levels
         self._level: IsolationLevel | None = None
-        self._finding = asyncio.Lock()
+        self._level_lock = asyncio.Lock()
         self._free: asyncio.Queue[Slot | None] = asyncio.Queue()
         self._count = slots or len(os.sched_getaffinity(0))
         for _ in range(self._count):
             self._free.put_nowait(None)
 
     async def level(self) -> IsolationLevel:
-        """The best that works here. Raises SandboxUnavailable with what is wrong with each."""
-        async with self._finding:
+        """The strongest level that works here. Raises SandboxUnavailable, which names each level's failure."""
+        async with self._level_lock:
             if self._level is None:
-                tried = await find_isolation_level(self._levels)
-                if tried[-1].failure is not None:
-                    said = "; ".join(f"{one.level.name}: {one.failure}" for one in tried)
+                trials = await find_isolation_level(self._levels)
+                if trials[-1].failure is not None:
+                    failures = "; ".join(f"{trial.level.name}: {trial.failure}" for trial in trials)
                     raise SandboxUnavailable(
-                        f"no sandbox works here: {said}", hint="perpend doctor says more"
+                        f"no sandbox works here: {failures}", hint="run `perpend doctor` for details"
                     )
-                self._level = tried[-1].level
+                self._level = trials[-1].level
         return self._level
 
     async def run(
@@ -44,23 +44,23 @@ class Sandbox:
         *,
         judge: str | bytes | None = None,
     ) -> Outcome:
-        """Runs `program` (Python) to its end, or to the end that `limits` make. Cancelling kills it.
+        """Runs `program` (Python) until it ends or reaches a limit. Cancelling kills it.
 
-        A `judge` is a second program, which the first can't reach: they share a socket (descriptor 3), and only the
-        judge has descriptor 4, what it writes to becomes the `report`. The run ends with the judge.
+        A `judge` is a second program in a process of its own. Both have one end of a socket (descriptor 3); the judge
+        alone has descriptor 4, where it writes its report. The run ends when the judge ends.
 
-        Raises SandboxUnavailable where nothing here contains a program.
+        Raises SandboxUnavailable where no level works here, or the slot breaks.
         """
         level = await self.level()
         slot = await self._free.get()
         try:
-            if slot is not None and not slot.usable:  # it died while it waited
+            if slot is not None and not slot.usable:  # it died while it was idle
                 await slot.aclose()
                 slot = None
             if slot is None:
                 slot = await level.start()
-            judges = None if judge is None else _bytes(judge)
-            return await slot.run(_bytes(program), _bytes(stdin), limits, judges)
+            judge_source = None if judge is None else _encode(judge)
+            return await slot.run(_encode(program), _encode(stdin), limits, judge_source)
         finally:
             if slot is not None and not slot.usable:
                 await asyncio.shield(slot.aclose())
@@ -68,7 +68,7 @@ class Sandbox:
             self._free.put_nowait(slot)
 
     async def aclose(self) -> None:
-        """Waits for what still runs. Another run would start anew."""
+        """Waits for running programs, then stops all slots; a later run starts new ones."""
         for slot in [await self._free.get() for _ in range(self._count)]:
             if slot is not None:
                 await slot.aclose()
@@ -81,6 +81,6 @@ class Sandbox:
         await self.aclose()
 
 
-def _bytes(text: str | bytes) -> bytes:
-    # half of a surrogate pair goes as it is: the program is told of it, not we
+def _encode(text: str | bytes) -> bytes:
+    # half of a surrogate pair is passed on: the program's interpreter reports it
     return text.encode(errors="surrogatepass") if isinstance(text, str) else text

@@ -127,8 +127,8 @@ class GoogleToken:
 
 def credentials() -> GoogleCredentials | None:
     """The key file of this environment, or None where there is none. Raises ConfigError for one that can't be read."""
-    if named := os.environ.get(_FILE):
-        file = Path(named)
+    if path_set := os.environ.get(_FILE):
+        file = Path(path_set)
     else:
         folder = os.environ.get("CLOUDSDK_CONFIG")
         gcloud = Path(folder) if folder else Path.home() / ".config" / "gcloud"

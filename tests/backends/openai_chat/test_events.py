@@ -317,7 +317,7 @@ def test_counts(usage: UpstreamUsage, inside: bool, counts: Usage) -> None:
 
 
 def test_fields_that_nobody_knows_never_fail() -> None:
-    event = EVENTS.one.decode(
+    event = EVENTS.single.decode(
         b'{"choices":[{"delta":{"content":null,"audio":{"x":[1]}},"new":3}],"service":{}}'
     )
     assert event.choices is not None

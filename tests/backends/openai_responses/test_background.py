@@ -130,7 +130,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_background, "_WAITS_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(openai_background, "_RETRY_WAITS_S", (0.0, 0.0, 0.0))
     monkeypatch.setattr(openai_background, "_POLL_S", 0.0)
 
 

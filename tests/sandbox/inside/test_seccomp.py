@@ -6,7 +6,14 @@ import struct
 
 import pytest
 
-from perpend.sandbox.inside.seccomp import ALWAYS, NEW_NAMESPACES, UNCOUNTED, alone, assemble, whole
+from perpend.sandbox.inside.seccomp import (
+    ALWAYS,
+    NEW_NAMESPACES,
+    UNCOUNTED,
+    assemble,
+    complete,
+    single_process,
+)
 from perpend.sandbox.inside.syscalls import KNOWN_UP_TO, NUMBERS
 
 pytestmark = pytest.mark.skipif(not NUMBERS, reason=f"no filter for {platform.machine()}")
@@ -18,7 +25,7 @@ PID = 4321
 
 def verdict(number: int, *arguments: int, arch: int = ARCH, program: bytes | None = None) -> str:
     """What a filter of all the rules says of a call."""
-    program = program or whole([assemble(ALWAYS), assemble(alone(PID))])
+    program = program or complete([assemble(ALWAYS), assemble(single_process(PID))])
     padded = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack("IIQ6Q", number, arch, 0, *padded)
     instructions = list(struct.iter_unpack("HBBI", program))
@@ -94,7 +101,7 @@ def test_rules(name: str, arguments: tuple[int, ...], said: str) -> None:
     ],
 )
 def test_where_no_cgroup_counts(name: str, arguments: tuple[int, ...], said: str) -> None:
-    program = whole([assemble(ALWAYS), assemble(UNCOUNTED)])
+    program = complete([assemble(ALWAYS), assemble(UNCOUNTED)])
     assert verdict(NUMBERS[name], *arguments, program=program) == said
 
 
@@ -110,7 +117,7 @@ def test_every_call_that_has_no_condition_is_refused() -> None:
 
 
 def test_the_rest_is_allowed() -> None:
-    named = {NUMBERS[rule.name] for rule in [*ALWAYS, *alone(PID)] if rule.name in NUMBERS}
+    named = {NUMBERS[rule.name] for rule in [*ALWAYS, *single_process(PID)] if rule.name in NUMBERS}
     assert {verdict(number) for number in range(KNOWN_UP_TO + 1) if number not in named} == {ALLOWED}
 
 
@@ -121,7 +128,7 @@ def test_newer_calls_arent_there_and_other_machines_calls_kill() -> None:
 
 
 def test_in_namespaces_processes_are_free() -> None:
-    program = whole([assemble(ALWAYS)])
+    program = complete([assemble(ALWAYS)])
     assert verdict(NUMBERS["clone"], 17, program=program) == ALLOWED
     assert verdict(NUMBERS["clone"], 17 | NEW_NAMESPACES, program=program) == "EPERM"
     assert verdict(NUMBERS["kill"], 1, program=program) == ALLOWED

@@ -26,10 +26,10 @@ from perpend.backends.anthropic.body import (
     AnthropicToolUse,
     AnthropicURL,
 )
-from perpend.backends.body import Asks, Body, JSONObject, body_of
-from perpend.backends.contract import Call, mine
-from perpend.backends.message_parts import arguments, in_words, media, system
-from perpend.backends.sampling import Drawing, Words, drawing
+from perpend.backends.body import Body, JSONObject, ThinkingParams, body_of
+from perpend.backends.contract import Call, state_for
+from perpend.backends.message_parts import arguments, format_instruction, media, system
+from perpend.backends.sampling import FieldNames, SamplingFields, sampling_fields
 from perpend.backends.thinking_params import denied, granted
 from perpend.providers.provider import Provider
 from perpend.types import (
@@ -49,7 +49,7 @@ from perpend.types import (
 _LEAST_BUDGET = 1024
 """The smallest `budget_tokens`, in tokens; it has to be less than `max_tokens` too."""
 _CHOICES: dict[str, Literal["auto", "none", "any"]] = {"auto": "auto", "none": "none", "required": "any"}
-_WORDS: Words = {
+_FIELD_NAMES: FieldNames = {
     "temperature": "temperature",
     "top_p": "top_p",
     "top_k": "top_k",
@@ -70,7 +70,7 @@ def request(call: Call, provider: Provider) -> Body:
     }
     preamble = system(call.messages)
     if output_spec.output is not None and output_spec.output.schema is None:
-        preamble = f"{preamble}\n\n{in_words(output_spec.output)}".lstrip()
+        preamble = f"{preamble}\n\n{format_instruction(output_spec.output)}".lstrip()
     if preamble and call.system_role == "system":
         fixed["system"] = preamble
     elif preamble:
@@ -81,19 +81,19 @@ def request(call: Call, provider: Provider) -> Body:
     if output_spec.tools:
         fixed["tools"] = [_tool(tool) for tool in output_spec.tools]
         fixed["tool_choice"] = _choice(output_spec)
-    return body_of(fixed, _drawing(call, provider).fields, granted(anthropic_asks(call, provider), call))
+    return body_of(fixed, _sampling(call, provider).fields, granted(anthropic_thinking(call, provider), call))
 
 
 def left_out(call: Call, provider: Provider) -> tuple[str, ...]:
-    return (*_drawing(call, provider).left_out, *denied(partial(anthropic_asks, call, provider), call))
+    return (*_sampling(call, provider).left_out, *denied(partial(anthropic_thinking, call, provider), call))
 
 
-def anthropic_asks(call: Call, provider: Provider) -> Asks:
+def anthropic_thinking(call: Call, provider: Provider) -> ThinkingParams:
     thinking = _thinking(call, provider.name)
     if thinking is None:
         return {}
-    word = call.family.effort_word(call.effort) if thinking["type"] == "adaptive" else None
-    return {"thinking": thinking} | ({} if word is None else {"output_config.effort": word})
+    effort = call.family.effort_word(call.effort) if thinking["type"] == "adaptive" else None
+    return {"thinking": thinking} | ({} if effort is None else {"output_config.effort": effort})
 
 
 def _thinking(call: Call, origin: str) -> AnthropicThinkingConfig | None:
@@ -107,19 +107,19 @@ def _thinking(call: Call, origin: str) -> AnthropicThinkingConfig | None:
             return {"type": "disabled"}
         return {"type": "adaptive", "display": "summarized"}
     if family.budget in ("native_hard", "native_soft"):
-        tokens, room = family.clamp_budget(call.thinking_tokens), call.max_tokens - 1
-        if not tokens or room < _LEAST_BUDGET or forced or _thoughtless(call.messages, origin):
+        tokens, most = family.clamp_budget(call.thinking_tokens), call.max_tokens - 1
+        if not tokens or most < _LEAST_BUDGET or forced or _lacks_thought(call.messages, origin):
             return {"type": "disabled"}
-        return {"type": "enabled", "budget_tokens": min(max(tokens, _LEAST_BUDGET), room)}
+        return {"type": "enabled", "budget_tokens": min(max(tokens, _LEAST_BUDGET), most)}
     return None
 
 
-def _thoughtless(messages: tuple[Message, ...], origin: str) -> bool:
+def _lacks_thought(messages: tuple[Message, ...], origin: str) -> bool:
     """The last turn called tools without a thought of this vendor's: it can't go on with a thinking budget."""
     parts = next((message.parts for message in reversed(messages) if message.role == "assistant"), ())
-    called = any(isinstance(part, ToolUse) for part in parts)
-    return called and not any(
-        isinstance(part, Thought) and mine(part.provider_state, origin) for part in parts
+    calls_tools = any(isinstance(part, ToolUse) for part in parts)
+    return calls_tools and not any(
+        isinstance(part, Thought) and state_for(part.provider_state, origin) for part in parts
     )
 
 
@@ -129,24 +129,26 @@ def _closed(schema: Any) -> Any:
         return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
-    inner: JSONObject = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
-    if inner.get("type") == "object" and not isinstance(inner.get("additionalProperties"), dict):
-        inner["additionalProperties"] = False
-    return inner
+    closed: JSONObject = {name: _closed(value) for name, value in schema.items()}  # pyright: ignore[reportUnknownVariableType]
+    if closed.get("type") == "object" and not isinstance(closed.get("additionalProperties"), dict):
+        closed["additionalProperties"] = False
+    return closed
 
 
-def _drawing(call: Call, provider: Provider) -> Drawing:
+def _sampling(call: Call, provider: Provider) -> SamplingFields:
     """A model that thinks takes only the defaults, one with efforts at any time; others temperature or top_p."""
-    thinking = granted(anthropic_asks(call, provider), call).get("thinking")
-    thinks = thinking is not None and thinking["type"] != "disabled"
-    if thinks or (call.family.budget == "effort_only" and call.family.sampling_fixed):
+    thinking = granted(anthropic_thinking(call, provider), call).get("thinking")
+    thinking_on = thinking is not None and thinking["type"] != "disabled"
+    if thinking_on or (call.family.budget == "effort_only" and call.family.sampling_fixed):
         refused = ("temperature", "top_p", "top_k")
     else:
         refused = () if call.sampling.temperature is None else ("top_p",)
-    drawn = drawing(call, _WORDS, provider, refused=refused)
-    if "temperature" in drawn.fields:
-        drawn.fields["temperature"] = min(drawn.fields["temperature"], 1.0)  # the top of this vendor's scale
-    return drawn
+    sampling = sampling_fields(call, _FIELD_NAMES, provider, refused=refused)
+    if "temperature" in sampling.fields:
+        sampling.fields["temperature"] = min(
+            sampling.fields["temperature"], 1.0
+        )  # the top of this vendor's scale
+    return sampling
 
 
 def _tool(tool: Tool) -> AnthropicTool:
@@ -155,13 +157,13 @@ def _tool(tool: Tool) -> AnthropicTool:
 
 
 def _choice(output_spec: OutputSpec) -> AnthropicToolChoice:
-    wanted = output_spec.tool_choice
+    requested = output_spec.tool_choice
     choice: AnthropicToolChoice = (
-        {"type": "tool", "name": wanted.name}
-        if isinstance(wanted, ForcedTool)
-        else {"type": _CHOICES[wanted]}
+        {"type": "tool", "name": requested.name}
+        if isinstance(requested, ForcedTool)
+        else {"type": _CHOICES[requested]}
     )
-    if output_spec.parallel_tools is False and wanted != "none":
+    if output_spec.parallel_tools is False and requested != "none":
         choice["disable_parallel_tool_use"] = True
     return choice
 
@@ -197,7 +199,7 @@ def _block(part: Part, origin: str) -> AnthropicBlock | None:
 
 def _thought(thought: Thought, origin: str) -> AnthropicThinkingBlock | msgspec.Raw | None:
     """Unchanged, or not at all: one without its signature is refused."""
-    data = mine(thought.provider_state, origin)
+    data = state_for(thought.provider_state, origin)
     if data is None:
         return None
     if data.startswith("{"):

@@ -12,13 +12,13 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.anthropic.request import anthropic_asks, left_out, request
-from perpend.backends.body import Asks, Body
+from perpend.backends.anthropic.request import anthropic_thinking, left_out, request
+from perpend.backends.body import Body, ThinkingParams
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.lenient import type_of
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, why
+from perpend.backends.reasons import REASONS, end_word
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, relay
 from perpend.backends.thinking_params import granted
@@ -46,8 +46,8 @@ class AnthropicBackend:
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
         decoder = _MessageDecoder(call, self._upstream.provider)
-        asks = partial(anthropic_asks, call, self._upstream.provider)
-        return relay(self._upstream, path, body, decoder, self._framing(), asks=asks)
+        thinking_params = partial(anthropic_thinking, call, self._upstream.provider)
+        return relay(self._upstream, path, body, decoder, self._framing(), thinking_params=thinking_params)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""
@@ -56,8 +56,8 @@ class AnthropicBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> Asks:
-        return granted(anthropic_asks(call, self._upstream.provider), call)
+    def steers(self, call: Call) -> ThinkingParams:
+        return granted(anthropic_thinking(call, self._upstream.provider), call)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""
@@ -191,11 +191,11 @@ _BLOCK_SIGNS = {
 class _MessageDecoder(StreamDecoder[_Event]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
-        self._begun = False
+        self._started = False
         self._reason: ServerStop | None = None
         self._model: str | None = None
         self._counts: dict[str, int] = {}
-        self._at = -1
+        self._last_index = -1
         """The last block that began."""
         self._tools: set[int] = set()
         """Blocks that are tool calls."""
@@ -203,11 +203,11 @@ class _MessageDecoder(StreamDecoder[_Event]):
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
         match type_of(event, _EVENT_SIGNS):
             case "content_block_delta" if event.delta is not None:
-                self._delta(self._at if event.index is None else event.index, event.delta, batch)
+                self._delta(self._last_index if event.index is None else event.index, event.delta, batch)
             case "content_block_start" if event.content_block is not None:
                 self._block(event.index, event.content_block, batch)
             case "message_start" if event.message is not None:
-                self._begun = True
+                self._started = True
                 self._model = event.message.model
                 self._count(event.message.usage)
             case "message_delta":
@@ -216,7 +216,7 @@ class _MessageDecoder(StreamDecoder[_Event]):
             case "message_stop":
                 self.done = True
             case "message" if event.content or event.stop_reason:
-                self._begun = True
+                self._started = True
                 for block in event.content:
                     self._block(None, block, batch)
                 self._model = event.model
@@ -230,7 +230,7 @@ class _MessageDecoder(StreamDecoder[_Event]):
                 pass
 
     def end(self) -> CallEnded | None:
-        reason = self._reason or ("stop" if self.done and self._begun else None)
+        reason = self._reason or ("stop" if self.done and self._started else None)
         if reason == "stop" and self.speech.calls.count:
             reason = "tool_calls"
         if reason is None:
@@ -238,14 +238,14 @@ class _MessageDecoder(StreamDecoder[_Event]):
         return CallEnded(reason, self._usage(), self._model, self._counts.get("written", 0))
 
     def _stop(self, word: str | None) -> None:
-        if (ended := why(word)) is not None:
+        if (ended := end_word(word)) is not None:
             self._reason = REASONS.get(ended, "stop")
             if self._reason is None:
                 self.fail(word)
 
     def _block(self, index: int | None, block: _Block, batch: list[CallEvent]) -> None:
-        self._begun = True
-        self._at = self._at + 1 if index is None else index
+        self._started = True
+        self._last_index = self._last_index + 1 if index is None else index
         match type_of(block, _BLOCK_SIGNS):
             case "thinking":
                 if block.thinking:
@@ -253,14 +253,14 @@ class _MessageDecoder(StreamDecoder[_Event]):
                 if block.signature:
                     self.add_provider_state(block.signature, batch)
             case "redacted_thinking":
-                whole = {"type": "redacted_thinking", "data": block.data}
-                self.add_provider_state(msgspec.json.encode(whole).decode(), batch)
+                block_json = {"type": "redacted_thinking", "data": block.data}
+                self.add_provider_state(msgspec.json.encode(block_json).decode(), batch)
             case "text":
                 if block.text:
                     self.speech.answer(block.text, batch)
             case "tool_use":
-                self._tools.add(self._at)
-                self.speech.call(batch, self._at, block.id, block.name, arguments_text(block.input))
+                self._tools.add(self._last_index)
+                self.speech.call(batch, self._last_index, block.id, block.name, arguments_text(block.input))
             case _:  # tools that the vendor runs itself: none is asked for
                 pass
 

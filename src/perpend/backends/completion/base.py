@@ -1,6 +1,6 @@
-"""Raw completion: a prompt goes in, its continuation comes out, so thinking can be cut at the very token.
+"""Raw completion: the server continues a prompt, so thinking can be cut at an exact token.
 
-What its two shapes share: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
+The base of its two wires: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text
 from perpend.backends.options import with_options
-from perpend.backends.sampling import Drawing, Words, drawing
+from perpend.backends.sampling import FieldNames, SamplingFields, sampling_fields
 from perpend.backends.speech import Speech
 from perpend.backends.stopping import Stopper
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
@@ -33,22 +33,22 @@ from perpend.types import (
 
 _Reason = Literal["stop", "stop_sequence", "length"]
 
-SAME: Words = {
+SAME: FieldNames = {
     name: name
     for name in (
         *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "logit_bias", "logprobs"),
         *("presence_penalty", "frequency_penalty", "repetition_penalty"),
     )
 }
-"""What both shapes call as we do."""
+"""Sampling fields that both wires name as Perpend does."""
 
 
 class RawChunk(Struct, frozen=True):
-    """What one streamed event says, in either shape."""
+    """One streamed event of either wire."""
 
     text: str = ""
     generated: int | None = None
-    """Tokens generated so far in this call; None where the server doesn't count as it goes."""
+    """Tokens generated so far in this call; None where the server doesn't count while it streams."""
     reason: _Reason | None = None
     usage: Usage | None = None
     model_version: str | None = None
@@ -57,12 +57,12 @@ class RawChunk(Struct, frozen=True):
 
 
 class RawCompletion(ABC):
-    """The loop that both shapes share; a shape writes the body and reads the events."""
+    """The loop that both wires share; each writes its body and reads its events."""
 
     supports_prefix = True
     resumes: ClassVar[bool]
     path: ClassVar[str]
-    words: ClassVar[Words]
+    field_names: ClassVar[FieldNames]
     decoders: ClassVar[Decoders[Any]]
 
     def __init__(self, upstream: Upstream) -> None:
@@ -87,38 +87,38 @@ class RawCompletion(ABC):
         return with_options(body, call, self._provider)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
-        return self._drawing(call).left_out
+        return self._sampling(call).left_out
 
     def steers(self, call: Call) -> dict[str, Any]:
-        """Thoughts are begun and ended here: nothing has to be asked for."""
+        """Empty: the prompt begins and ends thoughts, so no field asks for them."""
         return {}
 
     async def count_input(self, call: Call) -> int | None:
-        """Not every server of this wire has a tokenizer to ask."""
+        """None: not every server of this wire has a tokenizer."""
         return None
 
-    def drawn(self, call: Call) -> dict[str, Any]:
-        """Its sampling in this shape's words; stop sequences and log-probabilities are the body's own."""
-        fields = self._drawing(call).fields
-        for own in ("stop", "logprobs"):
-            fields.pop(self._provider.fields.get(own, own), None)
+    def sampling(self, call: Call) -> dict[str, Any]:
+        """The call's sampling under the wire's names, without what `body` sets: stop sequences, log-probabilities."""
+        fields = self._sampling(call).fields
+        for name in ("stop", "logprobs"):
+            fields.pop(self._provider.fields.get(name, name), None)
         if "temperature" not in fields and call.family.temperature is not None:
             fields["temperature"] = call.family.temperature
         return fields
 
-    def _drawing(self, call: Call) -> Drawing:
-        return drawing(call, self.words, self._provider)
+    def _sampling(self, call: Call) -> SamplingFields:
+        return sampling_fields(call, self.field_names, self._provider)
 
     @abstractmethod
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        """The request in this shape."""
+        """The body of a request on this wire."""
 
     @abstractmethod
     def read(self, event: Any, call: Call) -> RawChunk:
-        """What a streamed event says in this shape. Raises UpstreamError."""
+        """Reads a streamed event of this wire. Raises UpstreamError."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        """What the model goes on from. Raises BadRequest where its family calls no tools, and UpstreamError."""
+        """The prompt. Raises BadRequest for tools that its family doesn't call, or images, and UpstreamError."""
         family = call.family
         if callable_tools(call.output_spec) and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
@@ -141,35 +141,37 @@ class _Template(Struct):
 
 
 def stops(call: Call) -> list[str]:
-    """Thinking ends at the family's close tag; the client's own stop sequences are for the answer."""
+    """Stop sequences: of thinking the family's close tag, of an answer the client's."""
     if call.phase == "thinking":
         return [call.family.close, *([call.pause] if call.pause else [])]
     return list(call.sampling.stop)
 
 
 def likeliest(call: Call) -> int:
-    """How many of the likeliest tokens the server is asked for, beside each that it generates."""
+    """How many of the likeliest tokens to ask for with each generated one."""
     return max(call.first_logprobs, 0 if call.logprobs is None else max(call.logprobs, 1))
 
 
 def answer_schema(call: Call) -> dict[str, Any] | None:
-    """Of the answer; thinking is never bound by it."""
+    """The JSON schema of the answer; None in other phases."""
     return schema_of(call.output_spec) if call.phase == "answering" else None
 
 
 class _CompletionDecoder(StreamDecoder[Any]):
-    """A call's text as events: tool calls taken out, and the stop sequence that some servers leave at its end."""
+    """Turns a call's text into events: separates tool calls, and drops a stop sequence that a server leaves in."""
 
     def __init__(
         self, provider: Provider, decoders: Decoders[Any], call: Call, chunk: Callable[[Any, Call], RawChunk]
     ) -> None:
-        held = answer_schema(call) is not None
-        super().__init__(provider.name, decoders, Speech(call, provider, held=held, begun=True))
+        constrained = answer_schema(call) is not None
+        super().__init__(
+            provider.name, decoders, Speech(call, provider, constrained=constrained, in_answer=True)
+        )
         self._call, self._chunk = call, chunk
-        self._last: RawChunk | None = None
+        self._so_far: RawChunk | None = None
         self._thinks = call.phase == "thinking"
-        self._stopper, self._asked = Stopper(stops(call)), _asked_stops(call)
-        self._generated = self._told = 0  # tokens so far, and those that events have told of
+        self._stopper, self._requested_stops = Stopper(stops(call)), _stops_of(call)
+        self._generated = self._counted = 0  # tokens generated so far, and those that events have counted
         self._calls: ToolCallReader | None = None
         if call.phase == "answering" and (tools := callable_tools(call.output_spec)):
             untagged = call.family.tools == "chosen"
@@ -187,69 +189,69 @@ class _CompletionDecoder(StreamDecoder[Any]):
             self.speech.add_logprobs(chunk.logprobs, batch)
         if not (chunk.text or chunk.reason or chunk.usage):
             return
-        last = self._last or RawChunk()
-        self._last = RawChunk(
-            reason=chunk.reason or last.reason,
-            usage=merged(last.usage, chunk.usage),
-            model_version=chunk.model_version or last.model_version,
-            first_logprobs=last.first_logprobs or chunk.first_logprobs,
+        so_far = self._so_far or RawChunk()
+        self._so_far = RawChunk(
+            reason=chunk.reason or so_far.reason,
+            usage=merged(so_far.usage, chunk.usage),
+            model_version=chunk.model_version or so_far.model_version,
+            first_logprobs=so_far.first_logprobs or chunk.first_logprobs,
         )
 
     def _add(self, chunk: RawChunk, batch: list[CallEvent]) -> None:
         self._generated = self._generated + 1 if chunk.generated is None else chunk.generated
         if self._stopper.stopped is None and (text := self._stopper.feed(chunk.text)):
-            self._say(text, batch)
+            self._emit(text, batch)
 
     def rest(self) -> list[CallEvent]:
-        """What was held back, with its tokens."""
+        """The held events, with their tokens."""
         batch: list[CallEvent] = []
-        if held := self._stopper.close():
-            self._say(held, batch)
+        if constrained := self._stopper.close():
+            self._emit(constrained, batch)
         if self._calls is not None:
             self._append(self._calls.close(), batch)
         return [*batch, *super().rest()]
 
     def end(self) -> CallEnded | None:
-        last = self._last
-        if last is None or (last.reason is None and not self.done):
+        so_far = self._so_far
+        if so_far is None or (so_far.reason is None and not self.done):
             return None
-        reason: Literal["stop", "stop_sequence", "length", "tool_calls"] = last.reason or "stop"
-        if reason == "stop" and self._stopper.stopped in self._asked:
+        reason: Literal["stop", "stop_sequence", "length", "tool_calls"] = so_far.reason or "stop"
+        if reason == "stop" and self._stopper.stopped in self._requested_stops:
             reason = "stop_sequence"
         if self._calls is not None and self._calls.calls and reason == "stop":
             reason = "tool_calls"
-        return CallEnded(reason, last.usage, last.model_version, first_logprobs=last.first_logprobs)
+        return CallEnded(reason, so_far.usage, so_far.model_version, first_logprobs=so_far.first_logprobs)
 
-    def _say(self, text: str, batch: list[CallEvent]) -> None:
+    def _emit(self, text: str, batch: list[CallEvent]) -> None:
         if self._calls is not None:
             self._append(self._calls.feed(text), batch)
         elif self._thinks:
-            append_text(batch, ThinkingDelta, text, self._untold())
+            append_text(batch, ThinkingDelta, text, self._take_new_tokens())
         else:
-            self.speech.answer(text, batch, self._untold())
+            self.speech.answer(text, batch, self._take_new_tokens())
 
-    def _append(self, said: list[str | ToolCallDelta], batch: list[CallEvent]) -> None:
-        for piece in said:
+    def _append(self, pieces: list[str | ToolCallDelta], batch: list[CallEvent]) -> None:
+        for piece in pieces:
             if isinstance(piece, str):
-                self.speech.answer(piece, batch, self._untold())
+                self.speech.answer(piece, batch, self._take_new_tokens())
             else:
-                piece.tokens = self._untold()
+                piece.tokens = self._take_new_tokens()
                 batch.append(piece)
 
-    def _untold(self) -> int:
-        """Tokens that weren't told yet: they go with the first of what is said now."""
-        tokens, self._told = self._generated - self._told, self._generated
+    def _take_new_tokens(self) -> int:
+        """Takes the tokens that no event has counted yet, for the next event."""
+        tokens, self._counted = self._generated - self._counted, self._generated
         return tokens
 
 
 def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
     if at_limit:
         return "length"
-    return "stop_sequence" if stopping_word and stopping_word in _asked_stops(call) else "stop"
+    return "stop_sequence" if stopping_word and stopping_word in _stops_of(call) else "stop"
 
 
-def _asked_stops(call: Call) -> tuple[str, ...]:
-    """Those that aren't the end of the thought itself."""
+def _stops_of(call: Call) -> tuple[str, ...]:
+    """Stop sequences without the family's close tag."""
     return (call.pause,) if call.phase == "thinking" else call.sampling.stop
 
 

@@ -21,11 +21,11 @@ from perpend.backends.completion.base import (
 )
 from perpend.backends.contract import Call, backends
 from perpend.backends.openai_chat.events import Logprobs, Position
-from perpend.backends.sampling import Words
+from perpend.backends.sampling import FieldNames
 from perpend.backends.stream_decoder import Decoders
 from perpend.transport.failures import failure, says
 
-_WORDS: Words = {**SAME, "repetition_penalty": "repeat_penalty"}
+_FIELD_NAMES: FieldNames = {**SAME, "repetition_penalty": "repeat_penalty"}
 _ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
 """llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
 
@@ -70,7 +70,7 @@ class LlamaCompletion(RawCompletion):
 
     resumes = True
     path = "/completion"
-    words = _WORDS
+    field_names = _FIELD_NAMES
     decoders = Decoders(_Event)
 
     async def count_input(self, call: Call) -> int | None:
@@ -88,11 +88,11 @@ class LlamaCompletion(RawCompletion):
             "cache_prompt": call.cache,
             "stop": stops(call),
         }
-        if most := likeliest(call):
-            fixed["n_probs"] = most
+        if count := likeliest(call):
+            fixed["n_probs"] = count
         if (schema := answer_schema(call)) is not None:
             fixed["json_schema"] = {**_ONE_LINE, **schema}
-        return {**fixed, **self.drawn(call)}
+        return {**fixed, **self.sampling(call)}
 
     def read(self, event: _Event, call: Call) -> RawChunk:
         if says(event.error):
@@ -101,8 +101,8 @@ class LlamaCompletion(RawCompletion):
         first_logprobs = (
             {likely.token: likely.logprob for likely in first[0].top_logprobs or ()} if first else None
         )
-        most = call.logprobs
-        logprobs = () if most is None else tuple(Logprobs(first).tokens(most))
+        count = call.logprobs
+        logprobs = () if count is None else tuple(Logprobs(first).tokens(count))
         if not event.stop:
             return RawChunk(
                 event.content, event.tokens_predicted, first_logprobs=first_logprobs, logprobs=logprobs

@@ -21,7 +21,7 @@ from perpend.backends.completion.base import (
     usage_of,
 )
 from perpend.backends.contract import Call, backends
-from perpend.backends.reasons import REASONS, why
+from perpend.backends.reasons import REASONS, end_word
 from perpend.backends.stream_decoder import Decoders
 from perpend.transport.failures import failure, says
 from perpend.types import TokenLogprob, TopLogprob
@@ -59,15 +59,18 @@ class _Logprobs(Struct):
     token_logprobs: list[float | None] | None = None
     top_logprobs: list[dict[str, float] | None] | None = None
 
-    def per_token(self, most: int) -> tuple[TokenLogprob, ...]:
-        """`most`: how many alternatives of each token are kept."""
+    def per_token(self, count: int) -> tuple[TokenLogprob, ...]:
+        """`count`: how many alternatives of each token are kept."""
         tokens, logprobs = self.tokens or [], self.token_logprobs or []
         rows = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
         return tuple(
             TokenLogprob(
                 token=token,
                 logprob=logprob or 0.0,
-                top_logprobs=tuple(TopLogprob(token=t, logprob=p) for t, p in [*(top or {}).items()][:most]),
+                top_logprobs=tuple(
+                    TopLogprob(token=alternative, logprob=alternative_logprob)
+                    for alternative, alternative_logprob in [*(top or {}).items()][:count]
+                ),
             )
             for token, logprob, top in rows
         )
@@ -103,7 +106,7 @@ class OpenAICompletion(RawCompletion):
 
     resumes = False
     path = "/completions"
-    words = SAME
+    field_names = SAME
     decoders = Decoders(_Event)
 
     def body(self, call: Call, prompt: str) -> Body:
@@ -116,12 +119,12 @@ class OpenAICompletion(RawCompletion):
         }
         if stop := stops(call):
             fixed["stop"] = stop
-        if most := likeliest(call):
-            fixed["logprobs"] = most
+        if count := likeliest(call):
+            fixed["logprobs"] = count
         if (schema := answer_schema(call)) is not None:
             fixed["structured_outputs"] = {"json": schema}
             fixed["json_schema"] = msgspec.json.encode(schema).decode()
-        return {**fixed, **self.drawn(call)}
+        return {**fixed, **self.sampling(call)}
 
     def read(self, event: _Event, call: Call) -> RawChunk:
         if says(event.error):
@@ -133,9 +136,9 @@ class OpenAICompletion(RawCompletion):
             cached = tokens.prompt_tokens_details.cached_tokens if tokens.prompt_tokens_details else 0
             usage = usage_of(call, tokens.prompt_tokens, cached or 0, tokens.completion_tokens)
         reason = None
-        if (ended := why(choice.finish_reason)) is not None:
-            word = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
-            reason = reason_for(REASONS.get(ended) == "length", word, call)
+        if (ended := end_word(choice.finish_reason)) is not None:
+            stop_string = choice.stop_reason if isinstance(choice.stop_reason, str) else ""
+            reason = reason_for(REASONS.get(ended) == "length", stop_string, call)
         generated = tokens.completion_tokens if tokens else None
         logprobs = choice.logprobs or _Logprobs()
         first_logprobs = logprobs.top_logprobs[0] if logprobs.top_logprobs else None

@@ -7,8 +7,8 @@ Reference: https://ai.google.dev/api/generate-content, https://ai.google.dev/gem
 
 from functools import partial
 
-from perpend.backends.body import Asks, Body, body_of
-from perpend.backends.contract import Call, mine
+from perpend.backends.body import Body, ThinkingParams, body_of
+from perpend.backends.contract import Call, state_for
 from perpend.backends.gemini.body import (
     GeminiBlob,
     GeminiBody,
@@ -27,7 +27,7 @@ from perpend.backends.gemini.body import (
 )
 from perpend.backends.message_parts import (
     arguments,
-    in_words,
+    format_instruction,
     media,
     media_type,
     result_images,
@@ -35,7 +35,7 @@ from perpend.backends.message_parts import (
     system,
     tool_names,
 )
-from perpend.backends.sampling import Drawing, Words, drawing, refused_always
+from perpend.backends.sampling import FieldNames, SamplingFields, refused_always, sampling_fields
 from perpend.backends.thinking_params import denied, granted
 from perpend.types import (
     Document,
@@ -52,7 +52,7 @@ from perpend.types import (
 )
 
 _MODES: dict[str, GeminiMode] = {"auto": "AUTO", "none": "NONE", "required": "ANY"}
-_WORDS: Words = {
+_FIELD_NAMES: FieldNames = {
     "temperature": "temperature",
     "top_p": "topP",
     "top_k": "topK",
@@ -71,7 +71,7 @@ def request(call: Call, origin: str) -> Body:
     fixed: GeminiBody = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
     preamble = system(call.messages)
     if output_spec.output is not None and not _enforced(call):
-        preamble = f"{preamble}\n\n{in_words(output_spec.output)}".lstrip()
+        preamble = f"{preamble}\n\n{format_instruction(output_spec.output)}".lstrip()
     if preamble and call.system_role == "system":
         fixed["systemInstruction"] = {"parts": [GeminiPart(preamble)]}
     elif preamble:
@@ -79,7 +79,7 @@ def request(call: Call, origin: str) -> Body:
     if output_spec.tools:
         fixed["tools"] = [GeminiTools([_declaration(tool) for tool in output_spec.tools])]
         fixed["toolConfig"] = {"functionCallingConfig": _calling(output_spec)}
-    return body_of(fixed, {}, granted(gemini_asks(call), call))
+    return body_of(fixed, {}, granted(gemini_thinking(call), call))
 
 
 def _generation(call: Call) -> Body:
@@ -88,17 +88,17 @@ def _generation(call: Call) -> Body:
         config["responseMimeType"] = "application/json"
         if output.schema is not None:
             config["responseJsonSchema"] = output.schema
-    return {**config, **gemini_drawing(call).fields}
+    return {**config, **gemini_sampling(call).fields}
 
 
 def gemini_left_out(call: Call) -> tuple[str, ...]:
     spec = call.output_spec
     parallel = ("parallel_tool_calls",) if spec.tools and spec.parallel_tools is False else ()
-    return (*gemini_drawing(call).left_out, *denied(partial(gemini_asks, call), call), *parallel)
+    return (*gemini_sampling(call).left_out, *denied(partial(gemini_thinking, call), call), *parallel)
 
 
-def gemini_drawing(call: Call) -> Drawing:
-    return drawing(call, _WORDS, refused=refused_always(call.family))
+def gemini_sampling(call: Call) -> SamplingFields:
+    return sampling_fields(call, _FIELD_NAMES, refused=refused_always(call.family))
 
 
 def _enforced(call: Call) -> bool:
@@ -106,7 +106,7 @@ def _enforced(call: Call) -> bool:
     return not call.output_spec.tools or call.family.budget == "effort_only"
 
 
-def gemini_asks(call: Call) -> Asks:
+def gemini_thinking(call: Call) -> ThinkingParams:
     return {f"generationConfig.thinkingConfig.{name}": value for name, value in _thinking(call).items()}
 
 
@@ -177,14 +177,16 @@ def _part(part: Part, origin: str, names: dict[str, str]) -> list[GeminiPart]:
     match part:
         case Text() | Thought():
             text = part.text if isinstance(part, Text) else ""
-            signature = mine(part.provider_state, origin)
+            signature = state_for(part.provider_state, origin)
             return [GeminiPart(text, thought_signature=signature)] if text or signature is not None else []
         case Image():
             return [_image(part)]
         case ToolUse():
             call = GeminiCall(part.id, part.name, arguments(part))
             return [
-                GeminiPart(function_call=call, thought_signature=mine(part.provider_state, origin) or None)
+                GeminiPart(
+                    function_call=call, thought_signature=state_for(part.provider_state, origin) or None
+                )
             ]
         case Document():
             return []  # its text was read before

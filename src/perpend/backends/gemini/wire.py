@@ -12,12 +12,12 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Raw, Struct, field
 
-from perpend.backends.body import Asks
+from perpend.backends.body import ThinkingParams
 from perpend.backends.call_pieces import arguments_text
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
-from perpend.backends.gemini.request import gemini_asks, gemini_left_out, request
+from perpend.backends.gemini.request import gemini_left_out, gemini_thinking, request
 from perpend.backends.options import with_options
-from perpend.backends.reasons import REASONS, why
+from perpend.backends.reasons import REASONS, end_word
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import Decoders, StreamDecoder, merged, relay
 from perpend.backends.thinking_params import granted
@@ -41,7 +41,7 @@ class Gemini:
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
         body = with_options(request(call, self._origin), call, self._upstream.provider)
         decoder = _ResponseDecoder(call, self._upstream.provider)
-        return relay(self._upstream, path, body, decoder, asks=partial(gemini_asks, call))
+        return relay(self._upstream, path, body, decoder, thinking_params=partial(gemini_thinking, call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
@@ -50,16 +50,16 @@ class Gemini:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return gemini_left_out(call)
 
-    def steers(self, call: Call) -> Asks:
-        return granted(gemini_asks(call), call)
+    def steers(self, call: Call) -> ThinkingParams:
+        return granted(gemini_thinking(call), call)
 
     async def count_input(self, call: Call) -> int | None:
         """None where the place has no such count."""
-        wanted = request(call, self._origin)
-        wanted.pop("generationConfig")
-        wanted["model"] = f"models/{call.model}"
+        counted_request = request(call, self._origin)
+        counted_request.pop("generationConfig")
+        counted_request["model"] = f"models/{call.model}"
         url = f"{await self._upstream.url()}{_model(call)}:countTokens"
-        body = msgspec.json.encode({"generateContentRequest": wanted})
+        body = msgspec.json.encode({"generateContentRequest": counted_request})
         try:
             answer = await self._upstream.http.post_json(url, body, self._upstream.account)
             return msgspec.json.decode(answer, type=_Count).total_tokens
@@ -124,7 +124,7 @@ _RESPONSES = Decoders(_Response)
 class _ResponseDecoder(StreamDecoder[_Response]):
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _RESPONSES, Speech(call, provider))
-        self._begun = False
+        self._started = False
         self._reason: ServerStop | None = None
         self._blocked = False
         self._model: str | None = None
@@ -140,19 +140,19 @@ class _ResponseDecoder(StreamDecoder[_Response]):
             self._blocked = True
         if not event.candidates:
             return
-        self._begun = True
+        self._started = True
         candidate = event.candidates[0]
         if candidate.content is not None:
             for part in candidate.content.parts:
                 self._part(part, batch)
-        if (word := why(candidate.finish_reason)) is not None:
+        if (word := end_word(candidate.finish_reason)) is not None:
             self._reason = REASONS.get(word)
             if self._reason is None:
                 self.fail(f"{candidate.finish_reason} {candidate.finish_message or ''}".strip())
 
     def end(self) -> CallEnded | None:
         reason = self._reason or ("content_filter" if self._blocked else None)
-        reason = reason or ("stop" if self.done and self._begun else None)
+        reason = reason or ("stop" if self.done and self._started else None)
         if reason == "stop" and self.speech.calls.count:
             reason = "tool_calls"
         if reason is None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from perpend.backends.body import JSONObject
 from perpend.backends.lenient import Lenient, text_in
-from perpend.backends.reasons import why
+from perpend.backends.reasons import end_word
 from perpend.backends.stream_decoder import Decoders
 from perpend.errors import UpstreamError
 from perpend.transport.failures import failure, says
@@ -40,9 +40,13 @@ class UpstreamUsage(Struct):
     """xAI's gRPC."""
 
     def counts(self, thinking_in_output: bool) -> Usage:
-        output, given = self.completion_tokens_details, self.prompt_tokens_details
+        output, prompt_details = self.completion_tokens_details, self.prompt_tokens_details
         thinking = (output and output.reasoning_tokens) or self.reasoning_tokens or 0
-        cached = (given and given.cached_tokens) or self.cached_tokens or self.prompt_cache_hit_tokens
+        cached = (
+            (prompt_details and prompt_details.cached_tokens)
+            or self.cached_tokens
+            or self.prompt_cache_hit_tokens
+        )
         cached = cached or self.cached_prompt_text_tokens or 0
         answer = self.completion_tokens or 0
         if thinking_in_output:
@@ -131,14 +135,14 @@ class Position(Struct):
 class Logprobs(Struct):
     content: list[Position] | None = None
 
-    def tokens(self, most: int) -> list[TokenLogprob]:
-        """`most`: how many alternatives of each token are kept."""
+    def tokens(self, count: int) -> list[TokenLogprob]:
+        """`count`: how many alternatives of each token are kept."""
         return [
             TokenLogprob(
                 token=position.token,
                 logprob=position.logprob,
                 bytes=position.bytes,
-                top_logprobs=(position.top_logprobs or ())[:most],
+                top_logprobs=(position.top_logprobs or ())[:count],
             )
             for position in self.content or ()
         ]
@@ -158,7 +162,7 @@ class UpstreamChoice(Struct, gc=False):
     @property
     def ended(self) -> str | None:
         """Why it did; None: it goes on."""
-        return why(self.finish_reason) or why(self.finish)
+        return end_word(self.finish_reason) or end_word(self.finish)
 
 
 class Timings(Struct):
@@ -225,11 +229,11 @@ def logprobs_in(value: Any) -> Logprobs:
 
 
 def failure_of(event: UpstreamChunk, *, streamed: bool) -> UpstreamError | None:
-    where = "the server failed in the middle" if streamed else "the server refused"
+    problem = "the server failed in the middle" if streamed else "the server refused"
     if says(error := event.error):
-        return failure(where, {"message": error, "code": event.code} if isinstance(error, str) else error)
+        return failure(problem, {"message": error, "code": event.code} if isinstance(error, str) else error)
     if (
         event.choices is None and event.message and (event.code or not streamed)
     ):  # else it's a word beside the stream
-        return failure(where, {"message": event.message, "code": event.code})
+        return failure(problem, {"message": event.message, "code": event.code})
     return None

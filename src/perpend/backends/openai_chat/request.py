@@ -9,7 +9,7 @@ from typing import Any
 
 from perpend.backends.body import Body, body_of
 from perpend.backends.contract import Call
-from perpend.backends.message_parts import in_words, result_images, result_text, returned
+from perpend.backends.message_parts import format_instruction, result_images, result_text, state_value
 from perpend.backends.openai_chat.body import (
     ChatAssistantMessage,
     ChatBody,
@@ -29,8 +29,8 @@ from perpend.backends.openai_chat.body import (
     ChatToolMessage,
     ChatTools,
 )
-from perpend.backends.sampling import Drawing, Words, drawing, refused_always
-from perpend.backends.thinking_params import asks_of, denied, granted, soft_switched
+from perpend.backends.sampling import FieldNames, SamplingFields, refused_always, sampling_fields
+from perpend.backends.thinking_params import denied, granted, soft_switched, thinking_params_of
 from perpend.families.think_tags import ThinkRules
 from perpend.providers.provider import Provider, Thoughts
 from perpend.types import (
@@ -47,7 +47,7 @@ from perpend.types import (
     ToolUse,
 )
 
-_WORDS: Words = {
+_FIELD_NAMES: FieldNames = {
     name: name
     for name in (
         *("temperature", "top_p", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias"),
@@ -71,8 +71,8 @@ def chat_body(call: Call, provider: Provider) -> Body:
     if (enforced := enforced_format(call, provider)) is not None:
         fixed["response_format"] = _format(enforced, provider)
     limit = {call.family.max_tokens_field: call.max_tokens}
-    sampling = limit | chat_drawing(call, provider).fields
-    body = body_of(fixed, sampling, granted(asks_of(call, provider), call))
+    sampling = limit | chat_sampling(call, provider).fields
+    body = body_of(fixed, sampling, granted(thinking_params_of(call, provider), call))
     provider.rename(body)
     return body
 
@@ -86,8 +86,8 @@ def enforced_format(call: Call, provider: Provider) -> OutputFormat | None:
     if call.phase == "thinking" or provider.fields.get("response_format") == "":
         return None
     think = call.family.think
-    inside = provider.splits == "never" and think is not None and think.begins == "thinking"
-    return None if inside and call.thinking_tokens else call.output_spec.output
+    thinks_in_text = provider.splits == "never" and think is not None and think.begins == "thinking"
+    return None if thinks_in_text and call.thinking_tokens else call.output_spec.output
 
 
 def chat_messages(call: Call, provider: Provider) -> ChatMessages:
@@ -95,7 +95,7 @@ def chat_messages(call: Call, provider: Provider) -> ChatMessages:
     messages: ChatMessages = []
     echo, last_user = call.family.echo, _last_user(call.messages)
     always = echo == "always" and provider.thoughts == "reasoning_content"  # its absence is refused, too
-    for at, message in enumerate(call.messages):
+    for index, message in enumerate(call.messages):
         if message.role == "system":
             messages.append(ChatPlainMessage(call.system_role, _content(message.parts)))
         elif isinstance(message.content, str) and not (always and message.role == "assistant"):
@@ -103,8 +103,10 @@ def chat_messages(call: Call, provider: Provider) -> ChatMessages:
         elif message.role == "tool":
             messages += _results(message)
         elif message.role == "assistant":
-            wanted = echo in ("always", "optional") or (echo == "tools" and at > last_user)
-            assistant = _assistant(message, call, provider, provider.thoughts if wanted else "dropped")
+            sends_thoughts = echo in ("always", "optional") or (echo == "tools" and index > last_user)
+            assistant = _assistant(
+                message, call, provider, provider.thoughts if sends_thoughts else "dropped"
+            )
             if always and assistant.reasoning_content is None:
                 assistant.reasoning_content = ""
             messages.append(assistant)
@@ -114,7 +116,7 @@ def chat_messages(call: Call, provider: Provider) -> ChatMessages:
     if output is not None:
         enforced = enforced_format(call, provider)
         if enforced is None or (output.schema is not None and not provider.json_schema):
-            messages.append(ChatPlainMessage(call.system_role, in_words(output)))
+            messages.append(ChatPlainMessage(call.system_role, format_instruction(output)))
     return messages
 
 
@@ -123,24 +125,24 @@ def chat_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
     tools = _tools(call.output_spec)
     dropped = ("tool_choice", "parallel_tool_calls")
     return (
-        *chat_drawing(call, provider).left_out,
-        *denied(partial(asks_of, call, provider), call),
+        *chat_sampling(call, provider).left_out,
+        *denied(partial(thinking_params_of, call, provider), call),
         *[name for name in dropped if name in tools and provider.fields.get(name) == ""],
     )
 
 
 def _last_user(messages: tuple[Message, ...]) -> int:
-    return max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+    return max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
 
 
-def chat_drawing(call: Call, provider: Provider) -> Drawing:
-    drawn = drawing(call, _WORDS, provider, refused=refused_always(call.family))
-    if "logprobs" in drawn.fields:
-        drawn.fields["top_logprobs"] = drawn.fields["logprobs"]
-        drawn.fields["logprobs"] = True
+def chat_sampling(call: Call, provider: Provider) -> SamplingFields:
+    sampling = sampling_fields(call, _FIELD_NAMES, provider, refused=refused_always(call.family))
+    if "logprobs" in sampling.fields:
+        sampling.fields["top_logprobs"] = sampling.fields["logprobs"]
+        sampling.fields["logprobs"] = True
     if call.first_logprobs and "logprobs" not in call.family.rejects:
-        drawn.fields.update(logprobs=True, top_logprobs=call.first_logprobs)
-    return drawn
+        sampling.fields.update(logprobs=True, top_logprobs=call.first_logprobs)
+    return sampling
 
 
 def _tools(output_spec: OutputSpec) -> ChatTools:
@@ -218,7 +220,7 @@ def _details(message: Message, provider: Provider) -> list[Any]:
         detail
         for part in message.parts
         if isinstance(part, Thought)
-        for detail in returned(part.provider_state, provider.name, list[Any]) or ()
+        for detail in state_value(part.provider_state, provider.name, list[Any]) or ()
     ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from perpend.backends.body import Asks
+from perpend.backends.body import ThinkingParams
 from perpend.backends.contract import Call, CallEvent, Upstream, append_text, backends
 from perpend.backends.openai_chat.events import (
     EVENTS,
@@ -30,7 +30,7 @@ from perpend.backends.options import with_options
 from perpend.backends.reasons import REASONS
 from perpend.backends.speech import Speech
 from perpend.backends.stream_decoder import StreamDecoder, merged, relay
-from perpend.backends.thinking_params import asks_of, steered
+from perpend.backends.thinking_params import steered, thinking_params_of
 from perpend.errors import UpstreamError
 from perpend.providers.provider import Provider, Splits
 from perpend.transport.failures import failure, malformed, refusal
@@ -49,8 +49,8 @@ class OpenAIChatBackend:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         body = with_options(chat_body(call, self._provider), call, self._provider)
         decoder = ChatDecoder(call, self._provider, self._learn)
-        asks = partial(asks_of, call, self._provider)
-        return relay(self._upstream, "/chat/completions", body, decoder, asks=asks)
+        thinking_params = partial(thinking_params_of, call, self._provider)
+        return relay(self._upstream, "/chat/completions", body, decoder, thinking_params=thinking_params)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ChatDecoder(call, self._provider).whole(body)
@@ -58,7 +58,7 @@ class OpenAIChatBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return chat_left_out(call, self._provider)
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         return steered(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
@@ -78,8 +78,8 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
         learn: Callable[[Splits], None] | None = None,
     ) -> None:
         """`learn` is told how the server splits off thinking, where this response shows it."""
-        held = enforced_format(call, provider) is not None
-        super().__init__(provider.name, EVENTS, Speech(call, provider, learn, held=held))
+        constrained = enforced_format(call, provider) is not None
+        super().__init__(provider.name, EVENTS, Speech(call, provider, learn, constrained=constrained))
         self._call = call
         self._provider = provider
         self._reason: ServerStop | None = None
@@ -112,35 +112,35 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
                 self._take(choice.message, batch)
             if self._wants_logprobs and choice.logprobs:
                 self._add_logprobs(choice.logprobs, delta, batch)
-            if (choice.finish_reason or choice.finish) and (word := choice.ended):
-                self._end(word, choice)
+            if (choice.finish_reason or choice.finish) and (end_word := choice.ended):
+                self._end(end_word, choice)
         if event.error or choices is None:
             self.failure = failure_of(event, streamed=True) or self.failure
 
     def _count(self, event: UpstreamChunk) -> None:
         """What the server counted so far."""
-        so_far = None
+        total = None
         if event.usage is not None:
             self._usage = merged(self._usage, event.usage)
-            so_far = event.usage.completion_tokens
+            total = event.usage.completion_tokens
         elif event.timings is not None:
-            so_far = event.timings.predicted_n
+            total = event.timings.predicted_n
         elif event.x_groq is not None and event.x_groq.usage is not None:
             self._usage = merged(self._usage, event.x_groq.usage)
-        if so_far:
+        if total:
             # a count beside the end is the whole stream's, and says nothing of the text beside it
             if event.choices and event.choices[0].ended is None:
-                self._step = max(0, so_far - self._counted)
-            self._counted = so_far
+                self._step = max(0, total - self._counted)
+            self._counted = total
 
-    def one(self, body: bytes) -> list[CallEvent]:
+    def read_object(self, body: bytes) -> list[CallEvent]:
         """What a response says that is one object. Raises UpstreamError."""
         try:
-            event = self.mended(body, EVENTS.one)
+            event = self.mended(body, EVENTS.single)
         except ValueError as error:
             raise malformed(self._origin, error) from error
-        if (failed := failure_of(event, streamed=False)) is not None:
-            raise failed
+        if (failure_found := failure_of(event, streamed=False)) is not None:
+            raise failure_found
         choices = event.choices or event.outputs
         if event.choices is None and not choices:
             raise refusal(self._origin, body, status=200)
@@ -180,10 +180,10 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
             return
         self.speech.add_logprobs(logprobs.tokens(most), batch)
 
-    def _end(self, word: str, choice: UpstreamChoice) -> None:
-        self._reason = REASONS.get(word, "stop")
+    def _end(self, end_word: str, choice: UpstreamChoice) -> None:
+        self._reason = REASONS.get(end_word, "stop")
         if self._reason is None:
-            self.failure = self.failure or failure("the server failed in the middle", word)
+            self.failure = self.failure or failure("the server failed in the middle", end_word)
         if self._reason == "stop" and choice.stop_reason in self._call.sampling.stop:
             self._reason = "stop_sequence"
 
@@ -203,7 +203,7 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
             if speech.thinks:  # nearly always
                 append_text(batch, ThinkingDelta, thinking, self._step)
             else:
-                speech.thought(thinking, batch, self._step, beside=_text(delta.content) if whole else "")
+                speech.thought(thinking, batch, self._step, answer=_text(delta.content) if whole else "")
             self._thought += self._step
         if delta.reasoning_details and (data := self._details.provider_state()) is not None:
             self.add_provider_state(data, batch)

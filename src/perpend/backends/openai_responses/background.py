@@ -1,7 +1,7 @@
-"""OpenAI's background mode: a response outlives its connection, and is gone on with over another one.
+"""OpenAI's background mode: a response outlives its connection, and is continued on another one.
 
 A stream is resumed after the last event that came. Where that is refused (it is for responses that are more than five
-minutes old: openai-python #2828) the response is asked for until it is done, and what hadn't come yet is handed on.
+minutes old: openai-python #2828) the response is polled until it is complete, and the missing events are delivered.
 Reference: https://platform.openai.com/docs/guides/background; openai 3.54: responses.retrieve, responses.cancel.
 """
 
@@ -20,114 +20,118 @@ from perpend.errors import Rejected, UpstreamError, UpstreamMalformed, UpstreamT
 from perpend.providers.provider import Provider
 from perpend.types import AnswerDelta, CallEnded, ProviderStateDelta, ThinkingDelta, ToolCallDelta
 
-_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Before each try to go on; from the first again once an event has come."""
+_RETRY_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before each retry; the first again once an event has come."""
 _POLL_S = 2.0
-_OVER = ("completed", "incomplete", "failed", "cancelled")
+_FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
 
 Batches = AsyncGenerator[list[CallEvent], None]
-Ask = Callable[[Upstream], Batches]
+Exchange = Callable[[Upstream], Batches]
 
 
 class BackgroundDecoder(ResponsesDecoder):
-    """Knows how far it is; an event that comes again is passed over."""
+    """Counts events, and skips those that come again."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(call, provider)
         self.id = ""
-        """Of the response, once it has come."""
-        self.named = asyncio.get_running_loop().create_future()
-        self.last = -1
-        """Number of the last event."""
-        self.over = False
+        """The response's id, once it has come."""
+        self.identified = asyncio.get_running_loop().create_future()
+        self.last_number = -1
+        """Sequence number of the last event."""
+        self.finished = False
 
     def take(self, event: ResponsesEvent, batch: list[CallEvent]) -> None:
-        if 0 <= event.sequence_number <= self.last:
+        if 0 <= event.sequence_number <= self.last_number:
             return
-        self.last = max(self.last, event.sequence_number)
+        self.last_number = max(self.last_number, event.sequence_number)
         if event.response is not None:
             self.id = event.response.id or self.id
-            if self.id and not self.named.done():
-                self.named.set_result(None)
-            self.over = event.response.status in _OVER
+            if self.id and not self.identified.done():
+                self.identified.set_result(None)
+            self.finished = event.response.status in _FINAL_STATUSES
         super().take(event, batch)
 
 
 class BackgroundResponse:
-    """One response that is made in the background; cancelled there if `events` is closed before its end."""
+    """One background response; it is cancelled at OpenAI if `events` is closed before its end."""
 
     def __init__(
         self,
         upstream: Upstream,
         body: Body,
         call: Call,
-        asks: Callable[[], Mapping[str, Any]] = dict,
+        thinking_params: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """`asks()`: what of the body asks for thinking."""
+        """`thinking_params()`: those in the body."""
         self._upstream = upstream
         self._call = call
         self._body = body
-        self._asks = asks
-        self._more = "&include%5B%5D=".join(["", *body.get("include", [])])
+        self._thinking_params = thinking_params
+        self._include = "&include%5B%5D=".join(["", *body.get("include", [])])
         self._decoder = BackgroundDecoder(call, upstream.provider)
-        self._handed_on = _HandedOn()
+        self._delivered = _Delivered()
         self._tries = 0
 
     async def events(self) -> Batches:
-        """As `relay`. Raises UpstreamError once nothing has come of several tries to go on."""
+        """As `relay`. Raises UpstreamError once several retries in a row have failed."""
         decoder, account = self._decoder, self._upstream.account
         total_s = account.timeouts.total_s
-        ends, ask = monotonic() + total_s, self._created
+        deadline, exchange = monotonic() + total_s, self._create
         try:
-            while (left_s := ends - monotonic()) > 0:
+            while (left_s := deadline - monotonic()) > 0:
                 upstream = self._upstream._replace(account=account.with_total_timeout(left_s))
-                last, wait_s = decoder.last, _POLL_S
+                last_number, wait_s = decoder.last_number, _POLL_S
                 try:
-                    async with aclosing(ask(upstream)) as batches:
+                    async with aclosing(exchange(upstream)) as batches:
                         async for batch in batches:
-                            self._handed_on.note(batch)
+                            self._delivered.add(batch)
                             yield batch
                             if isinstance(batch[-1], CallEnded):
-                                decoder.over = True
+                                decoder.finished = True
                                 return
                     self._tries = 0
                 except UpstreamError as error:
                     if (end := decoder.end()) is not None:
                         yield [end]
                         return
-                    self._tries = 0 if decoder.last > last else self._tries
-                    ask, wait_s = self._next(error, ask)
-                await asyncio.sleep(min(wait_s, ends - monotonic()))
+                    self._tries = 0 if decoder.last_number > last_number else self._tries
+                    exchange, wait_s = self._next(error, exchange)
+                await asyncio.sleep(min(wait_s, deadline - monotonic()))
             raise UpstreamTimeout(f"{self._upstream.provider.name}: no end came within {total_s:g} s")
         finally:
-            if decoder.id and not decoder.over:
+            if decoder.id and not decoder.finished:
                 self._upstream.http.run_in_background(self._cancel())
 
-    def _next(self, error: UpstreamError, ask: Ask) -> tuple[Ask, float]:
-        """How to go on after `error`, and the seconds to wait first. Raises it where going on can't help."""
+    def _next(self, error: UpstreamError, exchange: Exchange) -> tuple[Exchange, float]:
+        """The exchange that continues after `error`, and the seconds to wait first. Raises `error` where none helps."""
         decoder, failure = self._decoder, self._decoder.failure
         if not decoder.id or (failure is not None and not isinstance(failure, UpstreamMalformed)):
             raise error
-        error.billed = True  # it was begun, and may be worked on still
+        error.billed = True  # it was started, and may still run
         refused = error.upstream_status is not None
-        if refused and isinstance(error, Rejected) and ask == self._resumed:
-            return self._polled, 0.0
-        if (refused and not error.retry_later) or self._tries == len(_WAITS_S):
+        if refused and isinstance(error, Rejected) and exchange == self._resume:
+            return self._poll, 0.0
+        if (refused and not error.retry_later) or self._tries == len(_RETRY_WAITS_S):
             raise error
         decoder.failure = None
-        wait_s = max(_WAITS_S[self._tries], error.retry_after or 0.0)
+        wait_s = max(_RETRY_WAITS_S[self._tries], error.retry_after or 0.0)
         self._tries += 1
-        numbered = decoder.last >= 0
-        return (self._resumed if numbered and ask != self._polled else self._polled), wait_s
+        has_number = decoder.last_number >= 0
+        return (self._resume if has_number and exchange != self._poll else self._poll), wait_s
 
-    async def _created(self, upstream: Upstream) -> Batches:
-        """Whoever goes away before the response has a name leaves somebody behind to cancel it."""
-        batches = relay(upstream, "/responses", self._body, self._decoder, asks=self._asks)
+    async def _create(self, upstream: Upstream) -> Batches:
+        """Starts the response; a cancellation before its id has come leaves a background task that cancels it."""
+        batches = relay(
+            upstream, "/responses", self._body, self._decoder, thinking_params=self._thinking_params
+        )
         first = asyncio.ensure_future(anext(batches))
         try:
             batch = await asyncio.shield(first)
         except asyncio.CancelledError:
-            self._upstream.http.run_in_background(self._abandon(batches, first, known=bool(self._decoder.id)))
+            self._upstream.http.run_in_background(
+                self._abandon(batches, first, is_known=bool(self._decoder.id))
+            )
             raise
         async with aclosing(batches):
             yield batch
@@ -135,43 +139,43 @@ class BackgroundResponse:
                 yield batch
 
     async def _abandon(
-        self, batches: Batches, first: asyncio.Future[list[CallEvent]], *, known: bool
+        self, batches: Batches, first: asyncio.Future[list[CallEvent]], *, is_known: bool
     ) -> None:
-        await asyncio.wait((first, self._decoder.named), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((first, self._decoder.identified), return_when=asyncio.FIRST_COMPLETED)
         first.cancel()
         await asyncio.gather(first, return_exceptions=True)
         await batches.aclose()
-        if self._decoder.id and not known:
+        if self._decoder.id and not is_known:
             await self._cancel()
 
-    def _resumed(self, upstream: Upstream) -> Batches:
-        path = f"/responses/{self._decoder.id}?stream=true&starting_after={self._decoder.last}{self._more}"
+    def _resume(self, upstream: Upstream) -> Batches:
+        path = f"/responses/{self._decoder.id}?stream=true&starting_after={self._decoder.last_number}{self._include}"
         return relay(upstream, path, None, self._decoder)
 
-    async def _polled(self, upstream: Upstream) -> Batches:
-        """What hadn't come yet, if the response is done; else nothing."""
-        url = f"{await upstream.url()}/responses/{self._decoder.id}?stream=false{self._more}"
+    async def _poll(self, upstream: Upstream) -> Batches:
+        """Yields the missing events if the response is complete; else nothing."""
+        url = f"{await upstream.url()}/responses/{self._decoder.id}?stream=false{self._include}"
         body = await upstream.http.get_json(url, upstream.account)
         try:
-            whole = ResponsesDecoder(self._call, upstream.provider).whole(body)
+            response = ResponsesDecoder(self._call, upstream.provider).whole(body)
         except UpstreamError as error:
             self._decoder.failure = error
             raise
-        if whole:
-            yield self._handed_on.rest(whole)
+        if response:
+            yield self._delivered.remaining(response)
 
     async def _cancel(self) -> None:
         url = f"{await self._upstream.url()}/responses/{self._decoder.id}/cancel"
         await self._upstream.http.post_json(url, b"", self._upstream.account)
 
 
-class _HandedOn:
-    """How much of a response was handed on: characters of each kind of text, and how many of what isn't text."""
+class _Delivered:
+    """Counts what was delivered of a response: characters of each kind of text, and other events."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def note(self, batch: list[CallEvent]) -> None:
+    def add(self, batch: list[CallEvent]) -> None:
         for event in batch:
             if isinstance(event, ThinkingDelta | AnswerDelta):
                 self._counts[type(event).__name__] += len(event.text)
@@ -181,29 +185,29 @@ class _HandedOn:
             elif isinstance(event, ProviderStateDelta):
                 self._counts["carried"] += 1
 
-    def rest(self, whole: list[CallEvent]) -> list[CallEvent]:
-        """The events of a whole response, less what was handed on of it."""
-        left = self._counts.copy()
+    def remaining(self, response: list[CallEvent]) -> list[CallEvent]:
+        """The events of a complete response without those that were delivered."""
+        delivered = self._counts.copy()
 
-        def unsaid(kind: str, text: str) -> str:
-            known = min(left[kind], len(text))
-            left[kind] -= known
-            return text[known:]
+        def undelivered(kind: str, text: str) -> str:
+            length = min(delivered[kind], len(text))
+            delivered[kind] -= length
+            return text[length:]
 
-        rest: list[CallEvent] = []
-        for event in whole:
+        remaining: list[CallEvent] = []
+        for event in response:
             if isinstance(event, ThinkingDelta | AnswerDelta):
-                if text := unsaid(type(event).__name__, event.text):
-                    rest.append(type(event)(text, 0))
+                if text := undelivered(type(event).__name__, event.text):
+                    remaining.append(type(event)(text, 0))
             elif isinstance(event, ToolCallDelta):
-                arguments = unsaid(f"arguments {event.index}", event.arguments)
-                known = not event.id or left[f"call {event.index}"]
-                if arguments or not known:
-                    names = ("", "") if known else (event.id, event.name)
-                    rest.append(ToolCallDelta(event.index, *names, arguments))
+                arguments = undelivered(f"arguments {event.index}", event.arguments)
+                is_known = not event.id or delivered[f"call {event.index}"]
+                if arguments or not is_known:
+                    names = ("", "") if is_known else (event.id, event.name)
+                    remaining.append(ToolCallDelta(event.index, *names, arguments))
             elif isinstance(event, ProviderStateDelta):
-                if unsaid("carried", "."):
-                    rest.append(event)
+                if undelivered("carried", "."):
+                    remaining.append(event)
             else:
-                rest.append(event)
-        return rest
+                remaining.append(event)
+        return remaining

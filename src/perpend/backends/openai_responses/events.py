@@ -1,4 +1,4 @@
-"""What comes on the OpenAI responses wire, streamed or whole.
+"""Reads responses on the OpenAI responses wire, streamed or not.
 
 Reference: https://platform.openai.com/docs/api-reference/responses-streaming
 """
@@ -71,9 +71,10 @@ class _Item(Struct):
 
     @property
     def thought(self) -> str:
-        """Or its summary, where that is all there is."""
+        """The thought, or its summary where there is no more."""
         parts = (
-            ["".join(part.thought_and_text) for part in some or ()] for some in (self.content, self.summary)
+            ["".join(part.thought_and_text) for part in part_list or ()]
+            for part_list in (self.content, self.summary)
         )
         joined = (_BETWEEN.join(filter(None, texts)) for texts in parts)
         fields = (self.reasoning_content, self.reasoning, self.thinking, self.text)
@@ -88,7 +89,7 @@ class ResponsesEvent(Struct):
     refusal: str | None = None
     arguments: Raw = Raw()
     input: str | None = None
-    """These end what came in pieces, and repeat it."""
+    """The events that end a streamed part repeat it in these fields."""
     logprobs: Any = None
     output_index: int = 0
     content_index: int = 0
@@ -110,7 +111,7 @@ _ITEM_SIGNS = {
     "message": ("content",),
 }
 _RESPONSE = Lenient(_Response)
-_NOT_YET = ("queued", "in_progress")
+_UNFINISHED = ("queued", "in_progress")
 _MOST_LIKELY = 20
 _BETWEEN = "\n\n"
 """Stands between the parts of a summary."""
@@ -133,21 +134,21 @@ def _thought(name: str) -> str | None:
 
 
 class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
-    """What didn't come in pieces is read from the end of its part, of its item, or of the response."""
+    """Content that wasn't streamed is read at the end of its part, its item, or the response."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._end: CallEnded | None = None
         self._usage: _Usage | None = None
-        self._kind_given: dict[int, str] = {}  # which kind of text an item gave
-        self._parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
+        self._text_kinds: dict[int, str] = {}  # which kind of text an item gave
+        self._streamed_parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
         self._items: dict[str, list[int]] = {}  # where items of each type stand
-        self._over: set[int] = set()  # items that were read to their end
-        self._free: dict[int, CustomArgumentsWriter] = {}  # calls of custom tools
+        self._finished_items: set[int] = set()  # items that were read to their end
+        self._custom_inputs: dict[int, CustomArgumentsWriter] = {}  # calls of custom tools
         self._refused = False
 
-    def one(self, body: bytes) -> list[CallEvent]:
-        """Raises UpstreamError. A background response that isn't done has no events yet."""
+    def read_object(self, body: bytes) -> list[CallEvent]:
+        """As `StreamDecoder.read_object`; a background response that isn't finished has no events yet."""
         try:
             response = self.mended(body, _RESPONSE)
         except ValueError as error:
@@ -157,12 +158,12 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
         if response.status is None and response.output is None:
             raise refusal(self._origin, body, status=200)
         batch: list[CallEvent] = []
-        self.waits = response.status in _NOT_YET
+        self.pending = response.status in _UNFINISHED
         self._finish(response, response.status or "", batch)
         return batch
 
     def end(self) -> CallEnded | None:
-        if self._end is None and self.done and (self._kind_given or self.speech.calls.count):
+        if self._end is None and self.done and (self._text_kinds or self.speech.calls.count):
             return self._ended("stop", None)
         return self._end
 
@@ -183,7 +184,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
         elif name == "response.output_item.added" and event.item:
             self._added(at, _item(event.item), batch)
         elif name == "response.output_item.done" and event.item:
-            self._done(at, event.item, batch)
+            self._take_finished(at, event.item, batch)
         elif what == "response" and how in _ENDS:
             self._finish(event.response or _Response(), how, batch)
             self.done = self._end is not None
@@ -198,115 +199,115 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
         )
         if how == "done":
             self._text_done(at, kind, event, "".join(part.thought_and_text) or part.refusal or "", batch)
-        elif kind == "summary" and event.summary_index and self._kind_given.get(at) == kind:
+        elif kind == "summary" and event.summary_index and self._text_kinds.get(at) == kind:
             self.speech.thought(_BETWEEN, batch)
 
     def _text(self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]) -> None:
         part = event.summary_index if kind == "summary" else event.content_index
-        self._parts.add((at, kind, part))
-        self._see(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
+        self._streamed_parts.add((at, kind, part))
+        self._register(at, {"arguments": "function_call", "input": "custom_tool_call"}.get(kind, kind))
         if kind == "message":
-            self._kind_given[at] = kind
+            self._text_kinds[at] = kind
             part_refuses = event.part is not None and event.part.refuses
             self._refused = self._refused or part_refuses or event.type.startswith("response.refusal")
             self.speech.answer(text, batch)
-            self._weigh(event.logprobs, batch)
+            self._add_logprobs(event.logprobs, batch)
         elif kind in ("reasoning_text", "summary"):
-            if self._kind_given.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
+            if self._text_kinds.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
                 self.speech.thought(text, batch)
         elif kind == "input":
-            self._write(at, text, batch)
+            self._add_input(at, text, batch)
         else:
-            self._kind_given[at] = kind
+            self._text_kinds[at] = kind
             self.speech.call(batch, at, "", "", text)
 
     def _text_done(
         self, at: int, kind: str, event: ResponsesEvent, text: str, batch: list[CallEvent]
     ) -> None:
-        """What came in pieces comes once more; so may what didn't."""
+        """Takes the text of a finished part, unless it was streamed."""
         part = event.summary_index if kind == "summary" else event.content_index
-        if not text or (at, kind, part) in self._parts or at in self._over:
+        if not text or (at, kind, part) in self._streamed_parts or at in self._finished_items:
             return
-        if kind == "summary" and part and self._kind_given.get(at) == kind:
+        if kind == "summary" and part and self._text_kinds.get(at) == kind:
             text = _BETWEEN + text
         self._text(at, kind, event, text, batch)
 
-    def _see(self, at: int, kind: str) -> None:
-        """An item of this type stands there."""
+    def _register(self, at: int, kind: str) -> None:
+        """Notes the type of the item at this index."""
         type_ = "reasoning" if kind in ("reasoning_text", "summary") else kind
-        places = self._items.setdefault(type_, [])
-        if at not in places:
-            places.append(at)
+        indices = self._items.setdefault(type_, [])
+        if at not in indices:
+            indices.append(at)
 
     def _added(self, at: int, item: _Item, batch: list[CallEvent]) -> None:
-        self._see(at, item.type)
+        self._register(at, item.type)
         if item.type in ("function_call", "custom_tool_call"):
-            given = arguments_text(item.arguments)
-            self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", given)
+            arguments = arguments_text(item.arguments)
+            self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", arguments)
 
-    def _write(self, at: int, text: str, batch: list[CallEvent]) -> None:
+    def _add_input(self, at: int, text: str, batch: list[CallEvent]) -> None:
         """A custom tool's free text, as a function's arguments."""
-        wrapping = self._free.setdefault(at, CustomArgumentsWriter())
-        self.speech.call(batch, at, "", "", wrapping.feed(text))
+        writer = self._custom_inputs.setdefault(at, CustomArgumentsWriter())
+        self.speech.call(batch, at, "", "", writer.feed(text))
 
-    def _done(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
+    def _take_finished(self, at: int, raw: Raw, batch: list[CallEvent]) -> None:
         item = _item(raw)
-        if at in self._over and at in self._items.get(item.type, ()):
+        if at in self._finished_items and at in self._items.get(item.type, ()):
             return
-        self._over.add(at)
+        self._finished_items.add(at)
         parts = item.content or []
         if item.type in ("function_call", "custom_tool_call"):
             self._added(at, item, batch)
         else:
-            self._see(at, item.type)
+            self._register(at, item.type)
         if item.type == "custom_tool_call":
-            if at not in self._free:
-                self._write(at, item.input or "", batch)
-            self.speech.call(batch, at, "", "", self._free.pop(at).close())
+            if at not in self._custom_inputs:
+                self._add_input(at, item.input or "", batch)
+            self.speech.call(batch, at, "", "", self._custom_inputs.pop(at).close())
         elif item.type == "reasoning":
-            if at not in self._kind_given and (text := item.thought):
-                self._kind_given[at] = item.type
+            if at not in self._text_kinds and (text := item.thought):
+                self._text_kinds[at] = item.type
                 self.speech.thought(text, batch)
             if item.encrypted_content or parts:
                 self.add_provider_state(bytes(raw).decode(), batch)
-        elif item.type == "message" and at not in self._kind_given:
+        elif item.type == "message" and at not in self._text_kinds:
             for part in parts:
                 self._refused = self._refused or part.refuses
                 thought, text = part.thought_and_text
                 if thought:
                     self.speech.thought(thought, batch)
                 if text := text or part.refusal or "":
-                    self._kind_given[at] = item.type
+                    self._text_kinds[at] = item.type
                     self.speech.answer(text, batch)
-                self._weigh(part.logprobs, batch)
+                self._add_logprobs(part.logprobs, batch)
 
     def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
-        """`how` it ended, where it doesn't say that itself."""
+        """Takes the end of the response; `how`: its status, where it has none itself."""
         status = response.status or how
-        if status in _NOT_YET:
+        if status in _UNFINISHED:
             return
         self._usage = merged(self._usage, response.usage)
         if status in ("failed", "cancelled") or says(response.error):
             self.failure = failure("the server failed in the middle", response.error or status)
             return
-        self._unsaid(response.output or [], batch)
+        self._take_unstreamed(response.output or [], batch)
         reason: ServerStop = "stop"
         if status == "incomplete":
-            why = response.incomplete_details.reason if response.incomplete_details else None
-            reason = "content_filter" if why == "content_filter" else "length"
+            incomplete_reason = response.incomplete_details.reason if response.incomplete_details else None
+            reason = "content_filter" if incomplete_reason == "content_filter" else "length"
         self._end = self._ended(reason, response.model)
 
-    def _unsaid(self, output: list[Raw], batch: list[CallEvent]) -> None:
-        """What of a whole response hasn't come: its items of each type stand in the order in which they came."""
-        seen = {kind: [*places] for kind, places in self._items.items()}
-        taken = {place for places in seen.values() for place in places}
+    def _take_unstreamed(self, output: list[Raw], batch: list[CallEvent]) -> None:
+        """Takes the items that weren't streamed; items of each type are in the order in which they were streamed."""
+        unfinished = {kind: [*indices] for kind, indices in self._items.items()}
+        used = {index_used for indices in unfinished.values() for index_used in indices}
         for index, raw in enumerate(output):
-            places = seen.get(_item(raw).type) or []
-            fresh = index if index not in taken else max(taken) + 1 + index
-            self._done(places.pop(0) if places else fresh, raw, batch)
+            indices = unfinished.get(_item(raw).type) or []
+            new_index = index if index not in used else max(used) + 1 + index
+            self._take_finished(indices.pop(0) if indices else new_index, raw, batch)
 
-    def _weigh(self, logprobs: Any, batch: list[CallEvent]) -> None:
-        """There are some where they were asked for."""
+    def _add_logprobs(self, logprobs: Any, batch: list[CallEvent]) -> None:
+        """Adds log-probabilities, which come where they were requested."""
         if logprobs:
             self.speech.add_logprobs(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
 
@@ -319,7 +320,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
 
 
 def _item(raw: Raw) -> _Item:
-    """One of a kind that isn't read here may have any shape."""
+    """Decodes an item; empty where its type is unknown, which may have any shape."""
     try:
         item = _ITEM.decode(raw)
     except ValueError:
@@ -331,7 +332,12 @@ def _item(raw: Raw) -> _Item:
 def _counts(usage: _Usage | None) -> Usage | None:
     if usage is None:
         return None
-    given, output = usage.input_tokens_details, usage.output_tokens_details
+    input_details, output = usage.input_tokens_details, usage.output_tokens_details
     total = usage.output_tokens or 0
     thinking = min((output and output.reasoning_tokens) or 0, total)
-    return Usage(usage.input_tokens or 0, (given and given.cached_tokens) or 0, thinking, total - thinking)
+    return Usage(
+        usage.input_tokens or 0,
+        (input_details and input_details.cached_tokens) or 0,
+        thinking,
+        total - thinking,
+    )

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Literal
 
-from perpend.backends.body import Asks, Body, JSONObject, body_of
+from perpend.backends.body import Body, JSONObject, ThinkingParams, body_of
 from perpend.backends.contract import Call
-from perpend.backends.message_parts import returned
+from perpend.backends.message_parts import state_value
 from perpend.backends.openai_responses.body import (
     ResponsesCustomCall,
     ResponsesCustomOutput,
@@ -28,8 +28,8 @@ from perpend.backends.openai_responses.body import (
     ResponsesRequestBody,
     ResponsesText,
 )
-from perpend.backends.sampling import Drawing, Words, drawing, refused_always
-from perpend.backends.thinking_params import asks_of, denied, granted
+from perpend.backends.sampling import FieldNames, SamplingFields, refused_always, sampling_fields
+from perpend.backends.thinking_params import denied, granted, thinking_params_of
 from perpend.providers.provider import Provider
 from perpend.types import (
     ForcedTool,
@@ -47,7 +47,7 @@ from perpend.types import (
     custom_input,
 )
 
-_WORDS: Words = {
+_FIELD_NAMES: FieldNames = {
     "temperature": "temperature",
     "top_p": "top_p",
     "verbosity": "text.verbosity",
@@ -68,35 +68,35 @@ def responses_body(call: Call, provider: Provider) -> Body:
     }
     if call.thinking_tokens and call.effort in provider.background:
         fixed["background"] = True  # what isn't stored is kept for some minutes then
-    by_path = granted(responses_asks(call, provider), call) | responses_drawing(call, provider).fields
+    by_path = granted(responses_thinking(call, provider), call) | responses_sampling(call, provider).fields
     body = body_of(fixed, {}, by_path)
     if "top_logprobs" in body:
         body["include"] = [*body.get("include", ()), "message.output_text.logprobs"]
     return body
 
 
-def responses_asks(call: Call, provider: Provider) -> Asks:
+def responses_thinking(call: Call, provider: Provider) -> ThinkingParams:
     """A summary only where somebody will read it: the vendor refuses it to whom it doesn't know well enough."""
-    asks = asks_of(call, provider, effort_field="reasoning.effort")
-    if asks:
+    thinking_params = thinking_params_of(call, provider, effort_field="reasoning.effort")
+    if thinking_params:
         if call.family.shows == "summary" and call.thinking_tokens and not call.hidden:
-            asks["reasoning.summary"] = "auto"
-        asks["include"] = ["reasoning.encrypted_content"]
-    return asks
+            thinking_params["reasoning.summary"] = "auto"
+        thinking_params["include"] = ["reasoning.encrypted_content"]
+    return thinking_params
 
 
 def responses_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
     return (
-        *responses_drawing(call, provider).left_out,
-        *denied(partial(responses_asks, call, provider), call),
+        *responses_sampling(call, provider).left_out,
+        *denied(partial(responses_thinking, call, provider), call),
     )
 
 
-def responses_drawing(call: Call, provider: Provider) -> Drawing:
-    words = _WORDS
+def responses_sampling(call: Call, provider: Provider) -> SamplingFields:
+    field_names = _FIELD_NAMES
     if key := provider.fields.get("prompt_cache_key"):  # the others are its names on the chat wire
-        words = {**_WORDS, "prompt_cache_key": key}
-    return drawing(call, words, refused=refused_always(call.family))
+        field_names = {**_FIELD_NAMES, "prompt_cache_key": key}
+    return sampling_fields(call, field_names, refused=refused_always(call.family))
 
 
 def _input(call: Call, origin: str) -> list[ResponsesItem]:
@@ -136,7 +136,7 @@ def _assistant(parts: tuple[Part, ...], origin: str, custom_calls: set[str]) -> 
     """In their order: an item of reasoning has to stand before the item that it led to."""
     for part in parts:
         if isinstance(part, Thought):
-            if (item := returned(part.provider_state, origin, JSONObject)) is not None:
+            if (item := state_value(part.provider_state, origin, JSONObject)) is not None:
                 yield item
         elif isinstance(part, Text) and part.text:
             yield ResponsesMessage("assistant", part.text)

@@ -6,11 +6,11 @@ Reference: https://platform.openai.com/docs/api-reference/responses
 from collections.abc import AsyncGenerator
 from functools import partial
 
-from perpend.backends.body import Asks
+from perpend.backends.body import ThinkingParams
 from perpend.backends.contract import Call, CallEvent, Upstream, backends
 from perpend.backends.openai_responses.background import BackgroundResponse
 from perpend.backends.openai_responses.events import ResponsesDecoder
-from perpend.backends.openai_responses.request import responses_asks, responses_body, responses_left_out
+from perpend.backends.openai_responses.request import responses_body, responses_left_out, responses_thinking
 from perpend.backends.options import with_options
 from perpend.backends.stream_decoder import relay
 from perpend.backends.thinking_params import steered
@@ -26,10 +26,16 @@ class OpenAIResponsesBackend:
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
         upstream = self._upstream
         body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
-        asks = partial(responses_asks, call, upstream.provider)
+        thinking_params = partial(responses_thinking, call, upstream.provider)
         if "background" in body:
-            return BackgroundResponse(upstream, body, call, asks).events()
-        return relay(upstream, "/responses", body, ResponsesDecoder(call, upstream.provider), asks=asks)
+            return BackgroundResponse(upstream, body, call, thinking_params).events()
+        return relay(
+            upstream,
+            "/responses",
+            body,
+            ResponsesDecoder(call, upstream.provider),
+            thinking_params=thinking_params,
+        )
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
         return ResponsesDecoder(call, self._upstream.provider).whole(body)
@@ -37,7 +43,7 @@ class OpenAIResponsesBackend:
     def left_out(self, call: Call) -> tuple[str, ...]:
         return responses_left_out(call, self._upstream.provider)
 
-    def steers(self, call: Call) -> Asks:
+    def steers(self, call: Call) -> ThinkingParams:
         return steered(call, self._upstream.provider, effort_field="reasoning.effort")
 
     async def count_input(self, call: Call) -> int | None:

@@ -1,4 +1,4 @@
-"""How a process gives up what it could do, in the order in which it still can."""
+"""Confines a process: limits, user, capabilities, Landlock and seccomp, in an order in which each step is possible."""
 
 import contextlib
 import math
@@ -18,8 +18,8 @@ from .libc import (
 )
 
 _CAP_DAC_READ_SEARCH = 1 << 2
-_ROOM_FOR_ADDRESSES = 1 << 30
-"""Threads' stacks and allocators reserve far more addresses than they use memory."""
+_ADDRESS_SPACE_MARGIN = 1 << 30
+"""Bytes: threads' stacks and allocators reserve far more addresses than they use memory."""
 _FILES = 64
 _SIGNALS = 1024
 _SIGKILL = 9
@@ -27,27 +27,27 @@ _ALWAYS = seccomp.assemble(seccomp.ALWAYS)
 _UNCOUNTED = seccomp.assemble(seccomp.UNCOUNTED)
 _DEVICES = {
     **dict.fromkeys(("/dev/null", "/dev/full", "/dev/random", "/dev/urandom"), DEVICE),
-    "/dev/zero": READ,  # who may write it can map pages that belong to no file and no process
+    "/dev/zero": READ,  # a writable mapping of it has pages that no file and no process counts
 }
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What holds for all runs of a sandbox; comes as JSON when it starts."""
+    """Settings of all runs of a slot, which the zygote gets as JSON at its start."""
 
     namespaces: bool
-    """Each run in namespaces of its own; without them it is one process that reads a few folders."""
+    """Each run has namespaces of its own; without them it is one process that reads a few folders."""
     uid: int | None
-    """Who programs run as, group and user; None: whoever we are."""
+    """User and group that programs run as; None: those of Perpend."""
     readable: list[str] = field(default_factory=list[str])
     """Without namespaces: the folders and files that a program may read."""
     override: bool = False
-    """They aren't open to `uid`, only to us: the right to read them is kept. Landlock still bounds it."""
+    """Keeps the right to read `readable` where `uid` has none; Landlock still restricts it to these."""
 
 
 @dataclass(frozen=True)
 class RunBounds:
-    """The limits of one run; comes as JSON with it."""
+    """The limits of one run, which the zygote gets as JSON; units as in `Limits`."""
 
     wall_s: float
     cpu_s: float
@@ -58,6 +58,7 @@ class RunBounds:
 
 
 def rules_of(setup: Setup) -> Ruleset | None:
+    """The Landlock rules; None where namespaces do their work. Raises OSError."""
     if setup.namespaces:
         return None
     rules = Ruleset()
@@ -69,7 +70,7 @@ def rules_of(setup: Setup) -> Ruleset | None:
 
 
 def confine(setup: Setup, bounds: RunBounds, rules: Ruleset | None, groups: list[int]) -> None:
-    """For good. `groups`: descriptors of the cgroup.procs to join."""
+    """Confines this process for good. `groups`: descriptors of the cgroup.procs to join. Raises OSError."""
     for group in groups:
         os.write(group, b"0")
         os.close(group)
@@ -88,17 +89,17 @@ def confine(setup: Setup, bounds: RunBounds, rules: Ruleset | None, groups: list
         parts.append(_UNCOUNTED)
     if not setup.namespaces:
         prctl(PR_SET_PDEATHSIG, _SIGKILL)  # after the change of user, which clears it
-        parts.append(seccomp.assemble(seccomp.alone(os.getpid())))
+        parts.append(seccomp.assemble(seccomp.single_process(os.getpid())))
     if rules is not None:
         rules.restrict()
         rules.close()
-    seccomp.install(seccomp.whole(parts))
+    seccomp.install(seccomp.complete(parts))
 
 
 def _limit(setup: Setup, bounds: RunBounds) -> None:
-    cpu = math.ceil(bounds.cpu_s) + 1  # whole seconds; whoever watches is more exact
+    cpu = math.ceil(bounds.cpu_s) + 1  # whole seconds; the supervisor is more exact
     limits = {
-        resource.RLIMIT_AS: bounds.memory_bytes + _ROOM_FOR_ADDRESSES,
+        resource.RLIMIT_AS: bounds.memory_bytes + _ADDRESS_SPACE_MARGIN,
         resource.RLIMIT_CPU: cpu,
         resource.RLIMIT_FSIZE: bounds.disk_bytes,
         resource.RLIMIT_NOFILE: _FILES,
@@ -108,9 +109,9 @@ def _limit(setup: Setup, bounds: RunBounds) -> None:
         resource.RLIMIT_SIGPENDING: _SIGNALS,
     }
     if setup.uid is not None or setup.namespaces:
-        # only where nobody else is counted. The zygote and its like may be, so it's a little more
+        # only where the count is of this slot alone; its zygote and supervisor are in it
         limits[resource.RLIMIT_NPROC] = bounds.processes + 4
-    for what, value in limits.items():
-        most = value + 1 if what == resource.RLIMIT_CPU else value  # SIGXCPU, which says why, then SIGKILL
+    for kind, value in limits.items():
+        hard = value + 1 if kind == resource.RLIMIT_CPU else value  # SIGXCPU, which says why, then SIGKILL
         with contextlib.suppress(ValueError):  # a hard limit that is lower already
-            resource.setrlimit(what, (value, most))
+            resource.setrlimit(kind, (value, hard))

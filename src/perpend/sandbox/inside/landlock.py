@@ -1,4 +1,4 @@
-"""Landlock: which files a process may reach, and that it connects to nobody and signals nobody.
+"""Landlock: restricts a process to some files, and keeps it from connections and from signals to others.
 
 https://docs.kernel.org/userspace-api/landlock.html; the structures grow with the kernel's ABI.
 """
@@ -21,7 +21,7 @@ READ = EXECUTE | READ_FILE | READ_DIR
 DEVICE = READ_FILE | WRITE_FILE
 
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
-"""ABI -> how many rights on files there are; 16 since ABI 5."""
+"""ABI version -> number of file rights; 16 since ABI 5."""
 _ALL_NETWORK = 3
 """Bind and connect, TCP."""
 _ALL_SCOPES = 3
@@ -29,7 +29,7 @@ _ALL_SCOPES = 3
 
 
 def abi() -> int:
-    """0 where the kernel has none, or has it switched off."""
+    """The kernel's ABI version; 0 where it has no Landlock, or has it switched off."""
     try:
         return syscall("landlock", _CREATE, None, 0, _VERSION)
     except OSError:
@@ -37,13 +37,15 @@ def abi() -> int:
 
 
 def every_right(version: int) -> int:
+    """The mask of all file rights of an ABI version."""
     return (1 << _FILE_RIGHTS.get(version, 16)) - 1
 
 
 class Ruleset:
-    """Rules that are made once, and restrict any number of processes."""
+    """Rules that are built once, and restrict any number of processes."""
 
     def __init__(self) -> None:
+        """Raises OSError where the kernel has no Landlock."""
         self._abi = abi()
         self._rights = every_right(self._abi)
         fields = [self._rights]
@@ -55,7 +57,7 @@ class Ruleset:
         self._fd = syscall("landlock_create_ruleset", _CREATE, ctypes.c_char_p(raw), len(raw), 0)
 
     def allow(self, path: str, rights: int) -> None:
-        """A path that isn't there is left out: nothing is lost with it."""
+        """Allows `rights` on a path and all below it; a missing path is left out. Raises OSError."""
         try:
             fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
@@ -70,10 +72,11 @@ class Ruleset:
             os.close(fd)
 
     def allow_everything(self, folder: str) -> None:
+        """Allows all rights below a folder. Raises OSError."""
         self.allow(folder, self._rights)
 
     def restrict(self) -> None:
-        """This thread, for good, and all that it starts."""
+        """Restricts this thread, and all that it starts, for good. Raises OSError."""
         syscall("landlock_restrict_self", _RESTRICT, self._fd, 0)
 
     def close(self) -> None:

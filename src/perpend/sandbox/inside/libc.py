@@ -1,4 +1,4 @@
-"""The system calls that Python has no names for, each raising OSError."""
+"""System calls that Python has no functions for. Each raises OSError."""
 
 import ctypes
 import os
@@ -19,20 +19,23 @@ PR_SET_THP_DISABLE = 41
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
-def checked(result: int, what: str) -> int:
+def checked(result: int, name: str) -> int:
+    """Returns the result of the call `name`. Raises OSError where it is negative."""
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{name}: {os.strerror(number)}")
     return result
 
 
-def syscall(what: str, number: int, *arguments: object) -> int:
-    # a bare int would go as 32 bits, and leave the upper half of the register to chance
-    wide = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
-    return checked(_libc.syscall(ctypes.c_long(number), *wide), what)
+def syscall(name: str, number: int, *arguments: object) -> int:
+    """Makes a system call by its number. Raises OSError, which says `name`."""
+    # ctypes passes a bare int as 32 bits, and leaves the upper half of the register undefined
+    wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    return checked(_libc.syscall(ctypes.c_long(number), *wide), name)
 
 
 def prctl(option: int, value: int, extra: object = 0) -> None:
+    """See prctl(2). Raises OSError."""
     pointer = ctypes.c_ulong(extra) if isinstance(extra, int) else extra
     checked(
         _libc.prctl(option, ctypes.c_ulong(value), pointer, ctypes.c_ulong(0), ctypes.c_ulong(0)), "prctl"
@@ -40,12 +43,13 @@ def prctl(option: int, value: int, extra: object = 0) -> None:
 
 
 def mount(kind: str, target: str, flags: int, options: str, source: str = "none") -> None:
+    """See mount(2). Raises OSError."""
     names = (source.encode(), target.encode(), kind.encode())
     checked(_libc.mount(*names, ctypes.c_ulong(flags), options.encode()), f"mount {target}")
 
 
 def keep_capabilities(kept: int) -> None:
-    """Drops every capability but those of the mask `kept`."""
+    """Drops every capability but those of the mask `kept`. Raises OSError."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     low = kept & 0xFFFFFFFF
     data = (ctypes.c_uint32 * 6)(low, low, 0, 0, 0, 0)

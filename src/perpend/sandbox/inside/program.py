@@ -1,4 +1,4 @@
-"""A fork that becomes the program: its descriptors, its confinement, and then `__main__`."""
+"""Turns a fork into the program: sets its descriptors, confines it, and runs `__main__`."""
 
 import atexit
 import contextlib
@@ -16,27 +16,27 @@ from typing import NoReturn, TextIO
 CHANNEL = 3
 """Descriptor of the socket between a program and its judge."""
 REPORT = 4
-"""Descriptor that a judge, and only a judge, reports on."""
+"""Descriptor that a judge, and only a judge, writes its report to."""
 NAME = "program.py"
 _SOURCE = 5
-_UNSEEN = "an exception that can't be shown"
+_UNPRINTABLE = "an exception that can't be shown"
 HOME = "/tmp"  # noqa: S108 -- in a namespace of its own
 
 
-def become(source: int, places: dict[int, int], confine: Callable[[], None]) -> NoReturn:
-    """Runs the program in descriptor `source` with `places` (its descriptor -> ours) and none other."""
+def become(source: int, descriptors: dict[int, int], confine: Callable[[], None]) -> NoReturn:
+    """Runs the program in descriptor `source` with `descriptors` (number in the program -> open descriptor) alone."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
         confine()
-        _place({**places, _SOURCE: source})
-        if REPORT in places:
-            sys.path.remove(HOME)  # a program writes there, and a judge must import nothing of it
+        _install_descriptors({**descriptors, _SOURCE: source})
+        if REPORT in descriptors:
+            sys.path.remove(HOME)  # the program can write there, and a judge must not import from it
         text = _read_all(_SOURCE)
         os.close(_SOURCE)
-        _fresh()
+        _hide_launcher()
     except BaseException as error:
-        os.write(places[2], f"the sandbox failed: {error!r}\n".encode())
+        os.write(descriptors[2], f"the sandbox failed: {error!r}\n".encode())
         os._exit(70)
     status = 1
     try:
@@ -45,12 +45,12 @@ def become(source: int, places: dict[int, int], confine: Callable[[], None]) -> 
         os._exit(status)
 
 
-def _place(places: dict[int, int]) -> None:
-    """Through high numbers, since a place may be another's descriptor still."""
-    high = {place: fcntl.fcntl(fd, fcntl.F_DUPFD, _SOURCE + 1) for place, fd in places.items()}
-    for place, fd in high.items():
-        os.dup2(fd, place)
-    for fd in set(range(_SOURCE)) - set(places):
+def _install_descriptors(descriptors: dict[int, int]) -> None:
+    """Moves descriptors to their numbers, by way of higher ones, as a number may still be in use by another."""
+    copies = {target: fcntl.fcntl(fd, fcntl.F_DUPFD, _SOURCE + 1) for target, fd in descriptors.items()}
+    for target, fd in copies.items():
+        os.dup2(fd, target)
+    for fd in set(range(_SOURCE)) - set(descriptors):
         os.closerange(fd, fd + 1)
     os.closerange(_SOURCE + 1, 65536)
 
@@ -59,14 +59,14 @@ def _read_all(fd: int) -> bytes:
     return os.pread(fd, os.fstat(fd).st_size, 0)
 
 
-def _fresh() -> None:
-    """What the interpreter remembers of how it was started isn't the program's."""
+def _hide_launcher() -> None:
+    """Hides from the program how the interpreter was started, and opens its standard streams."""
     sys.argv[:] = [NAME]
     sys.orig_argv[:] = [sys.executable, NAME]
     for name in [name for name in sys.modules if name == "inside" or name.startswith("inside.")]:
         del sys.modules[name]
     sys.stdin = sys.__stdin__ = _stream(0, "r")
-    # by lines: what was printed before a time-out isn't lost
+    # line-buffered: lines printed before a time-out aren't lost
     sys.stdout = sys.__stdout__ = _stream(1, "w")
     sys.stderr = sys.__stderr__ = _stream(2, "w", "backslashreplace")
 
@@ -91,7 +91,7 @@ def _execute(text: bytes) -> int:
 
 
 def _status(error: SystemExit) -> int:
-    # as an interpreter does, it says nothing of what can't be said
+    # a code that can't be printed is passed over, as an interpreter does
     with contextlib.suppress(BaseException):
         code = error.code
         if code is None:
@@ -103,24 +103,24 @@ def _status(error: SystemExit) -> int:
 
 
 def _show(error: BaseException) -> None:
-    """What an interpreter says of it; an exception may be made so that it can't be looked at."""
+    """Prints an exception as an interpreter does; the program may have made one that can't be printed."""
     try:
         trace = sys.exc_info()[2]
-        ours = trace.tb_next if trace else None  # the frame of `_execute` is no concern of the program's
-        BaseException.with_traceback(error, ours)
+        program_trace = trace.tb_next if trace else None  # without the frame of `_execute`
+        BaseException.with_traceback(error, program_trace)
         if sys.excepthook is not sys.__excepthook__:
             with contextlib.suppress(BaseException):
-                sys.excepthook(type(error), error, ours)
+                sys.excepthook(type(error), error, program_trace)
                 return
         if sys.stderr is not None:
-            traceback.print_exception(error)  # the interpreter's own looks for lines in files only
+            traceback.print_exception(error)  # the default hook reads source lines from files only
     except BaseException:
         with contextlib.suppress(BaseException):
-            print(_UNSEEN, file=sys.stderr)
+            print(_UNPRINTABLE, file=sys.stderr)
 
 
 def _finish(status: int) -> int:
-    """What an interpreter does at its end, but for freeing its memory object by object."""
+    """Shuts the interpreter down: threads, exit functions, streams; its memory isn't freed object by object."""
     try:
         threading._shutdown()  # type: ignore[attr-defined] -- waits for its threads
         atexit._run_exitfuncs()  # pyright: ignore[reportPrivateUsage]

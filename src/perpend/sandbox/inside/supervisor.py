@@ -1,6 +1,6 @@
-"""Who watches over one run: starts the program, ends it at its limits, and says how it ended.
+"""The supervisor of one run: starts the program, kills it at its limits, and reports how it ended.
 
-In namespaces it's pid 1 of the run: with it everything ends that the program has started, however it hid.
+In namespaces it is pid 1 of the run: all that the program has started ends with it.
 """
 
 import contextlib
@@ -36,35 +36,36 @@ class Supervisor:
         bounds: RunBounds,
         rules: Ruleset | None,
         proc: int,
-        strangers: set[int],
+        outside_pids: set[int],
         memory: Memory | None,
     ) -> None:
-        """`proc`: /proc as the zygote sees it; `strangers`: the processes there that aren't of this run; `memory`: None
-        where a cgroup counts it.
+        """`proc`: descriptor of /proc as the zygote sees it; `outside_pids`: processes there that aren't of this run;
+        `memory`: None where a cgroup counts it.
         """
         self._setup = setup
         self._bounds = bounds
         self._rules = rules
         self._proc = proc
-        self._strangers = strangers
+        self._outside_pids = outside_pids
         self._memory = memory
         self._program = 0
         self._judge: int | None = None
         self._channel: socket.socket | None = None
-        """The program's end, held until its status is known: a judge that hears of its end first can't say why."""
+        """The program's end of the socket, open until its status is known: a judge doesn't learn of its end first."""
         self._ended: dict[int, int] = {}
         """Process -> wait status."""
 
-    def run(self, given: Descriptors, groups: list[int]) -> NoReturn:
-        control = given["control"]
+    def run(self, descriptors: Descriptors, groups: list[int]) -> NoReturn:
+        """Runs the program and exits this process; `groups`: descriptors of the cgroup.procs to join."""
+        control = descriptors["control"]
         try:
             prctl(PR_SET_DUMPABLE, 0)
             if self._setup.namespaces:
                 _mount(self._bounds)
                 os.chdir(HOME)
-                self._strangers.add(int(os.readlink("self", dir_fd=self._proc)))
-            self._start(given, groups)
-            for name, fd in given.items():
+                self._outside_pids.add(int(os.readlink("self", dir_fd=self._proc)))
+            self._start(descriptors, groups)
+            for name, fd in descriptors.items():
                 if name != "control":
                     os.close(fd)
             started = time.monotonic()
@@ -74,48 +75,56 @@ class Supervisor:
         except BaseException as error:
             self._kill()
             os.write(control, json.dumps({"failed": repr(error)}).encode())
-        os._exit(0)  # in a pid namespace: the end of all that is left
+        os._exit(0)  # in a pid namespace, this ends all that is left
 
-    def _start(self, given: Descriptors, groups: list[int]) -> None:
+    def _start(self, descriptors: Descriptors, groups: list[int]) -> None:
         def confined() -> None:
             confine(self._setup, self._bounds, self._rules, groups)
 
-        places = {0: given["stdin"], 1: given["stdout"], 2: given["stderr"]}
+        program_fds = {0: descriptors["stdin"], 1: descriptors["stdout"], 2: descriptors["stderr"]}
         if not self._bounds.judge:
             self._program = os.fork()
             if self._program == 0:
-                become(given["program"], places, confined)
+                become(descriptors["program"], program_fds, confined)
             return
-        ours, theirs = socket.socketpair()
-        nothing = os.open("/dev/null", os.O_RDWR)
+        judge_end, program_end = socket.socketpair()
+        null = os.open("/dev/null", os.O_RDWR)
         self._program = os.fork()
         if self._program == 0:
-            become(given["program"], {**places, CHANNEL: theirs.fileno()}, confined)
+            become(descriptors["program"], {**program_fds, CHANNEL: program_end.fileno()}, confined)
         self._judge = os.fork()
         if self._judge == 0:
-            judges = {0: nothing, 1: nothing, 2: nothing, CHANNEL: ours.fileno(), REPORT: given["report"]}
-            become(given["judge"], judges, confined)
-        os.close(nothing)
-        ours.close()
-        self._channel = theirs
+            judge_fds = {
+                0: null,
+                1: null,
+                2: null,
+                CHANNEL: judge_end.fileno(),
+                REPORT: descriptors["report"],
+            }
+            become(descriptors["judge"], judge_fds, confined)
+        os.close(null)
+        judge_end.close()
+        self._channel = program_end
 
     def _watch(self, control: int) -> str | None:
-        """Until the program, or its judge where it has one, has ended. What ends all that is left: the limit that was
-        reached, the caller, or the judge's end; None: the program had ended by itself.
+        """Waits for the end of the program, or of its judge where it has one.
+
+        Returns why the run has to end: the limit that was reached, `caller` or `judge`; None where the program ended
+        by itself.
         """
-        last = self._judge or self._program
+        awaited = self._judge or self._program
         poll = select.poll()
-        poll.register(control, select.POLLIN)  # whoever asked went away, or has had enough
+        poll.register(control, select.POLLIN)  # the caller has gone, or stops the run
         program = os.pidfd_open(self._program)
         poll.register(program, select.POLLIN)
         if self._judge:
             poll.register(os.pidfd_open(self._judge), select.POLLIN)
         deadline = time.monotonic() + self._bounds.wall_s
         while True:
-            left = deadline - time.monotonic()
-            ready = poll.poll(max(0.0, min(left, _TICK_S)) * 1000 + 0.5)
+            remaining_s = deadline - time.monotonic()
+            ready = poll.poll(max(0.0, min(remaining_s, _TICK_S)) * 1000 + 0.5)
             self._reap()
-            if last in self._ended:
+            if awaited in self._ended:
                 return None if self._program in self._ended else "judge"
             if any(fd == control for fd, _ in ready):
                 return "caller"
@@ -123,10 +132,10 @@ class Supervisor:
                 poll.unregister(program)
                 self._channel.close()
                 self._channel = None
-            if left <= 0:
+            if remaining_s <= 0:
                 return "wall"
-            if reached := self._reached():
-                return reached
+            if limit := self._limit_exceeded():
+                return limit
 
     def _reap(self) -> None:
         while True:
@@ -138,7 +147,7 @@ class Supervisor:
                 return
             self._ended[pid] = status
 
-    def _reached(self) -> str | None:
+    def _limit_exceeded(self) -> str | None:
         reaped = resource.getrusage(resource.RUSAGE_CHILDREN)
         stats = stats_of(self._proc, self._members())
         ticks = sum(int(field) for fields in stats.values() for field in fields[11:15])
@@ -152,41 +161,44 @@ class Supervisor:
 
     def _members(self) -> list[int]:
         if self._setup.namespaces:
-            found = (int(name) for name in os.listdir(self._proc) if name.isdigit())
-            return [pid for pid in found if pid not in self._strangers]
+            pids = (int(name) for name in os.listdir(self._proc) if name.isdigit())
+            return [pid for pid in pids if pid not in self._outside_pids]
         return [pid for pid in (self._program, self._judge) if pid and pid not in self._ended]
 
     def _kill(self) -> None:
-        """All of the run; a program that may not fork has nobody else."""
-        ours = [pid for pid in (self._program, self._judge) if pid and pid not in self._ended]
+        """Kills all processes of the run; without namespaces a program can't fork."""
+        running = [pid for pid in (self._program, self._judge) if pid and pid not in self._ended]
         with contextlib.suppress(ProcessLookupError):
             if self._setup.namespaces:
-                os.kill(-1, signal.SIGKILL)  # everybody in the namespace but us
-        for pid in ours:
+                os.kill(-1, signal.SIGKILL)  # all in the namespace but this process
+        for pid in running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             self._ended[pid] = os.waitpid(pid, 0)[1]
 
     def _report(self, control: int, killed_by: str | None, wall_s: float) -> None:
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        told = {
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        report = {
             "killed_by": killed_by,
             "status": self._ended.get(self._program, signal.SIGKILL),
             "wall_s": wall_s,
-            "cpu_s": used.ru_utime + used.ru_stime,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
         }
-        os.write(control, json.dumps(told).encode())
+        os.write(control, json.dumps(report).encode())
 
 
 def _mount(bounds: RunBounds) -> None:
-    """A scratch folder of its own, and no /proc: there's much in it to find and nothing that a program needs."""
-    inside = sorted(place for place in {sys.prefix, sys.base_prefix} if place.startswith(f"{HOME}/"))
-    hidden = {place: os.open(place, os.O_PATH) for place in inside}
+    """Mounts a scratch folder for the run, and hides /proc, which programs don't need and can learn much from."""
+    prefixes = sorted(prefix for prefix in {sys.prefix, sys.base_prefix} if prefix.startswith(f"{HOME}/"))
+    open_prefixes = {prefix: os.open(prefix, os.O_PATH) for prefix in prefixes}
     megabytes = max(1, bounds.disk_bytes >> 20)
-    room = f"size={bounds.disk_bytes},nr_inodes={max(256, megabytes * _INODES_PER_MB)},mode=1777"
-    mount("tmpfs", HOME, _NO_SUID | _NO_DEVICES, room)
-    for place, fd in hidden.items():  # an interpreter that lies there; read-only, as it's bound already
-        os.makedirs(place, exist_ok=True)
-        mount("", place, _BIND, "", f"/proc/self/fd/{fd}")
+    options = f"size={bounds.disk_bytes},nr_inodes={max(256, megabytes * _INODES_PER_MB)},mode=1777"
+    mount("tmpfs", HOME, _NO_SUID | _NO_DEVICES, options)
+    for (
+        prefix,
+        fd,
+    ) in open_prefixes.items():  # an interpreter below the scratch folder; read-only, as it was mounted
+        os.makedirs(prefix, exist_ok=True)
+        mount("", prefix, _BIND, "", f"/proc/self/fd/{fd}")
         os.close(fd)
     mount("tmpfs", "/proc", _READ_ONLY | _NO_SUID | _NO_DEVICES | _NO_PROGRAMS, "size=4k")

@@ -3,7 +3,7 @@
 from .libc import MACHINE
 
 KNOWN_UP_TO = 450
-"""What came after Linux 6.1 hasn't been looked at, and isn't there for a program."""
+"""The last call of Linux 6.1; later ones weren't reviewed, and get ENOSYS."""
 
 _TABLE = """
 socket 41 198; connect 42 203; bind 49 200; listen 50 201; accept 43 202; accept4 288 242; socketpair 53 199
@@ -44,4 +44,4 @@ def _numbers() -> dict[str, int]:
 
 
 NUMBERS = _numbers()
-"""A call that this machine lacks isn't here; nothing at all is on a machine without a column."""
+"""Call -> its number on this machine; empty on a machine without a column."""

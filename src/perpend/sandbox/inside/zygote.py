@@ -1,6 +1,6 @@
-"""A warm interpreter that forks for each run, and never runs anything itself: no run sees what another left.
+"""The zygote: a warm interpreter that forks for each run and runs no program itself, so runs share no state.
 
-It lives until its channel ends. A message there is a run: its bounds, and its descriptors.
+It lives until its channel closes. Each message there is a run: its bounds, and its descriptors.
 """
 
 import gc
@@ -22,13 +22,13 @@ from .syscalls import NUMBERS
 
 READY = b"ready"
 _NEW_MOUNTS, _NEW_IPC, _NEW_PIDS = 0x00020000, 0x08000000, 0x20000000
-_NO_MORE = 3
-_MOST = 1 << 16
-_MOST_DESCRIPTORS = 16
+_CHANNEL_CLOSED = 3
+_MAX_MESSAGE_BYTES = 1 << 16
+_MAX_DESCRIPTORS = 16
 _NAMES: tuple[str, ...] = ("control", "program", "stdin", "stdout", "stderr")
 _WITH_JUDGE = (*_NAMES, "judge", "report")
 
-_WARM = (
+_PRELOADED = (
     *(
         "abc",
         "bisect",
@@ -59,31 +59,34 @@ _WARM = (
 
 
 def main(descriptor: str) -> None:
+    """Serves runs that come on the socket of that descriptor."""
     channel = socket.socket(fileno=int(descriptor))
-    message, groups, _, _ = socket.recv_fds(channel, _MOST, _MOST_DESCRIPTORS)
+    message, groups, _, _ = socket.recv_fds(channel, _MAX_MESSAGE_BYTES, _MAX_DESCRIPTORS)
     setup = Setup(**json.loads(message))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in _WARM:
+    for name in _PRELOADED:
         importlib.import_module(name)
     os.environ.clear()
     os.environ.update(PATH="/usr/local/bin:/usr/bin:/bin", HOME=HOME, LANG="C.UTF-8")
-    sys.path.pop()  # our own folder
+    sys.path.pop()  # Perpend's folder
     sys.path.insert(0, HOME)
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    strangers = {int(name) for name in os.listdir(proc) if name.isdigit()} if setup.namespaces else set[int]()
+    outside_pids = (
+        {int(name) for name in os.listdir(proc) if name.isdigit()} if setup.namespaces else set[int]()
+    )
     rules = rules_of(setup)
     memory = None if groups else Memory(proc, HOME if setup.namespaces else None)
     gc.collect()
-    gc.freeze()  # a collection in a fork would copy every page that it only looks at
+    gc.freeze()  # else a collection in a fork would copy every page that it reads
     channel.send(READY)
     while True:
-        pid = _fork(setup)  # before there is a run for it: it has one less to wait for
+        pid = _fork(setup)  # before its run comes, which needn't wait for the fork then
         if pid == 0:
             _run_next(
-                channel, lambda bounds: Supervisor(setup, bounds, rules, proc, strangers, memory), groups
+                channel, lambda bounds: Supervisor(setup, bounds, rules, proc, outside_pids, memory), groups
             )
         _, status = os.waitpid(pid, 0)  # nothing of a run is left when the next begins
-        if os.waitstatus_to_exitcode(status) == _NO_MORE:
+        if os.waitstatus_to_exitcode(status) == _CHANNEL_CLOSED:
             return
         channel.send(READY)
 
@@ -91,13 +94,13 @@ def main(descriptor: str) -> None:
 def _run_next(
     channel: socket.socket, supervise: Callable[[RunBounds], Supervisor], groups: list[int]
 ) -> NoReturn:
-    message, descriptors, _, _ = socket.recv_fds(channel, _MOST, _MOST_DESCRIPTORS)
+    message, descriptors, _, _ = socket.recv_fds(channel, _MAX_MESSAGE_BYTES, _MAX_DESCRIPTORS)
     channel.close()
     if not message:
-        os._exit(_NO_MORE)
+        os._exit(_CHANNEL_CLOSED)
     bounds = RunBounds(**json.loads(message))
-    given = dict(zip(_WITH_JUDGE if bounds.judge else _NAMES, descriptors, strict=True))
-    supervise(bounds).run(given, groups)
+    named = dict(zip(_WITH_JUDGE if bounds.judge else _NAMES, descriptors, strict=True))
+    supervise(bounds).run(named, groups)
 
 
 def _fork(setup: Setup) -> int:
