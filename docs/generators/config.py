@@ -8,8 +8,9 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from generators.markdown import NOTE, attribute_docs
 
-from perpend.config import Config, schema
+from perpend.config import Config
 from perpend.config.check import dict_of, list_of, section_of
+from perpend.config.section import MOST
 
 
 def config() -> str:
@@ -78,9 +79,7 @@ def _anchor(section: type[msgspec.Struct]) -> str:
 def _bounds(meta: msgspec.Meta) -> str:
     if meta.gt is not None:
         return f" > {meta.gt:g}"
-    return (
-        f" {meta.ge:g} to {meta.le:g}" if meta.le is not None and meta.le < schema.MOST else f" ≥ {meta.ge:g}"
-    )
+    return f" {meta.ge:g} to {meta.le:g}" if meta.le is not None and meta.le < MOST else f" ≥ {meta.ge:g}"
 
 
 def _default(field: msgspec.structs.FieldInfo) -> str:

@@ -13,6 +13,7 @@
     ├── ConfigError             500 config_error            perpend.toml or the environment: names file:line
     │   └── NoAccount           404 no_account              a client names a provider where this server has no key
     ├── Unauthenticated         401 authentication_error
+    ├── Forbidden               403 permission_denied       the key, its user or its team may not have that
     ├── CapReached              402 cap_reached             no room left under a dollar cap
     ├── Overloaded              429 rate_limit_error        carries retry_after
     ├── DeadlineTooShort        504 deadline_exceeded       no time for any answer
@@ -173,6 +174,11 @@ class NoAccount(ConfigError):
 class Unauthenticated(PerpendError):
     status = 401
     code = "authentication_error"
+
+
+class Forbidden(PerpendError):
+    status = 403
+    code = "permission_denied"
 
 
 class CapReached(PerpendError):

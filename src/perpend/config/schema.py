@@ -5,15 +5,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 from msgspec.structs import replace
 
+from perpend.config.limits import LimitsConfig
+from perpend.config.section import NonNegative, Positive, Section
 from perpend.types import Effort, Visibility
 
-# Every number has an upper bound, too: TOML knows inf, and integers of any length.
-MOST = 10**12
-Positive = Annotated[int, Meta(ge=1, le=MOST)]
-NonNegative = Annotated[int, Meta(ge=0, le=MOST)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Weight = Annotated[float, Meta(gt=0, le=1e9)]
@@ -24,10 +22,6 @@ Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "goo
 """The header that carries the key; `sigv4` and `google`: no key, but credentials of AWS or Google Cloud."""
 EMBEDDED = "embedded"
 """The provider that stands for the engines that Perpend runs itself."""
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file; an unknown key is an error that names the nearest valid one."""
 
 
 class EngineConfig(Section, frozen=True):
@@ -257,6 +251,7 @@ class Config(Section, frozen=True):
     engine: EngineConfig = EngineConfig()
     serve: ServeConfig = ServeConfig()
     storage: StorageConfig = StorageConfig()
+    limits: LimitsConfig = LimitsConfig()
     providers: dict[str, ProviderConfig] = field(default_factory=dict[str, ProviderConfig])
     models: dict[str, ModelConfig] = field(default_factory=dict[str, ModelConfig])
     aliases: dict[str, str] = field(default_factory=dict[str, str])

@@ -139,6 +139,8 @@ class Metrics(Collector):
         self._series: dict[tuple[str, str], _Series] = {}
         self._errors: dict[str, int] = {}
         self._ignored: dict[str, int] = {}
+        self._limits: dict[tuple[str, str, str], int] = {}
+        """Of refusals and alerts: which, what is limited, and the limit."""
         self._upstreams_now = upstreams
         self._restarts_now = restarts
         self.registry = CollectorRegistry()
@@ -185,6 +187,14 @@ class Metrics(Collector):
         self._errors[code] = self._errors.get(code, 0) + 1
         self._of(plan).errors += 1
 
+    def limit_refused(self, kind: str, limit: str) -> None:
+        """Count a request that a limit of a key, user or team refused."""
+        self._count_limit("refused", kind, limit)
+
+    def limit_alerted(self, kind: str, limit: str) -> None:
+        """Count a limit that is nearly used up."""
+        self._count_limit("alerted", kind, limit)
+
     def cancelled(self, plan: Plan | None) -> None:
         """Count a request whose client went away, or that the server's end cut."""
         self._of(plan).cancelled += 1
@@ -212,6 +222,10 @@ class Metrics(Collector):
                 key = (_OTHERS, plan.strategy)
             series = self._series.setdefault(key, _Series())
         return series
+
+    def _count_limit(self, event: str, kind: str, limit: str) -> None:
+        counted = event, kind, limit
+        self._limits[counted] = self._limits.get(counted, 0) + 1
 
     def _pass_over(self, path: str) -> None:
         field = _INDEX.sub("[]", path)
@@ -254,6 +268,13 @@ class Metrics(Collector):
         )
         for field, count in self._ignored.items():
             ignored.add_metric((field,), count)
+        limits = CounterMetricFamily(
+            "perpend_limits",
+            "Requests that a limit refused, and limits that were nearly used up (alerted).",
+            labels=("event", "subject", "limit"),
+        )
+        for event, count in self._limits.items():
+            limits.add_metric(event, count)
         restarts = CounterMetricFamily("perpend_engine_restarts", "Engine restarts.", labels=("model",))
         for model, count in self._restarts_now().items():
             restarts.add_metric((model,), count)
@@ -266,6 +287,7 @@ class Metrics(Collector):
             overdraft_usd,
             errors,
             ignored,
+            limits,
             restarts,
         )
 

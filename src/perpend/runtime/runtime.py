@@ -25,6 +25,7 @@ from perpend.solve.auxiliary_model import asking
 from perpend.solve.count import count_input
 from perpend.solve.documents import readable
 from perpend.solve.embed import EmbeddingDeployment, embed
+from perpend.solve.gate import EmbeddingGate
 from perpend.solve.request_context import check_verifiers
 from perpend.storage.conversations import ConversationStore
 from perpend.storage.responses import ResponseStore
@@ -107,7 +108,11 @@ class Runtime:
         source: str = "ask",
     ) -> "CoroutineType[Any, Any, Answer]":
         """See `perpend.solve.solve`. Raises PerpendError."""
-        origin = Origin(source, key_id)  # not awaited here, which would add a frame to each batch
+        # not awaited here, which would add a frame to each batch
+        origin = Origin(source, key_id, request.user)
+        return solve(
+            request, self._services, sink, gate=gate, log_sink=log_sink, control=control, origin=origin
+        )
         return solve(
             request, self._services, sink, gate=gate, log_sink=log_sink, control=control, origin=origin
         )
@@ -124,7 +129,9 @@ class Runtime:
         """See `perpend.solve.auxiliary_model.asking`."""
         return asking(model, self._services, Origin(source))
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
+    async def embed(
+        self, request: EmbeddingRequest, *, gate: EmbeddingGate | None = None, key_id: str | None = None
+    ) -> EmbeddingResult:
         """See `perpend.solve.embed`. Raises PerpendError."""
         packaged = self.models.packaged(request.model)
         if packaged is None:
@@ -132,7 +139,8 @@ class Runtime:
         else:
             deployments = [EmbeddingDeployment(EMBEDDED, Price(), partial(self._embedders.embed, packaged))]
         name, _ = self.models.configured(request.model)
-        return await embed(request, name, deployments, self.store.writer, Origin("embeddings", key_id))
+        origin = Origin("embeddings", key_id, request.user)
+        return await embed(request, name, deployments, self.store.writer, origin, gate)
 
     async def count_input(self, request: Request) -> int:
         """Prompt tokens of `request`; see `perpend.solve.count`. Raises PerpendError."""

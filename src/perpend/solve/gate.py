@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from perpend.accounting.ledger import Scope
+from perpend.accounting.prices import Price
 from perpend.solve.prepare import Prepared
 
 
@@ -18,4 +19,16 @@ class Gate(Protocol):
 
     def leave(self, spent: Scope) -> None:
         """The request ended, however it did; `spent` is all that it spent, summaries too."""
+        ...
+
+
+class EmbeddingGate(Protocol):
+    """The same for a request for embeddings, which nothing lowers."""
+
+    async def enter_embedding(self, model: str, tokens: int, price: Price) -> None:
+        """`tokens`: so many at most. Raises PerpendError, and holds nothing then."""
+        ...
+
+    def leave(self, spent: Scope) -> None:
+        """As `Gate.leave`."""
         ...

@@ -16,6 +16,7 @@ class Origin(Struct, frozen=True):
 
     source: str
     key_id: str | None = None
+    user: str | None = None
 
 
 class LedgerEntry:
@@ -49,6 +50,7 @@ class LedgerEntry:
         return LedgerRow(
             id=self.id,
             key_id=self._origin.key_id,
+            user=self._origin.user,
             source=self._origin.source,
             model=model,
             provider=provider,

@@ -6,11 +6,14 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-from msgspec.structs import asdict
+import msgspec
+from msgspec.structs import asdict, replace
 
+from perpend.config.limits import Allowance
 from perpend.errors import BadRequest, NotFound
+from perpend.storage.allowances import Allowances, read_allowances
 from perpend.storage.rows import KeyRow, millis, moment
 from perpend.storage.sqlite import storage_error
 from perpend.storage.store import Store
@@ -23,17 +26,21 @@ _FIELDS = KeyRow.__struct_fields__
 _SELECT = f"SELECT {', '.join(_FIELDS)} FROM keys"  # noqa: S608 -- names from our own struct
 
 
-def create_key(
-    store: Store,
-    name: str,
-    *,
-    model: str | None = None,
-    effort: Effort | None = None,
-    max_thinking_tokens: int | None = None,
-    deadline_ms: int | None = None,
-    temporary: bool = False,
-) -> tuple[str, KeyRow]:
-    """Create a key; returns its secret, which isn't stored, and its row. The options are fields of `KeyRow`.
+class KeyOptions(TypedDict, total=False):
+    """What its maker chooses of a key: fields of `KeyRow`."""
+
+    model: str | None
+    effort: Effort | None
+    max_thinking_tokens: int | None
+    deadline_ms: int | None
+    temporary: bool
+    team: str | None
+    admin: bool
+    limits: Allowance | None
+
+
+def create_key(store: Store, name: str, **options: Unpack[KeyOptions]) -> tuple[str, KeyRow]:
+    """Create a key; returns its secret, which isn't stored, and its row.
 
     Raises BadRequest for an empty name or one in use, and StorageError.
     """
@@ -56,14 +63,10 @@ def create_key(
         hash=_hash(secret),
         prefix=secret[:_PREFIX_CHARS],
         created_at=moment(millis(dt.datetime.now(dt.UTC))),
-        model=model,
-        effort=effort,
-        max_thinking_tokens=max_thinking_tokens,
-        deadline_ms=deadline_ms,
-        temporary=temporary,
+        **options,
     )
     with store.transaction() as connection:
-        connection.execute(insert(keys).values({**asdict(row), "created_at": millis(row.created_at)}))
+        connection.execute(insert(keys).values(_columns(row)))
     return secret, row
 
 
@@ -81,25 +84,31 @@ def revoke_key(store: Store, name: str) -> KeyRow:
 
     from perpend.storage.schema import keys
 
-    active = [key for key in list_keys(store) if key.revoked_at is None]
-    meant = [key for key in active if name in (key.id, key.name)] or [
-        key for key in active if len(name) > len("pk-") and key.prefix.startswith(name[:_PREFIX_CHARS])
-    ]
-    if not meant:
-        raise NotFound(f"no active key {name!r}", hint="perpend keys list shows them all", field="key")
-    if len(meant) > 1:
-        ids = ", ".join(key.id for key in meant)
-        raise BadRequest(
-            f"{name!r} is the start of {len(meant)} keys", hint=f"give one id of {ids}", field="key"
-        )
+    meant = active_key(store, name)
     now = dt.datetime.now(dt.UTC)
     with store.transaction() as connection:
-        connection.execute(update(keys).where(keys.c.id == meant[0].id).values(revoked_at=millis(now)))
-    return next(key for key in list_keys(store) if key.id == meant[0].id)
+        connection.execute(update(keys).where(keys.c.id == meant.id).values(revoked_at=millis(now)))
+    return next(key for key in list_keys(store) if key.id == meant.id)
+
+
+def change_key(store: Store, name: str, **options: Unpack[KeyOptions]) -> KeyRow:
+    """Change what was chosen of a key, named by id, name or prefix; running servers know within a second.
+
+    Raises NotFound, BadRequest where several keys fit, and StorageError.
+    """
+    from sqlalchemy import update
+
+    from perpend.storage.schema import keys
+
+    changed = replace(active_key(store, name), **options)
+    with store.transaction() as connection:
+        connection.execute(update(keys).where(keys.c.id == changed.id).values(_columns(changed)))
+    return changed
 
 
 class KeyRing:
-    """Keys in memory for the hot path, reloaded after another connection has changed the store."""
+    """Keys, and the limits of users and teams, in memory for the hot path: reloaded after another connection has
+    changed the store."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -107,6 +116,8 @@ class KeyRing:
         self._next_refresh = clock()
         self._version = -1
         self._active: dict[str, KeyRow] = {}
+        self._by_id: dict[str, KeyRow] = {}
+        self._allowances: Allowances = {}
         self._any = False
 
     @property
@@ -120,6 +131,15 @@ class KeyRing:
         self._refresh()
         return self._active.get(_hash(secret))
 
+    def by_id(self, id_: str) -> KeyRow | None:
+        """The active key of this id, as it was when `lookup` came last, or None."""
+        return self._by_id.get(id_)
+
+    @property
+    def allowances(self) -> Allowances:
+        """Limits of users and teams, as they were when `lookup` came last."""
+        return self._allowances
+
     def _refresh(self) -> None:
         now = self._clock()
         if now < self._next_refresh:
@@ -129,8 +149,26 @@ class KeyRing:
             found = _read(self._store)
             self._any = not all(key.temporary for key in found)
             self._active = {key.hash: key for key in found if key.revoked_at is None}
+            self._by_id = {key.id: key for key in self._active.values()}
+            self._allowances = read_allowances(self._store)
             self._version = version
         self._next_refresh = now + _REFRESH_S
+
+
+def active_key(store: Store, name: str) -> KeyRow:
+    """The one key that `name` means: its id, name or first characters. Raises NotFound, and BadRequest for several."""
+    active = [key for key in list_keys(store) if key.revoked_at is None]
+    meant = [key for key in active if name in (key.id, key.name)] or [
+        key for key in active if len(name) > len("pk-") and key.prefix.startswith(name[:_PREFIX_CHARS])
+    ]
+    if not meant:
+        raise NotFound(f"no active key {name!r}", hint="perpend keys list shows them all", field="key")
+    if len(meant) > 1:
+        ids = ", ".join(key.id for key in meant)
+        raise BadRequest(
+            f"{name!r} is the start of {len(meant)} keys", hint=f"give one id of {ids}", field="key"
+        )
+    return meant[0]
 
 
 def _read(store: Store) -> list[KeyRow]:
@@ -147,8 +185,20 @@ def _row(found: dict[str, Any]) -> KeyRow:
     for name in ("created_at", "revoked_at"):
         if found[name] is not None:
             found[name] = moment(found[name])
-    found["temporary"] = bool(found["temporary"])
+    for name in ("temporary", "admin"):
+        found[name] = bool(found[name])
+    if found["limits"] is not None:
+        found["limits"] = msgspec.json.decode(found["limits"], type=Allowance)
     return KeyRow(**found)
+
+
+def _columns(row: KeyRow) -> dict[str, Any]:
+    columns = asdict(row)
+    for name in ("created_at", "revoked_at"):
+        columns[name] = None if columns[name] is None else millis(columns[name])
+    if row.limits is not None:
+        columns["limits"] = msgspec.json.encode(row.limits).decode()
+    return columns
 
 
 def _hash(secret: str) -> str:

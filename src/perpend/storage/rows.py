@@ -10,13 +10,14 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import astuple
 
+from perpend.config.limits import Allowance
 from perpend.types import Effort
 
 Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
 """A statement's parameter, as the SQLite driver accepts it."""
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 
@@ -51,6 +52,8 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     overdraft_tokens: int = 0
     """Thinking and answer beyond what had been reserved for them."""
     overdraft_usd: Decimal = Decimal(0)
+    user: str | None = None
+    """The client's own name for who asked."""
 
 
 class KeyRow(Struct, frozen=True, kw_only=True):
@@ -74,6 +77,12 @@ class KeyRow(Struct, frozen=True, kw_only=True):
     """For requests without a deadline."""
     temporary: bool = False
     """Made for one run of a program: that it exists doesn't make a gateway require keys."""
+    team: str | None = None
+    """Whose limits hold as well."""
+    admin: bool = False
+    """It may manage keys and limits, through the gateway too."""
+    limits: Allowance | None = None
+    """Its own; they go before those of the config."""
 
 
 class ResponseRow(Struct, frozen=True):
@@ -115,10 +124,10 @@ class ItemRow(Struct, frozen=True):
 
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
     """The row as parameters: times in Unix milliseconds, dollars as exact decimal text."""
-    plain = astuple(row)[:-5]
+    plain = astuple(row)[:-6]
     cost = None if row.cost_usd is None else f"{row.cost_usd:f}"
     times = millis(row.created_at), millis(row.finished_at)
-    return (*plain, *times, cost, row.overdraft_tokens, f"{row.overdraft_usd:f}")
+    return (*plain, *times, cost, row.overdraft_tokens, f"{row.overdraft_usd:f}", row.user)
 
 
 def millis(moment: dt.datetime) -> int:

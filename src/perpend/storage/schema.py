@@ -36,6 +36,7 @@ requests = Table(
     Column("cost_usd", String),
     Column("overdraft_tokens", Integer, nullable=False, server_default="0"),
     Column("overdraft_usd", String, nullable=False, server_default="0"),
+    Column("user", String),
     # One tree and no other index: each would be another page to write for every request. Ids that ascend
     # with time are appended to it.
     sqlite_with_rowid=False,
@@ -55,6 +56,18 @@ keys = Table(
     Column("max_thinking_tokens", Integer),
     Column("deadline_ms", Integer),
     Column("temporary", Boolean, nullable=False, server_default="0"),
+    Column("team", String),
+    Column("admin", Boolean, nullable=False, server_default="0"),
+    Column("limits", String),
+)
+
+allowances = Table(
+    "allowances",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("limits", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 responses = Table(

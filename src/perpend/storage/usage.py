@@ -12,8 +12,9 @@ from perpend.storage.rows import millis, moment
 from perpend.storage.schema import keys, requests
 from perpend.storage.store import Store
 
-Dimension = Literal["key", "model", "day"]
-DIMENSIONS: tuple[Dimension, ...] = ("key", "model", "day")
+Dimension = Literal["key", "user", "model", "day"]
+DIMENSIONS: tuple[Dimension, ...] = ("key", "user", "model", "day")
+_USUAL: tuple[Dimension, ...] = ("key", "model", "day")
 _FIRST_DAY = dt.date(1970, 1, 1)
 _DAY_MS = 86_400_000
 
@@ -23,6 +24,8 @@ class UsageRow(Struct, kw_only=True):
 
     key: str | None = None
     """The key's name, or its id where the key is deleted."""
+    user: str | None = None
+    """As requests name it."""
     model: str | None = None
     day: dt.date | None = None
     """In UTC, by the request's start."""
@@ -52,7 +55,7 @@ class UsageRow(Struct, kw_only=True):
 
 def usage(
     store: Store,
-    by: Sequence[Dimension] = DIMENSIONS,
+    by: Sequence[Dimension] = _USUAL,
     since: dt.date | None = None,
     key_id: str | None = None,
 ) -> list[UsageRow]:
@@ -62,8 +65,13 @@ def usage(
     StorageError.
     """
     sums: dict[tuple[str | dt.date | None, ...], UsageRow] = {}
-    for row in _grouped(store, by, since, key_id):
-        group = (row.key, row.model, row.day)
+    where: list[ColumnElement[bool]] = []
+    if since is not None:
+        where.append(requests.c.created_at >= millis(dt.datetime.combine(since, dt.time(), dt.UTC)))
+    if key_id is not None:
+        where.append(requests.c.key_id == key_id)
+    for row in _grouped(store, by, where):
+        group = (row.key, row.user, row.model, row.day)
         if group in sums:
             sums[group].add(row)
         else:
@@ -77,6 +85,32 @@ def total(rows: Sequence[UsageRow]) -> UsageRow:
     for row in rows:
         summed.add(row)
     return summed
+
+
+def used_by(
+    store: Store,
+    since: dt.datetime | None,
+    *,
+    key_id: str | None = None,
+    team: str | None = None,
+    user: str | None = None,
+) -> UsageRow:
+    """The sum over one key's requests, a team's, or a user's of either; without any, over those that had no key.
+
+    Raises StorageError.
+    """
+    where: list[ColumnElement[bool]] = []
+    if key_id is team is None:
+        where.append(requests.c.key_id.is_(None))
+    if key_id is not None:
+        where.append(requests.c.key_id == key_id)
+    if team is not None:
+        where.append(keys.c.team == team)
+    if user is not None:
+        where.append(requests.c.user == user)
+    if since is not None:
+        where.append(requests.c.created_at >= millis(since))
+    return total(_grouped(store, (), where))
 
 
 def last_used(store: Store) -> dict[str, dt.datetime]:
@@ -103,12 +137,11 @@ def cut_short(store: Store, key_id: str) -> dict[str, int]:
         return {str(reason): count for reason, count in connection.execute(query)}
 
 
-def _grouped(
-    store: Store, by: Sequence[Dimension], since: dt.date | None, key_id: str | None
-) -> list[UsageRow]:
+def _grouped(store: Store, by: Sequence[Dimension], where: Sequence[ColumnElement[bool]]) -> list[UsageRow]:
     """The database sums tokens; requests of one cost are counted, and multiplied here, so that no digit is lost."""
     dimensions: dict[Dimension, ColumnElement[Any]] = {
         "key": func.coalesce(keys.c.name, requests.c.key_id),
+        "user": requests.c.user,
         "model": requests.c.model,
         "day": requests.c.created_at // literal(_DAY_MS),
     }
@@ -117,12 +150,9 @@ def _grouped(
     query = (
         select(*chosen, requests.c.cost_usd, func.count().label("requests"), *sums)
         .select_from(requests.outerjoin(keys, keys.c.id == requests.c.key_id))
+        .where(*where)
         .group_by(*(dimensions[name] for name in by), requests.c.cost_usd)
     )
-    if since is not None:
-        query = query.where(requests.c.created_at >= millis(dt.datetime.combine(since, dt.time(), dt.UTC)))
-    if key_id is not None:
-        query = query.where(requests.c.key_id == key_id)
     with store.transaction() as connection:
         return [_row(dict(found)) for found in connection.execute(query).mappings()]
 

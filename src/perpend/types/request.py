@@ -114,5 +114,7 @@ class Request(Struct, frozen=True, kw_only=True):
     progress: bool = False
     auto_truncate: bool = False
     """Whether the oldest messages may be dropped where they exceed the model's context."""
+    user: str | None = None
+    """The client's own name for who asks: limited and accounted by it."""
     ignored: tuple[str, ...] = ()
     """Paths of fields that the client sent and that have no effect."""
