@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import datetime
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -13,13 +16,22 @@ from msgspec.structs import replace
 from perpend.config.schema import Config, DefaultsConfig, ModelConfig
 from perpend.errors import NotFound
 from perpend.observability.metrics import Metrics
+from perpend.serving.admin import Admin
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
 from perpend.serving.info import Readiness
+from perpend.serving.limits.limiter import Limiter
+from perpend.serving.limits.subjects import Subject
+from perpend.serving.limits.watch import LimitWatch
 from perpend.serving.sealing import Seals
 from perpend.serving.server import Server, bind, server_for
-from perpend.solve import Sink
+from perpend.solve import Gate, Sink
+from perpend.solve.gate import EmbeddingGate
+from perpend.storage.allowances import Allowances
+from perpend.storage.keys import KeyRing
 from perpend.storage.rows import ConversationRow, ItemRow, ResponseRow
+from perpend.storage.store import Store
+from perpend.storage.usage import UsageRow
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -174,7 +186,13 @@ class House:
         self.cancelled = asyncio.Event()
 
     async def solve(
-        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        gate: Gate | None = None,
+        key_id: str | None = None,
+        source: str = "chat",
     ) -> Answer:
         self.sources.append(source)
         self.requests.append(request)
@@ -190,7 +208,9 @@ class House:
     async def count_input(self, request: Request) -> int:
         return 17
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
+    async def embed(
+        self, request: EmbeddingRequest, *, gate: EmbeddingGate | None = None, key_id: str | None = None
+    ) -> EmbeddingResult:
         return EmbeddingResult(([0.5, -1.0],) * request.count, Usage(input=3), "v1")
 
     async def _play(self, sink: Sink | None) -> Answer:
@@ -216,6 +236,7 @@ class Key(msgspec.Struct, frozen=True):
     effort: Effort | None = None
     max_thinking_tokens: int | None = None
     deadline_ms: int | None = None
+    admin: bool = False
 
 
 class Keys:
@@ -231,6 +252,15 @@ class Keys:
     def lookup(self, secret: str) -> Key | None:
         return self._keys.get(secret)
 
+    def by_id(self, id_: str) -> None:
+        """No key here has limits."""
+
+    allowances: Allowances = MappingProxyType({})
+
+
+def unused(subject: Subject, since: datetime.datetime | None) -> UsageRow:
+    raise AssertionError(f"{subject} isn't limited")
+
 
 SEALS = Seals(["a key of the tests, long enough to be one"])
 
@@ -238,13 +268,19 @@ SEALS = Seals(["a key of the tests, long enough to be one"])
 class Gateway:
     """The real server in front of a house; `post` and `get` speak to it."""
 
-    def __init__(self, house: House, keys: Keys) -> None:
+    def __init__(
+        self, house: House, keys: Keys | KeyRing, limiter: Limiter | None = None, store: Store | None = None
+    ) -> None:
         self.house = house
         self.metrics = Metrics()
         self.readiness = Readiness(lambda: None)
         serve = house.config.serve
         auth = Auth(keys, serve.require_keys, serve.host, serve.cors_origins)
-        self.app = App(house, auth, self.metrics, self.readiness, SEALS)
+        limiter = limiter or Limiter(
+            house.config.limits, keys, Path("unlimited"), unused, LimitWatch(1.0, self.metrics)
+        )
+        admin = {} if store is None else Admin(store, house.config, auth).routes
+        self.app = App(house, auth, self.metrics, self.readiness, SEALS, limiter, admin)
         self.server = server_for(self.app)
         self.listener = bind("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]
@@ -279,8 +315,13 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 @contextlib.asynccontextmanager
-async def gateway(house: House, keys: Keys | None = None) -> AsyncGenerator[Gateway, None]:
-    front = Gateway(house, keys or Keys())
+async def gateway(
+    house: House,
+    keys: Keys | KeyRing | None = None,
+    limiter: Limiter | None = None,
+    store: Store | None = None,
+) -> AsyncGenerator[Gateway, None]:
+    front = Gateway(house, keys or Keys(), limiter, store)
     running = asyncio.create_task(front.server.serve([front.listener]))
     try:
         yield front

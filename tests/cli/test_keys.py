@@ -58,7 +58,10 @@ def test_listing_shows_neither_secret_nor_hash(capsys: pytest.CaptureFixture[str
     assert secret not in table
     (row,) = listed(capsys)
     told = {"id", "name", "prefix", "created_at", "revoked_at"}
-    assert set(row) == told | {"model", "effort", "max_thinking_tokens", "deadline_ms"}
+    assert set(row) == told | {
+        *("model", "effort", "max_thinking_tokens", "deadline_ms"),
+        *("team", "admin", "limits"),
+    }
 
 
 def test_no_keys_yet(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,3 +116,35 @@ class TestDefaults:
         with pytest.raises(BadRequest, match="isn't a time"):
             keys("create", "ci", "--deadline", "soon")
         assert listed(capsys) == []
+
+
+def test_limits_are_set_shown_and_taken_away(capsys: pytest.CaptureFixture[str]) -> None:
+    keys("create", "app", "--limit", "usd_per_month=$20", "--limit", "models=gpt-*,o3", "--team", "red")
+    keys("limit", "app", "requests-per-minute=60", "usd_per_month=none")
+    capsys.readouterr()
+    keys("limit", "app")
+    assert capsys.readouterr().out == "requests_per_minute=60, models=gpt-*,o3\n"
+    (row,) = listed(capsys)
+    assert row["team"] == "red"
+    assert row["limits"] == {"requests_per_minute": 60, "models": ["gpt-*", "o3"]}
+    keys("limit", "--team", "red", "usd_per_day=5")
+    keys("limit", "--team", "red")
+    assert capsys.readouterr().out.endswith("usd_per_day=5\n")
+    keys("limit", "app", "requests_per_minute=none", "models=none")
+    assert capsys.readouterr().out == "no limits\n"
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("usd_per_mnth=5", "did you mean usd_per_month?"),
+        ("requests_per_minute", "names no value"),
+        ("requests_per_minute=many", "requests_per_minute=many"),
+        ("usd_per_day=-1", "usd_per_day"),
+        ("efforts=huge", "efforts"),
+    ],
+)
+def test_a_limit_that_is_wrong_is_named(limit: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BadRequest) as refused:
+        keys("create", "app", "--limit", limit)
+    assert said in str(refused.value)

@@ -15,10 +15,12 @@ from spine import PRICED, Spine
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.replay import ReplayBackend
+from perpend.serving.admin import ADMIN_PATH
 from perpend.serving.dialects.extension_fields import ExtensionFields
 from perpend.serving.dialects.provider_states import seal
 from perpend.serving.openapi import document
-from perpend.solve import Origin, Sink, solve
+from perpend.solve import Gate, Origin, Sink, solve
+from perpend.solve.gate import EmbeddingGate
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -90,7 +92,10 @@ def documented() -> list[tuple[str, list[str]]]:
     """The schemas of all requests, and those inside of them, with their fields."""
     whole = document()
     schemas = whole["components"]["schemas"]
-    bodies = [one.get("requestBody", {}) for path in whole["paths"].values() for one in path.values()]
+    asked = [
+        path for name, path in whole["paths"].items() if not name.startswith(ADMIN_PATH)
+    ]  # see test_admin
+    bodies = [one.get("requestBody", {}) for path in asked for one in path.values()]
     found: dict[str, list[str]] = {}
     waiting = list(names_in(bodies))
     while waiting:
@@ -136,13 +141,23 @@ class Recording(House):
         return repr((self.backend.calls, self.embedded, rows, kept, talks))
 
     async def solve(
-        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        gate: Gate | None = None,
+        key_id: str | None = None,
+        source: str = "chat",
     ) -> Answer:
-        return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
+        return await solve(
+            request, self.spine.services, sink, gate=gate, origin=Origin(source, key_id, request.user)
+        )
 
-    async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
+    async def embed(
+        self, request: EmbeddingRequest, *, gate: EmbeddingGate | None = None, key_id: str | None = None
+    ) -> EmbeddingResult:
         self.embedded.append(request)
-        return await super().embed(request, key_id=key_id)
+        return await super().embed(request, gate=gate, key_id=key_id)
 
 
 def said() -> Iterator[list[float | list[CallEvent]]]:

@@ -61,3 +61,18 @@ class PaceOptions:
     """Ask so many at a time."""
     max_cost: Dollars = None
     """US dollars for the whole run: it stops before it would cost more."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class KeyDefaultOptions:
+    """What holds for a key's requests that don't say otherwise."""
+
+    model: str | None = None
+    """Answers each of its requests, whatever model they name; as in `perpend ask`."""
+    effort: Annotated[Effort | None, EFFORT] = None
+    """Of requests that don't say how much to think: none, minimal, low, medium, high or max."""
+    max_thinking_tokens: Thinking = None
+    """Of requests that name no number: think at most this many tokens."""
+    deadline: str | None = None
+    """Of requests without one: 5s, 500ms, 2m."""

@@ -74,6 +74,8 @@ def _dollars(kind: object, tokens: Sequence[Token]) -> Decimal:
     return value
 
 
+Limit = Annotated[tuple[str, ...], Parameter(name="--limit", negative="")]
+"""LIMIT=VALUE, several times."""
 Dollars = Annotated[Decimal | None, Parameter(name=["--max-cost", "--max-cost-usd"], converter=_dollars)]
 
 

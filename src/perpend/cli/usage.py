@@ -37,7 +37,7 @@ def usage(
     Parameters
     ----------
     by
-        What to sum by: any of key, model and day, with commas between.
+        What to sum by: any of key, user, model and day, with commas between.
     since
         The first day (UTC), as 2026-05-01; all by default.
     json

@@ -1,6 +1,8 @@
 """The ASGI application: routes a path and a method to a handler, and answers every error."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 from perpend.config.schema import Config
@@ -10,7 +12,7 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Solver, TokenCounter
+from perpend.serving.completions import Completions, TokenCounter
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import AnthropicDialect
@@ -22,8 +24,10 @@ from perpend.serving.dialects.openai_responses import (
     OpenAIResponsesDialect,
     ResponseRows,
 )
-from perpend.serving.embeddings import Embedder, Embeddings
+from perpend.serving.embeddings import Embeddings
 from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
+from perpend.serving.limits.limited import GatedSolver, LimitedSolver
+from perpend.serving.limits.limiter import Limiter
 from perpend.serving.response_writer import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, StoredResponses
 from perpend.serving.sealing import SealingSolver, Seals
@@ -32,7 +36,11 @@ _UPGRADE = (b"upgrade", b"websocket")
 """The header of a WebSocket request. On the status of UpgradeRefused, Codex falls back to HTTP at once."""
 
 
-class AppRuntime(Solver, Embedder, Protocol):
+Routes = Mapping[str, dict[str, Handler]]
+"""Handlers by path and method."""
+
+
+class AppRuntime(GatedSolver, Protocol):
     """The parts of the runtime that the application needs."""
 
     @property
@@ -52,28 +60,44 @@ class App:
     """Plain ASGI without a framework: routing is one dictionary look-up."""
 
     def __init__(
-        self, runtime: AppRuntime, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+        self,
+        runtime: AppRuntime,
+        auth: Auth,
+        metrics: Metrics,
+        readiness: Readiness,
+        seals: Seals,
+        limiter: Limiter,
+        admin: Routes = MappingProxyType({}),
     ) -> None:
+        """`admin`: the routes of keys and limits, where there is a store to keep them in."""
         self._metrics = metrics
-        config, solver = runtime.config, SealingSolver(runtime, seals)
+        self._limiter = limiter
+        limited = LimitedSolver(runtime, limiter)
+        config, solver = runtime.config, SealingSolver(limited, seals)
         info = Info(config, runtime.models, auth, metrics, readiness)
-        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
-        messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
-        count_tokens = TokenCounter(AnthropicDialect(), solver, config, auth, metrics)
+        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics, limiter)
+        messages = Completions(AnthropicDialect(), solver, config, auth, metrics, limiter)
+        count_tokens = TokenCounter(AnthropicDialect(), solver, config, auth, metrics, limiter)
         dialect = OpenAIResponsesDialect(runtime.responses, runtime.conversations)
         compaction = CompactionDialect(runtime.responses, runtime.conversations)
-        responses = Responses(dialect, solver, config, auth, metrics)
+        responses = Responses(dialect, solver, config, auth, metrics, limiter)
         self._background = responses.background
         stored = StoredResponses(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
-            "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
-            "/v1/embeddings": {"POST": Embeddings(runtime, config, auth, metrics)},
+            "/v1/completions": {
+                "POST": Completions(OpenAICompletions(), solver, config, auth, metrics, limiter)
+            },
+            "/v1/embeddings": {"POST": Embeddings(limited, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
-            f"{RESPONSES_PATH}/compact": {"POST": Completions(compaction, solver, config, auth, metrics)},
-            f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, solver, config, auth, metrics)},
+            f"{RESPONSES_PATH}/compact": {
+                "POST": Completions(compaction, solver, config, auth, metrics, limiter)
+            },
+            f"{RESPONSES_PATH}/input_tokens": {
+                "POST": InputTokens(dialect, solver, config, auth, metrics, limiter)
+            },
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),
             "/healthz": _get(info.healthz),
@@ -84,12 +108,13 @@ class App:
 
         self._cors = Cors(config.serve.cors_origins) if config.serve.cors_origins else None
         by_name = {MODELS_PATH + "/.+": _get(info.models)}
-        by_id = by_name | stored.routes | Conversations(dialect, config, auth).routes
+        by_id = by_name | stored.routes | Conversations(dialect, config, auth).routes | dict(admin)
         self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
 
     async def aclose(self) -> None:
         """Stop the background requests."""
         await self._background.aclose()
+        await self._limiter.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._cors is not None:

@@ -35,6 +35,9 @@ class Key(Protocol):
     @property
     def deadline_ms(self) -> int | None: ...
 
+    @property
+    def admin(self) -> bool: ...
+
 
 class KeyLookup(Protocol):
     """The current keys; secrets are compared by their hash."""

@@ -1,8 +1,9 @@
 """The endpoint of a dialect: read a body, parse and solve the request, send the answer whole or streamed."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any, Generic, Protocol, cast
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +20,8 @@ from perpend.serving.defaults import with_defaults
 from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
 from perpend.serving.disconnect import DisconnectWatch
+from perpend.serving.limits.limiter import Limiter
+from perpend.serving.named_models import models_named
 from perpend.serving.response_writer import StreamWriter, WholeWriter, refuse, send_json
 from perpend.solve import Sink
 from perpend.types import Answer, Request
@@ -46,9 +49,16 @@ class Completions(Generic[P]):
     """The endpoint of one dialect."""
 
     def __init__(
-        self, dialect: Dialect[P], solver: Solver, config: Config, auth: Auth, metrics: Metrics
+        self,
+        dialect: Dialect[P],
+        solver: Solver,
+        config: Config,
+        auth: Auth,
+        metrics: Metrics,
+        limiter: Limiter,
     ) -> None:
         self._dialect = dialect
+        self._limiter = limiter
         self._solver = solver
         self._config = config
         self._auth = auth
@@ -69,6 +79,8 @@ class Completions(Generic[P]):
                 self._refuse_files(parsed.request)
                 if key is not None:
                     parsed = replace(parsed, request=with_defaults(parsed.request, key))
+                if user := self._limiter.user_of(scope):
+                    parsed = replace(parsed, request=replace(parsed.request, user=user))
                 await self.answer(parsed, key_id, receive, send)
             finally:
                 metrics.in_flight -= 1
@@ -78,7 +90,7 @@ class Completions(Generic[P]):
 
     def _refuse_files(self, request: Request) -> None:
         """Refuse paths of GGUF files, which only the command line may load. Raises NotFound."""
-        for model in _models_of(request):
+        for model in models_named(request):
             if not model.endswith(".gguf") or model == self._config.defaults.model:
                 continue
             if model.startswith(PREFIX):  # pulled weights
@@ -90,10 +102,11 @@ class Completions(Generic[P]):
     async def answer(self, parsed: P, key_id: str | None, receive: Receive, send: Send) -> None:
         """Solve the request, and send its answer or error."""
         dialect, metrics = self._dialect, self._metrics
+        headers = partial(self._limiter.headers, key_id, parsed.request.user)
         if parsed.stream:
-            writer = StreamWriter(send, dialect.failure, dialect.stream(parsed), parsed.keep)
+            writer = StreamWriter(send, dialect.failure, dialect.stream(parsed), parsed.keep, headers)
         else:
-            writer = WholeWriter(send, dialect.failure)
+            writer = WholeWriter(send, dialect.failure, headers)
         watch = DisconnectWatch(receive, writer.keep_alive)
         try:
             with watch:
@@ -116,33 +129,6 @@ class Completions(Generic[P]):
             metrics.answered(answer, writer.first_token_s)
             if not parsed.stream:
                 await writer.finish(dialect.whole(answer, parsed))
-
-
-def _models_of(request: Request) -> Iterator[str]:
-    """The models of a request, its verifiers and its strategy."""
-    if request.model is not None:
-        yield request.model
-    for verifier in (request.verifier, request.strategy.verifier):
-        if verifier is not None and isinstance(model := verifier.options.get("model"), str):
-            yield model
-    yield from _models_in(request.strategy.options)
-
-
-def _models_in(options: dict[str, Any]) -> Iterator[str]:
-    """The models in a strategy's options and in those of nested strategies; `strategy_spec` bounds the depth."""
-    for name, value in options.items():
-        if name in ("model", "models"):
-            yield from _texts(value)
-        elif isinstance(value, dict):
-            yield from _models_in(cast("dict[str, Any]", value))
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        for item in cast("list[Any]", value):
-            yield from _texts(item)
 
 
 class TokenCounter(Completions[P]):

@@ -24,6 +24,7 @@ _reported: dict[str, float] = {}
 _TYPES = {
     401: "authentication_error",
     402: "insufficient_quota",
+    403: "permission_error",
     429: "rate_limit_error",
     500: "server_error",
     502: "upstream_error",

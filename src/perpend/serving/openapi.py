@@ -5,6 +5,17 @@ from typing import Any
 
 import msgspec
 
+from perpend.config.limits import Allowance
+from perpend.serving.admin import (
+    KEYS_PATH,
+    LIMITS_PATH,
+    AdminKey,
+    AdminKeys,
+    AdminLimits,
+    AdminLimitsList,
+    KeyChange,
+    NewKey,
+)
 from perpend.serving.conversations import (
     Conversation,
     ConversationChange,
@@ -39,6 +50,7 @@ _TYPES: tuple[type, ...] = (
     *(Compacted, ResponsesRequest, ResponseBody, ResponseTokens, ResponseDeleted, ItemList),
     *(ConversationRequest, ConversationChange, ItemsRequest, Conversation, ConversationDeleted),
     *(ModelList, ModelRow, ModelPage, ModelInfo, Status),
+    *(NewKey, KeyChange, AdminKey, AdminKeys, Allowance, AdminLimits, AdminLimitsList),
 )
 _REF = "#/components/schemas/{name}"
 _MODELS = "Models served here, in Anthropic's shape where `anthropic-version` or `x-api-key` asks for it."
@@ -46,6 +58,7 @@ _ERRORS = {
     "400": "The request is wrong; `error.param` names the field.",
     "401": "A key is needed, or this one isn't known.",
     "402": "A dollar cap leaves no room.",
+    "403": "The key, its user or its team may not have that.",
     "404": "There is no such model, strategy or path.",
     "413": "The body is too large.",
     "429": "Too much at once; `Retry-After` says when to come back.",
@@ -92,6 +105,7 @@ def _paths(schema: dict[str, Any]) -> dict[str, Any]:
         "/v1/responses": {"post": _responses(schema)},
         **_stored(schema),
         **_conversations(schema),
+        **_admin(schema),
         "/v1/models": {"get": _get("listModels", _MODELS, _either(schema, "ModelList", "ModelPage"))},
         "/v1/models/{model}": {
             "get": _get("getModel", _MODELS, _either(schema, "ModelRow", "ModelInfo"))
@@ -238,6 +252,33 @@ def _conversations(schema: dict[str, Any]) -> dict[str, Any]:
 
 _PAGE = ("after", "limit", "order")
 _EVENT = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+
+
+def _admin(schema: dict[str, Any]) -> dict[str, Any]:
+    def body(operation: str, summary: str, name: str, answer: str) -> dict[str, Any]:
+        return _post(
+            operation, summary, schema[name], _json("As it is now.", schema[answer]), schema["ErrorBody"]
+        )
+
+    id_, limited = _path_parameters("id"), _path_parameters("kind", "name")
+    return {
+        KEYS_PATH: {
+            "get": _get("listKeys", "All keys, for keys with an admin's rights.", schema["AdminKeys"]),
+            "post": body("createKey", "Make a key; its secret is shown this once.", "NewKey", "AdminKey"),
+        },
+        KEYS_PATH + "/{id}": {
+            "get": _get("getKey", "A key.", schema["AdminKey"]) | id_,
+            "post": body("changeKey", "Change a key.", "KeyChange", "AdminKey") | id_,
+            "delete": _get("revokeKey", "Revoke a key.", schema["AdminKey"]) | id_,
+        },
+        LIMITS_PATH: {
+            "get": _get("listLimits", "Limits that were set for teams and users.", schema["AdminLimitsList"])
+        },
+        LIMITS_PATH + "/{kind}/{name}": {
+            "put": body("setLimits", "Set a team's or user's limits.", "Allowance", "AdminLimits") | limited,
+            "delete": _get("removeLimits", "Take limits away.", schema["AdminLimits"]) | limited,
+        },
+    }
 
 
 def _streamed(whole: Any, piece: Any) -> dict[str, Any]:

@@ -40,26 +40,41 @@ Failure = Callable[[PerpendError], Any]
 Keep = Callable[[Answer], Awaitable[None]]
 
 
+Headers = Callable[[], Sequence[Header]]
+
+
 async def refuse(
-    send: Send, error: PerpendError, request_id: str | None = None, failure: Failure = errors.body_of
+    send: Send,
+    error: PerpendError,
+    request_id: str | None = None,
+    failure: Failure = errors.body_of,
+    more: Sequence[Header] = (),
 ) -> None:
-    """Send an error as a whole HTTP response."""
+    """Send an error as a whole HTTP response, with `more` headers."""
     errors.report(error)
     status, headers, body = errors.encoded(error, failure(error))
-    await respond(send, status, body, [JSON, request_id_header(request_id), *headers])
+    await respond(send, status, body, [JSON, request_id_header(request_id), *headers, *more])
 
 
-async def send_json(send: Send, body: bytes, request_id: str | None = None) -> None:
-    """Send a JSON body with status 200."""
-    await respond(send, 200, body, [JSON, request_id_header(request_id)])
+async def send_json(
+    send: Send, body: bytes, request_id: str | None = None, more: Sequence[Header] = ()
+) -> None:
+    """Send a JSON body with status 200, and `more` headers."""
+    await respond(send, 200, body, [JSON, request_id_header(request_id), *more])
+
+
+def _no_headers() -> Sequence[Header]:
+    return ()
 
 
 class WholeWriter:
     """Sends the body at the end; reads from the events what metrics and errors need."""
 
-    __slots__ = ("_failure", "_send", "_start_s", "first_token_s", "plan", "request_id")
+    __slots__ = ("_failure", "_headers", "_send", "_start_s", "first_token_s", "plan", "request_id")
 
-    def __init__(self, send: Send, failure: Failure) -> None:
+    def __init__(self, send: Send, failure: Failure, headers: Headers = _no_headers) -> None:
+        """`headers` gives those of the moment at which the head is sent."""
+        self._headers = headers
         self._send = send
         self._failure = failure
         self._start_s = time.perf_counter()
@@ -74,11 +89,11 @@ class WholeWriter:
 
     async def finish(self, body: bytes) -> None:
         """Send the answer's body."""
-        await send_json(self._send, body, self.request_id)
+        await send_json(self._send, body, self.request_id, self._headers())
 
     async def fail(self, error: PerpendError) -> None:
         """Send the error, in the form that suits what was sent before it."""
-        await refuse(self._send, error, self.request_id, self._failure)
+        await refuse(self._send, error, self.request_id, self._failure, self._headers())
 
     async def keep_alive(self) -> bool:
         """Keep an idle connection open; called now and then. False: the client has stopped reading."""
@@ -99,9 +114,16 @@ class StreamWriter(WholeWriter):
 
     __slots__ = ("_head_sent", "_keep", "_stream", "_write_start_s")
 
-    def __init__(self, send: Send, failure: Failure, stream: Stream, keep: Keep | None = None) -> None:
+    def __init__(
+        self,
+        send: Send,
+        failure: Failure,
+        stream: Stream,
+        keep: Keep | None = None,
+        headers: Headers = _no_headers,
+    ) -> None:
         """`keep` stores the answer; it is awaited before the end of the answer is sent."""
-        super().__init__(send, failure)
+        super().__init__(send, failure, headers)
         self._stream = stream
         self._keep = keep
         self._head_sent = False
@@ -133,7 +155,7 @@ class StreamWriter(WholeWriter):
     async def _write(self, data: bytes) -> None:
         if not self._head_sent:
             self._head_sent = True
-            headers = [*SSE_HEADERS, request_id_header(self.request_id)]
+            headers = [*SSE_HEADERS, request_id_header(self.request_id), *self._headers()]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         self._write_start_s = time.perf_counter()
         await self._send({"type": "http.response.body", "body": data, "more_body": not self._stream.done})

@@ -20,6 +20,7 @@ from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
 from perpend.serving.disconnect import DisconnectWatch
+from perpend.serving.limits.limiter import Limiter
 from perpend.serving.pages import number_of, page, query_of
 from perpend.serving.response_writer import SSE_HEADERS, STALLED_S, request_id_header, send_json
 from perpend.storage.rows import ResponseRow
@@ -37,8 +38,9 @@ class Responses(Completions[ResponsesParsed]):
         config: Config,
         auth: Auth,
         metrics: Metrics,
+        limiter: Limiter,
     ) -> None:
-        super().__init__(dialect, solver, config, auth, metrics)
+        super().__init__(dialect, solver, config, auth, metrics, limiter)
         self.background = BackgroundRequests(dialect, solver, metrics)
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:

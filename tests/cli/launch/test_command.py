@@ -232,6 +232,14 @@ async def test_what_is_cut_short_is_in_the_account(home: Path) -> None:
     assert "cut short: 1 cancelled" in done.stderr
 
 
+async def test_a_run_is_held_under_its_cap(home: Path) -> None:
+    async with upstream(home) as server:
+        done = await launched(home, "llm", "--max-cost", "0.0001", "--", "-p", "a b")
+    assert server.asked == []
+    assert done.returncode != 0
+    assert "used 0 requests" in done.stderr
+
+
 def test_one_that_isn_t_there_says_how_to_get_it(tmp_path: Path) -> None:
     done = run(tmp_path, "launch", "codex", PATH=str(tmp_path))
     assert done.returncode == 1

@@ -237,9 +237,10 @@ def test_what_stock_clients_send_beside_the_conversation_is_passed_over_and_name
         context_management={"edits": [{"type": "compact_20260112"}]},
     )
     assert request.messages[0] == Message("system", "Be brief.")
+    assert request.user == "u"
     assert [tool.name for tool in request.output_spec.tools] == ["add"]
     assert set(request.ignored) == {
-        *("metadata", "speed", "fallbacks", "thread", "betas", "output_config.task_budget"),
+        *("speed", "fallbacks", "thread", "betas", "output_config.task_budget"),
         *("system[0]", "tools[].defer_loading"),
         *(
             "tools[].max_uses",

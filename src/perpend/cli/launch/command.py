@@ -1,21 +1,20 @@
 """`perpend launch`: a stock agent on a gateway of its own, inside a budget, with an account at its end."""
 
-from typing import Annotated
-
 from perpend.cli.launch.agents import agent
-from perpend.cli.options import EFFORT, ConfigFile, Json, Thinking, milliseconds
+from perpend.cli.option_groups import KeyDefaultOptions
+from perpend.cli.options import ConfigFile, Dollars, Json, milliseconds
 from perpend.config import load_config
-from perpend.types import Effort
+from perpend.config.limits import Allowance
+
+_NO_DEFAULTS = KeyDefaultOptions()
 
 
 def launch(
     name: str,
     /,
     *arguments: str,
-    model: str | None = None,
-    effort: Annotated[Effort | None, EFFORT] = None,
-    max_thinking_tokens: Thinking = None,
-    deadline: str | None = None,
+    defaults: KeyDefaultOptions = _NO_DEFAULTS,
+    max_cost: Dollars = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
@@ -36,14 +35,16 @@ def launch(
         codex, claude, opencode, aider or llm.
     arguments
         After `--`: the agent's own.
-    model
+    defaults.model
         Answers all of it, whatever models the agent names; as in `perpend ask`.
-    effort
+    defaults.effort
         none, minimal, low, medium, high or max.
-    max_thinking_tokens
+    defaults.max_thinking_tokens
         Think at most this many tokens for an answer.
-    deadline
+    defaults.deadline
         Time for each answer: 30s, 2m.
+    max_cost
+        US dollars for the whole run: what would cost more is refused.
     json
         Print the account as a line of JSON; on stderr as ever, since stdout is the agent's.
     """
@@ -54,11 +55,12 @@ def launch(
     row = agent(name)
     executable = row.executable()
     loaded = load_config(config)
-    defaults = KeyDefaults(
-        model=from_anywhere(model or loaded.defaults.model),
-        effort=effort,
-        max_thinking_tokens=max_thinking_tokens,
-        deadline_ms=milliseconds(deadline),
+    of_key = KeyDefaults(
+        model=from_anywhere(defaults.model or loaded.defaults.model),
+        effort=defaults.effort,
+        max_thinking_tokens=defaults.max_thinking_tokens,
+        deadline_ms=milliseconds(defaults.deadline),
+        limits=None if max_cost is None else Allowance(usd_total=max_cost),
     )
-    launched = Launch(row, defaults, as_json=json)
+    launched = Launch(row, of_key, as_json=json)
     raise SystemExit(server.run(run(launched, [executable], arguments, loaded)))

@@ -15,6 +15,7 @@ from perpend.runtime.metrics import metrics_of
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
 from perpend.serving.info import MODELS_PATH, Readiness
+from perpend.serving.limits.wiring import limiter_of
 from perpend.serving.sealing import seals_of
 from perpend.serving.server import bind, server_for, url_of
 from perpend.storage.keys import KeyRing
@@ -52,9 +53,11 @@ async def gateway(runtime: Runtime, secret: str, key: KeyRow) -> AsyncGenerator[
 @contextlib.asynccontextmanager
 async def _own_gateway(runtime: Runtime) -> AsyncGenerator[str, None]:
     metrics = metrics_of(runtime)
-    auth, readiness = Auth(KeyRing(runtime.store), "always", _HOST), Readiness(runtime.store.check)
+    keys = KeyRing(runtime.store)
+    auth, readiness = Auth(keys, "always", _HOST), Readiness(runtime.store.check)
+    limiter = limiter_of(runtime.config.limits, keys, runtime.store, runtime.home, metrics)
     seals = seals_of(runtime.config.serve.seal_keys_env, runtime.home)
-    app = App(runtime, auth, metrics, readiness, seals)
+    app = App(runtime, auth, metrics, readiness, seals, limiter)
     listener = bind(_HOST, 0)
     url = url_of(_HOST, listener.getsockname()[1])
     server = server_for(app)

@@ -17,6 +17,7 @@ from perpend.cli.launch.agents import Agent, AgentSettings, configured
 from perpend.cli.launch.gateway import gateway
 from perpend.cli.launch.words import account, account_json, fitting
 from perpend.config import Config
+from perpend.config.limits import Allowance
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
 from perpend.storage.keys import create_key, revoke_key
@@ -36,6 +37,7 @@ class KeyDefaults(Struct, frozen=True):
     effort: Effort | None
     max_thinking_tokens: int | None
     deadline_ms: int | None
+    limits: Allowance | None
 
 
 class Launch(Struct, frozen=True):

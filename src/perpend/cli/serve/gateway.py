@@ -13,10 +13,12 @@ from perpend.errors import ConfigError, PerpendError
 from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
+from perpend.serving.admin import Admin
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
 from perpend.serving.errors import unexpected
 from perpend.serving.info import Readiness
+from perpend.serving.limits.wiring import limiter_of
 from perpend.serving.sealing import seals_of
 from perpend.storage.keys import KeyRing
 
@@ -53,7 +55,9 @@ async def gateway(config: Config, *, json: bool) -> None:
             print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
         _print_greeting(url, config.defaults.model, auth.needed)
         preparing = asyncio.create_task(_prepare(runtime, readiness))
-        app = App(runtime, auth, metrics, readiness, seals)
+        limiter = limiter_of(config.limits, keys, runtime.store, runtime.home, metrics)
+        admin = Admin(runtime.store, config, auth)
+        app = App(runtime, auth, metrics, readiness, seals, limiter, admin.routes)
         try:
             await server.serve(server.server_for(app), listener)
         finally:

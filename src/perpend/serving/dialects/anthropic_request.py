@@ -59,7 +59,12 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
         temperature=fields.temperature, top_p=fields.top_p, stop=stops, cache_control=cache_control
     )
     dialect_fields = DialectFields(
-        tuple(messages), fields.model, fields.max_tokens, sampling, _output_spec(fields, ignored)
+        tuple(messages),
+        fields.model,
+        fields.max_tokens,
+        sampling,
+        _output_spec(fields, ignored),
+        _user(fields.metadata, ignored),
     )
     return MessagesParsed(
         request_of(dialect_fields, fields, config, ignored),
@@ -97,6 +102,16 @@ def _apply_thinking_fields(fields: MessagesRequest) -> bool:
     if not enabled or (thinking is not None and thinking.display == "omitted"):
         fields.thinking_visibility = "hidden"
     return enabled
+
+
+def _user(metadata: dict[str, Any] | None, ignored: Ignored) -> str | None:
+    user = None
+    for name, value in (metadata or {}).items():
+        if name == "user_id" and (value is None or isinstance(value, str)):
+            user = value
+        else:
+            ignored.add(f"metadata.{name}")
+    return user
 
 
 def _effort(fields: MessagesRequest) -> AnthropicEffort | None:

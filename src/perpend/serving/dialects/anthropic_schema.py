@@ -142,7 +142,8 @@ class MessagesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True)
     cache_control: dict[str, Any] | None = None
     """Cache the prompt at the vendor; a mark on any block or tool does the same."""
 
-    metadata: PassedOver = None
+    metadata: dict[str, Any] | None = None
+    """Its `user_id` says who asks, in the client's own words: its use is accounted, and may be limited."""
     service_tier: PassedOver = None
     inference_geo: PassedOver = None
     container: PassedOver = None

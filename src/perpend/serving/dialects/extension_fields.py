@@ -65,6 +65,9 @@ OWN_FIELD_NAMES = tuple(
 """Names of the fields that no vendor's API has."""
 
 
+_MOST_USER_CHARS = 256
+
+
 class DialectFields(Struct, frozen=True, gc=False):
     """The values of a dialect's own fields, in canonical form."""
 
@@ -73,6 +76,7 @@ class DialectFields(Struct, frozen=True, gc=False):
     max_output_tokens: int | None
     sampling: Sampling
     output_spec: OutputSpec
+    user: str | None = None
 
 
 def request_of(
@@ -111,6 +115,7 @@ def request_of(
         cache=extensions.cache is not False,
         visibility=_visibility(extensions.thinking_visibility, config, ignored),
         progress=bool(extensions.progress),
+        user=fields.user[:_MOST_USER_CHARS] if fields.user else None,
         ignored=ignored.names,
     )
 

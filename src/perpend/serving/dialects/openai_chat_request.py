@@ -85,7 +85,12 @@ def parse(body: bytes, config: Config) -> ChatParsed:
         else NO_OUTPUT_SPEC
     )
     dialect_fields = DialectFields(
-        merge_tool_results(messages), chat.model, _max_output(chat), _sampling(chat), output_spec
+        merge_tool_results(messages),
+        chat.model,
+        _max_output(chat),
+        _sampling(chat),
+        output_spec,
+        chat.user or chat.safety_identifier,
     )
     request = request_of(dialect_fields, chat, config, ignored)
     custom = frozenset([tool.name for tool in output_spec.tools if tool.custom is not None])

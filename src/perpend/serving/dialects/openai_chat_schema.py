@@ -183,7 +183,8 @@ class OpenAIRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True):
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: dict[str, Annotated[float, Meta(ge=-100, le=100)]] | None = None
-    user: PassedOver = None
+    user: str | None = None
+    """Who asks, in the client's own words: its use is accounted, and may be limited."""
 
 
 class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
@@ -216,7 +217,8 @@ class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
     metadata: PassedOver = None
     store: PassedOver = None
     service_tier: PassedOver = None
-    safety_identifier: PassedOver = None
+    safety_identifier: str | None = None
+    """As `user`, which goes before it."""
     prompt_cache_retention: PassedOver = None
     prompt_cache_options: PassedOver = None
     prediction: PassedOver = None

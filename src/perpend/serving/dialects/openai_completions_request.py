@@ -35,7 +35,12 @@ def parse(body: bytes, config: Config) -> CompletionParsed:
     prompt = _prompt(fields.prompt)
     sampling = sampling_of(fields, logprobs=fields.logprobs)
     dialect_fields = DialectFields(
-        (Message("user", prompt),), fields.model, fields.max_tokens, sampling, NO_OUTPUT_SPEC
+        (Message("user", prompt),),
+        fields.model,
+        fields.max_tokens,
+        sampling,
+        NO_OUTPUT_SPEC,
+        fields.user,
     )
     return CompletionParsed(
         request=request_of(dialect_fields, fields, config, ignored),

@@ -13,7 +13,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.extension_fields import Positive, Text256
 from perpend.serving.dialects.report import encode
-from perpend.serving.fields import Ignored, PassedOver
+from perpend.serving.fields import Ignored
 from perpend.types import EmbeddingRequest, EmbeddingResult
 
 _MAX_TEXTS = 2048
@@ -27,7 +27,8 @@ class EmbeddingsRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     encoding_format: Literal["float", "base64"] | None = None
     """`base64` encodes little-endian 32-bit floats."""
     dimensions: Positive | None = None
-    user: PassedOver = None
+    user: str | None = None
+    """Who asks, in the client's own words: its use is accounted, and may be limited."""
 
 
 class EmbeddingRow(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,9 @@ def parse(body: bytes, config: Config) -> EmbeddingsParsed:
     ignored = Ignored(strict=config.serve.strict_fields)
     fields = decode(_decoder, body, ignored)
     ignored.check_fields(fields)
-    request = EmbeddingRequest(model=fields.model, input=_input(fields.input), dimensions=fields.dimensions)
+    request = EmbeddingRequest(
+        model=fields.model, input=_input(fields.input), dimensions=fields.dimensions, user=fields.user or None
+    )
     return EmbeddingsParsed(request, fields.encoding_format == "base64", ignored.names)
 
 

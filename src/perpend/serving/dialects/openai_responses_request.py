@@ -114,7 +114,12 @@ def parse_fields(
     if is_compaction:
         output_spec = structs.replace(output_spec, tool_choice="none", output=None)
     dialect_fields = DialectFields(
-        (*instructions, *conversation), fields.model, fields.max_output_tokens, sampling, output_spec
+        (*instructions, *conversation),
+        fields.model,
+        fields.max_output_tokens,
+        sampling,
+        output_spec,
+        fields.user or fields.safety_identifier,
     )
     request = request_of(dialect_fields, fields, config, ignored)
     return ResponsesParsed(
@@ -143,7 +148,7 @@ def _echo(fields: ResponsesRequest, reasoning: ReasoningConfig) -> Echo:
         previous_response_id=fields.previous_response_id,
         prompt_cache_key=_as(str, fields.prompt_cache_key),
         reasoning=ReasoningEcho(reasoning.effort, reasoning.summary or reasoning.generate_summary),
-        safety_identifier=_as(str, fields.safety_identifier),
+        safety_identifier=fields.safety_identifier,
         store=fields.store is not False,
         temperature=fields.temperature,
         text=TextEcho() if fields.text is None else _text_echo(fields.text),

@@ -146,6 +146,7 @@ class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True
     """Number of likeliest tokens to return for each token of the answer. With `message.output_text.logprobs` in
     `include`, 0 returns the token itself alone."""
     user: str | None = None
+    """Who asks, in the client's own words: its use is accounted, and may be limited."""
     truncation: Literal["disabled", "auto"] | None = None
     """`auto`: drop the oldest messages where the conversation exceeds the model's context."""
 
@@ -154,7 +155,8 @@ class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True
 
     client_metadata: PassedOver = None
     service_tier: PassedOver = None
-    safety_identifier: PassedOver = None
+    safety_identifier: str | None = None
+    """As `user`, which goes before it."""
     prompt_cache_retention: PassedOver = None
     prompt_cache_options: PassedOver = None
     max_tool_calls: PassedOver = None
