@@ -32,9 +32,16 @@ _DONE = b"[DONE]"
 class Decoders(Generic[E]):
     """For one event of type `E`, and for many: a call for each costs more than its work."""
 
-    def __init__(self, kind: type[E]) -> None:
+    def __init__(self, kind: type[E], joined: Callable[[list[E]], list[E]] | None = None) -> None:
+        """`joined`: those that came together as fewer that say the same."""
         self.one = Lenient(kind)
-        self.many = msgspec.json.Decoder(list[kind])
+        self._many = msgspec.json.Decoder(list[kind])
+        self._joined = joined
+
+    def many(self, payloads: list[bytes]) -> list[E]:
+        """Raises ValueError or RecursionError where one of them isn't as it should be."""
+        events = self._many.decode(b"[%b]" % b",".join(payloads))
+        return events if self._joined is None or len(events) == 1 else self._joined(events)
 
 
 class StreamDecoder(ABC, Generic[E]):
@@ -64,7 +71,7 @@ class StreamDecoder(ABC, Generic[E]):
             payloads = payloads[: payloads.index(_DONE)]
         damage = None
         try:
-            events = self._decoders.many.decode(b"[" + b",".join(payloads) + b"]")
+            events = self._decoders.many(payloads)
         except UNREADABLE:
             events, odd, damage = self._one_by_one(payloads)
             over = over or odd

@@ -186,6 +186,68 @@ class UpstreamChunk(Struct, gc=False):
     code: str | int | None = None
 
 
+def joined(events: list[UpstreamChunk]) -> list[UpstreamChunk]:
+    """Events in a row that say no more than a piece of one text, as one: to take each costs more than it says."""
+    kept: list[UpstreamChunk] = []
+    first: UpstreamDelta | None = None
+    texts: list[Any] = []  # from `first` on
+    for event in events:
+        delta = _text_alone(event)
+        if delta is not None and first is not None and (not delta.content) is (not first.content):
+            texts.append(delta.content or delta.reasoning_content)
+            continue
+        if first is not None and len(texts) > 1:
+            _say(first, texts)
+        kept.append(event)
+        first = delta
+        if delta is not None:
+            texts = [delta.content or delta.reasoning_content]
+    if first is not None and len(texts) > 1:
+        _say(first, texts)
+    return kept
+
+
+def _text_alone(event: UpstreamChunk) -> UpstreamDelta | None:
+    """The delta of one that says a piece of a text, or of a thought, and nothing else.
+
+    Not of white space: before an answer it may be dropped.
+    """
+    choices = event.choices
+    if (
+        choices
+        and event.usage is None
+        and event.timings is None
+        and event.x_groq is None
+        and event.error is None
+        and (choice := choices[0]).finish_reason is None
+        and choice.finish is None
+        and choice.logprobs is None
+        and (delta := choice.delta) is not None
+        and delta.reasoning is None
+        and delta.reasoning_text is None
+        and delta.thinking is None
+        and delta.summary is None
+        and delta.thinking_blocks is None
+        and delta.reasoning_details is None
+        and delta.tool_calls is None
+        and delta.function_call is None
+        and delta.refusal is None
+    ):
+        content, thinking = delta.content, delta.reasoning_content
+        if not content:
+            return delta if thinking else None
+        if not thinking and isinstance(content, str) and not content.isspace():
+            return delta
+    return None
+
+
+def _say(delta: UpstreamDelta, texts: list[str]) -> None:
+    if delta.content:
+        delta.content = "".join(texts)
+    else:
+        delta.reasoning_content = "".join(texts)
+
+
 class Details:
     """OpenRouter's `reasoning_details`, put together again from their pieces, to be sent back whole."""
 
@@ -215,7 +277,7 @@ class Details:
         return msgspec.json.encode(items).decode()
 
 
-EVENTS = Decoders(UpstreamChunk)
+EVENTS = Decoders(UpstreamChunk, joined)
 _LOGPROBS = Lenient(Logprobs)
 
 
