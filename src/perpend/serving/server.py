@@ -107,4 +107,6 @@ async def serve(server: Server, listener: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, 50, 50)
+    # Whoever reads a generator here closes it: a set of those that are open would be kept for nobody.
+    sys.set_asyncgen_hooks(firstiter=None)
     await server.serve([listener])
