@@ -70,7 +70,6 @@ class Connection(asyncio.Protocol):
 
         The first token must come within `silence_s` seconds, the end of the response within `total_s`. Raises OSError.
         """
-        self._parser = httptools.HttpResponseParser(self)
         self.status, self.headers, self.answered = 0, {}, False
         self._complete = self._headers_complete = False
         self._inflate = self._failure = None
