@@ -101,13 +101,19 @@ class Speech:
             return self._thought_chars, self._answer_chars
         return self._thought_chars + self._parser.thought, self._answer_chars + self._parser.answered
 
+    @property
+    def _has_thoughts(self) -> bool:
+        """Some came within the text."""
+        parser = self._parser
+        return bool(self._thought_chars or (isinstance(parser, TagParser) and parser.thought))
+
     def counted(self, usage: Usage) -> Usage:
         """What a server that splits off thoughts counts as such, with those that it left in the answer."""
         if self.turned:
             return replace(usage, thinking=0, answer=usage.output)
-        thought_chars, answer_chars = self.within
-        if not (thought_chars and usage.thinking and self._reasoned):
+        if not (usage.thinking and self._reasoned and self._has_thoughts):
             return usage
+        thought_chars, answer_chars = self.within
         left = usage.answer * thought_chars // (thought_chars + answer_chars)
         return replace(usage, thinking=usage.thinking + left, answer=usage.answer - left)
 
