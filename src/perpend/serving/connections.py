@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 
 from perpend.errors import BadRequest, HeadTimeout, HeadTooLarge
 from perpend.serving import errors, waiting
+from perpend.serving.response_cycle import ResponseCycle
 
 HEAD_BYTES = 65_536
 """Of a request's line and headers; also of what is kept of a body's framing, such as trailers."""
@@ -135,6 +136,7 @@ class ServerConnection(HttpToolsProtocol):
         self._untold = 0
         self._idle.discard(self)
         super().on_headers_complete()
+        self.cycle.__class__ = ResponseCycle  # uvicorn names no other
 
     def on_body(self, body: bytes) -> None:
         self._untold = 0
