@@ -187,31 +187,31 @@ class UpstreamChunk(Struct, gc=False):
 
 
 def joined(events: list[UpstreamChunk]) -> list[UpstreamChunk]:
-    """Events in a row that say no more than a piece of one text, as one: to take each costs more than it says."""
+    """Events in a row that say no more than a piece of one text, as one: to take each costs more than it says.
+
+    None begins with white space: before an answer that may be dropped.
+    """
     kept: list[UpstreamChunk] = []
-    first: UpstreamDelta | None = None
-    texts: list[Any] = []  # from `first` on
+    thought: bool | None = None  # whether `texts` are; None: the last event that is kept is taken as it is
+    texts: list[str] = []
     for event in events:
-        delta = _text_alone(event)
-        if delta is not None and first is not None and (not delta.content) is (not first.content):
-            texts.append(delta.content or delta.reasoning_content)
+        said = _text_alone(event)
+        if said is not None and said[0] is thought:
+            texts.append(said[1])
             continue
-        if first is not None and len(texts) > 1:
-            _say(first, texts)
+        if thought is not None:
+            _say(kept[-1], "".join(texts), thought=thought)
         kept.append(event)
-        first = delta
-        if delta is not None:
-            texts = [delta.content or delta.reasoning_content]
-    if first is not None and len(texts) > 1:
-        _say(first, texts)
+        thought = None
+        if said is not None and not said[1].isspace():
+            thought, texts = said[0], [said[1]]
+    if thought is not None:
+        _say(kept[-1], "".join(texts), thought=thought)
     return kept
 
 
-def _text_alone(event: UpstreamChunk) -> UpstreamDelta | None:
-    """The delta of one that says a piece of a text, or of a thought, and nothing else.
-
-    Not of white space: before an answer it may be dropped.
-    """
+def _text_alone(event: UpstreamChunk) -> tuple[bool, str] | None:
+    """Whether it's a thought, and its text, where it says nothing else."""
     choices = event.choices
     if (
         choices
@@ -235,17 +235,18 @@ def _text_alone(event: UpstreamChunk) -> UpstreamDelta | None:
     ):
         content, thinking = delta.content, delta.reasoning_content
         if not content:
-            return delta if thinking else None
-        if not thinking and isinstance(content, str) and not content.isspace():
-            return delta
+            return (True, thinking) if thinking else None
+        if not thinking and isinstance(content, str):
+            return False, content
     return None
 
 
-def _say(delta: UpstreamDelta, texts: list[str]) -> None:
-    if delta.content:
-        delta.content = "".join(texts)
-    else:
-        delta.reasoning_content = "".join(texts)
+def _say(event: UpstreamChunk, text: str, *, thought: bool) -> None:
+    if event.choices and (delta := event.choices[0].delta) is not None:
+        if thought:
+            delta.reasoning_content = text
+        else:
+            delta.content = text
 
 
 class Details:
