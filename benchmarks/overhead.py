@@ -5,6 +5,7 @@ through the gateway minus direct, of the same round; ratios compare gateways tha
 
     python -m benchmarks.overhead                               # the gateway by itself
     python -m benchmarks.overhead --against bare --against litellm --json    # side by side; the last line is JSON
+    python -m benchmarks.overhead --against vllm-router          # a compiled peer, which only relays
     python -m benchmarks.overhead --dialects chat               # a third of the time
     python -m benchmarks.overhead --checkout ../before          # old against new code, with these packages
     python -m benchmarks.overhead --engine smollm2-135m         # on top of a real model
@@ -24,7 +25,7 @@ import msgspec
 from rich.console import Console
 
 from benchmarks import machine
-from benchmarks.load import engine, gateways, namespace, peer
+from benchmarks.load import engine, gateways, litellm, namespace, vllm_router
 from benchmarks.load.dialects import DIALECTS, Dialect
 from benchmarks.load.gateways import Gateway
 from benchmarks.load.generator import Endpoint
@@ -50,7 +51,7 @@ def options() -> argparse.Namespace:
         "--dialects", help=f"default {','.join(DIALECTS)}; chat alone with --engine and --gateway-url"
     )
     parser.add_argument("--subject", choices=["perpend", "bare"], default="perpend", help="bare: the floor")
-    parser.add_argument("--against", choices=["litellm", "bare"], action="append", default=[])
+    parser.add_argument("--against", choices=["litellm", "vllm-router", "bare"], action="append", default=[])
     parser.add_argument("--checkout", metavar="FOLDER", help="another checkout of Perpend, measured beside")
     parser.add_argument("--engine", metavar="WEIGHTS", help="a real model in the fake upstream's place")
     parser.add_argument("--chunk-delay-ms", type=float, default=0.0, help="upstream's pause between chunks")
@@ -97,7 +98,9 @@ def isolate(ask: argparse.Namespace) -> None:
         namespace.raise_loopback()
         return
     if "litellm" in ask.against:
-        peer.install()
+        litellm.install()
+    if "vllm-router" in ask.against:
+        vllm_router.PEER.install()
     if namespace.available():
         namespace.enter()
     if "litellm" in ask.against:

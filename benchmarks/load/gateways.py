@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from . import peer
+from . import litellm as litellm_proxy
+from . import vllm_router as router
 from .generator import Endpoint
 from .processes import Running, free_port, started
 
@@ -119,10 +120,19 @@ def bare(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
 @contextmanager
 def litellm(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
     port = free_port()
-    command, env, key = peer.command(port, upstream_url, home)
+    command, env, key = litellm_proxy.command(port, upstream_url, home)
     with started("litellm", command, core=core, env=env, home=home) as running:
         running.wait_ready(port, "/health/liveliness")
-        yield gateway("litellm", peer.VERSION, port, key, running, home)
+        yield gateway("litellm", litellm_proxy.VERSION, port, key, running, home)
+
+
+@contextmanager
+def vllm_router(upstream_url: str, core: int | None, home: Path) -> Generator[Gateway]:
+    port = free_port()
+    command, env = router.command(port, free_port(), upstream_url, home)
+    with started("vllm-router", command, core=core, env=env, home=home) as running:
+        running.wait_ready(port, "/health")
+        yield gateway("vllm-router", router.PEER.version, port, "", running, home)
 
 
 def gateway(name: str, release: str, port: int, key: str, running: Running, home: Path) -> Gateway:
@@ -135,4 +145,9 @@ def environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "PERPEND_HOME": str(home)}
 
 
-STARTERS: dict[str, Starter] = {"perpend": perpend, "bare": bare, "litellm": litellm}
+STARTERS: dict[str, Starter] = {
+    "perpend": perpend,
+    "bare": bare,
+    "litellm": litellm,
+    "vllm-router": vllm_router,
+}

@@ -172,6 +172,16 @@ class Scope:
         return self._usd_spent if self.priced else None
 
     @property
+    def capped(self) -> bool:
+        """Dollars are limited, here or above."""
+        scope = self
+        while scope is not None:
+            if scope._usd_limit is not _NO_USD_LIMIT:
+                return True
+            scope = scope.parent
+        return False
+
+    @property
     def reserved(self) -> Spend:
         """Held for calls under way, here and in all scopes below."""
         return Spend(

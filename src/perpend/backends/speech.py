@@ -109,13 +109,19 @@ class Speech:
             return self._thought_chars, self._answer_chars
         return self._thought_chars + self._parser.thought, self._answer_chars + self._parser.answered
 
+    @property
+    def _has_thoughts(self) -> bool:
+        """Some came within the text."""
+        parser = self._parser
+        return bool(self._thought_chars or (isinstance(parser, TagParser) and parser.thought))
+
     def counted(self, usage: Usage) -> Usage:
         """The server's counts, with the thoughts that it left in the answer counted as thinking."""
         if self.thought_is_answer:
             return replace(usage, thinking=0, answer=usage.output)
-        thought_chars, answer_chars = self.within
-        if not (thought_chars and usage.thinking and self._separate_thought):
+        if not (usage.thinking and self._separate_thought and self._has_thoughts):
             return usage
+        thought_chars, answer_chars = self.within
         leaked = usage.answer * thought_chars // (thought_chars + answer_chars)
         return replace(usage, thinking=usage.thinking + leaked, answer=usage.answer - leaked)
 

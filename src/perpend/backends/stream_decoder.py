@@ -32,9 +32,16 @@ _DONE = b"[DONE]"
 class Decoders(Generic[E]):
     """Decode one event of type `E`, or an array of them, which is faster than one by one."""
 
-    def __init__(self, kind: type[E]) -> None:
+    def __init__(self, kind: type[E], joined: Callable[[list[E]], list[E]] | None = None) -> None:
+        """`joined` makes of events that came together fewer that say the same."""
         self.single = Lenient(kind)
-        self.array = msgspec.json.Decoder(list[kind])
+        self._array = msgspec.json.Decoder(list[kind])
+        self._joined = joined
+
+    def decode_array(self, payloads: list[bytes]) -> list[E]:
+        """Raises ValueError or RecursionError where one of them isn't as it should be."""
+        events = self._array.decode(b"[%b]" % b",".join(payloads))
+        return events if self._joined is None or len(events) == 1 else self._joined(events)
 
 
 class StreamDecoder(ABC, Generic[E]):
@@ -64,7 +71,7 @@ class StreamDecoder(ABC, Generic[E]):
             payloads = payloads[: payloads.index(_DONE)]
         damage = None
         try:
-            events = self._decoders.array.decode(b"[" + b",".join(payloads) + b"]")
+            events = self._decoders.decode_array(payloads)
         except UNREADABLE:
             events, done_seen, damage = self._decode_each(payloads)
             ended = ended or done_seen

@@ -85,9 +85,14 @@ class LearnedLimits(NamedTuple):
 
         Where the output has to shrink, thinking gets at most half of it.
         """
+        if model == call.model and self == _NOTHING_LEARNED and not call.refused:
+            return call
         most = min(known for known in (call.max_tokens, self.max_output, self.room) if known is not None)
         thinking = call.thinking_tokens if most == call.max_tokens else min(call.thinking_tokens, most // 2)
         return replace(call, model=model, max_tokens=most, thinking_tokens=thinking, refused=self.refused)
+
+
+_NOTHING_LEARNED = LearnedLimits()
 
 
 class Deployment:

@@ -13,6 +13,7 @@ from uvicorn.server import ServerState
 
 from perpend.errors import BadRequest, HeadTimeout, HeadTooLarge
 from perpend.serving import errors, waiting
+from perpend.serving.response_cycle import ResponseCycle
 
 HEAD_BYTES = 65_536
 """Bytes of a request's line and headers at most; also of a body's framing, such as trailers."""
@@ -139,6 +140,7 @@ class ServerConnection(HttpToolsProtocol):
         self._pending_bytes = 0
         self._idle.discard(self)
         super().on_headers_complete()
+        self.cycle.__class__ = ResponseCycle  # uvicorn names no other
 
     def on_body(self, body: bytes) -> None:
         self._pending_bytes = 0

@@ -109,4 +109,6 @@ async def serve(server: Server, listener: socket.socket) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 50, 50)
+    # Each generator here is closed by its reader, so no set of open ones is kept.
+    sys.set_asyncgen_hooks(firstiter=None)
     await server.serve([listener])

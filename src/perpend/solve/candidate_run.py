@@ -101,6 +101,8 @@ class CandidateRun:
 
         Raises CapReached where there isn't so much: before anything is spent on a thought without an answer.
         """
+        if not (answer or self.context.scope.capped):
+            return
         model = self.context.model
         again = model.next_input_bound(self.context.input_bound, thinking)
         usd = model.price.worst_case(again, answer)

@@ -82,7 +82,8 @@ async def write(
     tried: Tried = []
     while True:
         model = run.context.model
-        base = replace(base, model=model.upstream_name, family=model.family)
+        if base.family is not model.family or base.model != model.upstream_name:
+            base = replace(base, model=model.upstream_name, family=model.family)
         try:
             if model.backend.supports_prefix:
                 await generation.continued(run, base, budget, wait_count)

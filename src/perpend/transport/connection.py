@@ -49,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._failure: OSError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0  # when it is
         self._silence_s = 0.0
         self._heard_at = 0.0
         self._waits_for = ""
@@ -70,14 +71,13 @@ class Connection(asyncio.Protocol):
 
         The first token must come within `silence_s` seconds, the end of the response within `total_s`. Raises OSError.
         """
-        self._parser = httptools.HttpResponseParser(self)
         self.status, self.headers, self.answered = 0, {}, False
         self._complete = self._headers_complete = False
         self._inflate = self._failure = None
         self._head_bytes = 0
         self._silence_s, self._heard_at = silence_s, self._loop.time()
         self._waits_for, self._total_s, self._ends_at = "the first token", total_s, self._heard_at + total_s
-        self._timer = self._loop.call_later(min(silence_s, total_s), self._check_time)
+        self._check_within(min(silence_s, total_s))
         self._transport.write(request)
         while not self._headers_complete:
             await self._wait_for_data()
@@ -86,16 +86,13 @@ class Connection(asyncio.Protocol):
         """The first token has come: from now on a silence of `silence_s` seconds is a time-out."""
         if self._waits_for:
             self._waits_for, self._silence_s, self._heard_at = "", silence_s, self._loop.time()
-            self._end_timer()
-            if not self._complete:
-                self._check_time()
+            self._check_within(silence_s)
 
     def wait_at_most(self, silence_s: float) -> None:
         """Bound the wait for the next read to `silence_s` seconds, unless the response is complete."""
         if not self._complete:
             self._silence_s, self._heard_at = silence_s, self._loop.time()
-            self._end_timer()
-            self._check_time()
+            self._check_within(silence_s)
 
     async def read(self) -> bytes:
         """The body's bytes since the last read; b"" at its end. Raises OSError."""
@@ -138,14 +135,25 @@ class Connection(asyncio.Protocol):
         self.close()
         self._wake()
 
+    def _check_within(self, seconds: float) -> None:
+        """Look at the limits so soon at the latest: a timer that is set goes on from response to response."""
+        due = self._loop.time() + seconds
+        if self._timer is None or due < self._due:
+            self._end_timer()
+            self._due = due
+            self._timer = self._loop.call_later(seconds, self._check_time)
+
     def _check_time(self) -> None:
-        """Fail where a limit has passed, else set the timer again: one timer a response, not one a read."""
+        """Fail where a limit has passed, else set the timer again while a response is awaited."""
+        self._timer = None
+        if self._complete:
+            return
         now = self._loop.time()
         left_s = self._heard_at + self._silence_s - now
         if self._ends_at <= now:
             self._fail(TimeoutError(f"no end came within {self._total_s:g} s"))
         elif self._paused or left_s > 0:  # paused: the reader is slow, not the upstream
-            self._timer = self._loop.call_later(min(max(left_s, 0.05), self._ends_at - now), self._check_time)
+            self._check_within(min(max(left_s, 0.05), self._ends_at - now))
         else:
             missing = self._waits_for or "nothing"
             came = "didn't come within" if self._waits_for else "came for"
@@ -223,6 +231,5 @@ class Connection(asyncio.Protocol):
         if self._headers_complete:
             self._complete = True
             self._keep_alive = self._parser.should_keep_alive()  # afterwards it forgets
-            self._end_timer()
         else:
             self.headers = {}

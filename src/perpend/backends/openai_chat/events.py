@@ -190,6 +190,69 @@ class UpstreamChunk(Struct, gc=False):
     code: str | int | None = None
 
 
+def joined(events: list[UpstreamChunk]) -> list[UpstreamChunk]:
+    """Events in a row that say no more than a piece of one text, as one: to take each costs more than it says.
+
+    None begins with white space: before an answer that may be dropped.
+    """
+    kept: list[UpstreamChunk] = []
+    thought: bool | None = None  # whether `texts` are; None: the last event that is kept is taken as it is
+    texts: list[str] = []
+    for event in events:
+        said = _text_alone(event)
+        if said is not None and said[0] is thought:
+            texts.append(said[1])
+            continue
+        if thought is not None:
+            _say(kept[-1], "".join(texts), thought=thought)
+        kept.append(event)
+        thought = None
+        if said is not None and not said[1].isspace():
+            thought, texts = said[0], [said[1]]
+    if thought is not None:
+        _say(kept[-1], "".join(texts), thought=thought)
+    return kept
+
+
+def _text_alone(event: UpstreamChunk) -> tuple[bool, str] | None:
+    """Whether it's a thought, and its text, where it says nothing else."""
+    choices = event.choices
+    if (
+        choices
+        and event.usage is None
+        and event.timings is None
+        and event.x_groq is None
+        and event.error is None
+        and (choice := choices[0]).finish_reason is None
+        and choice.finish is None
+        and choice.logprobs is None
+        and (delta := choice.delta) is not None
+        and delta.reasoning is None
+        and delta.reasoning_text is None
+        and delta.thinking is None
+        and delta.summary is None
+        and delta.thinking_blocks is None
+        and delta.reasoning_details is None
+        and delta.tool_calls is None
+        and delta.function_call is None
+        and delta.refusal is None
+    ):
+        content, thinking = delta.content, delta.reasoning_content
+        if not content:
+            return (True, thinking) if thinking else None
+        if not thinking and isinstance(content, str):
+            return False, content
+    return None
+
+
+def _say(event: UpstreamChunk, text: str, *, thought: bool) -> None:
+    if event.choices and (delta := event.choices[0].delta) is not None:
+        if thought:
+            delta.reasoning_content = text
+        else:
+            delta.content = text
+
+
 class Details:
     """OpenRouter's `reasoning_details`, put together again from their pieces, to be sent back whole."""
 
@@ -219,7 +282,7 @@ class Details:
         return msgspec.json.encode(items).decode()
 
 
-EVENTS = Decoders(UpstreamChunk)
+EVENTS = Decoders(UpstreamChunk, joined)
 _LOGPROBS = Lenient(Logprobs)
 
 

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy, the peer to compare with: in a virtual environment of its own, never a dependency of ours.
+"""LiteLLM's proxy, a peer in Python: in a virtual environment of its own, never a dependency of ours.
 
 Exactly 1.109.1: its releases 1.82.7 and 1.82.8 were trojanised. It runs with an otherwise empty environment.
 """
