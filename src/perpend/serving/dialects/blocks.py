@@ -28,6 +28,7 @@ from perpend.types import (
     ToolCallDelta,
     ToolUse,
     Visibility,
+    logprobs_of,
 )
 
 Logprobs = tuple[TokenLogprob, ...]
@@ -72,7 +73,7 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
                 blocks.append(Block("provider_state", provider_state=provider_state))
         elif isinstance(part, Text):
             if part.text:
-                told, logprobs = _of_text(part.text, logprobs)
+                told, logprobs = logprobs_of(part.text, logprobs)
                 blocks.append(Block("text", part.text, logprobs=told))
             if part.provider_state and thoughts:
                 blocks.append(Block("provider_state", provider_state=seal(part.provider_state, "text")))
@@ -83,15 +84,6 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
                     Block("provider_state", provider_state=seal(part.provider_state, "tool_call", part.id))
                 )
     return blocks
-
-
-def _of_text(text: str, logprobs: Logprobs) -> tuple[Logprobs, Logprobs]:
-    """Those of a text's tokens, and the rest: of the texts after it."""
-    said = at = 0
-    while at < len(logprobs) and said < len(text):
-        said += len(logprobs[at].token)
-        at += 1
-    return logprobs[:at], logprobs[at:]
 
 
 class Sent:
