@@ -46,7 +46,9 @@ def test_a_store_from_before_unknown_costs_keeps_its_rows_and_its_shape(tmp_path
                 script.module.downgrade()
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
     with closing(sqlite3.connect(path)) as old, old:
-        params = ledger_params(ledger_row(id="req_old"))[:-5]  # without overdrafts and cache hits, which came later
+        params = ledger_params(ledger_row(id="req_old"))[
+            :-5
+        ]  # without overdrafts and cache hits, which came later
         old.execute(f"INSERT INTO requests VALUES ({', '.join('?' * len(params))})", params)
     with Store.open(path) as store:
         store.writer.write_now([ledger_row(id="req_new", cost_usd=None)])

@@ -1,9 +1,10 @@
 """The spine: a request is prepared, and run."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from perpend.accounting.ledger import Scope
-from perpend.errors import PerpendError
 from perpend.solve.cache import MISSED, AnswerCache, answer_again, same_work
 from perpend.solve.call_context import Sink
 from perpend.solve.control import Control
@@ -48,7 +49,7 @@ async def solve(
         return answer
     except BaseException as error:
         if lookup is not None:
-            lookup.leave(failed=isinstance(error, PerpendError))
+            lookup.leave(failed=not isinstance(error, asyncio.CancelledError))
         raise
     finally:
         if gate is not None and account is not None:
