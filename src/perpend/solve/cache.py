@@ -133,7 +133,7 @@ def _as_answer_to(prepared: Prepared, kept: KeptAnswer, request_id: str, age_s: 
         elapsed_s=prepared.clock.elapsed_s,
         summaries=summaries and replace(summaries, usage=_NOTHING, cost_usd=Decimal(0)),
         ignored=(*prepared.request.ignored, *was.ignored),
-        cache=CacheReport(hit=True, age_s=age_s, saved=was.usage, saved_usd=was.cost_usd),
+        cache=CacheReport(hit=True, age_s=round(age_s, 3), saved=was.usage, saved_usd=was.cost_usd),
     )
 
 

@@ -116,7 +116,7 @@ def cut_short(store: Store, key_id: str) -> dict[str, int]:
 def _grouped(
     store: Store, by: Sequence[Dimension], since: dt.date | None, key_id: str | None
 ) -> list[UsageRow]:
-    """The database sums tokens; requests of the same dollars are counted, and multiplied here, so that no digit is lost."""
+    """The database sums tokens. Requests of the same dollars are counted, and multiplied here, so no digit is lost."""
     dimensions: dict[Dimension, ColumnElement[Any]] = {
         "key": func.coalesce(keys.c.name, requests.c.key_id),
         "model": requests.c.model,

@@ -134,7 +134,11 @@ async def test_a_model_that_was_changed_is_another_one(change: dict[str, Any]) -
     other = Spine(WordBackend(thought=3, reply=2))
     other.model = changed = altered(other.model, **change)
     assert isinstance(changed, ServedModel)
-    services = altered(other.services, resolve=lambda name: changed)
+
+    def resolve(name: str | None) -> ServedModel:
+        return changed
+
+    services = altered(other.services, resolve=resolve)
     again = await prepare(request(), services)
     assert request_key(asked, None, CONFIG) != request_key(again, None, CONFIG)
 
