@@ -15,6 +15,7 @@ from spine import PRICED, Spine
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.replay import ReplayBackend
+from perpend.serving.cache.response_cache import response_cache
 from perpend.serving.dialects.extension_fields import ExtensionFields
 from perpend.serving.dialects.provider_states import seal
 from perpend.serving.openapi import document
@@ -119,6 +120,7 @@ class Recording(House):
         self.spine = Spine(
             self.backend, family="generic", price=PRICED, context=16_000, others={"other": other}
         )
+        self.cache = response_cache(self.config)
         self.embedded: list[EmbeddingRequest] = []
         self.responses.rows.clear()
 
@@ -138,7 +140,9 @@ class Recording(House):
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
-        return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
+        return await solve(
+            request, self.spine.services, sink, cache=self.cache, origin=Origin(source, key_id)
+        )
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
         self.embedded.append(request)

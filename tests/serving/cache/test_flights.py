@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perpend.serving.cache.flights import Flights, Outcome, Turn
+from perpend.serving.cache.flights import FlightRole, Flights, Outcome
 
 KEY = b"k"
 
@@ -25,7 +25,7 @@ async def joined(flights: Flights, count: int) -> list[asyncio.Task[Outcome]]:
 
 async def test_the_first_leads_and_the_others_are_told() -> None:
     flights = Flights()
-    assert await flights.join(KEY, None) is Turn.LEADS
+    assert await flights.join(KEY, None) is FlightRole.LEADS
     waiting = await joined(flights, 3)
     flights.land(KEY, b"answer")
     assert await asyncio.gather(*waiting) == [b"answer"] * 3
@@ -37,7 +37,7 @@ async def test_an_answer_that_isnt_for_others_lets_them_all_go_at_once() -> None
     await flights.join(KEY, None)
     waiting = await joined(flights, 3)
     flights.land(KEY, None)
-    assert await asyncio.gather(*waiting) == [Turn.ALONE] * 3
+    assert await asyncio.gather(*waiting) == [FlightRole.ALONE] * 3
 
 
 async def test_where_the_one_that_leads_goes_away_the_next_one_leads() -> None:
@@ -46,7 +46,7 @@ async def test_where_the_one_that_leads_goes_away_the_next_one_leads() -> None:
     first, second = await joined(flights, 2)
     for _ in range(5):  # however often
         flights.pass_on(KEY, failed=False)
-        assert await first is Turn.LEADS
+        assert await first is FlightRole.LEADS
         first, (second,) = second, await joined(flights, 1)
     flights.land(KEY, b"answer")
     assert await asyncio.gather(first, second) == [b"answer"] * 2
@@ -57,10 +57,10 @@ async def test_where_two_fail_the_others_try_by_themselves() -> None:
     await flights.join(KEY, None)
     first, *others = await joined(flights, 4)
     flights.pass_on(KEY, failed=True)
-    assert await first is Turn.LEADS
+    assert await first is FlightRole.LEADS
     assert not any(other.done() for other in others)
     flights.pass_on(KEY, failed=True)
-    assert await asyncio.gather(*others) == [Turn.ALONE] * 3
+    assert await asyncio.gather(*others) == [FlightRole.ALONE] * 3
     assert not len(flights)
 
 
@@ -73,8 +73,8 @@ async def test_one_that_leaves_in_the_moment_when_it_is_to_lead_passes_that_on(t
     first.cancel()
     for _ in range(ticks):
         await asyncio.sleep(0)
-    assert await second is Turn.LEADS
-    assert await asyncio.gather(first, return_exceptions=True) != [Turn.LEADS]
+    assert await second is FlightRole.LEADS
+    assert await asyncio.gather(first, return_exceptions=True) != [FlightRole.LEADS]
 
 
 def timed(main: Coroutine[Any, Any, None]) -> None:
@@ -86,7 +86,7 @@ def test_nobody_waits_beyond_its_own_time() -> None:
         flights, now = Flights(), asyncio.get_running_loop().time
         await flights.join(KEY, None)
         longer = asyncio.create_task(flights.join(KEY, 30.0))
-        assert await flights.join(KEY, 10.0) is Turn.ALONE
+        assert await flights.join(KEY, 10.0) is FlightRole.ALONE
         assert now() == 10.0
         flights.land(KEY, b"answer")
         assert await longer == b"answer"
@@ -106,7 +106,7 @@ async def test_somebody_leads_or_nobody_waits(steps: list[tuple[str, int]]) -> N
 
     def leading() -> list[asyncio.Task[Outcome]]:
         told = [task for task in tasks if task.done() and not task.cancelled() and task not in ended]
-        return [task for task in told if task.result() is Turn.LEADS]
+        return [task for task in told if task.result() is FlightRole.LEADS]
 
     async def end(how: str) -> None:
         for task in leading():

@@ -19,6 +19,7 @@ from perpend.cli.launch.words import account, account_json, fitting
 from perpend.config import Config
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
+from perpend.serving.cache.response_cache import response_cache
 from perpend.storage.keys import create_key, revoke_key
 from perpend.storage.rows import KeyRow
 from perpend.storage.store import Store
@@ -48,7 +49,7 @@ class Launch(Struct, frozen=True):
 async def run(launched: Launch, command: list[str], own: tuple[str, ...], config: Config) -> int:
     """The agent's exit status. `own`: its own arguments."""
     row, defaults = launched.row, launched.defaults
-    async with await Runtime.open(config) as runtime:
+    async with await Runtime.open(config, response_cache(config)) as runtime:
         served = runtime.models.resolve(defaults.model)
         note(fitting(row, served, runtime.models.weights(served.name)))
         with pull_progress() as listener:

@@ -8,14 +8,14 @@ _MOST_FAILURES = 2
 """Of one flight; then each of those that wait tries by itself, as if there were no cache."""
 
 
-class Turn(Enum):
+class FlightRole(Enum):
     """What a request that found no answer does."""
 
     LEADS = "makes the answer for all who wait"
     ALONE = "makes its own"
 
 
-Outcome: TypeAlias = Turn | bytes
+Outcome: TypeAlias = FlightRole | bytes
 """Bytes: the answer, as it is kept."""
 
 
@@ -41,16 +41,16 @@ class Flights:
         flight = self._flights.get(key)
         if flight is None:
             self._flights[key] = Flight()
-            return Turn.LEADS
+            return FlightRole.LEADS
         waiter: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         flight.waiting[waiter] = None
         try:
             async with asyncio.timeout_at(until):
                 return await waiter
         except TimeoutError:
-            return _told(waiter) or Turn.ALONE
+            return _told(waiter) or FlightRole.ALONE
         except BaseException:
-            if _told(waiter) is Turn.LEADS:
+            if _told(waiter) is FlightRole.LEADS:
                 self.pass_on(key, failed=False)  # it was made to lead in the moment when it left
             raise
         finally:
@@ -60,7 +60,7 @@ class Flights:
         """There is an answer; None: it isn't for others."""
         for waiter in self._flights.pop(key).waiting:
             if not waiter.done():
-                waiter.set_result(Turn.ALONE if value is None else value)
+                waiter.set_result(FlightRole.ALONE if value is None else value)
 
     def pass_on(self, key: bytes, *, failed: bool) -> None:
         """Who leads has no answer: it `failed`, or went away. The next one leads."""
@@ -70,7 +70,7 @@ class Flights:
             for waiter in flight.waiting:
                 if not waiter.done():
                     del flight.waiting[waiter]
-                    waiter.set_result(Turn.LEADS)
+                    waiter.set_result(FlightRole.LEADS)
                     return
         self.land(key, None)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from perpend.config.schema import Config
 from perpend.serving.cache.entries import Entries, MemoryEntries
-from perpend.serving.cache.flights import Flights, Turn
+from perpend.serving.cache.flights import FlightRole, Flights
 from perpend.serving.cache.key import config_key, request_key
 from perpend.serving.cache.policy import looked_up, may_be_kept
 from perpend.solve import KeptAnswer, Prepared, keepable
@@ -80,7 +80,7 @@ class ResponseLookup:
         if isinstance(told, bytes):
             cache.counts.waited += 1
             return self._hit(told)
-        if told is Turn.LEADS:
+        if told is FlightRole.LEADS:
             self._leads = True
             try:
                 found = await cache.entries.get(self._key)
