@@ -92,9 +92,6 @@ async def answer_again(
     plan = prepared.plan
     entry = LedgerEntry(origin, prepared.clock, strategy=plan.strategy, effort=plan.effort)
     answer = _as_answer_to(prepared, kept, entry.id, max(0.0, time.time() - kept.kept_at))
-    if sink is not None:
-        await sink([Started(entry.id, prepared.model.name, plan, prepared.budget.thinking)])
-        await sink(list(_said(answer)))
     row = entry.row(_NOTHING, Decimal(0), "finished", model=answer.model, provider=prepared.model.provider)
     report = answer.budget
     row = replace(
@@ -110,7 +107,8 @@ async def answer_again(
     )
     await recorder.write(row)
     if sink is not None:
-        await sink([Finished(answer)])
+        await sink([Started(entry.id, prepared.model.name, plan, prepared.budget.thinking)])
+        await sink([*_said(answer), Finished(answer)])
     return answer
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 from cached_spine import CachedSpine
-from scripted import Gateway, House, Keys, Reply, assembled, gateway, named_events_of
+from scripted import Gateway, House, Keys, Reply, assembled, events_of, gateway, named_events_of
 from sdks import DIALECTS, USER, Client, next_turn, texts
 
 from perpend.backends.contract import CallEvent
@@ -118,6 +118,19 @@ async def test_what_a_vendor_wants_back_gets_there_after_a_hit(dialect: str, str
             await ask(False, "thinking", USER + next_turn(dialect, "thinking", again))
     said = house.backend.calls[1].messages[1]
     assert said == Message("assistant", (Thought("6 times 7", SIGNED), Text("42")))
+
+
+async def test_legacy_completions_have_it_too() -> None:
+    house = CachedHouse(KINDS["text"])
+    body = {"prompt": "What is 6 × 7?", "cache": True}
+    async with gateway(house) as front:
+        first, again = [(await front.post(body, "/v1/completions")).json for _ in range(2)]
+        stream = (await front.post({**body, "stream": True}, "/v1/completions")).body
+    assert same(again) == same(first)
+    chunks = [chunk for chunk in events_of(stream) if chunk != "[DONE]"]
+    said = "".join(choice["text"] for chunk in chunks for choice in chunk["choices"])
+    assert said == again["choices"][0]["text"] == "42"
+    assert [body["perpend"]["cache"]["hit"] for body in (first, again, chunks[-1])] == [False, True, True]
 
 
 async def test_one_dialect_answers_another() -> None:

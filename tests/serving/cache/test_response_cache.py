@@ -107,6 +107,17 @@ class TestAHit:
         assert kinds == ["Started", "ThinkingDelta", "AnswerDelta", "Finished"]
         assert "".join(event.text for event in heard if isinstance(event, AnswerDelta)) == answer.text
 
+    async def test_is_in_the_ledger_before_its_client_hears_of_it(self) -> None:
+        spine = words()
+
+        async def gone(batch: list[Event]) -> None:
+            raise asyncio.CancelledError
+
+        await spine.ask_as("a", ASKED)
+        with pytest.raises(asyncio.CancelledError):
+            await spine.ask_as("a", ASKED, gone)
+        assert [row.cache_hit for row in spine.recorder.rows] == [False, True]
+
     async def test_is_over_after_its_time(self) -> None:
         spine = words(ttl_s=10)
         await spine.ask_as("a", ASKED)

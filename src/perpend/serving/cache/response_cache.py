@@ -4,7 +4,6 @@ A request leads, or waits for the one that does (`flights`). Who leads looks amo
 (`entries`), and else makes one, for itself and for all that wait.
 """
 
-import asyncio
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -84,7 +83,7 @@ class ResponseLookup:
             self._leads = True
             try:
                 found = await cache.entries.get(self._key)
-            except asyncio.CancelledError:
+            except BaseException:
                 self.leave(failed=False)
                 raise
             if found is not None:
