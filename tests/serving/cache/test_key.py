@@ -75,6 +75,8 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "logprobs": {"sampling": Sampling(logprobs=2)},
     "tools": {"output_spec": OutputSpec(tools=(Tool(name="add"),))},
     "tools told otherwise": {"output_spec": OutputSpec(tools=(Tool(name="add", description="Adds."),))},
+    "large": {"output_spec": OutputSpec(tools=(Tool(name="add", parameters={"maximum": 10**30}),))},
+    "larger": {"output_spec": OutputSpec(tools=(Tool(name="add", parameters={"maximum": 10**30 + 1}),))},
     "format": {"output_spec": OutputSpec(output=OutputFormat())},
     "strategy": {"strategy": StrategySpec("self_consistency")},
     "options": {"strategy": StrategySpec("self_consistency", {"n": 3})},

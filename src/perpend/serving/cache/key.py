@@ -1,7 +1,7 @@
 """What makes two requests the same, as a hash: whoever asks, what is asked, and everything that an answer depends on.
 
 What is hashed is MessagePack, in which every value says where it ends: two requests that differ in anything have
-different bytes.
+different bytes. What has numbers of more than 64 bits is hashed as JSON, whose first byte is never MessagePack's.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from perpend.solve import Prepared
 from perpend.types import Limits, Sampling
 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
-_PLAIN = Sampling()
+_encode_any = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def config_key(config: Config) -> bytes:
@@ -30,12 +30,20 @@ def config_key(config: Config) -> bytes:
         config.defaults,
         config.engine,
     )
-    return hashlib.sha256(_encode(says)).digest()
+    return _hash(says)
 
 
 def request_key(prepared: Prepared, key_id: str | None, config: bytes) -> bytes:
     """`config` is its `config_key`. The deadline isn't a part of it: an answer that is kept was whole."""
-    return hashlib.sha256(_encode(_asked(prepared, key_id, config))).digest()
+    return _hash(_asked(prepared, key_id, config))
+
+
+def _hash(said: tuple[Any, ...]) -> bytes:
+    try:
+        encoded = _encode(said)
+    except OverflowError:
+        encoded = _encode_any(said)
+    return hashlib.sha256(encoded).digest()
 
 
 def _asked(prepared: Prepared, key_id: str | None, config: bytes) -> tuple[Any, ...]:
@@ -49,7 +57,7 @@ def _asked(prepared: Prepared, key_id: str | None, config: bytes) -> tuple[Any, 
         limits if limits.deadline_ms is None else _untimed(limits),
         (request.strategy, request.verifier),
         request.output_spec,
-        request.sampling if request.sampling is _PLAIN else _unhinted(request.sampling),
+        _unhinted(request.sampling),
         request.provider_options,
         request.visibility,
         request.messages,
