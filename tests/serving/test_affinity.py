@@ -16,20 +16,12 @@ from wire_server import Server
 from perpend.config.schema import Config, DefaultsConfig, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.runtime import Runtime
 
-REPLY = b"".join(
-    b"data: %b\n\n" % msgspec.json.encode(chunk)
-    for chunk in (
-        {"choices": [{"index": 0, "delta": {"content": "42"}, "finish_reason": "stop"}]},
-        {
-            "choices": [],
-            "usage": {
-                "prompt_tokens": 20,
-                "completion_tokens": 1,
-                "prompt_tokens_details": {"cached_tokens": 12},
-            },
-        },
-    )
-)
+SAID: dict[str, Any] = {"choices": [{"index": 0, "delta": {"content": "42"}, "finish_reason": "stop"}]}
+USED: dict[str, Any] = {
+    "choices": [],
+    "usage": {"prompt_tokens": 20, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 12}},
+}
+REPLY = b"".join(b"data: %b\n\n" % msgspec.json.encode(chunk) for chunk in (SAID, USED))
 PLACES = ("north", "east", "south", "west")
 
 
