@@ -67,7 +67,37 @@ def test_json_by_model(capsys: pytest.CaptureFixture[str]) -> None:
         "answer": 30,
         "cost_usd": Decimal("0.30000000000001"),
         "unpriced": 0,
+        "cache_hits": 0,
+        "saved_tokens": 0,
+        "saved_usd": 0,
     }
+
+
+def test_what_the_response_cache_saved_is_told_where_it_saved_something(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    nothing: dict[str, Any] = dict.fromkeys(("input", "cached", "thinking", "answer"), 0)
+    hit = {"cache_hit": True, "saved_tokens": 130, "cost_usd": Decimal(0), **nothing}
+    with Store.open(tmp_path / "perpend.db") as store:
+        store.writer.write_now(
+            [
+                ledger_row(model="big", **hit, saved_usd=Decimal("0.1")),
+                ledger_row(model="big", **hit, saved_usd=Decimal("0.1")),
+                ledger_row(model="big", **hit, saved_usd=Decimal("0.00000000000001")),
+                ledger_row(model="big", **hit, saved_usd=None),
+            ]
+        )
+    run("--by", "model", "--json")
+    saved = {"cache_hits": 4, "saved_tokens": 520, "saved_usd": Decimal("0.20000000000001")}
+    big = printed(capsys)["rows"][0]
+    assert big | saved == big
+    assert (big["requests"], big["cost_usd"]) == (6, Decimal("0.30000000000001"))
+    run("--by", "model")
+    table = capsys.readouterr().out
+    assert "cache hits" in table
+    total = next(line for line in table.splitlines() if "total" in line)
+    assert total.split()[-3:] == ["4", "520", "$0.20000000000001"]
 
 
 def test_what_has_no_known_price_is_unknown_and_never_nothing(

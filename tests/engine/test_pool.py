@@ -1,6 +1,8 @@
 """Several engines in one process: who makes room for whom, with real engines."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -28,6 +30,23 @@ def state(pool: EnginePool, name: str, path: Path) -> str:
 
 async def test_the_same_name_is_the_same_engine(pool: EnginePool, tiny_path: Path) -> None:
     assert pool.get("one", tiny_path, CONTEXT) is pool.get("one", tiny_path, CONTEXT)
+
+
+async def test_weights_that_are_written_anew_count_once_an_engine_has_loaded_them(
+    pool: EnginePool, tiny_path: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.gguf"
+    assert pool.weights_version("own", path) == ""
+    shutil.copyfile(tiny_path, path)
+    before = pool.weights_version("own", path)
+    await pool.ready("own", path, CONTEXT)
+    os.utime(path, ns=(1, 1))
+    assert pool.weights_version("own", path) == before  # those that answer
+    await pool.get("own", path, CONTEXT).stop()
+    after = pool.weights_version("own", path)
+    assert after != before
+    await pool.ready("own", path, CONTEXT)
+    assert pool.weights_version("own", path) == after
 
 
 async def test_an_idle_engine_makes_room_and_a_busy_one_doesnt(pool: EnginePool, smollm_path: Path) -> None:

@@ -66,6 +66,7 @@ OWN = {
     "usage": {"input": 9, "cached": 3, "thinking": 5, "answer": 2},
     "cost_usd": 0.000123,
     "summaries": None,
+    "cache": None,
     "truncated": False,
     "stop_reason": "stop",
     "candidates": [

@@ -16,6 +16,7 @@ from spine import PRICED, Spine
 from perpend.backends.contract import CallEvent
 from perpend.backends.replay import ReplayBackend
 from perpend.serving.admin import ADMIN_PATH
+from perpend.serving.cache.response_cache import response_cache
 from perpend.serving.dialects.extension_fields import ExtensionFields
 from perpend.serving.dialects.provider_states import seal
 from perpend.serving.openapi import document
@@ -124,6 +125,7 @@ class Recording(House):
         self.spine = Spine(
             self.backend, family="generic", price=PRICED, context=16_000, others={"other": other}
         )
+        self.cache = response_cache(self.config)
         self.embedded: list[EmbeddingRequest] = []
         self.responses.rows.clear()
 
@@ -150,7 +152,12 @@ class Recording(House):
         source: str = "chat",
     ) -> Answer:
         return await solve(
-            request, self.spine.services, sink, gate=gate, origin=Origin(source, key_id, request.user)
+            request,
+            self.spine.services,
+            sink,
+            cache=self.cache,
+            gate=gate,
+            origin=Origin(source, key_id, request.user),
         )
 
     async def embed(

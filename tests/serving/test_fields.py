@@ -7,9 +7,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from scripted import BODY, DELTAS, STARTED, House, Keys, answer, gateway
 
-from perpend.config.schema import Config, ServeConfig
+from perpend.config.schema import CacheConfig, Config, ServeConfig
 from perpend.errors import BadRequest
 from perpend.serving.dialects import anthropic_request, openai_chat_request
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
@@ -94,13 +95,14 @@ def test_a_misspelt_field_says_what_was_meant(parse: Any, name: str, hint: str) 
 
 
 @pytest.mark.parametrize("parse", DIALECTS)
-def test_a_cache_of_answers_is_refused_until_there_is_one(parse: Any) -> None:
-    with pytest.raises(BadRequest, match="isn't supported") as caught:
-        parse(Config(), cache=True)
-    assert (caught.value.status, caught.value.field) == (400, "cache")
-    assert "leave it out" in str(caught.value.hint)
-    for value in (False, None):
-        assert parse(Config(), cache=value).cache is (value is None)
+def test_who_asks_for_the_response_cache_where_there_is_none_is_told(parse: Any) -> None:
+    never = Config(cache=CacheConfig(use="never"))
+    assert parse(never, cache=True).ignored == ("cache",)
+    with pytest.raises(BadRequest, match="keeping answers"):
+        parse(replace(never, serve=ServeConfig(strict_fields=True)), cache=True)
+    for value in (True, False, None):
+        asked = parse(Config(), cache=value)
+        assert (asked.cache, asked.ignored) == (value, ())
 
 
 @given(st.text("abc_T", max_size=9), st.text("abc_T", max_size=9))

@@ -112,4 +112,5 @@ async def test_what_cant_be_honoured_is_named() -> None:
     rooms = House()
     async with gateway(rooms) as front:
         await front.post({"prompt": ["hi"], "best_of": 4, "user": "u"}, "/v1/completions")
-    assert rooms.requests[0].ignored == ("user", "best_of")
+    assert rooms.requests[0].ignored == ("best_of",)
+    assert rooms.requests[0].user == "u"

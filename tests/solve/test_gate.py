@@ -27,7 +27,10 @@ class LoweringGate:
         self.spent: list[Scope] = []
 
     async def enter(self, prepared: Prepared) -> Prepared:
-        return lowered(prepared, "load", thinking=self.thinking, usd=self.usd)
+        return lowered(prepared, "load", usd=self.usd)
+
+    async def admit(self, prepared: Prepared) -> Prepared:
+        return lowered(prepared, "load", thinking=self.thinking)
 
     def leave(self, spent: Scope) -> None:
         self.spent.append(spent)

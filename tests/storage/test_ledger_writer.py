@@ -70,6 +70,7 @@ class TestWriting:
             "finished_at": start + 1234,
             "cost_usd": "0.000000000123",
             "overdraft_usd": "0",
+            "saved_usd": "0",
         }
         assert found == expected
 

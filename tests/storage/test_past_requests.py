@@ -18,6 +18,7 @@ def test_the_newest_first_and_no_others(tmp_path: Path) -> None:
                 ledger_row(model="m", id="req_3", answer=3, cost_usd=Decimal("0.1")),
                 ledger_row(model="m", id="req_4", status="failed"),
                 ledger_row(model="other", id="req_5"),
+                ledger_row(model="m", id="req_6", cache_hit=True, thinking=0, answer=0),
                 ledger_row(model="m", id="req_2", answer=2, finished_at=NOON + dt.timedelta(seconds=2)),
             ]
         )

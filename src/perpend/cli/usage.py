@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from perpend.storage.usage import Dimension, UsageRow
 
 _SUMS = ("requests", "input", "cached", "thinking", "answer", "cost_usd")
-FIGURES = (*_SUMS, "unpriced")
+_SAVED = ("cache_hits", "saved_tokens", "saved_usd")
+FIGURES = (*_SUMS, "unpriced", *_SAVED)
 
 
 def usage(
@@ -27,7 +28,8 @@ def usage(
     """Show what was used and what it cost: requests, tokens and dollars from the ledger.
 
     Failed and cancelled requests count with what they had used. Costs are exact; requests of models without a known
-    price are in none, and `unpriced` counts them.
+    price are in none, and `unpriced` counts them. Where answers came from the response cache, it says how many, and the
+    tokens and dollars that making them took before.
 
     Examples:
 
@@ -83,11 +85,13 @@ def _print_table(by: "list[Dimension]", rows: "list[UsageRow]", total: "UsageRow
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_footer=True)
     for index, name in enumerate(by):
         table.add_column(name, "" if index else "total", no_wrap=True)
-    for name in _SUMS:
-        table.add_column(name.removesuffix("_usd"), _shown(total, name), justify="right", no_wrap=True)
+    sums = (*_SUMS, *_SAVED) if total.cache_hits else _SUMS
+    for name in sums:
+        title = "cost" if name == "cost_usd" else name.replace("_", " ")
+        table.add_column(title, _shown(total, name), justify="right", no_wrap=True)
     for row in rows:
         names = [str(getattr(row, name) or "–") for name in by]
-        table.add_row(*names, *(_shown(row, name) for name in _SUMS))
+        table.add_row(*names, *(_shown(row, name) for name in sums))
     print_table(table)
 
 
@@ -107,4 +111,6 @@ def spent(row: "UsageRow") -> str:
 
 
 def _shown(row: "UsageRow", name: str) -> str:
-    return spent(row) if name == "cost_usd" else f"{getattr(row, name):,}"
+    if name == "cost_usd":
+        return spent(row)
+    return dollars(row.saved_usd) if name == "saved_usd" else f"{getattr(row, name):,}"

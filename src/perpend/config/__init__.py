@@ -2,6 +2,7 @@
 
 from perpend.config.load import LoadedConfig, find_file, home_dir, load, load_config
 from perpend.config.schema import (
+    CacheConfig,
     Config,
     DefaultsConfig,
     DeploymentConfig,
@@ -15,6 +16,7 @@ from perpend.config.schema import (
 )
 
 __all__ = [
+    "CacheConfig",
     "Config",
     "DefaultsConfig",
     "DeploymentConfig",

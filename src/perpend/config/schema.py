@@ -227,6 +227,18 @@ class StorageConfig(Section, frozen=True):
     """Days that `/v1/responses` keeps an answer, unless its request says `"store": false`."""
 
 
+class CacheConfig(Section, frozen=True):
+    """The response cache: answers that are given again to who asks the same. Each process has its own, in memory."""
+
+    use: Literal["never", "asked", "always"] = "asked"
+    """`asked`: for requests with `"cache": true`; `always`: for those that don't say either, too, unless their sampling
+    asks for variety; `never`: for none."""
+    ttl_s: Seconds = 3600.0
+    """Seconds that an answer is kept."""
+    max_mib: Positive = 64
+    """MiB of answers that are kept; those used least lately make room."""
+
+
 class DefaultsConfig(Section, frozen=True):
     """What holds where a request doesn't say otherwise."""
 
@@ -252,6 +264,7 @@ class Config(Section, frozen=True):
     serve: ServeConfig = ServeConfig()
     storage: StorageConfig = StorageConfig()
     limits: LimitsConfig = LimitsConfig()
+    cache: CacheConfig = CacheConfig()
     providers: dict[str, ProviderConfig] = field(default_factory=dict[str, ProviderConfig])
     models: dict[str, ModelConfig] = field(default_factory=dict[str, ModelConfig])
     aliases: dict[str, str] = field(default_factory=dict[str, str])

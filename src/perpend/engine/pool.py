@@ -5,7 +5,7 @@ from pathlib import Path
 from perpend.config.schema import EngineConfig
 from perpend.engine.gguf import ModelFacts
 from perpend.engine.machine import context_for, this_machine
-from perpend.engine.supervisor import Engine
+from perpend.engine.supervisor import Engine, file_version
 
 
 class EnginePool:
@@ -32,6 +32,11 @@ class EnginePool:
         """Calls that the model's engine takes at once; 1 until it has been started."""
         engine = self._engines.get(name)
         return 1 if engine is None else engine.slots
+
+    def weights_version(self, name: str, path: Path) -> str:
+        """Of the weights that the model's engine has loaded, or will load."""
+        engine = self._engines.get(name)
+        return file_version(path) if engine is None or engine.state != "ready" else engine.weights
 
     def restarts(self) -> dict[str, int]:
         """How often each engine was started again after it ended by itself, by its model."""

@@ -36,6 +36,15 @@ _SHORT_SPIN = {"GOMP_SPINCOUNT": "1000"}
 """Threads that wait for each other sleep soon: spinning for long, they starve on a busy machine (decision 0005)."""
 
 
+def file_version(path: Path) -> str:
+    """Another one once the file was written anew; empty where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_size}-{found.st_mtime_ns}"
+
+
 class _ProcessEnded(Exception):
     """The process ended before it was ready."""
 
@@ -54,6 +63,8 @@ class Engine:
         self.restarts = 0
         self.slots = 1
         """Calls that it takes at once; 1 until it has started."""
+        self.weights = ""
+        """The version of the file that it has loaded: see `file_version`."""
         self._config = config
         self._context = context
         self._log = EngineLog(home / "logs" / f"engine-{name.replace(os.sep, '_')}.log")
@@ -150,6 +161,7 @@ class Engine:
         return url
 
     async def _launch(self) -> str:
+        self.weights = file_version(self.path)
         facts = await asyncio.to_thread(read_facts, self.path)
         engine_settings = settings(self._config, this_machine(), self._context, facts)
         launch = EngineLaunch(

@@ -170,7 +170,7 @@ class Metrics(Collector):
             series.overdraft_usd += float(overdraft.cost_usd)
         if first_token_s is not None:
             series.first_token.observe(first_token_s)
-        if budget.effective_thinking_tokens:
+        if budget.effective_thinking_tokens and not (answer.cache is not None and answer.cache.hit):
             series.ratio.observe(budget.thinking_tokens_used / budget.effective_thinking_tokens)
 
     def embedded(self, model: str, made: EmbeddingResult, ignored: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -227,8 +228,15 @@ class Models:
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
             max_output=row.max_output or self._max_output(name, row, family),
-            **({"width": partial(self._engines.slots, name)} if row.embedded else {}),
+            **(self._of_engine(name) if row.embedded else {}),
         )
+
+    def _of_engine(self, name: str) -> dict[str, Any]:
+        """What only its engine tells of an embedded model."""
+        return {
+            "width": partial(self._engines.slots, name),
+            "weights_version": partial(self._engines.weights_version, name, self.path(name)),
+        }
 
     def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
         """The lowest output limit, in tokens, of its deployments; None where none is known."""

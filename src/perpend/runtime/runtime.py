@@ -19,7 +19,7 @@ from perpend.errors import WeightsError
 from perpend.private_files import private_folder
 from perpend.runtime.models import Models
 from perpend.runtime.verifiers import Verifiers
-from perpend.solve import Control, Gate, Origin, Services, Sink, solve
+from perpend.solve import AnswerCache, Control, Gate, Origin, Services, Sink, solve
 from perpend.solve.auxiliary_call import AuxiliaryCalls
 from perpend.solve.auxiliary_model import asking
 from perpend.solve.count import count_input
@@ -38,7 +38,9 @@ from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 class Runtime:
     """All objects that a command or a server needs; `aclose` closes them."""
 
-    def __init__(self, config: Config, home: Path, store: Store) -> None:
+    def __init__(self, config: Config, home: Path, store: Store, cache: AnswerCache | None = None) -> None:
+        """`cache` answers what it has in the place of models."""
+        self._cache = cache
         self.config = config
         self.home = home
         self.store = store
@@ -60,12 +62,12 @@ class Runtime:
         )
 
     @classmethod
-    async def open(cls, config: Config) -> Self:
+    async def open(cls, config: Config, cache: AnswerCache | None = None) -> Self:
         """Opens the store, and wires the rest. Raises StorageError."""
         home = home_dir(config)
         private_folder(home)
         path = config.storage.path or home / "perpend.db"
-        return cls(config, home, Store.open(path, config.storage.durability))
+        return cls(config, home, Store.open(path, config.storage.durability), cache)
 
     async def fetch(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None
@@ -111,10 +113,14 @@ class Runtime:
         # not awaited here, which would add a frame to each batch
         origin = Origin(source, key_id, request.user)
         return solve(
-            request, self._services, sink, gate=gate, log_sink=log_sink, control=control, origin=origin
-        )
-        return solve(
-            request, self._services, sink, gate=gate, log_sink=log_sink, control=control, origin=origin
+            request,
+            self._services,
+            sink,
+            cache=self._cache,
+            gate=gate,
+            log_sink=log_sink,
+            control=control,
+            origin=origin,
         )
 
     async def check(self, request: Request) -> None:

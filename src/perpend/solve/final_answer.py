@@ -51,6 +51,7 @@ def final_answer(
         elapsed_s=prepared.clock.elapsed_s,
         summary=events.summary,
         summaries=summaries,
+        cache=prepared.cache,
         ignored=(*prepared.request.ignored, *_left_out(prepared, outcome)),
     )
 

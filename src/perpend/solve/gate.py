@@ -11,9 +11,16 @@ class Gate(Protocol):
     """Made for one request; a request that isn't a client's passes none."""
 
     async def enter(self, prepared: Prepared) -> Prepared:
-        """The request as it may be run, after whatever wait: its budget may be lower than what was prepared.
+        """The request as who asks may have it: its budget may be lower than what was prepared.
 
         Raises PerpendError, and holds nothing then.
+        """
+        ...
+
+    async def admit(self, prepared: Prepared) -> Prepared:
+        """The request as it can be run now, after whatever wait; one that a cache answers isn't admitted.
+
+        Raises PerpendError.
         """
         ...
 

@@ -50,4 +50,4 @@ def lowered(
     if now.model is not prepared.model:
         reasons.append(f"{now.model.name} in place of {prepared.model.name}: {by}")
     plan = replace(now.plan, requested_effort=prepared.plan.requested_effort, reason=", ".join(reasons))
-    return replace(now, budget=budget, plan=plan)
+    return replace(now, budget=budget, plan=plan, account=prepared.account, cache=prepared.cache)

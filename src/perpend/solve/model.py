@@ -67,6 +67,8 @@ class ServedModel:
     """As `max_output`, by what its places have refused since."""
     width: Callable[[], int] = lambda: _WIDTH
     """Calls of one request that it takes at once."""
+    weights_version: Callable[[], str] = lambda: ""
+    """What tells its weights from others under the same name, where it is embedded."""
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
     lengths: Lengths = field(default_factory=Lengths, init=False, repr=False, compare=False)

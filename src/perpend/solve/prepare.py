@@ -21,6 +21,7 @@ from perpend.solve.truncate import truncated
 from perpend.storage.rows import LedgerRow
 from perpend.strategies import Strategy, with_options
 from perpend.types import (
+    CacheReport,
     Effort,
     Limits,
     Plan,
@@ -80,6 +81,8 @@ class Prepared(Struct, frozen=True):
     input_bound: int
     usd: Decimal | None
     """The cap, less what summaries may take of it."""
+    cache: CacheReport | None = None
+    """What the response cache has for it, where it was asked."""
     account: Scope | None = None
     """What all of it is spent under, summaries too; None: nobody above the request counts."""
 

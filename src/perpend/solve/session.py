@@ -210,7 +210,7 @@ class RequestSession(Struct, frozen=True):
             by_default=self.request.effort is None,
             hidden=self.request.visibility == "hidden",
             output_spec=self.request.output_spec,
-            cache=self.request.cache,
+            cache=self.request.cache is not False,
             sampling=sampling or self.request.sampling,
             options=self.request.provider_options,
         )

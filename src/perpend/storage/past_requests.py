@@ -28,10 +28,13 @@ class PastRequest(Struct, frozen=True):
 
 
 def latest_requests(store: Store, model: str, limit: int = 500) -> list[PastRequest]:
-    """The finished requests of a model, newest first, at most `limit`. Raises StorageError."""
+    """The finished requests that a model answered, newest first, at most `limit`. Raises StorageError.
+
+    What came from the response cache says nothing of the model.
+    """
     query = (
         select(*(requests.c[name] for name in PastRequest.__struct_fields__))
-        .where(requests.c.model == model, requests.c.status == "finished")
+        .where(requests.c.model == model, requests.c.status == "finished", ~requests.c.cache_hit)
         .order_by(requests.c.id.desc())
         .limit(limit)
     )

@@ -17,7 +17,7 @@ Status = Literal["finished", "failed", "cancelled"]
 Param = str | int | bytes | None
 """A statement's parameter, as the SQLite driver accepts it."""
 
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration. A store at this revision is opened without importing Alembic."""
 
 
@@ -54,6 +54,12 @@ class LedgerRow(Struct, frozen=True, kw_only=True, gc=False):
     overdraft_usd: Decimal = Decimal(0)
     user: str | None = None
     """The client's own name for who asked."""
+    cache_hit: bool = False
+    """It was answered from the response cache."""
+    saved_tokens: int = 0
+    """Input and output that the answer took when it was made."""
+    saved_usd: Decimal | None = Decimal(0)
+    """What it cost then; None: unknown, since a price is."""
 
 
 class KeyRow(Struct, frozen=True, kw_only=True):
@@ -124,10 +130,12 @@ class ItemRow(Struct, frozen=True):
 
 def ledger_params(row: LedgerRow) -> tuple[Param, ...]:
     """The row as parameters: times in Unix milliseconds, dollars as exact decimal text."""
-    plain = astuple(row)[:-6]
+    plain = astuple(row)[:-9]
     cost = None if row.cost_usd is None else f"{row.cost_usd:f}"
+    saved = None if row.saved_usd is None else f"{row.saved_usd:f}"
     times = millis(row.created_at), millis(row.finished_at)
-    return (*plain, *times, cost, row.overdraft_tokens, f"{row.overdraft_usd:f}", row.user)
+    over = row.overdraft_tokens, f"{row.overdraft_usd:f}"
+    return (*plain, *times, cost, *over, row.user, row.cache_hit, row.saved_tokens, saved)
 
 
 def millis(moment: dt.datetime) -> int:

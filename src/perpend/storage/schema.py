@@ -37,6 +37,9 @@ requests = Table(
     Column("overdraft_tokens", Integer, nullable=False, server_default="0"),
     Column("overdraft_usd", String, nullable=False, server_default="0"),
     Column("user", String),
+    Column("cache_hit", Boolean, nullable=False, server_default="0"),
+    Column("saved_tokens", Integer, nullable=False, server_default="0"),
+    Column("saved_usd", String, server_default="0"),
     # One tree and no other index: each would be another page to write for every request. Ids that ascend
     # with time are appended to it.
     sqlite_with_rowid=False,

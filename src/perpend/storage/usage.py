@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, Integer, cast, func, literal, select
 
 from perpend.storage.rows import millis, moment
 from perpend.storage.schema import keys, requests
@@ -17,6 +17,7 @@ DIMENSIONS: tuple[Dimension, ...] = ("key", "user", "model", "day")
 _USUAL: tuple[Dimension, ...] = ("key", "model", "day")
 _FIRST_DAY = dt.date(1970, 1, 1)
 _DAY_MS = 86_400_000
+_SUMMED = ("input", "cached", "thinking", "answer", "saved_tokens")
 
 
 class UsageRow(Struct, kw_only=True):
@@ -38,6 +39,12 @@ class UsageRow(Struct, kw_only=True):
     """Of the requests whose cost is known; None where there are none."""
     unpriced: int = 0
     """Requests whose cost is unknown, since a price is."""
+    cache_hits: int = 0
+    """Requests that were answered from the response cache."""
+    saved_tokens: int = 0
+    """Input and output that their answers took when they were made."""
+    saved_usd: Decimal = Decimal(0)
+    """What those cost then, where that is known."""
 
     def add(self, other: "UsageRow") -> None:
         """Add another row's sums to these."""
@@ -50,6 +57,9 @@ class UsageRow(Struct, kw_only=True):
         elif other.cost_usd is not None:
             self.cost_usd += other.cost_usd
         self.unpriced += other.unpriced
+        self.cache_hits += other.cache_hits
+        self.saved_tokens += other.saved_tokens
+        self.saved_usd += other.saved_usd
         self.requests += other.requests
 
 
@@ -138,7 +148,7 @@ def cut_short(store: Store, key_id: str) -> dict[str, int]:
 
 
 def _grouped(store: Store, by: Sequence[Dimension], where: Sequence[ColumnElement[bool]]) -> list[UsageRow]:
-    """The database sums tokens; requests of one cost are counted, and multiplied here, so that no digit is lost."""
+    """The database sums tokens. Requests of the same dollars are counted, and multiplied here, so no digit is lost."""
     dimensions: dict[Dimension, ColumnElement[Any]] = {
         "key": func.coalesce(keys.c.name, requests.c.key_id),
         "user": requests.c.user,
@@ -146,23 +156,26 @@ def _grouped(store: Store, by: Sequence[Dimension], where: Sequence[ColumnElemen
         "day": requests.c.created_at // literal(_DAY_MS),
     }
     chosen = [dimensions[name].label(name) for name in by]
-    sums = [func.sum(requests.c[name]).label(name) for name in ("input", "cached", "thinking", "answer")]
+    sums = [func.sum(requests.c[name]).label(name) for name in _SUMMED]
+    dollars = requests.c.cost_usd, requests.c.saved_usd
+    hits = func.sum(cast(requests.c.cache_hit, Integer)).label("cache_hits")
     query = (
-        select(*chosen, requests.c.cost_usd, func.count().label("requests"), *sums)
+        select(*chosen, *dollars, func.count().label("requests"), hits, *sums)
         .select_from(requests.outerjoin(keys, keys.c.id == requests.c.key_id))
         .where(*where)
-        .group_by(*(dimensions[name] for name in by), requests.c.cost_usd)
+        .group_by(*(dimensions[name] for name in by), *dollars)
     )
     with store.transaction() as connection:
         return [_row(dict(found)) for found in connection.execute(query).mappings()]
 
 
 def _row(found: dict[Any, Any]) -> UsageRow:
-    """`found`: columns by the row's field names; the day as a number, the cost of one request as text or None."""
+    """`found`: columns by the row's field names; the day as a number, dollars of one request as text or None."""
     if "day" in found:
         found["day"] = _FIRST_DAY + dt.timedelta(days=found["day"])
     if found["cost_usd"] is None:
         found["unpriced"] = found["requests"]
     else:
         found["cost_usd"] = Decimal(found["cost_usd"]) * found["requests"]
+    found["saved_usd"] = Decimal(found["saved_usd"] or 0) * found["requests"]
     return UsageRow(**found)

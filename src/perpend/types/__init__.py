@@ -3,6 +3,7 @@
 from perpend.types.answer import (
     Answer,
     BudgetReport,
+    CacheReport,
     Candidate,
     LoweredBy,
     Overdraft,
@@ -39,7 +40,7 @@ from perpend.types.events import (
     ToolCallDelta,
 )
 from perpend.types.ids import new_id
-from perpend.types.logprobs import TokenLogprob, TopLogprob
+from perpend.types.logprobs import TokenLogprob, TopLogprob, logprobs_of
 from perpend.types.output_spec import CustomToolSpec, ForcedTool, OutputFormat, OutputSpec, Tool, ToolChoice
 from perpend.types.report import CandidateReport, PerpendReport
 from perpend.types.request import (
@@ -70,6 +71,7 @@ __all__ = [
     "AnswerEnd",
     "AnswerLogprobs",
     "BudgetReport",
+    "CacheReport",
     "CallEnded",
     "CallFailed",
     "CallPhase",
@@ -131,5 +133,6 @@ __all__ = [
     "custom_arguments",
     "custom_input",
     "custom_tool",
+    "logprobs_of",
     "new_id",
 ]

@@ -67,6 +67,19 @@ class SummaryReport(Struct, frozen=True):
     """Why there are none, or no more."""
 
 
+class CacheReport(Struct, frozen=True, kw_only=True):
+    """What the response cache did for a request."""
+
+    hit: bool
+    """The answer was kept from an earlier request."""
+    age_s: float | None = None
+    """Seconds since it was made; None: it was made now."""
+    saved: Usage | None = None
+    """Tokens that making it took then, and this request didn't use."""
+    saved_usd: Decimal | None = None
+    """What it cost then; None: nothing was saved, or a price isn't known."""
+
+
 class Candidate(Struct, frozen=True, kw_only=True):
     """One attempt at the task, complete or cut: see `truncated`."""
 
@@ -123,6 +136,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     """All summary lines as they were streamed, joined; empty unless the visibility asks for them."""
     summaries: SummaryReport | None = None
     """None: the request asked for none."""
+    cache: CacheReport | None = None
+    """None: the response cache wasn't asked."""
 
     @property
     def verdict(self) -> Verdict | None:

@@ -18,3 +18,14 @@ class TokenLogprob(TopLogprob, frozen=True, kw_only=True):
 
     top_logprobs: tuple[TopLogprob, ...] = ()
     """The most likely tokens at this place, itself among them if it is one."""
+
+
+def logprobs_of(
+    text: str, logprobs: tuple[TokenLogprob, ...]
+) -> tuple[tuple[TokenLogprob, ...], tuple[TokenLogprob, ...]]:
+    """Those of a text's tokens, and the rest: of the texts after it."""
+    said = at = 0
+    while at < len(logprobs) and said < len(text):
+        said += len(logprobs[at].token)
+        at += 1
+    return logprobs[:at], logprobs[at:]

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from perpend.types.answer import BudgetReport, Plan, SummaryReport
+from perpend.types.answer import BudgetReport, CacheReport, Plan, SummaryReport
 from perpend.types.stop_reason import StopReason
 from perpend.types.usage import Usage
 from perpend.types.verdict import Verdict
@@ -36,6 +36,8 @@ class PerpendReport(Struct, frozen=True, kw_only=True):
     cost_usd: Decimal | None
     """Summaries included; null: not known, as a price isn't."""
     summaries: SummaryReport | None = None
+    cache: CacheReport | None = None
+    """null: the response cache wasn't asked."""
     truncated: bool
     stop_reason: StopReason
     verdict: Verdict | None = None

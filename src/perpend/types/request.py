@@ -108,8 +108,11 @@ class Request(Struct, frozen=True, kw_only=True):
     verifier: VerifierSpec | None = None
     provider_options: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Vendors' own fields to pass through, by the name of a provider or a wire."""
-    cache: bool = True
-    """Whether an engine may reuse its prompt cache; without that, a seed reproduces an answer."""
+    cache: bool | None = None
+    """Whether an answer that was kept may be given again, and this one be kept; None: as the config says.
+
+    False also has the whole prompt read again, so that a seed reproduces an answer.
+    """
     visibility: Visibility = "visible"
     progress: bool = False
     auto_truncate: bool = False

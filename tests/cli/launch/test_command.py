@@ -135,6 +135,17 @@ async def test_the_account_is_a_line_of_json_where_that_is_asked_for(home: Path)
     assert account == {**row, "cut_short": {}}
 
 
+async def test_what_the_agent_asks_twice_is_answered_from_the_response_cache_where_that_is_on(
+    home: Path,
+) -> None:
+    async with upstream(home) as server:
+        again = "urllib.request.urlopen(asked, timeout=60).close()"
+        done = await launched(home, "llm", "--json", THEN=again, PERPEND_CACHE__USE="always")
+    account = json.loads(done.stderr.splitlines()[-1])
+    assert (account["requests"], account["cache_hits"], account["saved_tokens"]) == (2, 1, 32)
+    assert len(server.asked) == 1
+
+
 async def test_one_that_crashes_is_accounted_for_and_its_key_revoked(home: Path) -> None:
     async with upstream(home):
         done = await launched(home, "llm", THEN="os.kill(os.getpid(), 9)")

@@ -20,6 +20,7 @@ from perpend.config import Config
 from perpend.config.limits import Allowance
 from perpend.errors import NotFound
 from perpend.runtime import Runtime
+from perpend.serving.cache.response_cache import response_cache
 from perpend.storage.keys import create_key, revoke_key
 from perpend.storage.rows import KeyRow
 from perpend.storage.store import Store
@@ -52,7 +53,7 @@ async def run(launched: Launch, command: list[str], agent_arguments: tuple[str, 
     PerpendError.
     """
     row, defaults = launched.row, launched.defaults
-    async with await Runtime.open(config) as runtime:
+    async with await Runtime.open(config, response_cache(config)) as runtime:
         served = runtime.models.resolve(defaults.model)
         note(fitting(row, served, runtime.models.weights(served.name)))
         with pull_progress() as listener:

@@ -16,6 +16,8 @@ from perpend.serving import server
 from perpend.serving.admin import Admin
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
+from perpend.serving.cache.metrics import CacheMetrics
+from perpend.serving.cache.response_cache import response_cache
 from perpend.serving.errors import unexpected
 from perpend.serving.info import Readiness
 from perpend.serving.limits.wiring import limiter_of
@@ -31,7 +33,8 @@ async def gateway(config: Config, *, json: bool) -> None:
     where the address can't be bound; NotFound where the default model doesn't exist.
     """
     listen = config.serve
-    async with await Runtime.open(config) as runtime:
+    cache = response_cache(config)
+    async with await Runtime.open(config, cache) as runtime:
         runtime.models.resolve(
             None
         )  # a default model that doesn't exist is said now, not at the first request
@@ -45,6 +48,8 @@ async def gateway(config: Config, *, json: bool) -> None:
         auth = Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
         seals = seals_of(listen.seal_keys_env, runtime.home)
         metrics = metrics_of(runtime)
+        if cache is not None:
+            metrics.registry.register(CacheMetrics(cache))
         default = config.defaults.model
         readiness = Readiness(
             runtime.store.check, f"{default} is being made ready", partial(runtime.models.problem, default)

@@ -28,6 +28,7 @@ from perpend.types import (
     ToolCallDelta,
     ToolUse,
     Visibility,
+    logprobs_of,
 )
 
 Logprobs = tuple[TokenLogprob, ...]
@@ -73,7 +74,7 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
                 blocks.append(Block("provider_state", provider_state=provider_state))
         elif isinstance(part, Text):
             if part.text:
-                of_text, logprobs = _split_logprobs(part.text, logprobs)
+                of_text, logprobs = logprobs_of(part.text, logprobs)
                 blocks.append(Block("text", part.text, logprobs=of_text))
             if part.provider_state and thoughts:
                 blocks.append(Block("provider_state", provider_state=seal(part.provider_state, "text")))
@@ -84,15 +85,6 @@ def blocks_of(answer: Answer, visibility: Visibility, thoughts: bool = True) -> 
                     Block("provider_state", provider_state=seal(part.provider_state, "tool_call", part.id))
                 )
     return blocks
-
-
-def _split_logprobs(text: str, logprobs: Logprobs) -> tuple[Logprobs, Logprobs]:
-    """The log-probabilities of the tokens of `text`, and those of the texts after it."""
-    length = at = 0
-    while at < len(logprobs) and length < len(text):
-        length += len(logprobs[at].token)
-        at += 1
-    return logprobs[:at], logprobs[at:]
 
 
 class Sent:

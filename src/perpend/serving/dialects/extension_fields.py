@@ -12,7 +12,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.providers.provider import providers
 from perpend.registry import choices_hint, options_of
-from perpend.serving.fields import Ignored, not_supported
+from perpend.serving.fields import Ignored
 from perpend.strategies import strategies, strategy_spec
 from perpend.types import (
     VISIBILITIES,
@@ -50,7 +50,8 @@ class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
     cache: bool | None = None
-    """False: the backend reads the whole prompt again. True, for a cache of answers, is refused."""
+    """True: the answer may come from the response cache, and be kept there. False: neither, and the whole prompt is
+    read again. Default: as `cache.use` in the config."""
     top_k: Annotated[int, Meta(ge=-1, le=1_000_000)] | None = None
     min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Meta(gt=0, le=100)] | None = None
@@ -83,9 +84,8 @@ def request_of(
     fields: DialectFields, extensions: ExtensionFields, config: Config, ignored: Ignored
 ) -> Request:
     """The request of a dialect's fields and Perpend's own. Raises BadRequest naming the field that is wrong."""
-    if extensions.cache:
-        hint = 'leave it out, or send "cache": false to have the whole prompt read again'
-        raise not_supported("cache", "keeping answers for the next time", hint)
+    if extensions.cache and config.cache.use == "never":
+        ignored.add("cache", "keeping answers for the next time")
     if extensions.router is not None and extensions.router != "off":
         raise BadRequest(
             f"unknown router {extensions.router!r}", hint='send "off", or leave it out', field="router"
@@ -112,7 +112,7 @@ def request_of(
         strategy=_DEFAULT_STRATEGY if extensions.strategy is None else strategy_spec(extensions.strategy),
         output_spec=fields.output_spec,
         verifier=None if extensions.verifier is None else verifier_spec(extensions.verifier),
-        cache=extensions.cache is not False,
+        cache=extensions.cache,
         visibility=_visibility(extensions.thinking_visibility, config, ignored),
         progress=bool(extensions.progress),
         user=fields.user[:_MOST_USER_CHARS] if fields.user else None,

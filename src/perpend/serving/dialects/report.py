@@ -18,6 +18,7 @@ def perpend_block(answer: Answer) -> PerpendReport:
         usage=answer.usage,
         cost_usd=answer.cost_usd,
         summaries=answer.summaries,
+        cache=answer.cache,
         truncated=answer.truncated,
         stop_reason=answer.stop_reason,
         verdict=answer.verdict,

@@ -61,6 +61,9 @@ class LimitGate:
                 raise self._error(refused, now)
         raise AssertionError("the last try returns or raises")
 
+    async def admit(self, prepared: Prepared) -> Prepared:
+        return prepared
+
     async def enter_embedding(self, model: str, tokens: int, price: Price) -> None:
         """As `enter`."""
         for subject in self._meters.subjects:
