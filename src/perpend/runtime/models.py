@@ -1,5 +1,6 @@
 """What the name of a model means: where it is served, for what price, and how it thinks."""
 
+import logging
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from perpend.accounting.calibration import calibration_of, room_for
+from perpend.accounting.curves import Curve, curve_of
 from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
@@ -38,6 +40,7 @@ from perpend.solve import ServedModel
 from perpend.solve.embed import EmbeddingDeployment
 from perpend.transport.client import HTTPClient, Signer, Timeouts, UpstreamAccount
 
+_log = logging.getLogger(__name__)
 _ENGINES_WIRE = "llama_completion"
 _ENGINES_PACE = Timeouts(first_token_s=3600.0, read_s=3600.0, total_s=10_800.0)
 """An engine of ours that is silent reads a long prompt, or answers others first; one that died closes connections."""
@@ -220,11 +223,22 @@ class Models:
             speed=Speed(),
             effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
+            curve=self._curve(name),
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
             max_output=row.max_output or self._max_output(name, row, family),
             **({"width": partial(self._engines.slots, name)} if row.embedded else {}),
         )
+
+    def _curve(self, name: str) -> Curve | None:
+        """None, and a warning, where its file can't be read: under load the model is treated as one without."""
+        try:
+            return curve_of(self._home, name)
+        except ConfigError as error:
+            _log.warning(
+                "%s: until then %s is shed as if it had no curve (%s)", error.message, name, error.hint
+            )
+            return None
 
     def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
         """The least of its places'."""

@@ -94,7 +94,12 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def report(folders: Sequence[Path]) -> Report:
     """Raises BadRequest where one isn't a run's folder, or is empty."""
-    return beside(list(map(read, folders, _names(folders))))
+    return beside(read_all(folders))
+
+
+def read_all(folders: Sequence[Path]) -> list[Reported]:
+    """Each under a name that tells it from the others. Raises BadRequest."""
+    return list(map(read, folders, _names(folders)))
 
 
 def beside(runs: list[Reported]) -> Report:
