@@ -7,6 +7,7 @@ import pytest
 from spine import Spine
 
 from perpend.accounting.calibration import Calibration, CalibrationPoint
+from perpend.accounting.curves import Curve, CurvePoint, CurveSource, data_hash
 from perpend.backends.replay import ReplayBackend
 from perpend.solve import ServedModel
 from perpend.solve.shedding import steps_for
@@ -50,3 +51,40 @@ def test_a_calibrated_models_thoughts_are_left_whole() -> None:
         points=(point,),
     )
     assert steps_for(replace(served("qwen3"), calibration=calibration), 16_384) == (16_384, 10_000)
+
+
+def measured() -> Curve:
+    """Half is right without thinking, all with enough, and none in between."""
+    points = tuple(
+        CurvePoint(budget=budget, right=right * 50)
+        for budget, right in (
+            (0, (1, 1, 1, 1, 0)),
+            (512, (0, 0, 0, 0, 0)),
+            (2048, (1, 1, 1, 1, 1)),
+            (4096, (1, 1, 1, 1, 1)),
+        )
+    )
+    source = CurveSource(
+        suite="s", fingerprint="f", seeds=(0,), measured="2026-11-28", model_versions=(), runs=()
+    )
+    return Curve(
+        model="m",
+        source=source,
+        points=points,
+        natural_p50=1000,
+        natural_p90=1500,
+        data=data_hash(points),
+        off_margin=0.3,
+    )
+
+
+def test_a_model_with_a_curve_goes_by_it() -> None:
+    model = replace(served("qwen3"), curve=measured())
+    assert steps_for(model, 16_384) == (16_384, 2048, 0)
+    assert steps_for(model, 600) == (600, 0)
+    assert steps_for(model, 0) == (0,)
+
+
+def test_off_is_no_step_for_a_model_that_cant_but_think() -> None:
+    model = replace(served("deepseek-r1"), curve=measured())
+    assert steps_for(model, 16_384) == (16_384, 2048)

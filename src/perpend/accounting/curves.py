@@ -4,7 +4,6 @@ docs/decisions/0013-shedding-goes-by-the-measured-curve.md says why.
 """
 
 import hashlib
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,8 +22,8 @@ MARGIN = 0.05
 """Of accuracy, that the knee may lose."""
 OFF_MARGIN = 0.2
 """Of accuracy, that no thought at all may lose."""
-_LEAKS_BELOW = 0.14
-"""Of a thought's natural length: one that is cut there goes on in the answer (jundot/omlx#1812, two models)."""
+_LEAKS_BELOW = 14
+"""Per cent of its natural length: a thought that is cut there goes on in the answer (jundot/omlx#1812, two models)."""
 _ALPHA = 0.05
 _KEPT_UNMEASURED = 0.5
 """Of a budget, where nobody measured what less of it does."""
@@ -125,7 +124,7 @@ class Curve(Struct, frozen=True, kw_only=True, dict=True):
         thoughts are cut so short that they go on in the answer.
         """
         natural = self.points[-1].budget if self.natural_p50 is None else self.natural_p50
-        leaking = math.ceil(_LEAKS_BELOW * natural) - 1
+        leaking = -(-_LEAKS_BELOW * natural // 100) - 1
         off = self._off
         if off is None:
             return max(0, leaking)
@@ -194,7 +193,11 @@ def unmeasured_steps(
 
 
 def data_hash(points: Sequence[CurvePoint]) -> str:
-    return hashlib.sha256(msgspec.json.encode(points)).hexdigest()[:16]
+    data = [
+        (one.budget, one.right, one.samples, float(one.thinking_tokens), float(one.answer_tokens))
+        for one in points
+    ]
+    return hashlib.sha256(msgspec.json.encode(data)).hexdigest()[:16]
 
 
 def curve_of(home: Path, model: str) -> Curve | None:
