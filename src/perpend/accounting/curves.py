@@ -20,8 +20,8 @@ from perpend.types import Effort
 FOLDER = "curves"
 MARGIN = 0.05
 """Of accuracy, that the knee may lose."""
-OFF_MARGIN = 0.2
-"""Of accuracy, that no thought at all may lose."""
+OFF_MARGIN = 0.25
+"""Of what is right with thinking, the share that no thought at all may lose."""
 _LEAKS_BELOW = 14
 """Per cent of its natural length: a thought that is cut there goes on in the answer (jundot/omlx#1812, two models)."""
 _ALPHA = 0.05
@@ -45,6 +45,11 @@ class CurvePoint(Struct, frozen=True, kw_only=True, dict=True):
     def shares(self) -> tuple[float, ...]:
         """Of each problem's samples, the share that is right."""
         return tuple(count / self.samples for count in self.right)
+
+    @property
+    def tokens(self) -> float:
+        """Mean of an answer, its thinking included."""
+        return self.thinking_tokens + self.answer_tokens
 
     @cached_property
     def accuracy(self) -> Estimate:
@@ -106,7 +111,8 @@ class Curve(Struct, frozen=True, kw_only=True, dict=True):
 
         The knee is the smallest measured budget that is surely not worse, by more than the margin, than the kept one or
         any between: budgets are tried from above, until one fails. It's outside of the dip, and better than off. Off
-        has a margin of its own. What isn't surely so is no step.
+        may lose a share of what is right. What isn't surely so is no step, nor is what takes no fewer tokens in all: a
+        model that may not think may well write as much.
         """
         if not thinking or not self.covers(thinking):
             return (thinking,)
@@ -150,22 +156,23 @@ class Curve(Struct, frozen=True, kw_only=True, dict=True):
     def _ladder(self, place: int) -> tuple[int, ...]:
         off, knee = self._off, None
         for index in reversed(range(place)):
-            point = self.points[index]
+            point, kept = self.points[index], self.points[index + 1 : place + 1]
             dominated = off is not None and point.accuracy.estimate <= off.accuracy.estimate
-            if point.budget <= self.dip or dominated or self._lost(point, place) > self.margin:
+            lost = max((paired_loss(one, point).high for one in kept), default=0.0)
+            if point.budget <= self.dip or dominated or lost > self.margin:
                 break
-            knee = point.budget
+            knee = point.budget if _saves(kept, point) else knee
         steps = () if knee is None else (knee,)
-        off_too = place and off is not None and self._lost(off, place) <= self.off_margin
-        return (*steps, 0) if off_too else steps
+        return (*steps, 0) if place and off and self._off_does(self.points[1 : place + 1], off) else steps
 
-    def _lost(self, lower: CurvePoint, place: int) -> float:
-        """Of accuracy, at most, against any budget above, up to the one at `place`.
+    def _off_does(self, kept: Sequence[CurvePoint], off: CurvePoint) -> bool:
+        enough = all(paired_loss(one, off).high <= self.off_margin * one.accuracy.estimate for one in kept)
+        return enough and _saves(kept[-1:], off)
 
-        That is the upper end of the 95 % interval of the paired difference.
-        """
-        above = [point for point in self.points[: place + 1] if point.budget > lower.budget]
-        return max((paired_loss(point, lower).high for point in above), default=0.0)
+
+def _saves(kept: Sequence[CurvePoint], lower: CurvePoint) -> bool:
+    """It takes fewer tokens; a server that hides thinking may not count it."""
+    return all(lower.tokens < one.tokens for one in kept if one.thinking_tokens)
 
 
 def paired_loss(kept: CurvePoint, lower: CurvePoint) -> Estimate:

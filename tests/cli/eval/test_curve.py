@@ -37,7 +37,7 @@ def test_it_prints_accuracies_with_intervals_and_what_load_does(measured: Path) 
 
 
 def test_it_installs_what_the_other_commands_then_tell(measured: Path) -> None:
-    done = run(measured, "eval", "curve", *folders(), "--install", "--json")
+    done = run(measured, "eval", "curve", "runs", "--install", "--json")
     assert done.returncode == 0, done.stderr
     told, curve = json.loads(done.stdout), curve_of(measured, "tiny")
     assert curve is not None
@@ -67,7 +67,7 @@ def test_margins_are_shares(tmp_path: Path) -> None:
     done = run(tmp_path, "eval", "curve", str(off), str(much), "--margin", "0.9", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert (told["margin"], told["off_margin"]) == (0.9, 0.2)
+    assert (told["margin"], told["off_margin"]) == (0.9, 0.25)
     refused = run(tmp_path, "eval", "curve", str(off), str(much), "--margin", "5")
     assert (refused.returncode, "--margin 5 isn't a share" in refused.stderr) == (2, True)
 

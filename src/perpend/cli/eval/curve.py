@@ -34,18 +34,19 @@ def curve(
     Examples:
 
     - `perpend eval decide mine.jsonl --model tiny --budgets 0 8 16 32 64 128 --out runs/tiny`
-    - `perpend eval curve runs/tiny/tiny-0 runs/tiny/tiny-64 runs/tiny/tiny-128 --plot curve.png --install`
+    - `perpend eval curve runs/tiny --plot curve.png --install`
 
     Parameters
     ----------
     runs
-        Folders that `perpend eval run` or `decide` made, one for each budget. Several seeds of a budget are pooled.
+        Folders that `perpend eval run` made, one for each budget, or that of `perpend eval decide` with all of them.
+        Several seeds of a budget are pooled.
     model
         Whose curve it is; default: the one that the runs asked.
     margin
         Of accuracy, that the knee may lose: 0.05 is five points.
     off_margin
-        Of accuracy, that no thought at all may lose.
+        Of what is right with thinking, the share that no thought at all may lose.
     install
         Keep the curve in PERPEND_HOME/curves. A gateway reads it when it starts.
     plot
@@ -58,7 +59,7 @@ def curve(
     for name, value in (("--margin", margin), ("--off-margin", off_margin)):
         if value >= 1:
             raise BadRequest(f"{name} {value:g} isn't a share", hint="such as 0.05", field=name)
-    held = read_all(runs)
+    held = read_all([folder for path in runs for folder in _runs_in(path)])
     named = model or held[0].header.settings.model
     loaded = load_config(config)
     home = None
@@ -77,6 +78,12 @@ def curve(
     _print(found)
     if kept is not None:
         note(f"kept in {kept}")
+
+
+def _runs_in(path: Path) -> list[Path]:
+    """A run's folder is itself; a folder of runs, as `decide` makes it, is all of them."""
+    inside = sorted(place.parent for place in path.glob("*/run.json"))
+    return inside if inside and not (path / "run.json").exists() else [path]
 
 
 async def _served(model: str | None, config: Config) -> tuple[str, Path]:
@@ -147,6 +154,8 @@ def _said(found: BudgetRuns) -> list[str]:
         f"of ten ({found.cut:.0%} were cut at {most})",
         f"the dip: {f'nothing is lowered to 1 to {one.dip} thinking tokens' if one.dip else 'none was found'}",
     ]
+    if not any(one.steps(point.budget)[1:] for point in one.points):
+        said.append("no request is lowered: no smaller budget is surely good enough and takes fewer tokens")
     if not one.covers(most + 1):
         said.append(f"requests for more than {most} tokens aren't lowered: measure a larger budget")
     if one.points[0].budget:
