@@ -34,7 +34,7 @@ def curve(
     Examples:
 
     - `perpend eval decide mine.jsonl --model tiny --budgets 0 8 16 32 64 128 --out runs/tiny`
-    - `perpend eval curve runs/tiny --plot curve.png --install`
+    - `perpend eval curve runs/tiny --install`
 
     Parameters
     ----------

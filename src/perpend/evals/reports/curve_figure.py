@@ -33,7 +33,7 @@ def picture(curve: Curve) -> dict[str, Any]:
         "type": "ordinal",
         "title": "thinking budget, tokens",
         "axis": {"labelAngle": 0, "format": ",d"},
-        "scale": {"type": "point", "padding": 0.5},
+        "scale": {"type": "band", "padding": 0},
     }
     y = {"field": "accuracy", "type": "quantitative", "title": "accuracy, 95 % interval"}
     colour = {
@@ -57,12 +57,14 @@ def picture(curve: Curve) -> dict[str, Any]:
             "encoding": {"x": x, "y": y, "color": colour},
         },
     ]
-    steps = " → ".join("off" if step == 0 else f"{step:,}" for step in curve.steps(points[-1].budget))
+    kept, *lower = curve.steps(points[-1].budget)
+    steps = "".join(f" → {step:,}" if step else " → off" for step in lower) or " is kept"
+    asked = f"{curve.source.suite}, {curve.problems:,} problems × {points[0].samples}"
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
         "title": {
             "text": f"{curve.model}: accuracy by thinking budget",
-            "subtitle": f"{curve.source.suite}, {curve.problems:,} problems × {points[0].samples}; under load {steps}",
+            "subtitle": f"{asked}; under load {kept:,}{steps}",
         },
         "data": {"values": values},
         "width": max(320, 84 * len(points)),
