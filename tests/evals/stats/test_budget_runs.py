@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from perpend.errors import BadRequest
 from perpend.evals.problems import Problem
@@ -11,7 +13,7 @@ from perpend.evals.reports.report import Reported, read_all
 from perpend.evals.runs.folder import Header, RunFolder
 from perpend.evals.runs.samples import RunSettings, Sample
 from perpend.evals.stats.budget_runs import curve_from
-from perpend.types import Effort, Message, Usage, Verdict, VerifierSpec
+from perpend.types import Message, Usage, Verdict, VerifierSpec
 
 PROBLEMS = [
     Problem(id=f"p{n}", messages=(Message("user", f"{n}?"),), verifier=VerifierSpec("exact", str(n)))
@@ -24,27 +26,22 @@ def a_run(
     budget: int | None,
     right: int,
     *,
-    seed: int = 0,
     used: Sequence[int] = (),
     failed: Sequence[int] = (),
     answered: int = len(PROBLEMS),
-    effort: Effort | None = None,
-    model: str = "m",
-    strategy: str | dict[str, object] = "single",
+    **settings: Any,
 ) -> Path:
     """The first `right` of ten problems are; thoughts are as long as `used` says, or as the budget."""
-    settings = RunSettings(
+    alike = RunSettings(
         suite="mine.jsonl",
         problems=tuple(one.id for one in PROBLEMS),
         fingerprint="f",
         target="local",
-        model=model,
-        effort=effort,
+        model="m",
         max_thinking_tokens=budget,
-        strategy=strategy,
-        seed=seed,
     )
-    header = Header(settings=settings, started=f"2026-11-2{seed}T00:00:00+00:00", versions={}, machine={})
+    own = replace(alike, **settings)
+    header = Header(settings=own, started=f"2026-11-2{own.seed}T00:00:00+00:00", versions={}, machine={})
     with RunFolder.open(path, header, PROBLEMS) as folder:
         for n, problem in enumerate(PROBLEMS[:answered]):
             thought = used[n] if used else budget or 0
