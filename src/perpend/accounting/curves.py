@@ -25,8 +25,6 @@ OFF_MARGIN = 0.25
 _LEAKS_BELOW = 14
 """Per cent of its natural length: a thought that is cut there goes on in the answer (jundot/omlx#1812, two models)."""
 _ALPHA = 0.05
-_KEPT_UNMEASURED = 0.5
-"""Of a budget, where nobody measured what less of it does."""
 
 
 class CurvePoint(Struct, frozen=True, kw_only=True, dict=True):
@@ -126,22 +124,17 @@ class Curve(Struct, frozen=True, kw_only=True, dict=True):
     def dip(self) -> int:
         """Thinking budgets from 1 to this one are worse than none; 0: none is.
 
-        One is where fewer are right than without thinking (a sign-flip test over problems, p < 0.05 by Holm), or where
-        thoughts are cut so short that they go on in the answer.
+        One is where surely fewer are right than without thinking (a sign-flip test over problems, p < 0.05 by Holm), or
+        where thoughts are cut so short that they go on in the answer.
         """
         natural = self.points[-1].budget if self.natural_p50 is None else self.natural_p50
         leaking = -(-_LEAKS_BELOW * natural // 100) - 1
         off = self._off
         if off is None:
             return max(0, leaking)
-        thinking = [point for point in self.points if point is not off]
-        apart = [[a - b for a, b in zip(point.shares, off.shares, strict=True)] for point in thinking]
-        ps = holm([sign_flip(differences) for differences in apart])
-        worse = [
-            point.budget
-            for point, differences, p in zip(thinking, apart, ps, strict=True)
-            if p < _ALPHA and fmean(differences) < 0
-        ]
+        apart = [[a - b for a, b in zip(one.shares, off.shares, strict=True)] for one in self.points[1:]]
+        ps = holm([sign_flip(more) if fmean(more) < 0 else 1.0 for more in apart])
+        worse = [point.budget for point, p in zip(self.points[1:], ps, strict=True) if p < _ALPHA]
         return max(0, leaking, *worse)
 
     @cached_property
@@ -163,7 +156,7 @@ class Curve(Struct, frozen=True, kw_only=True, dict=True):
                 break
             knee = point.budget if _saves(kept, point) else knee
         steps = () if knee is None else (knee,)
-        return (*steps, 0) if place and off and self._off_does(self.points[1 : place + 1], off) else steps
+        return (*steps, 0) if off and self._off_does(self.points[1 : place + 1], off) else steps
 
     def _off_does(self, kept: Sequence[CurvePoint], off: CurvePoint) -> bool:
         enough = all(paired_loss(one, off).high <= self.off_margin * one.accuracy.estimate for one in kept)
@@ -191,7 +184,7 @@ def unmeasured_steps(
     too (`can_stop`) and no more than medium effort was asked for.
     """
     steps = [thinking]
-    lower = max(int(thinking * _KEPT_UNMEASURED), usual["medium"], natural)
+    lower = max(thinking // 2, usual["medium"], natural)
     if lower < thinking:
         steps.append(lower)
     if can_stop and 0 < thinking <= usual["medium"]:

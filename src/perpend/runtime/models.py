@@ -233,7 +233,10 @@ class Models:
     def _curve(self, name: str) -> Curve | None:
         """None, and a warning, where its file can't be read: under load the model is treated as one without."""
         try:
-            return curve_of(self._home, name)
+            curve = curve_of(self._home, name)
+            if curve is not None:
+                curve.knee(curve.points[-1].budget)  # its steps are worked out now, not under load
+            return curve
         except ConfigError as error:
             _log.warning(
                 "%s: until then %s is shed as if it had no curve (%s)", error.message, name, error.hint
