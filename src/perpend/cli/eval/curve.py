@@ -161,7 +161,7 @@ def _said(found: BudgetRuns) -> list[str]:
     if one.points[0].budget:
         said.append("no thought at all is no step: measure a budget of 0 where the model can do without")
     if found.left_out:
-        said.append(f"{found.left_out} problems got no answer at some budget, and are left out at all")
+        said.append(f"{found.left_out} problems got no answer at some budget, and are left out of every one")
     return said
 
 
