@@ -157,6 +157,13 @@ def test_a_paired_difference_has_width_where_all_agree() -> None:
     assert 0.9 < found.low < 0.97
 
 
+def test_a_paired_difference_of_shares_is_narrower_the_more_samples_they_are_of() -> None:
+    shares = [(1.0, 0.75), (0.5, 0.5), (0.75, 0.25), (0.25, 0.0)] * 10
+    few, many = paired_difference(shares), paired_difference(shares, samples=160)
+    assert few.estimate == many.estimate == 0.25
+    assert few.low < many.low < 0.25 < many.high < few.high
+
+
 def test_a_paired_difference_is_narrower_the_more_pairs_agree() -> None:
     apart = [(True, False)] * 10
     agreeing = paired_difference(apart + [(True, True)] * 20 + [(False, False)] * 20)

@@ -9,7 +9,7 @@ import pytest
 from perpend.backends.message_parts import arguments
 from perpend.cli.named import named
 from perpend.errors import BadRequest, Rejected, VerifierFailed
-from perpend.evals.interop.foreign import decoded
+from perpend.evals.interop.foreign import decode
 from perpend.evals.runs.rows import read_rows
 from perpend.families.tool_call_parser import ToolCallParser
 from perpend.families.tool_markup import CLOSE, OPEN
@@ -50,7 +50,7 @@ def by_name(file: Path) -> object:
 
 
 def by_another_harness(file: Path) -> object:
-    return decoded(file.read_bytes(), dict[str, Any], "file")
+    return decode(file.read_bytes(), dict[str, Any], "file")
 
 
 @pytest.mark.parametrize(

@@ -70,19 +70,24 @@ def difference(one: Estimate, other: Estimate, correlation: float = 0.0) -> Esti
     return Estimate(apart, apart - below, apart + above, min(one.n, other.n))
 
 
-def paired_difference(pairs: Sequence[tuple[bool, bool]]) -> Estimate:
-    """How much oftener the first of a unit is so than its second, with the interval of Newcombe (1998, "Improved
-    confidence intervals for the difference between binomial proportions based on paired data", method 10).
+def paired_difference(pairs: Sequence[tuple[float, float]], samples: int | None = None) -> Estimate:
+    """How much larger the first of a unit's two values in [0, 1] is than its second, such as whether each is right.
+
+    With the interval of Newcombe (1998, "Improved confidence intervals for the difference between binomial proportions
+    based on paired data", method 10), for shares of several samples too: `samples` is the number of all of them.
     """
     n = len(pairs)
-    counts = Counter(pairs)
-    both, neither = counts[True, True], counts[False, False]
-    ones, others = both + counts[True, False], both + counts[False, True]
-    spread = math.sqrt(ones * (n - ones) * others * (n - others))
-    product = both * neither - counts[True, False] * counts[False, True]
-    if product > 0:
-        product = max(0.0, product - n / 2)
-    return difference(proportion(ones, n), proportion(others, n), product / spread if spread else 0.0)
+    ones, others = [one for one, _ in pairs], [other for _, other in pairs]
+    mean, other_mean = fmean(ones), fmean(others)
+    together = math.fsum((one - mean) * (other - other_mean) for one, other in pairs) / n
+    if together > 0:
+        together = max(0.0, together - 1 / (2 * n))  # his correction for continuity
+    spread = math.sqrt(
+        math.fsum((one - mean) ** 2 for one in ones)
+        * math.fsum((other - other_mean) ** 2 for other in others)
+    )
+    correlation = n * together / spread if spread else 0.0
+    return difference(share(ones, samples), share(others, samples), correlation)
 
 
 def _apart(one: float, other: float, correlation: float) -> float:

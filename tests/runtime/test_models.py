@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from perpend.accounting.curves import Curve, CurvePoint, CurveSource, curve_path, data_hash, install
 from perpend.config import (
     Config,
     DefaultsConfig,
@@ -232,3 +233,23 @@ async def test_a_fallback_that_is_not_there_is_told_at_once(config: Config) -> N
     async with await Runtime.open(config) as runtime:
         with pytest.raises(NotFound, match="unknown model 'fsat'"):
             runtime.models.resolve("m")
+
+
+async def test_an_installed_curve_is_the_models(
+    config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    points = CurvePoint(budget=0, right=(1, 0)), CurvePoint(budget=64, right=(1, 1))
+    source = CurveSource(
+        suite="s", fingerprint="f", seeds=(0,), measured="2026-11-28", model_versions=(), runs=()
+    )
+    curve = Curve(model="fast", source=source, points=points, data=data_hash(points))
+    install(tmp_path, curve)
+    curve_path(tmp_path, "mine/any").write_text("{")
+    async with await Runtime.open(config) as runtime:
+        assert runtime.models.resolve("fast").curve == curve
+        assert runtime.models.resolve("tiny").curve is None
+        assert not caplog.records
+        assert runtime.models.resolve("mine/any").curve is None, "it is served all the same"
+    (record,) = caplog.records
+    assert "mine_any.json can't be read" in record.message
+    assert "perpend eval curve RUN… --install" in record.message

@@ -1,14 +1,12 @@
 """What a model was measured to think: tokens for each effort and each requested budget, and what follows from it."""
 
 import datetime
-import re
 from pathlib import Path
 from statistics import median
 
-import msgspec
 from msgspec import Struct, field
 
-from perpend.errors import ConfigError
+from perpend.accounting.model_files import model_file, read_model_file, write_model_file
 from perpend.types import EFFORTS, Effort
 
 FOLDER = "calibration"
@@ -102,22 +100,12 @@ def quantile(counts: tuple[int, ...], share: float) -> int:
 def calibration_of(home: Path, model: str) -> Calibration | None:
     """None where the model wasn't measured. Raises ConfigError where its file can't be read."""
     path = calibration_path(home, model)
-    if not path.exists():
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except (OSError, ValueError) as error:
-        hint = f"remove it, or measure again: perpend calibrate {model}"
-        raise ConfigError(f"{path} can't be read: {error}", hint=hint) from error
+    return read_model_file(path, Calibration, again=f"perpend calibrate {model}")
 
 
 def save(home: Path, calibration: Calibration) -> Path:
-    path = calibration_path(home, calibration.model)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".new")
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(calibration)))
-    return partial.replace(path)
+    return write_model_file(calibration_path(home, calibration.model), calibration)
 
 
 def calibration_path(home: Path, model: str) -> Path:
-    return home / FOLDER / f"{re.sub(r'[^A-Za-z0-9._-]', '_', model)}.json"
+    return model_file(home, FOLDER, model)

@@ -1,5 +1,6 @@
 """Resolves the name of a model: to its deployments, prices, family and limits."""
 
+import logging
 from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from perpend.accounting.calibration import calibration_of, room_for
+from perpend.accounting.curves import Curve, curve_of
 from perpend.accounting.estimates import Speed
 from perpend.accounting.price_list import PriceList, price_list
 from perpend.accounting.prices import UNKNOWN, Price, dearest
@@ -39,6 +41,7 @@ from perpend.solve import ServedModel
 from perpend.solve.embed import EmbeddingDeployment
 from perpend.transport.client import HTTPClient, Signer, Timeouts, UpstreamAccount
 
+_log = logging.getLogger(__name__)
 _ENGINE_WIRE = "llama_completion"
 _ENGINE_TIMEOUTS = Timeouts(first_token_s=3600.0, read_s=3600.0, total_s=10_800.0)
 """Long, since a silent engine reads a long prompt or serves other requests; one that died closes its connections."""
@@ -225,6 +228,7 @@ class Models:
             speed=Speed(),
             effort_tokens={**(ladder if enforced else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
+            curve=self._curve(name),
             answer_tokens=row.answer_tokens or family.answer_tokens,
             context=context,
             max_output=row.max_output or self._max_output(name, row, family),
@@ -237,6 +241,19 @@ class Models:
             "width": partial(self._engines.slots, name),
             "weights_version": partial(self._engines.weights_version, name, self.path(name)),
         }
+
+    def _curve(self, name: str) -> Curve | None:
+        """None, and a warning, where its file can't be read: under load the model is treated as one without."""
+        try:
+            curve = curve_of(self._home, name)
+            if curve is not None:
+                curve.knee(curve.points[-1].budget)  # its steps are worked out now, not under load
+            return curve
+        except ConfigError as error:
+            _log.warning(
+                "%s: until then %s is shed as if it had no curve (%s)", error.message, name, error.hint
+            )
+            return None
 
     def _max_output(self, name: str, row: ModelConfig, family: Family) -> int | None:
         """The lowest output limit, in tokens, of its deployments; None where none is known."""

@@ -10,6 +10,7 @@ import msgspec
 
 from perpend.accounting.budgets import Costs, ModelBounds
 from perpend.accounting.calibration import Calibration
+from perpend.accounting.curves import Curve
 from perpend.accounting.estimates import Lengths, Speed
 from perpend.accounting.prices import Price
 from perpend.backends.contract import Backend, Call
@@ -61,6 +62,8 @@ class ServedModel:
     """Tokens that it writes at most, thinking and answer together; None where it isn't known."""
     calibration: Calibration | None = None
     """What `perpend calibrate` measured."""
+    curve: Curve | None = None
+    """What `perpend eval curve` installed."""
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     """By provider, where several serve it and their prices differ."""
     told_output: Callable[[], int | None] = lambda: None

@@ -69,14 +69,16 @@ def test_the_plot_is_a_picture(home: Path) -> None:
     pytest.importorskip("vl_convert")
     import datetime
 
-    from perpend.cli.calibrate.plot import draw  # pyright: ignore[reportUnknownVariableType]
+    from perpend.cli.calibrate.plot import spec
+    from perpend.cli.picture import write_picture  # pyright: ignore[reportUnknownVariableType]
 
     points = (
         CalibrationPoint(effort="low", budget=16, used=(3, 9)),
         CalibrationPoint(budget=32, used=(30, 40)),
     )
     when = datetime.datetime.now(datetime.UTC)
-    draw(Calibration(model="m", family="f", measured=when, prompts=2, points=points), home / "plot.png")
+    calibration = Calibration(model="m", family="f", measured=when, prompts=2, points=points)
+    write_picture(spec(calibration), home / "plot.png")
     assert (home / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 

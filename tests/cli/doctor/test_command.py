@@ -15,6 +15,8 @@ from commands import PERPEND, environment, run
 from fake_server import serving
 from gateway import small_model
 
+from perpend.accounting.curves import Curve, CurvePoint, CurveSource, curve_path, data_hash
+from perpend.accounting.curves import install as install_curve
 from perpend.cli.doctor import checks, probe
 from perpend.cli.doctor.checks import CheckFinding
 from perpend.cli.doctor.examine import guarded
@@ -292,6 +294,20 @@ class TestWeights:
     def test_a_model_without_a_file(self) -> None:
         found = self.findings(config=Config(models={"own": ModelConfig()}))["weights of own"]
         assert (found.ok, found.fix) == (False, "set models.own.gguf, or models.own.provider")
+
+
+class TestCurves:
+    def test_one_that_can_be_read_and_one_that_cant(self, home: Path) -> None:
+        points = CurvePoint(budget=0, right=(1, 0)), CurvePoint(budget=64, right=(1, 1))
+        source = CurveSource(
+            suite="mine", fingerprint="f", seeds=(0,), measured="2026-11-28", model_versions=(), runs=()
+        )
+        install_curve(home, Curve(model="m", source=source, points=points, data=data_hash(points)))
+        curve_path(home, "n").write_text("{")
+        good, broken = checks.curves(Config())
+        assert (good.what, good.ok, good.message) == ("curve m", True, "2 problems of mine at 2 budgets")
+        assert (broken.what, broken.ok) == ("curve n", False)
+        assert broken.fix == "remove it, or measure again: perpend eval curve RUN… --install"
 
 
 class TestPort:

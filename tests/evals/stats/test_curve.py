@@ -5,12 +5,12 @@ import random
 import pytest
 
 from perpend.evals.runs.rows import SampleRow
-from perpend.evals.stats.curve import Curve, Regime, curve
+from perpend.evals.stats.curve import CurveSummary, Regime, curve
 
 BUDGETS = (0, 64, 128, 256, 512)
 
 
-def planted(accuracies: tuple[float, ...], problems: int = 200, seed: int = 1) -> Curve:
+def planted(accuracies: tuple[float, ...], problems: int = 200, seed: int = 1) -> CurveSummary:
     """Problems are as hard at every budget: one is solved where it is easier than the accuracy, but for noise."""
     rng = random.Random(seed)
     rows: list[SampleRow] = []

@@ -56,9 +56,10 @@ def calibrate(
     measuring = Measuring(model, prompts, pace)
     calibration, path = asyncio.run(measuring.run(efforts, max_thinking_tokens, config))
     if plot is not None:
-        from perpend.cli.calibrate.plot import draw
+        from perpend.cli.calibrate.plot import spec
+        from perpend.cli.picture import write_picture
 
-        draw(calibration, plot)
+        write_picture(spec(calibration), plot)
     if json:
         print_json(facts(calibration, path))
     else:

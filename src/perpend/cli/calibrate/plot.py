@@ -1,25 +1,11 @@
-# pyright: basic, reportMissingImports=false
-# the plot library comes with the extra `bench`; types are checked where it isn't installed
 """Requested against used thinking tokens, as a picture."""
 
-from pathlib import Path
 from typing import Any
 
 from perpend.accounting.calibration import Calibration, CalibrationPoint
-from perpend.errors import ConfigError
-from perpend.extras import install
 from perpend.types import EFFORTS
 
 _COLOURS = {"a prompt": "#4c78a8", "median": "#d62728", "its budget": "#222222"}
-
-
-def draw(calibration: Calibration, path: Path) -> None:
-    """Write a PNG. Raises ConfigError where the extra isn't installed, OSError where `path` can't be written."""
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise ConfigError(f"{error.name} isn't installed", hint=install("perpend[bench]")) from None
-    path.write_bytes(vl_convert.vegalite_to_png(spec(calibration), scale=2))
 
 
 def spec(calibration: Calibration) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct, field
 
+from perpend.accounting.curves import installed, read_curve
 from perpend.config import Config, home_dir, load
 from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
@@ -161,6 +162,20 @@ def weights(config: Config, *, deep: bool) -> Iterator[CheckFinding]:
         if row.embedded and row.gguf is None and weights_of(config, name) is None:
             message, fix = "no file is named", f"set models.{name}.gguf, or models.{name}.provider"
             yield CheckFinding(what=f"weights of {name}", ok=False, message=message, fix=fix)
+
+
+def curves(config: Config) -> Iterator[CheckFinding]:
+    """Those that are installed; under load a model whose curve can't be read is treated as one without."""
+    for path in installed(home_dir(config)):
+        what = f"curve {path.stem}"
+        try:
+            curve = read_curve(path)
+        except ConfigError as error:
+            yield CheckFinding(what=what, ok=False, message=error.message, fix=error.hint)
+            continue
+        if curve is not None:
+            said = f"{curve.problems} problems of {curve.source.suite} at {len(curve.points)} budgets"
+            yield CheckFinding(what=what, ok=True, message=said)
 
 
 def _pulled(row: Weights, path: Path, *, deep: bool) -> CheckFinding:

@@ -73,6 +73,7 @@ def _of_config(config: Config, *, deep: bool) -> list[tuple[str, Callable[[], Fo
         ("disk", lambda: checks.disk(config)),
         ("RAM", lambda: checks.memory(config)),
         ("weights", lambda: checks.weights(config, deep=deep)),
+        ("curves", lambda: checks.curves(config)),
         ("engine.binary", lambda: checks.binary(config)),
         ("port", lambda: checks.port(config)),
     ]

@@ -14,6 +14,7 @@ for name, target in (
     ("check", "suites:check"),
     ("run", "run:run"),
     ("report", "report:report"),
+    ("curve", "curve:curve"),
     ("gate", "gate:gate"),
     ("decide", "decide:decide"),
     ("audit", "audit:audit"),

@@ -12,7 +12,7 @@ from perpend.config.schema import Config
 from perpend.evals.reports.report import read as read_run
 from perpend.evals.runs.rows import Groups, SampleRow, by_problem, read_rows
 from perpend.evals.stats.compare import Comparison, compare
-from perpend.evals.stats.curve import Curve
+from perpend.evals.stats.curve import CurveSummary
 from perpend.evals.stats.summary import Classes, Spread, Summary, summary
 from perpend.statistics import Estimate
 
@@ -165,7 +165,7 @@ def _print_spreads(found: Summary) -> None:
         )
 
 
-def _print_curve(curve: Curve) -> None:
+def _print_curve(curve: CurveSummary) -> None:
     from rich.table import Table
 
     table = Table("budget", "accuracy", "p against first", "p against last", "thinking", "$ each")

@@ -1,4 +1,4 @@
-"""The facts of `perpend models show`: weights, family, price and provider of a model, each with its source."""
+"""The facts of `perpend models show`: weights, family, price, provider and curve of a model, each with its source."""
 
 import re
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 from msgspec.structs import replace
 
+from perpend.accounting.curves import Curve, curve_of
 from perpend.accounting.price_list import price_list
 from perpend.backends.accounts import seller_of
 from perpend.config.schema import EMBEDDED, Config, ModelConfig, PriceConfig
@@ -28,7 +29,7 @@ _UNSET: tuple[object, ...] = (None, "", (), [], {}, 0, "chatml", "max_tokens", T
 
 
 def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
-    """All facts of a model. Raises NotFound where nothing is known under that name."""
+    """All facts of a model. Raises NotFound for an unknown name, ConfigError where its curve can't be read."""
     weights = named(name) if name.startswith(PREFIX) else catalogue().get(name)
     row = None if name.startswith(PREFIX) else _configured(name, config)
     upstream = row.name or name.removeprefix(f"{row.provider}/") if row else name
@@ -48,7 +49,22 @@ def facts_of(name: str, config: Config, home: Path) -> dict[str, Any]:
     provider = provider_name or (price.provider if price else EMBEDDED)
     if provider in config.providers or provider in providers():
         facts["provider"] = _provider(provider, config)
+    curve = curve_of(home, name)
+    facts["curve"] = None if curve is None else _curve(curve)
     return facts
+
+
+def _curve(curve: Curve) -> dict[str, Any]:
+    most = curve.points[-1].budget
+    return {
+        "accuracy": {str(point.budget): round(point.accuracy.estimate, 3) for point in curve.points},
+        "steps": curve.steps(most),
+        "dip": curve.dip,
+        "problems": curve.problems,
+        "suite": curve.source.suite,
+        "measured": curve.source.measured,
+        "data": curve.data,
+    }
 
 
 def weights_facts(weights: Weights, home: Path) -> dict[str, Any]:
@@ -90,6 +106,8 @@ def print_facts(facts: dict[str, Any]) -> None:
             print(f"{key:10} {_text(value)}")
         elif key == "price":
             print("\nprice      unknown")
+        elif key == "curve":
+            print("\ncurve      none: `perpend eval curve` measures what less thinking costs under load")
 
 
 def _text(value: Any) -> str:

@@ -94,7 +94,12 @@ class Report(Struct, frozen=True, kw_only=True):
 
 def report(folders: Sequence[Path]) -> Report:
     """Read runs and compare them. Raises BadRequest where a folder isn't a run's, or has no samples."""
-    return beside(list(map(read, folders, _names(folders))))
+    return beside(read_all(folders))
+
+
+def read_all(folders: Sequence[Path]) -> list[Reported]:
+    """The runs, each under a name that tells it from the others. Raises BadRequest as `report` does."""
+    return list(map(read, folders, _names(folders)))
 
 
 def beside(runs: list[Reported]) -> Report:

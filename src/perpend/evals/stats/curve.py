@@ -28,7 +28,7 @@ _ALPHA = 0.05
 _RESAMPLES = 1000
 
 
-class CurvePoint(Struct, frozen=True, kw_only=True):
+class PointSummary(Struct, frozen=True, kw_only=True):
     budget: int
     """Thinking tokens that were allowed."""
     accuracy: Estimate
@@ -42,17 +42,17 @@ class CurvePoint(Struct, frozen=True, kw_only=True):
     """US dollars of a sample, mean; null where some row lacks it."""
 
 
-class Curve(Struct, frozen=True, kw_only=True):
+class CurveSummary(Struct, frozen=True, kw_only=True):
     regime: Regime
     knee: int | None
     """Thinking tokens; only in the regime `knee`."""
     knee_low: int | None
     knee_high: int | None
     """The 95 % interval of the budget that reaches 95 % of the gain, by a seeded bootstrap over problems."""
-    points: tuple[CurvePoint, ...]
+    points: tuple[PointSummary, ...]
 
 
-def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> Curve | None:
+def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> CurveSummary | None:
     """The curve of samples with budgets. None where there are fewer than two budgets, or no problem was tried at all of
     them.
     """
@@ -66,11 +66,11 @@ def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> Curve | None:
     columns = [[accuracies(by_budget[budget])[problem] for problem in shared] for budget in budgets]
     first, last = _adjusted(columns, 0, seed), _adjusted(columns, len(columns) - 1, seed)
     regime = _regime([fmean(column) for column in columns], first, last)
-    points: list[CurvePoint] = []
+    points: list[PointSummary] = []
     for index, budget in enumerate(budgets):
         used = [row for problem in shared for row in by_budget[budget][problem]]
         points.append(
-            CurvePoint(
+            PointSummary(
                 budget=budget,
                 accuracy=share(columns[index], len(used)),
                 p_first=first[index],
@@ -80,10 +80,10 @@ def curve(rows: Sequence[SampleRow], *, seed: int = 0) -> Curve | None:
             )
         )
     if regime != "knee":
-        return Curve(regime=regime, knee=None, knee_low=None, knee_high=None, points=tuple(points))
+        return CurveSummary(regime=regime, knee=None, knee_low=None, knee_high=None, points=tuple(points))
     low, high = (budgets[index] for index in _knee_interval(columns, seed))
     knee = budgets[_knee([fmean(column) for column in columns])]
-    return Curve(regime=regime, knee=knee, knee_low=low, knee_high=high, points=tuple(points))
+    return CurveSummary(regime=regime, knee=knee, knee_low=low, knee_high=high, points=tuple(points))
 
 
 def _adjusted(columns: Sequence[Sequence[float]], reference_index: int, seed: int) -> list[float | None]:

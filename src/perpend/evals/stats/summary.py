@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from perpend.evals.runs.rows import Groups, SampleRow, accuracies, by_problem
 from perpend.evals.stats.at_k import best_at, majority_at, pass_at, weighted_at
-from perpend.evals.stats.curve import Curve, curve
+from perpend.evals.stats.curve import CurveSummary, curve
 from perpend.statistics import Estimate, detectable, quantile, ratio, share, standard_error
 
 Classes = dict[str, list[int | None]]
@@ -77,7 +77,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     refused: Estimate | None
     within: tuple[Within, ...]
     detectable: Detectable
-    curve: Curve | None
+    curve: CurveSummary | None
     left_out: tuple[str, ...]
     """Fields that only some rows have, so that their statistics are missing."""
 
