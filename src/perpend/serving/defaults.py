@@ -12,6 +12,8 @@ def with_defaults(request: Request, key: Key) -> Request:
     The key's model goes before the request's own: programs name the models of one vendor whoever serves them.
     All else is the request's to say.
     """
+    if key.model is key.effort is key.max_thinking_tokens is key.deadline_ms is None:
+        return request
     limits = request.limits
     thinking, deadline_ms = limits.max_thinking_tokens, limits.deadline_ms
     says_how_much = request.effort is not None or thinking is not None

@@ -156,6 +156,7 @@ class _Sealed:
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
         self._known: dict[ProviderState, ProviderState] = {}
+        self._answers: tuple[Answer, Answer] | None = None  # as it is and sealed: the stream's end says it too
 
     def before(self, sink: Sink) -> Sink:
         async def sealing(batch: list[Event]) -> None:
@@ -168,7 +169,12 @@ class _Sealed:
         return sealing
 
     def answer(self, answer: Answer) -> Answer:
-        if not any(map(_state_of, answer.content)) and len(answer.candidates) < 2:
+        if self._answers is None or self._answers[0] is not answer:
+            self._answers = answer, self._sealed(answer)
+        return self._answers[1]
+
+    def _sealed(self, answer: Answer) -> Answer:
+        if len(answer.candidates) < 2 and not any(map(_state_of, answer.content)):
             return answer
         candidates = [replace(one, content=self._parts(one.content)) for one in answer.candidates]
         return replace(answer, content=self._parts(answer.content), candidates=tuple(candidates))
