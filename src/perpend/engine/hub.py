@@ -5,17 +5,19 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-import aiohttp
 from msgspec.structs import replace
 
 from perpend.engine.catalogue import HubSource, Weights, find
 from perpend.errors import BadRequest, WeightsError
 
+if TYPE_CHECKING:
+    import aiohttp
+
 PREFIX = "hf:"
 _HOPS = 5
-_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
 _NAME = re.compile(r"hf:([\w.-]+)/([\w.-]+)/((?:[\w. +-]+/)*[\w. +-]+\.gguf)", re.ASCII)
 _PART = re.compile(r"-\d{5}-of-\d{5}\.gguf$")
 _ETAG = re.compile(r"(?:W/)?\"?([0-9a-f]{64}|[0-9a-f]{40})\"?")
@@ -65,10 +67,13 @@ async def stated(weights: Weights) -> Weights:
 
     Raises WeightsError where the hub can't be reached, states none, or has another file than the row was chosen with.
     """
+    import aiohttp  # a tenth of what a gateway loads, and it pulls nothing
+
     (source,) = weights.sources
     assert isinstance(source, HubSource), "only the hub's rows leave sizes to it"
     try:
-        async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
+        timeout = aiohttp.ClientTimeout(total=60, sock_connect=15)
+        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
             headers = await _headers(session, source)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise WeightsError(
@@ -101,7 +106,7 @@ def authorization(url: str) -> dict[str, str]:
     )
 
 
-async def _headers(session: aiohttp.ClientSession, source: HubSource) -> Mapping[str, str]:
+async def _headers(session: "aiohttp.ClientSession", source: HubSource) -> Mapping[str, str]:
     """Of the first response that states a checksum: the hub's own, before it sends to where the bytes are."""
     url = source.url
     for _ in range(_HOPS):
@@ -118,7 +123,7 @@ async def _headers(session: aiohttp.ClientSession, source: HubSource) -> Mapping
     raise WeightsError(f"{source.label} sends from one address to another: {urlsplit(url).netloc}")
 
 
-def _refused(source: HubSource, response: aiohttp.ClientResponse) -> WeightsError:
+def _refused(source: HubSource, response: "aiohttp.ClientResponse") -> WeightsError:
     reason = response.headers.get("X-Error-Message") or f"HTTP {response.status} {response.reason}"
     needs_token = response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
     return WeightsError(

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from perpend.engine.catalogue import BundledSource, HubSource, IndexSource, Source
 from perpend.engine.hub import authorization
 from perpend.engine.partial import Partial
 from perpend.errors import WeightsError
+
+if TYPE_CHECKING:
+    import aiohttp
 
 Report = Callable[[int], None]
 """Told how many bytes of the file are here."""
@@ -28,7 +30,6 @@ _TRIES = 4
 _PAUSE_S = 1.0
 _PASSING = (HTTPStatus.TOO_MANY_REQUESTS, *(status for status in HTTPStatus if status >= 500))
 """Answers that another try may better."""
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
 _PIP_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 
 
@@ -54,8 +55,10 @@ async def _from_hub(source: HubSource, partial: Partial, report: Report) -> None
         raise WeightsError(
             f"HF_ENDPOINT is not a web address: {source.url}", hint="set it to https://…, or unset it"
         )
-    failed_tries = 0
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True, auto_decompress=False) as session:
+    import aiohttp
+
+    failed_tries, timeout = 0, aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True, auto_decompress=False) as session:
         while partial.size < partial.weights.size:
             size_before = partial.size
             try:
@@ -69,9 +72,11 @@ async def _from_hub(source: HubSource, partial: Partial, report: Report) -> None
 
 
 async def _read_hub(
-    session: aiohttp.ClientSession, source: HubSource, partial: Partial, report: Report
+    session: "aiohttp.ClientSession", source: HubSource, partial: Partial, report: Report
 ) -> None:
     """One connection, from where the partial file ends."""
+    import aiohttp
+
     start = partial.size
     headers = authorization(source.url) | ({"Range": f"bytes={start}-"} if start else {})
     async with session.get(source.url, headers=headers) as response:
@@ -90,7 +95,7 @@ async def _read_hub(
                 raise _another_file(partial, f"more than {partial.weights.size}")
 
 
-def _same_size(response: aiohttp.ClientResponse, start: int, partial: Partial) -> None:
+def _same_size(response: "aiohttp.ClientResponse", start: int, partial: Partial) -> None:
     """Notice another file by its size before fetching all of it."""
     length = response.content_length
     if length is not None and start + length != partial.weights.size:

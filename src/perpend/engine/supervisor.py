@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-import aiohttp
 import msgspec
 
 from perpend.config.schema import EngineConfig
@@ -117,6 +116,8 @@ class Engine:
         """Whether a request is being answered; an engine that doesn't say counts as idle."""
         if self._url is None:
             return False
+        import aiohttp
+
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as session,
@@ -192,6 +193,8 @@ class Engine:
         return msgspec.json.decode(line, type=Listening).url
 
     async def _wait_healthy(self, url: str) -> None:
+        import aiohttp  # a gateway without an engine does without
+
         assert self._process is not None
         async with aiohttp.ClientSession() as session:
             while True:

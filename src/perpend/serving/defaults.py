@@ -12,6 +12,8 @@ def with_defaults(request: Request, key: Key) -> Request:
     The key's model replaces the request's own, because programs name one vendor's models whatever serves them. Other
     defaults only fill what the request leaves out.
     """
+    if key.model is key.effort is key.max_thinking_tokens is key.deadline_ms is None:
+        return request
     limits = request.limits
     thinking, deadline_ms = limits.max_thinking_tokens, limits.deadline_ms
     has_effort = request.effort is not None or thinking is not None

@@ -162,6 +162,9 @@ class _Sealer:
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
         self._seal_by_state: dict[ProviderState, ProviderState] = {}
+        self._answers: tuple[Answer, Answer] | None = (
+            None  # as it is and sealed: the stream's end says it too
+        )
 
     def sink(self, sink: Sink) -> Sink:
         """A sink that seals events and passes them to `sink`."""
@@ -177,7 +180,12 @@ class _Sealer:
 
     def answer(self, answer: Answer) -> Answer:
         """The answer with its provider state sealed."""
-        if not any(map(_state_of, answer.content)) and len(answer.candidates) < 2:
+        if self._answers is None or self._answers[0] is not answer:
+            self._answers = answer, self._sealed(answer)
+        return self._answers[1]
+
+    def _sealed(self, answer: Answer) -> Answer:
+        if len(answer.candidates) < 2 and not any(map(_state_of, answer.content)):
             return answer
         candidates = [
             replace(candidate, content=self._parts(candidate.content)) for candidate in answer.candidates

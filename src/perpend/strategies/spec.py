@@ -36,6 +36,8 @@ def strategy_spec(value: object, field: str = "strategy", depth: int = _DEPTH) -
 def with_options(spec: StrategySpec, field: str = "strategy") -> tuple[Strategy, dict[str, Any]]:
     """The strategy and its checked options, those of strategies inside it too; BadRequest names the wrong one."""
     strategy = strategies.get(spec.name, field=field)
+    if not spec.options:
+        return strategy, checked_options(strategy, spec.options, field)
     inner: dict[str, StrategySpec] = {}
     for name, kind in options_of(strategy).items():
         if kind is StrategySpec and name in spec.options:
