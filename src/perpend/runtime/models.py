@@ -21,7 +21,7 @@ from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
 from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
-from perpend.engine.pool import EnginePool
+from perpend.engine.pool import Engines
 from perpend.errors import (
     BadRequest,
     ClientMessage,
@@ -48,7 +48,7 @@ _MOST_UNLISTED = 256
 class Models:
     """The models that can be named: the config's, the catalogue's, GGUF files, and `provider/model`."""
 
-    def __init__(self, config: Config, home: Path, http: HTTPClient, engines: EnginePool) -> None:
+    def __init__(self, config: Config, home: Path, http: HTTPClient, engines: Engines) -> None:
         self._config = config
         self._home = home
         self._http = http

@@ -13,7 +13,7 @@ from perpend.config.schema import EMBEDDED, Config
 from perpend.documents import PDFReader
 from perpend.engine.embedders import Embedders
 from perpend.engine.hub import PREFIX, of_hub
-from perpend.engine.pool import EnginePool
+from perpend.engine.pool import EnginePool, Engines
 from perpend.engine.pull import PullProgress, pull
 from perpend.errors import WeightsError
 from perpend.private_files import private_folder
@@ -37,13 +37,13 @@ from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 class Runtime:
     """Everything that a command or a server needs, open while its `async with` lasts."""
 
-    def __init__(self, config: Config, home: Path, store: Store) -> None:
+    def __init__(self, config: Config, home: Path, store: Store, engines: Engines) -> None:
         self.config = config
         self.home = home
         self.store = store
         self.responses = ResponseStore(store, config.storage.responses_days)
         self.conversations = ConversationStore(store)
-        self.engines = EnginePool(config.engine, home)
+        self.engines = engines
         self._embedders = Embedders()
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)
@@ -59,12 +59,13 @@ class Runtime:
         )
 
     @classmethod
-    async def open(cls, config: Config) -> Self:
-        """With its store open. Raises StorageError."""
+    async def open(cls, config: Config, engines: Engines | None = None) -> Self:
+        """With its store open, and with `engines`, or its own. Raises StorageError."""
         home = home_dir(config)
         private_folder(home)
         path = config.storage.path or home / "perpend.db"
-        return cls(config, home, Store.open(path, config.storage.durability))
+        store = Store.open(path, config.storage.durability)
+        return cls(config, home, store, engines or EnginePool(config.engine, home))
 
     async def fetch(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None

@@ -10,6 +10,7 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
+from perpend.serving.background import BackgroundRequests
 from perpend.serving.completions import Completions, Counting, Solver
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
@@ -22,6 +23,7 @@ from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
 from perpend.serving.response_writer import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
 from perpend.serving.sealing import Sealing, Seals
+from perpend.serving.workers.peers import Peers
 
 _UPGRADE = (b"upgrade", b"websocket")
 """Codex goes on over HTTP at once, for the status that answers this alone."""
@@ -47,19 +49,28 @@ class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
 
     def __init__(
-        self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+        self,
+        house: House,
+        auth: Auth,
+        metrics: Metrics,
+        readiness: Readiness,
+        seals: Seals,
+        *,
+        peers: Peers | None = None,
     ) -> None:
+        """`peers`: the other workers, where there are several."""
         self._metrics = metrics
         config, solver = house.config, Sealing(house, seals)
-        info = Info(config, house.models, auth, metrics, readiness)
+        info = Info(config, house.models, auth, metrics, readiness, peers)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
         messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
         count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
         dialect = OpenAIResponsesDialect(house.responses, house.conversations)
         compacting = Compacting(house.responses, house.conversations)
-        responses = Responses(dialect, solver, config, auth, metrics)
-        self._background = responses.background
-        stored = Stored(dialect, responses.background, auth)
+        background = BackgroundRequests(dialect, solver, metrics, peers)
+        responses = Responses(dialect, solver, config, auth, metrics, background)
+        self._background = background
+        stored = Stored(dialect, background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
             "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},

@@ -4,16 +4,25 @@ import asyncio
 import re
 import zlib
 from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from perpend.errors import PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.completions import Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_answer import failed, unfinished
+from perpend.serving.dialects.openai_responses_answer import failed, failure_of, unfinished
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseBody
+from perpend.serving.dialects.openai_responses_stream import failed_event
+from perpend.serving.workers.peers import Peers
+from perpend.storage.rows import ResponseRow
 from perpend.types import Event
+
+T = TypeVar("T")
 
 STOPPED = PerpendError("the server stopped before the answer was made", hint="send the request again")
 _NUMBER = re.compile(rb'"sequence_number":(\d+)')
@@ -27,6 +36,33 @@ def events_after(number: int, events: bytes) -> bytes:
         if found is not None and int(found[1]) > number:
             kept.append(event + b"\n\n")
     return b"".join(kept)
+
+
+def last_number(events: bytes) -> int:
+    """Of some events, each complete."""
+    found = _NUMBER.search(events.rstrip().rpartition(b"\n\n")[2])
+    assert found is not None
+    return int(found[1])
+
+
+def stored_events(row: ResponseRow, after: int) -> bytes:
+    """Those that a finished stream is stored with, after the one of this number."""
+    return events_after(after, zlib.decompress(row.events))
+
+
+def abandoned(row: ResponseRow) -> dict[str, Any]:
+    """The body of one that was queued, and whose process is gone."""
+    error = msgspec.to_builtins(failure_of(STOPPED))
+    return msgspec.json.decode(row.body) | {"status": "failed", "error": error}
+
+
+class Tail(Struct, frozen=True):
+    """What a stream has come to since a reader looked last."""
+
+    events: bytes
+    at: int
+    """Where the reader goes on."""
+    over: bool
 
 
 class EventLog:
@@ -48,18 +84,19 @@ class EventLog:
         self._grown.set()
         self._grown = asyncio.Event()
 
+    async def tail(self, at: int) -> Tail:
+        """What was written after `at`, once there is something."""
+        while at == len(self._pieces) and not self._over:
+            await self._grown.wait()
+        return Tail(b"".join(self._pieces[at:]), len(self._pieces), self._over)
+
     async def after(self, number: int) -> AsyncIterator[bytes]:
         """What comes after the event of this number, up to the stream's end."""
-        at = 0
-        while True:
-            grown, data = self._grown, b"".join(self._pieces[at:])
-            at = len(self._pieces)
-            if fresh := events_after(number, data):
+        tail = Tail(b"", 0, over=False)
+        while not tail.over:
+            tail = await self.tail(tail.at)
+            if fresh := events_after(number, tail.events):
                 yield fresh
-            if self._over:
-                return
-            if at == len(self._pieces):
-                await grown.wait()
 
 
 class _Run:
@@ -88,16 +125,30 @@ class _Run:
         return b"" if self.log is None else zlib.compress(self.log.so_far + end, 1)
 
 
+class _TailWanted(Struct, frozen=True):
+    """A question to the worker that makes a response; `at` as in `EventLog.tail`."""
+
+    id: str
+    at: int
+
+
 class BackgroundRequests:
     """Requests that nobody waits for: they count among those that are answered at a time, and live as long as
-    this process. What is stored says how they ended.
+    this process. What is stored says how they ended. Those of other workers are asked about and cancelled through them.
     """
 
-    def __init__(self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics) -> None:
+    def __init__(
+        self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics, peers: Peers | None = None
+    ) -> None:
         self._dialect = dialect
         self._solver = solver
         self._metrics = metrics
+        self._peers = peers
         self._running: dict[str, _Run] = {}
+        if peers is not None:
+            peers.answer("response.runs", str, self._runs_here)
+            peers.answer("response.tail", _TailWanted, self._tail_here)
+            peers.answer("response.cancel", str, self._cancel_here)
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
         """Store it as queued, and begin. Raises PerpendError, and has then begun nothing."""
@@ -109,26 +160,28 @@ class BackgroundRequests:
         run.task.add_done_callback(lambda _: self._running.pop(parsed.id, None))
         return queued
 
-    def runs(self, id_: str) -> bool:
-        """Whether the response is under way in this process."""
-        return id_ in self._running
-
     def log(self, id_: str) -> EventLog | None:
-        """Of one that is under way and streamed."""
+        """Of one that is under way in this process, and streamed."""
         run = self._running.get(id_)
         return None if run is None else run.log
 
+    async def runs(self, id_: str) -> bool:
+        """Whether the response is under way, in this process or in another."""
+        return bool(await self._runs_here(id_) or await self._ask("response.runs", id_, bool))
+
+    async def events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes] | None:
+        """Of one that is under way and streamed: what comes after the event of this number."""
+        if (log := self.log(row.id)) is not None:
+            return log.after(after)
+        if self._peers is None or row.status != "queued":
+            return None
+        tail = await self._ask("response.tail", _TailWanted(row.id, 0), Tail)
+        return None if tail is None else self._elsewhere(row, after, tail)
+
     async def cancel(self, id_: str) -> None:
         """End it, if it is under way; it is stored as cancelled unless it was done already."""
-        run = self._running.get(id_)
-        if run is None or run.task is None:
-            return
-        run.cancelled = True
-        run.task.cancel()
-        await asyncio.wait([run.task])
-        row = self._dialect.get(id_, run.parsed.key_id, "id")
-        if row.status == "queued":
-            await self._finish(run, unfinished(run.parsed, "cancelled"))
+        if not await self._cancel_here(id_):
+            await self._ask("response.cancel", id_, bool)
 
     async def aclose(self) -> None:
         """End what is under way; it is stored as failed."""
@@ -136,6 +189,40 @@ class BackgroundRequests:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, subject: str, body: Any, type_: type[T]) -> T | None:
+        return None if self._peers is None else await self._peers.ask(subject, body, type_)
+
+    async def _runs_here(self, id_: str) -> bool | None:
+        return True if id_ in self._running else None
+
+    async def _tail_here(self, wanted: _TailWanted) -> Tail | None:
+        log = self.log(wanted.id)
+        return None if log is None else await log.tail(wanted.at)
+
+    async def _cancel_here(self, id_: str) -> bool | None:
+        run = self._running.get(id_)
+        if run is None or run.task is None:
+            return None
+        run.cancelled = True
+        run.task.cancel()
+        await asyncio.wait([run.task])
+        row = self._dialect.get(id_, run.parsed.key_id, "id")
+        if row.status == "queued":
+            await self._finish(run, unfinished(run.parsed, "cancelled"))
+        return True
+
+    async def _elsewhere(self, row: ResponseRow, after: int, tail: Tail | None) -> AsyncIterator[bytes]:
+        """The stream that another worker writes; where that dies, its end."""
+        while tail is not None:
+            if fresh := events_after(after, tail.events):
+                yield fresh
+                after = last_number(fresh)
+            if tail.over:
+                return
+            tail = await self._ask("response.tail", _TailWanted(row.id, tail.at), Tail)
+        row = self._dialect.get(row.id, row.key_id, "id")
+        yield stored_events(row, after) if row.events else failed_event(after + 1, abandoned(row))
 
     async def _run(self, run: _Run) -> None:
         metrics, dialect, parsed = self._metrics, self._dialect, run.parsed

@@ -18,6 +18,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.info_schema import ModelInfo, ModelList, ModelPage, ModelRow, Status
 from perpend.serving.openapi import document
 from perpend.serving.pages import limit_of, query_of
+from perpend.serving.workers.peers import Peers
 
 MODELS_PATH = "/v1/models"
 _LONGEST_PAGE = 1000
@@ -68,12 +69,14 @@ class Info:
         auth: Auth,
         metrics: Metrics,
         readiness: Readiness,
+        peers: Peers | None = None,
     ) -> None:
         self._config = config
         self._models = models
         self._auth = auth
         self._metrics = metrics
         self._readiness = readiness
+        self._peers = peers
         self._since = int(time.time())
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,10 +133,11 @@ class Info:
             await _json(send, Status("not ready", reason), 503)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
+        """Of all workers. Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
         if not self._auth.is_local(scope):
             self._auth.check(scope)
-        await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])
+        text = self._metrics.scrape() if self._peers is None else await self._peers.scrape()
+        await respond(send, 200, text, [(b"content-type", CONTENT_TYPE.encode())])
 
     async def openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
         await respond(send, 200, self._openapi, [JSON])

@@ -1,7 +1,6 @@
 """The endpoints of `/v1/responses`: answered now, answered in the background, asked for again."""
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -12,10 +11,9 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import sse
 from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.background import STOPPED, BackgroundRequests, events_after
+from perpend.serving.background import BackgroundRequests, abandoned, stored_events
 from perpend.serving.completions import Completions, Counting, Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
@@ -37,16 +35,17 @@ class Responses(Completions[ResponsesParsed]):
         config: Config,
         auth: Auth,
         metrics: Metrics,
+        background: BackgroundRequests,
     ) -> None:
         super().__init__(dialect, solver, config, auth, metrics)
-        self.background = BackgroundRequests(dialect, solver, metrics)
+        self._background = background
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:
         if not parsed.echo.background:
             await super().answer(parsed, key_id, receive, send)
             return
-        queued = await self.background.start(parsed)
-        log = self.background.log(parsed.id)
+        queued = await self._background.start(parsed)
+        log = self._background.log(parsed.id)
         if log is None:
             await send_json(send, encode(queued))
         else:
@@ -83,7 +82,7 @@ class Stored:
         """
         row, query = self._row(scope), query_of(scope)
         if query.get("stream") != "true":
-            await send_json(send, self._body(row))
+            await send_json(send, await self._body(row))
             return
         after = query.get("starting_after", "-1")
         number = number_of(after)
@@ -91,7 +90,7 @@ class Stored:
             raise BadRequest(
                 f"starting_after is {after[:80]!r}", hint="the number of an event", field="starting_after"
             )
-        await _stream(self._events(row, number), receive, send)
+        await _stream(await self._events(row, number), receive, send)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
         """End it, and forget it. Raises Unauthenticated and NotFound."""
@@ -107,7 +106,7 @@ class Stored:
             hint = "close the connection of one that isn't in the background"
             raise BadRequest("only a background response can be cancelled", hint=hint, field="id")
         await self._background.cancel(row.id)
-        await send_json(send, self._body(self._row(scope)))
+        await send_json(send, await self._body(self._row(scope)))
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A page of what its request brought. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
@@ -116,26 +115,25 @@ class Stored:
     def _row(self, scope: Scope) -> ResponseRow:
         return self._dialect.get(scope["path_params"]["id"], self._auth.owner(scope), "id")
 
-    def _body(self, row: ResponseRow) -> bytes:
+    async def _body(self, row: ResponseRow) -> bytes:
+        if row.status == "queued" and not await self._background.runs(row.id):
+            row = self._dialect.get(row.id, row.key_id, "id")  # it may have come to its end just now
+            return msgspec.json.encode(abandoned(row)) if row.status == "queued" else row.body
         if row.status != "queued":
             return row.body
-        stored = msgspec.json.decode(row.body)
-        if self._background.runs(row.id):
-            stored["status"] = "in_progress"
-        else:  # another process was to make it, and is gone
-            stored |= {"status": "failed", "error": msgspec.to_builtins(failure_of(STOPPED))}
-        return msgspec.json.encode(stored)
+        return msgspec.json.encode(msgspec.json.decode(row.body) | {"status": "in_progress"})
 
-    def _events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes]:
-        if (log := self._background.log(row.id)) is not None:
-            return log.after(after)
+    async def _events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes]:
+        if (events := await self._background.events(row, after)) is not None:
+            return events
+        row = self._dialect.get(row.id, row.key_id, "id")
         if not row.events:
             raise BadRequest(
                 "this response has no stream to come back to",
                 hint="ask for it with background and stream",
                 field="stream",
             )
-        return _once(events_after(after, zlib.decompress(row.events)))
+        return _once(stored_events(row, after))
 
 
 async def _once(events: bytes) -> AsyncIterator[bytes]:

@@ -43,17 +43,32 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 lets the system choose. Raises ConfigError when it can't be had."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; port 0 lets the system choose, `shared` lets others listen there too.
+
+    Raises ConfigError when it can't be had.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=shared)
     except OSError as error:
         message = f"can't listen on {host} port {port}: {os.strerror(error.errno) if error.errno else error}"
         raise ConfigError(message, hint="choose another with --host, --port or [serve]") from error
     # Its connections inherit this; asyncio's own loop sets it only where the socket names its protocol.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def bind_each(host: str, port: int, count: int) -> list[socket.socket]:
+    """A listener for each of several processes. On Linux they are sockets of their own, over which the system spreads
+    connections evenly; elsewhere they are the same. Raises ConfigError.
+    """
+    first = bind(host, port)
+    if sys.platform != "linux":
+        return [first] * count
+    port = first.getsockname()[1]
+    first.close()  # it has shown that nobody else listens there, whom sharing the address would join
+    return [bind(host, port, shared=True) for _ in range(count)]
 
 
 def url_of(host: str, port: int) -> str:

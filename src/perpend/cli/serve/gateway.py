@@ -2,108 +2,81 @@
 
 import asyncio
 import contextlib
-import itertools
-import sys
+from collections.abc import AsyncGenerator
 from functools import partial
 
 from perpend.cli.console import print_row
+from perpend.cli.serve.preparing import prepare, say
 from perpend.config import Config
-from perpend.engine.pull import PullProgress
-from perpend.errors import ConfigError, PerpendError
+from perpend.errors import ConfigError
 from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
-from perpend.serving.errors import unexpected
 from perpend.serving.info import Readiness
 from perpend.serving.sealing import seals_of
 from perpend.storage.keys import KeyRing
-
-RETRY_S = (5, 10, 20, 60)
-"""Between tries to make the default model ready; the last one repeats."""
 
 
 async def gateway(config: Config, *, json: bool) -> None:
     """Serve until interrupted. Raises ConfigError where others could reach it and no key is made yet."""
     listen = config.serve
     async with await Runtime.open(config) as runtime:
-        runtime.models.resolve(
-            None
-        )  # a default model that doesn't exist is said now, not at the first request
-        keys = KeyRing(runtime.store)
-        if listen.require_keys != "never" and not is_loopback(listen.host) and not keys.any_exist:
-            raise ConfigError(
-                f"{listen.host} can be reached from other machines, and there is no key yet",
-                hint='make one with `perpend keys create NAME`; serve.require_keys = "never" does without',
-                field="serve.require_keys",
-            )
-        auth = Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
+        auth = checked(runtime)
         seals = seals_of(listen.seal_keys_env, runtime.home)
         metrics = metrics_of(runtime)
-        default = config.defaults.model
-        readiness = Readiness(
-            runtime.store.check, f"{default} is being made ready", partial(runtime.models.problem, default)
-        )
+        readiness = readiness_of(runtime)
         listener = server.bind(listen.host, listen.port)
-        url = server.url_of(listen.host, listener.getsockname()[1])
-        if json:
-            print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
-        _greet(url, config.defaults.model, auth.needed)
-        preparing = asyncio.create_task(_prepare(runtime, readiness))
+        greet(config, listener.getsockname()[1], auth.needed, json=json)
         app = App(runtime, auth, metrics, readiness, seals)
-        try:
-            await server.serve(server.server_for(app), listener)
-        finally:
-            await app.aclose()
-            preparing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await preparing
+        async with preparing(runtime, readiness):
+            try:
+                await server.serve(server.server_for(app), listener)
+            finally:
+                await app.aclose()
 
 
-async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
-    """Make the default model ready, however long it takes; requests may come meanwhile."""
-    name = runtime.config.defaults.model
-    for wait in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
-        try:
-            await runtime.prepare(None, _Lines(name))
-        except PerpendError as error:
-            problem = error
-        except Exception as error:
-            problem = unexpected(error)
-        else:
-            readiness.waiting_for = None
-            _say(f"{name} is ready")
-            return
-        readiness.waiting_for = problem.client_message.message
-        _say(f"{name} isn't ready: {problem}\n  trying again in {wait} s")
-        await asyncio.sleep(wait)
+def checked(runtime: Runtime) -> Auth:
+    """Who may come in. Raises what keeps the gateway from being started."""
+    listen = runtime.config.serve
+    runtime.models.resolve(None)  # a default model that doesn't exist is said now, not at the first request
+    keys = KeyRing(runtime.store)
+    if listen.require_keys != "never" and not is_loopback(listen.host) and not keys.any_exist:
+        raise ConfigError(
+            f"{listen.host} can be reached from other machines, and there is no key yet",
+            hint='make one with `perpend keys create NAME`; serve.require_keys = "never" does without',
+            field="serve.require_keys",
+        )
+    return Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
 
 
-class _Lines:
-    """Tells of a pull in a line for each tenth of it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tenths = -1
-
-    def __call__(self, progress: PullProgress) -> None:
-        if progress.notice:
-            _say(progress.notice)
-        tenths = 10 * progress.done // max(1, progress.total)
-        if tenths > self._tenths:
-            self._tenths = tenths
-            done, total = progress.done / 1e6, progress.total / 1e6
-            _say(f"fetching {self._name} from {progress.source}: {done:,.0f} of {total:,.0f} MB")
+def readiness_of(runtime: Runtime) -> Readiness:
+    default = runtime.config.defaults.model
+    waiting_for = f"{default} is being made ready"
+    return Readiness(runtime.store.check, waiting_for, partial(runtime.models.problem, default))
 
 
-def _greet(url: str, model: str, key_needed: bool) -> None:
+@contextlib.asynccontextmanager
+async def preparing(runtime: Runtime, readiness: Readiness) -> AsyncGenerator[None]:
+    """The default model is being made ready meanwhile."""
+    task = asyncio.create_task(prepare(runtime, readiness))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def greet(config: Config, port: int, key_needed: bool, *, json: bool) -> None:
+    """Tell people that requests are taken."""
+    model, url = config.defaults.model, server.url_of(config.serve.host, port)
+    if json:
+        print_row({"url": url, "model": model, "key": key_needed})
     key = ' -H "Authorization: Bearer $PERPEND_API_KEY"' if key_needed else ""
     body = '{"messages": [{"role": "user", "content": "What is 17 * 24?"}], "max_thinking_tokens": 128}'
-    _say(f"perpend listens on {url} with {model}; Ctrl-C stops it. Try:\n")
-    _say(f"  curl {url}/v1/chat/completions{key} \\")
-    _say(f"    -d '{body}'\n")
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with_ = model if config.serve.workers == 1 else f"{model} and {config.serve.workers} workers"
+    say(f"perpend listens on {url} with {with_}; Ctrl-C stops it. Try:\n")
+    say(f"  curl {url}/v1/chat/completions{key} \\")
+    say(f"    -d '{body}'\n")

@@ -182,6 +182,11 @@ def _event(kind: str, number: int, fields: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), body)
 
 
+def failed_event(number: int, body: dict[str, Any]) -> bytes:
+    """The end of a stream that whoever wrote it left without one."""
+    return _event("response.failed", number, {"response": body})
+
+
 class CompactionStream(ResponseStream):
     """What stands for a conversation is opaque: it comes whole, in one item."""
 

@@ -1,0 +1,95 @@
+"""A worker's process: `python -m perpend.cli.serve.worker CHANNEL LISTENER`, with two descriptors of its supervisor's.
+
+It ends with its supervisor, even by kill -9: gracefully, and within the grace of a gateway that stops.
+"""
+
+import asyncio
+import logging
+import pickle
+import signal
+import socket
+import sys
+from functools import partial
+
+import msgspec
+from msgspec import Raw
+
+from perpend.cli.serve.gateway import checked
+from perpend.config import Config
+from perpend.errors import PerpendError
+from perpend.observability.totals import Samples, samples_of
+from perpend.runtime import Runtime
+from perpend.runtime.metrics import metrics_of
+from perpend.serving import server
+from perpend.serving.app import App
+from perpend.serving.info import Readiness
+from perpend.serving.sealing import seals_of
+from perpend.serving.workers.channel import Channel
+from perpend.serving.workers.engines import SharedEngines
+from perpend.serving.workers.messages import HouseState, WorkerStart
+from perpend.serving.workers.peers import Peers
+
+
+async def worker(end: socket.socket, listener: socket.socket) -> None:
+    """Serve until the supervisor says so, or is gone."""
+    channel = await Channel.open(end, {})
+    start = await channel.ask("start", None, WorkerStart)
+    _log_as(start.index)
+    config: Config = pickle.loads(start.config)  # noqa: S301 -- from the supervisor, which runs this program
+    engines = SharedEngines(config.engine, channel)
+    async with await Runtime.open(config, engines) as runtime:
+        auth, metrics = checked(runtime), metrics_of(runtime)
+        seals = seals_of(config.serve.seal_keys_env, runtime.home)
+        readiness = Readiness(
+            runtime.store.check, model=partial(runtime.models.problem, config.defaults.model)
+        )
+
+        async def told(raw: Raw) -> None:
+            know(msgspec.msgpack.decode(raw, type=HouseState))
+
+        def know(state: HouseState) -> None:
+            engines.states, readiness.waiting_for = state.engines, state.waiting_for
+
+        async def samples(_: Raw) -> list[Samples]:
+            return samples_of(metrics.registry)
+
+        know(start.state)
+        channel.answers |= {"state": told, "samples": samples}
+        peers = Peers(channel, start.index, start.count)
+        app = App(runtime, auth, metrics, readiness, seals, peers=peers)
+        serving = server.server_for(app)
+        following = asyncio.create_task(_end_with(channel, serving))
+        channel.tell("listening")
+        try:
+            await server.serve(serving, listener)
+        finally:
+            await app.aclose()
+            following.cancel()
+    await channel.aclose()
+
+
+async def _end_with(channel: Channel, serving: server.Server) -> None:
+    """Stop once the supervisor is gone, by force where that takes longer than it may."""
+    await channel.closed()
+    signal.alarm(server.GRACE_S + 5)
+    serving.stop()
+
+
+def _log_as(index: int) -> None:
+    form = f"%(asctime)s %(levelname)s worker {index} %(name)s: %(message)s"
+    logging.basicConfig(level=logging.WARNING, format=form)
+
+
+def main() -> None:
+    end, listener = (socket.socket(fileno=int(descriptor)) for descriptor in sys.argv[1:])
+    end.set_inheritable(False)  # a child that outlived this process would keep them
+    listener.set_inheritable(False)
+    try:
+        server.run(worker(end, listener))
+    except PerpendError as error:
+        print(f"perpend: a worker can't start: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()
