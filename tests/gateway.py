@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class Gateway:
-    def __init__(self, home: Path, port: int | None = None) -> None:
+    def __init__(self, home: Path, port: int | None = None, workers: int = 1) -> None:
         """`port` None: one that is free."""
         port = _free_port() if port is None else port
         self.home = home
@@ -22,7 +22,7 @@ class Gateway:
         self._log = home / "gateway.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "perpend", "serve", "--port", str(port)],
+                [sys.executable, "-m", "perpend", "serve", "--port", str(port), "--workers", str(workers)],
                 env={**os.environ, "PERPEND_HOME": str(home)},
                 cwd=home,
                 stdout=subprocess.DEVNULL,
@@ -32,6 +32,21 @@ class Gateway:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    @property
+    def children(self) -> dict[int, str]:
+        """The command line of each process that it has started, by its id."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],  # noqa: S607
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        return {int((parts := line.split(maxsplit=1))[0]): parts[1] for line in listed.stdout.splitlines()}
+
+    @property
+    def workers(self) -> list[int]:
+        return [pid for pid, line in self.children.items() if "perpend.cli.serve.worker" in line]
 
     def wait_ready(self) -> None:
         for _ in range(600):
@@ -55,8 +70,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(home: Path, port: int | None = None) -> Generator[Gateway, None, None]:
-    gateway = Gateway(home, port)
+def running(home: Path, port: int | None = None, workers: int = 1) -> Generator[Gateway, None, None]:
+    gateway = Gateway(home, port, workers)
     try:
         gateway.wait_ready()
         yield gateway

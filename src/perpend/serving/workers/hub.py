@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from msgspec import Raw
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from perpend.errors import EngineError
 from perpend.observability.metrics import Metrics
@@ -52,10 +54,17 @@ class Hub:
         self._count = count
         self._engines = engines
         self._waiting_for = waiting_for
+        self._started = 0
         self._channels: dict[int, Channel] = {}
         self._told = self.state()
         self._metrics = Metrics(restarts=engines.restarts)
+        self._metrics.registry.register(_Restarts(self))
         self._totals = Totals()
+
+    @property
+    def restarts(self) -> int:
+        """Workers that were started in the place of another."""
+        return max(0, self._started - self._count)
 
     def state(self) -> HouseState:
         engines = self._engines
@@ -67,6 +76,7 @@ class Hub:
 
     async def connect(self, index: int, end: socket.socket, listening: Callable[[], None]) -> Channel:
         """The channel of a new worker, which `listening` tells once it takes requests."""
+        self._started += 1
 
         async def start(_: Raw) -> WorkerStart:
             return WorkerStart(self._config, index, self._count, self.state())
@@ -126,6 +136,15 @@ class Hub:
             return
         if self._channels.get(index) is channel:
             self._totals.heard(str(index), samples)
+
+
+class _Restarts(Collector):
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterable[Metric]:
+        text = "Workers started in the place of one that ended."
+        yield CounterMetricFamily("perpend_worker_restarts", text, value=self._hub.restarts)
 
 
 async def _first_answer(asked: list[Awaitable[Raw]]) -> Raw:
