@@ -120,7 +120,9 @@ def main() -> None:
     parser.add_argument("--processes", default="1,2,4", help="default 1,2,4")
     parser.add_argument("--seconds", type=float, default=3.0, help="per round (default 3)")
     parser.add_argument("--rounds", type=int, default=3, help="default 3; the median of each figure is told")
-    parser.add_argument("--at-once", type=int, default=16, help="requests under way in a process (default 16)")
+    parser.add_argument(
+        "--at-once", type=int, default=16, help="requests under way in a process (default 16)"
+    )
     parser.add_argument("--work-ms", type=float, default=0.3, help="CPU of a request (default 0.3)")
     parser.add_argument("--json", action="store_true")
     ask = parser.parse_args()

@@ -37,7 +37,7 @@ class Gateway:
     def children(self) -> dict[int, str]:
         """The command line of each process that it has started, by its id."""
         listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],  # noqa: S607
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
             stdout=subprocess.PIPE,
             text=True,
             check=False,

@@ -46,9 +46,7 @@ class SharedEngines:
         if answer.url is not None:
             return answer.url
         redacted = None if answer.redacted is None else ClientMessage(*answer.redacted)
-        raise EngineError(
-            answer.message, hint=answer.hint, retry_after=answer.retry_after, redacted=redacted
-        )
+        raise EngineError(answer.message, hint=answer.hint, retry_after=answer.retry_after, redacted=redacted)
 
     async def aclose(self) -> None:
         """They stay, for the other workers."""

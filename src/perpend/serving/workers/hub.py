@@ -112,9 +112,7 @@ class Hub:
     async def _engine(self, raw: Raw) -> EngineAnswer:
         wanted = msgspec.msgpack.decode(raw, type=EngineWanted)
         try:
-            return EngineAnswer(
-                await self._engines.ready(wanted.model, Path(wanted.path), wanted.context)
-            )
+            return EngineAnswer(await self._engines.ready(wanted.model, Path(wanted.path), wanted.context))
         except EngineError as error:
             return EngineAnswer(None, error.message, error.hint, error.retry_after, error.redacted)
 
