@@ -5,7 +5,7 @@ by a control group, as if its core were slower: what is measured is then what wo
 at the listeners and through their supervisor, and not what is left of the machine's cores. Without it, all run as they
 are.
 
-    python -m benchmarks.workers                                # 1 and 2 workers, each with a fifth of a core
+    python -m benchmarks.workers                                # 1 and 2 workers, each with three tenths of a core
     python -m benchmarks.workers --workers 1,2,4 --share 0.1
     python -m benchmarks.workers --share 0                      # unlimited
     python -m benchmarks.workers --json                         # one object
@@ -76,7 +76,7 @@ def options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--workers", default="1,2", help="default 1,2")
-    parser.add_argument("--share", type=float, default=0.2, help="of a core, for each worker; 0: unlimited")
+    parser.add_argument("--share", type=float, default=0.3, help="of a core, for each worker; 0: unlimited")
     parser.add_argument("--clients", type=int, default=64, help="keep-alive connections (default 64)")
     parser.add_argument("--seconds", type=float, default=4.0, help="per cell (default 4)")
     parser.add_argument("--rounds", type=int, default=3, help="default 3; medians are told")
@@ -167,7 +167,8 @@ def summary(taken: list[Taken], count: int, mode: str, first: int) -> str:
     shares = ["/".join(f"{share:.2f}" for share in sorted(one.cpu_shares)) for one in mine]
     split = ["/".join(map(str, sorted(one.connections))) for one in mine]
     return (
-        f"{mode:6} {count} workers: {median(one.cell.per_s for one in mine):,.0f}/s, {median(times):.2f} times {first}; "
+        f"{mode:6} {count} workers: {median(one.cell.per_s for one in mine):,.0f}/s, "
+        f"{median(times):.2f} times {first}; "
         f"p50 {median(one.cell.p50_ms for one in mine):.1f} ms, p99 {median(one.cell.p99_ms for one in mine):.1f} ms; "
         f"CPU {median(one.cpu_ms_per_request for one in mine):.3f} ms a request, {median(cpu):.2f} times {first}, "
         f"the supervisor's share {median(one.supervisor_cpu_share for one in mine):.3f}; "

@@ -36,7 +36,7 @@ def test_one_process_alone_is_told_as_it_tells_itself() -> None:
     metrics = Metrics()
     metrics.answered(answer(), 0.02)
     totals = Totals()
-    totals.heard("0", samples_of(metrics.registry))
+    totals.update("0", samples_of(metrics.registry))
     told = {key: value for key, value in values(totals.text()).items() if key[0].startswith("perpend_")}
     alone = {key: value for key, value in values(metrics.scrape()).items() if key[0].startswith("perpend_")}
     assert told == alone
@@ -44,8 +44,8 @@ def test_one_process_alone_is_told_as_it_tells_itself() -> None:
 
 def test_counters_histograms_and_gauges_are_sums_and_the_build_is_one() -> None:
     totals = Totals()
-    totals.heard("0", counted(2, in_flight=1))
-    totals.heard("1", counted(3, in_flight=4))
+    totals.update("0", counted(2, in_flight=1))
+    totals.update("1", counted(3, in_flight=4))
     told = values(totals.text())
     assert told[OK] == 5
     assert told["perpend_requests_in_flight", ()] == 5
@@ -59,20 +59,20 @@ def test_what_is_about_a_process_has_its_name() -> None:
     registry = CollectorRegistry()
     Gauge("process_open_fds", "Files.", registry=registry).set(7)
     totals = Totals()
-    totals.heard("0", samples_of(registry))
-    totals.heard("supervisor", samples_of(registry))
+    totals.update("0", samples_of(registry))
+    totals.update("supervisor", samples_of(registry))
     told = values(totals.text())
     assert told["process_open_fds", (("worker", "0"),)] == 7
     assert told["process_open_fds", (("worker", "supervisor"),)] == 7
-    totals.gone("0")
+    totals.remove("0")
     assert list(values(totals.text())) == [("process_open_fds", (("worker", "supervisor"),))]
 
 
 def test_who_is_gone_leaves_its_counts_and_takes_its_gauges() -> None:
     totals = Totals()
-    totals.heard("0", counted(2, in_flight=3))
-    totals.gone("0")
-    totals.heard("0", counted(1, in_flight=1))
+    totals.update("0", counted(2, in_flight=3))
+    totals.remove("0")
+    totals.update("0", counted(1, in_flight=1))
     told = values(totals.text())
     assert told[OK] == 3
     assert told["perpend_requests_in_flight", ()] == 1
@@ -80,20 +80,20 @@ def test_who_is_gone_leaves_its_counts_and_takes_its_gauges() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("012"), st.integers(0, 3), st.booleans())))
 def test_sums_never_go_backwards(steps: list[tuple[str, int, bool]]) -> None:
-    """Each step: a process counts some, and is heard; or it dies, and another begins in its place."""
+    """Each step: a process counts some, and is heard; or it dies, and another begins in its slot."""
     totals = Totals()
     counts: dict[str, int] = {}
     before = 0.0
     for process, more, dies in steps:
         if dies:
-            totals.gone(process)
+            totals.remove(process)
             counts[process] = 0
         else:
             counts[process] = counts.get(process, 0) + more
             registry = CollectorRegistry()
             Counter("things", "Some.", registry=registry).inc(counts[process])
             Histogram("seconds", "Some.", registry=registry, buckets=(1, 2)).observe(counts[process])
-            totals.heard(process, samples_of(registry))
+            totals.update(process, samples_of(registry))
         now = values(totals.text()).get(("things_total", ()), 0)
         assert now >= before
         before = now

@@ -1,4 +1,4 @@
-"""The metrics of several processes as those of one: sums, and what each process says of itself beside the others'."""
+"""Adds up the metrics of several processes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,24 +8,24 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 _OF_A_PROCESS = ("process_", "python_")
-"""What begins so is about one process: its memory, its files, its garbage."""
-_GROWS = ("counter", "histogram")
+"""Prefixes of metrics about one process: its memory, its files, its garbage collection."""
+_CUMULATIVE = ("counter", "histogram")
 
 Labels = tuple[tuple[str, str], ...]
 
 
 class Samples(Struct, array_like=True):
-    """A metric's values in one process."""
+    """The values of a metric in one process."""
 
     name: str
     documentation: str
     type: str
     values: list[tuple[str, Labels, float]]
-    """Each with its own name (of a bucket, a sum …) and labels."""
+    """Name (of a bucket, a sum …), labels and value of each sample."""
 
 
 def samples_of(registry: CollectorRegistry) -> list[Samples]:
-    """All that a process counts now."""
+    """The samples of all metrics of this process."""
     return [
         Samples(
             metric.name,
@@ -38,24 +38,28 @@ def samples_of(registry: CollectorRegistry) -> list[Samples]:
 
 
 class Totals:
-    """Sums over processes. What one that is gone had counted when it was last heard of stays in them."""
+    """Sums over processes, those that have ended included."""
 
     def __init__(self) -> None:
-        self._heard: dict[str, list[Samples]] = {}
-        self._gone: list[Samples] = []
+        self._samples: dict[str, list[Samples]] = {}
+        self._removed: list[Samples] = []
 
-    def heard(self, process: str, samples: list[Samples]) -> None:
-        self._heard[process] = samples
+    def update(self, process: str, samples: list[Samples]) -> None:
+        self._samples[process] = samples
 
-    def gone(self, process: str) -> None:
-        """Its gauges go with it."""
-        counted = [one for one in self._heard.pop(process, ()) if one.type in _GROWS and not _is_own(one)]
-        self._gone = [_sampled(one) for one in _summed([self._gone, counted]).values()]
+    def remove(self, process: str) -> None:
+        """Forget a process that has ended; its counters and histograms stay in the sums."""
+        counted = [
+            one
+            for one in self._samples.pop(process, ())
+            if one.type in _CUMULATIVE and not _is_of_a_process(one)
+        ]
+        self._removed = [_sampled(one) for one in _summed([self._removed, counted]).values()]
 
     def text(self) -> bytes:
-        """What Prometheus reads: `process_…` and `python_…` have the label `worker`, all others are sums."""
-        labelled = [[_labelled(one, process) for one in heard] for process, heard in self._heard.items()]
-        metrics = _summed([self._gone, *labelled])
+        """In Prometheus's text format: `process_…` and `python_…` have the label `worker`, all others are sums."""
+        labelled = [[_with_worker(one, process) for one in heard] for process, heard in self._samples.items()]
+        metrics = _summed([self._removed, *labelled])
         registry = CollectorRegistry()
         registry.register(_Collected(metrics))
         return generate_latest(registry)
@@ -99,12 +103,12 @@ def _sampled(one: _Sum) -> Samples:
     return Samples(one.like.name, one.like.documentation, one.like.type, values)
 
 
-def _is_own(samples: Samples) -> bool:
+def _is_of_a_process(samples: Samples) -> bool:
     return samples.name.startswith(_OF_A_PROCESS)
 
 
-def _labelled(samples: Samples, process: str) -> Samples:
-    if not _is_own(samples):
+def _with_worker(samples: Samples, process: str) -> Samples:
+    if not _is_of_a_process(samples):
         return samples
     values = [(name, (*labels, ("worker", process)), value) for name, labels, value in samples.values]
     return Samples(samples.name, samples.documentation, samples.type, values)

@@ -51,17 +51,17 @@ def stored_events(row: ResponseRow, after: int) -> bytes:
 
 
 def abandoned(row: ResponseRow) -> dict[str, Any]:
-    """The body of one that was queued, and whose process is gone."""
+    """The body of a queued response whose process is gone."""
     error = msgspec.to_builtins(failure_of(STOPPED))
     return msgspec.json.decode(row.body) | {"status": "failed", "error": error}
 
 
-class Tail(Struct, frozen=True):
-    """What a stream has come to since a reader looked last."""
+class LogTail(Struct, frozen=True):
+    """The events of a stream since a reader's last position."""
 
     events: bytes
     at: int
-    """Where the reader goes on."""
+    """The reader's next position."""
     over: bool
 
 
@@ -84,15 +84,15 @@ class EventLog:
         self._grown.set()
         self._grown = asyncio.Event()
 
-    async def tail(self, at: int) -> Tail:
-        """What was written after `at`, once there is something."""
+    async def tail(self, at: int) -> LogTail:
+        """The events after the position `at`; waits until there are some."""
         while at == len(self._pieces) and not self._over:
             await self._grown.wait()
-        return Tail(b"".join(self._pieces[at:]), len(self._pieces), self._over)
+        return LogTail(b"".join(self._pieces[at:]), len(self._pieces), self._over)
 
     async def after(self, number: int) -> AsyncIterator[bytes]:
         """What comes after the event of this number, up to the stream's end."""
-        tail = Tail(b"", 0, over=False)
+        tail = LogTail(b"", 0, over=False)
         while not tail.over:
             tail = await self.tail(tail.at)
             if fresh := events_after(number, tail.events):
@@ -125,8 +125,8 @@ class _Run:
         return b"" if self.log is None else zlib.compress(self.log.so_far + end, 1)
 
 
-class _TailWanted(Struct, frozen=True):
-    """A question to the worker that makes a response; `at` as in `EventLog.tail`."""
+class _TailRequest(Struct, frozen=True):
+    """A call to the worker that makes a response; `at` as in `EventLog.tail`."""
 
     id: str
     at: int
@@ -134,7 +134,7 @@ class _TailWanted(Struct, frozen=True):
 
 class BackgroundRequests:
     """Requests that nobody waits for: they count among those that are answered at a time, and live as long as
-    this process. What is stored says how they ended. Those of other workers are asked about and cancelled through them.
+    this process. What is stored says how they ended. `peers` are called about those of other workers.
     """
 
     def __init__(
@@ -146,9 +146,9 @@ class BackgroundRequests:
         self._peers = peers
         self._running: dict[str, _Run] = {}
         if peers is not None:
-            peers.answer("response.runs", str, self._runs_here)
-            peers.answer("response.tail", _TailWanted, self._tail_here)
-            peers.answer("response.cancel", str, self._cancel_here)
+            peers.handle("response.runs", str, self._runs_here)
+            peers.handle("response.tail", _TailRequest, self._tail_here)
+            peers.handle("response.cancel", str, self._cancel_here)
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
         """Store it as queued, and begin. Raises PerpendError, and has then begun nothing."""
@@ -167,7 +167,7 @@ class BackgroundRequests:
 
     async def runs(self, id_: str) -> bool:
         """Whether the response is under way, in this process or in another."""
-        return bool(await self._runs_here(id_) or await self._ask("response.runs", id_, bool))
+        return bool(await self._runs_here(id_) or await self._call_peers("response.runs", id_, bool))
 
     async def events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes] | None:
         """Of one that is under way and streamed: what comes after the event of this number."""
@@ -175,13 +175,13 @@ class BackgroundRequests:
             return log.after(after)
         if self._peers is None or row.status != "queued":
             return None
-        tail = await self._ask("response.tail", _TailWanted(row.id, 0), Tail)
+        tail = await self._call_peers("response.tail", _TailRequest(row.id, 0), LogTail)
         return None if tail is None else self._elsewhere(row, after, tail)
 
     async def cancel(self, id_: str) -> None:
         """End it, if it is under way; it is stored as cancelled unless it was done already."""
         if not await self._cancel_here(id_):
-            await self._ask("response.cancel", id_, bool)
+            await self._call_peers("response.cancel", id_, bool)
 
     async def aclose(self) -> None:
         """End what is under way; it is stored as failed."""
@@ -190,13 +190,13 @@ class BackgroundRequests:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ask(self, subject: str, body: Any, type_: type[T]) -> T | None:
-        return None if self._peers is None else await self._peers.ask(subject, body, type_)
+    async def _call_peers(self, subject: str, body: Any, type_: type[T]) -> T | None:
+        return None if self._peers is None else await self._peers.call(subject, body, type_)
 
     async def _runs_here(self, id_: str) -> bool | None:
         return True if id_ in self._running else None
 
-    async def _tail_here(self, wanted: _TailWanted) -> Tail | None:
+    async def _tail_here(self, wanted: _TailRequest) -> LogTail | None:
         log = self.log(wanted.id)
         return None if log is None else await log.tail(wanted.at)
 
@@ -212,15 +212,15 @@ class BackgroundRequests:
             await self._finish(run, unfinished(run.parsed, "cancelled"))
         return True
 
-    async def _elsewhere(self, row: ResponseRow, after: int, tail: Tail | None) -> AsyncIterator[bytes]:
-        """The stream that another worker writes; where that dies, its end."""
+    async def _elsewhere(self, row: ResponseRow, after: int, tail: LogTail | None) -> AsyncIterator[bytes]:
+        """The stream that another worker writes, which ends in `response.failed` where that worker dies."""
         while tail is not None:
             if fresh := events_after(after, tail.events):
                 yield fresh
                 after = last_number(fresh)
             if tail.over:
                 return
-            tail = await self._ask("response.tail", _TailWanted(row.id, tail.at), Tail)
+            tail = await self._call_peers("response.tail", _TailRequest(row.id, tail.at), LogTail)
         row = self._dialect.get(row.id, row.key_id, "id")
         yield stored_events(row, after) if row.events else failed_event(after + 1, abandoned(row))
 

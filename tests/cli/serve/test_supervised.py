@@ -156,7 +156,9 @@ async def test_keys_and_counters_are_everybodys_and_all_end_with_the_supervisor(
             answered = FRESH
             for victim in front.workers:
                 os.kill(victim, signal.SIGKILL)
-                assert await statuses() == [200] * FRESH  # who connected to its listener waits for the next one
+                assert (
+                    await statuses() == [200] * FRESH
+                )  # who connected to its listener waits for the next one
                 await until(lambda victim=victim: len(front.workers) == 2 and victim not in front.workers)
                 answered += FRESH
                 assert await counted(front) == answered

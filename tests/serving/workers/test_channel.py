@@ -1,4 +1,4 @@
-"""Two ends of a socket ask each other, and notice when the other is gone."""
+"""Two processes call each other, and notice when the other is gone."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from perpend.serving.workers.channel import Answerer, Channel, Unanswered
+from perpend.serving.workers.channel import CallHandler, Channel, ChannelError
 
 
 @contextlib.asynccontextmanager
-async def ends(**answers: Answerer) -> AsyncGenerator[tuple[Channel, Channel]]:
-    """The second has these answers."""
+async def ends(**handlers: CallHandler) -> AsyncGenerator[tuple[Channel, Channel]]:
+    """The second has these handlers."""
     one, other = socket.socketpair()
-    first, second = await Channel.open(one, {}), await Channel.open(other, dict(answers))
+    first, second = await Channel.open(one, {}), await Channel.open(other, dict(handlers))
     try:
         yield first, second
     finally:
@@ -30,60 +30,60 @@ async def double(raw: Raw) -> int:
     return 2 * msgspec.msgpack.decode(raw, type=int)
 
 
-async def test_each_question_gets_its_own_answer_whichever_is_ready_first() -> None:
+async def test_each_call_gets_its_own_result_whichever_is_ready_first() -> None:
     async def slept(raw: Raw) -> float:
         seconds = msgspec.msgpack.decode(raw, type=float)
         await asyncio.sleep(seconds)
         return seconds
 
-    async with ends(slept=slept) as (asker, _):
-        asked = [asker.ask("slept", seconds, float) for seconds in (0.05, 0.0, 0.02)]
+    async with ends(slept=slept) as (caller, _):
+        asked = [caller.call("slept", seconds, float) for seconds in (0.05, 0.0, 0.02)]
         assert await asyncio.gather(*asked) == [0.05, 0.0, 0.02]
 
 
-async def test_either_side_asks_and_what_is_told_has_no_answer() -> None:
+async def test_either_side_calls_and_a_notification_has_no_result() -> None:
     told = asyncio.Event()
 
     async def heard(_: Raw) -> None:
         told.set()
 
     async with ends(heard=heard) as (one, other):
-        one.answers["double"] = double
-        one.tell("heard")
+        one.handlers["double"] = double
+        one.notify("heard")
         await asyncio.wait_for(told.wait(), 5)
-        assert await other.ask("double", 21, int) == 42
+        assert await other.call("double", 21, int) == 42
 
 
-async def test_a_megabyte_is_one_answer() -> None:
+async def test_a_megabyte_is_one_result() -> None:
     async def much(_: Raw) -> bytes:
         return b"x" * 1_000_000
 
-    async with ends(much=much) as (asker, _):
-        assert len(await asker.ask("much", None, bytes)) == 1_000_000
+    async with ends(much=much) as (caller, _):
+        assert len(await caller.call("much", None, bytes)) == 1_000_000
 
 
-async def test_who_cant_answer_says_so_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_handler_that_fails_ends_its_call_alone(caplog: pytest.LogCaptureFixture) -> None:
     async def fails(_: Raw) -> Any:
         raise RuntimeError("a bug")
 
-    async with ends(fails=fails, double=double) as (asker, _):
-        with caplog.at_level(logging.ERROR), pytest.raises(Unanswered):
-            await asker.ask("fails", None, int)
-        assert "a question about fails" in caplog.text
-        assert await asker.ask("double", 1, int) == 2
+    async with ends(fails=fails, double=double) as (caller, _):
+        with caplog.at_level(logging.ERROR), pytest.raises(ChannelError):
+            await caller.call("fails", None, int)
+        assert "the call of fails failed" in caplog.text
+        assert await caller.call("double", 1, int) == 2
 
 
-async def test_the_other_sides_end_ends_every_question() -> None:
+async def test_the_other_sides_end_ends_every_call() -> None:
     async def never(_: Raw) -> None:
         await asyncio.Event().wait()
 
-    async with ends(never=never) as (asker, other):
-        asked = asyncio.create_task(asker.ask("never", None, int))
+    async with ends(never=never) as (caller, other):
+        asked = asyncio.create_task(caller.call("never", None, int))
         await asyncio.sleep(0.01)
         await other.aclose()
-        with pytest.raises(Unanswered):
+        with pytest.raises(ChannelError):
             await asked
-        await asyncio.wait_for(asker.closed(), 5)
-        with pytest.raises(Unanswered):
-            await asker.ask("never", None, int)
-        asker.tell("nobody")
+        await asyncio.wait_for(caller.closed(), 5)
+        with pytest.raises(ChannelError):
+            await caller.call("never", None, int)
+        caller.notify("nobody")

@@ -1,4 +1,4 @@
-"""The supervisor's end: it answers for the engines, relays questions, and adds up."""
+"""The supervisor's end: it lends the engines, relays calls between workers, and adds up their metrics."""
 
 import contextlib
 import socket
@@ -25,6 +25,9 @@ class Engines:
     def __init__(self) -> None:
         self.asked: list[tuple[str, Path, int]] = []
 
+    def context(self, facts: object) -> int:
+        raise NotImplementedError
+
     def slots(self, name: str) -> int:
         return 4
 
@@ -41,6 +44,8 @@ class Engines:
         self.asked.append((name, path, context))
         return f"http://127.0.0.1:1/{name}"
 
+    async def aclose(self) -> None: ...
+
 
 class Worker:
     """The other end, as a worker's process has it."""
@@ -50,7 +55,7 @@ class Worker:
         self.start = start
         self.peers = Peers(channel, start.index, start.count)
         self.metrics = Metrics()
-        channel.answers["samples"] = self._samples
+        channel.handlers["samples"] = self._samples
 
     async def _samples(self, _: Raw) -> list[Samples]:
         return samples_of(self.metrics.registry)
@@ -66,10 +71,10 @@ async def workers(count: int, engines: Engines | None = None) -> AsyncGenerator[
         ours, theirs = socket.socketpair()
         ends.append(await hub.connect(index, ours, lambda index=index: listening.append(index)))
         channel = await Channel.open(theirs, {})
-        made.append(Worker(channel, await channel.ask("start", None, WorkerStart)))
-        channel.tell("listening")
+        made.append(Worker(channel, await channel.call("start", None, WorkerStart)))
+        channel.notify("ready")
     for worker in made:
-        await worker.peers.ask("nothing", None, int)  # what was told before is heard by now
+        await worker.peers.call("nothing", None, int)  # what was told before is heard by now
     assert listening == list(range(count))
     try:
         yield hub, made
@@ -87,21 +92,21 @@ async def test_a_worker_begins_with_its_index_and_what_is_known() -> None:
         assert first.start.state.waiting_for == "the weights are being fetched"
 
 
-async def test_the_other_workers_are_asked_and_the_one_that_knows_answers() -> None:
-    async with workers(3) as (_, (asker, ignorant, knowing)):
+async def test_all_other_workers_are_called_and_one_result_comes_back() -> None:
+    async with workers(3) as (_, (caller, ignorant, knowing)):
         asked: list[str] = []
 
         async def knows(worker: str, known: str | None, name: str) -> str | None:
             asked.append(worker)
             return known and f"{known} {name}"
 
-        asker.peers.answer("greet", str, lambda name: knows("asker", "never", name))
-        ignorant.peers.answer("greet", str, lambda name: knows("ignorant", None, name))
-        knowing.peers.answer("greet", str, lambda name: knows("knowing", "hello", name))
-        assert await asker.peers.ask("greet", "you", str) == "hello you"
-        assert "asker" not in asked
+        caller.peers.handle("greet", str, lambda name: knows("caller", "never", name))
+        ignorant.peers.handle("greet", str, lambda name: knows("ignorant", None, name))
+        knowing.peers.handle("greet", str, lambda name: knows("knowing", "hello", name))
+        assert await caller.peers.call("greet", "you", str) == "hello you"
+        assert "caller" not in asked
         await knowing.channel.aclose()
-        assert await asker.peers.ask("greet", "you", str) is None
+        assert await caller.peers.call("greet", "you", str) is None
 
 
 async def test_engines_are_the_supervisors() -> None:

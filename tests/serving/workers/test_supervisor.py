@@ -2,9 +2,12 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import pytest
 
+from perpend.config.schema import EngineConfig
+from perpend.engine.pool import EnginePool
 from perpend.errors import PerpendError
 from perpend.serving.server import bind_each
 from perpend.serving.workers import supervisor
@@ -12,35 +15,23 @@ from perpend.serving.workers.hub import Hub
 from perpend.serving.workers.supervisor import WorkerSupervisor
 
 
-class NoEngines:
-    def slots(self, name: str) -> int:
-        return 1
-
-    def problem(self, name: str) -> str | None:
-        return None
-
-    def restarts(self) -> dict[str, int]:
-        return {}
-
-    async def ready(self, name: str, path: object, context: int) -> str:
-        raise NotImplementedError
-
-
-def supervised(program: str) -> WorkerSupervisor:
-    hub = Hub(b"", 2, NoEngines(), lambda: None)
+def supervised(program: str, home: Path) -> WorkerSupervisor:
+    hub = Hub(b"", 2, EnginePool(EngineConfig(), home), lambda: None)
     return WorkerSupervisor((sys.executable, "-S", "-c", program), bind_each("127.0.0.1", 0, 2), hub)
 
 
-async def test_workers_that_never_listen_end_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_workers_that_never_listen_end_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(supervisor, "_FIRST_DELAY_S", 0.01)
     with pytest.raises(PerpendError, match=r"worker \d ended with status 7, for the 5th time in a row"):
-        await supervised("raise SystemExit(7)").run(lambda: None)
+        await supervised("raise SystemExit(7)", tmp_path).run(lambda: None)
 
 
-async def test_one_that_ignores_the_signal_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_that_ignores_the_signal_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_KILL_AFTER_S", 0.2)
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: time.sleep(1)"
-    workers = supervised(deaf)
+    workers = supervised(deaf, tmp_path)
     running = asyncio.create_task(workers.run(lambda: None))
     await asyncio.sleep(0.3)
     workers.stop()

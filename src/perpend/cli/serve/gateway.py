@@ -38,7 +38,9 @@ async def gateway(config: Config, *, json: bool) -> None:
 
 
 def checked(runtime: Runtime) -> Auth:
-    """Who may come in. Raises what keeps the gateway from being started."""
+    """The gateway's authentication. Raises NotFound where the default model doesn't exist, and ConfigError where other
+    machines can reach the gateway and there is no key yet.
+    """
     listen = runtime.config.serve
     runtime.models.resolve(None)  # a default model that doesn't exist is said now, not at the first request
     keys = KeyRing(runtime.store)
@@ -59,7 +61,7 @@ def readiness_of(runtime: Runtime) -> Readiness:
 
 @contextlib.asynccontextmanager
 async def preparing(runtime: Runtime, readiness: Readiness) -> AsyncGenerator[None]:
-    """The default model is being made ready meanwhile."""
+    """Make the default model ready while the block runs."""
     task = asyncio.create_task(prepare(runtime, readiness))
     try:
         yield
@@ -70,7 +72,7 @@ async def preparing(runtime: Runtime, readiness: Readiness) -> AsyncGenerator[No
 
 
 def greet(config: Config, port: int, key_needed: bool, *, json: bool) -> None:
-    """Tell people that requests are taken."""
+    """Print that the gateway listens."""
     model, url = config.defaults.model, server.url_of(config.serve.host, port)
     if json:
         print_row({"url": url, "model": model, "key": key_needed})

@@ -1,4 +1,4 @@
-"""The gateway as several processes: one that supervises and has the engines, and workers, which answer requests."""
+"""`perpend serve --workers`: a supervisor, which keeps the engines, and workers, which serve the requests."""
 
 import asyncio
 import pickle
@@ -18,14 +18,14 @@ WORKER = (sys.executable, "-m", "perpend.cli.serve.worker")
 
 
 async def supervised(config: Config, *, json: bool) -> None:
-    """Serve with several workers until interrupted. This process has the engines, and answers no request itself.
+    """Serve with several workers until interrupted. This process keeps the engines, and serves no request itself.
 
     Raises ConfigError as `gateway` does, and PerpendError where a worker can't be started.
     """
     listen = config.serve
     async with await Runtime.open(config) as runtime:
         auth = checked(runtime)
-        seals_of(listen.seal_keys_env, runtime.home)  # the key is there before several look for it
+        seals_of(listen.seal_keys_env, runtime.home)  # made once, before the workers read it
         readiness = readiness_of(runtime)
         listeners = server.bind_each(listen.host, listen.port, listen.workers)
         port = listeners[0].getsockname()[1]

@@ -1,6 +1,6 @@
-"""A worker's process: `python -m perpend.cli.serve.worker CHANNEL LISTENER`, with two descriptors of its supervisor's.
+"""A worker process: `python -m perpend.cli.serve.worker CHANNEL LISTENER`, with two inherited descriptors.
 
-It ends with its supervisor, even by kill -9: gracefully, and within the grace of a gateway that stops.
+When its supervisor ends, even by kill -9, it stops as at a signal.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from perpend.serving import server
 from perpend.serving.app import App
 from perpend.serving.info import Readiness
 from perpend.serving.sealing import seals_of
-from perpend.serving.workers.channel import Channel
+from perpend.serving.workers.channel import Channel, ChannelError
 from perpend.serving.workers.engines import SharedEngines
-from perpend.serving.workers.messages import HouseState, WorkerStart
+from perpend.serving.workers.messages import SharedState, WorkerStart
 from perpend.serving.workers.peers import Peers
 
 
 async def worker(end: socket.socket, listener: socket.socket) -> None:
-    """Serve until the supervisor says so, or is gone."""
+    """Serve until a signal, or until the supervisor is gone."""
     channel = await Channel.open(end, {})
-    start = await channel.ask("start", None, WorkerStart)
+    start = await channel.call("start", None, WorkerStart)
     _log_as(start.index)
     config: Config = pickle.loads(start.config)  # noqa: S301 -- from the supervisor, which runs this program
     engines = SharedEngines(config.engine, channel)
@@ -44,22 +44,22 @@ async def worker(end: socket.socket, listener: socket.socket) -> None:
             runtime.store.check, model=partial(runtime.models.problem, config.defaults.model)
         )
 
-        async def told(raw: Raw) -> None:
-            know(msgspec.msgpack.decode(raw, type=HouseState))
-
-        def know(state: HouseState) -> None:
+        def apply(state: SharedState) -> None:
             engines.states, readiness.waiting_for = state.engines, state.waiting_for
+
+        async def pushed(raw: Raw) -> None:
+            apply(msgspec.msgpack.decode(raw, type=SharedState))
 
         async def samples(_: Raw) -> list[Samples]:
             return samples_of(metrics.registry)
 
-        know(start.state)
-        channel.answers |= {"state": told, "samples": samples}
+        apply(start.state)
+        channel.handlers |= {"state": pushed, "samples": samples}
         peers = Peers(channel, start.index, start.count)
         app = App(runtime, auth, metrics, readiness, seals, peers=peers)
         serving = server.server_for(app)
         following = asyncio.create_task(_end_with(channel, serving))
-        channel.tell("listening")
+        channel.notify("ready")
         try:
             await server.serve(serving, listener)
         finally:
@@ -69,7 +69,7 @@ async def worker(end: socket.socket, listener: socket.socket) -> None:
 
 
 async def _end_with(channel: Channel, serving: server.Server) -> None:
-    """Stop once the supervisor is gone, by force where that takes longer than it may."""
+    """Stop once the supervisor is gone; SIGALRM ends the process where that takes longer than the grace."""
     await channel.closed()
     signal.alarm(server.GRACE_S + 5)
     serving.stop()
@@ -86,6 +86,8 @@ def main() -> None:
     listener.set_inheritable(False)
     try:
         server.run(worker(end, listener))
+    except ChannelError:
+        raise SystemExit("perpend: a worker's supervisor is gone") from None
     except PerpendError as error:
         print(f"perpend: a worker can't start: {error}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -1,4 +1,4 @@
-"""Questions and answers between two processes, over a socket that nobody else has: either side asks."""
+"""Remote calls between two processes, in both directions over one socket pair."""
 
 import asyncio
 import itertools
@@ -13,117 +13,116 @@ from msgspec import Raw, Struct
 T = TypeVar("T")
 
 _SIZE_BYTES = 4
-"""Before each frame: its size, the most significant byte first."""
-_ANSWER, _NO_ANSWER = "", "-"
-"""Subjects of what comes back; no question has these."""
+"""Before each frame: its size, big-endian."""
+_REPLY, _FAILURE = "", "-"
+"""In place of a method's name, in a frame that replies."""
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.encode
 
 
-class Unanswered(Exception):
-    """The other side is gone, or couldn't answer; its log says why."""
+class ChannelError(Exception):
+    """The other process is gone, or its handler failed; its log says why."""
 
 
 class _Frame(Struct, frozen=True, array_like=True):
     number: int
-    """Of the question; 0: nobody waits for an answer."""
-    subject: str
+    """Of the call; 0 for a notification."""
+    method: str
     body: Raw
 
 
-Answerer = Callable[[Raw], Awaitable[Any]]
-"""Gets a question's body, gives the answer's."""
+CallHandler = Callable[[Raw], Awaitable[Any]]
+"""Takes a call's encoded argument, returns its result."""
 _frame = msgspec.msgpack.Decoder(_Frame)
 
 
 class Channel:
-    """One end."""
+    """One end. It reads until the other process is gone."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: dict[str, Answerer]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: dict[str, CallHandler]
     ) -> None:
-        self.answers = answers
-        """By the subjects that the other side may ask about."""
+        self.handlers = handlers
+        """By the methods that the other process may call."""
         self._reader = reader
         self._writer = writer
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[Raw]] = {}
-        self._answering: set[asyncio.Task[None]] = set()
+        self._calls: dict[int, asyncio.Future[Raw]] = {}
+        self._handling: set[asyncio.Task[None]] = set()
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def open(cls, end: socket.socket, answers: dict[str, Answerer]) -> Self:
+    async def open(cls, end: socket.socket, handlers: dict[str, CallHandler]) -> Self:
         """`end`: of a `socket.socketpair()`; the channel closes it."""
-        return cls(*await asyncio.open_unix_connection(sock=end), answers)
+        return cls(*await asyncio.open_unix_connection(sock=end), handlers)
 
-    async def ask(self, subject: str, body: Any, type_: type[T]) -> T:
-        """The other side's answer. Raises Unanswered."""
+    async def call(self, method: str, argument: Any, result: type[T]) -> T:
+        """The other process's result. Raises ChannelError."""
         if self._reading.done():
-            raise Unanswered
+            raise ChannelError
         number = next(self._numbers)
-        waiter = self._asked[number] = asyncio.get_running_loop().create_future()
+        waiter = self._calls[number] = asyncio.get_running_loop().create_future()
         try:
-            self._send(number, subject, body)
-            return msgspec.msgpack.decode(await waiter, type=type_)
+            self._send(number, method, argument)
+            return msgspec.msgpack.decode(await waiter, type=result)
         finally:
-            del self._asked[number]
+            del self._calls[number]
 
-    def tell(self, subject: str, body: Any = None) -> None:
-        """Something that needs no answer; nothing where the other side is gone."""
+    def notify(self, method: str, argument: Any = None) -> None:
+        """Call without a result; does nothing where the other process is gone."""
         if not self._reading.done():
-            self._send(0, subject, body)
+            self._send(0, method, argument)
 
     async def closed(self) -> None:
-        """Returns once the other side is gone."""
+        """Return once the other process is gone."""
         await asyncio.wait([self._reading])
 
     async def aclose(self) -> None:
         self._reading.cancel()
         await asyncio.wait([self._reading])
 
-    def _send(self, number: int, subject: str, body: Any) -> None:
-        frame = _encode(_Frame(number, subject, Raw(_encode(body))))
+    def _send(self, number: int, method: str, body: Any) -> None:
+        frame = _encode(_Frame(number, method, Raw(_encode(body))))
         self._writer.write(len(frame).to_bytes(_SIZE_BYTES, "big") + frame)
 
     async def _read(self) -> None:
         try:
             while True:
                 size = await self._reader.readexactly(_SIZE_BYTES)
-                frame = _frame.decode(await self._reader.readexactly(int.from_bytes(size, "big")))
-                self._receive(frame)
+                self._receive(_frame.decode(await self._reader.readexactly(int.from_bytes(size, "big"))))
         except (asyncio.IncompleteReadError, OSError):
             pass
         finally:
-            for waiter in self._asked.values():
+            for waiter in self._calls.values():
                 if not waiter.done():
-                    waiter.set_exception(Unanswered())
-            for task in self._answering:
+                    waiter.set_exception(ChannelError())
+            for task in self._handling:
                 task.cancel()
             self._writer.close()
 
     def _receive(self, frame: _Frame) -> None:
-        if frame.subject in (_ANSWER, _NO_ANSWER):
-            waiter = self._asked.get(frame.number)
-            if waiter is None or waiter.done():
-                return
-            if frame.subject == _ANSWER:
-                waiter.set_result(Raw(bytes(frame.body)))
-            else:
-                waiter.set_exception(Unanswered())
+        if frame.method not in (_REPLY, _FAILURE):
+            task = asyncio.create_task(self._handle(frame))
+            self._handling.add(task)
+            task.add_done_callback(self._handling.discard)
             return
-        task = asyncio.create_task(self._answer(frame))
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        waiter = self._calls.get(frame.number)
+        if waiter is None or waiter.done():
+            return  # the caller was cancelled
+        if frame.method == _REPLY:
+            waiter.set_result(frame.body.copy())
+        else:
+            waiter.set_exception(ChannelError())
 
-    async def _answer(self, frame: _Frame) -> None:
-        subject = _ANSWER
+    async def _handle(self, frame: _Frame) -> None:
+        method, result = _FAILURE, None
         try:
-            body = await self.answers[frame.subject](frame.body)
-        except Unanswered:
-            subject, body = _NO_ANSWER, None
+            result = await self.handlers[frame.method](frame.body)
+            method = _REPLY
+        except ChannelError:
+            pass  # of another channel, which the handler called
         except Exception:
-            _log.exception("a question about %s wasn't answered", frame.subject)
-            subject, body = _NO_ANSWER, None
+            _log.exception("the call of %s failed", frame.method)
         if frame.number and not self._reading.done():
-            self._send(frame.number, subject, body)
+            self._send(frame.number, method, result)

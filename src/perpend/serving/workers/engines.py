@@ -1,4 +1,4 @@
-"""The engines as a worker sees them: they belong to the supervisor, so that each model is loaded once."""
+"""The supervisor's engines, as a worker sees them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,20 +7,18 @@ from perpend.config.schema import EngineConfig
 from perpend.engine.gguf import ModelFacts
 from perpend.engine.machine import context_for, this_machine
 from perpend.errors import ClientMessage, EngineError
-from perpend.serving.workers.channel import Channel, Unanswered
-from perpend.serving.workers.messages import EngineAnswer, EngineState, EngineWanted
-
-_GONE = "the process that keeps the engines is gone"
+from perpend.serving.workers.channel import Channel, ChannelError
+from perpend.serving.workers.messages import EngineReply, EngineRequest, EngineState
 
 
 class SharedEngines:
-    """As `engine.pool.EnginePool`, but for restarts, which the supervisor counts."""
+    """`engine.pool.Engines` in another process. `restarts` is empty: the supervisor counts them."""
 
     def __init__(self, config: EngineConfig, channel: Channel) -> None:
         self._config = config
         self._channel = channel
         self.states: Mapping[str, EngineState] = {}
-        """As the supervisor told them last."""
+        """By model, as the supervisor pushed them last."""
 
     def context(self, facts: ModelFacts | None) -> int:
         return context_for(self._config, this_machine(), facts)
@@ -37,16 +35,15 @@ class SharedEngines:
         return None if state is None else state.problem
 
     async def ready(self, name: str, path: Path, context: int) -> str:
-        """The base URL of the model's engine, started where it isn't running. Raises EngineError."""
-        wanted = EngineWanted(name, str(path), context)
+        request = EngineRequest(name, str(path), context)
         try:
-            answer = await self._channel.ask("engine", wanted, EngineAnswer)
-        except Unanswered:
-            raise EngineError(_GONE, hint="start the gateway again", retry_after=1) from None
-        if answer.url is not None:
-            return answer.url
-        redacted = None if answer.redacted is None else ClientMessage(*answer.redacted)
-        raise EngineError(answer.message, hint=answer.hint, retry_after=answer.retry_after, redacted=redacted)
+            reply = await self._channel.call("engine", request, EngineReply)
+        except ChannelError:
+            raise EngineError("the gateway's supervisor is gone", hint="start the gateway again") from None
+        if reply.url is not None:
+            return reply.url
+        redacted = None if reply.redacted is None else ClientMessage(*reply.redacted)
+        raise EngineError(reply.message, hint=reply.hint, retry_after=reply.retry_after, redacted=redacted)
 
     async def aclose(self) -> None:
-        """They stay, for the other workers."""
+        """Leaves the engines running for the other workers."""

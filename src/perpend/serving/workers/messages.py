@@ -1,26 +1,25 @@
-"""What a worker and its supervisor ask and tell each other, as msgpack. The supervisor answers `start`, `engine`, `peers`
-and `scrape`, and hears `listening`; a worker answers `peer` and `samples`, and hears `state`.
+"""The arguments and results of calls between a worker and its supervisor, as msgpack.
+
+The supervisor handles `start`, `engine`, `peers`, `scrape` and `ready`; a worker handles `peer`, `samples` and `state`.
 """
 
 from msgspec import Raw, Struct
 
 NOTHING = Raw(b"\xc0")
-"""msgpack's nil: no answer."""
+"""msgpack's nil: no result."""
 
 
 class EngineState(Struct, frozen=True):
-    """Of an engine that was asked for."""
-
     slots: int
     problem: str | None
-    """Why it answers nobody now, in clients' words."""
+    """See `engine.pool.Engines.problem`."""
 
 
-class HouseState(Struct, frozen=True):
-    """What only the supervisor knows, and every worker needs at once."""
+class SharedState(Struct, frozen=True):
+    """What the supervisor pushes to every worker when it changes."""
 
     waiting_for: str | None
-    """What is still missing at the start, in words."""
+    """See `serving.info.Readiness`."""
     engines: dict[str, EngineState]
     """By model."""
 
@@ -29,23 +28,24 @@ class WorkerStart(Struct, frozen=True):
     """What a worker begins with."""
 
     config: bytes
-    """Pickled: both ends are one program, and nobody else has the channel."""
+    """Pickled: both processes run this program, and nobody else has the socket pair."""
     index: int
-    """From 0. A worker that takes over from one that died has its index."""
+    """From 0; a worker has the index of the one that it replaces."""
     count: int
-    state: HouseState
+    """Of workers."""
+    state: SharedState
 
 
-class EngineWanted(Struct, frozen=True):
-    """See `EnginePool.ready`."""
+class EngineRequest(Struct, frozen=True):
+    """The arguments of `engine.pool.Engines.ready`."""
 
     model: str
     path: str
     context: int
 
 
-class EngineAnswer(Struct, frozen=True, omit_defaults=True):
-    """Where the engine is reached, or the EngineError that keeps it from starting."""
+class EngineReply(Struct, frozen=True, omit_defaults=True):
+    """The engine's base URL, or the fields of an EngineError."""
 
     url: str | None = None
     message: str = ""
@@ -54,8 +54,8 @@ class EngineAnswer(Struct, frozen=True, omit_defaults=True):
     redacted: tuple[str, str | None] | None = None
 
 
-class PeerQuestion(Struct, frozen=True):
-    """To all other workers: the first that has an answer is heard."""
+class PeerCall(Struct, frozen=True):
+    """A call to all other workers; the first result that isn't nil is the caller's."""
 
-    subject: str
-    body: Raw
+    method: str
+    argument: Raw

@@ -6,45 +6,45 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from perpend.serving.workers.channel import Answerer, Channel, Unanswered
-from perpend.serving.workers.messages import NOTHING, PeerQuestion
+from perpend.serving.workers.channel import CallHandler, Channel, ChannelError
+from perpend.serving.workers.messages import NOTHING, PeerCall
 
 T = TypeVar("T")
 
 
 class Peers:
-    """Asks them through the supervisor, and answers what they ask."""
+    """Calls the other workers through the supervisor, and handles their calls."""
 
     def __init__(self, channel: Channel, index: int, count: int) -> None:
         self.index = index
         """Of this worker, from 0: unique among those that live, and the same after a restart."""
         self.count = count
         self._channel = channel
-        self._answers: dict[str, Answerer] = {}
-        channel.answers["peer"] = self._asked
+        self._handlers: dict[str, CallHandler] = {}
+        channel.handlers["peer"] = self._handle
 
-    def answer(self, subject: str, body: type[T], answer: Callable[[T], Awaitable[Any]]) -> None:
-        """`answer` is asked about `subject` by the others; None from it: this worker has no answer."""
+    def handle(self, method: str, argument: type[T], handler: Callable[[T], Awaitable[Any]]) -> None:
+        """Register a handler; it returns None where this worker has nothing to say."""
 
         async def decoded(raw: Raw) -> Any:
-            return await answer(msgspec.msgpack.decode(raw, type=body))
+            return await handler(msgspec.msgpack.decode(raw, type=argument))
 
-        self._answers[subject] = decoded
+        self._handlers[method] = decoded
 
-    async def ask(self, subject: str, body: Any, type_: type[T]) -> T | None:
-        """The answer of the one that has one; None where none has, or the one that had it died meanwhile."""
-        question = PeerQuestion(subject, Raw(msgspec.msgpack.encode(body)))
+    async def call(self, method: str, argument: Any, result: type[T]) -> T | None:
+        """The first result from another worker; None where none has one, or the one that had it died."""
+        call = PeerCall(method, Raw(msgspec.msgpack.encode(argument)))
         try:
-            found = await self._channel.ask("peers", question, Raw)
-        except Unanswered:
+            found = await self._channel.call("peers", call, Raw)
+        except ChannelError:
             return None
-        return None if found == NOTHING else msgspec.msgpack.decode(found, type=type_)
+        return None if found == NOTHING else msgspec.msgpack.decode(found, type=result)
 
     async def scrape(self) -> bytes:
-        """The metrics of all workers. Raises Unanswered."""
-        return await self._channel.ask("scrape", None, bytes)
+        """The metrics of all workers, in Prometheus's text format. Raises ChannelError."""
+        return await self._channel.call("scrape", None, bytes)
 
-    async def _asked(self, raw: Raw) -> Any:
-        question = msgspec.msgpack.decode(raw, type=PeerQuestion)
-        answer = self._answers.get(question.subject)
-        return None if answer is None else await answer(question.body)
+    async def _handle(self, raw: Raw) -> Any:
+        call = msgspec.msgpack.decode(raw, type=PeerCall)
+        handler = self._handlers.get(call.method)
+        return None if handler is None else await handler(call.argument)

@@ -1,4 +1,4 @@
-"""Keeps a worker alive for each listener: starts it, starts another when it dies, and stops all of them."""
+"""Starts a worker for each listener, replaces one that dies, and stops all of them."""
 
 import asyncio
 import contextlib
@@ -15,66 +15,66 @@ _log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.1
 _TRIES = 5
-"""Times that a worker may end in a row before it takes requests: then nobody would serve its listener."""
+"""Attempts in a row to start a worker; after the last one the gateway ends, since nobody serves that listener."""
 _KILL_AFTER_S = GRACE_S + 5
-"""A worker that was told to stop, and hasn't by itself."""
+"""Seconds after which a worker that was told to stop is killed."""
 
 
-class _Place:
-    """A worker's listener and its index, whoever has them now."""
+class _WorkerSlot:
+    """The listener and the index of one worker at a time."""
 
     def __init__(self, index: int, listener: socket.socket) -> None:
         self.index = index
         self.listener = listener
         self.process: asyncio.subprocess.Process | None = None
-        self.listened = False
-        """Its last worker took requests."""
+        self.was_ready = False
+        """Whether its last worker took requests."""
 
 
 class WorkerSupervisor:
+    """Runs one worker process in each slot."""
+
     def __init__(self, command: Sequence[str], listeners: Sequence[socket.socket], hub: Hub) -> None:
-        """`command` starts a worker; it gets the descriptors of its channel and of its listener as arguments."""
+        """`command` starts a worker; the descriptors of its channel and of its listener are appended."""
         self._command = command
         self._hub = hub
-        self._places = [_Place(index, listener) for index, listener in enumerate(listeners)]
+        self._slots = [_WorkerSlot(index, listener) for index, listener in enumerate(listeners)]
         self._stopping = asyncio.Event()
-        self._stops = 0
         self._failure: PerpendError | None = None
-        self._all_listen = lambda: None
+        self._on_ready = lambda: None
 
-    async def run(self, all_listen: Callable[[], None]) -> None:
-        """Until it is stopped and all workers have ended; `all_listen` is called once every one takes requests.
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Run until `stop`, and until all workers have ended; `on_ready` is called once all take requests.
 
         Raises PerpendError where a worker can't be started.
         """
-        self._all_listen = all_listen
-        telling = asyncio.create_task(self._hub.tell())
-        killing = asyncio.create_task(self._kill_late())
+        self._on_ready = on_ready
+        pushing = asyncio.create_task(self._hub.push_state())
+        killing = asyncio.create_task(self._kill_after_grace())
         try:
-            await asyncio.gather(*map(self._keep, self._places))
+            await asyncio.gather(*map(self._keep_running, self._slots))
         finally:
-            telling.cancel()
+            pushing.cancel()
             killing.cancel()
         if self._failure is not None:
             raise self._failure
 
     def stop(self) -> None:
-        """Have every worker take no more and finish what is under way; a second call has them stop waiting."""
+        """Have every worker finish its requests and take no more; a second call has them stop waiting."""
         self._stopping.set()
-        self._stops += 1
-        for place in self._places:
-            place.listener.close()
-            self._send(place, signal.SIGTERM)
+        for slot in self._slots:
+            slot.listener.close()
+            self._send(slot, signal.SIGTERM)
 
-    async def _keep(self, place: _Place) -> None:
+    async def _keep_running(self, slot: _WorkerSlot) -> None:
         failures = 0
         while not self._stopping.is_set():
-            place.listened = False
-            status = await self._live(place)
+            slot.was_ready = False
+            status = await self._run_worker(slot)
             if self._stopping.is_set():
                 return
-            failures = 0 if place.listened else failures + 1
-            ended = f"worker {place.index} {_ending(status)}"
+            failures = 0 if slot.was_ready else failures + 1
+            ended = f"worker {slot.index} {_ending(status)}"
             if failures == _TRIES:
                 self._failure = PerpendError(
                     f"{ended}, for the {_TRIES}th time in a row before it took a request",
@@ -88,11 +88,11 @@ class WorkerSupervisor:
                 async with asyncio.timeout(delay_s):
                     await self._stopping.wait()
 
-    async def _live(self, place: _Place) -> int:
-        """One worker's life; returns its exit status."""
+    async def _run_worker(self, slot: _WorkerSlot) -> int:
+        """Start a worker and wait for its end; returns its exit status."""
         ours, theirs = socket.socketpair()
         with theirs:
-            descriptors = (theirs.fileno(), place.listener.fileno())
+            descriptors = (theirs.fileno(), slot.listener.fileno())
             process = await asyncio.create_subprocess_exec(
                 *self._command,
                 *map(str, descriptors),
@@ -100,31 +100,31 @@ class WorkerSupervisor:
                 pass_fds=descriptors,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which says it to them once
             )
-        place.process = process
+        slot.process = process
         if self._stopping.is_set():  # meanwhile
-            self._send(place, signal.SIGTERM)
-        channel = await self._hub.connect(place.index, ours, lambda: self._listens(place))
+            self._send(slot, signal.SIGTERM)
+        channel = await self._hub.connect(slot.index, ours, lambda: self._ready(slot))
         status = await process.wait()
-        place.process = None
-        await self._hub.disconnect(place.index, channel)
+        slot.process = None
+        await self._hub.disconnect(slot.index, channel)
         return status
 
-    def _listens(self, place: _Place) -> None:
-        place.listened = True
-        if all(one.listened for one in self._places):
-            self._all_listen()
-            self._all_listen = lambda: None
+    def _ready(self, slot: _WorkerSlot) -> None:
+        slot.was_ready = True
+        if all(one.was_ready for one in self._slots):
+            self._on_ready()
+            self._on_ready = lambda: None
 
-    async def _kill_late(self) -> None:
+    async def _kill_after_grace(self) -> None:
         await self._stopping.wait()
         await asyncio.sleep(_KILL_AFTER_S)
-        for place in self._places:
-            self._send(place, signal.SIGKILL)
+        for slot in self._slots:
+            self._send(slot, signal.SIGKILL)
 
-    def _send(self, place: _Place, number: signal.Signals) -> None:
-        if place.process is not None:
+    def _send(self, slot: _WorkerSlot, number: signal.Signals) -> None:
+        if slot.process is not None:
             with contextlib.suppress(ProcessLookupError):
-                place.process.send_signal(number)
+                slot.process.send_signal(number)
 
 
 def _ending(status: int) -> str:
