@@ -14,15 +14,16 @@ from pathlib import Path
 
 
 class Gateway:
-    def __init__(self, home: Path, port: int | None = None, workers: int = 1) -> None:
-        """`port` None: one that is free."""
+    def __init__(self, home: Path, port: int | None = None, workers: int | None = None) -> None:
+        """`port` None: one that is free; `workers` None: as the config has it."""
         port = _free_port() if port is None else port
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
         self._log = home / "gateway.log"
+        options = [] if workers is None else ["--workers", str(workers)]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "perpend", "serve", "--port", str(port), "--workers", str(workers)],
+                [sys.executable, "-m", "perpend", "serve", "--port", str(port), *options],
                 env={**os.environ, "PERPEND_HOME": str(home)},
                 cwd=home,
                 stdout=subprocess.DEVNULL,
@@ -70,8 +71,8 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(home: Path, port: int | None = None, workers: int = 1) -> Generator[Gateway, None, None]:
-    gateway = Gateway(home, port, workers)
+def running(home: Path, port: int | None = None) -> Generator[Gateway, None, None]:
+    gateway = Gateway(home, port)
     try:
         gateway.wait_ready()
         yield gateway

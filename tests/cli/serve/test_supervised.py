@@ -56,13 +56,13 @@ class Upstream:
 
 
 @contextlib.asynccontextmanager
-async def gateway(home: Path, workers: int = 2, config: str = "") -> AsyncGenerator[tuple[Gateway, Upstream]]:
+async def gateway(home: Path, workers: int = 2) -> AsyncGenerator[tuple[Gateway, Upstream]]:
     upstream = Upstream()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", upstream.answer)
     async with serving(app) as url:
         (home / "perpend.toml").write_text(
-            f'[defaults]\nmodel = "m"\n{config}[providers.p]\nbase_url = "{url}/v1"\n[models.m]\nprovider = "p"\n'
+            f'[defaults]\nmodel = "m"\n[providers.p]\nbase_url = "{url}/v1"\n[models.m]\nprovider = "p"\n'
             '[models.m.price]\ninput = "0.15"\noutput = "0.6"\n'
         )
         front = Gateway(home, workers=workers)
@@ -274,7 +274,9 @@ def maker(front: Gateway, response: aiohttp.ClientResponse) -> int:
 
 async def test_a_model_is_loaded_once_for_all(tmp_path: Path, tiny_path: Path) -> None:
     small_model(tmp_path, tiny_path)
-    front = await asyncio.to_thread(Gateway, tmp_path, None, 2)
+    with (tmp_path / "perpend.toml").open("a") as config:
+        config.write("[serve]\nworkers = 2\n")
+    front = await asyncio.to_thread(Gateway, tmp_path)
     try:
         await asyncio.to_thread(front.wait_ready)
         asked = {"messages": [{"role": "user", "content": "What is 17 + 24?"}], "max_thinking_tokens": 32}

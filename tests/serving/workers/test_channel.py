@@ -87,3 +87,21 @@ async def test_the_other_sides_end_ends_every_call() -> None:
         with pytest.raises(ChannelError):
             await caller.call("never", None, int)
         caller.notify("nobody")
+
+
+async def test_a_caller_that_is_cancelled_cancels_the_handler() -> None:
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def waits(_: Raw) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    async with ends(waits=waits, double=double) as (caller, _):
+        call = asyncio.create_task(caller.call("waits", None, int))
+        await asyncio.wait_for(begun.wait(), 5)
+        call.cancel()
+        await asyncio.wait_for(cancelled.wait(), 5)
+        assert await caller.call("double", 2, int) == 4

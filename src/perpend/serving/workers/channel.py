@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 _SIZE_BYTES = 4
 """Before each frame: its size, big-endian."""
-_REPLY, _FAILURE = "", "-"
-"""In place of a method's name, in a frame that replies."""
+_REPLY, _FAILURE, _CANCEL = "", "-", "!"
+"""In place of a method's name: the result of a call, that it has none, that it isn't waited for any longer."""
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.encode
@@ -27,7 +27,7 @@ class ChannelError(Exception):
 
 class _Frame(Struct, frozen=True, array_like=True):
     number: int
-    """Of the call; 0 for a notification."""
+    """Of the call; negative for a notification."""
     method: str
     body: Raw
 
@@ -49,7 +49,7 @@ class Channel:
         self._writer = writer
         self._numbers = itertools.count(1)
         self._calls: dict[int, asyncio.Future[Raw]] = {}
-        self._handling: set[asyncio.Task[None]] = set()
+        self._handling: dict[int, asyncio.Task[None]] = {}
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -58,7 +58,7 @@ class Channel:
         return cls(*await asyncio.open_unix_connection(sock=end), handlers)
 
     async def call(self, method: str, argument: Any, result: type[T]) -> T:
-        """The other process's result. Raises ChannelError."""
+        """The other process's result; where the caller is cancelled, the handler is too. Raises ChannelError."""
         if self._reading.done():
             raise ChannelError
         number = next(self._numbers)
@@ -66,13 +66,15 @@ class Channel:
         try:
             self._send(number, method, argument)
             return msgspec.msgpack.decode(await waiter, type=result)
+        except asyncio.CancelledError:
+            self._send(number, _CANCEL, None)
+            raise
         finally:
             del self._calls[number]
 
     def notify(self, method: str, argument: Any = None) -> None:
         """Call without a result; does nothing where the other process is gone."""
-        if not self._reading.done():
-            self._send(0, method, argument)
+        self._send(-next(self._numbers), method, argument)
 
     async def closed(self) -> None:
         """Return once the other process is gone."""
@@ -83,6 +85,8 @@ class Channel:
         await asyncio.wait([self._reading])
 
     def _send(self, number: int, method: str, body: Any) -> None:
+        if self._reading.done():
+            return
         frame = _encode(_Frame(number, method, Raw(_encode(body))))
         self._writer.write(len(frame).to_bytes(_SIZE_BYTES, "big") + frame)
 
@@ -97,20 +101,21 @@ class Channel:
             for waiter in self._calls.values():
                 if not waiter.done():
                     waiter.set_exception(ChannelError())
-            for task in self._handling:
+            for task in self._handling.values():
                 task.cancel()
             self._writer.close()
 
     def _receive(self, frame: _Frame) -> None:
-        if frame.method not in (_REPLY, _FAILURE):
-            task = asyncio.create_task(self._handle(frame))
-            self._handling.add(task)
-            task.add_done_callback(self._handling.discard)
-            return
-        waiter = self._calls.get(frame.number)
-        if waiter is None or waiter.done():
+        number = frame.number
+        if frame.method == _CANCEL:
+            if (handling := self._handling.get(number)) is not None:
+                handling.cancel()
+        elif frame.method not in (_REPLY, _FAILURE):
+            self._handling[number] = task = asyncio.create_task(self._handle(frame))
+            task.add_done_callback(lambda _: self._handling.pop(number))
+        elif (waiter := self._calls.get(number)) is None or waiter.done():
             return  # the caller was cancelled
-        if frame.method == _REPLY:
+        elif frame.method == _REPLY:
             waiter.set_result(frame.body.copy())
         else:
             waiter.set_exception(ChannelError())
@@ -124,5 +129,5 @@ class Channel:
             pass  # of another channel, which the handler called
         except Exception:
             _log.exception("the call of %s failed", frame.method)
-        if frame.number and not self._reading.done():
+        if frame.number > 0:
             self._send(frame.number, method, result)
