@@ -10,7 +10,6 @@ from perpend.registry import nearest
 from perpend.serving import errors
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.background import BackgroundRequests
 from perpend.serving.completions import Completions, Counting, Solver
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
@@ -49,28 +48,19 @@ class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
 
     def __init__(
-        self,
-        house: House,
-        auth: Auth,
-        metrics: Metrics,
-        readiness: Readiness,
-        seals: Seals,
-        *,
-        peers: Peers | None = None,
+        self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
     ) -> None:
-        """`peers`: the other workers, where there are several."""
         self._metrics = metrics
         config, solver = house.config, Sealing(house, seals)
-        info = Info(config, house.models, auth, metrics, readiness, peers)
+        self._info = info = Info(config, house.models, auth, metrics, readiness)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
         messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
         count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
         dialect = OpenAIResponsesDialect(house.responses, house.conversations)
         compacting = Compacting(house.responses, house.conversations)
-        background = BackgroundRequests(dialect, solver, metrics, peers)
-        responses = Responses(dialect, solver, config, auth, metrics, background)
-        self._background = background
-        stored = Stored(dialect, background, auth)
+        responses = Responses(dialect, solver, config, auth, metrics)
+        self._background = responses.background
+        stored = Stored(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
             "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
@@ -92,6 +82,11 @@ class App:
         named = {MODELS_PATH + "/.+": _get(info.models)}
         by_id = named | stored.routes | Conversations(dialect, config, auth).routes
         self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
+
+    def join(self, peers: Peers) -> None:
+        """Share metrics and background responses with the other workers."""
+        self._info.join(peers)
+        self._background.join(peers)
 
     async def aclose(self) -> None:
         """End what goes on in the background."""

@@ -134,21 +134,22 @@ class _TailRequest(Struct, frozen=True):
 
 class BackgroundRequests:
     """Requests that nobody waits for: they count among those that are answered at a time, and live as long as
-    this process. What is stored says how they ended. `peers` are called about those of other workers.
+    this process. What is stored says how they ended.
     """
 
-    def __init__(
-        self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics, peers: Peers | None = None
-    ) -> None:
+    def __init__(self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics) -> None:
         self._dialect = dialect
         self._solver = solver
         self._metrics = metrics
-        self._peers = peers
+        self._peers: Peers | None = None
         self._running: dict[str, _Run] = {}
-        if peers is not None:
-            peers.handle("response.runs", str, self._runs_here)
-            peers.handle("response.tail", _TailRequest, self._tail_here)
-            peers.handle("response.cancel", str, self._cancel_here)
+
+    def join(self, peers: Peers) -> None:
+        """Read and stop the responses of other workers, and let them do so with this one's."""
+        self._peers = peers
+        peers.handle("response.runs", str, self._runs_here)
+        peers.handle("response.tail", _TailRequest, self._tail_here)
+        peers.handle("response.cancel", str, self._cancel_here)
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
         """Store it as queued, and begin. Raises PerpendError, and has then begun nothing."""

@@ -69,15 +69,18 @@ class Info:
         auth: Auth,
         metrics: Metrics,
         readiness: Readiness,
-        peers: Peers | None = None,
     ) -> None:
         self._config = config
         self._models = models
         self._auth = auth
         self._metrics = metrics
         self._readiness = readiness
-        self._peers = peers
+        self._peers: Peers | None = None
         self._since = int(time.time())
+
+    def join(self, peers: Peers) -> None:
+        """Tell the metrics of all workers."""
+        self._peers = peers
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """All models, or the one that the path names; where a key has a model, that one by whatever name.
@@ -133,7 +136,7 @@ class Info:
             await _json(send, Status("not ready", reason), 503)
 
     async def metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Of all workers. Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
+        """Open to programs on this machine; from elsewhere a key is needed. Raises Unauthenticated."""
         if not self._auth.is_local(scope):
             self._auth.check(scope)
         text = self._metrics.scrape() if self._peers is None else await self._peers.scrape()

@@ -35,17 +35,16 @@ class Responses(Completions[ResponsesParsed]):
         config: Config,
         auth: Auth,
         metrics: Metrics,
-        background: BackgroundRequests,
     ) -> None:
         super().__init__(dialect, solver, config, auth, metrics)
-        self._background = background
+        self.background = BackgroundRequests(dialect, solver, metrics)
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:
         if not parsed.echo.background:
             await super().answer(parsed, key_id, receive, send)
             return
-        queued = await self._background.start(parsed)
-        log = self._background.log(parsed.id)
+        queued = await self.background.start(parsed)
+        log = self.background.log(parsed.id)
         if log is None:
             await send_json(send, encode(queued))
         else:

@@ -55,8 +55,8 @@ async def worker(end: socket.socket, listener: socket.socket) -> None:
 
         apply(start.state)
         channel.handlers |= {"state": pushed, "samples": samples}
-        peers = Peers(channel, start.index, start.count)
-        app = App(runtime, auth, metrics, readiness, seals, peers=peers)
+        app = App(runtime, auth, metrics, readiness, seals)
+        app.join(Peers(channel, start.index, start.count))
         serving = server.server_for(app)
         following = asyncio.create_task(_end_with(channel, serving))
         channel.notify("ready")
