@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -40,6 +40,10 @@ class Server(uvicorn.Server):
     def stop(self) -> None:
         """Stop taking connections; a second call stops waiting."""
         self.force_exit = self.should_exit
+        self.should_exit = True
+
+    def finish(self) -> None:
+        """Stop taking connections, and wait for the requests under way however often it is called."""
         self.should_exit = True
 
 
@@ -111,12 +115,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-async def serve(server: Server, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; closes `listener`."""
+async def serve(server: Server, listener: socket.socket, on_signal: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; closes `listener`. `on_signal`: in place of `server.stop`."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, on_signal or server.stop)
     # What exists by now lives as long as the process: the collector needn't look at it again,
     # and what a request makes is mostly gone before the young generation's usual 700 are full.
     gc.collect()

@@ -311,7 +311,10 @@ async def test_what_is_under_way_is_finished_before_the_end(tmp_path: Path) -> N
         ]
         await until(lambda: upstream.waiting == FRESH)
         front.process.terminate()
+        for worker in front.workers:  # as service managers do
+            os.kill(worker, signal.SIGTERM)
         await until(lambda: not listens(front))
+        await asyncio.sleep(0.3)
         upstream.go_on.set()
         assert [status for status, _ in await asyncio.gather(*asked)] == [200] * FRESH
         assert await asyncio.to_thread(front.process.wait, 30) == 0

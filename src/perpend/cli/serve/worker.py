@@ -53,15 +53,20 @@ async def worker(end: socket.socket, listener: socket.socket) -> None:
         async def samples(_: Raw) -> list[Samples]:
             return samples_of(metrics.registry)
 
+        async def hurry(_: Raw) -> None:
+            serving.finish()
+            serving.stop()
+
         apply(start.state)
         channel.handlers |= {"state": pushed, "samples": samples}
         app = App(runtime, auth, metrics, readiness, seals)
         app.join(Peers(channel, start.index, start.count))
         serving = server.server_for(app)
+        channel.handlers["hurry"] = hurry
         following = asyncio.create_task(_end_with(channel, serving))
         channel.notify("ready")
         try:
-            await server.serve(serving, listener)
+            await server.serve(serving, listener, serving.finish)
         finally:
             await app.aclose()
             following.cancel()
@@ -72,7 +77,7 @@ async def _end_with(channel: Channel, serving: server.Server) -> None:
     """Stop once the supervisor is gone; SIGALRM ends the process where that takes longer than the grace."""
     await channel.closed()
     signal.alarm(server.GRACE_S + 5)
-    serving.stop()
+    serving.finish()
 
 
 def _log_as(index: int) -> None:

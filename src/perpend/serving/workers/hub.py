@@ -84,6 +84,11 @@ class Hub:
         self._totals.remove(str(index))
         await channel.aclose()
 
+    def hurry(self) -> None:
+        """Have workers that stop no longer wait for the requests under way."""
+        for channel in self._channels.values():
+            channel.notify("hurry")
+
     async def push_state(self) -> None:
         """Notify every worker of each change, until cancelled."""
         while True:

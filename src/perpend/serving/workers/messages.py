@@ -1,6 +1,7 @@
 """The arguments and results of calls between a worker and its supervisor, as msgpack.
 
-The supervisor handles `start`, `engine`, `peers`, `scrape` and `ready`; a worker handles `peer`, `samples` and `state`.
+The supervisor handles `start`, `engine`, `peers`, `scrape` and `ready`; a worker handles `peer`, `samples`,
+`state` and `hurry`.
 """
 
 from msgspec import Raw, Struct

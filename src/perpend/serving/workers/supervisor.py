@@ -61,6 +61,8 @@ class WorkerSupervisor:
 
     def stop(self) -> None:
         """Have every worker finish its requests and take no more; a second call has them stop waiting."""
+        if self._stopping.is_set():
+            self._hub.hurry()  # no second signal: service managers send them to every process themselves
         self._stopping.set()
         for slot in self._slots:
             slot.listener.close()
