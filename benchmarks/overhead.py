@@ -8,6 +8,7 @@ through the gateway minus direct, of the same round; ratios compare gateways tha
     python -m benchmarks.overhead --against vllm-router          # a compiled peer, which only relays
     python -m benchmarks.overhead --dialects chat               # a third of the time
     python -m benchmarks.overhead --checkout ../before          # old against new code, with these packages
+    python -m benchmarks.overhead --workers 2                   # several workers beside one; see benchmarks.workers
     python -m benchmarks.overhead --engine smollm2-135m         # on top of a real model
     python -m benchmarks.overhead --gateway-url http://127.0.0.1:8080/v1 --key K --model fake-reasoner
 """
@@ -53,6 +54,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--subject", choices=["perpend", "bare"], default="perpend", help="bare: the floor")
     parser.add_argument("--against", choices=["litellm", "vllm-router", "bare"], action="append", default=[])
     parser.add_argument("--checkout", metavar="FOLDER", help="another checkout of Perpend, measured beside")
+    parser.add_argument("--workers", type=int, help="as many workers, measured beside, on all cores")
     parser.add_argument("--engine", metavar="WEIGHTS", help="a real model in the fake upstream's place")
     parser.add_argument("--chunk-delay-ms", type=float, default=0.0, help="upstream's pause between chunks")
     parser.add_argument("--gateway-url", help="measure one that already runs; ends in /v1")
@@ -62,6 +64,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="end with one line of JSON on stdout")
     ask = parser.parse_args()
     ask.against += ["checkout"] if ask.checkout else []
+    ask.against += ["workers"] if ask.workers else []
     return ask
 
 
@@ -158,6 +161,8 @@ def run(ask: argparse.Namespace, results: Results, folder: Path) -> dict[str, An
 
 
 def starter(ask: argparse.Namespace, name: str) -> gateways.Starter:
+    if name == "workers":
+        return gateways.with_workers(ask.workers)
     return gateways.checkout(Path(ask.checkout)) if name == "checkout" else gateways.STARTERS[name]
 
 

@@ -33,7 +33,7 @@ LONG = tuple(
     f"test_{name}.py"
     for name in (
         *("unprivileged", "pathological", "code", "pool", "fault_run", "told", "command", "catalogue"),
-        *("ask", "verify", "math", "worker_pool", "suites", "crash", "runtime", "fleet"),
+        *("ask", "verify", "math", "worker_pool", "suites", "crash", "runtime", "fleet", "supervised"),
     )
 )
 """Files of a few long tests."""

@@ -14,15 +14,16 @@ from pathlib import Path
 
 
 class Gateway:
-    def __init__(self, home: Path, port: int | None = None) -> None:
-        """`port` None: one that is free."""
+    def __init__(self, home: Path, port: int | None = None, workers: int | None = None) -> None:
+        """`port` None: one that is free; `workers` None: as the config has it."""
         port = _free_port() if port is None else port
         self.home = home
         self.url = f"http://127.0.0.1:{port}"
         self._log = home / "gateway.log"
+        options = [] if workers is None else ["--workers", str(workers)]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "perpend", "serve", "--port", str(port)],
+                [sys.executable, "-m", "perpend", "serve", "--port", str(port), *options],
                 env={**os.environ, "PERPEND_HOME": str(home)},
                 cwd=home,
                 stdout=subprocess.DEVNULL,
@@ -32,6 +33,21 @@ class Gateway:
     @property
     def log(self) -> str:
         return self._log.read_text()
+
+    @property
+    def children(self) -> dict[int, str]:
+        """The command line of each process that it has started, by its id."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        return {int((parts := line.split(maxsplit=1))[0]): parts[1] for line in listed.stdout.splitlines()}
+
+    @property
+    def workers(self) -> list[int]:
+        return [pid for pid, line in self.children.items() if "perpend.cli.serve.worker" in line]
 
     def wait_ready(self) -> None:
         for _ in range(600):

@@ -74,9 +74,10 @@ def perpend(
     deadline: str = "",
     more: Mapping[str, str] = MappingProxyType({}),
     name: str = "perpend",
+    workers: int = 1,
 ) -> Generator[Gateway]:
     """`perpend serve` with authentication, prices, ledger and events on, and a key of its own; `deadline` is that
-    key's, `more` is in its environment.
+    key's, `more` is in its environment. Several workers aren't pinned to a core.
     """
     port, env = free_port(), {**environment(home), **more}
     (home / "perpend.toml").write_text(config.format(port=port, upstream=upstream_url))
@@ -92,7 +93,9 @@ def perpend(
     if made.returncode != 0:
         raise SystemExit(f"perpend keys create failed:\n{made.stderr[-3000:]}")
     key = msgspec.json.decode(made.stdout)["secret"]
-    with started(name, [program, "serve"], core=core, env=env, home=home) as running:
+    core = core if workers == 1 else None
+    serve = [program, "serve", "--workers", str(workers)]
+    with started(name, serve, core=core, env=env, home=home) as running:
         running.wait_ready(port, "/readyz")
         yield gateway(name, version("perpend"), port, key, running, home)
 
@@ -103,6 +106,15 @@ def checkout(folder: Path) -> Starter:
     def start(upstream_url: str, core: int | None, home: Path) -> AbstractContextManager[Gateway]:
         source = {"PYTHONPATH": str(folder.resolve() / "src")}
         return perpend(upstream_url, core, home, more=source, name="checkout")
+
+    return start
+
+
+def with_workers(count: int) -> Starter:
+    """`perpend serve --workers`."""
+
+    def start(upstream_url: str, core: int | None, home: Path) -> AbstractContextManager[Gateway]:
+        return perpend(upstream_url, core, home, workers=count, name="workers")
 
     return start
 

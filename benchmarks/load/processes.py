@@ -43,10 +43,15 @@ class Running:
 
     def pause(self) -> None:
         """Stopped gateways can't disturb the one being measured."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def wait_ready(self, port: int, path: str, timeout_s: float = 120.0) -> None:
         """Until GET `path` answers 200; raises SystemExit with the log's end when it doesn't."""

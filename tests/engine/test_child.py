@@ -7,6 +7,7 @@ import pytest
 
 from perpend.config import Config, DefaultsConfig, EngineConfig, ModelConfig
 from perpend.engine.child import EngineLaunch, binary_command
+from perpend.engine.pool import EnginePool
 from perpend.engine.supervisor import Engine
 from perpend.errors import EngineError
 from perpend.runtime import Runtime
@@ -59,6 +60,7 @@ async def test_a_llama_server_of_ones_own_answers_in_budget(smollm_path: Path, t
     )
     async with await Runtime.open(config) as runtime:
         await runtime.prepare()
+        assert isinstance(runtime.engines, EnginePool)
         pid = runtime.engines.get("small", smollm_path, 1024).pid
         answer = await runtime.solve(request)
     assert answer.text

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from perpend.config import Config, EngineConfig, ModelConfig
+from perpend.engine.pool import EnginePool
 from perpend.runtime import Runtime
 from perpend.types import Event, Limits, Message, Request, Sampling, ThinkingDelta
 
@@ -25,7 +26,8 @@ async def test_an_engine_killed_in_the_middle_is_answered_from_and_the_next_requ
     )
     async with await Runtime.open(config) as runtime:
         await runtime.prepare("small")
-        pid = runtime.engines.get("small", smollm_path, 1024).pid
+        assert isinstance(runtime.engines, EnginePool)
+        pid: int | None = runtime.engines.get("small", smollm_path, 1024).pid
 
         async def kill_when_it_thinks(batch: list[Event]) -> None:
             nonlocal pid

@@ -45,6 +45,7 @@ Whole = Annotated[int, _whole(-(2**63), 2**63 - 1)]
 Tokens = Annotated[int, _whole(0, _MOST)]
 Count = Annotated[int, _whole(1, _MOST)]
 Port = Annotated[int, _whole(0, 65_535)]
+Workers = Annotated[int, _whole(1, 256)]
 Degree = Annotated[float, Parameter(converter=_degree)]
 """A number of at least 0: neither inf nor nan."""
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]

@@ -187,6 +187,8 @@ class ServeConfig(Section, frozen=True):
     """The address to listen on."""
     port: Port = 8080
     """The port to listen on; 0: the system chooses."""
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    """Processes that answer requests. They share address, store and engines; what is bounded here holds for each."""
     max_body_bytes: Positive = 10_000_000
     """The largest request that is read."""
     max_messages: Positive = 2_000

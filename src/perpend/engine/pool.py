@@ -1,11 +1,43 @@
 """The engines of a process: started at first use, and no more of them loaded than the config allows."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from perpend.config.schema import EngineConfig
 from perpend.engine.gguf import ModelFacts
 from perpend.engine.machine import context_for, this_machine
 from perpend.engine.supervisor import Engine, file_version
+
+
+class Engines(Protocol):
+    """The engines of embedded models: of this process, or of one that keeps them for several."""
+
+    def context(self, facts: ModelFacts | None) -> int:
+        """Tokens per slot for a model."""
+        ...
+
+    def slots(self, name: str) -> int:
+        """Calls that the model's engine takes at once; 1 until it has been started."""
+        ...
+
+    def weights_version(self, name: str, path: Path) -> str:
+        """Of the weights that the model's engine has loaded, or will load."""
+        ...
+
+    def restarts(self) -> Mapping[str, int]:
+        """How often each engine was started again after it ended by itself, by its model."""
+        ...
+
+    def problem(self, name: str) -> str | None:
+        """Why the model's engine answers nobody now, in clients' words; None: it does, or it is started for them."""
+        ...
+
+    async def ready(self, name: str, path: Path, context: int) -> str:
+        """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
+        ...
+
+    async def aclose(self) -> None: ...
 
 
 class EnginePool:
@@ -17,7 +49,6 @@ class EnginePool:
         self._engines: dict[str, Engine] = {}  # least recently used first
 
     def context(self, facts: ModelFacts | None) -> int:
-        """Tokens per slot for a model."""
         return context_for(self._config, this_machine(), facts)
 
     def get(self, name: str, path: Path, context: int) -> Engine:
@@ -29,26 +60,21 @@ class EnginePool:
         return engine
 
     def slots(self, name: str) -> int:
-        """Calls that the model's engine takes at once; 1 until it has been started."""
         engine = self._engines.get(name)
         return 1 if engine is None else engine.slots
 
     def weights_version(self, name: str, path: Path) -> str:
-        """Of the weights that the model's engine has loaded, or will load."""
         engine = self._engines.get(name)
         return file_version(path) if engine is None or engine.state != "ready" else engine.weights
 
     def restarts(self) -> dict[str, int]:
-        """How often each engine was started again after it ended by itself, by its model."""
         return {name: engine.restarts for name, engine in self._engines.items()}
 
     def problem(self, name: str) -> str | None:
-        """Why the model's engine can't answer now, as clients are told; None where it can, or is being started."""
         engine = self._engines.get(name)
         return None if engine is None else engine.problem
 
     async def ready(self, name: str, path: Path, context: int) -> str:
-        """The base URL of the model's engine; an idle one makes room for it. Raises EngineError."""
         engine = self.get(name, path, context)
         if engine.state == "stopped":
             await self._stop_idle(engine)

@@ -24,7 +24,7 @@ from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
 from perpend.engine.embedders import packaged
 from perpend.engine.gguf import ModelFacts, read_facts
-from perpend.engine.pool import EnginePool
+from perpend.engine.pool import Engines
 from perpend.errors import (
     BadRequest,
     ClientMessage,
@@ -52,7 +52,7 @@ _MAX_UNLISTED = 256
 class Models:
     """All models that can be named: the config's, the catalogue's, GGUF files, and `PROVIDER/MODEL`."""
 
-    def __init__(self, config: Config, home: Path, http: HTTPClient, engines: EnginePool) -> None:
+    def __init__(self, config: Config, home: Path, http: HTTPClient, engines: Engines) -> None:
         """Raises ConfigError for an unknown wire, and for an alias of an unknown model."""
         self._config = config
         self._home = home

@@ -13,7 +13,7 @@ from perpend.config.schema import EMBEDDED, Config
 from perpend.documents import PDFReader
 from perpend.engine.embedders import Embedders
 from perpend.engine.hub import PREFIX, of_hub
-from perpend.engine.pool import EnginePool
+from perpend.engine.pool import EnginePool, Engines
 from perpend.engine.pull import PullProgress, pull
 from perpend.errors import WeightsError
 from perpend.private_files import private_folder
@@ -38,7 +38,9 @@ from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 class Runtime:
     """All objects that a command or a server needs; `aclose` closes them."""
 
-    def __init__(self, config: Config, home: Path, store: Store, cache: AnswerCache | None = None) -> None:
+    def __init__(
+        self, config: Config, home: Path, store: Store, engines: Engines, cache: AnswerCache | None = None
+    ) -> None:
         """`cache` answers what it has in the place of models."""
         self._cache = cache
         self.config = config
@@ -46,7 +48,7 @@ class Runtime:
         self.store = store
         self.responses = ResponseStore(store, config.storage.responses_days)
         self.conversations = ConversationStore(store)
-        self.engines = EnginePool(config.engine, home)
+        self.engines = engines
         self._embedders = Embedders()
         self._http = HTTPClient()
         self.models = Models(config, home, self._http, self.engines)
@@ -62,12 +64,15 @@ class Runtime:
         )
 
     @classmethod
-    async def open(cls, config: Config, cache: AnswerCache | None = None) -> Self:
-        """Opens the store, and wires the rest. Raises StorageError."""
+    async def open(
+        cls, config: Config, *, cache: AnswerCache | None = None, engines: Engines | None = None
+    ) -> Self:
+        """Opens the store, and wires the rest, with `engines` or its own. Raises StorageError."""
         home = home_dir(config)
         private_folder(home)
         path = config.storage.path or home / "perpend.db"
-        return cls(config, home, Store.open(path, config.storage.durability), cache)
+        store = Store.open(path, config.storage.durability)
+        return cls(config, home, store, engines or EnginePool(config.engine, home), cache)
 
     async def fetch(
         self, model: str | None = None, progress: Callable[[PullProgress], None] | None = None

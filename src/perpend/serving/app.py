@@ -31,6 +31,7 @@ from perpend.serving.limits.limiter import Limiter
 from perpend.serving.response_writer import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, StoredResponses
 from perpend.serving.sealing import SealingSolver, Seals
+from perpend.serving.workers.peers import Peers
 
 _UPGRADE = (b"upgrade", b"websocket")
 """The header of a WebSocket request. On the status of UpgradeRefused, Codex falls back to HTTP at once."""
@@ -74,7 +75,7 @@ class App:
         self._limiter = limiter
         limited = LimitedSolver(runtime, limiter)
         config, solver = runtime.config, SealingSolver(limited, seals)
-        info = Info(config, runtime.models, auth, metrics, readiness)
+        self._info = info = Info(config, runtime.models, auth, metrics, readiness)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics, limiter)
         messages = Completions(AnthropicDialect(), solver, config, auth, metrics, limiter)
         count_tokens = TokenCounter(AnthropicDialect(), solver, config, auth, metrics, limiter)
@@ -110,6 +111,11 @@ class App:
         by_name = {MODELS_PATH + "/.+": _get(info.models)}
         by_id = by_name | stored.routes | Conversations(dialect, config, auth).routes | dict(admin)
         self._by_id = [(_pattern(path), methods) for path, methods in by_id.items()]
+
+    def join(self, peers: Peers) -> None:
+        """Share metrics and background responses with the other workers."""
+        self._info.join(peers)
+        self._background.join(peers)
 
     async def aclose(self) -> None:
         """Stop the background requests."""

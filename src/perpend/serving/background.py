@@ -4,16 +4,29 @@ import asyncio
 import re
 import zlib
 from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
 
 from perpend.errors import PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
 from perpend.serving.completions import Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_answer import failed_response, unanswered_response
+from perpend.serving.dialects.openai_responses_answer import (
+    failed_response,
+    failure_of,
+    unanswered_response,
+)
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseBody
+from perpend.serving.dialects.openai_responses_stream import failed_event
+from perpend.serving.workers.peers import Peers
+from perpend.storage.rows import ResponseRow
 from perpend.types import Event
+
+T = TypeVar("T")
 
 STOPPED = PerpendError("the server stopped before the answer was made", hint="send the request again")
 _NUMBER = re.compile(rb'"sequence_number":(\d+)')
@@ -27,6 +40,33 @@ def events_after(number: int, events: bytes) -> bytes:
         if match is not None and int(match[1]) > number:
             later.append(event + b"\n\n")
     return b"".join(later)
+
+
+def last_number(events: bytes) -> int:
+    """Of some events, each complete."""
+    found = _NUMBER.search(events.rstrip().rpartition(b"\n\n")[2])
+    assert found is not None
+    return int(found[1])
+
+
+def stored_events(row: ResponseRow, after: int) -> bytes:
+    """Those that a finished stream is stored with, after the one of this number."""
+    return events_after(after, zlib.decompress(row.events))
+
+
+def abandoned(row: ResponseRow) -> dict[str, Any]:
+    """The body of a queued response whose process is gone."""
+    error = msgspec.to_builtins(failure_of(STOPPED))
+    return msgspec.json.decode(row.body) | {"status": "failed", "error": error}
+
+
+class LogTail(Struct, frozen=True):
+    """The events of a stream since a reader's last position."""
+
+    events: bytes
+    at: int
+    """The reader's next position."""
+    over: bool
 
 
 class EventLog:
@@ -49,18 +89,19 @@ class EventLog:
         self._grown.set()
         self._grown = asyncio.Event()
 
+    async def tail(self, at: int) -> LogTail:
+        """The events after the position `at`; waits until there are some."""
+        while at == len(self._pieces) and not self._closed:
+            await self._grown.wait()
+        return LogTail(b"".join(self._pieces[at:]), len(self._pieces), self._closed)
+
     async def after(self, number: int) -> AsyncIterator[bytes]:
         """The events after this sequence number, up to the stream's end."""
-        at = 0
-        while True:
-            grown, data = self._grown, b"".join(self._pieces[at:])
-            at = len(self._pieces)
-            if events := events_after(number, data):
-                yield events
-            if self._closed:
-                return
-            if at == len(self._pieces):
-                await grown.wait()
+        tail = LogTail(b"", 0, over=False)
+        while not tail.over:
+            tail = await self.tail(tail.at)
+            if later := events_after(number, tail.events):
+                yield later
 
 
 class _Run:
@@ -89,6 +130,13 @@ class _Run:
         return b"" if self.log is None else zlib.compress(self.log.so_far + end, 1)
 
 
+class _TailRequest(Struct, frozen=True):
+    """A call to the worker that makes a response; `at` as in `EventLog.tail`."""
+
+    id: str
+    at: int
+
+
 class BackgroundRequests:
     """Runs background requests. They count towards `serve.max_concurrent`, and end with the process.
 
@@ -99,7 +147,15 @@ class BackgroundRequests:
         self._dialect = dialect
         self._solver = solver
         self._metrics = metrics
+        self._peers: Peers | None = None
         self._running: dict[str, _Run] = {}
+
+    def join(self, peers: Peers) -> None:
+        """Read and stop the responses of other workers, and let them do so with this one's."""
+        self._peers = peers
+        peers.handle("response.runs", str, self._runs_here)
+        peers.handle("response.tail", _TailRequest, self._tail_here)
+        peers.handle("response.cancel", str, self._cancel_here)
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
         """Store the response as queued, and start it. Raises PerpendError; then nothing was started."""
@@ -111,26 +167,28 @@ class BackgroundRequests:
         run.task.add_done_callback(lambda _: self._running.pop(parsed.id, None))
         return queued
 
-    def runs(self, id_: str) -> bool:
-        """Whether the response is running in this process."""
-        return id_ in self._running
-
     def log(self, id_: str) -> EventLog | None:
-        """The event log of a running response that is streamed; None for any other."""
+        """The event log of a response that is running in this process and streamed; None for any other."""
         run = self._running.get(id_)
         return None if run is None else run.log
 
+    async def runs(self, id_: str) -> bool:
+        """Whether the response is under way, in this process or in another."""
+        return bool(await self._runs_here(id_) or await self._call_peers("response.runs", id_, bool))
+
+    async def events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes] | None:
+        """Of one that is under way and streamed: what comes after the event of this number."""
+        if (log := self.log(row.id)) is not None:
+            return log.after(after)
+        if self._peers is None or row.status != "queued":
+            return None
+        tail = await self._call_peers("response.tail", _TailRequest(row.id, 0), LogTail)
+        return None if tail is None else self._elsewhere(row, after, tail)
+
     async def cancel(self, id_: str) -> None:
         """Stop a running response; it is stored as cancelled, unless it has finished. Raises StorageError."""
-        run = self._running.get(id_)
-        if run is None or run.task is None:
-            return
-        run.cancelled = True
-        run.task.cancel()
-        await asyncio.wait([run.task])
-        row = self._dialect.get(id_, run.parsed.key_id, "id")
-        if row.status == "queued":
-            await self._finish(run, unanswered_response(run.parsed, "cancelled"))
+        if not await self._cancel_here(id_):
+            await self._call_peers("response.cancel", id_, bool)
 
     async def aclose(self) -> None:
         """Stop all running responses; they are stored as failed."""
@@ -138,6 +196,40 @@ class BackgroundRequests:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _call_peers(self, subject: str, body: Any, type_: type[T]) -> T | None:
+        return None if self._peers is None else await self._peers.call(subject, body, type_)
+
+    async def _runs_here(self, id_: str) -> bool | None:
+        return True if id_ in self._running else None
+
+    async def _tail_here(self, wanted: _TailRequest) -> LogTail | None:
+        log = self.log(wanted.id)
+        return None if log is None else await log.tail(wanted.at)
+
+    async def _cancel_here(self, id_: str) -> bool | None:
+        run = self._running.get(id_)
+        if run is None or run.task is None:
+            return None
+        run.cancelled = True
+        run.task.cancel()
+        await asyncio.wait([run.task])
+        row = self._dialect.get(id_, run.parsed.key_id, "id")
+        if row.status == "queued":
+            await self._finish(run, unanswered_response(run.parsed, "cancelled"))
+        return True
+
+    async def _elsewhere(self, row: ResponseRow, after: int, tail: LogTail | None) -> AsyncIterator[bytes]:
+        """The stream that another worker writes, which ends in `response.failed` where that worker dies."""
+        while tail is not None:
+            if fresh := events_after(after, tail.events):
+                yield fresh
+                after = last_number(fresh)
+            if tail.over:
+                return
+            tail = await self._call_peers("response.tail", _TailRequest(row.id, tail.at), LogTail)
+        row = self._dialect.get(row.id, row.key_id, "id")
+        yield stored_events(row, after) if row.events else failed_event(after + 1, abandoned(row))
 
     async def _run(self, run: _Run) -> None:
         metrics, dialect, parsed = self._metrics, self._dialect, run.parsed

@@ -18,6 +18,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.info_schema import ModelInfo, ModelList, ModelPage, ModelRow, Status
 from perpend.serving.openapi import document
 from perpend.serving.pages import limit_of, query_of
+from perpend.serving.workers.peers import Peers
 
 MODELS_PATH = "/v1/models"
 _MAX_PAGE = 1000
@@ -77,7 +78,12 @@ class Info:
         self._auth = auth
         self._metrics = metrics
         self._readiness = readiness
+        self._peers: Peers | None = None
         self._since = int(time.time())
+
+    def join(self, peers: Peers) -> None:
+        """Tell the metrics of all workers."""
+        self._peers = peers
 
     async def models(self, scope: Scope, receive: Receive, send: Send) -> None:
         """All models, or the one that the path names; a key with a model gets that one under any name.
@@ -138,7 +144,8 @@ class Info:
         """Prometheus metrics: open to programs on this machine, else with a key. Raises Unauthenticated."""
         if not self._auth.is_local(scope):
             self._auth.check(scope)
-        await respond(send, 200, self._metrics.scrape(), [(b"content-type", CONTENT_TYPE.encode())])
+        text = self._metrics.scrape() if self._peers is None else await self._peers.scrape()
+        await respond(send, 200, text, [(b"content-type", CONTENT_TYPE.encode())])
 
     async def openapi(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The OpenAPI document."""

@@ -1,7 +1,6 @@
 """The endpoints of `/v1/responses`: responses answered at once or in the background, and stored ones by id."""
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -12,10 +11,9 @@ from perpend.observability.metrics import Metrics
 from perpend.serving import sse
 from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.background import STOPPED, BackgroundRequests, events_after
+from perpend.serving.background import BackgroundRequests, abandoned, stored_events
 from perpend.serving.completions import Completions, Solver, TokenCounter
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
-from perpend.serving.dialects.openai_responses_answer import failure_of
 from perpend.serving.dialects.openai_responses_request import ResponsesParsed
 from perpend.serving.dialects.openai_responses_schema import ResponseDeleted, ResponseTokens
 from perpend.serving.dialects.report import encode
@@ -87,7 +85,7 @@ class StoredResponses:
         """
         row, query = self._row(scope), query_of(scope)
         if query.get("stream") != "true":
-            await send_json(send, self._body(row))
+            await send_json(send, await self._body(row))
             return
         after = query.get("starting_after", "-1")
         number = number_of(after)
@@ -97,7 +95,7 @@ class StoredResponses:
                 hint="send the sequence number of an event",
                 field="starting_after",
             )
-        await _stream(self._events(row, number), receive, send)
+        await _stream(await self._events(row, number), receive, send)
 
     async def delete(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stop a response if it is running, and delete it. Raises Unauthenticated and NotFound."""
@@ -116,7 +114,7 @@ class StoredResponses:
             hint = "close the connection to stop a response that isn't in the background"
             raise BadRequest("only a background response can be cancelled", hint=hint, field="id")
         await self._background.cancel(row.id)
-        await send_json(send, self._body(self._row(scope)))
+        await send_json(send, await self._body(self._row(scope)))
 
     async def input_items(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send a page of a response's input. Raises Unauthenticated, NotFound, and BadRequest for a wrong page."""
@@ -125,26 +123,25 @@ class StoredResponses:
     def _row(self, scope: Scope) -> ResponseRow:
         return self._dialect.get(scope["path_params"]["id"], self._auth.owner(scope), "id")
 
-    def _body(self, row: ResponseRow) -> bytes:
+    async def _body(self, row: ResponseRow) -> bytes:
+        if row.status == "queued" and not await self._background.runs(row.id):
+            row = self._dialect.get(row.id, row.key_id, "id")  # it may have come to its end just now
+            return msgspec.json.encode(abandoned(row)) if row.status == "queued" else row.body
         if row.status != "queued":
             return row.body
-        stored = msgspec.json.decode(row.body)
-        if self._background.runs(row.id):
-            stored["status"] = "in_progress"
-        else:  # the process that ran it is gone
-            stored |= {"status": "failed", "error": msgspec.to_builtins(failure_of(STOPPED))}
-        return msgspec.json.encode(stored)
+        return msgspec.json.encode(msgspec.json.decode(row.body) | {"status": "in_progress"})
 
-    def _events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes]:
-        if (log := self._background.log(row.id)) is not None:
-            return log.after(after)
+    async def _events(self, row: ResponseRow, after: int) -> AsyncIterator[bytes]:
+        if (events := await self._background.events(row, after)) is not None:
+            return events
+        row = self._dialect.get(row.id, row.key_id, "id")
         if not row.events:
             raise BadRequest(
                 "this response has no stream to come back to",
                 hint="send background and stream with the request",
                 field="stream",
             )
-        return _once(events_after(after, zlib.decompress(row.events)))
+        return _once(stored_events(row, after))
 
 
 async def _once(events: bytes) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -43,18 +43,37 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.should_exit = True
 
+    def finish(self) -> None:
+        """Stop taking connections, and wait for the requests under way however often it is called."""
+        self.should_exit = True
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 lets the system choose. Raises ConfigError where the address can't be bound."""
+
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; port 0 lets the system choose, `shared` lets others listen there too.
+
+    Raises ConfigError where the address can't be bound.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        listener = socket.create_server(address, family=family, backlog=BACKLOG, reuse_port=shared)
     except OSError as error:
         message = f"can't listen on {host} port {port}: {os.strerror(error.errno) if error.errno else error}"
         raise ConfigError(message, hint="choose another with --host, --port or [serve]") from error
     # Its connections inherit this; asyncio's own loop sets it only where the socket names its protocol.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
+
+
+def bind_each(host: str, port: int, count: int) -> list[socket.socket]:
+    """A listener for each of several processes. On Linux they are sockets of their own, over which the system spreads
+    connections evenly; elsewhere they are the same. Raises ConfigError.
+    """
+    first = bind(host, port)
+    if sys.platform != "linux":
+        return [first] * count
+    port = first.getsockname()[1]
+    first.close()  # it has shown that nobody else listens there, whom sharing the address would join
+    return [bind(host, port, shared=True) for _ in range(count)]
 
 
 def url_of(host: str, port: int) -> str:
@@ -98,12 +117,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-async def serve(server: Server, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; closes `listener`."""
+async def serve(server: Server, listener: socket.socket, on_signal: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; closes `listener`. `on_signal`: in place of `server.stop`."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, on_signal or server.stop)
     # Objects that exist by now live as long as the process, so the collector skips them. A request's objects are mostly
     # freed by reference count, so the default threshold of 700 would run it for nothing.
     gc.collect()

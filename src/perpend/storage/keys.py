@@ -72,7 +72,7 @@ def create_key(store: Store, name: str, **options: Unpack[KeyOptions]) -> tuple[
 
 def list_keys(store: Store) -> list[KeyRow]:
     """All keys, oldest first, revoked ones too. Raises StorageError."""
-    return sorted(_read(store), key=lambda key: key.created_at)
+    return sorted(map(_key, _rows(store)), key=lambda key: key.created_at)
 
 
 def revoke_key(store: Store, name: str) -> KeyRow:
@@ -107,14 +107,18 @@ def change_key(store: Store, name: str, **options: Unpack[KeyOptions]) -> KeyRow
 
 
 class KeyRing:
-    """Keys, and the limits of users and teams, in memory for the hot path: reloaded after another connection has
-    changed the store."""
+    """Keys, and the limits of users and teams, in memory for the hot path: read again after another connection has
+    changed the store.
+
+    Other workers change it all the time: rows that are still the same aren't made into keys again.
+    """
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._clock = clock
         self._next_refresh = clock()
         self._version = -1
+        self._rows: list[tuple[Any, ...]] = []
         self._active: dict[str, KeyRow] = {}
         self._by_id: dict[str, KeyRow] = {}
         self._allowances: Allowances = {}
@@ -146,11 +150,15 @@ class KeyRing:
             return
         version = self._store.version()
         if version != self._version:
-            found = _read(self._store)
-            self._any = not all(key.temporary for key in found)
-            self._active = {key.hash: key for key in found if key.revoked_at is None}
-            self._by_id = {key.id: key for key in self._active.values()}
-            self._allowances = read_allowances(self._store)
+            rows, allowances = _rows(self._store), read_allowances(self._store)
+            if rows != self._rows:
+                found = [_key(row) for row in rows]
+                self._any = not all(key.temporary for key in found)
+                self._active = {key.hash: key for key in found if key.revoked_at is None}
+                self._by_id = {key.id: key for key in self._active.values()}
+                self._rows = rows
+            if allowances != self._allowances:
+                self._allowances = allowances
             self._version = version
         self._next_refresh = now + _REFRESH_S
 
@@ -171,17 +179,17 @@ def active_key(store: Store, name: str) -> KeyRow:
     return meant[0]
 
 
-def _read(store: Store) -> list[KeyRow]:
+def _rows(store: Store) -> list[tuple[Any, ...]]:
     # On the hot connection and without SQLAlchemy, since a server does this in its event loop.
     try:
-        rows = store.connection.execute(_SELECT).fetchall()
+        return store.connection.execute(_SELECT).fetchall()
     except sqlite3.Error as error:
         raise storage_error("the keys can't be read", error, store.path) from error
-    return [_row(dict(zip(_FIELDS, values, strict=True))) for values in rows]
 
 
-def _row(found: dict[str, Any]) -> KeyRow:
-    """`found`: columns named as the row's fields; times as numbers."""
+def _key(row: tuple[Any, ...]) -> KeyRow:
+    """`row`: the columns that are named as the key's fields; times as numbers."""
+    found = dict(zip(_FIELDS, row, strict=True))
     for name in ("created_at", "revoked_at"):
         if found[name] is not None:
             found[name] = moment(found[name])

@@ -53,7 +53,7 @@ async def run(launched: Launch, command: list[str], agent_arguments: tuple[str, 
     PerpendError.
     """
     row, defaults = launched.row, launched.defaults
-    async with await Runtime.open(config, response_cache(config)) as runtime:
+    async with await Runtime.open(config, cache=response_cache(config)) as runtime:
         served = runtime.models.resolve(defaults.model)
         note(fitting(row, served, runtime.models.weights(served.name)))
         with pull_progress() as listener:

@@ -4,7 +4,7 @@ import logging
 
 from msgspec.structs import replace
 
-from perpend.cli.options import ConfigFile, Json, Port
+from perpend.cli.options import ConfigFile, Json, Port, Workers
 from perpend.config import load_config
 
 
@@ -13,6 +13,7 @@ def serve(
     host: str | None = None,
     port: Port | None = None,
     model: str | None = None,
+    workers: Workers | None = None,
     json: Json = False,
     config: ConfigFile = None,
 ) -> None:
@@ -22,6 +23,7 @@ def serve(
 
     - `perpend serve`
     - `perpend serve --model ./own.gguf --port 9000`
+    - `perpend serve --workers 4`
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ def serve(
         Port to listen on, 8080 by default; 0 lets the system choose.
     model
         The default model: a name of `perpend models list`, PROVIDER/MODEL, or the path of a GGUF file.
+    workers
+        Processes that answer requests, 1 by default: one for each core that the gateway may use.
     json
         Print a line once it listens: its `url`, the default `model`, whether a `key` is needed.
     """
@@ -46,4 +50,12 @@ def serve(
         listen = replace(listen, host=host)
     if port is not None:
         listen = replace(listen, port=port)
-    server.run(gateway(replace(loaded, defaults=defaults, serve=listen), json=json))
+    if workers is not None:
+        listen = replace(listen, workers=workers)
+    chosen = replace(loaded, defaults=defaults, serve=listen)
+    if listen.workers == 1:
+        server.run(gateway(chosen, json=json))
+    else:
+        from perpend.cli.serve.supervised import supervised
+
+        server.run(supervised(chosen, json=json))

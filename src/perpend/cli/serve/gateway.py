@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-import itertools
-import sys
+from collections.abc import AsyncGenerator
 from functools import partial
+from typing import NamedTuple
 
 from perpend.cli.console import print_row
+from perpend.cli.serve.preparing import prepare, say
 from perpend.config import Config
-from perpend.engine.pull import PullProgress
-from perpend.errors import ConfigError, PerpendError
+from perpend.errors import ConfigError
+from perpend.observability.metrics import Metrics
 from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
@@ -17,15 +18,11 @@ from perpend.serving.admin import Admin
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
 from perpend.serving.cache.metrics import CacheMetrics
-from perpend.serving.cache.response_cache import response_cache
-from perpend.serving.errors import unexpected
+from perpend.serving.cache.response_cache import ResponseCache, response_cache
 from perpend.serving.info import Readiness
 from perpend.serving.limits.wiring import limiter_of
 from perpend.serving.sealing import seals_of
 from perpend.storage.keys import KeyRing
-
-RETRY_S = (5, 10, 20, 60)
-"""Seconds between attempts to make the default model ready; the last one repeats."""
 
 
 async def gateway(config: Config, *, json: bool) -> None:
@@ -34,87 +31,81 @@ async def gateway(config: Config, *, json: bool) -> None:
     """
     listen = config.serve
     cache = response_cache(config)
-    async with await Runtime.open(config, cache) as runtime:
-        runtime.models.resolve(
-            None
-        )  # a default model that doesn't exist is said now, not at the first request
-        keys = KeyRing(runtime.store)
-        if listen.require_keys != "never" and not is_loopback(listen.host) and not keys.any_exist:
-            raise ConfigError(
-                f"{listen.host} can be reached from other machines, and there is no key yet",
-                hint='make one with `perpend keys create NAME`; serve.require_keys = "never" does without',
-                field="serve.require_keys",
-            )
-        auth = Auth(keys, listen.require_keys, listen.host, listen.cors_origins)
-        seals = seals_of(listen.seal_keys_env, runtime.home)
-        metrics = metrics_of(runtime)
-        if cache is not None:
-            metrics.registry.register(CacheMetrics(cache))
-        default = config.defaults.model
-        readiness = Readiness(
-            runtime.store.check, f"{default} is being made ready", partial(runtime.models.problem, default)
-        )
+    async with await Runtime.open(config, cache=cache) as runtime:
+        access, metrics, readiness = checked(runtime), metrics_of(runtime), readiness_of(runtime)
+        app = app_for(runtime, access, metrics, readiness, cache)
         listener = server.bind(listen.host, listen.port)
-        url = server.url_of(listen.host, listener.getsockname()[1])
-        if json:
-            print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
-        _print_greeting(url, config.defaults.model, auth.needed)
-        preparing = asyncio.create_task(_prepare(runtime, readiness))
-        limiter = limiter_of(config.limits, keys, runtime.store, runtime.home, metrics)
-        admin = Admin(runtime.store, config, auth)
-        app = App(runtime, auth, metrics, readiness, seals, limiter, admin.routes)
-        try:
-            await server.serve(server.server_for(app), listener)
-        finally:
-            await app.aclose()
-            preparing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await preparing
+        greet(config, listener.getsockname()[1], access.auth.needed, json=json)
+        async with preparing(runtime, readiness):
+            try:
+                await server.serve(server.server_for(app), listener)
+            finally:
+                await app.aclose()
 
 
-async def _prepare(runtime: Runtime, readiness: Readiness) -> None:
-    """Make the default model ready, and retry until it is; requests are served meanwhile."""
-    name = runtime.config.defaults.model
-    for delay_s in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
-        try:
-            await runtime.prepare(None, _PullLines(name))
-        except PerpendError as error:
-            problem = error
-        except Exception as error:
-            problem = unexpected(error)
-        else:
-            readiness.waiting_for = None
-            _print_line(f"{name} is ready")
-            return
-        readiness.waiting_for = problem.client_message.message
-        _print_line(f"{name} isn't ready: {problem}\n  trying again in {delay_s} s")
-        await asyncio.sleep(delay_s)
+class Access(NamedTuple):
+    """Who may come in, and their keys."""
+
+    auth: Auth
+    keys: KeyRing
 
 
-class _PullLines:
-    """Prints a line for each tenth of a pull."""
+def checked(runtime: Runtime) -> Access:
+    """Raises NotFound where the default model doesn't exist, and ConfigError where other machines can reach the gateway
+    and there is no key yet.
+    """
+    listen = runtime.config.serve
+    runtime.models.resolve(None)  # a default model that doesn't exist is said now, not at the first request
+    keys = KeyRing(runtime.store)
+    if listen.require_keys != "never" and not is_loopback(listen.host) and not keys.any_exist:
+        raise ConfigError(
+            f"{listen.host} can be reached from other machines, and there is no key yet",
+            hint='make one with `perpend keys create NAME`; serve.require_keys = "never" does without',
+            field="serve.require_keys",
+        )
+    return Access(Auth(keys, listen.require_keys, listen.host, listen.cors_origins), keys)
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._tenths = -1
 
-    def __call__(self, progress: PullProgress) -> None:
-        if progress.notice:
-            _print_line(progress.notice)
-        tenths = 10 * progress.done // max(1, progress.total)
-        if tenths > self._tenths:
-            self._tenths = tenths
-            done, total = progress.done / 1e6, progress.total / 1e6
-            _print_line(f"fetching {self._name} from {progress.source}: {done:,.0f} of {total:,.0f} MB")
+def app_for(
+    runtime: Runtime, access: Access, metrics: Metrics, readiness: Readiness, cache: ResponseCache | None
+) -> App:
+    """The application of one process. Raises ConfigError where keys of seals, or an address of alerts, are missing."""
+    config, store, home = runtime.config, runtime.store, runtime.home
+    if cache is not None:
+        metrics.registry.register(CacheMetrics(cache))
+    seals = seals_of(config.serve.seal_keys_env, home)
+    limiter = limiter_of(config.limits, access.keys, store, home, metrics)
+    admin = Admin(store, config, access.auth)
+    return App(runtime, access.auth, metrics, readiness, seals, limiter, admin.routes)
 
 
-def _print_greeting(url: str, model: str, key_needed: bool) -> None:
+def readiness_of(runtime: Runtime) -> Readiness:
+    """Of a gateway whose default model is still being made ready."""
+    default = runtime.config.defaults.model
+    waiting_for = f"{default} is being made ready"
+    return Readiness(runtime.store.check, waiting_for, partial(runtime.models.problem, default))
+
+
+@contextlib.asynccontextmanager
+async def preparing(runtime: Runtime, readiness: Readiness) -> AsyncGenerator[None]:
+    """Make the default model ready while the block runs."""
+    task = asyncio.create_task(prepare(runtime, readiness))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def greet(config: Config, port: int, key_needed: bool, *, json: bool) -> None:
+    """Print that the gateway listens."""
+    model, url = config.defaults.model, server.url_of(config.serve.host, port)
+    if json:
+        print_row({"url": url, "model": model, "key": key_needed})
     key = ' -H "Authorization: Bearer $PERPEND_API_KEY"' if key_needed else ""
     body = '{"messages": [{"role": "user", "content": "What is 17 * 24?"}], "max_thinking_tokens": 128}'
-    _print_line(f"perpend listens on {url} with {model}; Ctrl-C stops it. Try:\n")
-    _print_line(f"  curl {url}/v1/chat/completions{key} \\")
-    _print_line(f"    -d '{body}'\n")
-
-
-def _print_line(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with_ = model if config.serve.workers == 1 else f"{model} and {config.serve.workers} workers"
+    say(f"perpend listens on {url} with {with_}; Ctrl-C stops it. Try:\n")
+    say(f"  curl {url}/v1/chat/completions{key} \\")
+    say(f"    -d '{body}'\n")

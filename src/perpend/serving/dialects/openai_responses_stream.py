@@ -186,6 +186,11 @@ def _event(kind: str, number: int, fields: dict[str, Any]) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (kind.encode(), body)
 
 
+def failed_event(number: int, body: dict[str, Any]) -> bytes:
+    """The end of a stream that whoever wrote it left without one."""
+    return _event("response.failed", number, {"response": body})
+
+
 class CompactionStream(ResponseStream):
     """Renders a compaction: its item is opaque, so it is sent whole at the end."""
 

@@ -1,0 +1,1 @@
+"""Several processes that serve one address: who keeps them alive, and what they ask each other."""

@@ -1,0 +1,53 @@
+"""The supervisor's engines, as a worker sees them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from perpend.config.schema import EngineConfig
+from perpend.engine.gguf import ModelFacts
+from perpend.engine.machine import context_for, this_machine
+from perpend.engine.supervisor import file_version
+from perpend.errors import ClientMessage, EngineError
+from perpend.serving.workers.channel import Channel, ChannelError
+from perpend.serving.workers.messages import EngineReply, EngineRequest, EngineState
+
+
+class SharedEngines:
+    """`engine.pool.Engines` in another process. `restarts` is empty: the supervisor counts them."""
+
+    def __init__(self, config: EngineConfig, channel: Channel) -> None:
+        self._config = config
+        self._channel = channel
+        self.states: Mapping[str, EngineState] = {}
+        """By model, as the supervisor pushed them last."""
+
+    def context(self, facts: ModelFacts | None) -> int:
+        return context_for(self._config, this_machine(), facts)
+
+    def slots(self, name: str) -> int:
+        state = self.states.get(name)
+        return 1 if state is None else state.slots
+
+    def weights_version(self, name: str, path: Path) -> str:
+        return file_version(path)
+
+    def restarts(self) -> Mapping[str, int]:
+        return {}
+
+    def problem(self, name: str) -> str | None:
+        state = self.states.get(name)
+        return None if state is None else state.problem
+
+    async def ready(self, name: str, path: Path, context: int) -> str:
+        request = EngineRequest(name, str(path), context)
+        try:
+            reply = await self._channel.call("engine", request, EngineReply)
+        except ChannelError:
+            raise EngineError("the gateway's supervisor is gone", hint="start the gateway again") from None
+        if reply.url is not None:
+            return reply.url
+        redacted = None if reply.redacted is None else ClientMessage(*reply.redacted)
+        raise EngineError(reply.message, hint=reply.hint, retry_after=reply.retry_after, redacted=redacted)
+
+    async def aclose(self) -> None:
+        """Leaves the engines running for the other workers."""
