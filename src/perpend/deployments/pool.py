@@ -22,6 +22,7 @@ from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.refused import refuses_system, told_output, told_room
 from perpend.backends.stopping import stopping
 from perpend.deployments.breaker import Breaker
+from perpend.deployments.concurrency_limit import ConcurrencyLimit
 from perpend.errors import (
     AccountRefused,
     BadRequest,
@@ -102,7 +103,9 @@ class Deployment:
         key: int = 0,
         weight: float = 1.0,
         retries: int = 2,
+        slots: Callable[[], int | None] = lambda: None,
     ) -> None:
+        """`slots`: calls that it takes at once, where it is known to take so many."""
         self.provider = provider
         self.name = f"{provider}/{model}" + (f"#{key + 1}" if key else "")
         """For people: `PROVIDER/MODEL`, the second key of a pool `PROVIDER/MODEL#2`."""
@@ -111,6 +114,7 @@ class Deployment:
         self.weight = weight
         self.retries = retries
         self.breaker = Breaker(monotonic)
+        self.limit = ConcurrencyLimit()
         self.in_flight = 0
         self.cooldown_until = 0.0
         """Monotonic seconds. After a failure or at a rate limit, others are asked first until then."""
@@ -120,6 +124,13 @@ class Deployment:
         """How many, by the error's code."""
         self.refusal = ""
         """Why it refuses the account, as clients are told; "" once it answers."""
+        self._slots = slots
+
+    @property
+    def capacity(self) -> float | None:
+        """Calls that it takes at once; None: it isn't known, as none was seen to wait."""
+        slots = self._slots()
+        return self.limit.value if slots is None else slots
 
     @property
     def problem(self) -> str | None:
@@ -142,6 +153,8 @@ class Deployment:
             self.refusal = error.client_message.message
         elif isinstance(error, RateLimited | EngineDied):  # it says itself when to come back
             self.breaker.abandoned()
+            if isinstance(error, RateLimited):
+                self.limit.refused(self.in_flight, monotonic())
         else:
             self.breaker.failed()
 
@@ -159,7 +172,7 @@ class Deployment:
 class _Attempt:
     """A call at one deployment, which is told how it ended. An error that leaves it is `billed` once output came."""
 
-    __slots__ = ("_wanted_tokens", "begun", "call", "deployment", "learned")
+    __slots__ = ("_beside", "_started", "_wanted_tokens", "begun", "call", "deployment", "learned")
 
     def __init__(self, deployment: Deployment, call: Call, learned: LearnedLimits | None) -> None:
         self.deployment = deployment
@@ -171,13 +184,15 @@ class _Attempt:
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
         """The first batch, after a `Served`: from here on, what was learned on the way holds."""
         self.begun = True
-        deployment, call = self.deployment, self.call
+        deployment, call, now = self.deployment, self.call, monotonic()
         deployment.learned = deployment.learned.merged(self.learned)
+        deployment.limit.began(now - self._started, self._beside, self._started, now)
         left_out = _left_out(deployment, call, self._wanted_tokens)
         return [Served(deployment.provider, deployment.backend.steers(call), left_out), *batch]
 
     def __enter__(self) -> Self:
         self.deployment.in_flight += 1
+        self._beside, self._started = self.deployment.in_flight, monotonic()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -258,6 +273,18 @@ class Deployments:
             raise self._exhausted(tried)
         finally:
             tried.clear()  # else the errors and this frame keep each other alive until a collection
+
+    @property
+    def capacity(self) -> float | None:
+        """Calls that those take at once that would be asked now; None: it isn't known."""
+        calls = 0.0
+        for deployment in self.deployments:
+            if deployment.breaker.passes:
+                here = deployment.capacity
+                if here is None:
+                    return None
+                calls += here
+        return calls or None
 
     @property
     def problem(self) -> str | None:

@@ -202,6 +202,8 @@ class Models:
         fallbacks = row.fallbacks
         for fallback in fallbacks:
             self.configured(fallback)  # one that isn't there is told now, not when it is needed
+        if row.cheaper is not None:
+            self.configured(row.cheaper)
         self._upstreams[name] = backend
         fallbacks = (name, *fallbacks) if len(backend.deployments) > 1 else fallbacks
         prices = self._prices(name, row)
@@ -217,6 +219,8 @@ class Models:
             prices=prices,
             fallbacks=fallbacks,
             told_output=lambda: backend.max_output,
+            capacity=lambda: backend.capacity,
+            cheaper=row.cheaper,
             speed=Speed(),
             effort_tokens={**(ladder if kept else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
@@ -286,7 +290,8 @@ class Models:
         wire = backends.get(_ENGINES_WIRE)(
             Upstream(Provider(name=EMBEDDED, wire=_ENGINES_WIRE), self._http, url, account)
         )
-        return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1)])
+        slots = partial(self._engines.capacity, name)
+        return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1, slots=slots)])
 
     def embedding_places(self, name: str) -> list[EmbeddingDeployment]:
         """Where a model of a provider makes embeddings. Raises NotFound and BadRequest."""
@@ -331,6 +336,7 @@ class Models:
                 key=number,
                 weight=place.weight,
                 retries=provider.retries,
+                slots=lambda known=provider.slots: known,
             )
             for number, (upstream, provider) in enumerate(self._accounts(name, place))
         ]
