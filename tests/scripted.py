@@ -18,7 +18,7 @@ from perpend.serving.auth import Auth
 from perpend.serving.info import Readiness
 from perpend.serving.sealing import Seals
 from perpend.serving.server import Server, bind, server_for
-from perpend.solve import Sink
+from perpend.solve import Gate, Sink
 from perpend.storage.rows import ConversationRow, ItemRow, ResponseRow
 from perpend.types import (
     Answer,
@@ -174,7 +174,13 @@ class House:
         self.cancelled = asyncio.Event()
 
     async def solve(
-        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        gate: Gate | None = None,
+        key_id: str | None = None,
+        source: str = "chat",
     ) -> Answer:
         self.sources.append(source)
         self.requests.append(request)

@@ -18,7 +18,7 @@ from perpend.backends.replay import ReplayBackend
 from perpend.serving.dialects.extension_fields import ExtensionFields
 from perpend.serving.dialects.provider_states import seal
 from perpend.serving.openapi import document
-from perpend.solve import Origin, Sink, solve
+from perpend.solve import Gate, Origin, Sink, solve
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -120,11 +120,12 @@ class Recording(House):
             self.backend, family="generic", price=PRICED, context=16_000, others={"other": other}
         )
         self.embedded: list[EmbeddingRequest] = []
+        self.classes: list[str | None] = []
         self.responses.rows.clear()
 
     @property
     def recorded(self) -> str:
-        """What was sent upstream, and what was written down."""
+        """What was sent upstream, what was written down, and who comes first."""
         rows = [msgspec.to_builtins(row) for row in self.spine.recorder.rows]
         for row in rows:
             for name in ("id", "created_at", "finished_at", "elapsed_ms"):
@@ -133,11 +134,18 @@ class Recording(House):
         talks = [
             (id_, row.metadata, self.conversations.items(id_)) for id_, row in self.conversations.rows.items()
         ]
-        return repr((self.backend.calls, self.embedded, rows, kept, talks))
+        return repr((self.backend.calls, self.embedded, rows, kept, talks, self.classes))
 
     async def solve(
-        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        gate: Gate | None = None,
+        key_id: str | None = None,
+        source: str = "chat",
     ) -> Answer:
+        self.classes.append(request.service_class)
         return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:

@@ -14,7 +14,7 @@ from spine import Spine
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.replay import ReplayBackend
-from perpend.solve import Origin, Sink, solve
+from perpend.solve import Gate, Origin, Sink, solve
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -80,7 +80,13 @@ class SpineHouse(House):
         self.spine = Spine(backend, family="generic")
 
     async def solve(
-        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        gate: Gate | None = None,
+        key_id: str | None = None,
+        source: str = "chat",
     ) -> Answer:
         return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
 

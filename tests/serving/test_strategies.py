@@ -11,7 +11,7 @@ from spine import Spine
 from words import WordBackend
 
 from perpend.backends.contract import Backend
-from perpend.solve import Origin, Sink, solve
+from perpend.solve import Gate, Origin, Sink, solve
 from perpend.types import Answer, Request
 
 GOLD = {"name": "answer", "gold": "7"}
@@ -31,7 +31,13 @@ class StrategyHouse(House):
         self._family = family
 
     async def solve(
-        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
+        self,
+        request: Request,
+        sink: Sink | None = None,
+        *,
+        gate: Gate | None = None,
+        key_id: str | None = None,
+        source: str = "chat",
     ) -> Answer:
         spine = Spine(self._backend(), family=self._family)
         return await solve(request, spine.services, sink, origin=Origin(source, key_id))

@@ -8,6 +8,7 @@ from perpend.errors import MethodNotAllowed, NotFound, PerpendError, UpgradeRefu
 from perpend.observability.metrics import Metrics
 from perpend.registry import nearest
 from perpend.serving import errors
+from perpend.serving.admission import Admission
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.completions import Completions, Counting, Solver
@@ -47,27 +48,37 @@ class App:
     """Plain ASGI, without a framework: the hot path is one look-up."""
 
     def __init__(
-        self, house: House, auth: Auth, metrics: Metrics, readiness: Readiness, seals: Seals
+        self,
+        house: House,
+        auth: Auth,
+        metrics: Metrics,
+        readiness: Readiness,
+        seals: Seals,
+        admission: Admission | None = None,
     ) -> None:
         self._metrics = metrics
+        if admission is not None:
+            metrics.registry.register(admission.metrics)
         config, solver = house.config, Sealing(house, seals)
         info = Info(config, house.models, auth, metrics, readiness)
-        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
-        messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
+        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics, admission)
+        messages = Completions(AnthropicDialect(), solver, config, auth, metrics, admission)
+        legacy = Completions(OpenAICompletions(), solver, config, auth, metrics, admission)
         count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
         dialect = OpenAIResponsesDialect(house.responses, house.conversations)
         compacting = Compacting(house.responses, house.conversations)
-        responses = Responses(dialect, solver, config, auth, metrics)
+        compact = Completions(compacting, solver, config, auth, metrics, admission)
+        responses = Responses(dialect, solver, config, auth, metrics, admission)
         self._background = responses.background
         stored = Stored(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
-            "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
+            "/v1/completions": {"POST": legacy},
             "/v1/embeddings": {"POST": Embeddings(house, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
-            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, solver, config, auth, metrics)},
+            f"{RESPONSES_PATH}/compact": {"POST": compact},
             f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, solver, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),

@@ -13,6 +13,7 @@ from perpend.errors import ConfigError, PerpendError
 from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
+from perpend.serving.admission.start import admission_of
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
 from perpend.serving.errors import unexpected
@@ -51,7 +52,7 @@ async def gateway(config: Config, *, json: bool) -> None:
             print_row({"url": url, "model": config.defaults.model, "key": auth.needed})
         _greet(url, config.defaults.model, auth.needed)
         preparing = asyncio.create_task(_prepare(runtime, readiness))
-        app = App(runtime, auth, metrics, readiness, seals)
+        app = App(runtime, auth, metrics, readiness, seals, admission_of(runtime))
         try:
             await server.serve(server.server_for(app), listener)
         finally:

@@ -20,7 +20,7 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, class_of, request_of
 from perpend.serving.dialects.output_specs import output_spec_of
 from perpend.serving.fields import Ignored, given, missing, not_supported
 from perpend.types import ForcedTool, OutputFormat, OutputSpec, Sampling, Tool, ToolChoice
@@ -55,7 +55,12 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
     )
     sampling = Sampling(temperature=asked.temperature, top_p=asked.top_p, stop=stops, cache_control=marked)
     canonical = DialectFields(
-        tuple(messages), asked.model, asked.max_tokens, sampling, _output_spec(asked, ignored)
+        tuple(messages),
+        asked.model,
+        asked.max_tokens,
+        sampling,
+        _output_spec(asked, ignored),
+        class_of(asked.service_tier, ignored),
     )
     return MessagesParsed(
         request_of(canonical, asked, config, ignored), bool(asked.stream), thoughts=thoughts, edits=edits

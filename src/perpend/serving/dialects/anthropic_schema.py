@@ -141,9 +141,10 @@ class MessagesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True)
 
     cache_control: dict[str, Any] | None = None
     """The prompt is for the vendor's cache; the same as a mark on any of its blocks or tools."""
+    service_tier: Text256 | None = None
+    """`standard_only` is the service class `standard`; `auto` asks for nothing."""
 
     metadata: PassedOver = None
-    service_tier: PassedOver = None
     inference_geo: PassedOver = None
     container: PassedOver = None
     mcp_servers: PassedOver = None

@@ -9,7 +9,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.documents import sent_inside
-from perpend.serving.dialects.extension_fields import DialectFields, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, class_of, request_of
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
 from perpend.serving.dialects.openai_chat_functions import answered, as_tools, calls_of
@@ -83,7 +83,12 @@ def parse(body: bytes, config: Config) -> ChatParsed:
         else NO_OUTPUT_SPEC
     )
     asked = DialectFields(
-        with_results_together(messages), chat.model, _max_output(chat), _sampling(chat), output_spec
+        with_results_together(messages),
+        chat.model,
+        _max_output(chat),
+        _sampling(chat),
+        output_spec,
+        class_of(chat.service_tier, ignored),
     )
     request = request_of(asked, chat, config, ignored)
     custom = frozenset([tool.name for tool in output_spec.tools if tool.custom is not None])

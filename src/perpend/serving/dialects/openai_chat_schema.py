@@ -207,6 +207,8 @@ class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
     function_call: Literal["auto", "none"] | NamedFunction | None = None
 
     prompt_cache_key: str | None = None
+    service_tier: Text256 | None = None
+    """`priority` is the service class `interactive`, `flex` is `batch`; `auto` and `default` ask for nothing."""
 
     modalities: Annotated[
         list[str] | None, refused("an answer that isn't text", 'send ["text"]', but=["text"])
@@ -215,7 +217,6 @@ class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
 
     metadata: PassedOver = None
     store: PassedOver = None
-    service_tier: PassedOver = None
     safety_identifier: PassedOver = None
     prompt_cache_retention: PassedOver = None
     prompt_cache_options: PassedOver = None

@@ -10,7 +10,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, class_of, request_of
 from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of
 from perpend.serving.dialects.openai_responses_items import messages_of
@@ -112,7 +112,12 @@ def parsed(
     if compacts:
         output_spec = structs.replace(output_spec, tool_choice="none", output=None)
     canonical = DialectFields(
-        (*told, *conversation), asked.model, asked.max_output_tokens, sampling, output_spec
+        (*told, *conversation),
+        asked.model,
+        asked.max_output_tokens,
+        sampling,
+        output_spec,
+        class_of(asked.service_tier, ignored),
     )
     request = request_of(canonical, asked, config, ignored)
     return ResponsesParsed(

@@ -151,9 +151,10 @@ class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True
 
     prompt: Annotated[Any, refused()] = None
     prompt_cache_key: Any = None
+    service_tier: Text256 | None = None
+    """`priority` is the service class `interactive`, `flex` is `batch`; `auto` and `default` ask for nothing."""
 
     client_metadata: PassedOver = None
-    service_tier: PassedOver = None
     safety_identifier: PassedOver = None
     prompt_cache_retention: PassedOver = None
     prompt_cache_options: PassedOver = None
