@@ -23,6 +23,19 @@ class SlottedServer:
         self._slots = asyncio.Semaphore(slots)
         self.app = web.Application()
         self.app.router.add_post("/v1/chat/completions", self._complete)
+        self.app.router.add_get("/metrics", self._metrics)
+        self._running = 0
+        self.looked_at = 0
+        """Times that its metrics were read."""
+
+    async def _metrics(self, asked: web.Request) -> web.Response:
+        self.looked_at += 1
+        labels = 'engine="0",model_name="m"'
+        return web.Response(
+            text=f"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{{{labels}}} {self._running}.0\n"
+            f"vllm:num_requests_waiting{{{labels}}} {self._here - self._running}.0\n"
+            f"vllm:kv_cache_usage_perc{{{labels}}} 0.25\n"
+        )
 
     async def _complete(self, asked: web.Request) -> web.StreamResponse:
         body = await asked.json()
@@ -31,6 +44,7 @@ class SlottedServer:
         reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
         try:
             async with self._slots:
+                self._running += 1
                 await asyncio.sleep(self.token_s)
                 await reply.prepare(asked)
                 thinks = body.get("chat_template_kwargs", {}).get("enable_thinking", True)
@@ -47,6 +61,7 @@ class SlottedServer:
                 await self._send(reply, {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
                 await self._send(reply, {"choices": [], "usage": usage})
                 await reply.write(b"data: [DONE]\n\n")
+                self._running -= 1
         except (ConnectionError, asyncio.CancelledError):
             self.cut += 1
             raise

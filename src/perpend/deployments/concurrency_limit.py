@@ -17,6 +17,8 @@ _WINDOW = 8
 _MOSTLY = 4
 """Late ones of the last `_WINDOW` that tell of congestion: one alone may have a long prompt."""
 _DECREASE = 0.9
+_GROWTH = 1.1
+"""Beyond what a server has, where it tells that nobody waits there."""
 _KV_FULL = 0.95
 """Share of a server's KV memory beyond which it preempts."""
 
@@ -59,7 +61,7 @@ class ConcurrencyLimit:
             self.value = max(1.0, in_flight * running / (running + waiting))
         elif kv_used > 0 and running > 0 and in_flight:
             fits = max(1.0, in_flight * _KV_FULL / kv_used)
-            grown = None if self.value is None else max(self.value, in_flight + 1.0)
+            grown = None if self.value is None else max(self.value, in_flight * _GROWTH + 1)
             self.value = min(fits, grown) if grown is not None else fits if kv_used > _KV_FULL else None
 
     def _congested(self, in_flight: int, now: float) -> None:

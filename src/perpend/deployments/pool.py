@@ -23,6 +23,7 @@ from perpend.backends.refused import refuses_system, told_output, told_room
 from perpend.backends.stopping import stopping
 from perpend.deployments.breaker import Breaker
 from perpend.deployments.concurrency_limit import ConcurrencyLimit
+from perpend.deployments.server_metrics import ServerMetrics
 from perpend.errors import (
     AccountRefused,
     BadRequest,
@@ -104,8 +105,9 @@ class Deployment:
         weight: float = 1.0,
         retries: int = 2,
         slots: Callable[[], int | None] = lambda: None,
+        metrics: ServerMetrics | None = None,
     ) -> None:
-        """`slots`: calls that it takes at once, where it is known to take so many."""
+        """`slots`: calls that it takes at once, where it is known to take so many. `metrics`: what it says itself."""
         self.provider = provider
         self.name = f"{provider}/{model}" + (f"#{key + 1}" if key else "")
         """For people: `PROVIDER/MODEL`, the second key of a pool `PROVIDER/MODEL#2`."""
@@ -125,6 +127,7 @@ class Deployment:
         self.refusal = ""
         """Why it refuses the account, as clients are told; "" once it answers."""
         self._slots = slots
+        self._metrics = metrics
 
     @property
     def capacity(self) -> float | None:
@@ -157,6 +160,14 @@ class Deployment:
                 self.limit.refused(self.in_flight, monotonic())
         else:
             self.breaker.failed()
+
+    def begin(self) -> float:
+        """A call begins now, by the monotonic clock."""
+        now = monotonic()
+        self.in_flight += 1
+        if self._metrics is not None:
+            self._metrics.look(self.limit, lambda: self.in_flight, now)
+        return now
 
     def answered(self) -> None:
         self.breaker.succeeded()
@@ -191,8 +202,8 @@ class _Attempt:
         return [Served(deployment.provider, deployment.backend.steers(call), left_out), *batch]
 
     def __enter__(self) -> Self:
-        self.deployment.in_flight += 1
-        self._beside, self._started = self.deployment.in_flight, monotonic()
+        self._started = self.deployment.begin()
+        self._beside = self.deployment.in_flight
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

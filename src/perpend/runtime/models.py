@@ -16,6 +16,7 @@ from perpend.backends.embeddings import embed
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import key_origins, provider_keys
 from perpend.deployments.pool import Deployment, Deployments
+from perpend.deployments.server_metrics import ServerMetrics
 from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
@@ -337,6 +338,7 @@ class Models:
                 weight=place.weight,
                 retries=provider.retries,
                 slots=lambda known=provider.slots: known,
+                metrics=_metrics_of(upstream),
             )
             for number, (upstream, provider) in enumerate(self._accounts(name, place))
         ]
@@ -367,6 +369,14 @@ class Models:
         if row.name not in self._signers:
             self._signers[row.name] = signer_of(row, self._http)
         return self._signers[row.name]
+
+
+def _metrics_of(upstream: Upstream) -> ServerMetrics | None:
+    names, http = upstream.provider.load_metrics, upstream.http
+    if names is None:
+        return None
+    url = upstream.provider.base_url.removesuffix("/v1") + "/metrics"
+    return ServerMetrics(names, partial(http.get_json, url, upstream.account), http.run_in_background)
 
 
 def _account(
