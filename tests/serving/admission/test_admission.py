@@ -151,15 +151,15 @@ def test_the_knee_comes_before_none() -> None:
     assert 0 not in house.thinking.values()
 
 
-def test_batch_is_lowered_before_interactive() -> None:
-    house = House(4, AdmissionConfig(target_wait_s=dict.fromkeys(SERVICE_CLASSES, 50.0), max_wait_s=1000))
-    classes: list[ServiceClass] = ["interactive", "standard", "batch"]
-    play(house, *(house.ask(f"{kind}{n}", kind, kind) for n in range(8) for kind in classes))
-    means = {
-        kind: sum(tokens for name, tokens in house.thinking.items() if name.startswith(kind))
-        for kind in classes
-    }
-    assert means["interactive"] > means["batch"]
+def test_batch_is_lowered_first_and_interactive_last() -> None:
+    """All classes' requests that begin while the same ones wait behind them."""
+    thinking: dict[ServiceClass, int] = {}
+    for kind in SERVICE_CLASSES:
+        house = House(1, AdmissionConfig(target_wait_s=dict.fromkeys(SERVICE_CLASSES, 60.0), max_wait_s=1000))
+        behind = [house.ask(f"behind{n}", "other", kind, deadline_ms=70_000) for n in range(6)]
+        play(house, house.ask("first"), house.ask("next", "t", kind, deadline_ms=50_000), *behind)
+        thinking[kind] = house.thinking["next"]
+    assert thinking == {"interactive": THINKING, "standard": KNEE, "batch": 0}
 
 
 def test_tenants_wait_for_themselves_first() -> None:

@@ -59,15 +59,17 @@ def yielding(
 
 
 def _share(load: ModelLoad, waiting: Waiting, now: float) -> float:
-    """How much of what those that wait would take there is time for, `waiting` among them.
+    """How much of what those that wait would take there is time for, in the flow that has the least of it.
 
-    There is time for it if those behind it, on average, begin when they are due.
+    There is time for a flow if, at its part of the turns, its requests begin when they are due on average.
     """
-    behind = [each for each in load.queue if each is not waiting]
-    if not behind:
-        return 1.0
-    work_s = load.seconds_for(each.levels[0].work_s(load.model) for each in (waiting, *behind))
-    left_s = sum(each.due for each in behind) / len(behind) - now
-    if left_s >= work_s or not work_s:
-        return 1.0
-    return min(1.0, max(0.0, left_s / work_s) * _LENIENCY[waiting.flow.service_class])
+    flows: dict[Flow, list[Waiting]] = {}
+    for each in load.queue:
+        flows.setdefault(each.flow, []).append(each)
+    least = 1.0
+    for flow, behind in flows.items():
+        work_s = load.seconds_for(each.levels[0].work_s(load.model) for each in behind)
+        left_s = sum(each.due for each in behind) / len(behind) - now
+        if work_s:
+            least = min(least, left_s * load.queue.part_of(flow) / work_s)
+    return 1.0 if least >= 1 else min(1.0, max(0.0, least) * _LENIENCY[waiting.flow.service_class])
