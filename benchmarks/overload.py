@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
@@ -84,7 +84,7 @@ class Cell(NamedTuple):
 
 
 @contextmanager
-def gateway(mode: str, upstream: str, slots: int | None, home: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def gateway(mode: str, upstream: str, slots: int | None, home: Path) -> Generator[tuple[str, dict[str, str]]]:
     """Its URL, and a key for each tenant."""
     port, home = free_port(), home / mode
     home.mkdir()

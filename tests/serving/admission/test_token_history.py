@@ -50,7 +50,7 @@ def test_requests_without_a_thought_say_nothing_of_thoughts() -> None:
 
 def test_one_in_ten_may_be_longer() -> None:
     history = TokenHistory()
-    for number in range(60):
+    for number in range(160):
         history.observe(KIND, 10.0 * (number % 10), 0)
     assert history.expected(KIND, 500) == (50, 90)
 

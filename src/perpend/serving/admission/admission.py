@@ -13,7 +13,15 @@ from perpend.config.schema import AdmissionConfig
 from perpend.errors import Overloaded, PerpendError
 from perpend.serving.admission.fair_queue import Flow
 from perpend.serving.admission.history import TokenHistory
-from perpend.serving.admission.levels import Level, Steps, kind_of, level_of, levels_below, lowered_to
+from perpend.serving.admission.levels import (
+    Level,
+    Steps,
+    candidates_of,
+    kind_of,
+    level_of,
+    levels_below,
+    lowered_to,
+)
 from perpend.serving.admission.metrics import AdmissionMetrics
 from perpend.serving.admission.model_load import Admitted, ModelLoad, Waiting
 from perpend.serving.admission.pressure import beyond_thinking, least_wait_s, level_for, yielding
@@ -51,26 +59,27 @@ class Admission:
     async def admit(self, prepared: Prepared, tenant: str) -> Admitted:
         """Once it's its turn, as it may be run. Raises Overloaded."""
         load = self._load(prepared.model)
-        kept = level_of(prepared, self.history)
-        service_class = prepared.request.service_class or "standard"
-        now = prepared.clock.loop.time()
         if load.has_room and not load.queue:
-            return load.start(prepared, kept, service_class, now)
+            return load.start(prepared, prepared.clock.loop.time())
+        kept = level_of(prepared, self.history)
         levels = [kept]
         if self._config.lower:
             levels += levels_below(prepared, kept, self.history, self._steps)
-        return await self._in_turn(load, prepared, levels, Flow(service_class, tenant))
+        flow = Flow(prepared.request.service_class or "standard", tenant)
+        return await self._in_turn(load, prepared, levels, flow)
 
     def left(self, admitted: Admitted, spent: Scope) -> None:
         """It ended, however it did: the next ones begin."""
-        load, level = admitted.load, admitted.level
+        load, prepared = admitted.load, admitted.prepared
         load.end(admitted)
         usage = spent.usage
         if usage.answer:  # else it was cut before it came to its answer
-            each = kind_of(admitted.prepared, level.thinking // level.candidates)
-            self.history.observe(each, usage.thinking / level.candidates, usage.answer / level.candidates)
-            self.metrics.spent(load.model.name, level.expected.p50, usage.output)
-        self._begin(load)
+            candidates = candidates_of(prepared)
+            kind = kind_of(prepared, prepared.budget.thinking // candidates)
+            expected = self.history.observe(kind, usage.thinking / candidates, usage.answer / candidates)
+            self.metrics.spent(load.model.name, expected * candidates, usage.output)
+        if load.queue:
+            self._begin(load)
 
     def _load(self, model: ServedModel) -> ModelLoad:
         load = self.loads.get(model.name)
@@ -78,6 +87,7 @@ class Admission:
             if len(self.loads) >= _LOADS:
                 self.loads = {name: one for name, one in self.loads.items() if one.admitted or one.queue}
             load = self.loads[model.name] = ModelLoad(model, self._shares)
+        load.model = model  # it may have been forgotten, and made anew
         return load
 
     async def _in_turn(
@@ -148,7 +158,7 @@ class Admission:
                 waiting.turn.set_exception(error)
                 continue
             self._count(waiting, level, now)
-            waiting.turn.set_result(load.start(prepared, level, waiting.flow.service_class, now))
+            waiting.turn.set_result(load.start(prepared, now))
 
     def _too_late(self, load: ModelLoad, waiting: Waiting) -> None:
         """It waited for as long as there was sense in it."""
@@ -173,10 +183,9 @@ class Admission:
         except PerpendError:  # it has no room for the prompt, or can't be had here
             return None
         now = prepared.clock.loop.time()
-        level = level_of(prepared, self.history)
         self.metrics.waited(waiting.prepared.model.name, waiting.flow.service_class, now - waiting.arrived)
         self.metrics.lowered(waiting.prepared.model.name, waiting.flow.service_class, "model")
-        return load.start(prepared, level, waiting.flow.service_class, now)
+        return load.start(prepared, now)
 
     def _count(self, waiting: Waiting, level: Level, now: float) -> None:
         model, service_class = waiting.prepared.model.name, waiting.flow.service_class
@@ -190,7 +199,7 @@ class Admission:
     def _refused(self, load: ModelLoad, waiting: Waiting) -> Overloaded:
         now = waiting.prepared.clock.loop.time()
         self.metrics.refused(load.model.name, waiting.flow.service_class)
-        again_s = load.drained_in_s(now)
+        again_s = load.drained_in_s(now, self.history)
         return Overloaded(
             f"{load.model.name} has more to do than it can, though requests think less",
             hint=f"send it again in {again_s:.0f} s, with a later deadline, or ask another model",

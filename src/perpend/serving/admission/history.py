@@ -1,20 +1,20 @@
 """What requests are expected to take, learned from those that ended.
 
 A candidate's tokens are looked up where most is known of its like: by model, budget, strategy and the prompt's length,
-then without the length, without the strategy, and by the model alone. Before anything is known of a model it is
-nothing: nobody is given less by a guess.
+then without the length, then by the model alone. Before anything is known of a model it is nothing: nobody is given
+less by a guess.
 """
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from typing import NamedTuple
 
 _KEPT = 64
 """Latest candidates of a kind."""
 _ENOUGH = 8
 """Of them, to be believed; of a model's, whatever was asked, a single one says more than a guess."""
-_EVERY = 4
+_EVERY = 16
 """Candidates between two looks at the quantiles."""
 _KINDS = 2048
 """That are remembered at most; the least recently used one is forgotten."""
@@ -40,36 +40,33 @@ class RequestKind(NamedTuple):
     prompt: int | None = None
     """Bound of the prompt's tokens; None: it isn't known."""
 
-    def levels(self) -> Iterator[Hashable]:
+    def levels(self) -> tuple[Hashable, ...]:
         """The finest first. Budgets and prompts are alike that differ by less than a factor of two."""
-        budget = self.thinking.bit_length()
-        if self.prompt is not None:
-            yield self.model, budget, self.strategy, self.prompt.bit_length()
-        yield self.model, budget, self.strategy
-        yield self.model, budget
-        yield self.model
+        model, budget = self.model, self.thinking.bit_length()
+        coarse = (model, budget, self.strategy)
+        if self.prompt is None:
+            return coarse, model
+        return (*coarse, self.prompt.bit_length()), coarse, model
 
 
 class _Seen:
     """The latest candidates of one kind."""
 
-    __slots__ = ("_answers", "_thoughts", "count", "p50", "p90")
+    __slots__ = ("_latest", "count", "p50", "p90")
 
     def __init__(self) -> None:
-        self._thoughts: deque[float] = deque(maxlen=_KEPT)
-        self._answers: deque[float] = deque(maxlen=_KEPT)
+        self._latest: deque[tuple[float | None, float]] = deque(maxlen=_KEPT)
         self.count = 0
         self.p50 = self.p90 = (0.0, 0.0)
         """Thinking and answer."""
 
-    def add(self, thinking: float | None, answer: float) -> None:
-        """`thinking`: None where it was to be none."""
-        if thinking is not None:
-            self._thoughts.append(thinking)
-        self._answers.append(answer)
+    def add(self, spent: tuple[float | None, float]) -> None:
+        """`spent`: thinking, None where it was to be none, and answer."""
+        self._latest.append(spent)
         self.count += 1
         if self.count <= _ENOUGH or self.count % _EVERY == 0:
-            thoughts, answers = sorted(self._thoughts) or [math.inf], sorted(self._answers)
+            thoughts = sorted([thought for thought, _ in self._latest if thought is not None]) or [math.inf]
+            answers = sorted([answer for _, answer in self._latest])
             self.p50, self.p90 = (
                 (thoughts[int(q * len(thoughts))], answers[int(q * len(answers))]) for q in (0.5, 0.9)
             )
@@ -81,17 +78,21 @@ class TokenHistory:
     def __init__(self) -> None:
         self._seen: OrderedDict[Hashable, _Seen] = OrderedDict()
 
-    def observe(self, kind: RequestKind, thinking: float, answer: float) -> None:
-        """A candidate that was written to its end."""
+    def observe(self, kind: RequestKind, thinking: float, answer: float) -> float:
+        """A candidate that was written to its end. Returns the tokens that were expected of it before."""
+        expected: float | None = None
+        spent = (thinking if kind.thinking else None, answer)
         for key in kind.levels():
             seen = self._seen.get(key)
             if seen is None:
                 seen = self._seen[key] = _Seen()
                 if len(self._seen) > _KINDS:
                     self._seen.popitem(last=False)
-            else:
-                self._seen.move_to_end(key)
-            seen.add(thinking if kind.thinking else None, answer)
+            elif expected is None and (seen.count >= _ENOUGH or key == kind.model):
+                expected = min(seen.p50[0], kind.thinking) + seen.p50[1]
+            self._seen.move_to_end(key)
+            seen.add(spent)
+        return expected or 0.0
 
     def expected(self, kind: RequestKind, answer: int) -> ExpectedTokens:
         """Of one candidate that may spend its thinking budget and `answer` tokens."""

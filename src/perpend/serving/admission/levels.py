@@ -35,11 +35,20 @@ class Level(NamedTuple):
         return self.candidates * speed.first_token_s + tokens / speed.tokens_per_s
 
 
-def level_of(prepared: Prepared, history: TokenHistory) -> Level:
-    """As it was prepared."""
+def candidates_of(prepared: Prepared) -> int:
     draws = draws_of(prepared.strategy)
-    candidates = 1 if draws is None else draws.of(prepared.options)
-    return _level(prepared, history, prepared.budget.thinking, candidates)
+    return 1 if draws is None else draws.of(prepared.options)
+
+
+def calls_of(prepared: Prepared) -> int:
+    """At once."""
+    candidates = candidates_of(prepared)
+    return 1 if candidates == 1 else min(candidates, prepared.model.width())
+
+
+def level_of(prepared: Prepared, history: TokenHistory) -> Level:
+    """As it is prepared."""
+    return _level(prepared, history, prepared.budget.thinking, candidates_of(prepared))
 
 
 def levels_below(prepared: Prepared, kept: Level, history: TokenHistory, steps: Steps) -> list[Level]:

@@ -43,8 +43,8 @@ class AdmissionMetrics(Collector):
         self._waits: dict[tuple[str, str], Histogram] = {}
         self._lowered: Counter[tuple[str, str, str]] = Counter()
         self._refused: Counter[tuple[str, str]] = Counter()
-        self._expected: Counter[str] = Counter()
-        self._real: Counter[str] = Counter()
+        self._tokens: dict[str, list[float]] = {}
+        """Expected and real ones, by model."""
 
     def waited(self, model: str, service_class: ServiceClass, seconds: float) -> None:
         """Until it began."""
@@ -62,9 +62,9 @@ class AdmissionMetrics(Collector):
 
     def spent(self, model: str, expected: float, real: int) -> None:
         """Output tokens of a request that ended, as they were expected and as they were."""
-        name = self._bounded(model)
-        self._expected[name] += round(expected)
-        self._real[name] += real
+        tokens = self._tokens.get(model) or self._tokens.setdefault(self._bounded(model), [0.0, 0])
+        tokens[0] += expected
+        tokens[1] += real
 
     def collect(self) -> Iterable[Metric]:
         calls = GaugeMetricFamily(
@@ -93,9 +93,9 @@ class AdmissionMetrics(Collector):
         real = CounterMetricFamily(
             "perpend_admitted_tokens", "Output tokens of the same requests, as they were.", labels=("model",)
         )
-        for model, count in self._expected.items():
-            expected.add_metric((model,), count)
-            real.add_metric((model,), self._real[model])
+        for model, (before, after) in self._tokens.items():
+            expected.add_metric((model,), before)
+            real.add_metric((model,), after)
         yield from (calls, queue, waits, lowered, refused, expected, real)
 
     def _bounded(self, model: str) -> str:

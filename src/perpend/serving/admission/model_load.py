@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from perpend.serving.admission.fair_queue import FairQueue, Flow
-from perpend.serving.admission.levels import Level
+from perpend.serving.admission.history import TokenHistory
+from perpend.serving.admission.levels import Level, calls_of, level_of
 from perpend.solve import Prepared, ServedModel
 from perpend.types import ServiceClass
 
@@ -16,15 +17,13 @@ _LATE_SHARE = 0.25
 class Admitted:
     """A request under way; `prepared` is what it was admitted with."""
 
-    __slots__ = ("level", "load", "prepared", "service_class", "started")
+    __slots__ = ("calls", "load", "prepared", "started")
 
-    def __init__(
-        self, load: "ModelLoad", prepared: Prepared, level: Level, service_class: ServiceClass, started: float
-    ) -> None:
+    def __init__(self, load: "ModelLoad", prepared: Prepared, calls: int, started: float) -> None:
         self.load = load
         self.prepared = prepared
-        self.level = level
-        self.service_class: ServiceClass = service_class
+        self.calls = calls
+        """At once."""
         self.started = started
 
 
@@ -85,30 +84,30 @@ class ModelLoad:
             counts[flow.service_class] += count
         return counts
 
-    def start(self, prepared: Prepared, level: Level, service_class: ServiceClass, now: float) -> Admitted:
-        admitted = Admitted(self, prepared, level, service_class, now)
+    def start(self, prepared: Prepared, now: float) -> Admitted:
+        calls = calls_of(prepared)
+        admitted = Admitted(self, prepared, calls, now)
         self.admitted.add(admitted)
-        self.calls += level.calls
+        self.calls += calls
         return admitted
 
     def end(self, admitted: Admitted) -> None:
         self.admitted.discard(admitted)
-        self.calls -= admitted.level.calls
+        self.calls -= admitted.calls
 
     def seconds_for(self, works_s: Iterable[float]) -> float:
         """Until so many seconds of calls are over, with all the calls that it takes at once."""
         return sum(works_s) / (self.model.capacity() or max(1, self.calls))
 
-    def drained_in_s(self, now: float) -> float:
+    def drained_in_s(self, now: float, history: TokenHistory) -> float:
         """Until nobody waits any more and a call is free, where those that wait think as little as they can."""
-        return self.seconds_for(self._left(now)) + self.seconds_for(
+        return self.seconds_for(self._left(now, history)) + self.seconds_for(
             waiting.levels[-1].work_s(self.model) for waiting in self.queue
         )
 
-    def _left(self, now: float) -> Iterable[float]:
+    def _left(self, now: float, history: TokenHistory) -> Iterable[float]:
         """Seconds of calls that each of those under way is expected to take still."""
         for admitted in self.admitted:
-            level = admitted.level
             taken_s = now - admitted.started
-            left_s = max(level.seconds(self.model) - taken_s, _LATE_SHARE * taken_s)
-            yield left_s * level.calls
+            usual_s = level_of(admitted.prepared, history).seconds(self.model)
+            yield max(usual_s - taken_s, _LATE_SHARE * taken_s) * admitted.calls
