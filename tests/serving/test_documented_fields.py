@@ -146,7 +146,7 @@ class Recording(House):
         source: str = "chat",
     ) -> Answer:
         self.classes.append(request.service_class)
-        return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
+        return await solve(request, self.spine.services, sink, gate=gate, origin=Origin(source, key_id))
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
         self.embedded.append(request)

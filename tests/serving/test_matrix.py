@@ -88,7 +88,7 @@ class SpineHouse(House):
         key_id: str | None = None,
         source: str = "chat",
     ) -> Answer:
-        return await solve(request, self.spine.services, sink, origin=Origin(source, key_id))
+        return await solve(request, self.spine.services, sink, gate=gate, origin=Origin(source, key_id))
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class StrategyHouse(House):
         source: str = "chat",
     ) -> Answer:
         spine = Spine(self._backend(), family=self._family)
-        return await solve(request, spine.services, sink, origin=Origin(source, key_id))
+        return await solve(request, spine.services, sink, gate=gate, origin=Origin(source, key_id))
 
 
 async def asked(

@@ -8,17 +8,18 @@ from perpend.errors import MethodNotAllowed, NotFound, PerpendError, UpgradeRefu
 from perpend.observability.metrics import Metrics
 from perpend.registry import nearest
 from perpend.serving import errors
-from perpend.serving.admission import Admission
+from perpend.serving.admission import Admission, AdmittingSolver
+from perpend.serving.admission.admitting import GatedRuntime
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
-from perpend.serving.completions import Completions, Counting, Solver
+from perpend.serving.completions import Completions, Counting
 from perpend.serving.conversations import Conversations
 from perpend.serving.cors import Cors
 from perpend.serving.dialects.anthropic import AnthropicDialect
 from perpend.serving.dialects.openai_chat import OpenAIChatDialect
 from perpend.serving.dialects.openai_completions import OpenAICompletions
 from perpend.serving.dialects.openai_responses import Compacting, Kept, OpenAIResponsesDialect, Talks
-from perpend.serving.embeddings import Embedder, Embeddings
+from perpend.serving.embeddings import Embeddings
 from perpend.serving.info import MODELS_PATH, Info, ListedModels, Readiness
 from perpend.serving.response_writer import refuse
 from perpend.serving.responses import RESPONSES_PATH, InputTokens, Responses, Stored
@@ -28,7 +29,7 @@ _UPGRADE = (b"upgrade", b"websocket")
 """Codex goes on over HTTP at once, for the status that answers this alone."""
 
 
-class House(Solver, Embedder, Protocol):
+class House(GatedRuntime, Protocol):
     """What of the runtime the application needs."""
 
     @property
@@ -56,29 +57,29 @@ class App:
         seals: Seals,
         admission: Admission | None = None,
     ) -> None:
+        """`admission`: None: requests are answered as they come."""
         self._metrics = metrics
         if admission is not None:
             metrics.registry.register(admission.metrics)
-        config, solver = house.config, Sealing(house, seals)
+        solver = Sealing(house if admission is None else AdmittingSolver(house, admission), seals)
+        config = house.config
         info = Info(config, house.models, auth, metrics, readiness)
-        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics, admission)
-        messages = Completions(AnthropicDialect(), solver, config, auth, metrics, admission)
-        legacy = Completions(OpenAICompletions(), solver, config, auth, metrics, admission)
+        chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics)
+        messages = Completions(AnthropicDialect(), solver, config, auth, metrics)
         count_tokens = Counting(AnthropicDialect(), solver, config, auth, metrics)
         dialect = OpenAIResponsesDialect(house.responses, house.conversations)
         compacting = Compacting(house.responses, house.conversations)
-        compact = Completions(compacting, solver, config, auth, metrics, admission)
-        responses = Responses(dialect, solver, config, auth, metrics, admission)
+        responses = Responses(dialect, solver, config, auth, metrics)
         self._background = responses.background
         stored = Stored(dialect, responses.background, auth)
         self._routes: dict[str, dict[str, Handler]] = {
             "/v1/chat/completions": {"POST": chat},
-            "/v1/completions": {"POST": legacy},
+            "/v1/completions": {"POST": Completions(OpenAICompletions(), solver, config, auth, metrics)},
             "/v1/embeddings": {"POST": Embeddings(house, config, auth, metrics)},
             "/v1/messages": {"POST": messages},
             "/v1/messages/count_tokens": {"POST": count_tokens},
             RESPONSES_PATH: {"POST": responses},
-            f"{RESPONSES_PATH}/compact": {"POST": compact},
+            f"{RESPONSES_PATH}/compact": {"POST": Completions(compacting, solver, config, auth, metrics)},
             f"{RESPONSES_PATH}/input_tokens": {"POST": InputTokens(dialect, solver, config, auth, metrics)},
             MODELS_PATH: _get(info.models),
             "/": _get(info.healthz),

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from perpend.errors import PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
-from perpend.serving.admission import Admission
 from perpend.serving.completions import Solver
 from perpend.serving.dialects.openai_responses import OpenAIResponsesDialect
 from perpend.serving.dialects.openai_responses_answer import failed, unfinished
@@ -94,17 +93,10 @@ class BackgroundRequests:
     this process. What is stored says how they ended.
     """
 
-    def __init__(
-        self,
-        dialect: OpenAIResponsesDialect,
-        solver: Solver,
-        metrics: Metrics,
-        admission: Admission | None = None,
-    ) -> None:
+    def __init__(self, dialect: OpenAIResponsesDialect, solver: Solver, metrics: Metrics) -> None:
         self._dialect = dialect
         self._solver = solver
         self._metrics = metrics
-        self._admission = admission
         self._running: dict[str, _Run] = {}
 
     async def start(self, parsed: ResponsesParsed) -> ResponseBody:
@@ -150,9 +142,8 @@ class BackgroundRequests:
         metrics.in_flight += 1
         try:
             sink = run.sink if run.log is not None else None
-            gate = None if self._admission is None else self._admission.gate(parsed.key_id)
             answer = await self._solver.solve(
-                parsed.request, sink, gate=gate, key_id=parsed.key_id, source=dialect.source
+                parsed.request, sink, key_id=parsed.key_id, source=dialect.source
             )
             end = run.end()
             await dialect.keep(parsed, answer, run.events(end))

@@ -13,7 +13,6 @@ from perpend.engine.hub import PREFIX
 from perpend.errors import NotFound, Overloaded, PerpendError
 from perpend.observability.metrics import Metrics
 from perpend.serving import errors
-from perpend.serving.admission import Admission
 from perpend.serving.asgi import Receive, Scope, Send, read_body
 from perpend.serving.auth import Auth
 from perpend.serving.defaults import with_defaults
@@ -21,7 +20,7 @@ from perpend.serving.dialects.anthropic_schema import TokenCount
 from perpend.serving.dialects.contract import Dialect, P
 from perpend.serving.disconnect import DisconnectWatch
 from perpend.serving.response_writer import Streamed, Whole, refuse, send_json
-from perpend.solve import Gate, Sink
+from perpend.solve import Sink
 from perpend.types import Answer, Request
 
 
@@ -33,13 +32,7 @@ class Solver(Protocol):
         ...
 
     async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
+        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
         """Raises PerpendError."""
         ...
@@ -53,21 +46,13 @@ class Completions(Generic[P]):
     """The endpoint of one dialect."""
 
     def __init__(
-        self,
-        dialect: Dialect[P],
-        solver: Solver,
-        config: Config,
-        auth: Auth,
-        metrics: Metrics,
-        admission: Admission | None = None,
+        self, dialect: Dialect[P], solver: Solver, config: Config, auth: Auth, metrics: Metrics
     ) -> None:
-        """`admission`: None: requests are answered as they come."""
         self._dialect = dialect
         self._solver = solver
         self._config = config
         self._auth = auth
         self._metrics = metrics
-        self._admission = admission
         self._limit = config.serve.max_concurrent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,11 +95,10 @@ class Completions(Generic[P]):
         else:
             out = Whole(send, dialect.failure)
         watch = DisconnectWatch(receive, out.keep_alive)
-        gate = None if self._admission is None else self._admission.gate(key_id)
         try:
             with watch:
                 answer = await self._solver.solve(
-                    parsed.request, out.sink, gate=gate, key_id=key_id, source=dialect.source
+                    parsed.request, out.sink, key_id=key_id, source=dialect.source
                 )
                 if parsed.keep is not None and not parsed.stream:
                     await parsed.keep(answer)

@@ -10,7 +10,6 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.observability.metrics import Metrics
 from perpend.serving import sse
-from perpend.serving.admission import Admission
 from perpend.serving.asgi import Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.background import STOPPED, BackgroundRequests, events_after
@@ -38,10 +37,9 @@ class Responses(Completions[ResponsesParsed]):
         config: Config,
         auth: Auth,
         metrics: Metrics,
-        admission: Admission | None = None,
     ) -> None:
-        super().__init__(dialect, solver, config, auth, metrics, admission)
-        self.background = BackgroundRequests(dialect, solver, metrics, admission)
+        super().__init__(dialect, solver, config, auth, metrics)
+        self.background = BackgroundRequests(dialect, solver, metrics)
 
     async def answer(self, parsed: ResponsesParsed, key_id: str | None, receive: Receive, send: Send) -> None:
         if not parsed.echo.background:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from perpend.errors import ConfigError
 from perpend.private_files import private_file, private_folder
 from perpend.serving.completions import Solver
-from perpend.solve import Gate, Sink
+from perpend.solve import Sink
 from perpend.types import (
     Answer,
     Event,
@@ -119,19 +119,11 @@ class Sealing:
         self._seals = seals
 
     async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
+        self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
         sealed = _Sealed(self._seals)
         heard = None if sink is None else sealed.before(sink)
-        answer = await self._solver.solve(
-            self._opened(request), heard, gate=gate, key_id=key_id, source=source
-        )
+        answer = await self._solver.solve(self._opened(request), heard, key_id=key_id, source=source)
         return sealed.answer(answer)
 
     async def check(self, request: Request) -> None:

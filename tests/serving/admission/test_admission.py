@@ -16,11 +16,10 @@ from perpend.accounting.estimates import Speed
 from perpend.accounting.ledger import Scope, Spend
 from perpend.config.schema import AdmissionConfig
 from perpend.errors import Overloaded
-from perpend.serving.admission import Admission
-from perpend.serving.admission.admission import AdmissionGate
+from perpend.serving.admission import Admission, AdmissionGate
 from perpend.serving.admission.history import RequestKind, TokenHistory
 from perpend.solve import Prepared, ServedModel, prepare
-from perpend.types import SERVICE_CLASSES, Request, ServiceClass, StrategySpec
+from perpend.types import SERVICE_CLASSES, ServiceClass, StrategySpec
 
 THINKING, KNEE, ANSWER = 100, 40, 10
 TOKENS_PER_S = 10.0
@@ -74,7 +73,7 @@ class House:
         """Wait, take as long as what was admitted takes, and leave."""
         fields = {"max_thinking_tokens": THINKING, "service_class": service_class, **fields}
         prepared = await prepare(request(deadline_ms=deadline_ms, **fields), self.spine.services)
-        gate = self.admission.gate(tenant)
+        gate = AdmissionGate(self.admission, tenant)
         try:
             admitted = await gate.enter(prepared)
         except Overloaded as error:
@@ -300,7 +299,7 @@ def test_who_goes_away_as_its_turn_comes_gives_it_back() -> None:
 
     async def main() -> None:
         prepared = await prepare(request(max_thinking_tokens=THINKING), house.spine.services)
-        first, second = house.admission.gate("a"), house.admission.gate("a")
+        first, second = (AdmissionGate(house.admission, "a") for _ in range(2))
         await first.enter(prepared)
         waiting = asyncio.create_task(second.enter(prepared))
         await asyncio.sleep(0.001)
@@ -367,6 +366,33 @@ def test_whatever_comes_slots_are_kept_nobody_is_lost_and_no_room_stays_empty(
         assert (load.calls, len(load.queue), len(load.admitted)) == (0, 0, 0)
 
 
-def test_a_gate_is_for_one_request() -> None:
-    assert isinstance(House().admission.gate(None), AdmissionGate)
-    assert isinstance(request(), Request)
+class Before:
+    """A gate that is passed first."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.left: list[Scope] = []
+
+    async def enter(self, prepared: Prepared) -> Prepared:
+        self.entered += 1
+        return prepared
+
+    def leave(self, spent: Scope) -> None:
+        self.left.append(spent)
+
+
+def test_what_another_gate_held_is_given_back_however_a_request_ends() -> None:
+    house = House(1, AdmissionConfig(max_queue=0))
+
+    async def main() -> None:
+        prepared = await prepare(request(max_thinking_tokens=THINKING), house.spine.services)
+        answered, refused = Before(), Before()
+        gate = AdmissionGate(house.admission, "a", answered)
+        await gate.enter(prepared)
+        with pytest.raises(Overloaded):
+            await AdmissionGate(house.admission, "a", refused).enter(prepared)
+        gate.leave(spent(THINKING))
+        assert (answered.entered, refused.entered) == (1, 1)
+        assert [scope.usage.thinking for scope in (*answered.left, *refused.left)] == [THINKING, 0]
+
+    fake_clock.run(main())

@@ -52,12 +52,11 @@ class Admission:
         self._steps = steps
         self._resolve = resolve
 
-    def gate(self, tenant: str | None) -> "AdmissionGate":
-        """For one request; requests of one tenant wait for each other first."""
-        return AdmissionGate(self, tenant or "")
-
     async def admit(self, prepared: Prepared, tenant: str) -> Admitted:
-        """Once it's its turn, as it may be run. Raises Overloaded."""
+        """Once it's its turn, as it may be run; `left` follows. Requests of one tenant wait for each other first.
+
+        Raises Overloaded.
+        """
         load = self._load(prepared.model)
         if load.has_room and not load.queue:
             return load.start(prepared, prepared.clock.loop.time())
@@ -205,22 +204,3 @@ class Admission:
             hint=f"send it again in {again_s:.0f} s, with a later deadline, or ask another model",
             retry_after=max(1.0, again_s),
         )
-
-
-class AdmissionGate:
-    """Of one request; see `solve.gate.Gate`."""
-
-    __slots__ = ("_admission", "_admitted", "_tenant")
-
-    def __init__(self, admission: Admission, tenant: str) -> None:
-        self._admission = admission
-        self._tenant = tenant
-        self._admitted: Admitted | None = None
-
-    async def enter(self, prepared: Prepared) -> Prepared:
-        self._admitted = await self._admission.admit(prepared, self._tenant)
-        return self._admitted.prepared
-
-    def leave(self, spent: Scope) -> None:
-        assert self._admitted is not None, "it was entered"
-        self._admission.left(self._admitted, spent)
