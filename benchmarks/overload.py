@@ -1,10 +1,11 @@
 """More than can be done: what arrives in time and is right, with requests thinking less and without.
 
-    python -m benchmarks.overload --seconds 20 --json out/overload.json
+    python -m benchmarks.overload --json out/overload.json
 
 An open loop (arrivals don't wait for answers; Poisson, or in bursts) at 0.5, 1, 2 and 4 times the capacity that was
 measured before, on `load/slotted_server`: slots, a token rate, and answers whose rightness depends on how much of a
-thought was thought. In front of it the same gateway in turn: `shed` as it comes, with the server's curve installed as
+thought was thought. Requests of the first seconds, and of the last ones, after which nobody comes, aren't counted. In
+front of it the same gateway in turn: `shed` as it comes, with the server's curve installed as
 `perpend eval curve` measures it; `proportional`, which lowers budgets in eighths instead; and three that lower nothing:
 `turns` lets all wait in fair turns, `queue` sends all on to wait at the server, and with `429` nobody waits. Two
 tenants, one of which asks four times as much, and three service classes.
@@ -70,6 +71,9 @@ family = "qwen3"
 {admission}
 """
 MEASURING_S = 10.0
+WARM_S = 5.0
+LAST_S = max(deadline_s for _, deadline_s, _ in CLASSES)
+"""What arrives in the last seconds isn't counted: those behind it are missing."""
 BUDGETS = (0, 32, 64, 96, 128, 192, 256, 384, 512, THINKING)
 MEASURED = 600
 """Problems that the curve is measured with; they don't come again."""
@@ -147,9 +151,9 @@ async def capacity(url: str, keys: dict[str, str], slots: int, seed: int) -> flo
     return sum(at >= until - MEASURING_S + 2 for at in ended) / (MEASURING_S - 2)
 
 
-def told(cell: Cell) -> dict[str, Any]:
+def told(cell: Cell, seconds: float) -> dict[str, Any]:
     """What came of a cell's requests."""
-    outcomes = cell.outcomes
+    outcomes = [one for one in cell.outcomes if WARM_S <= one.arrival.at_s < seconds - LAST_S]
     firsts = sorted(one.first_token_s for one in outcomes if one.first_token_s is not None)
     totals = sorted(one.total_s for one in outcomes if one.status == 200)
     good = [one for one in outcomes if one.in_time and one.right]
@@ -232,7 +236,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> list[dict[str, A
                 print(f"{mode}: {found:.1f} requests/s with a client for each slot", flush=True)
                 for bursty, times in options.cells:
                     coming = arrivals(times * per_s, options.seconds, KINDS, bursty=bursty, seed=options.seed)
-                    rows.append(told(Cell(mode, times, bursty, await drive(url, keys, coming))))
+                    rows.append(
+                        told(Cell(mode, times, bursty, await drive(url, keys, coming)), options.seconds)
+                    )
                     print(row(rows[-1]), flush=True)
     return rows
 
@@ -241,7 +247,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="that requests arrive, in each cell")
+    parser.add_argument("--seconds", type=float, default=35.0, help="that requests arrive, in each cell")
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--rate", type=float, default=300.0, help="tokens a second of each slot")
     parser.add_argument(
