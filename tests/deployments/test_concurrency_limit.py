@@ -59,9 +59,12 @@ def test_a_server_that_says_it_has_too_much_to_do_gets_less() -> None:
     limit = ConcurrencyLimit()
     for number in range(20):
         limit.began(0.2, 10, float(number), number + 0.2)
-    limit.refused(9, 30.0)
-    assert limit.value == 9
-    limit.refused(9, 31.0)
+    limit.refused(1, 29.0, 30.0)
+    assert limit.value is None, "so few can't be too many"
+    limit.refused(9, 29.0, 30.0)
+    limit.refused(8, 29.5, 30.5)
+    assert limit.value == 9, "calls that were under way together count once"
+    limit.refused(9, 30.5, 31.0)
     assert limit.value == pytest.approx(8.1)
 
 
@@ -92,7 +95,7 @@ def test_it_never_falls_below_one(events: list[tuple[str, float, int]]) -> None:
         if kind == "began":
             limit.began(figure, in_flight, now - 0.5, now)
         elif kind == "refused":
-            limit.refused(in_flight, now)
+            limit.refused(in_flight, now - 0.5, now)
         else:
             limit.told(in_flight, in_flight, in_flight // 3, figure)
         assert limit.value is None or limit.value >= 1

@@ -50,9 +50,13 @@ class ConcurrencyLimit:
         elif sum(self._outcomes) >= _MOSTLY and started >= self._changed_at:
             self._congested(in_flight, now)
 
-    def refused(self, in_flight: int, now: float) -> None:
-        """The deployment said that it has too much to do; `in_flight` are still under way."""
-        if now > self._changed_at:
+    def refused(self, in_flight: int, started: float, now: float) -> None:
+        """The deployment said to a call that it has too much to do, or takes no more; `in_flight` are still under way.
+
+        Where hardly any are, it isn't because of them.
+        """
+        if in_flight > 1 and started >= self._changed_at:
+            self._best = in_flight  # it took those
             self._congested(in_flight, now)
 
     def told(self, in_flight: int, running: float, waiting: float, kv_used: float) -> None:
@@ -67,7 +71,7 @@ class ConcurrencyLimit:
     def _congested(self, in_flight: int, now: float) -> None:
         """Once for all calls that were under way together."""
         if self.value is None:
-            self.value = float(max(1, min(self._best, in_flight)))
+            self.value = float(min(self._best, in_flight))
         elif in_flight >= self.value / 2:  # else it was something else than these calls
             self.value = max(1.0, self.value * _DECREASE)
         self._best = 1

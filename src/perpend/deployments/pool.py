@@ -156,8 +156,6 @@ class Deployment:
             self.refusal = error.client_message.message
         elif isinstance(error, RateLimited | EngineDied):  # it says itself when to come back
             self.breaker.abandoned()
-            if isinstance(error, RateLimited):
-                self.limit.refused(self.in_flight, monotonic())
         else:
             self.breaker.failed()
 
@@ -213,6 +211,8 @@ class _Attempt:
             deployment.answered()
         elif isinstance(error, UpstreamError):
             error.billed = error.billed or self.begun
+            if isinstance(error, UpstreamOverloaded) and not isinstance(error, EngineDied):
+                deployment.limit.refused(deployment.in_flight, self._started, monotonic())
             deployment.failed(error)
         elif isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
             raise deployment.malformed(error) from error

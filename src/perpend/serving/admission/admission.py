@@ -200,7 +200,7 @@ class Admission:
         self.metrics.refused(load.model.name, waiting.flow.service_class)
         again_s = load.drained_in_s(now, self.history)
         return Overloaded(
-            f"{load.model.name} has more to do than it can, though requests think less",
+            f"{load.model.name} has more to do than it can in time",
             hint=f"send it again in {again_s:.0f} s, with a later deadline, or ask another model",
             retry_after=max(1.0, again_s),
         )

@@ -8,7 +8,7 @@ from perpend.solve import Prepared, ServedModel, lowered, narrowed
 from perpend.strategies import draws_of
 
 Steps = Callable[[ServedModel, int], tuple[int, ...]]
-"""Thinking budgets of one candidate, from the one that it has downwards, which its model is of use with."""
+"""Thinking budgets at which a model is of use: the one that a candidate has, and lower ones."""
 
 
 class Level(NamedTuple):
