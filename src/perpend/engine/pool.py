@@ -33,6 +33,11 @@ class EnginePool:
         engine = self._engines.get(name)
         return 1 if engine is None else engine.slots
 
+    def capacity(self, name: str) -> int | None:
+        """As `slots`; None while its engine doesn't run."""
+        engine = self._engines.get(name)
+        return engine.slots if engine is not None and engine.state == "ready" else None
+
     def restarts(self) -> dict[str, int]:
         """How often each engine was started again after it ended by itself, by its model."""
         return {name: engine.restarts for name, engine in self._engines.items()}

@@ -14,6 +14,7 @@ from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
 from perpend.serving.admin import Admin
+from perpend.serving.admission.start import admission_of
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
 from perpend.serving.errors import unexpected
@@ -57,7 +58,7 @@ async def gateway(config: Config, *, json: bool) -> None:
         preparing = asyncio.create_task(_prepare(runtime, readiness))
         limiter = limiter_of(config.limits, keys, runtime.store, runtime.home, metrics)
         admin = Admin(runtime.store, config, auth)
-        app = App(runtime, auth, metrics, readiness, seals, limiter, admin.routes)
+        app = App(runtime, auth, metrics, readiness, seals, limiter, admin.routes, admission_of(runtime))
         try:
             await server.serve(server.server_for(app), listener)
         finally:
