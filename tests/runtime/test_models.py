@@ -256,7 +256,7 @@ async def test_a_model_takes_as_many_calls_as_its_places_together(config: Config
     async with await Runtime.open(config) as runtime:
         assert runtime.models.resolve("m").capacity() == 6
         assert runtime.models.resolve("fast").capacity() is None
-        places_now = runtime.models.places()["m"]
+        places_now = runtime.models.deployments()["m"]
         for _ in range(5):
             places_now[0].breaker.failed()
         assert runtime.models.resolve("m").capacity() == 3, "one that fails isn't asked"
