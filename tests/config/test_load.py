@@ -261,3 +261,24 @@ def test_a_mark_before_the_first_letter_is_no_part_of_it(tmp_path: Path) -> None
     file.write_bytes(b"\xef\xbb\xbf[serve]\nport = no\n")
     with pytest.raises(ConfigError, match=r"perpend\.toml:2: not valid TOML"):
         load(file, {})
+
+
+def test_classes_that_arent_named_keep_their_floors_and_waits(write: Write) -> None:
+    write("[admission]\nfloors = { batch = 0.05 }\ntarget_wait_s = { interactive = 0.5 }\n")
+    admission = load(environ={}).config.admission
+    assert admission.all_floors == {"interactive": 0.6, "standard": 0.3, "batch": 0.05}
+    assert admission.all_target_waits_s == {"interactive": 0.5, "standard": 5.0, "batch": 20.0}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("floors = { batch = 0.5 }", "at most 1"),
+        ("floors = { batch = 0 }", "batch"),
+        ("floors = { bulk = 0.1 }", "bulk"),
+        ("max_queue = -1", "max_queue"),
+    ],
+)
+def test_floors_without_sense_are_told(write: Write, row: str, said: str) -> None:
+    write(f"[admission]\n{row}\n")
+    assert said in str(failure())

@@ -393,3 +393,12 @@ async def test_all_that_was_tried_is_told_in_both_ways() -> None:
     assert "http://10.0.0.2" in str(caught.value)
     assert "10.0" not in caught.value.client_message.message
     assert caught.value.client_message.message.count("no answer") == 2
+
+
+async def test_a_place_that_refuses_one_call_of_several_is_taken_to_take_the_others() -> None:
+    fleet = Fleet([refused(RateLimited), ANSWER])
+    (place,) = fleet.all.deployments
+    assert fleet.all.capacity is None
+    place.in_flight = 5
+    await fleet.ask()
+    assert fleet.all.capacity == pytest.approx(5 + 1 / 5), "and a fifth more, as the next one began in time"

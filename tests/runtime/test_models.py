@@ -253,3 +253,31 @@ async def test_an_installed_curve_is_the_models(
     (record,) = caplog.records
     assert "mine_any.json can't be read" in record.message
     assert "perpend eval curve RUN… --install" in record.message
+
+
+async def test_a_cheaper_model_is_named_and_has_to_be_there(config: Config) -> None:
+    named = ModelConfig(provider="mine", cheaper="fast")
+    broken = ModelConfig(provider="mine", cheaper="fsat")
+    config = replace(config, models={**config.models, "m": named, "n": broken})
+    async with await Runtime.open(config) as runtime:
+        assert runtime.models.resolve("m").cheaper == "fast"
+        assert runtime.models.resolve("fast").cheaper is None
+        with pytest.raises(NotFound, match="unknown model 'fsat'"):
+            runtime.models.resolve("n")
+
+
+async def test_a_model_takes_as_many_calls_as_its_places_together(config: Config) -> None:
+    known = ProviderConfig(base_url="http://127.0.0.1:1/v1", slots=3)
+    places = (DeploymentConfig(provider="known"), DeploymentConfig(provider="known", name="n"))
+    config = replace(
+        config,
+        providers={**config.providers, "known": known},
+        models={**config.models, "m": ModelConfig(deployments=places)},
+    )
+    async with await Runtime.open(config) as runtime:
+        assert runtime.models.resolve("m").capacity() == 6
+        assert runtime.models.resolve("fast").capacity() is None
+        places_now = runtime.models.deployments()["m"]
+        for _ in range(5):
+            places_now[0].breaker.failed()
+        assert runtime.models.resolve("m").capacity() == 3, "one that fails isn't asked"

@@ -127,11 +127,12 @@ class Recording(House):
         )
         self.cache = response_cache(self.config)
         self.embedded: list[EmbeddingRequest] = []
+        self.classes: list[str | None] = []
         self.responses.rows.clear()
 
     @property
     def recorded(self) -> str:
-        """What was sent upstream, and what was written down."""
+        """What was sent upstream, what was written down, and who comes first."""
         rows = [msgspec.to_builtins(row) for row in self.spine.recorder.rows]
         for row in rows:
             for name in ("id", "created_at", "finished_at", "elapsed_ms"):
@@ -140,7 +141,7 @@ class Recording(House):
         talks = [
             (id_, row.metadata, self.conversations.items(id_)) for id_, row in self.conversations.rows.items()
         ]
-        return repr((self.backend.calls, self.embedded, rows, kept, talks))
+        return repr((self.backend.calls, self.embedded, rows, kept, talks, self.classes))
 
     async def solve(
         self,
@@ -151,6 +152,7 @@ class Recording(House):
         key_id: str | None = None,
         source: str = "chat",
     ) -> Answer:
+        self.classes.append(request.service_class)
         return await solve(
             request,
             self.spine.services,

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 
 from perpend.config.limits import LimitsConfig
 from perpend.config.section import NonNegative, Positive, Section
-from perpend.types import Effort, Visibility
+from perpend.types import Effort, ServiceClass, Visibility
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Weight = Annotated[float, Meta(gt=0, le=1e9)]
+Share = Annotated[float, Meta(gt=0, le=1)]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 Money = Decimal
 _MAX_PRICE_USD = 1_000_000
@@ -92,6 +93,8 @@ class ProviderConfig(Section, frozen=True):
     """Seconds of silence between tokens after which a request has failed."""
     total_timeout_s: Seconds = 3600.0
     """Seconds that one call may take, whatever comes."""
+    slots: Positive | None = None
+    """Calls that it takes at once, with each of its keys; default: as it shows under load."""
     retries: NonNegative = 2
     """Times that a call is tried again, where nothing came and nothing was paid for."""
     proxy: str | None = None
@@ -134,6 +137,8 @@ class ModelConfig(Section, frozen=True):
     """Places that serve it, in the stead of `provider`: they share the load, and stand in for each other."""
     fallbacks: tuple[str, ...] = ()
     """Models to ask, in this order, where this one's upstream fails."""
+    cheaper: str | None = None
+    """A model that answers in its stead where it has more to do than thinking less makes up for; default: none."""
     gguf: Path | None = None
     """The file of an embedded model."""
     family: str | None = None
@@ -218,6 +223,38 @@ class ServeConfig(Section, frozen=True):
                 )
 
 
+class AdmissionConfig(Section, frozen=True):
+    """What happens where there is more to do than models can: nothing before. See the guide on overload."""
+
+    enabled: bool = True
+    """False: whatever comes is sent to the models at once, and waits there."""
+    lower: bool = True
+    """Whether requests think less, draw fewer candidates or go to a cheaper model before others have to wait for long;
+    false: they only wait."""
+    max_queue: NonNegative = 512
+    """Requests that wait for one model at most; more are refused with 429. 0: nobody waits."""
+    max_wait_s: Seconds = 30.0
+    """Seconds that a request waits at most, and less where its deadline comes before."""
+    floors: dict[ServiceClass, Share] = field(default_factory=dict[ServiceClass, float])
+    """The least share of a model's tokens that a class gets while its requests wait; default: interactive 0.6, standard
+    0.3, batch 0.1."""
+    target_wait_s: dict[ServiceClass, Seconds] = field(default_factory=dict[ServiceClass, float])
+    """Seconds that requests of a class may wait before others think less for them; default: interactive 2, standard 5,
+    batch 20."""
+
+    def __post_init__(self) -> None:
+        if sum(self.all_floors.values()) > 1 + 1e-9:
+            raise ValueError("the floors of all classes together are at most 1")
+
+    @property
+    def all_floors(self) -> dict[ServiceClass, float]:
+        return {"interactive": 0.6, "standard": 0.3, "batch": 0.1, **self.floors}
+
+    @property
+    def all_target_waits_s(self) -> dict[ServiceClass, float]:
+        return {"interactive": 2.0, "standard": 5.0, "batch": 20.0, **self.target_wait_s}
+
+
 class StorageConfig(Section, frozen=True):
     """The ledger, the keys, and answers that clients may come back for."""
 
@@ -264,6 +301,7 @@ class Config(Section, frozen=True):
     defaults: DefaultsConfig = DefaultsConfig()
     engine: EngineConfig = EngineConfig()
     serve: ServeConfig = ServeConfig()
+    admission: AdmissionConfig = AdmissionConfig()
     storage: StorageConfig = StorageConfig()
     limits: LimitsConfig = LimitsConfig()
     cache: CacheConfig = CacheConfig()

@@ -22,6 +22,8 @@ from perpend.backends.contract import Backend, Call, CallEvent
 from perpend.backends.refused import refuses_system, stated_max_output, stated_room
 from perpend.backends.stopping import stopping
 from perpend.deployments.breaker import Breaker
+from perpend.deployments.concurrency_limit import ConcurrencyLimit
+from perpend.deployments.server_metrics import ServerMetrics
 from perpend.errors import (
     AccountRefused,
     BadRequest,
@@ -107,7 +109,10 @@ class Deployment:
         key: int = 0,
         weight: float = 1.0,
         retries: int = 2,
+        slots: Callable[[], int | None] = lambda: None,
+        metrics: ServerMetrics | None = None,
     ) -> None:
+        """`slots`: calls that it takes at once, where it is known to take so many. `metrics`: what it says itself."""
         self.provider = provider
         self.name = f"{provider}/{model}" + (f"#{key + 1}" if key else "")
         """For people: `PROVIDER/MODEL`, the second key of a pool `PROVIDER/MODEL#2`."""
@@ -116,6 +121,7 @@ class Deployment:
         self.weight = weight
         self.retries = retries
         self.breaker = Breaker(monotonic)
+        self.limit = ConcurrencyLimit()
         self.in_flight = 0
         self.cooldown_until = 0.0
         """Monotonic seconds. After a failure or at a rate limit, others are asked first until then."""
@@ -125,6 +131,14 @@ class Deployment:
         """How many, by the error's code."""
         self.refusal = ""
         """Why it refuses the account, as clients are told; "" once it answers."""
+        self._slots = slots
+        self._metrics = metrics
+
+    @property
+    def capacity(self) -> float | None:
+        """Calls that it takes at once; None: it isn't known, as none was seen to wait."""
+        slots = self._slots()
+        return self.limit.value if slots is None else slots
 
     @property
     def problem(self) -> str | None:
@@ -150,6 +164,14 @@ class Deployment:
         else:
             self.breaker.failed()
 
+    def begin(self) -> float:
+        """A call begins now, by the monotonic clock."""
+        now = monotonic()
+        self.in_flight += 1
+        if self._metrics is not None:
+            self._metrics.look(self.limit, lambda: self.in_flight, now)
+        return now
+
     def answered(self) -> None:
         self.breaker.succeeded()
         self.refusal = ""
@@ -164,7 +186,7 @@ class Deployment:
 class _Attempt:
     """A call at one deployment, which is told how it ended. An error that leaves it is `billed` once output came."""
 
-    __slots__ = ("_wanted_tokens", "begun", "call", "deployment", "learned")
+    __slots__ = ("_beside", "_started", "_wanted_tokens", "begun", "call", "deployment", "learned")
 
     def __init__(self, deployment: Deployment, call: Call, learned: LearnedLimits | None) -> None:
         self.deployment = deployment
@@ -176,13 +198,15 @@ class _Attempt:
     def begin(self, batch: list[CallEvent]) -> list[CallEvent]:
         """The first batch, after a `Served`: from here on, what was learned on the way holds."""
         self.begun = True
-        deployment, call = self.deployment, self.call
+        deployment, call, now = self.deployment, self.call, monotonic()
         deployment.learned = deployment.learned.merged(self.learned)
+        deployment.limit.began(now - self._started, self._beside, self._started, now)
         left_out = _left_out(deployment, call, self._wanted_tokens)
         return [Served(deployment.provider, deployment.backend.steers(call), left_out), *batch]
 
     def __enter__(self) -> Self:
-        self.deployment.in_flight += 1
+        self._started = self.deployment.begin()
+        self._beside = self.deployment.in_flight
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
@@ -192,6 +216,8 @@ class _Attempt:
             deployment.answered()
         elif isinstance(error, UpstreamError):
             error.billed = error.billed or self.begun
+            if isinstance(error, UpstreamOverloaded) and not isinstance(error, EngineDied):
+                deployment.limit.refused(deployment.in_flight, self._started, monotonic())
             deployment.failed(error)
         elif isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
             raise deployment.malformed(error) from error
@@ -263,6 +289,18 @@ class Deployments:
             raise self._exhausted(tried)
         finally:
             tried.clear()  # else the errors and this frame keep each other alive until a collection
+
+    @property
+    def capacity(self) -> float | None:
+        """Calls that those take at once that would be asked now; None: it isn't known."""
+        calls = 0.0
+        for deployment in self.deployments:
+            if deployment.breaker.passes:
+                here = deployment.capacity
+                if here is None:
+                    return None
+                calls += here
+        return calls or None
 
     @property
     def problem(self) -> str | None:

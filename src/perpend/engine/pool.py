@@ -25,6 +25,10 @@ class Engines(Protocol):
         """Of the weights that the model's engine has loaded, or will load."""
         ...
 
+    def capacity(self, name: str) -> int | None:
+        """As `slots`; None while its engine doesn't run."""
+        ...
+
     def restarts(self) -> Mapping[str, int]:
         """How often each engine was started again after it ended by itself, by its model."""
         ...
@@ -66,6 +70,10 @@ class EnginePool:
     def weights_version(self, name: str, path: Path) -> str:
         engine = self._engines.get(name)
         return file_version(path) if engine is None or engine.state != "ready" else engine.weights
+
+    def capacity(self, name: str) -> int | None:
+        engine = self._engines.get(name)
+        return engine.slots if engine is not None and engine.state == "ready" else None
 
     def restarts(self) -> dict[str, int]:
         return {name: engine.restarts for name, engine in self._engines.items()}

@@ -62,6 +62,9 @@ class ObservedDeployment(Protocol):
     def in_flight(self) -> int: ...
 
     @property
+    def capacity(self) -> float | None: ...
+
+    @property
     def failures(self) -> Mapping[str, int]: ...
 
     @property
@@ -306,17 +309,22 @@ class Metrics(Collector):
             "perpend_upstream_breaker", "1 for the state that it is in.", labels=(*labels, "state")
         )
         in_flight = GaugeMetricFamily("perpend_upstream_in_flight", "Calls under way.", labels=labels)
+        capacity = GaugeMetricFamily(
+            "perpend_upstream_capacity", "Calls that it takes at once, where that is known.", labels=labels
+        )
         for model, deployments in self._upstreams_now().items():
             for deployment in deployments:
                 key = (model, deployment.name)
                 retries.add_metric(key, deployment.retried)
                 openings.add_metric(key, deployment.breaker.openings)
                 in_flight.add_metric(key, deployment.in_flight)
+                if deployment.capacity is not None:
+                    capacity.add_metric(key, deployment.capacity)
                 for code, count in deployment.failures.items():
                     failures.add_metric((*key, code), count)
                 for state in ("closed", "half_open", "open"):
                     breaker.add_metric((*key, state), deployment.breaker.state == state)
-        yield from (retries, failures, openings, breaker, in_flight)
+        yield from (retries, failures, openings, breaker, in_flight, capacity)
 
     def _histogram(self, name: str, text: str, field: str) -> HistogramMetricFamily:
         family = HistogramMetricFamily(name, text, labels=_LABELS)

@@ -48,6 +48,17 @@ class Knob(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server itself enforces the budget, so it works for any model."""
 
 
+class LoadMetrics(Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of metrics that a server has at `/metrics`, beside its API's address."""
+
+    running: str
+    """Calls that it works on."""
+    waiting: str
+    """Calls that wait until it does."""
+    kv_used: str
+    """The share of its KV memory in use, from 0 to 1."""
+
+
 class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_fields=True):
     """`[providers.NAME]` in a user's config goes before the row of the same name, field by field."""
 
@@ -77,6 +88,8 @@ class Provider(Struct, frozen=True, eq=False, kw_only=True, forbid_unknown_field
     max_output: dict[str, int] = field(default_factory=dict[str, int])
     """Tokens that a model writes at most here, thinking and answer together, by globs over names: the longest one
     holds, before what the model's family says."""
+    load_metrics: LoadMetrics | None = None
+    """Where a server tells how much it has to do; None: it doesn't."""
     background: tuple[Effort, ...] = ()
     """Efforts at which a response is made in the background, where it outlives its connection."""
     prices: str = ""

@@ -19,6 +19,7 @@ from perpend.backends.embeddings import embed
 from perpend.config.schema import EMBEDDED, Config, DeploymentConfig, ModelConfig, ProviderConfig
 from perpend.config.secrets import key_origins, provider_keys
 from perpend.deployments.pool import Deployment, Deployments
+from perpend.deployments.server_metrics import ServerMetrics
 from perpend.engine import hub
 from perpend.engine.catalogue import Weights, catalogue, weights_of
 from perpend.engine.embedder import PackagedModel
@@ -210,6 +211,8 @@ class Models:
         fallbacks = row.fallbacks
         for fallback in fallbacks:
             self.configured(fallback)  # an unknown one is reported now, not when it is needed
+        if row.cheaper is not None:
+            self.configured(row.cheaper)
         self._upstreams[name] = backend
         fallbacks = (name, *fallbacks) if len(backend.deployments) > 1 else fallbacks
         prices = self._prices(name, row)
@@ -225,6 +228,8 @@ class Models:
             prices=prices,
             fallbacks=fallbacks,
             told_output=lambda: backend.max_output,
+            capacity=lambda: backend.capacity,
+            cheaper=row.cheaper,
             speed=Speed(),
             effort_tokens={**(ladder if enforced else room_for(ladder, calibration)), **row.effort_tokens},
             calibration=calibration,
@@ -315,7 +320,8 @@ class Models:
         wire = backends.get(_ENGINE_WIRE)(
             Upstream(Provider(name=EMBEDDED, wire=_ENGINE_WIRE), self._http, url, account)
         )
-        return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1)])
+        slots = partial(self._engines.capacity, name)
+        return Deployments([Deployment(EMBEDDED, wire, model=Path(name).name, retries=1, slots=slots)])
 
     def embedding_deployments(self, name: str) -> list[EmbeddingDeployment]:
         """The deployments at which a provider's model makes embeddings. Raises NotFound and BadRequest."""
@@ -360,6 +366,8 @@ class Models:
                 key=number,
                 weight=entry.weight,
                 retries=provider.retries,
+                slots=lambda known=provider.slots: known,
+                metrics=_metrics_of(upstream),
             )
             for number, (upstream, provider) in enumerate(self._accounts(name, entry))
         ]
@@ -390,6 +398,14 @@ class Models:
         if row.name not in self._signers:
             self._signers[row.name] = signer_of(row, self._http)
         return self._signers[row.name]
+
+
+def _metrics_of(upstream: Upstream) -> ServerMetrics | None:
+    names, http = upstream.provider.load_metrics, upstream.http
+    if names is None:
+        return None
+    url = upstream.provider.base_url.removesuffix("/v1") + "/metrics"
+    return ServerMetrics(names, partial(http.get_json, url, upstream.account), http.run_in_background)
 
 
 def _account(

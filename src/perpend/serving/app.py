@@ -10,6 +10,7 @@ from perpend.errors import MethodNotAllowed, NotFound, PerpendError, UpgradeRefu
 from perpend.observability.metrics import Metrics
 from perpend.registry import nearest
 from perpend.serving import errors
+from perpend.serving.admission import Admission, AdmittingSolver
 from perpend.serving.asgi import ClientGone, Handler, Receive, Scope, Send
 from perpend.serving.auth import Auth
 from perpend.serving.completions import Completions, TokenCounter
@@ -69,11 +70,17 @@ class App:
         seals: Seals,
         limiter: Limiter,
         admin: Routes = MappingProxyType({}),
+        admission: Admission | None = None,
     ) -> None:
-        """`admin`: the routes of keys and limits, where there is a store to keep them in."""
+        """`admin`: the routes of keys and limits, where there is a store to keep them in. `admission`: None: requests
+        are answered as they come.
+        """
         self._metrics = metrics
         self._limiter = limiter
-        limited = LimitedSolver(runtime, limiter)
+        if admission is not None:
+            metrics.registry.register(admission.metrics)
+        admitted = runtime if admission is None else AdmittingSolver(runtime, admission)
+        limited = LimitedSolver(admitted, limiter)
         config, solver = runtime.config, SealingSolver(limited, seals)
         self._info = info = Info(config, runtime.models, auth, metrics, readiness)
         chat = Completions(OpenAIChatDialect(), solver, config, auth, metrics, limiter)

@@ -5,7 +5,7 @@ from perpend.solve.call_context import Sink
 from perpend.solve.control import Control
 from perpend.solve.gate import Gate
 from perpend.solve.ledger_entry import Origin
-from perpend.solve.lower import lowered
+from perpend.solve.lower import lowered, narrowed
 from perpend.solve.model import ServedModel
 from perpend.solve.prepare import Prepared, Services, prepare
 from perpend.solve.run import run
@@ -24,6 +24,7 @@ __all__ = [
     "Sink",
     "keepable",
     "lowered",
+    "narrowed",
     "prepare",
     "run",
     "solve",

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from perpend.solve.model import ServedModel
 from perpend.solve.plan import plan_for, wanted
 from perpend.solve.prepare import Prepared, budgeted
+from perpend.strategies import draws_of
 from perpend.types import LoweredBy
 
 
@@ -51,3 +52,16 @@ def lowered(
         reasons.append(f"{now.model.name} in place of {prepared.model.name}: {by}")
     plan = replace(now.plan, requested_effort=prepared.plan.requested_effort, reason=", ".join(reasons))
     return replace(now, budget=budget, plan=plan, account=prepared.account, cache=prepared.cache)
+
+
+def narrowed(prepared: Prepared, by: LoweredBy, candidates: int) -> Prepared:
+    """With at most so many candidates, which the plan tells. As it was where its strategy can't be narrowed to them."""
+    draws = draws_of(prepared.strategy)
+    if draws is None or draws.least is None or candidates < draws.least:
+        return prepared
+    before, name = draws.of(prepared.options), draws.option
+    if candidates >= before:
+        return prepared
+    reason = f"{prepared.plan.reason}, {name} lowered from {before} to {candidates}: {by}"
+    plan = replace(prepared.plan, reason=reason, narrowed={name: candidates})
+    return replace(prepared, options={**prepared.options, name: candidates}, plan=plan)

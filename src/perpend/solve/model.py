@@ -72,6 +72,10 @@ class ServedModel:
     """Calls of one request that it takes at once."""
     weights_version: Callable[[], str] = lambda: ""
     """What tells its weights from others under the same name, where it is embedded."""
+    capacity: Callable[[], float | None] = lambda: None
+    """Calls of all requests that it takes at once; None: it isn't known, as nobody was seen to wait."""
+    cheaper: str | None = None
+    """The model that answers in its stead where it has too much to do."""
     fallbacks: tuple[str, ...] = ()
     """Models to turn to where its upstream fails. Its own name stands for its other deployments."""
     lengths: Lengths = field(default_factory=Lengths, init=False, repr=False, compare=False)

@@ -12,10 +12,20 @@ from perpend.strategies import (
     single,
     tree,
 )
-from perpend.strategies.contract import Feedback, Session, Step, Strategy, compares_by_verifier, strategies
+from perpend.strategies.contract import (
+    Draws,
+    Feedback,
+    Session,
+    Step,
+    Strategy,
+    compares_by_verifier,
+    draws_of,
+    strategies,
+)
 from perpend.strategies.spec import strategy_spec, with_options
 
 __all__ = [
+    "Draws",
     "Feedback",
     "Session",
     "Step",
@@ -25,6 +35,7 @@ __all__ = [
     "budget_forcing",
     "cascade",
     "compares_by_verifier",
+    "draws_of",
     "from_thought",
     "refine",
     "samples",

@@ -8,12 +8,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from perpend.strategies.contract import Session, strategies
+from perpend.strategies.contract import Session, draws, strategies
 from perpend.strategies.thoughts import Search, ThoughtNode
 from perpend.types import Candidate
 
 
 @strategies.register("beam")
+@draws("width", least=1)
 async def beam(
     session: Session,
     *,

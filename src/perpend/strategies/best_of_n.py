@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from perpend.strategies.contract import Session, strategies
+from perpend.strategies.contract import Session, draws, strategies
 from perpend.strategies.sampling_pool import Draw, drawn, full_marks, rank, sampling_apart
 from perpend.strategies.votes import Poll
 from perpend.types import Candidate, StrategySpec
@@ -18,6 +18,7 @@ _ROOM_TO_TRY, _ROOM_TO_JUDGE = 1.0, 1.5
 
 
 @strategies.register("best_of_n")
+@draws("n", least=1)
 async def best_of_n(
     session: Session,
     *,

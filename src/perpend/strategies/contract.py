@@ -7,8 +7,9 @@
 Its keyword-only arguments are the options that clients may send; their annotations check them.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from perpend.errors import CapReached, DeadlineTooShort, EngineError, UpstreamError
 from perpend.registry import Registry
@@ -195,3 +196,35 @@ def compares(strategy: Strategy) -> Strategy:
 
 def compares_by_verifier(strategy: Strategy) -> bool:
     return getattr(strategy, _COMPARES, False)
+
+
+_DRAWS = "draws"
+
+
+class Draws(NamedTuple):
+    """How many candidates a strategy draws."""
+
+    option: str
+    """Its option that says so."""
+    default: int
+    least: int | None
+    """How few it may draw in the stead of more, where there is too much to do; None: no fewer than was asked."""
+
+    def of(self, options: Mapping[str, Any]) -> int:
+        return options.get(self.option, self.default)
+
+
+def draws(option: str, *, least: int | None) -> Callable[[Strategy], Strategy]:
+    """Marks one that draws as many candidates as `option` says; see `Draws`."""
+
+    def mark(strategy: Strategy) -> Strategy:
+        default = inspect.signature(strategy).parameters[option].default
+        setattr(strategy, _DRAWS, Draws(option, default, least))
+        return strategy
+
+    return mark
+
+
+def draws_of(strategy: Strategy) -> Draws | None:
+    """None: it draws one, or its options don't say."""
+    return getattr(strategy, _DRAWS, None)

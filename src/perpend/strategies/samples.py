@@ -5,12 +5,13 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from perpend.strategies.contract import Session, strategies
+from perpend.strategies.contract import Session, draws, strategies
 from perpend.strategies.sampling_pool import drawn, sampling_of
 from perpend.types import Candidate, Thought
 
 
 @strategies.register("samples")
+@draws("n", least=None)
 async def samples(
     session: Session,
     *,

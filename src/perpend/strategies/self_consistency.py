@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from perpend.strategies.contract import Session, compares, strategies
+from perpend.strategies.contract import Session, compares, draws, strategies
 from perpend.strategies.sampling_pool import drawn, sampling_of
 from perpend.strategies.votes import Group, Poll, out_of_reach, risk
 from perpend.types import Candidate
@@ -16,6 +16,7 @@ _LENGTH_MARGIN = 1.5
 
 @strategies.register("self_consistency")
 @compares
+@draws("n", least=1)
 async def self_consistency(
     session: Session,
     *,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from msgspec import Meta
 
-from perpend.strategies.contract import Session, strategies
+from perpend.strategies.contract import Session, draws, strategies
 from perpend.strategies.thoughts import Search, ThoughtNode
 from perpend.strategies.uct import Node, most_visited, select
 from perpend.types import Candidate
@@ -21,6 +21,7 @@ class TreeShape(NamedTuple):
 
 
 @strategies.register("tree")
+@draws("breadth", least=2)
 async def tree(
     session: Session,
     *,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from perpend.types.content import Part, ToolUse
 from perpend.types.logprobs import TokenLogprob
@@ -33,6 +33,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """None: the request named none."""
     strategy: str
     reason: str
+    narrowed: dict[str, int] | UnsetType = UNSET
+    """Options of the strategy that were lowered under load, as it ran with them; absent: it ran as it was asked."""
 
 
 class Overdraft(Struct, frozen=True, kw_only=True):

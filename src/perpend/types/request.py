@@ -14,6 +14,10 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "max"]
 Visibility = Literal["hidden", "summary", "visible"]
 Verbosity = Literal["low", "medium", "high"]
 
+ServiceClass = Literal["interactive", "standard", "batch"]
+"""Who comes first where there is more to do than can be done."""
+
+SERVICE_CLASSES: tuple[ServiceClass, ...] = ("interactive", "standard", "batch")
 VISIBILITIES: tuple[Visibility, ...] = ("hidden", "summary", "visible")
 EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "max")
 
@@ -115,6 +119,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """
     visibility: Visibility = "visible"
     progress: bool = False
+    service_class: ServiceClass | None = None
+    """None: `standard`."""
     auto_truncate: bool = False
     """Whether the oldest messages may be dropped where they exceed the model's context."""
     user: str | None = None

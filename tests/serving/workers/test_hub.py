@@ -31,6 +31,9 @@ class Engines:
     def slots(self, name: str) -> int:
         return 4
 
+    def capacity(self, name: str) -> int | None:
+        return 4
+
     def weights_version(self, name: str, path: Path) -> str:
         return ""
 
@@ -115,7 +118,7 @@ async def test_all_other_workers_are_called_and_one_result_comes_back() -> None:
 async def test_engines_are_the_supervisors() -> None:
     engines = Engines()
     async with workers(1, engines) as (hub, (worker,)):
-        shared = SharedEngines(EngineConfig(context=777), worker.channel)
+        shared = SharedEngines(EngineConfig(context=777), worker.channel, 2)
         assert shared.context(None) == 777
         assert await shared.ready("small", Path("/weights"), 2048) == "http://127.0.0.1:1/small"
         assert engines.asked == [("small", Path("/weights"), 2048)]

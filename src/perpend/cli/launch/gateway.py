@@ -12,6 +12,7 @@ from perpend.cli.console import note
 from perpend.config.schema import EMBEDDED
 from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
+from perpend.serving.admission.start import admission_of
 from perpend.serving.app import App
 from perpend.serving.auth import Auth
 from perpend.serving.info import MODELS_PATH, Readiness
@@ -57,7 +58,7 @@ async def _own_gateway(runtime: Runtime) -> AsyncGenerator[str, None]:
     auth, readiness = Auth(keys, "always", _HOST), Readiness(runtime.store.check)
     limiter = limiter_of(runtime.config.limits, keys, runtime.store, runtime.home, metrics)
     seals = seals_of(runtime.config.serve.seal_keys_env, runtime.home)
-    app = App(runtime, auth, metrics, readiness, seals, limiter)
+    app = App(runtime, auth, metrics, readiness, seals, limiter, admission=admission_of(runtime))
     listener = bind(_HOST, 0)
     url = url_of(_HOST, listener.getsockname()[1])
     server = server_for(app)

@@ -15,6 +15,7 @@ from perpend.runtime import Runtime
 from perpend.runtime.metrics import metrics_of
 from perpend.serving import server
 from perpend.serving.admin import Admin
+from perpend.serving.admission.start import admission_of
 from perpend.serving.app import App
 from perpend.serving.auth import Auth, is_loopback
 from perpend.serving.cache.metrics import CacheMetrics
@@ -76,7 +77,8 @@ def app_for(
     seals = seals_of(config.serve.seal_keys_env, home)
     limiter = limiter_of(config.limits, access.keys, store, home, metrics)
     admin = Admin(store, config, access.auth)
-    return App(runtime, access.auth, metrics, readiness, seals, limiter, admin.routes)
+    admission = admission_of(runtime)
+    return App(runtime, access.auth, metrics, readiness, seals, limiter, admin.routes, admission)
 
 
 def readiness_of(runtime: Runtime) -> Readiness:

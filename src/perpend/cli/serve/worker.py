@@ -35,7 +35,7 @@ async def worker(end: socket.socket, listener: socket.socket) -> None:
     start = await channel.call("start", None, WorkerStart)
     _log_as(start.index)
     config: Config = pickle.loads(start.config)  # noqa: S301 -- from the supervisor, which runs this program
-    engines = SharedEngines(config.engine, channel)
+    engines = SharedEngines(config.engine, channel, start.count)
     cache = response_cache(config)
     async with await Runtime.open(config, cache=cache, engines=engines) as runtime:
         access, metrics = checked(runtime), metrics_of(runtime)

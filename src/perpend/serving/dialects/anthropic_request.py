@@ -20,7 +20,7 @@ from perpend.serving.dialects.anthropic_schema import (
 )
 from perpend.serving.dialects.cache_marks import mark
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, class_of, request_of
 from perpend.serving.dialects.output_specs import output_spec_of
 from perpend.serving.fields import Ignored, missing, not_supported, required
 from perpend.types import ForcedTool, OutputFormat, OutputSpec, Sampling, Tool, ToolChoice
@@ -65,6 +65,7 @@ def parse(body: bytes, config: Config) -> MessagesParsed:
         sampling,
         _output_spec(fields, ignored),
         _user(fields.metadata, ignored),
+        class_of(fields.service_tier, ignored),
     )
     return MessagesParsed(
         request_of(dialect_fields, fields, config, ignored),

@@ -144,7 +144,8 @@ class MessagesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True)
 
     metadata: dict[str, Any] | None = None
     """Its `user_id` says who asks, in the client's own words: its use is accounted, and may be limited."""
-    service_tier: PassedOver = None
+    service_tier: Text256 | None = None
+    """`standard_only` is the service class `standard`; `auto` asks for nothing."""
     inference_geo: PassedOver = None
     container: PassedOver = None
     mcp_servers: PassedOver = None

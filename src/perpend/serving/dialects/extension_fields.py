@@ -22,6 +22,7 @@ from perpend.types import (
     OutputSpec,
     Request,
     Sampling,
+    ServiceClass,
     StrategySpec,
     Visibility,
 )
@@ -49,6 +50,8 @@ class ExtensionFields(Struct, forbid_unknown_fields=True, kw_only=True):
     strategy: Text256 | dict[str, Any] | None = None
     verifier: Text256 | dict[str, Any] | None = None
     router: Text256 | None = None
+    service_class: ServiceClass | None = None
+    """Who comes first under load; before what `service_tier` says."""
     cache: bool | None = None
     """True: the answer may come from the response cache, and be kept there. False: neither, and the whole prompt is
     read again. Default: as `cache.use` in the config."""
@@ -78,6 +81,20 @@ class DialectFields(Struct, frozen=True, gc=False):
     sampling: Sampling
     output_spec: OutputSpec
     user: str | None = None
+    service_class: ServiceClass | None = None
+
+
+_TIERS: dict[str, ServiceClass] = {"priority": "interactive", "flex": "batch", "standard_only": "standard"}
+
+
+def class_of(service_tier: str | None, ignored: Ignored) -> ServiceClass | None:
+    """What OpenAI's or Anthropic's tier means here; None: nothing was asked for."""
+    if service_tier is None or service_tier in ("auto", "default"):
+        return None
+    service_class = _TIERS.get(service_tier)
+    if service_class is None:
+        ignored.add("service_tier", f"the service tier {service_tier[:80]!r}")
+    return service_class
 
 
 def request_of(
@@ -115,6 +132,7 @@ def request_of(
         cache=extensions.cache,
         visibility=_visibility(extensions.thinking_visibility, config, ignored),
         progress=bool(extensions.progress),
+        service_class=extensions.service_class or fields.service_class,
         user=fields.user[:_MOST_USER_CHARS] if fields.user else None,
         ignored=ignored.names,
     )

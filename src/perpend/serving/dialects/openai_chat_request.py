@@ -9,7 +9,7 @@ from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
 from perpend.serving.dialects.documents import inline_document
-from perpend.serving.dialects.extension_fields import DialectFields, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, class_of, request_of
 from perpend.serving.dialects.images import image
 from perpend.serving.dialects.openai_chat_custom import name_of, tool_of, use_of
 from perpend.serving.dialects.openai_chat_functions import calls_of, convert_functions, function_call_id
@@ -91,6 +91,7 @@ def parse(body: bytes, config: Config) -> ChatParsed:
         _sampling(chat),
         output_spec,
         chat.user or chat.safety_identifier,
+        class_of(chat.service_tier, ignored),
     )
     request = request_of(dialect_fields, chat, config, ignored)
     custom = frozenset([tool.name for tool in output_spec.tools if tool.custom is not None])

@@ -216,7 +216,8 @@ class ChatRequest(OpenAIRequest, forbid_unknown_fields=True, kw_only=True):
 
     metadata: PassedOver = None
     store: PassedOver = None
-    service_tier: PassedOver = None
+    service_tier: Text256 | None = None
+    """`priority` is the service class `interactive`, `flex` is `batch`; `auto` and `default` ask for nothing."""
     safety_identifier: str | None = None
     """As `user`, which goes before it."""
     prompt_cache_retention: PassedOver = None

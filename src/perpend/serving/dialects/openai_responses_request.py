@@ -10,7 +10,7 @@ from perpend.config.schema import Config
 from perpend.errors import BadRequest
 from perpend.serving.decode import decode
 from perpend.serving.dialects.contract import Parsed
-from perpend.serving.dialects.extension_fields import DialectFields, request_of
+from perpend.serving.dialects.extension_fields import DialectFields, class_of, request_of
 from perpend.serving.dialects.openai_responses_compaction import TRIGGER
 from perpend.serving.dialects.openai_responses_ids import items_of
 from perpend.serving.dialects.openai_responses_items import messages_of
@@ -120,6 +120,7 @@ def parse_fields(
         sampling,
         output_spec,
         fields.user or fields.safety_identifier,
+        class_of(fields.service_tier, ignored),
     )
     request = request_of(dialect_fields, fields, config, ignored)
     return ResponsesParsed(

@@ -154,7 +154,8 @@ class ResponsesRequest(ExtensionFields, forbid_unknown_fields=True, kw_only=True
     prompt_cache_key: Any = None
 
     client_metadata: PassedOver = None
-    service_tier: PassedOver = None
+    service_tier: Text256 | None = None
+    """`priority` is the service class `interactive`, `flex` is `batch`; `auto` and `default` ask for nothing."""
     safety_identifier: str | None = None
     """As `user`, which goes before it."""
     prompt_cache_retention: PassedOver = None

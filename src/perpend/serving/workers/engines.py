@@ -15,7 +15,9 @@ from perpend.serving.workers.messages import EngineReply, EngineRequest, EngineS
 class SharedEngines:
     """`engine.pool.Engines` in another process. `restarts` is empty: the supervisor counts them."""
 
-    def __init__(self, config: EngineConfig, channel: Channel) -> None:
+    def __init__(self, config: EngineConfig, channel: Channel, workers: int) -> None:
+        """`workers`: how many share the engines."""
+        self._workers = workers
         self._config = config
         self._channel = channel
         self.states: Mapping[str, EngineState] = {}
@@ -30,6 +32,13 @@ class SharedEngines:
 
     def weights_version(self, name: str, path: Path) -> str:
         return file_version(path)
+
+    def capacity(self, name: str) -> int | None:
+        """A worker's share: each admits for itself."""
+        state = self.states.get(name)
+        if state is None or state.capacity is None:
+            return None
+        return max(1, state.capacity // self._workers)
 
     def restarts(self) -> Mapping[str, int]:
         return {}

@@ -55,7 +55,8 @@ class Hub:
     def state(self) -> SharedState:
         engines = self._engines
         states = {
-            name: EngineState(engines.slots(name), engines.problem(name)) for name in engines.restarts()
+            name: EngineState(engines.slots(name), engines.capacity(name), engines.problem(name))
+            for name in engines.restarts()
         }
         return SharedState(self._waiting_for(), states)
 

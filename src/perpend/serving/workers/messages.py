@@ -12,6 +12,7 @@ NOTHING = Raw(b"\xc0")
 
 class EngineState(Struct, frozen=True):
     slots: int
+    capacity: int | None
     problem: str | None
     """See `engine.pool.Engines.problem`."""
 

@@ -1,0 +1,6 @@
+"""Who is answered now, and with how much: see `admission`."""
+
+from perpend.serving.admission.admission import Admission
+from perpend.serving.admission.admitting import AdmissionGate, AdmittingSolver
+
+__all__ = ["Admission", "AdmissionGate", "AdmittingSolver"]
