@@ -156,7 +156,9 @@ class _Sealed:
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
         self._known: dict[ProviderState, ProviderState] = {}
-        self._answers: tuple[Answer, Answer] | None = None  # as it is and sealed: the stream's end says it too
+        self._answers: tuple[Answer, Answer] | None = (
+            None  # as it is and sealed: the stream's end says it too
+        )
 
     def before(self, sink: Sink) -> Sink:
         async def sealing(batch: list[Event]) -> None:
