@@ -162,9 +162,8 @@ class _Sealer:
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
         self._seal_by_state: dict[ProviderState, ProviderState] = {}
-        self._answers: tuple[Answer, Answer] | None = (
-            None  # as it is and sealed: the stream's end says it too
-        )
+        self._answers: tuple[Answer, Answer] | None = None
+        """The last one, as it is and sealed: the stream's end says it too."""
 
     def sink(self, sink: Sink) -> Sink:
         """A sink that seals events and passes them to `sink`."""
