@@ -10,7 +10,13 @@ from perpend.cli.options import milliseconds
 from perpend.errors import BadRequest, NotFound
 from perpend.serving.dialects.extension_fields import OWN_FIELD_NAMES
 
-CALLED_OTHERWISE = {"deadline_ms": "--deadline", "progress": "", "router": "", "cache": ""}
+CALLED_OTHERWISE = {
+    "deadline_ms": "--deadline",
+    "progress": "",
+    "router": "",
+    "cache": "",
+    "service_class": "",
+}
 """A deadline says its unit; the rest are a program's matter."""
 DIALECTS_OWN = {"provider_options"}
 

@@ -43,7 +43,7 @@ PASSED_OVER: list[tuple[Any, dict[str, Any], tuple[str, ...]]] = [
     (chat, {"stream_options": {"include_obfuscation": True}}, ("stream_options.include_obfuscation",)),
     (chat, {"model": "m", "models": ["m", "n"]}, ("models",)),  # OpenRouter's
     (chat, {"tools": [{"type": "web_search"}]}, ("tools[0]",)),
-    (chat, {"service_tier": "scale", "user": 5, "store": False}, ("user", "service_tier")),
+    (chat, {"service_tier": "scale", "store": False}, ("service_tier",)),
     (chat, {"reasoning_format": "parsed"}, ("reasoning_format",)),
     (
         messages,

@@ -105,3 +105,12 @@ async def test_a_caller_that_is_cancelled_cancels_the_handler() -> None:
         call.cancel()
         await asyncio.wait_for(cancelled.wait(), 5)
         assert await caller.call("double", 2, int) == 4
+
+
+async def test_one_that_is_closed_before_it_read_anything_leaves_no_socket() -> None:
+    one, other = socket.socketpair()
+    with other:
+        channel = await Channel.open(one, {})
+        await channel.aclose()  # its reader hasn't had a turn
+        other.setblocking(False)
+        assert other.recv(1) == b"", "the end is closed"

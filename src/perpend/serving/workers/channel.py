@@ -1,6 +1,7 @@
 """Remote calls between two processes, in both directions over one socket pair."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import socket
@@ -83,6 +84,9 @@ class Channel:
     async def aclose(self) -> None:
         self._reading.cancel()
         await asyncio.wait([self._reading])
+        self._writer.close()  # a reader that was cancelled before it began hasn't
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
 
     def _send(self, number: int, method: str, body: Any) -> None:
         if self._reading.done():
