@@ -34,6 +34,7 @@ LONG = tuple(
     for name in (
         *("unprivileged", "pathological", "code", "pool", "fault_run", "told", "command", "catalogue"),
         *("ask", "verify", "math", "worker_pool", "suites", "crash", "runtime", "fleet", "supervised"),
+        *("commands_run", "hostile", "odd_streams", "verifying", "readiness", "memory", "fuzz", "overload"),
     )
 )
 """Files of a few long tests."""
