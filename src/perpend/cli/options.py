@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter, Token
 
+from perpend.config.schema import MOST_WORKERS
 from perpend.errors import BadRequest, NotFound
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "": 1000}
@@ -45,7 +46,7 @@ Whole = Annotated[int, _whole(-(2**63), 2**63 - 1)]
 Tokens = Annotated[int, _whole(0, _MOST)]
 Count = Annotated[int, _whole(1, _MOST)]
 Port = Annotated[int, _whole(0, 65_535)]
-Workers = Annotated[int, _whole(1, 256)]
+Workers = Annotated[int, _whole(1, MOST_WORKERS)]
 Degree = Annotated[float, Parameter(converter=_degree)]
 """A number of at least 0: neither inf nor nan."""
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]

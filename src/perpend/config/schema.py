@@ -21,6 +21,8 @@ Money = Decimal
 _MAX_PRICE_USD = 1_000_000
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "sigv4", "google"]
 """The header that carries the key; `sigv4` and `google`: no key, but credentials of AWS or Google Cloud."""
+MOST_WORKERS = 31
+"""As many as there are processes that can share the counters of limits, less one for a command beside them."""
 EMBEDDED = "embedded"
 """The provider that stands for the engines that Perpend runs itself."""
 
@@ -192,7 +194,7 @@ class ServeConfig(Section, frozen=True):
     """The address to listen on."""
     port: Port = 8080
     """The port to listen on; 0: the system chooses."""
-    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    workers: Annotated[int, Meta(ge=1, le=MOST_WORKERS)] = 1
     """Processes that answer requests. They share address, store and engines; what is bounded here holds for each."""
     max_body_bytes: Positive = 10_000_000
     """The largest request that is read."""

@@ -25,14 +25,15 @@ from typing import NamedTuple, Self
 from perpend.errors import StorageError
 from perpend.private_files import private_file, private_folder
 
-MOST_PROCESSES = 16
-FILE = "counters"
+MOST_PROCESSES = 32
 _MAGIC = int.from_bytes(b"perpend1", "little")
 _SLOTS = 1 << 16
 # A slot: two halves of its name's hash, when it expires (Unix ms, 0: never), what was used, when a rate was
 # last drained (Unix µs), and what each process holds.
 _EXPIRES, _USED, _DRAINED, _HELD = 2, 3, 4, 5
 _WIDTH = _HELD + MOST_PROCESSES
+FILE = f"counters-{_WIDTH}x{_SLOTS}"
+"""Another shape is another file: what was used is in the ledger, too."""
 _HEADER = _WIDTH
 """Numbers before the first slot: a magic one, and how many holds each process has."""
 _HOLDS = 1

@@ -136,12 +136,14 @@ class KeyRing:
         return self._active.get(_hash(secret))
 
     def by_id(self, id_: str) -> KeyRow | None:
-        """The active key of this id, as it was when `lookup` came last, or None."""
+        """The active key of this id, or None. Raises StorageError."""
+        self._refresh()
         return self._by_id.get(id_)
 
     @property
     def allowances(self) -> Allowances:
-        """Limits of users and teams, as they were when `lookup` came last."""
+        """Limits of users and teams. Raises StorageError."""
+        self._refresh()
         return self._allowances
 
     def _refresh(self) -> None:
