@@ -208,12 +208,13 @@ class TestEnds:
             assert (await box.run("print('next')")).stdout == "next\n"
 
     async def test_a_slot_that_broke_is_replaced(self, level: IsolationLevel) -> None:
+        others = children()  # an engine that tests share, or what starts commands for them
         async with Sandbox(1, levels=(level,)) as box:
             await box.run("")
             rest = await at_rest()
             task = asyncio.create_task(box.run("import time; time.sleep(1000)", limits=Limits(wall_s=5)))
             await until(lambda: len(children()) > rest)
-            broken = children()
+            broken = children() - others
             for number in (
                 signal.SIGSTOP,
                 signal.SIGKILL,
