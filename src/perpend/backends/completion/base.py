@@ -71,7 +71,7 @@ class RawCompletion(ABC):
         self._provider = upstream.provider
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
-        """Streams the events of `call`. Raises BadRequest for tools or images that the family lacks, and UpstreamError."""
+        """Streams the events of `call`. Raises BadRequest for tools or images that the family lacks; UpstreamError."""
         return relay(self._upstream, self.path, partial(self._body, call), self._decoder(call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
