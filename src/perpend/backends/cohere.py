@@ -1,4 +1,4 @@
-"""Cohere's wire: requests as on OpenAI's chat wire, and events of its own.
+"""Cohere's chat API v2: requests as on OpenAI's chat wire, and its own events.
 
 Reference: https://docs.cohere.com/reference/chat, https://docs.cohere.com/reference/chat-stream
 """
@@ -31,6 +31,7 @@ class Cohere:
         self._upstream = upstream
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest and UpstreamError: see `Backend.stream`."""
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
         decoder = CohereDecoder(call, provider)
@@ -43,6 +44,7 @@ class Cohere:
         )
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Reads a response that wasn't streamed. Raises UpstreamError."""
         return CohereDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ class Cohere:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
-        """None: Cohere's tokenizer doesn't count the chat template."""
+        """Returns None: Cohere's tokenizer doesn't count the chat template."""
         return None
 
 
@@ -89,7 +91,7 @@ class _Event(Struct):
     index: int = 0
     delta: _Delta | None = None
     message: _Message | str | None = None
-    """Of a response that wasn't streamed; a text is an error's message."""
+    """Set in a response that wasn't streamed; a string is an error's message."""
     finish_reason: str | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -146,7 +148,7 @@ class CohereDecoder(StreamDecoder[_Event]):
 
 
 def _counts(usage: _Usage | None) -> Usage | None:
-    """All tokens, of which fewer are billed. Thinking isn't counted separately."""
+    """Returns all tokens, which are more than the billed ones; the API doesn't count thinking separately."""
     if usage is None or usage.tokens is None:
         return None
     tokens = usage.tokens
@@ -156,9 +158,9 @@ def _counts(usage: _Usage | None) -> Usage | None:
 
 
 def _body(call: Call, provider: Provider) -> Body:
-    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
+    """Builds the body of `call`. Raises BadRequest where a client altered the vendor's opaque thinking state."""
     body = chat_body(call, provider)
-    if (choice := body.get("tool_choice")) is not None:  # the wire can't force one tool
+    if (choice := body.get("tool_choice")) is not None:  # the API can't force one tool
         body["tool_choice"] = choice.upper() if isinstance(choice, str) else "REQUIRED"
     output = call.output_spec.output
     if "response_format" in body and output is not None and output.schema is not None:

@@ -1,6 +1,6 @@
-"""DashScope's own wire (text-generation/generation): the chat wire in other envelopes.
+"""DashScope's own wire (text-generation/generation): the OpenAI chat wire's messages in other envelopes.
 
-The row's headers ask for a stream. Counts come with every event, and grow.
+The provider row's headers request a stream. Every event has the token counts so far.
 Reference: https://www.alibabacloud.com/help/en/model-studio/qwen-api-via-dashscope
 """
 
@@ -39,6 +39,7 @@ class DashScope:
         self._upstream = upstream
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest and UpstreamError: see `Backend.stream`."""
         provider = self._upstream.provider
         body = with_options(_body(call, provider), call, provider)
         return relay(
@@ -50,6 +51,7 @@ class DashScope:
         )
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Reads a response that wasn't streamed. Raises UpstreamError."""
         return self._decoder(call).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -59,7 +61,7 @@ class DashScope:
         return steered(call, self._upstream.provider)
 
     async def count_input(self, call: Call) -> int | None:
-        """The wire has no tokenizer to ask."""
+        """Returns None: the wire has no tokenizer endpoint."""
         return None
 
     def _decoder(self, call: Call) -> "DashScopeDecoder":
@@ -74,7 +76,7 @@ class _Body(TypedDict):
     model: str
     input: _Input
     parameters: Body
-    """All else of a chat body."""
+    """All other fields of a chat body."""
 
 
 class _Choice(Struct):
@@ -141,7 +143,7 @@ class DashScopeDecoder(StreamDecoder[_Event]):
 
 
 def _body(call: Call, provider: Provider) -> Body:
-    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
+    """Builds the body of `call`. Raises BadRequest where a client altered the vendor's opaque thinking state."""
     parameters = chat_body(call, provider)
     model, messages = parameters.pop("model"), parameters.pop("messages")
     for name in ("stream", "stream_options"):

@@ -1,6 +1,6 @@
-"""Ollama's own `/api/chat`: lines of JSON, with thinking in a field of its own.
+"""Ollama's own `/api/chat`: lines of JSON, with thinking in its own field.
 
-It counts the output as a whole; which part of it was thinking is estimated from the texts.
+Ollama counts all output tokens together; the thinking tokens are estimated from the texts.
 Reference: https://docs.ollama.com/api/chat
 """
 
@@ -67,7 +67,7 @@ class _SentMessage(Struct, omit_defaults=True):
     """Base64."""
     tool_calls: list[_SentCall] | None = None
     tool_name: str | None = None
-    """Of a result; so is the next."""
+    """Set on a tool result; so is the next field."""
     tool_call_id: str | None = None
 
 
@@ -86,7 +86,7 @@ class _Body(TypedDict):
     model: str
     messages: list[_SentMessage]
     options: Body
-    """Sampling, and `num_predict`: tokens, thinking and answer together."""
+    """Sampling, and `num_predict`: the most tokens of thinking and answer together."""
     stream: Literal[True]
     think: NotRequired[bool | str]
     tools: NotRequired[list[_DefinedTool]]
@@ -102,9 +102,13 @@ class Ollama:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._nonthinking: set[str] = set()
-        """Models that are known not to think: to ask them for it is a 400."""
+        """Models known not to think; a request for thinking is a 400 there."""
 
     async def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`, again without thinking where the model can't think.
+
+        Raises BadRequest and UpstreamError: see `Backend.stream`.
+        """
         body = with_options(_request(call), call, self._upstream.provider)
         if call.model in self._nonthinking and "think" in body:
             body["think"] = False
@@ -122,7 +126,7 @@ class Ollama:
                 yield batch
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        """The one line of a response that wasn't streamed. Raises UpstreamError."""
+        """Reads the one line of a response that wasn't streamed. Raises UpstreamError."""
         return _LineDecoder(call, self._upstream.provider, _think(call)).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ class Ollama:
         return {"think": call.model not in self._nonthinking and _think(call)}
 
     async def count_input(self, call: Call) -> int | None:
-        """The wire has no tokenizer to ask."""
+        """Returns None: the wire has no tokenizer endpoint."""
         return None
 
     def _relay(self, call: Call, body: Body) -> AsyncGenerator[list[CallEvent], None]:
@@ -144,7 +148,7 @@ class Ollama:
 
 
 def _request(call: Call) -> Body:
-    """Raises BadRequest for an image that Ollama would have to load."""
+    """Builds the body of `call`. Raises BadRequest for an image by address, which Ollama doesn't load."""
     output_spec = call.output_spec
     names = tool_names(call.messages)
     fixed: _Body = {
@@ -165,7 +169,7 @@ def _request(call: Call) -> Body:
 
 
 def _think(call: Call) -> bool | str | None:
-    """A level for families that can only think more or less, such as gpt-oss; yes or no for the others."""
+    """Returns `think`: a level for families that can't stop thinking, such as gpt-oss; a bool for the others."""
     family = call.family
     if not call.may_ask:
         return None
@@ -181,7 +185,7 @@ def _tool(tool: Tool) -> _DefinedTool:
 def _messages(
     message: Message, names: dict[str, str], system: Literal["system", "developer", "user"]
 ) -> list[_SentMessage]:
-    """`names`: of tools, by the ids of their calls. `system`: the role in which a system message speaks."""
+    """Converts a message. `names`: tool names by call id. `system`: the role that a system message is sent with."""
     if message.role == "tool":
         return [_result(part, names) for part in message.parts if isinstance(part, ToolResult)]
     calls = [
@@ -211,7 +215,7 @@ def _result(result: ToolResult, names: dict[str, str]) -> _SentMessage:
 
 
 def _images(images: list[Image]) -> list[str] | None:
-    """In base64. Raises BadRequest for one that Ollama would have to load: it can't."""
+    """Returns the images in base64. Raises BadRequest for an image by address, which Ollama doesn't load."""
     inline_images = [media(image) for image in images]
     if None in inline_images:
         raise BadRequest(
@@ -247,7 +251,7 @@ class _Line(Struct):
     eval_count: int | None = None
     error: Any = None
     detail: Any = None
-    """What is wrong, as it is told by what stands before some servers; so is a message that is a text."""
+    """An error from a proxy in front of the server; so is a `message` that is a string."""
 
 
 _LINES = Decoders(_Line)
@@ -255,7 +259,7 @@ _LINES = Decoders(_Line)
 
 class _LineDecoder(StreamDecoder[_Line]):
     def __init__(self, call: Call, provider: Provider, think: bool | str | None) -> None:
-        """`think` is what it was asked for."""
+        """`think`: the value in the request's body."""
         speech = Speech(call, provider, thinking_off=think is False, thinks_first=bool(think))
         super().__init__(provider.name, _LINES, speech)
         self._started = False
@@ -276,7 +280,7 @@ class _LineDecoder(StreamDecoder[_Line]):
             for tool_call in message.tool_calls or ():
                 function = tool_call.function
                 arguments = arguments_text(function.arguments) or "{}"
-                call_id = tool_call.id or new_id("call")  # older servers give none
+                call_id = tool_call.id or new_id("call")  # older servers send no id
                 self.speech.call(batch, self.speech.calls.count, call_id, function.name, arguments)
             event.message = None
         if event.done or event.eval_count is not None:

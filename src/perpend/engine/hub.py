@@ -1,4 +1,7 @@
-"""What the Hugging Face hub says of a file before it is fetched: how large it is, and the checksum it must match."""
+"""Finds the size and the checksum of a file on the Hugging Face hub before it is fetched.
+
+It reads the same headers as huggingface_hub's `get_hf_file_metadata`.
+"""
 
 import os
 import re
@@ -25,7 +28,10 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def of_hub(name: str) -> Weights:
-    """Any GGUF file of the hub, by the name `hf:OWNER/REPO/FILE.gguf`. Raises BadRequest."""
+    """Returns a row for a GGUF file of the hub, named `hf:OWNER/REPO/FILE.gguf`.
+
+    Raises BadRequest for a name of another form, and for one part of a split file.
+    """
     match = _NAME.fullmatch(name)
     if match is None or ".." in name.removeprefix(PREFIX).split("/"):
         raise BadRequest(
@@ -51,23 +57,27 @@ def of_hub(name: str) -> Weights:
 
 
 def named(name: str) -> Weights:
-    """A row of the catalogue, or any file of the hub. Raises NotFound naming the nearest row, and BadRequest."""
+    """Returns a row of the catalogue, or one for a file of the hub.
+
+    Raises NotFound, which names the nearest row, and BadRequest for a wrong `hf:` name.
+    """
     return of_hub(name) if name.startswith(PREFIX) else find(name)
 
 
 def here(home: Path) -> list[Weights]:
-    """The files of the hub that were pulled by their own names."""
+    """Returns rows for the files under `home` that were pulled by an `hf:` name."""
     folder = home / "weights" / "hf"
     paths = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*.gguf"))]
     return [of_hub(f"{PREFIX}{path}") for path in paths if _NAME.fullmatch(f"{PREFIX}{path}")]
 
 
 async def stated(weights: Weights) -> Weights:
-    """The row with the size and the checksum that the hub states, and with the commit that it states them of.
+    """Returns the row with the size in bytes, the checksum and the commit that the hub states.
 
-    Raises WeightsError where the hub can't be reached, states none, or has another file than the row was chosen with.
+    Raises WeightsError where the hub can't be reached, states no size or checksum, or states another checksum than
+    the row has.
     """
-    import aiohttp  # a tenth of what a gateway loads, and it pulls nothing
+    import aiohttp  # a tenth of a gateway's imports, and the gateway pulls nothing
 
     (source,) = weights.sources
     assert isinstance(source, HubSource), "only the hub's rows leave sizes to it"
@@ -99,7 +109,7 @@ async def stated(weights: Weights) -> Weights:
 
 
 def authorization(url: str) -> dict[str, str]:
-    """The header that opens repositories with conditions; it goes to the hub, and nowhere else."""
+    """Returns the header with the user's token, for gated repositories; empty for addresses outside the hub."""
     token = os.environ.get("HF_TOKEN")
     return (
         {"authorization": f"Bearer {token}"} if token and url.startswith(f"{HubSource.endpoint()}/") else {}
@@ -107,7 +117,10 @@ def authorization(url: str) -> dict[str, str]:
 
 
 async def _headers(session: "aiohttp.ClientSession", source: HubSource) -> Mapping[str, str]:
-    """Of the first response that states a checksum: the hub's own, before it sends to where the bytes are."""
+    """Returns the headers of the first response with a checksum, which is the hub's own, before its redirect.
+
+    Raises WeightsError for an HTTP error or too many redirects.
+    """
     url = source.url
     for _ in range(_HOPS):
         async with session.head(url, allow_redirects=False, headers=authorization(url)) as response:
@@ -117,7 +130,7 @@ async def _headers(session: "aiohttp.ClientSession", source: HubSource) -> Mappi
             if location is None:
                 return headers
             if "X-Linked-Etag" in headers:
-                headers.popall("Content-Length", None)  # that of what says where to go
+                headers.popall("Content-Length", None)  # the length of the redirect's body
                 return headers
             url = urljoin(url, location)
     raise WeightsError(f"{source.label} sends from one address to another: {urlsplit(url).netloc}")

@@ -1,4 +1,4 @@
-"""What this machine can carry: cores and RAM as limits allow them, and the engine's settings that follow."""
+"""Measures the cores and the RAM that limits allow, and derives the engine's settings from them."""
 
 import math
 import os
@@ -12,16 +12,16 @@ from perpend.engine.gguf import ModelFacts
 
 GIB = 1 << 30
 SHORTEST_SLOT = 2048
-"""Tokens per slot that are tried, however small the machine: less has no room for a thought."""
+"""The fewest tokens per slot, on any machine: fewer leave no space for thinking."""
 UNKNOWN_SLOT = 8192
-"""Tokens per slot of a model that nothing is known of yet."""
+"""Tokens per slot for a model of which nothing is known yet."""
 
 SMALL_WEIGHTS = 32 << 20
-"""Bytes below which one thread is faster: sharing such small sums out takes longer than doing them."""
+"""Bytes of weights below which one thread is faster than several."""
 
 
 class Machine(Struct, frozen=True):
-    """What this process may use of the machine."""
+    """The part of the machine that this process may use."""
 
     cores: int
     """Physical cores."""
@@ -30,7 +30,7 @@ class Machine(Struct, frozen=True):
 
 
 class EngineSettings(Struct, frozen=True):
-    """How one engine runs."""
+    """The settings of one engine."""
 
     threads: int
     slots: int
@@ -41,12 +41,15 @@ class EngineSettings(Struct, frozen=True):
 
 @cache
 def this_machine() -> Machine:
-    """Measured once."""
+    """Returns this machine, measured once per process."""
     return measure(Path("/"))
 
 
 def measure(root: Path) -> Machine:
-    """Cores and RAM under `root`'s /sys and /proc: affinity and control groups (v1, v2) count as limits."""
+    """Measures cores and RAM from /sys and /proc under `root`, limited by affinity and control groups (v1, v2).
+
+    https://docs.kernel.org/admin-guide/cgroup-v2.html describes `cpu.max` and `memory.max`.
+    """
     groups = _control_groups(root)
     cores = _physical_cores(root / "sys/devices/system/cpu")
     quotas = [quota for group in groups if (quota := _cpu_quota(group))]
@@ -56,10 +59,10 @@ def measure(root: Path) -> Machine:
 
 
 def context_for(config: EngineConfig, machine: Machine, facts: ModelFacts | None) -> int:
-    """Tokens per slot: the config's, else what the model knows, halved until RAM has room for enough slots.
+    """Returns tokens per slot: the config's, else the model's, halved until RAM has space for enough slots.
 
-    Enough is what the config says, else half of the most that such a machine runs: long prompts aren't bought by
-    answering requests one after the other.
+    Enough is the config's number of slots, else half of the machine's maximum, so that a long context doesn't leave
+    space for one request at a time only.
     """
     if config.context:
         return config.context
@@ -73,7 +76,7 @@ def context_for(config: EngineConfig, machine: Machine, facts: ModelFacts | None
 
 
 def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> EngineSettings:
-    """The config with its zeros filled in: as many slots as fit beside the weights in a share of RAM."""
+    """Returns the config's settings with zeros filled in: as many slots as fit into RAM beside the weights."""
     fitting_slots = min(_most_slots(machine), _fitting(config, machine, context, facts))
     cache_mib = max(128, min(4096, machine.ram // 16 // (1 << 20)))
     return EngineSettings(
@@ -85,22 +88,22 @@ def settings(config: EngineConfig, machine: Machine, context: int, facts: ModelF
 
 
 def ram_for(facts: ModelFacts) -> int:
-    """Bytes that one answer at a time takes, with a usual context."""
+    """Returns the bytes of RAM for one answer at a time, with a context of `UNKNOWN_SLOT` tokens."""
     return _weights(facts) + UNKNOWN_SLOT * facts.kv_bytes_per_token
 
 
 def _weights(facts: ModelFacts) -> int:
-    """They count half as much again: the CPU kernels keep a repacked copy of some of them."""
+    """Returns the weights' bytes in RAM: half more than in the file, since CPU kernels keep a repacked copy of some."""
     return facts.weights * 3 // 2
 
 
 def _most_slots(machine: Machine) -> int:
-    """More at once than this would only slow each other down."""
+    """Returns the most slots; more would only slow each other down."""
     return 4 if machine.ram < 16 * GIB else 8 if machine.ram < 64 * GIB else 16
 
 
 def _fitting(config: EngineConfig, machine: Machine, context: int, facts: ModelFacts) -> int:
-    """Slots whose KV caches an engine's share of RAM has room for, beside the weights."""
+    """Returns the number of slots whose KV caches fit into an engine's share of RAM, beside the weights."""
     share = machine.ram * 3 // 4 // config.keep_loaded
     return (share - _weights(facts)) // (context * facts.kv_bytes_per_token)
 
@@ -114,7 +117,7 @@ def _physical_cores(folder: Path) -> int:
 
 
 def _control_groups(root: Path) -> list[Path]:
-    """The folders whose limits hold for this process, from its own up to the root's."""
+    """Returns the control groups that limit this process, from its own up to the root."""
     mount = root / "sys/fs/cgroup"
     folders: list[Path] = []
     for line in _read(root / "proc/self/cgroup").splitlines():
@@ -126,7 +129,7 @@ def _control_groups(root: Path) -> list[Path]:
 
 
 def _cpu_quota(group: Path) -> float | None:
-    """Cores' worth of time."""
+    """Returns the CPU time quota in cores; None where there is none."""
     quota, _, period = _read(group / "cpu.max").partition(" ")
     if not period:
         quota, period = _read(group / "cpu.cfs_quota_us"), _read(group / "cpu.cfs_period_us")
@@ -134,6 +137,7 @@ def _cpu_quota(group: Path) -> float | None:
 
 
 def _memory_limit(group: Path) -> int | None:
+    """Returns the memory limit in bytes; None where there is none."""
     text = _read(group / "memory.max") or _read(group / "memory.limit_in_bytes")
     return int(text) if text.isdigit() else None
 

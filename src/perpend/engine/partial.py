@@ -1,4 +1,4 @@
-"""A file of weights while it's being put together: what is here, its checksum, and whose bytes they are."""
+"""A partly fetched file of weights: its bytes, their checksum and their source."""
 
 import hashlib
 import os
@@ -16,21 +16,22 @@ _GIT_DIGITS = 40
 
 
 class _Record(Struct):
-    """The small file beside a partial one."""
+    """The JSON file beside a partial file."""
 
     source: str
     parts: int = 0
-    """Whole parts joined so far, for a source that comes in parts."""
+    """Complete parts so far, for a source in parts."""
     bytes: int = 0
-    """What those parts came to."""
+    """Bytes of the complete parts."""
     checksum: str = ""
-    """Of the file that they are of, where it is the hub that says so: it may have another one by now."""
+    """The file's checksum if the hub stated it; empty if the catalogue did. The hub's file may change between pulls."""
 
 
 class Partial:
-    """`<file>.partial` and `<file>.partial.json`: what a killed pull leaves and the next one goes on from.
+    """`<file>.partial` and `<file>.partial.json`, from which the next pull continues after an interruption.
 
-    Bytes of another source stay until the new one brings its first.
+    Bytes from one source stay until the first bytes from another arrive.
+    Methods raise OSError where the disk fails.
     """
 
     def __init__(self, weights: Weights, target: Path) -> None:
@@ -45,30 +46,33 @@ class Partial:
 
     @property
     def source(self) -> str | None:
-        """Label of the source that the bytes here came from."""
+        """Label of the source of the bytes; None where there are none."""
         return self._record.source or None
 
     @property
     def parts(self) -> int:
+        """Complete parts so far."""
         return self._record.parts
 
     def on_disk(self) -> int:
+        """The size of the partial file in bytes; 0 where there is none."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def begin(self, source: Source) -> None:
-        """Go on with `source`'s own bytes, or be ready to start anew with it."""
+        """Continues after the bytes from `source`, or prepares to start again."""
         self.close()
         same_source = self.source == source.label and self._record.checksum == self._stated()
         if not (same_source and self._reopen(self._record.bytes if source.in_parts else None)):
             self.restart(source)
 
     def restart(self, source: Source) -> None:
-        """Every byte here is dropped when the first from `source` comes."""
+        """Starts again; the first bytes from `source` replace the present ones."""
         self.close()
         self._record = _Record(source.label, checksum=self._stated())
         self._sha, self.size = _digest(self.weights), 0
 
     def append(self, block: bytes) -> None:
+        """Appends bytes to the file and to its checksum."""
         if self._file is None:
             self._file = self.path.open("wb")
             self._write_record()
@@ -77,14 +81,17 @@ class Partial:
         self.size += len(block)
 
     def part_done(self) -> None:
-        """One more whole part is in: a later pull goes on behind it."""
+        """Records a complete part, after which a later pull continues."""
         self._sync()
         self._record.parts += 1
         self._record.bytes = self.size
         self._write_record()
 
     def finish(self) -> Path:
-        """Check size and checksum, and put the file in its place. Raises WeightsError, leaving nothing."""
+        """Checks size and checksum, and moves the file to its target.
+
+        Raises WeightsError if one doesn't match; the partial file is removed then.
+        """
         self._sync()
         self.close()
         digest = self._sha.hexdigest()
@@ -102,6 +109,7 @@ class Partial:
         return self.target
 
     def remove(self) -> None:
+        """Removes the partial file and its record."""
         self.close()
         self.path.unlink(missing_ok=True)
         self._record_path.unlink(missing_ok=True)
@@ -116,7 +124,7 @@ class Partial:
         return self.weights.sha256 if self.weights.rounded else ""
 
     def _reopen(self, whole: int | None) -> bool:
-        """Behind the first `whole` bytes, or behind all; False where fewer are left."""
+        """Opens the file after its first `whole` bytes, or after all; returns False if it has fewer."""
         if not self.path.exists() or self.on_disk() < (whole or 0):
             return False
         self._file = self.path.open("ab")
@@ -147,14 +155,14 @@ class Partial:
 
 
 def _digest(weights: Weights) -> "hashlib._Hash":  # pyright: ignore[reportPrivateUsage] -- typeshed's name for it
-    """Of the kind that the row's checksum is."""
+    """Returns a new digest of the same kind as the row's checksum."""
     if len(weights.sha256) == _GIT_DIGITS:
         return hashlib.sha1(b"blob %d\0" % weights.size, usedforsecurity=False)
     return hashlib.sha256()
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that the new name outlives a power cut too."""
+    """Syncs the folder, so that the new name survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

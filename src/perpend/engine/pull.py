@@ -1,4 +1,4 @@
-"""Fetch weights once, whole and verified: sources in order, never from one to the next without saying so."""
+"""Fetches weights once, completely and verified, from the first source that works; reports each change of source."""
 
 import asyncio
 import errno
@@ -21,14 +21,14 @@ _POLL_S = 0.2
 
 
 class PullProgress(Struct, frozen=True):
-    """How far a pull is. `done` and `total` are bytes of the finished file."""
+    """The progress of a pull. `done` and `total` are bytes of the finished file."""
 
     done: int
     total: int
     source: str
-    """In words: where the bytes come from."""
+    """A label of where the bytes come from."""
     notice: str | None = None
-    """Something that the person waiting should read."""
+    """A message for the waiting user."""
 
 
 Listener = Callable[[PullProgress], None]
@@ -38,11 +38,11 @@ def _ignore(_: PullProgress) -> None: ...
 
 
 async def pull(weights: Weights, home: Path, progress: Listener | None = None) -> Path:
-    """The path of the weights under `home`, fetched first where they aren't there.
+    """Returns the path of the weights under `home`, and fetches them first if they are missing.
 
-    Goes on where an earlier pull was cut off. Two at once: the second waits, then finds the file.
-    What the hub alone has must match what the hub states. Raises WeightsError: no source reachable, no room on the
-    disk, another file than expected.
+    Continues an interrupted pull. Of two pulls at once the second waits for the first.
+    A file without a checksum in the catalogue must match the checksum that the hub states. Raises WeightsError if no
+    source can be reached, the disk lacks space, or the file isn't the expected one.
     """
     target = weights.path(home)
     listener = progress or _ignore
@@ -60,7 +60,10 @@ async def pull(weights: Weights, home: Path, progress: Listener | None = None) -
 
 
 async def _fetch_first(weights: Weights, partial: Partial, listener: Listener) -> None:
-    """From the first source that can be reached, beginning with the one whose bytes are here already."""
+    """Fetches from the first source that works, beginning with the source of the bytes on disk.
+
+    Raises WeightsError, and OSError where the disk fails.
+    """
     failures: list[str] = []
     failed: SourceFailed | None = None
     for source in sorted(weights.sources, key=lambda source: source.label != partial.source):
@@ -107,7 +110,7 @@ def _disk_failed(weights: Weights, target: Path, error: OSError) -> WeightsError
 
 @asynccontextmanager
 async def _hold_pull_lock(target: Path, notify: Callable[[str], None]) -> AsyncGenerator[None, None]:
-    """Hold the pull of `target`; the lock goes with the process, however that ends."""
+    """Holds the lock of `target`'s pull; the lock is released if the process dies."""
     with target.with_name(f".{target.name}.lock").open("w") as lock:
         waiting = False
         while True:

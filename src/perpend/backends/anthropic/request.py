@@ -1,7 +1,7 @@
-"""What is sent on the Anthropic messages wire (anthropic 2.13, types/message_create_params.py).
+"""Builds request bodies for the Anthropic messages wire (anthropic 2.13, types/message_create_params.py).
 
-How a model takes its budget is its family's: `native_*` families get `thinking.budget_tokens`, `effort_only` ones
-adaptive thinking and `output_config.effort`, the others no thinking parameter at all.
+The model's family decides how a budget is sent: `native_*` families get `thinking.budget_tokens`, `effort_only`
+families get adaptive thinking and `output_config.effort`, and the others get no thinking parameter.
 Reference: https://docs.claude.com/en/api/messages
 """
 
@@ -47,7 +47,7 @@ from perpend.types import (
 )
 
 _LEAST_BUDGET = 1024
-"""The smallest `budget_tokens`, in tokens; it has to be less than `max_tokens` too."""
+"""The smallest `budget_tokens`, in tokens; the budget must also be less than `max_tokens`."""
 _CHOICES: dict[str, Literal["auto", "none", "any"]] = {"auto": "auto", "none": "none", "required": "any"}
 _FIELD_NAMES: FieldNames = {
     "temperature": "temperature",
@@ -59,7 +59,7 @@ _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def request(call: Call, provider: Provider) -> Body:
-    """The body of `call`, always streamed. What the provider wants back of its thinking goes along."""
+    """Builds the body of `call`, always streamed, with the provider's own thinking blocks of earlier turns."""
     output_spec, origin = call.output_spec, provider.name
     messages = [_message(message, origin) for message in call.messages if message.role != "system"]
     fixed: AnthropicBody = {
@@ -100,7 +100,7 @@ def _thinking(call: Call, origin: str) -> AnthropicThinkingConfig | None:
     family = call.family
     if not call.may_ask:
         return None
-    # a tool that has to be called excludes thinking
+    # the vendor refuses thinking beside a forced tool
     forced = bool(call.output_spec.tools) and call.output_spec.tool_choice not in ("auto", "none")
     if family.budget == "effort_only":
         if (forced or call.effort == "none") and family.can_disable:
@@ -115,7 +115,10 @@ def _thinking(call: Call, origin: str) -> AnthropicThinkingConfig | None:
 
 
 def _lacks_thought(messages: tuple[Message, ...], origin: str) -> bool:
-    """The last turn called tools without a thought of this vendor's: it can't go on with a thinking budget."""
+    """Tells whether the last assistant turn called tools without a thought from this vendor.
+
+    The vendor refuses a thinking budget for such a conversation.
+    """
     parts = next((message.parts for message in reversed(messages) if message.role == "assistant"), ())
     calls_tools = any(isinstance(part, ToolUse) for part in parts)
     return calls_tools and not any(
@@ -124,7 +127,10 @@ def _lacks_thought(messages: tuple[Message, ...], origin: str) -> bool:
 
 
 def _closed(schema: Any) -> Any:
-    """The vendor takes only objects that say `additionalProperties: false`; one that means others it refuses."""
+    """Sets `additionalProperties: false` on every object, which the vendor requires.
+
+    An object with a schema for additional properties stays as it is, and the vendor refuses it.
+    """
     if isinstance(schema, list):
         return [_closed(item) for item in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
@@ -136,7 +142,11 @@ def _closed(schema: Any) -> Any:
 
 
 def _sampling(call: Call, provider: Provider) -> SamplingFields:
-    """A model that thinks takes only the defaults, one with efforts at any time; others temperature or top_p."""
+    """Drops sampling fields that the vendor refuses.
+
+    While a model thinks it accepts only the defaults; so do `effort_only` families with fixed sampling at any time.
+    Otherwise it accepts temperature or top_p, not both.
+    """
     thinking = granted(anthropic_thinking(call, provider), call).get("thinking")
     thinking_on = thinking is not None and thinking["type"] != "disabled"
     if thinking_on or (call.family.budget == "effort_only" and call.family.sampling_fixed):
@@ -147,7 +157,7 @@ def _sampling(call: Call, provider: Provider) -> SamplingFields:
     if "temperature" in sampling.fields:
         sampling.fields["temperature"] = min(
             sampling.fields["temperature"], 1.0
-        )  # the top of this vendor's scale
+        )  # the maximum of this vendor's scale
     return sampling
 
 
@@ -169,7 +179,7 @@ def _choice(output_spec: OutputSpec) -> AnthropicToolChoice:
 
 
 def _message(message: Message, origin: str) -> AnthropicMessage:
-    """Without content where it says nothing on this wire: the vendor refuses blank texts."""
+    """Converts a message; its content is empty where all of its texts are blank, which the vendor refuses."""
     role = "assistant" if message.role == "assistant" else "user"
     if isinstance(message.content, str):
         return AnthropicMessage(role, message.content if message.content.strip() else "")
@@ -194,11 +204,11 @@ def _block(part: Part, origin: str) -> AnthropicBlock | None:
             content = part.content if isinstance(part.content, str) else _blocks(part.content, "")
             return AnthropicToolResult(_id(part.tool_use_id), content, part.failed)
         case Document():
-            return None  # its text was read before
+            return None  # its text was extracted earlier
 
 
 def _thought(thought: Thought, origin: str) -> AnthropicThinkingBlock | msgspec.Raw | None:
-    """Unchanged, or not at all: one without its signature is refused."""
+    """Returns the thinking block unchanged; None without its signature, since the vendor refuses such a block."""
     data = state_for(thought.provider_state, origin)
     if data is None:
         return None
@@ -214,5 +224,5 @@ def _image(image: Image) -> AnthropicImage:
 
 
 def _id(name: str) -> str:
-    """Other vendors' ids have characters that this one refuses."""
+    """Replaces characters of other vendors' ids that this vendor refuses."""
     return _NOT_IN_ID.sub("_", name)

@@ -1,6 +1,6 @@
 """The Anthropic messages wire: at Anthropic, on Vertex and on Bedrock (anthropic 2.13, types and lib/).
 
-A signature is kept as it came. Of a redacted thought, which has no text, the whole block is kept as JSON.
+A thinking block's signature is kept unchanged. A redacted thinking block has no text and is kept whole, as JSON.
 Reference: https://docs.claude.com/en/api/messages, https://docs.claude.com/en/docs/build-with-claude/streaming
 """
 
@@ -43,6 +43,7 @@ class AnthropicBackend:
         )
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest and UpstreamError: see `Backend.stream`."""
         body = with_options(request(call, self._upstream.provider), call, self._upstream.provider)
         path, body = self._address(call, body)
         decoder = _MessageDecoder(call, self._upstream.provider)
@@ -50,7 +51,7 @@ class AnthropicBackend:
         return relay(self._upstream, path, body, decoder, self._framing(), thinking_params=thinking_params)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        """A response that wasn't streamed: one message, or an error. Raises UpstreamError."""
+        """Reads a response that wasn't streamed: one message, or an error. Raises UpstreamError."""
         return _MessageDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -60,7 +61,7 @@ class AnthropicBackend:
         return granted(anthropic_thinking(call, self._upstream.provider), call)
 
     async def count_input(self, call: Call) -> int | None:
-        """None where the place has no such count."""
+        """Counts the prompt's tokens; None where the endpoint doesn't count."""
         body = request(call, self._upstream.provider)
         for name in _NOT_COUNTED:
             body.pop(name, None)
@@ -74,7 +75,7 @@ class AnthropicBackend:
             return None
 
     def _address(self, call: Call, body: Body) -> tuple[str, Body]:
-        """Where a request goes at this place, and how its body looks there."""
+        """Returns the path and the body that this endpoint expects."""
         return "/messages", body
 
     def _framing(self) -> Framing | None:
@@ -82,7 +83,7 @@ class AnthropicBackend:
 
 
 class AnthropicVertex(AnthropicBackend):
-    """base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`.
+    """Claude on Vertex; base_url ends in `/projects/PROJECT/locations/REGION/publishers/anthropic`.
 
     Reference: https://docs.claude.com/en/api/claude-on-vertex-ai
     """
@@ -93,12 +94,12 @@ class AnthropicVertex(AnthropicBackend):
         return f"/models/{model}:streamRawPredict", {**body, "anthropic_version": "vertex-2023-10-16"}
 
     async def count_input(self, call: Call) -> int | None:
-        """Its count has a path and a body of its own."""
+        """Returns None: Vertex counts at another path, with another body."""
         return None
 
 
 class AnthropicBedrock(AnthropicBackend):
-    """InvokeModelWithResponseStream.
+    """Claude on Bedrock, through InvokeModelWithResponseStream.
 
     Reference: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
     """
@@ -112,7 +113,7 @@ class AnthropicBedrock(AnthropicBackend):
         return EventStreamParser()
 
     async def count_input(self, call: Call) -> int | None:
-        """Not every model can be asked there."""
+        """Returns None: Bedrock doesn't count for every model."""
         return None
 
 
@@ -157,11 +158,11 @@ class _Message(Struct):
 
 
 class _Event(Struct):
-    """A streamed event, or a whole message: that has a content of its own."""
+    """A streamed event, or a whole message, whose blocks are in `content`."""
 
     type: str = ""
     index: int | None = None
-    """Of its block; None: the last that began."""
+    """Index of its content block; None: the block that began last."""
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
@@ -196,9 +197,9 @@ class _MessageDecoder(StreamDecoder[_Event]):
         self._model: str | None = None
         self._counts: dict[str, int] = {}
         self._last_index = -1
-        """The last block that began."""
+        """Index of the block that began last."""
         self._tools: set[int] = set()
-        """Blocks that are tool calls."""
+        """Indices of blocks that are tool calls."""
 
     def take(self, event: _Event, batch: list[CallEvent]) -> None:
         match type_of(event, _EVENT_SIGNS):
@@ -226,7 +227,7 @@ class _MessageDecoder(StreamDecoder[_Event]):
                 self.fail(event.error)
             case _ if says(event.error):
                 self.fail(event.error)
-            case _:  # ping, and what is yet to be invented
+            case _:  # ping, and event types that are unknown
                 pass
 
     def end(self) -> CallEnded | None:
@@ -261,7 +262,7 @@ class _MessageDecoder(StreamDecoder[_Event]):
             case "tool_use":
                 self._tools.add(self._last_index)
                 self.speech.call(batch, self._last_index, block.id, block.name, arguments_text(block.input))
-            case _:  # tools that the vendor runs itself: none is asked for
+            case _:  # tools that the vendor runs itself, which Perpend never requests
                 pass
 
     def _delta(self, index: int, delta: _Delta, batch: list[CallEvent]) -> None:
@@ -275,7 +276,7 @@ class _MessageDecoder(StreamDecoder[_Event]):
             self.speech.call(batch, index, "", "", delta.partial_json)
 
     def _count(self, usage: _Usage | None) -> None:
-        """Counts are totals so far; a later event may leave out what hasn't changed, or have it as 0."""
+        """Stores the token counts, which are totals so far; a later event may omit an unchanged count, or send 0."""
         if usage is None:
             return
         details = usage.output_tokens_details

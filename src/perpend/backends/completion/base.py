@@ -1,6 +1,7 @@
 """Raw completion: the server continues a prompt, so thinking can be cut at an exact token.
 
-The base of its two wires: llama.cpp's `/completion` and the `/v1/completions` of vLLM, SGLang and others.
+This is the base of two wires: llama.cpp's `/completion`, and `/v1/completions` of vLLM, SGLang and others. Their
+modules name the API references.
 """
 
 from abc import ABC, abstractmethod
@@ -57,7 +58,7 @@ class RawChunk(Struct, frozen=True):
 
 
 class RawCompletion(ABC):
-    """The loop that both wires share; each writes its body and reads its events."""
+    """The loop that both wires share; a subclass builds the body and reads the events."""
 
     supports_prefix = True
     resumes: ClassVar[bool]
@@ -70,9 +71,11 @@ class RawCompletion(ABC):
         self._provider = upstream.provider
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest for tools or images that the family lacks; UpstreamError."""
         return relay(self._upstream, self.path, partial(self._body, call), self._decoder(call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Reads a response that wasn't streamed. Raises UpstreamError."""
         return self._decoder(call).whole(body)
 
     def _decoder(self, call: Call) -> "_CompletionDecoder":
@@ -90,15 +93,15 @@ class RawCompletion(ABC):
         return self._sampling(call).left_out
 
     def steers(self, call: Call) -> dict[str, Any]:
-        """Empty: the prompt begins and ends thoughts, so no field asks for them."""
+        """Returns an empty dict: the prompt begins and ends thoughts, so no field asks for them."""
         return {}
 
     async def count_input(self, call: Call) -> int | None:
-        """None: not every server of this wire has a tokenizer."""
+        """Returns None: not every server of this wire has a tokenizer."""
         return None
 
     def sampling(self, call: Call) -> dict[str, Any]:
-        """The call's sampling under the wire's names, without what `body` sets: stop sequences, log-probabilities."""
+        """Returns the sampling under the wire's names, without stop sequences and log-probabilities: see `body`."""
         fields = self._sampling(call).fields
         for name in ("stop", "logprobs"):
             fields.pop(self._provider.fields.get(name, name), None)
@@ -111,14 +114,14 @@ class RawCompletion(ABC):
 
     @abstractmethod
     def body(self, call: Call, prompt: str) -> dict[str, Any]:
-        """The body of a request on this wire."""
+        """Builds the body of a request on this wire."""
 
     @abstractmethod
     def read(self, event: Any, call: Call) -> RawChunk:
         """Reads a streamed event of this wire. Raises UpstreamError."""
 
     async def _prompt(self, base: str, call: Call) -> str:
-        """The prompt. Raises BadRequest for tools that its family doesn't call, or images, and UpstreamError."""
+        """Builds the prompt. Raises BadRequest for tools or images that the family lacks, and UpstreamError."""
         family = call.family
         if callable_tools(call.output_spec) and family.tools == "none":
             hint = "ask a model that does, or leave out tools"
@@ -141,24 +144,24 @@ class _Template(Struct):
 
 
 def stops(call: Call) -> list[str]:
-    """Stop sequences: of thinking the family's close tag, of an answer the client's."""
+    """Returns the stop sequences: the family's close tag while it thinks, the client's for an answer."""
     if call.phase == "thinking":
         return [call.family.close, *([call.pause] if call.pause else [])]
     return list(call.sampling.stop)
 
 
 def likeliest(call: Call) -> int:
-    """How many of the likeliest tokens to ask for with each generated one."""
+    """Returns the number of most likely tokens to request for each generated token."""
     return max(call.first_logprobs, 0 if call.logprobs is None else max(call.logprobs, 1))
 
 
 def answer_schema(call: Call) -> dict[str, Any] | None:
-    """The JSON schema of the answer; None in other phases."""
+    """Returns the JSON schema of the answer; None in other phases."""
     return schema_of(call.output_spec) if call.phase == "answering" else None
 
 
 class _CompletionDecoder(StreamDecoder[Any]):
-    """Turns a call's text into events: separates tool calls, and drops a stop sequence that a server leaves in."""
+    """Turns a call's text into events: separates tool calls, and drops a stop sequence that the server left in."""
 
     def __init__(
         self, provider: Provider, decoders: Decoders[Any], call: Call, chunk: Callable[[Any, Call], RawChunk]
@@ -203,7 +206,7 @@ class _CompletionDecoder(StreamDecoder[Any]):
             self._emit(text, batch)
 
     def rest(self) -> list[CallEvent]:
-        """The held events, with their tokens."""
+        """Returns the events that were held back, with their tokens."""
         batch: list[CallEvent] = []
         if constrained := self._stopper.close():
             self._emit(constrained, batch)
@@ -239,23 +242,25 @@ class _CompletionDecoder(StreamDecoder[Any]):
                 batch.append(piece)
 
     def _take_new_tokens(self) -> int:
-        """Takes the tokens that no event has counted yet, for the next event."""
+        """Returns the tokens that no event has counted yet, and counts them."""
         tokens, self._counted = self._generated - self._counted, self._generated
         return tokens
 
 
 def reason_for(at_limit: bool, stopping_word: str, call: Call) -> _Reason:
+    """Returns the reason for the end. `stopping_word`: the matched stop sequence, or empty."""
     if at_limit:
         return "length"
     return "stop_sequence" if stopping_word and stopping_word in _stops_of(call) else "stop"
 
 
 def _stops_of(call: Call) -> tuple[str, ...]:
-    """Stop sequences without the family's close tag."""
+    """Returns the stop sequences without the family's close tag."""
     return (call.pause,) if call.phase == "thinking" else call.sampling.stop
 
 
 def usage_of(call: Call, prompt: int, cached: int, generated: int) -> Usage:
+    """Converts token counts; all generated tokens belong to the call's phase."""
     if call.phase == "thinking":
         return Usage(prompt, cached, thinking=generated)
     return Usage(prompt, cached, answer=generated)

@@ -1,4 +1,4 @@
-"""llama.cpp's own `/completion`.
+"""llama.cpp's own completion API, `/completion`.
 
 Reference: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 """
@@ -27,20 +27,20 @@ from perpend.transport.failures import failure, says
 
 _FIELD_NAMES: FieldNames = {**SAME, "repetition_penalty": "repeat_penalty"}
 _ONE_LINE = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
-"""llguidance, which the engine is built with: left free, small models fill an answer with blank lines (seen)."""
+"""Options of llguidance, which the engine is built with; without them small models fill an answer with blank lines."""
 
 
 class _Body(TypedDict):
-    """Less sampling."""
+    """The request body without sampling fields."""
 
     prompt: str
     n_predict: int
-    """Tokens."""
+    """The most tokens to generate."""
     stream: Literal[True]
     cache_prompt: bool
     stop: list[str]
     n_probs: NotRequired[int]
-    """Of each token, so many of the likeliest are told."""
+    """Number of most likely tokens that are reported for each token."""
     json_schema: NotRequired[JSONObject]
 
 
@@ -66,7 +66,7 @@ class _Event(Struct):
 
 
 class LlamaCompletion(RawCompletion):
-    """llama.cpp's own `/completion`: counts every token as it goes and keeps a slot's state."""
+    """llama.cpp's own `/completion`: it counts tokens while it streams and keeps a slot's state."""
 
     resumes = True
     path = "/completion"
@@ -74,6 +74,7 @@ class LlamaCompletion(RawCompletion):
     decoders = Decoders(_Event)
 
     async def count_input(self, call: Call) -> int | None:
+        """Counts the prompt's tokens. Raises BadRequest as `stream` does, and UpstreamError."""
         base = await self._upstream.url()
         prompt = await self._prompt(base, call)
         body = msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True})
@@ -81,6 +82,7 @@ class LlamaCompletion(RawCompletion):
         return len(msgspec.json.decode(answer, type=_Tokens).tokens)
 
     def body(self, call: Call, prompt: str) -> Body:
+        """Builds the body of a `/completion` request."""
         fixed: _Body = {
             "prompt": prompt,
             "n_predict": call.max_tokens,
@@ -95,6 +97,7 @@ class LlamaCompletion(RawCompletion):
         return {**fixed, **self.sampling(call)}
 
     def read(self, event: _Event, call: Call) -> RawChunk:
+        """Reads a streamed event. Raises UpstreamError for an error event."""
         if says(event.error):
             raise failure("the engine failed", event.error)
         first = event.completion_probabilities
@@ -112,7 +115,7 @@ class LlamaCompletion(RawCompletion):
             event.tokens_predicted,
             reason_for(event.stop_type == "limit", event.stopping_word, call),
             usage_of(call, event.tokens_evaluated, event.timings.cache_n, event.tokens_predicted),
-            event.model.rpartition("/")[2] or None,  # it says the file's whole path
+            event.model.rpartition("/")[2] or None,  # the server sends the file's whole path
             first_logprobs,
             logprobs,
         )

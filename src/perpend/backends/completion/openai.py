@@ -1,6 +1,6 @@
-"""`/v1/completions`, as vLLM, SGLang and others serve it.
+"""The legacy OpenAI completions API, `/v1/completions`, as vLLM, SGLang and others serve it.
 
-Reference: https://platform.openai.com/docs/api-reference/completions/create; vLLM's fields beside it:
+Reference: https://platform.openai.com/docs/api-reference/completions/create, and vLLM's additional fields:
 https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html#completions-api
 """
 
@@ -38,7 +38,7 @@ class _StructuredOutputs(TypedDict):
 
 
 class _Body(TypedDict):
-    """Less sampling."""
+    """The request body without sampling fields."""
 
     model: str
     prompt: str
@@ -47,11 +47,11 @@ class _Body(TypedDict):
     stream_options: _StreamOptions
     stop: NotRequired[list[str]]
     logprobs: NotRequired[int]
-    """Of each token, so many of the likeliest are told."""
+    """Number of most likely tokens that are reported for each token."""
     structured_outputs: NotRequired[_StructuredOutputs]
-    """vLLM's name for the answer's schema; it passes over SGLang's, and SGLang over this."""
+    """vLLM's name for the answer's schema; vLLM ignores SGLang's name, and SGLang this one."""
     json_schema: NotRequired[str]
-    """SGLang's."""
+    """SGLang's name for the answer's schema."""
 
 
 class _Logprobs(Struct):
@@ -60,7 +60,7 @@ class _Logprobs(Struct):
     top_logprobs: list[dict[str, float] | None] | None = None
 
     def per_token(self, count: int) -> tuple[TokenLogprob, ...]:
-        """`count`: how many alternatives of each token are kept."""
+        """Converts them; `count`: alternatives kept for each token."""
         tokens, logprobs = self.tokens or [], self.token_logprobs or []
         rows = zip(tokens, logprobs, self.top_logprobs or [None] * len(tokens), strict=False)
         return tuple(
@@ -102,7 +102,7 @@ class _Event(Struct):
 
 
 class OpenAICompletion(RawCompletion):
-    """`/v1/completions` as vLLM and SGLang serve it; each call is billed whole."""
+    """`/v1/completions` as vLLM and SGLang serve it; every call is billed in full, its prompt too."""
 
     resumes = False
     path = "/completions"
@@ -110,6 +110,7 @@ class OpenAICompletion(RawCompletion):
     decoders = Decoders(_Event)
 
     def body(self, call: Call, prompt: str) -> Body:
+        """Builds the body of a `/v1/completions` request."""
         fixed: _Body = {
             "model": call.model,
             "prompt": prompt,
@@ -127,6 +128,7 @@ class OpenAICompletion(RawCompletion):
         return {**fixed, **self.sampling(call)}
 
     def read(self, event: _Event, call: Call) -> RawChunk:
+        """Reads a streamed event. Raises UpstreamError for an error event."""
         if says(event.error):
             raise failure("the server failed", event.error)
         choice = event.choices[0] if event.choices else _Choice()

@@ -1,4 +1,4 @@
-"""What the body of a request on the Gemini wire is made of.
+"""Types of the request body on the Gemini wire.
 
 Reference: https://ai.google.dev/api/generate-content
 """
@@ -41,12 +41,12 @@ class GeminiError(Struct):
 class GeminiResult(Struct):
     id: str
     name: str
-    """Of the function."""
+    """The function's name."""
     response: GeminiOutput | GeminiError
 
 
 class GeminiPart(Struct, rename="camel", omit_defaults=True):
-    """One of its kinds of content; a signature may stand beside any of them."""
+    """One kind of content, with or without a thought signature."""
 
     text: str | None = None
     inline_data: GeminiBlob | None = None
@@ -85,10 +85,10 @@ class GeminiSystem(TypedDict):
 
 
 class GeminiGenerationConfig(TypedDict):
-    """Less sampling and what asks for thinking."""
+    """The generation config without sampling fields and `thinkingConfig`, which are added separately."""
 
     maxOutputTokens: int
-    """Thinking and answer together."""
+    """In tokens, thinking and answer together."""
     responseMimeType: NotRequired[Literal["application/json"]]
     responseJsonSchema: NotRequired[JSONObject]
 
@@ -96,7 +96,7 @@ class GeminiGenerationConfig(TypedDict):
 class GeminiBody(TypedDict):
     contents: list[GeminiContent]
     generationConfig: Body
-    """Of a `GeminiGenerationConfig`."""
+    """A `GeminiGenerationConfig` with sampling fields and `thinkingConfig`."""
     systemInstruction: NotRequired[GeminiSystem]
     tools: NotRequired[list[GeminiTools]]
     toolConfig: NotRequired[GeminiToolConfig]

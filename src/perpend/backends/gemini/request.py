@@ -1,7 +1,7 @@
-"""What is sent on the Gemini wire (google-genai 3.6, types.py).
+"""Builds request bodies for the Gemini wire (google-genai 3.6, types.py).
 
-How a model takes its budget is its family's: `native_*` families get `thinkingBudget`, `effort_only` ones
-`thinkingLevel`, never both; the others no thinkingConfig at all.
+The model's family decides how a budget is sent: `native_*` families get `thinkingBudget`, `effort_only` families get
+`thinkingLevel`, and the others get no `thinkingConfig`. The two fields are never sent together.
 Reference: https://ai.google.dev/api/generate-content, https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
@@ -62,11 +62,11 @@ _FIELD_NAMES: FieldNames = {
     "frequency_penalty": "frequencyPenalty",
 }
 _UNSIGNED = "skip_thought_signature_validator"
-"""Stands for the signature of a tool call that another vendor's model made: without any it is a 400."""
+"""Replaces the signature of a tool call that another vendor's model made; a call without one is a 400."""
 
 
 def request(call: Call, origin: str) -> Body:
-    """The body of `call`. `origin`: the provider whose own thought signatures go along."""
+    """Builds the body of `call`. `origin`: the provider whose own thought signatures are sent."""
     output_spec = call.output_spec
     fixed: GeminiBody = {"contents": _contents(call, origin), "generationConfig": _generation(call)}
     preamble = system(call.messages)
@@ -102,7 +102,7 @@ def gemini_sampling(call: Call) -> SamplingFields:
 
 
 def _enforced(call: Call) -> bool:
-    """Models before those with levels refuse an output format beside tools."""
+    """Tells whether the wire enforces the output format: models without thinking levels refuse one beside tools."""
     return not call.output_spec.tools or call.family.budget == "effort_only"
 
 
@@ -111,7 +111,7 @@ def gemini_thinking(call: Call) -> ThinkingParams:
 
 
 def _thinking(call: Call) -> Body:
-    """The fields of `thinkingConfig`; empty: nothing is asked for."""
+    """Returns the fields of `thinkingConfig`; empty where no thinking is requested."""
     family = call.family
     if not call.may_ask:
         return {}
@@ -131,21 +131,21 @@ def _declaration(tool: Tool) -> GeminiFunction:
 
 
 def _calling(output_spec: OutputSpec) -> GeminiCalling:
-    """The wire can't forbid several calls at a time."""
+    """Converts the tool choice; this wire has no field that forbids parallel calls."""
     if isinstance(output_spec.tool_choice, ForcedTool):
         return {"mode": "ANY", "allowedFunctionNames": [output_spec.tool_choice.name]}
     return {"mode": _MODES[output_spec.tool_choice]}
 
 
 def _add_preamble(preamble: str, contents: list[GeminiContent]) -> None:
-    """As the beginning of the user's first turn: no two of one role may follow each other."""
+    """Prepends it to the first user turn: two turns in a row may not have the same role."""
     if not contents or contents[0].role != "user":
         contents.insert(0, GeminiContent("user", []))
     contents[0].parts.insert(0, GeminiPart(preamble))
 
 
 def _contents(call: Call, origin: str) -> list[GeminiContent]:
-    """Turns. The results of one turn's tool calls have to come together, so neighbours are joined."""
+    """Converts messages to turns, and joins neighbours of one role: results of parallel calls must share a turn."""
     names = tool_names(call.messages)
     signs = call.family.budget == "effort_only"  # models with levels refuse an unsigned tool call
     contents: list[GeminiContent] = []
@@ -162,18 +162,18 @@ def _contents(call: Call, origin: str) -> list[GeminiContent]:
 
 
 def _parts(message: Message, origin: str, names: dict[str, str], signs: bool) -> list[GeminiPart]:
-    """`names`: of tools, by the ids of their calls. `signs`: the first tool call is signed, if only in form."""
+    """Converts a message. `names`: tool names by call id. `signs`: an unsigned first tool call gets `_UNSIGNED`."""
     parts: list[GeminiPart] = []
     for part in message.parts:
         parts += _part(part, origin, names)
     calls = [part for part in parts if part.function_call is not None] if signs else []
-    if calls and calls[0].thought_signature is None:  # of parallel ones the first is signed
+    if calls and calls[0].thought_signature is None:  # of parallel calls only the first has a signature
         calls[0].thought_signature = _UNSIGNED
     return parts
 
 
 def _part(part: Part, origin: str, names: dict[str, str]) -> list[GeminiPart]:
-    """A thought's text isn't wanted back, only its signature."""
+    """Converts a part; of a thought only the signature is sent back, not the text."""
     match part:
         case Text() | Thought():
             text = part.text if isinstance(part, Text) else ""
@@ -189,7 +189,7 @@ def _part(part: Part, origin: str, names: dict[str, str]) -> list[GeminiPart]:
                 )
             ]
         case Document():
-            return []  # its text was read before
+            return []  # its text was extracted earlier
         case ToolResult():
             return [_result(part, names), *[_image(image) for image in result_images(part)]]
 

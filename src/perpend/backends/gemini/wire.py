@@ -1,6 +1,6 @@
-"""The Gemini wire, `generateContent`: at Google, and on Vertex where only address and key differ (google-genai 3.6).
+"""The Gemini wire, `generateContent`, at Google and on Vertex, which differ in address and key (google-genai 3.6).
 
-A thought signature is kept as it came: on a tool call, on text, or on an empty last part.
+A thought signature is kept unchanged: on a tool call, on text, or on an empty last part.
 Reference: https://ai.google.dev/api/generate-content
 """
 
@@ -38,13 +38,14 @@ class Gemini:
         self._origin = upstream.provider.name
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest and UpstreamError: see `Backend.stream`."""
         path = f"{_model(call)}:streamGenerateContent?alt=sse"
         body = with_options(request(call, self._origin), call, self._upstream.provider)
         decoder = _ResponseDecoder(call, self._upstream.provider)
         return relay(self._upstream, path, body, decoder, thinking_params=partial(gemini_thinking, call))
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
-        """One response, or the list of them that a stream without SSE is. Raises UpstreamError."""
+        """Reads one response, or the JSON list of responses that a stream without SSE is. Raises UpstreamError."""
         return _ResponseDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ class Gemini:
         return granted(gemini_thinking(call), call)
 
     async def count_input(self, call: Call) -> int | None:
-        """None where the place has no such count."""
+        """Counts the prompt's tokens; None where the endpoint doesn't count."""
         counted_request = request(call, self._origin)
         counted_request.pop("generationConfig")
         counted_request["model"] = f"models/{call.model}"
@@ -162,7 +163,7 @@ class _ResponseDecoder(StreamDecoder[_Response]):
     def _part(self, part: _Part, batch: list[CallEvent]) -> None:
         provider_state = self.provider_state(part.thought_signature) if part.thought_signature else None
         if (function := part.function_call) is not None:
-            call_id = function.id or new_id("call")  # older models give none
+            call_id = function.id or new_id("call")  # older models send no id
             arguments = arguments_text(function.args) or "{}"
             self.speech.call(
                 batch, self.speech.calls.count, call_id, function.name, arguments, provider_state
@@ -184,7 +185,7 @@ class _ResponseDecoder(StreamDecoder[_Response]):
         return Usage(
             usage.prompt_token_count + usage.tool_use_prompt_token_count,
             usage.cached_content_token_count,
-            usage.thoughts_token_count,  # beside the candidates' tokens, not among them
+            usage.thoughts_token_count,  # not included in the candidates' tokens
             usage.candidates_token_count,
         )
 

@@ -1,4 +1,4 @@
-"""What the body of a request on the OpenAI chat wire is made of.
+"""Types of the request body on the OpenAI chat wire.
 
 Reference: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -25,7 +25,7 @@ class ChatImagePart(Struct, tag="image_url"):
 
 
 class ChatThinkingPart(Struct, tag="thinking"):
-    """A thought that goes back: Mistral takes it as parts, others as text."""
+    """A thought of an earlier turn; Mistral accepts it as parts, others as text."""
 
     thinking: list[ChatTextPart] | str
 
@@ -53,7 +53,7 @@ class ChatAssistantMessage(Struct, tag_field="role", tag="assistant", omit_defau
     content: str | list[ChatPart] | None
     tool_calls: list[ChatToolCall] | None = None
     reasoning_details: list[Any] | None = None
-    """OpenRouter: items as they came."""
+    """OpenRouter's reasoning items, unchanged."""
     reasoning_content: str | None = None
     reasoning: str | None = None
 
@@ -64,7 +64,7 @@ class ChatToolMessage(Struct, tag_field="role", tag="tool"):
 
 
 ChatMessages: TypeAlias = list[Message | ChatPlainMessage | ChatAssistantMessage | ChatToolMessage]
-"""A `Message` of text alone is encoded as it is."""
+"""A `Message` that is only text is encoded directly."""
 
 
 class ChatFunction(Struct, omit_defaults=True):
@@ -111,7 +111,7 @@ class ChatStreamOptions(TypedDict):
 
 
 class ChatBody(ChatTools):
-    """Less the limit of its output, sampling and what asks for thinking: their names depend on model and provider."""
+    """The request body without output limit, sampling and thinking: their names vary by model and provider."""
 
     model: str
     messages: ChatMessages

@@ -1,6 +1,6 @@
-"""What comes on the OpenAI chat wire, read leniently: thinking in any of its places, tool calls, counts.
+"""Types of responses on the OpenAI chat wire, read leniently: thinking in any known field, tool calls, token counts.
 
-Reference: https://platform.openai.com/docs/api-reference/chat-streaming, and the other servers' own beside it.
+Reference: https://platform.openai.com/docs/api-reference/chat-streaming, and other servers' extensions to it.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from perpend.transport.failures import failure, says
 from perpend.types import TokenLogprob, TopLogprob, Usage
 
 THOUGHTS = ("thinking", "reasoning", "thought", "summary")
-"""What the type of a part says, where its text is thought."""
+"""Words in the type of a part whose text is thinking."""
 
 
 class TokenDetails(Struct):
@@ -40,6 +40,7 @@ class UpstreamUsage(Struct):
     """xAI's gRPC."""
 
     def counts(self, thinking_in_output: bool) -> Usage:
+        """Converts the counts. `thinking_in_output`: completion tokens include the thinking."""
         output, prompt_details = self.completion_tokens_details, self.prompt_tokens_details
         thinking = (output and output.reasoning_tokens) or self.reasoning_tokens or 0
         cached = (
@@ -50,7 +51,7 @@ class UpstreamUsage(Struct):
         cached = cached or self.cached_prompt_text_tokens or 0
         answer = self.completion_tokens or 0
         if thinking_in_output:
-            thinking = min(thinking, answer)  # OpenRouter was seen to count 11 of 10
+            thinking = min(thinking, answer)  # OpenRouter has reported 11 thinking tokens of 10
             answer -= thinking
         return Usage(self.prompt_tokens or 0, cached, thinking, answer)
 
@@ -62,7 +63,7 @@ class TextPiece(Struct):
 
 
 class Chunk(Struct):
-    """Mistral, Databricks, Cohere: content as a list, with thinking in some of its chunks."""
+    """A chunk of content that is a list, some of it thinking: Mistral, Databricks, Cohere."""
 
     type: str = "text"
     text: str | None = None
@@ -74,7 +75,7 @@ class Chunk(Struct):
 
     @property
     def thought_and_text(self) -> tuple[str, str]:
-        """Its thought and its text."""
+        """The chunk's thinking and its text."""
         thought = _joined(self.thinking or self.summary or self.reasoning or self.reasoning_content)
         text = self.text or _joined(self.content)
         if text and any(kind in self.type for kind in THOUGHTS):
@@ -92,6 +93,7 @@ class CalledFunction(Struct):
 
     @property
     def json(self) -> str:
+        """The arguments as JSON text; some servers send an object."""
         if isinstance(self.arguments, dict):
             return msgspec.json.encode(self.arguments).decode()
         return self.arguments or ""
@@ -106,22 +108,23 @@ class CallPiece(Struct):
 class UpstreamDelta(Struct, gc=False):
     content: str | list[Chunk] | None = None
     reasoning_content: str | None = None
-    """Thinking, in whatever field a server puts it; so are the next five."""
+    """Thinking, as are the next five fields: servers use different names."""
     reasoning: str | None = None
     reasoning_text: str | None = None
     thinking: str | None = None
     summary: Any = None
-    """Or one of a thought; parts of either in any shape, here and in the next."""
+    """A summary of the thinking; parts of any shape, as in the next field."""
     thinking_blocks: Any = None
-    """LiteLLM, beside one of the others."""
+    """LiteLLM's, in addition to another of these fields."""
     reasoning_details: list[JSONObject] | None = None
     tool_calls: list[CallPiece] | None = None
     function_call: CalledFunction | None = None
-    """Of servers that know no other calls."""
+    """From servers that don't support `tool_calls`."""
     refusal: str | None = None
 
     @property
     def parts_of_thought(self) -> str:
+        """The text of `summary`, else of `thinking_blocks`."""
         return text_in(self.summary or self.thinking_blocks)
 
 
@@ -136,7 +139,7 @@ class Logprobs(Struct):
     content: list[Position] | None = None
 
     def tokens(self, count: int) -> list[TokenLogprob]:
-        """`count`: how many alternatives of each token are kept."""
+        """Converts them; `count`: alternatives kept for each token."""
         return [
             TokenLogprob(
                 token=position.token,
@@ -151,25 +154,25 @@ class Logprobs(Struct):
 class UpstreamChoice(Struct, gc=False):
     delta: UpstreamDelta | None = None
     message: UpstreamDelta | None = None
-    """Of a response that wasn't streamed."""
+    """Set in a response that wasn't streamed."""
     finish_reason: str | None = None
     finish: str | None = msgspec.field(default=None, name="finishReason")
     stop_reason: str | int | None = None
     """vLLM: the stop string that matched."""
     logprobs: Any = None
-    """`Logprobs`, read only where they were asked for: servers send all kinds of things in it."""
+    """`Logprobs`, read only if requested, since servers send values of other shapes too."""
 
     @property
     def ended(self) -> str | None:
-        """Why it did; None: it goes on."""
+        """The word for why the choice ended; None where it continues."""
         return end_word(self.finish_reason) or end_word(self.finish)
 
 
 class Timings(Struct):
-    """llama.cpp."""
+    """llama.cpp's timings."""
 
     predicted_n: int | None = None
-    """Tokens so far."""
+    """Tokens generated so far."""
 
 
 class Groq(Struct):
@@ -179,24 +182,24 @@ class Groq(Struct):
 class UpstreamChunk(Struct, gc=False):
     choices: list[UpstreamChoice] | None = None
     outputs: list[UpstreamChoice] | None = None
-    """xAI's gRPC, where its messages are written as JSON."""
+    """xAI's gRPC messages as JSON."""
     usage: UpstreamUsage | None = None
     model: str | None = None
     error: Any = None
     x_groq: Groq | None = None
     timings: Timings | None = None
     message: str | None = None
-    """Of an error without an envelope."""
+    """The message of an error that has no envelope."""
     code: str | int | None = None
 
 
 def joined(events: list[UpstreamChunk]) -> list[UpstreamChunk]:
-    """Events in a row that say no more than a piece of one text, as one: to take each costs more than it says.
+    """Merges consecutive events that have only a piece of one text, since taking each event is costly.
 
-    None begins with white space: before an answer that may be dropped.
+    A merged event never begins with white space, which may be dropped before an answer.
     """
     kept: list[UpstreamChunk] = []
-    thought: bool | None = None  # whether `texts` are; None: the last event that is kept is taken as it is
+    thought: bool | None = None  # whether `texts` are thinking; None: nothing to merge into
     texts: list[str] = []
     for event in events:
         said = _text_alone(event)
@@ -215,7 +218,7 @@ def joined(events: list[UpstreamChunk]) -> list[UpstreamChunk]:
 
 
 def _text_alone(event: UpstreamChunk) -> tuple[bool, str] | None:
-    """Whether it's a thought, and its text, where it says nothing else."""
+    """Returns whether the event's text is thinking, and the text; None where the event has anything else."""
     choices = event.choices
     if (
         choices
@@ -254,13 +257,13 @@ def _say(event: UpstreamChunk, text: str, *, thought: bool) -> None:
 
 
 class Details:
-    """OpenRouter's `reasoning_details`, put together again from their pieces, to be sent back whole."""
+    """Joins the pieces of OpenRouter's `reasoning_details` to the whole items that are sent back."""
 
     def __init__(self) -> None:
         self._items: dict[tuple[Any, Any], JSONObject] = {}
 
     def take(self, pieces: list[JSONObject]) -> str:
-        """Adds them; returns the text in them."""
+        """Adds pieces and returns their text."""
         text = ""
         for piece in pieces:
             item = self._items.setdefault((piece.get("index"), piece.get("type")), {})
@@ -274,7 +277,7 @@ class Details:
         return text
 
     def provider_state(self) -> str | None:
-        """All of them as JSON, once there is something that only their vendor can read."""
+        """Returns all items as JSON and forgets them; None as long as none has a signature or encrypted data."""
         items = list(self._items.values())
         if not any(item.get("signature") or item.get("data") for item in items):
             return None
@@ -287,16 +290,17 @@ _LOGPROBS = Lenient(Logprobs)
 
 
 def logprobs_in(value: Any) -> Logprobs:
-    """What can be read of a response's log-probabilities, in whatever shape."""
+    """Reads a response's log-probabilities as far as possible; empty for an unknown shape."""
     return _LOGPROBS.decode(msgspec.json.encode(value)) if isinstance(value, dict) else Logprobs()
 
 
 def failure_of(event: UpstreamChunk, *, streamed: bool) -> UpstreamError | None:
+    """Returns the error that the event reports; None where it reports none."""
     problem = "the server failed in the middle" if streamed else "the server refused"
     if says(error := event.error):
         return failure(problem, {"message": error, "code": event.code} if isinstance(error, str) else error)
     if (
         event.choices is None and event.message and (event.code or not streamed)
-    ):  # else it's a word beside the stream
+    ):  # otherwise the message accompanies the stream
         return failure(problem, {"message": event.message, "code": event.code})
     return None

@@ -1,4 +1,4 @@
-"""What is sent on the OpenAI chat wire, with each provider's oddities from its row.
+"""Builds request bodies for the OpenAI chat wire, adapted to each provider by its row.
 
 Reference: https://platform.openai.com/docs/api-reference/chat/create
 """
@@ -54,11 +54,11 @@ _FIELD_NAMES: FieldNames = {
         "logprobs",
     )
 }
-"""What OpenAI's reference has, and so every server of this wire. Others are for those whose row names them."""
+"""Fields of OpenAI's reference, sent to every server of this wire; other fields need a name in the provider's row."""
 
 
 def chat_body(call: Call, provider: Provider) -> Body:
-    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
+    """Builds the body of `call`. Raises BadRequest where a client altered the vendor's opaque thinking state."""
     call = soft_switched(call, provider)
     tools: ChatTools = {} if call.phase == "thinking" else _tools(call.output_spec)
     fixed: ChatBody = {
@@ -78,10 +78,10 @@ def chat_body(call: Call, provider: Provider) -> Body:
 
 
 def enforced_format(call: Call, provider: Provider) -> OutputFormat | None:
-    """The answer's format, where the server is to enforce it.
+    """Returns the answer's format if the server should enforce it, else None.
 
-    A server that leaves thoughts in the text would hold them to it too: while such a model thinks, the prompt asks for
-    the format.
+    A server that leaves thinking in the text would apply the format to the thinking too; there the prompt asks for the
+    format instead.
     """
     if call.phase == "thinking" or provider.fields.get("response_format") == "":
         return None
@@ -91,10 +91,10 @@ def enforced_format(call: Call, provider: Provider) -> OutputFormat | None:
 
 
 def chat_messages(call: Call, provider: Provider) -> ChatMessages:
-    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
+    """Converts the messages of `call`. Raises BadRequest where a client altered the vendor's opaque thinking state."""
     messages: ChatMessages = []
     echo, last_user = call.family.echo, _last_user(call.messages)
-    always = echo == "always" and provider.thoughts == "reasoning_content"  # its absence is refused, too
+    always = echo == "always" and provider.thoughts == "reasoning_content"  # a missing field is refused
     for index, message in enumerate(call.messages):
         if message.role == "system":
             messages.append(ChatPlainMessage(call.system_role, _content(message.parts)))
@@ -121,7 +121,7 @@ def chat_messages(call: Call, provider: Provider) -> ChatMessages:
 
 
 def chat_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
-    """Fields of the sampling, of what asks for thinking, and of the tools that this place doesn't take."""
+    """Returns the sampling, thinking and tool fields that this provider doesn't accept."""
     tools = _tools(call.output_spec)
     dropped = ("tool_choice", "parallel_tool_calls")
     return (
@@ -175,7 +175,7 @@ def _format(output: OutputFormat, provider: Provider) -> ChatResponseFormat:
 
 
 def _content(parts: tuple[Part, ...]) -> str | list[ChatPart]:
-    """Text alone goes as text: not every server reads a list."""
+    """Returns a string where all parts are text, since not every server reads a list."""
     texts = [part.text for part in parts if isinstance(part, Text)]
     return "".join(texts) if len(texts) == len(parts) else list(_pieces(parts))
 
@@ -189,7 +189,7 @@ def _pieces(parts: Iterable[Part]) -> Iterator[ChatPart]:
 
 
 def _results(message: Message) -> Iterator[ChatToolMessage | ChatPlainMessage]:
-    """A message for each result. Images have no place in it: they follow as the user's."""
+    """Yields a message for each result, then a user message with the images, which a tool message can't contain."""
     images: list[Image] = []
     for part in message.parts:
         if isinstance(part, ToolResult):
@@ -215,7 +215,7 @@ def _assistant(message: Message, call: Call, provider: Provider, thoughts: Thoug
 
 
 def _details(message: Message, provider: Provider) -> list[Any]:
-    """OpenRouter's items of reasoning, as they came."""
+    """Returns OpenRouter's reasoning items, unchanged. Raises BadRequest where a client altered them."""
     return [
         detail
         for part in message.parts
@@ -227,7 +227,7 @@ def _details(message: Message, provider: Provider) -> list[Any]:
 def _add_thinking(
     assistant: ChatAssistantMessage, text: str, thinking: str, thoughts: Thoughts, tags: ThinkRules
 ) -> None:
-    """Where the provider wants it back: in the content, or in a field of its own."""
+    """Adds the thinking in the place that the provider expects: the content, or a separate field."""
     if thoughts in ("chunks", "blocks"):
         part = ChatThinkingPart([ChatTextPart(thinking)] if thoughts == "chunks" else thinking)
         assistant.content = [part, ChatTextPart(text)] if text else [part]

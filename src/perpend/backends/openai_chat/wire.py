@@ -1,7 +1,7 @@
-"""The OpenAI chat wire, as a hundred servers speak it.
+"""The OpenAI chat wire, which most servers speak.
 
-Always streamed upstream, whatever the client asked for: only a stream can be watched, cut at a
-budget, and kept as the best answer so far when the upstream dies.
+Every request is streamed upstream, even if the client doesn't stream: only a stream can be cut at a budget, and its
+text so far be kept when the upstream fails.
 Reference: https://platform.openai.com/docs/api-reference/chat, https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
@@ -44,15 +44,17 @@ class OpenAIChatBackend:
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
         self._provider = upstream.provider
-        """Its row, with how it splits off thinking once an answer has shown that."""
+        """The provider's row; `splits` is updated once a response shows how the server separates thinking."""
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest and UpstreamError: see `Backend.stream`."""
         body = with_options(chat_body(call, self._provider), call, self._provider)
         decoder = ChatDecoder(call, self._provider, self._learn)
         thinking_params = partial(thinking_params_of, call, self._provider)
         return relay(self._upstream, "/chat/completions", body, decoder, thinking_params=thinking_params)
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Reads a response that wasn't streamed. Raises UpstreamError."""
         return ChatDecoder(call, self._provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -62,7 +64,7 @@ class OpenAIChatBackend:
         return steered(call, self._provider)
 
     async def count_input(self, call: Call) -> int | None:
-        """The wire has no tokenizer to ask."""
+        """Returns None: the wire has no tokenizer endpoint."""
         return None
 
     def _learn(self, splits: Splits) -> None:
@@ -77,7 +79,7 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
         provider: Provider,
         learn: Callable[[Splits], None] | None = None,
     ) -> None:
-        """`learn` is told how the server splits off thinking, where this response shows it."""
+        """`learn` is called with how the server separates thinking, if this response shows it."""
         constrained = enforced_format(call, provider) is not None
         super().__init__(provider.name, EVENTS, Speech(call, provider, learn, constrained=constrained))
         self._call = call
@@ -87,8 +89,8 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
         self._wants_logprobs = bool(call.first_logprobs) or call.logprobs is not None
         self._first_logprobs: dict[str, float] | None = None
         self._usage: UpstreamUsage | None = None
-        self._counted = self._thought = 0  # tokens so far, by a server that counts as it goes
-        self._step = 0  # those of the event at hand
+        self._counted = self._thought = 0  # tokens so far, where the server counts while it streams
+        self._step = 0  # tokens of the current event
         self._refused = False
         self._begun = False
         self._pieces = False
@@ -108,7 +110,7 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
             if delta is not None:
                 self._pieces = True
                 self._take(delta, batch)
-            elif choice.message is not None and not self._pieces:  # else it repeats them
+            elif choice.message is not None and not self._pieces:  # otherwise it repeats the deltas
                 self._take(choice.message, batch)
             if self._wants_logprobs and choice.logprobs:
                 self._add_logprobs(choice.logprobs, delta, batch)
@@ -118,7 +120,7 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
             self.failure = failure_of(event, streamed=True) or self.failure
 
     def _count(self, event: UpstreamChunk) -> None:
-        """What the server counted so far."""
+        """Updates the counts from an event."""
         total = None
         if event.usage is not None:
             self._usage = merged(self._usage, event.usage)
@@ -128,13 +130,13 @@ class ChatDecoder(StreamDecoder[UpstreamChunk]):
         elif event.x_groq is not None and event.x_groq.usage is not None:
             self._usage = merged(self._usage, event.x_groq.usage)
         if total:
-            # a count beside the end is the whole stream's, and says nothing of the text beside it
+            # a count in the final event is the whole stream's, not that of the event's text
             if event.choices and event.choices[0].ended is None:
                 self._step = max(0, total - self._counted)
             self._counted = total
 
     def read_object(self, body: bytes) -> list[CallEvent]:
-        """What a response says that is one object. Raises UpstreamError."""
+        """Decodes a response that is one object. Raises UpstreamError."""
         try:
             event = self.mended(body, EVENTS.single)
         except ValueError as error:

@@ -1,7 +1,7 @@
-"""OpenAI's background mode: a response outlives its connection, and is continued on another one.
+"""OpenAI's background mode: a response outlives its connection, and continues on another one.
 
-A stream is resumed after the last event that came. Where that is refused (it is for responses that are more than five
-minutes old: openai-python #2828) the response is polled until it is complete, and the missing events are delivered.
+A stream resumes after the last received event. Where OpenAI refuses that (it does for responses more than five minutes
+old: openai-python #2828) the response is polled until it is complete, and the missing events are delivered.
 Reference: https://platform.openai.com/docs/guides/background; openai 3.54: responses.retrieve, responses.cancel.
 """
 
@@ -21,7 +21,7 @@ from perpend.providers.provider import Provider
 from perpend.types import AnswerDelta, CallEnded, ProviderStateDelta, ThinkingDelta, ToolCallDelta
 
 _RETRY_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before each retry; the first again once an event has come."""
+"""Seconds before each retry in a row; an event resets the row."""
 _POLL_S = 2.0
 _FINAL_STATUSES = ("completed", "incomplete", "failed", "cancelled")
 
@@ -30,12 +30,12 @@ Exchange = Callable[[Upstream], Batches]
 
 
 class BackgroundDecoder(ResponsesDecoder):
-    """Counts events, and skips those that come again."""
+    """Notes each event's sequence number, and skips repeated events."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(call, provider)
         self.id = ""
-        """The response's id, once it has come."""
+        """The response's id; empty until it is known."""
         self.identified = asyncio.get_running_loop().create_future()
         self.last_number = -1
         """Sequence number of the last event."""
@@ -63,7 +63,7 @@ class BackgroundResponse:
         call: Call,
         thinking_params: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """`thinking_params()`: those in the body."""
+        """`thinking_params()` returns the thinking parameters in the body."""
         self._upstream = upstream
         self._call = call
         self._body = body
@@ -74,7 +74,10 @@ class BackgroundResponse:
         self._tries = 0
 
     async def events(self) -> Batches:
-        """As `relay`. Raises UpstreamError once several retries in a row have failed."""
+        """Yields events as `relay` does.
+
+        Raises UpstreamError after several failed retries in a row, and UpstreamTimeout at the account's total timeout.
+        """
         decoder, account = self._decoder, self._upstream.account
         total_s = account.timeouts.total_s
         deadline, exchange = monotonic() + total_s, self._create
@@ -104,11 +107,11 @@ class BackgroundResponse:
                 self._upstream.http.run_in_background(self._cancel())
 
     def _next(self, error: UpstreamError, exchange: Exchange) -> tuple[Exchange, float]:
-        """The exchange that continues after `error`, and the seconds to wait first. Raises `error` where none helps."""
+        """Returns the next exchange after `error`, and seconds to wait first. Raises `error` where no retry helps."""
         decoder, failure = self._decoder, self._decoder.failure
         if not decoder.id or (failure is not None and not isinstance(failure, UpstreamMalformed)):
             raise error
-        error.billed = True  # it was started, and may still run
+        error.billed = True  # the response was started, and may still run
         refused = error.upstream_status is not None
         if refused and isinstance(error, Rejected) and exchange == self._resume:
             return self._poll, 0.0
@@ -121,7 +124,7 @@ class BackgroundResponse:
         return (self._resume if has_number and exchange != self._poll else self._poll), wait_s
 
     async def _create(self, upstream: Upstream) -> Batches:
-        """Starts the response; a cancellation before its id has come leaves a background task that cancels it."""
+        """Starts the response; if cancelled before its id is known, a background task gets the id and cancels it."""
         batches = relay(
             upstream, "/responses", self._body, self._decoder, thinking_params=self._thinking_params
         )
@@ -153,7 +156,7 @@ class BackgroundResponse:
         return relay(upstream, path, None, self._decoder)
 
     async def _poll(self, upstream: Upstream) -> Batches:
-        """Yields the missing events if the response is complete; else nothing."""
+        """Yields the missing events if the response is complete, else nothing. Raises UpstreamError."""
         url = f"{await upstream.url()}/responses/{self._decoder.id}?stream=false{self._include}"
         body = await upstream.http.get_json(url, upstream.account)
         try:
@@ -170,7 +173,7 @@ class BackgroundResponse:
 
 
 class _Delivered:
-    """Counts what was delivered of a response: characters of each kind of text, and other events."""
+    """Counts the delivered part of a response: characters of each kind of text, and other events."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -186,7 +189,7 @@ class _Delivered:
                 self._counts["carried"] += 1
 
     def remaining(self, response: list[CallEvent]) -> list[CallEvent]:
-        """The events of a complete response without those that were delivered."""
+        """Returns the events of a complete response without the delivered ones."""
         delivered = self._counts.copy()
 
         def undelivered(kind: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""What the body of a request on the OpenAI responses wire is made of.
+"""Types of the request body on the OpenAI responses wire.
 
 Reference: https://platform.openai.com/docs/api-reference/responses/create
 """
@@ -59,7 +59,7 @@ ResponsesItem: TypeAlias = (
     | ResponsesCustomOutput
     | JSONObject
 )
-"""An object of any shape: an item of reasoning, as it came."""
+"""An item of the input; a `JSONObject` is a reasoning item, sent back unchanged."""
 
 
 class ResponsesFunctionTool(Struct, tag="function"):
@@ -76,7 +76,7 @@ class ResponsesGrammar(Struct, tag="grammar"):
 
 
 class ResponsesCustomTool(Struct, tag="custom", omit_defaults=True):
-    """Its calls carry free text in place of JSON."""
+    """A tool whose calls have free text in place of JSON."""
 
     name: str
     description: str
@@ -108,14 +108,14 @@ class ResponsesOutputSpec(TypedDict):
 
 
 class ResponsesRequestBody(ResponsesOutputSpec):
-    """Less sampling and what asks for thinking."""
+    """The request body without sampling fields and thinking parameters, which are added separately."""
 
     model: str
     input: list[ResponsesItem]
     stream: Literal[True]
     store: Literal[False]
     max_output_tokens: int
-    """Thinking and answer together."""
+    """In tokens, thinking and answer together."""
     background: NotRequired[Literal[True]]
     include: NotRequired[list[str]]
-    """What a response is to hold beside its text."""
+    """Data that the response contains in addition to its text."""

@@ -63,7 +63,7 @@ class _Item(Struct):
     content: list[_Part] | None = None
     summary: list[_Part] | None = None
     reasoning_content: str | None = None
-    """A thought in a field of its own; so are the next three."""
+    """The thinking in a separate field, as in the next three fields."""
     reasoning: str | None = None
     thinking: str | None = None
     text: str | None = None
@@ -71,7 +71,7 @@ class _Item(Struct):
 
     @property
     def thought(self) -> str:
-        """The thought, or its summary where there is no more."""
+        """The thinking, else its summary."""
         parts = (
             ["".join(part.thought_and_text) for part in part_list or ()]
             for part_list in (self.content, self.summary)
@@ -89,7 +89,7 @@ class ResponsesEvent(Struct):
     refusal: str | None = None
     arguments: Raw = Raw()
     input: str | None = None
-    """The events that end a streamed part repeat it in these fields."""
+    """Events that end a streamed part repeat its content in this field and the four before it."""
     logprobs: Any = None
     output_index: int = 0
     content_index: int = 0
@@ -114,41 +114,41 @@ _RESPONSE = Lenient(_Response)
 _UNFINISHED = ("queued", "in_progress")
 _MOST_LIKELY = 20
 _BETWEEN = "\n\n"
-"""Stands between the parts of a summary."""
+"""Separates the parts of a summary."""
 _TEXTS = {
     "response.output_text": "message",
     "response.refusal": "message",
     "response.function_call_arguments": "arguments",
     "response.custom_tool_call_input": "input",
 }
-"""Events that come in pieces, and which kind of text they give; see `_thought`."""
+"""Names of streamed events -> their kind of text; for thinking see `_thought`."""
 _ENDS = ("completed", "incomplete", "failed", "cancelled", "done")
-"""Of the names of events that end a response, and of its status."""
+"""Last words of the names of events that end a response; statuses of an ended response."""
 
 
 def _thought(name: str) -> str | None:
-    """Which kind of thought it is, by the name of an event or the type of a part."""
+    """Returns the kind of thinking by the name of an event or the type of a part; None where it isn't thinking."""
     if "summary" in name:
         return "summary"
     return "reasoning_text" if any(word in name for word in THOUGHTS) else None
 
 
 class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
-    """Content that wasn't streamed is read at the end of its part, its item, or the response."""
+    """Decodes events; content that wasn't streamed is read at the end of its part, its item or the response."""
 
     def __init__(self, call: Call, provider: Provider) -> None:
         super().__init__(provider.name, _EVENTS, Speech(call, provider))
         self._end: CallEnded | None = None
         self._usage: _Usage | None = None
-        self._text_kinds: dict[int, str] = {}  # which kind of text an item gave
-        self._streamed_parts: set[tuple[int, str, int]] = set()  # which parts of an item gave some
-        self._items: dict[str, list[int]] = {}  # where items of each type stand
-        self._finished_items: set[int] = set()  # items that were read to their end
-        self._custom_inputs: dict[int, CustomArgumentsWriter] = {}  # calls of custom tools
+        self._text_kinds: dict[int, str] = {}  # the kind of text of each item, by index
+        self._streamed_parts: set[tuple[int, str, int]] = set()  # item index, kind, part index
+        self._items: dict[str, list[int]] = {}  # indices of the items of each type
+        self._finished_items: set[int] = set()  # indices of completely read items
+        self._custom_inputs: dict[int, CustomArgumentsWriter] = {}  # by item index, for calls of custom tools
         self._refused = False
 
     def read_object(self, body: bytes) -> list[CallEvent]:
-        """As `StreamDecoder.read_object`; a background response that isn't finished has no events yet."""
+        """Decodes one object; an unfinished background response has no events. Raises UpstreamError."""
         try:
             response = self.mended(body, _RESPONSE)
         except ValueError as error:
@@ -193,7 +193,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
             self.failure = failure("the server failed in the middle", event.error or error)
 
     def _part(self, at: int, how: str, event: ResponsesEvent, part: _Part, batch: list[CallEvent]) -> None:
-        """A part of an item begins or ends."""
+        """Handles the begin or the end of an item's part."""
         kind = _thought(part.type) or (
             "reasoning_text" if at in self._items.get("reasoning", ()) else "message"
         )
@@ -213,7 +213,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
             self.speech.answer(text, batch)
             self._add_logprobs(event.logprobs, batch)
         elif kind in ("reasoning_text", "summary"):
-            if self._text_kinds.setdefault(at, kind) == kind:  # the thought itself or its summary, not both
+            if self._text_kinds.setdefault(at, kind) == kind:  # the thinking itself or its summary, not both
                 self.speech.thought(text, batch)
         elif kind == "input":
             self._add_input(at, text, batch)
@@ -246,7 +246,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
             self.speech.call(batch, at, item.call_id or item.id or "", item.name or "", arguments)
 
     def _add_input(self, at: int, text: str, batch: list[CallEvent]) -> None:
-        """A custom tool's free text, as a function's arguments."""
+        """Adds a custom tool's free text as a function's arguments."""
         writer = self._custom_inputs.setdefault(at, CustomArgumentsWriter())
         self.speech.call(batch, at, "", "", writer.feed(text))
 
@@ -282,7 +282,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
                 self._add_logprobs(part.logprobs, batch)
 
     def _finish(self, response: _Response, how: str, batch: list[CallEvent]) -> None:
-        """Takes the end of the response; `how`: its status, where it has none itself."""
+        """Handles the end of the response. `how`: the status where the response has none."""
         status = response.status or how
         if status in _UNFINISHED:
             return
@@ -307,7 +307,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
             self._take_finished(indices.pop(0) if indices else new_index, raw, batch)
 
     def _add_logprobs(self, logprobs: Any, batch: list[CallEvent]) -> None:
-        """Adds log-probabilities, which come where they were requested."""
+        """Adds log-probabilities, which are present only if requested."""
         if logprobs:
             self.speech.add_logprobs(logprobs_in({"content": logprobs}).tokens(_MOST_LIKELY), batch)
 
@@ -320,7 +320,7 @@ class ResponsesDecoder(StreamDecoder[ResponsesEvent]):
 
 
 def _item(raw: Raw) -> _Item:
-    """Decodes an item; empty where its type is unknown, which may have any shape."""
+    """Decodes an item; returns an empty one for an unknown shape."""
     try:
         item = _ITEM.decode(raw)
     except ValueError:

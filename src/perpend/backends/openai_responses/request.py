@@ -1,6 +1,6 @@
-"""What is sent on the OpenAI responses wire.
+"""Builds request bodies for the OpenAI responses wire.
 
-Nothing is stored there: what a later turn needs comes back encrypted, and is sent along with it.
+Responses aren't stored at OpenAI: their reasoning comes back encrypted, and later turns send it again.
 Reference: https://platform.openai.com/docs/api-reference/responses/create
 """
 
@@ -56,7 +56,7 @@ _FIELD_NAMES: FieldNames = {
 
 
 def responses_body(call: Call, provider: Provider) -> Body:
-    """Raises BadRequest where a client changed what the vendor wants back of its thinking."""
+    """Builds the body of `call`. Raises BadRequest where a client altered the vendor's opaque thinking state."""
     output_spec: ResponsesOutputSpec = {} if call.phase == "thinking" else _output_spec(call.output_spec)
     fixed: ResponsesRequestBody = {
         "model": call.model,
@@ -67,7 +67,7 @@ def responses_body(call: Call, provider: Provider) -> Body:
         **output_spec,
     }
     if call.thinking_tokens and call.effort in provider.background:
-        fixed["background"] = True  # what isn't stored is kept for some minutes then
+        fixed["background"] = True  # OpenAI then keeps a response that isn't stored for some minutes
     by_path = granted(responses_thinking(call, provider), call) | responses_sampling(call, provider).fields
     body = body_of(fixed, {}, by_path)
     if "top_logprobs" in body:
@@ -76,7 +76,7 @@ def responses_body(call: Call, provider: Provider) -> Body:
 
 
 def responses_thinking(call: Call, provider: Provider) -> ThinkingParams:
-    """A summary only where somebody will read it: the vendor refuses it to whom it doesn't know well enough."""
+    """Returns the thinking parameters; a summary only if a client sees it: OpenAI refuses unverified accounts."""
     thinking_params = thinking_params_of(call, provider, effort_field="reasoning.effort")
     if thinking_params:
         if call.family.shows == "summary" and call.thinking_tokens and not call.hidden:
@@ -94,13 +94,13 @@ def responses_left_out(call: Call, provider: Provider) -> tuple[str, ...]:
 
 def responses_sampling(call: Call, provider: Provider) -> SamplingFields:
     field_names = _FIELD_NAMES
-    if key := provider.fields.get("prompt_cache_key"):  # the others are its names on the chat wire
+    if key := provider.fields.get("prompt_cache_key"):  # the row's other names are those of the chat wire
         field_names = {**_FIELD_NAMES, "prompt_cache_key": key}
     return sampling_fields(call, field_names, refused=refused_always(call.family))
 
 
 def _input(call: Call, origin: str) -> list[ResponsesItem]:
-    """`origin`: the provider whose own reasoning items go along."""
+    """Converts the messages. `origin`: the provider whose own reasoning items are sent. Raises BadRequest."""
     custom = {tool.name for tool in call.output_spec.tools if tool.custom is not None}
     uses = [part for message in call.messages for part in message.parts if isinstance(part, ToolUse)]
     custom_calls = {use.id for use in uses if use.name in custom}
@@ -124,7 +124,7 @@ def _message(role: Literal["system", "developer", "user"], message: Message) -> 
 def _results(
     parts: tuple[Part, ...], custom_calls: set[str]
 ) -> Iterator[ResponsesFunctionOutput | ResponsesCustomOutput]:
-    """`custom_calls`: the ids of the calls to custom tools."""
+    """Converts tool results. `custom_calls`: ids of calls to custom tools."""
     for part in parts:
         if isinstance(part, ToolResult):
             output = part.content if isinstance(part.content, str) else _content(part.content)
@@ -133,7 +133,7 @@ def _results(
 
 
 def _assistant(parts: tuple[Part, ...], origin: str, custom_calls: set[str]) -> Iterator[ResponsesItem]:
-    """In their order: an item of reasoning has to stand before the item that it led to."""
+    """Converts the parts in order: a reasoning item must precede the item that it led to."""
     for part in parts:
         if isinstance(part, Thought):
             if (item := state_value(part.provider_state, origin, JSONObject)) is not None:

@@ -24,6 +24,7 @@ class OpenAIResponsesBackend:
         self._upstream = upstream
 
     def stream(self, call: Call) -> AsyncGenerator[list[CallEvent], None]:
+        """Streams the events of `call`. Raises BadRequest and UpstreamError: see `Backend.stream`."""
         upstream = self._upstream
         body = with_options(responses_body(call, upstream.provider), call, upstream.provider)
         thinking_params = partial(responses_thinking, call, upstream.provider)
@@ -38,6 +39,7 @@ class OpenAIResponsesBackend:
         )
 
     def whole(self, body: bytes, call: Call) -> list[CallEvent]:
+        """Reads a response that wasn't streamed. Raises UpstreamError."""
         return ResponsesDecoder(call, self._upstream.provider).whole(body)
 
     def left_out(self, call: Call) -> tuple[str, ...]:
@@ -47,7 +49,7 @@ class OpenAIResponsesBackend:
         return steered(call, self._upstream.provider, effort_field="reasoning.effort")
 
     async def count_input(self, call: Call) -> int | None:
-        """OpenAI's own counter would be one more exchange before each call."""
+        """Returns None: OpenAI's token counter would add a request before each call."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""Who is answered now, and with how much: see `admission`."""
+"""Admission: decides which request runs now, and with how much thinking: see `admission`."""
 
 from perpend.serving.admission.admission import Admission
 from perpend.serving.admission.admitting import AdmissionGate, AdmittingSolver

@@ -1,8 +1,8 @@
-"""Who is answered now, with how much thinking, who waits, and who isn't answered at all.
+"""Decides which request runs now and with how much thinking, which one waits, and which one is refused.
 
-Below a model's capacity every request passes as it is. Above it requests wait for their turn, and at their turn they
-are given what there is time for: all that they asked for, or less (see `levels`), so that those behind them begin when
-they are due. What was begun is never cut, nor ended for others.
+Below a model's capacity every request runs unchanged. Above it requests wait for their turn, and then get the budget
+that there is time for: all that they requested, or less (see `levels`), so that the requests behind them start when
+they are due. A running request is never cut or ended for others.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ from perpend.serving.admission.pressure import beyond_thinking, least_wait_s, le
 from perpend.solve import Prepared, ServedModel, lowered
 
 _LOADS = 1024
-"""Models whose load is remembered while they have none."""
+"""Number of loads at which those of idle models are dropped."""
 
 
 class Admission:
-    """All requests of a gateway pass here, between being prepared and being run."""
+    """Admits every request of a gateway after it is prepared and before it runs."""
 
     def __init__(
         self,
@@ -41,10 +41,10 @@ class Admission:
         resolve: Callable[[str | None], ServedModel],
         history: TokenHistory | None = None,
     ) -> None:
-        """`resolve` finds a model's cheaper one."""
+        """`resolve` returns a model by name. Raises PerpendError."""
         self.metrics = AdmissionMetrics(lambda: self.loads)
         self.loads: dict[str, ModelLoad] = {}
-        """By the models' names."""
+        """By model name."""
         self.history = history or TokenHistory()
         self._config = config
         self._shares = config.all_floors
@@ -53,9 +53,10 @@ class Admission:
         self._resolve = resolve
 
     async def admit(self, prepared: Prepared, tenant: str) -> Admitted:
-        """Once it's its turn, as it may be run; `left` follows. Requests of one tenant wait for each other first.
+        """Waits for the request's turn and returns it with the budget that it may run with; call `left` at its end.
 
-        Raises Overloaded.
+        A tenant's own requests wait for each other first. Raises Overloaded, and PerpendError where the lowered request
+        can't run.
         """
         load = self._load(prepared.model)
         if load.has_room and not load.queue:
@@ -68,11 +69,11 @@ class Admission:
         return await self._in_turn(load, prepared, levels, flow)
 
     def left(self, admitted: Admitted, spent: Scope) -> None:
-        """It ended, however it did: the next ones begin."""
+        """Notes the end of a request, whatever its outcome, and starts the next ones."""
         load, prepared = admitted.load, admitted.prepared
         load.end(admitted)
         usage = spent.usage
-        if usage.answer:  # else it was cut before it came to its answer
+        if usage.answer:  # otherwise it was cut before its answer
             candidates = candidates_of(prepared)
             kind = kind_of(prepared, prepared.budget.thinking // candidates)
             expected = self.history.observe(kind, usage.thinking / candidates, usage.answer / candidates)
@@ -86,7 +87,7 @@ class Admission:
             if len(self.loads) >= _LOADS:
                 self.loads = {name: one for name, one in self.loads.items() if one.admitted or one.queue}
             load = self.loads[model.name] = ModelLoad(model, self._shares)
-        load.model = model  # it may have been forgotten, and made anew
+        load.model = model  # the model may have been dropped and built again
         return load
 
     async def _in_turn(
@@ -110,7 +111,7 @@ class Admission:
         except asyncio.CancelledError:
             load.queue.remove(waiting)
             turn = waiting.turn
-            if turn.done() and not turn.cancelled() and turn.exception() is None:  # it had come
+            if turn.done() and not turn.cancelled() and turn.exception() is None:  # its turn had come
                 admitted = turn.result()
                 admitted.load.end(admitted)
                 self._begin(admitted.load)
@@ -119,7 +120,7 @@ class Admission:
             timer.cancel()
 
     def _enqueued(self, load: ModelLoad, waiting: Waiting) -> Admitted | None:
-        """None: it waits now. A cheaper model may answer instead. Raises Overloaded where it can't wait."""
+        """Queues the request and returns None, or admits it on a cheaper model. Raises Overloaded if it can't wait."""
         now, flow = waiting.arrived, waiting.flow
         hopeless = now + least_wait_s(load, flow) > waiting.latest
         full = len(load.queue) >= self._config.max_queue
@@ -139,10 +140,10 @@ class Admission:
         return None
 
     def _begin(self, load: ModelLoad) -> None:
-        """Let those begin whose turn it is, while there is room."""
+        """Starts waiting requests in turn while the model has room."""
         while load.queue and load.has_room:
             waiting = load.queue.pop()
-            if waiting.turn.done():  # its client is going away
+            if waiting.turn.done():  # its client is disconnecting
                 continue
             now = waiting.prepared.clock.loop.time()
             level = level_for(load, waiting, now)
@@ -160,7 +161,7 @@ class Admission:
             waiting.turn.set_result(load.start(prepared, now))
 
     def _too_late(self, load: ModelLoad, waiting: Waiting) -> None:
-        """It waited for as long as there was sense in it."""
+        """Refuses a request that waited too long to start, or runs it on a cheaper model."""
         if load.queue.remove(waiting) and not waiting.turn.done():
             cheaper = self._cheaper(waiting)
             if cheaper is not None:
@@ -169,7 +170,7 @@ class Admission:
                 waiting.turn.set_exception(self._refused(load, waiting))
 
     def _cheaper(self, waiting: Waiting) -> Admitted | None:
-        """Begun at once on the model's cheaper one, where it has one with room for it."""
+        """Starts the request on the model's cheaper one; None where there is none with room."""
         prepared = waiting.prepared
         name = prepared.model.cheaper
         if name is None or not self._config.lower:
@@ -179,7 +180,7 @@ class Admission:
             if load.queue or not load.has_room:
                 return None
             prepared = lowered(prepared, "load", model=load.model)
-        except PerpendError:  # it has no room for the prompt, or can't be had here
+        except PerpendError:  # the prompt is too long for it, or it isn't available
             return None
         now = prepared.clock.loop.time()
         self.metrics.waited(waiting.prepared.model.name, waiting.flow.service_class, now - waiting.arrived)

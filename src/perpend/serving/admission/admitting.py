@@ -1,4 +1,4 @@
-"""A solver whose requests are admitted before they are run."""
+"""A solver that admits requests before it runs them."""
 
 from perpend.accounting.ledger import Scope
 from perpend.serving.admission.admission import Admission
@@ -9,7 +9,7 @@ from perpend.types import Answer, Request
 
 
 class AdmittingSolver:
-    """Implements `GatedSolver`: it stands behind what has another gate."""
+    """Implements `GatedSolver`, for a caller with a gate of its own."""
 
     def __init__(self, solver: GatedSolver, admission: Admission) -> None:
         self._solver = solver
@@ -27,35 +27,36 @@ class AdmittingSolver:
         key_id: str | None = None,
         source: str = "chat",
     ) -> Answer:
-        """`gate`: passed before. Raises PerpendError."""
+        """Answers a request once it is admitted. `gate`: passed before admission. Raises PerpendError."""
         admitting = AdmissionGate(self._admission, key_id or "", gate)
         return await self._solver.solve(request, sink, gate=admitting, key_id=key_id, source=source)
 
 
 class AdmissionGate:
-    """Implements `solve.Gate`, for one request."""
+    """Implements `solve.Gate` for one request."""
 
     __slots__ = ("_admission", "_admitted", "_before", "_tenant")
 
     def __init__(self, admission: Admission, tenant: str, before: Gate | None = None) -> None:
-        """`before`: another gate, which is passed first."""
+        """`before`: another gate, passed first."""
         self._admission = admission
         self._admitted: Admitted | None = None
         self._before = before
         self._tenant = tenant
 
     async def enter(self, prepared: Prepared) -> Prepared:
-        """Raises what the gate before raises."""
+        """Enters the gate before. Raises PerpendError as that gate does."""
         return prepared if self._before is None else await self._before.enter(prepared)
 
     async def admit(self, prepared: Prepared) -> Prepared:
-        """Raises Overloaded, and what the gate before raises."""
+        """Waits for admission, after the gate before. Raises Overloaded, and PerpendError as that gate does."""
         if self._before is not None:
             prepared = await self._before.admit(prepared)
         self._admitted = await self._admission.admit(prepared, self._tenant)
         return self._admitted.prepared
 
     def leave(self, spent: Scope) -> None:
+        """Ends the admission, and leaves the gate before."""
         if self._admitted is not None:
             self._admission.left(self._admitted, spent)
         if self._before is not None:

@@ -1,8 +1,8 @@
-"""Who is next: between flows by their shares, and within one the earliest due first.
+"""A fair queue: chooses between flows by their shares, and within a flow the request that is due first.
 
-Between flows it is deficit round-robin (Shreedhar & Varghese, 1995) on the tokens that requests are expected to take,
-so that a tenant of few long requests and one of many short ones get as much. A class has a share, of which its tenants
-that wait have equal parts.
+Between flows it uses deficit round-robin (Shreedhar & Varghese, 1995) on the requests' expected tokens, so that a
+tenant with few long requests gets as much as one with many short ones. Each service class has a share, divided equally
+among its waiting tenants.
 """
 
 from bisect import bisect_left, insort
@@ -13,12 +13,14 @@ from perpend.types import ServiceClass
 
 
 class Flow(NamedTuple):
+    """The requests of one tenant in one service class."""
+
     service_class: ServiceClass
     tenant: str
 
 
 class Queued(Protocol):
-    """What waits. It doesn't change while it does."""
+    """A waiting item, which doesn't change while it waits."""
 
     @property
     def flow(self) -> Flow: ...
@@ -30,7 +32,7 @@ class Queued(Protocol):
 
     @property
     def due(self) -> float:
-        """When it should begin, in the loop's seconds."""
+        """When it should start, in the event loop's seconds."""
         ...
 
 
@@ -38,7 +40,7 @@ Q = TypeVar("Q", bound=Queued)
 
 
 class _Line(Generic[Q]):
-    """What waits in one flow, the earliest due first, and the tokens that it may still take in this round."""
+    """The items of one flow, the earliest due first, and the tokens that it may still take in this round."""
 
     __slots__ = ("deficit", "items")
 
@@ -48,15 +50,15 @@ class _Line(Generic[Q]):
 
 
 class FairQueue(Generic[Q]):
-    """No flow starves: while it waits it gets its share of the tokens, and whatever others leave."""
+    """A queue in which no flow starves: a waiting flow gets its share of the tokens, and what others leave."""
 
     def __init__(self, shares: Mapping[ServiceClass, float]) -> None:
-        """`shares`: each more than 0."""
+        """`shares`: relative weights of the classes, each more than 0."""
         self._shares = shares
         self._lines: dict[Flow, _Line[Q]] = {}
         self._tenants: dict[ServiceClass, int] = dict.fromkeys(shares, 0)
         self._numbers: dict[Q, int] = {}
-        """In the order in which they came."""
+        """Numbers in the order of arrival."""
         self._last_number = 0
 
     def __len__(self) -> int:
@@ -75,7 +77,7 @@ class FairQueue(Generic[Q]):
         insort(line.items, (item.due, self._last_number, item))
 
     def remove(self, item: Q) -> bool:
-        """Whether it still waited."""
+        """Removes an item; returns whether it was still waiting."""
         number = self._numbers.pop(item, None)
         if number is None:
             return False
@@ -87,7 +89,7 @@ class FairQueue(Generic[Q]):
         return True
 
     def pop(self) -> Q:
-        """The next one. Raises IndexError where nobody waits."""
+        """Removes and returns the next item. Raises IndexError where the queue is empty."""
         if not self._lines:
             raise IndexError("nobody waits")
         rounds, _, first = min((self._rounds(flow), n, flow) for n, flow in enumerate(self._lines))
@@ -101,22 +103,22 @@ class FairQueue(Generic[Q]):
         return item
 
     def counts(self) -> dict[Flow, int]:
-        """How many wait in each flow."""
+        """Returns the number of waiting items of each flow."""
         return {flow: len(line.items) for flow, line in self._lines.items()}
 
     def part_of(self, flow: Flow) -> float:
-        """The part of the tokens that a flow gets, or would get if it waited too."""
+        """Returns the fraction of the tokens that a flow gets, or would get if it waited, from 0 to 1."""
         tenants = self._tenants.copy()
         tenants[flow.service_class] += flow not in self._lines
         shares = sum(self._shares[name] for name, count in tenants.items() if count)
         return self._shares[flow.service_class] / tenants[flow.service_class] / shares
 
     def newest(self, flow: Flow) -> Q:
-        """The one of a flow that came last."""
+        """Returns the item of a flow that arrived last. Raises KeyError where the flow has none."""
         return max(self._lines[flow].items, key=lambda entry: entry[1])[2]
 
     def _rounds(self, flow: Flow) -> float:
-        """How many rounds it takes until the flow can pay for what it has next."""
+        """Returns the rounds until the flow's deficit covers its next item."""
         line = self._lines[flow]
         return max(0.0, line.items[0][2].cost - line.deficit) / self._share(flow)
 

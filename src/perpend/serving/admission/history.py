@@ -1,8 +1,8 @@
-"""What requests are expected to take, learned from those that ended.
+"""Predicts the tokens of requests from those that ended.
 
-A candidate's tokens are looked up where most is known of its like: by model, budget, strategy and the prompt's length,
-then without the length, then by the model alone. Before anything is known of a model it is nothing: nobody is given
-less by a guess.
+A candidate's tokens are predicted from the most specific kind with enough data: by model, budget, strategy and prompt
+length, then without the length, then by the model alone. Without data of a model the prediction is 0, so that no
+request is lowered by a guess.
 """
 
 import math
@@ -11,17 +11,17 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 _KEPT = 64
-"""Latest candidates of a kind."""
+"""Latest candidates that are kept for each kind."""
 _ENOUGH = 8
-"""Of them, to be believed; of a model's, whatever was asked, a single one says more than a guess."""
+"""Candidates of a kind that a prediction needs; by the model alone one candidate is enough."""
 _EVERY = 16
-"""Candidates between two looks at the quantiles."""
+"""Candidates between two updates of the quantiles."""
 _KINDS = 2048
-"""That are remembered at most; the least recently used one is forgotten."""
+"""The most kinds that are kept; the least recently used one is dropped."""
 
 
 class ExpectedTokens(NamedTuple):
-    """Thinking and answer together: the median and the ninth decile."""
+    """Predicted tokens of thinking and answer together: the median and the 90th percentile."""
 
     p50: float
     p90: float
@@ -31,17 +31,17 @@ _UNKNOWN = ExpectedTokens(0.0, 0.0)
 
 
 class RequestKind(NamedTuple):
-    """What is known of a candidate before it is written."""
+    """The properties of a candidate that are known before it runs."""
 
     model: str
     thinking: int
-    """Its budget, in tokens."""
+    """The candidate's thinking budget, in tokens."""
     strategy: str
     prompt: int | None = None
-    """Bound of the prompt's tokens; None: it isn't known."""
+    """Upper bound of the prompt's tokens; None where it isn't known."""
 
     def levels(self) -> tuple[Hashable, ...]:
-        """The finest first. Budgets and prompts are alike that differ by less than a factor of two."""
+        """Returns keys, the most specific first; budgets and prompt lengths are grouped by powers of two."""
         model, budget = self.model, self.thinking.bit_length()
         coarse = (model, budget, self.strategy)
         if self.prompt is None:
@@ -58,10 +58,10 @@ class _Seen:
         self._latest: deque[tuple[float | None, float]] = deque(maxlen=_KEPT)
         self.count = 0
         self.p50 = self.p90 = (0.0, 0.0)
-        """Thinking and answer."""
+        """In tokens: thinking and answer."""
 
     def add(self, spent: tuple[float | None, float]) -> None:
-        """`spent`: thinking, None where it was to be none, and answer."""
+        """Adds a candidate's tokens. `spent`: thinking, None where its budget was 0, and answer."""
         self._latest.append(spent)
         self.count += 1
         if self.count <= _ENOUGH or self.count % _EVERY == 0:
@@ -73,13 +73,13 @@ class _Seen:
 
 
 class TokenHistory:
-    """Bounded: however many models, budgets and strategies there are."""
+    """Tokens of ended candidates by kind, of bounded size."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[Hashable, _Seen] = OrderedDict()
 
     def observe(self, kind: RequestKind, thinking: float, answer: float) -> float:
-        """A candidate that was written to its end. Returns the tokens that were expected of it before."""
+        """Adds the tokens of a complete candidate; returns the tokens that were predicted for it."""
         expected: float | None = None
         spent = (thinking if kind.thinking else None, answer)
         for key in kind.levels():
@@ -95,7 +95,7 @@ class TokenHistory:
         return expected or 0.0
 
     def expected(self, kind: RequestKind, answer: int) -> ExpectedTokens:
-        """Of one candidate that may spend its thinking budget and `answer` tokens."""
+        """Predicts the tokens of a candidate that may spend its thinking budget and `answer` tokens."""
         for key in kind.levels():
             seen = self._seen.get(key)
             if seen is not None and (seen.count >= _ENOUGH or key == kind.model):

@@ -1,4 +1,4 @@
-"""What a request can be asked to do with: as it was prepared, and less from there down."""
+"""Levels of a request: as it was prepared, and lowered step by step."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -8,25 +8,26 @@ from perpend.solve import Prepared, ServedModel, lowered, narrowed
 from perpend.strategies import draws_of
 
 Steps = Callable[[ServedModel, int], tuple[int, ...]]
-"""Thinking budgets at which a model is of use: the one that a candidate has, and lower ones."""
+"""Returns the useful thinking budgets of a model, in tokens: from a candidate's budget downwards."""
 
 
 class Level(NamedTuple):
     thinking: int
-    """The budget of the whole request."""
+    """The thinking budget of the whole request, in tokens."""
     candidates: int
     calls: int
-    """At once."""
+    """Concurrent calls."""
     expected: ExpectedTokens
-    """Of all candidates together."""
+    """Predicted tokens of all candidates together."""
 
     def seconds(self, model: ServedModel, *, most: bool = False) -> float:
-        """From its first call to its end; `most`: one in ten takes longer."""
+        """Predicts the seconds from first call to end: the median, or with `most` the 90th percentile."""
         return self.work_s(model, most=most) / self.calls
 
     def work_s(self, model: ServedModel, *, most: bool = False) -> float:
-        """Seconds of the model's calls, all together; `most`: one in ten takes more. 0 before any was measured: nobody
-        is given less by a guess.
+        """Predicts the seconds of all calls together: the median, or with `most` the 90th percentile.
+
+        Returns 0 before the model's speed is measured, so that no request is lowered by a guess.
         """
         speed = model.speed
         if not speed.measured:
@@ -36,23 +37,24 @@ class Level(NamedTuple):
 
 
 def candidates_of(prepared: Prepared) -> int:
+    """Returns the number of candidates that the strategy draws."""
     draws = draws_of(prepared.strategy)
     return 1 if draws is None else draws.of(prepared.options)
 
 
 def calls_of(prepared: Prepared) -> int:
-    """At once."""
+    """Returns the number of concurrent calls."""
     candidates = candidates_of(prepared)
     return 1 if candidates == 1 else min(candidates, prepared.model.width())
 
 
 def level_of(prepared: Prepared, history: TokenHistory) -> Level:
-    """As it is prepared."""
+    """Returns the level of the request as prepared."""
     return _level(prepared, history, prepared.budget.thinking, candidates_of(prepared))
 
 
 def levels_below(prepared: Prepared, kept: Level, history: TokenHistory, steps: Steps) -> list[Level]:
-    """Thinking goes down by the model's steps, then the candidates become fewer by half; `kept` isn't among them."""
+    """Returns the levels below `kept`: first less thinking by the model's steps, then half as many candidates each."""
     found = dict.fromkeys(_below(prepared, kept, steps))
     return [_level(prepared, history, thinking, candidates) for thinking, candidates in found]
 
@@ -71,14 +73,14 @@ def _below(prepared: Prepared, kept: Level, steps: Steps) -> Iterator[tuple[int,
 
 
 def lowered_to(prepared: Prepared, level: Level) -> Prepared:
-    """Raises PerpendError."""
+    """Returns the request lowered to a level. Raises PerpendError where it can't run at it."""
     if level.thinking < prepared.budget.thinking:
         prepared = lowered(prepared, "load", thinking=level.thinking)
     return narrowed(prepared, "load", level.candidates)
 
 
 def kind_of(prepared: Prepared, thinking: int) -> RequestKind:
-    """`thinking`: the budget of one candidate."""
+    """Returns the kind of one candidate, whose budget is `thinking` tokens."""
     return RequestKind(prepared.model.name, thinking, prepared.plan.strategy, prepared.input_bound)
 
 

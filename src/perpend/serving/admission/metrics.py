@@ -1,4 +1,4 @@
-"""What admission does, for `/metrics`."""
+"""Prometheus metrics of admission."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -20,12 +20,12 @@ LoweredWhat = Literal["thinking", "candidates", "model"]
 _LABELS = ("model", "class")
 _WAITS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
 _MOST_MODELS = 256
-"""Beyond, models are counted together: clients may name any model of a provider."""
+"""The most models with their own labels; others are counted together, since clients may name any model."""
 _OTHERS = "(others)"
 
 
 class ObservedLoad(Protocol):
-    """One model's load, as it is now."""
+    """The current load of one model."""
 
     @property
     def calls(self) -> int: ...
@@ -34,20 +34,20 @@ class ObservedLoad(Protocol):
 
 
 class AdmissionMetrics(Collector):
-    """Counted as it happens; text is made when somebody scrapes."""
+    """Counts events; metrics are built at a scrape."""
 
     def __init__(self, loads: Callable[[], Mapping[str, ObservedLoad]]) -> None:
-        """`loads`: those of all models, by their names."""
+        """`loads` returns the loads of all models by name."""
         self._loads = loads
         self._models: set[str] = set()
         self._waits: dict[tuple[str, str], Histogram] = {}
         self._lowered: Counter[tuple[str, str, str]] = Counter()
         self._refused: Counter[tuple[str, str]] = Counter()
         self._tokens: dict[str, list[float]] = {}
-        """Expected and real ones, by model."""
+        """By model: expected and real output tokens."""
 
     def waited(self, model: str, service_class: ServiceClass, seconds: float) -> None:
-        """Until it began."""
+        """Observes the seconds that a request waited before it started."""
         key = (self._bounded(model), service_class)
         waits = self._waits.get(key)
         if waits is None:
@@ -61,7 +61,7 @@ class AdmissionMetrics(Collector):
         self._refused[self._bounded(model), service_class] += 1
 
     def spent(self, model: str, expected: float, real: int) -> None:
-        """Output tokens of a request that ended, as they were expected and as they were."""
+        """Adds the expected and the real output tokens of a request that ended."""
         tokens = self._tokens.get(model) or self._tokens.setdefault(self._bounded(model), [0.0, 0])
         tokens[0] += expected
         tokens[1] += real

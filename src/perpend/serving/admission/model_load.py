@@ -1,4 +1,4 @@
-"""What a model has to do: calls that were admitted, and requests that wait for their turn."""
+"""The load of a model: admitted requests, and requests that wait for their turn."""
 
 import asyncio
 from collections import Counter
@@ -11,11 +11,11 @@ from perpend.solve import Prepared, ServedModel
 from perpend.types import ServiceClass
 
 _LATE_SHARE = 0.25
-"""What takes longer than it was expected to goes on for this much of what it has taken."""
+"""A request that takes longer than predicted is expected to continue for this share of its time so far."""
 
 
 class Admitted:
-    """A request under way; `prepared` is what it was admitted with."""
+    """A running request; `prepared` is the request as admitted."""
 
     __slots__ = ("calls", "load", "prepared", "started")
 
@@ -23,12 +23,12 @@ class Admitted:
         self.load = load
         self.prepared = prepared
         self.calls = calls
-        """At once."""
+        """Concurrent calls."""
         self.started = started
 
 
 class Waiting:
-    """A request that waits, and what it could be lowered to."""
+    """A waiting request, and the levels that it may be lowered to. Times are in the event loop's seconds."""
 
     __slots__ = ("arrived", "cost", "deadline", "due", "flow", "latest", "levels", "prepared", "turn")
 
@@ -46,15 +46,15 @@ class Waiting:
         model, deadline = prepared.model, prepared.clock.deadline
         self.prepared = prepared
         self.levels = levels
-        """As it was prepared, and less from there down; at least one."""
+        """The level as prepared, then lower ones; at least one."""
         self.flow = flow
         self.cost = max(1.0, levels[0].expected.p50)
         self.turn = turn
         self.arrived = now
         self.due = now + target_wait_s
-        """When it should have begun: others think less for it by then."""
+        """When it should start; requests before it are lowered to keep that time."""
         self.latest = now + max_wait_s
-        """From when on there is no sense in beginning it."""
+        """The latest useful time to start."""
         self.deadline = deadline
         if deadline is not None:
             self.due = min(self.due, max(now, deadline - levels[0].seconds(model)))
@@ -62,29 +62,30 @@ class Waiting:
 
 
 class ModelLoad:
-    """One model's."""
+    """The load of one model."""
 
     def __init__(self, model: ServedModel, shares: Mapping[ServiceClass, float]) -> None:
         self.model = model
         self.queue: FairQueue[Waiting] = FairQueue(shares)
         self.admitted: set[Admitted] = set()
         self.calls = 0
-        """Of those that were admitted, at once."""
+        """Concurrent calls of admitted requests."""
 
     @property
     def has_room(self) -> bool:
-        """For one more call; for the first there is always."""
+        """Whether one more call fits; a first call always does."""
         capacity = self.model.capacity()
         return capacity is None or not self.calls or self.calls + 1 <= capacity
 
     def waiting(self) -> dict[ServiceClass, int]:
-        """How many, by their class."""
+        """Returns the number of waiting requests by service class."""
         counts: Counter[ServiceClass] = Counter()
         for flow, count in self.queue.counts().items():
             counts[flow.service_class] += count
         return counts
 
     def start(self, prepared: Prepared, now: float) -> Admitted:
+        """Adds a request that starts at `now`, in the event loop's seconds."""
         calls = calls_of(prepared)
         admitted = Admitted(self, prepared, calls, now)
         self.admitted.add(admitted)
@@ -92,21 +93,22 @@ class ModelLoad:
         return admitted
 
     def end(self, admitted: Admitted) -> None:
+        """Removes a request that ended."""
         self.admitted.discard(admitted)
         self.calls -= admitted.calls
 
     def seconds_for(self, works_s: Iterable[float]) -> float:
-        """Until so many seconds of calls are over, with all the calls that it takes at once."""
+        """Returns the seconds for so many seconds of calls, run as concurrently as the model's capacity allows."""
         return sum(works_s) / (self.model.capacity() or max(1, self.calls))
 
     def drained_in_s(self, now: float, history: TokenHistory) -> float:
-        """Until nobody waits any more and a call is free, where those that wait think as little as they can."""
+        """Predicts the seconds to an empty queue and a free call, with waiting requests at their lowest levels."""
         return self.seconds_for(self._left(now, history)) + self.seconds_for(
             waiting.levels[-1].work_s(self.model) for waiting in self.queue
         )
 
     def _left(self, now: float, history: TokenHistory) -> Iterable[float]:
-        """Seconds of calls that each of those under way is expected to take still."""
+        """Yields the predicted remaining seconds of calls of each running request."""
         for admitted in self.admitted:
             taken_s = now - admitted.started
             usual_s = level_of(admitted.prepared, history).seconds(self.model)

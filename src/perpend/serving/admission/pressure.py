@@ -1,4 +1,4 @@
-"""How much a request may take where others wait behind it, and which one has to leave a full queue."""
+"""Decides how much a request may take while others wait, and which request leaves a full queue."""
 
 from collections.abc import Mapping
 
@@ -8,13 +8,13 @@ from perpend.serving.admission.model_load import ModelLoad, Waiting
 from perpend.types import SERVICE_CLASSES, ServiceClass
 
 _LENIENCY: Mapping[ServiceClass, float] = {"interactive": 2.0, "standard": 1.0, "batch": 0.5}
-"""Times the share that there is time for: batch is lowered first, interactive last."""
+"""Factors of the share that there is time for: batch is lowered first, interactive last."""
 
 
 def level_for(load: ModelLoad, waiting: Waiting, now: float) -> Level | None:
-    """The most that there is time for, before its own deadline and for those that wait; else the least of its levels.
+    """Returns the highest level that its deadline and the waiting requests leave time for, else the lowest one.
 
-    None: there is no time for an answer at all.
+    Returns None where there is no time even for the lowest level before its deadline.
     """
     model, levels, deadline = load.model, waiting.levels, waiting.deadline
     if deadline is not None and now + levels[-1].seconds(model) > deadline:
@@ -28,13 +28,13 @@ def level_for(load: ModelLoad, waiting: Waiting, now: float) -> Level | None:
 
 
 def beyond_thinking(load: ModelLoad, waiting: Waiting, now: float) -> bool:
-    """There is no time for it even where it thinks as little as it can."""
+    """Tells whether there is no time for the request even at its lowest level."""
     levels, model = waiting.levels, load.model
     return levels[-1].work_s(model) > _share(load, waiting, now) * levels[0].work_s(model)
 
 
 def least_wait_s(load: ModelLoad, flow: Flow) -> float:
-    """Until one more of a flow would begin, where all think as little as they can: all that wait, or its own flow."""
+    """Predicts the fewest seconds before one more request of the flow starts, with all at their lowest levels."""
     works_s = {each: each.levels[-1].work_s(load.model) for each in load.queue}
     own_s = load.seconds_for(work_s for each, work_s in works_s.items() if each.flow == flow)
     return min(load.seconds_for(works_s.values()), own_s / load.queue.part_of(flow))
@@ -43,9 +43,10 @@ def least_wait_s(load: ModelLoad, flow: Flow) -> float:
 def yielding(
     load: ModelLoad, flow: Flow, shares: Mapping[ServiceClass, float], places: int
 ) -> Waiting | None:
-    """Who leaves a full queue of so many `places` for one of `flow`: the newest of the tenant that has most there.
+    """Returns the request that leaves a full queue of `places` for one of `flow`; None where `flow`'s own is refused.
 
-    Of a lower class, where that has more than its share of the places; else of its own, where the tenant has more.
+    It is the newest request of the tenant with most requests in a lower class, if that class has more than its share of
+    the places; else in the same class, if that tenant has at least two requests more than `flow`.
     """
     counts = load.queue.counts()
     for service_class in reversed(SERVICE_CLASSES):
@@ -59,9 +60,9 @@ def yielding(
 
 
 def _share(load: ModelLoad, waiting: Waiting, now: float) -> float:
-    """How much of what those that wait would take there is time for, in the flow that has the least of it.
+    """Returns the share, from 0 to 1, of the waiting work that there is time for, in the flow with least time.
 
-    There is time for a flow if, at its part of the turns, its requests begin when they are due on average.
+    There is time for a flow if its requests, at its part of the turns, start when they are due on average.
     """
     flows: dict[Flow, list[Waiting]] = {}
     for each in load.queue:

@@ -1,4 +1,4 @@
-"""A gateway's admission as it starts: it knows what the latest requests of its ledger took."""
+"""Builds a gateway's admission, with a history of the latest requests in its ledger."""
 
 from perpend.errors import BadRequest, StorageError
 from perpend.runtime import Runtime
@@ -10,11 +10,11 @@ from perpend.storage.store import Store
 from perpend.strategies import draws_of, strategies
 
 _SEEDS = 2000
-"""Requests that are read: enough for every kind that was asked for lately, in a few milliseconds."""
+"""Ledger rows that are read: enough for all recent kinds, within a few milliseconds."""
 
 
 def admission_of(runtime: Runtime) -> Admission | None:
-    """None: the config has it off."""
+    """Builds the admission; None where the config turns it off."""
     config = runtime.config.admission
     if not config.enabled:
         return None
@@ -25,7 +25,7 @@ def _seeded(store: Store) -> TokenHistory:
     history = TokenHistory()
     try:
         past = latest_spends(store, _SEEDS)
-    except StorageError:  # it is told by what needs the store
+    except StorageError:  # callers that need the store report it
         return history
     alone = {name for name in {row.strategy for row in past} if _draws_one(name)}
     for row in reversed([row for row in past if row.strategy in alone]):  # the newest one last
@@ -36,8 +36,8 @@ def _seeded(store: Store) -> TokenHistory:
 
 
 def _draws_one(strategy: str) -> bool:
-    """Else its row is about several candidates, and doesn't say how many."""
+    """Tells whether a strategy draws one candidate; a row of several doesn't tell how many."""
     try:
         return draws_of(strategies.get(strategy)) is None
-    except BadRequest:  # it was a plugin's
+    except BadRequest:  # the strategy was a plugin's
         return False

@@ -1,17 +1,17 @@
-"""Where answers are kept, as bytes under keys: what a store has to offer, and the one in memory."""
+"""Stores of cached answers, as bytes by key: the protocol, and a store in memory."""
 
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 OVERHEAD = 512
-"""Bytes that an entry takes beside its value: its key, and its places in the tables."""
+"""Bytes that an entry takes in addition to its value: its key and the entries of both tables."""
 
 
 class Entries(Protocol):
-    """Keys are hashes of the tenant and the request: who has the key may have the value.
+    """A store of answers. A key is a hash of tenant and request, so the key authorizes access to the value.
 
-    One that several processes share may fail: then it finds nothing and keeps nothing, and raises nothing.
+    A store shared by several processes may fail; then `get` returns None, `put` does nothing, and neither raises.
     """
 
     @property
@@ -19,7 +19,7 @@ class Entries(Protocol):
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size of all entries in bytes, `OVERHEAD` included."""
         ...
 
     async def get(self, key: bytes) -> bytes | None: ...
@@ -28,14 +28,15 @@ class Entries(Protocol):
 
 
 class MemoryEntries:
-    """Of this process. What was used least lately makes room."""
+    """A store in this process's memory, which evicts the least recently used entries."""
 
     def __init__(self, max_bytes: int, ttl_s: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """`max_bytes`: the most that all entries take. `ttl_s`: seconds until an entry expires."""
         self.size = 0
         self._max_bytes = max_bytes
         self._ttl_s = ttl_s
         self._now = monotonic
-        self._values: dict[bytes, bytes] = {}  # the least lately used first
+        self._values: dict[bytes, bytes] = {}  # the least recently used first
         self._ends: dict[bytes, float] = {}  # the oldest first
 
     @property
@@ -43,6 +44,7 @@ class MemoryEntries:
         return len(self._values)
 
     async def get(self, key: bytes) -> bytes | None:
+        """Returns the value and marks it as used; None where there is none."""
         self._expire()
         found = self._values.pop(key, None)
         if found is None:
@@ -51,7 +53,7 @@ class MemoryEntries:
         return found
 
     async def put(self, key: bytes, value: bytes) -> None:
-        """One that is larger than all the room there is isn't kept."""
+        """Stores a value, unless it is larger than the whole store."""
         self._expire()
         self._drop(key)
         needed = len(value) + OVERHEAD

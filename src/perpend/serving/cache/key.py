@@ -1,7 +1,8 @@
-"""What makes two requests the same, as a hash: whoever asks, what is asked, and everything that an answer depends on.
+"""Computes the cache key: a SHA-256 hash of the tenant, the request, and everything else that an answer depends on.
 
-What is hashed is MessagePack, in which every value says where it ends: two requests that differ in anything have
-different bytes. What has numbers of more than 64 bits is hashed as JSON, whose first byte is never MessagePack's.
+The hash is of MessagePack (https://github.com/msgpack/msgpack/blob/master/spec.md), whose values are self-delimiting,
+so that different requests have different bytes. Values with integers of more than 64 bits are hashed as JSON, whose
+first byte never begins the MessagePack.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ _encode_any = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def config_key(config: Config) -> bytes:
-    """Of all that the config and this version say of models, providers, aliases, verifiers and defaults."""
+    """Hashes Perpend's version and the config of models, providers, aliases, verifiers, defaults and engine."""
     says = (
         version("perpend"),
         config.models,
@@ -34,7 +35,7 @@ def config_key(config: Config) -> bytes:
 
 
 def request_key(prepared: Prepared, key_id: str | None, config: bytes) -> bytes:
-    """`config` is its `config_key`. The deadline isn't a part of it: an answer that is kept was whole."""
+    """Hashes a request; `config` is the `config_key`. The deadline is omitted, since only complete answers are kept."""
     return _hash(_asked(prepared, key_id, config))
 
 
@@ -69,7 +70,7 @@ def _untimed(limits: Limits) -> Limits:
 
 
 def _unhinted(sampling: Sampling) -> Sampling:
-    """Without what is for a vendor's prompt cache: the answer doesn't depend on it."""
+    """Returns the sampling without fields for a vendor's prompt cache, which don't affect the answer."""
     if sampling.cache_control is sampling.prompt_cache_key is None:
         return sampling
     return replace(sampling, cache_control=None, prompt_cache_key=None)

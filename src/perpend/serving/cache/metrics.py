@@ -1,4 +1,4 @@
-"""What Prometheus reads of the response cache."""
+"""Prometheus metrics of the response cache."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which requests are looked up, and which answers are kept."""
+"""Decides which requests are looked up and which answers are kept."""
 
 from collections.abc import Iterator
 from typing import Any, Literal, cast
@@ -9,22 +9,22 @@ from perpend.types import COMPLETE, Answer, Candidate, Request, ToolUse
 
 
 def looked_up(request: Request, use: Literal["asked", "always"]) -> bool:
-    """Who asks for the cache has it. Who doesn't say has it where it is for all, and no variety is wanted."""
+    """Returns the request's own choice; without one True if the cache is for all and no variety is wanted."""
     if request.cache is None:
         return use == "always" and not _wants_variety(request)
     return request.cache
 
 
 def _wants_variety(request: Request) -> bool:
-    """Another answer each time: several at once, or one that is drawn without a seed."""
+    """Tells whether the answer should vary: several samples, or a temperature without a seed."""
     sampling = request.sampling
     return request.strategy.name == "samples" or (bool(sampling.temperature) and sampling.seed is None)
 
 
 def may_be_kept(answer: Answer, prepared: Prepared) -> bool:
-    """It is whole, says something, calls nothing, and was made as it was asked for.
+    """Tells whether an answer is complete, not empty, without tool calls, and made as requested.
 
-    A tool call belongs to its moment: whether it is made once more isn't for a cache to decide.
+    A tool call has effects, so a cache must not repeat one.
     """
     return (
         not answer.truncated
@@ -38,7 +38,7 @@ def may_be_kept(answer: Answer, prepared: Prepared) -> bool:
 
 
 def _choices(answer: Answer) -> tuple[Candidate, ...]:
-    """Beside the answer."""
+    """Returns the choices that are returned with the answer."""
     return answer.candidates if answer.plan.strategy == "samples" else ()
 
 
@@ -47,7 +47,7 @@ def _is_answer(choice: Candidate) -> bool:
 
 
 def _verified(answer: Answer, prepared: Prepared) -> bool:
-    """Where it was to be: a verifier may have failed, or had no time left."""
+    """Tells whether a requested verification took place: the verifier may have failed, or had no time left."""
     spec = prepared.request.strategy.verifier or prepared.request.verifier
     if spec is None or answer.verdict is not None:
         return True
@@ -55,12 +55,12 @@ def _verified(answer: Answer, prepared: Prepared) -> bool:
 
 
 def _by_who_was_asked(answer: Answer, prepared: Prepared) -> bool:
-    """Not by a model that stood in for one whose upstream failed."""
+    """Tells whether a requested model answered, not a fallback for one whose upstream failed."""
     return answer.model == prepared.model.name or answer.model in _texts(prepared.request.strategy.options)
 
 
 def _texts(options: Any) -> Iterator[str]:
-    """All of them, those of strategies inside too."""
+    """Yields all strings in options, those of nested strategies too."""
     if isinstance(options, str):
         yield options
     elif isinstance(options, dict):

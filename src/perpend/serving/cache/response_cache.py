@@ -1,7 +1,7 @@
-"""The response cache: an answer that was made for a request is given to the same tenant's next one that asks the same.
+"""The response cache: returns a stored answer to an identical request of the same tenant.
 
-A request leads, or waits for the one that does (`flights`). Who leads looks among the answers that are kept
-(`entries`), and else makes one, for itself and for all that wait.
+Of identical requests at the same time one leads and the others wait (`flights`). The leader looks for a stored answer
+(`entries`), else runs, and its answer is also the waiting requests' answer.
 """
 
 import time
@@ -24,7 +24,7 @@ _decoder = msgspec.msgpack.Decoder(KeptAnswer)
 
 
 def response_cache(config: Config) -> "ResponseCache | None":
-    """As the config says; None: there is none."""
+    """Builds the cache from the config; None where the config turns it off."""
     cache = config.cache
     if cache.use == "never":
         return None
@@ -34,20 +34,21 @@ def response_cache(config: Config) -> "ResponseCache | None":
 
 @dataclass(slots=True)
 class CacheCounts:
-    """Since the process began."""
+    """Counts since the process started."""
 
     hits: int = 0
     misses: int = 0
     waited: int = 0
-    """Hits of those that the answer was made for while they waited."""
+    """Hits of requests that waited for another's answer."""
     saved_tokens: int = 0
+    """Input and output tokens of returned answers."""
     saved_usd: Decimal = field(default=Decimal(0))
-    """Where it is known."""
+    """Their cost in US dollars, where it is known."""
 
 
 class ResponseCache:
     def __init__(self, entries: Entries, use: Literal["asked", "always"], config: bytes) -> None:
-        """`config` is the config's key: see `key.config_key`."""
+        """`config` is the config's hash: see `key.config_key`."""
         self.entries = entries
         self.flights = Flights()
         self.counts = CacheCounts()
@@ -55,14 +56,14 @@ class ResponseCache:
         self._config = config
 
     def lookup(self, prepared: Prepared, key_id: str | None) -> "ResponseLookup | None":
-        """None: this request's answer is neither looked up nor kept."""
+        """Returns the request's lookup; None where it doesn't use the cache."""
         if not looked_up(prepared.request, self._use):
             return None
         return ResponseLookup(self, prepared, request_key(prepared, key_id, self._config))
 
 
 class ResponseLookup:
-    """Of one request."""
+    """The lookup of one request's answer."""
 
     __slots__ = ("_cache", "_key", "_leads", "_prepared")
 
@@ -73,7 +74,10 @@ class ResponseLookup:
         self._leads = False
 
     async def find(self) -> KeptAnswer | None:
-        """Waits for who makes the same answer, for at most half of this request's own time: then it makes its own."""
+        """Returns the stored answer, or the one of a leader; None: this request has to run.
+
+        Waits for a leader for at most half of this request's own time.
+        """
         cache = self._cache
         told = await cache.flights.join(self._key, self._prepared.clock.halfway)
         if isinstance(told, bytes):
@@ -93,6 +97,10 @@ class ResponseLookup:
         return None
 
     async def keep(self, answer: Answer, *, as_prepared: bool) -> None:
+        """Ends the flight of a leader, and stores its answer if it may be kept.
+
+        `as_prepared`: the answer was made as prepared, not lowered.
+        """
         if not self._leads:
             return
         value = None
@@ -104,6 +112,7 @@ class ResponseLookup:
             self._land(value)
 
     def leave(self, *, failed: bool) -> None:
+        """Hands the lead to a waiting request: this one `failed`, or was cancelled."""
         if self._leads:
             self._leads = False
             self._cache.flights.pass_on(self._key, failed=failed)

@@ -1,1 +1,1 @@
-"""Limits of keys, users and teams: what they may ask for, how often, and what it may cost."""
+"""Limits of keys, users and teams: what they may request, how often, and at what cost."""

@@ -1,4 +1,4 @@
-"""What a subject may ask for at all: models, efforts, strategies, and how much of one request."""
+"""Checks the models, efforts and strategies that a subject may use, and limits the size of one request."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -11,9 +11,10 @@ from perpend.types import EFFORTS, Effort, Request
 
 
 def require_allowed(prepared: Prepared, subject: Subject) -> Prepared:
-    """The request as the subject may have it: its thinking and dollars within those of one request.
+    """Returns the request within the subject's thinking tokens and US dollars per request.
 
-    Raises Forbidden for a model, an effort or a strategy that isn't among the allowed.
+    Raises Forbidden for a model, an effort or a strategy that isn't allowed, and CapReached where the dollars can't pay
+    for prompt and answer.
     """
     allowance, request = subject.allowance, prepared.request
     require_model(subject, (*models_named(request), prepared.model.name))
@@ -30,7 +31,7 @@ def require_allowed(prepared: Prepared, subject: Subject) -> Prepared:
 
 
 def require_model(subject: Subject, names: Iterable[str]) -> None:
-    """Raises Forbidden for a model that isn't among the allowed."""
+    """Raises Forbidden for a model that isn't allowed."""
     allowed = subject.allowance.models
     if allowed is not None:
         for name in names:
@@ -39,7 +40,10 @@ def require_model(subject: Subject, names: Iterable[str]) -> None:
 
 
 def _below(subject: Subject, request: Request, effort: Effort, allowed: tuple[Effort, ...]) -> Effort:
-    """The highest allowed effort below the default, for a request that names none."""
+    """Returns the highest allowed effort below the default.
+
+    Raises Forbidden for a request that names its effort, and where no lower effort is allowed.
+    """
     below: list[Effort] = [one for one in EFFORTS[: EFFORTS.index(effort)] if one in allowed]
     if request.effort is not None or not below:
         raise _forbidden(subject, "reasoning_effort", effort, allowed)

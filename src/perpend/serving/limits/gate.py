@@ -1,4 +1,4 @@
-"""The gate of one request: what its key, team and user may still use is held before it runs, and settled after."""
+"""The gate of one request: reserves its use of key, team and user limits before it runs, and settles it after."""
 
 import math
 import time
@@ -17,15 +17,15 @@ from perpend.solve import Prepared, lowered
 from perpend.storage.counters import CounterClaim, CounterTable, Refusal
 
 _TRIES = 4
-"""Times that a request is fitted anew where others took what was left meanwhile."""
+"""Attempts to fit a request into what is left, while other requests take from it too."""
 _SLACK = 2
-"""A call may be made again: what a request may cost is held so many times, and given back at its end."""
+"""Factor of a request's worst cost that is reserved, since a call may be retried; the rest is released at its end."""
 _CALLS = 8
-"""Of a strategy that doesn't say how many candidates it draws."""
+"""Calls assumed for a strategy that doesn't tell its number of candidates."""
 _SOON_S = 1.0
 
 Learn = Callable[[Sequence[Meter]], Awaitable[None]]
-"""Teaches meters what the ledger says of them."""
+"""Loads the meters' use from the ledger. Raises StorageError."""
 
 
 class _Refused(NamedTuple):
@@ -46,8 +46,11 @@ class LimitGate:
         self._claims: list[CounterClaim] = []
 
     async def enter(self, prepared: Prepared) -> Prepared:
-        """Raises Forbidden for what isn't allowed, Overloaded for a rate, CapReached for dollars, and BadRequest where
-        dollars are limited and the model's price isn't known."""
+        """Reserves the request's use and returns the request, lowered to what is left of thinking tokens and dollars.
+
+        Raises Forbidden for what isn't allowed, Overloaded for a rate limit, CapReached for a dollar limit, BadRequest
+        where dollars are limited and the model has no known price, and StorageError.
+        """
         for subject in self._meters.subjects:
             prepared = require_allowed(prepared, subject)
         await self._know()
@@ -62,10 +65,11 @@ class LimitGate:
         raise AssertionError("the last try returns or raises")
 
     async def admit(self, prepared: Prepared) -> Prepared:
+        """Returns the request unchanged: limits are checked in `enter`."""
         return prepared
 
     async def enter_embedding(self, model: str, tokens: int, price: Price) -> None:
-        """As `enter`."""
+        """Reserves the use of an embedding request of at most `tokens` tokens. Raises as `enter`."""
         for subject in self._meters.subjects:
             require_model(subject, (model,))
         await self._know()
@@ -82,7 +86,7 @@ class LimitGate:
             await self._learn(unknown)
 
     def _take(self, wanted: dict[Resource, int], now: float) -> "_Refused | None":
-        """Hold all of it, or nothing and say what refused it."""
+        """Reserves all of `wanted` and returns None, or reserves nothing and returns the refusal."""
         meters = self._meters.meters
         claims = [meter.claim(wanted.get(meter.limit.resource, 0), now) for meter in meters]
         refusal = self._table.take(claims)
@@ -96,6 +100,7 @@ class LimitGate:
         return _error(refused.meter, refused.refusal, now)
 
     def leave(self, spent: Scope) -> None:
+        """Replaces the reservation by what the request spent."""
         usage = spent.usage
         used: dict[Resource, int] = {
             "requests": 1,
@@ -110,7 +115,10 @@ class LimitGate:
         self._watch.used(meters, amounts, self._table.settle(self._claims, amounts))
 
     def _fitted(self, prepared: Prepared, now: float) -> tuple[Prepared, Decimal]:
-        """The request under what is left of a day's thinking and of dollars, and the dollars to hold for it."""
+        """Returns the request within the remaining thinking tokens and dollars, and the dollars to reserve.
+
+        Raises BadRequest where dollars are limited and the model has no known price.
+        """
         thinking = usd = None
         for meter in self._meters.meters:
             resource, window = meter.limit.resource, meter.limit.window
@@ -130,7 +138,7 @@ class LimitGate:
         try:
             return lowered(prepared, "allowance", usd=hold), hold
         except CapReached:
-            return prepared, _least(prepared)  # more than is left: refused in words that name the limit
+            return prepared, _least(prepared)  # more than is left: `_take` refuses it and names the limit
 
 
 def _wanted(prepared: Prepared, usd: Decimal) -> dict[Resource, int]:
@@ -147,7 +155,7 @@ def _wanted(prepared: Prepared, usd: Decimal) -> dict[Resource, int]:
 
 
 def _worst(prepared: Prepared) -> Decimal:
-    """US dollars that are held: what the request may cost, its own cap at most."""
+    """Returns the US dollars to reserve: the request's worst cost, at most its own cap."""
     costs, budget = prepared.model.worst_costs(prepared.input_bound), prepared.budget
     answer = max(budget.answer, budget.output - budget.thinking)
     once = costs.fixed + costs.thinking * budget.thinking + costs.answer * answer
@@ -158,7 +166,7 @@ def _worst(prepared: Prepared) -> Decimal:
 
 
 def _least(prepared: Prepared) -> Decimal:
-    """Dollars without which nothing is answered."""
+    """Returns the fewest US dollars that pay for an answer."""
     costs = prepared.model.worst_costs(prepared.input_bound)
     return costs.fixed + costs.answer
 
@@ -177,7 +185,7 @@ def _error(meter: Meter, refusal: Refusal, now: float) -> Overloaded | CapReache
     ends = meter.turn(now).ends
     wait_s = refusal.wait_s if ends is None else ends.timestamp() - now
     if refusal.held and refusal.claim.amount <= refusal.left + refusal.held:
-        wait_s = _SOON_S  # it fits once those under way have given back what they don't use
+        wait_s = _SOON_S  # it fits once running requests release what they don't use
     if meter.limit.resource == "usd" and wait_s != _SOON_S:
         again = f" until {ends:%Y-%m-%d} UTC" if ends else ""
         return CapReached(

@@ -1,7 +1,7 @@
-"""`x-ratelimit-*`: what a client may still send, in the words that OpenAI's API has for it.
+"""Writes `x-ratelimit-*` headers, which tell a client what it may still send, as OpenAI's API does.
 
-https://platform.openai.com/docs/guides/rate-limits names `requests` and `tokens`; here `tokens` are those of the kind
-that runs out first, and each kind has its own headers beside it.
+https://platform.openai.com/docs/guides/rate-limits names `requests` and `tokens`. Here `tokens` are of the kind that
+runs out first; every kind has its own headers too.
 """
 
 import math
@@ -22,7 +22,10 @@ _NAMES: dict[Resource, str] = {
 
 
 def rate_headers(meters: Sequence[Meter], table: CounterTable) -> list[Header]:
-    """Of each kind the tightest limit of a minute, else of a day: limit, what remains, and when all of it is back."""
+    """Returns the limit, the rest and the time to reset of each kind's tightest limit: requests, and kinds of tokens.
+
+    Raises StorageError where the counters are full.
+    """
     now = time.time()
     tightest: dict[str, tuple[float, int, int, float]] = {}
     for meter in meters:
@@ -45,7 +48,7 @@ def rate_headers(meters: Sequence[Meter], table: CounterTable) -> list[Header]:
 
 
 def _duration(seconds: float) -> str:
-    """As OpenAI writes it: `1s`, `6m0s`, `120ms`."""
+    """Formats a duration as OpenAI does: `1s`, `6m0s`, `120ms`."""
     if 0 < seconds < 1:
         return f"{math.ceil(seconds * 1000)}ms"
     whole = math.ceil(seconds)

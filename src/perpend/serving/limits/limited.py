@@ -1,4 +1,4 @@
-"""A solver whose requests pass the limits of who asks."""
+"""A solver that checks the limits of a request's key, team and user."""
 
 from collections.abc import Coroutine
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from perpend.types import Answer, EmbeddingRequest, EmbeddingResult, Request
 
 
 class GatedSolver(Protocol):
-    """What of the runtime answers requests through a gate."""
+    """The methods of the runtime that answer requests through a gate."""
 
     def solve(
         self,
@@ -21,21 +21,21 @@ class GatedSolver(Protocol):
         key_id: str | None = None,
         source: str = "chat",
     ) -> Coroutine[Any, Any, Answer]:
-        """Raises PerpendError."""
+        """Answers a request. Raises PerpendError."""
         ...
 
     async def check(self, request: Request) -> None:
-        """Raises PerpendError."""
+        """Checks a request without an answer. Raises PerpendError."""
         ...
 
     async def count_input(self, request: Request) -> int:
-        """Tokens of the prompt. Raises PerpendError."""
+        """Counts the tokens of the prompt. Raises PerpendError."""
         ...
 
     async def embed(
         self, request: EmbeddingRequest, *, gate: EmbeddingGate | None = None, key_id: str | None = None
     ) -> EmbeddingResult:
-        """Raises PerpendError."""
+        """Embeds texts. Raises PerpendError."""
         ...
 
 
@@ -51,9 +51,11 @@ class LimitedSolver:
     async def solve(
         self, request: Request, sink: Sink | None = None, *, key_id: str | None = None, source: str = "chat"
     ) -> Answer:
+        """Answers a request within its limits. Raises PerpendError."""
         gate = self._limiter.gate(key_id, request.user)
         return await self._solver.solve(request, sink, gate=gate, key_id=key_id, source=source)
 
     async def embed(self, request: EmbeddingRequest, *, key_id: str | None = None) -> EmbeddingResult:
+        """Embeds texts within the request's limits. Raises PerpendError."""
         gate = self._limiter.gate(key_id, request.user)
         return await self._solver.embed(request, gate=gate, key_id=key_id)

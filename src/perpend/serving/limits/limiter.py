@@ -1,4 +1,4 @@
-"""Finds what limits a request, and keeps the counters that all workers of a machine share."""
+"""Finds the limits of a request, and opens the counters that all workers of a machine share."""
 
 import asyncio
 import datetime as dt
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from perpend.storage.usage import UsageRow
 
 _MOST_KNOWN = 10_000
-"""Of subjects, and of keys with users, that are kept in mind."""
+"""The most subjects, and pairs of key and user, that are cached."""
 
 
 class LimitedKeys(Protocol):
-    """Keys and limits as they are now; see `storage.keys.KeyRing`."""
+    """The current keys and limits; see `storage.keys.KeyRing`."""
 
     def by_id(self, id_: str) -> LimitedKey | None: ...
 
@@ -36,11 +36,11 @@ class LimitedKeys(Protocol):
 
 
 Used = Callable[[Subject, dt.datetime | None], "UsageRow"]
-"""What the ledger says that a subject used since a moment; blocks."""
+"""Reads a subject's use since a time from the ledger; blocks. Raises StorageError."""
 
 
 class _Known(NamedTuple):
-    """What limits a key's requests of a user, as long as the key's row and what was set stay the same."""
+    """The limits of a key and a user, valid until the key's row or a stored limit changes."""
 
     key: LimitedKey | None
     allowances: Allowances
@@ -51,7 +51,7 @@ class Limiter:
     def __init__(
         self, config: LimitsConfig, keys: LimitedKeys, folder: Path, used: Used, watch: LimitWatch
     ) -> None:
-        """`folder`: of the counters, made when something is limited."""
+        """`folder`: of the counters, created at the first limited request."""
         self._config = config
         self._keys = keys
         self._folder = folder
@@ -64,12 +64,12 @@ class Limiter:
         self._user_header = None if named is None else named.lower().encode()
 
     def gate(self, key_id: str | None, user: str | None) -> LimitGate | None:
-        """None where nothing limits such a request. Raises StorageError where the counters can't be had."""
+        """Returns a request's gate; None without limits. Raises StorageError if the counters can't be opened."""
         meters = self._of(key_id, user)
         return LimitGate(meters, self._table, self._learn, self._watch) if meters.subjects else None
 
     def user_of(self, scope: Scope) -> str | None:
-        """The user that a proxy's header names, where the config says which."""
+        """Returns the user in the header that the config names; None without one."""
         if self._user_header is not None:
             for name, value in scope["headers"]:
                 if name == self._user_header:
@@ -77,11 +77,12 @@ class Limiter:
         return None
 
     def headers(self, key_id: str | None, user: str | None) -> list[Header]:
-        """`x-ratelimit-*`, as things are now."""
+        """Returns the current `x-ratelimit-*` headers. Raises StorageError where the counters can't be opened."""
         meters = self._of(key_id, user).meters
         return rate_headers(meters, self._table) if meters else []
 
     async def aclose(self) -> None:
+        """Cancels alerts under way and closes the counters."""
         await self._watch.aclose()
         if self._opened:
             self._opened = False
@@ -109,14 +110,14 @@ class Limiter:
 
     def _new_meters(self, subject: Subject) -> tuple[Meter, ...]:
         if len(self._meters) >= _MOST_KNOWN:
-            self._meters.clear()  # what was used is in the counters
+            self._meters.clear()  # the counters keep the use
         limited = [limit for limit in LIMITS if getattr(subject.allowance, limit.field) is not None]
         meters = tuple(Meter(self._table, subject, limit) for limit in limited)
         self._meters[subject] = meters
         return meters
 
     async def _learn(self, meters: Sequence[Meter]) -> None:
-        """What these were used before this process began, from the ledger: its rows outlive any crash."""
+        """Raises the meters' counters to the use in the ledger, whose rows survive a crash. Raises StorageError."""
         now = dt.datetime.now(dt.UTC).timestamp()
         asked: dict[tuple[Subject, Period], list[Meter]] = {}
         for meter in meters:

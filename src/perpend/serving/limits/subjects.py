@@ -1,4 +1,4 @@
-"""Who is limited: the key that a request came with, the key's team, and the user that the request names."""
+"""Subjects of limits: a request's key, the key's team, and the user that the request names."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -7,11 +7,11 @@ from perpend.config.limits import UNLIMITED, Allowance, LimitsConfig, SubjectKin
 from perpend.storage.allowances import Allowances
 
 EACH = "*"
-"""The row of those that have none of their own."""
+"""The name of the row for subjects without their own row."""
 
 
 class LimitedKey(Protocol):
-    """What of a key its limits are found by: see `storage.rows.KeyRow`."""
+    """The fields of a key by which its limits are found: see `storage.rows.KeyRow`."""
 
     @property
     def id(self) -> str: ...
@@ -29,19 +29,19 @@ class LimitedKey(Protocol):
 class Subject(NamedTuple):
     kind: SubjectKind
     id: str
-    """Of its counters: a key's id, a team's name, a user's name within a key or team."""
+    """Names its counters: a key's id, a team's name, or a user's name within a key or team."""
     name: str
-    """As people call it."""
+    """The name in messages and logs."""
     allowance: Allowance
     key_id: str | None = None
-    """In the ledger: of a key, or of a user whose key has no team."""
+    """The key id of its ledger rows: of a key, or of a user whose key has no team."""
     team: str | None = None
 
 
 def subjects(
     key: LimitedKey | None, user: str | None, config: LimitsConfig, stored: Allowances
 ) -> tuple[Subject, ...]:
-    """Those of a request that have limits. What was stored goes before the file's row, limit by limit."""
+    """Returns the limited subjects of a request. Each stored limit overrides the same limit of the config's row."""
     found: list[Subject] = []
     if key is None:
         found.append(Subject("key", "-", "(none)", config.keys.get(EACH, UNLIMITED)))

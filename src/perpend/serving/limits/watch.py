@@ -1,4 +1,4 @@
-"""What limits do is counted, and a limit that is nearly used up is told once: in the log, and to an address."""
+"""Counts refusals by limits, and alerts once about a limit that is nearly used up: in the log, and to a URL."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ from perpend.serving.limits.meters import Meter, dollars
 _log = logging.getLogger("perpend.limits")
 
 Post = Callable[[bytes], Awaitable[None]]
-"""Sends JSON to the configured address. Raises PerpendError."""
+"""Sends JSON to the configured URL. Raises PerpendError."""
 _TRIES = 3
 _BETWEEN_S = 5.0
 
 
 class Alert(Struct, frozen=True):
-    """What is sent, as JSON."""
+    """The JSON of an alert."""
 
     kind: str
     """key, user or team"""
@@ -28,14 +28,14 @@ class Alert(Struct, frozen=True):
     limit: str
     """Such as `usd_per_month`."""
     bound: float
-    """In dollars, tokens or requests."""
+    """In US dollars, tokens or requests, as `used` is."""
     used: float
     share: float
-    """Of the limit, at which this is sent."""
+    """The share of the limit at which the alert is sent, from 0 to 1."""
 
 
 class LimitCounts(Protocol):
-    """What metrics count of limits; `kind` is key, user or team, `limit` a limit's name."""
+    """Metrics of limits; `kind` is key, user or team, `limit` a limit's name."""
 
     def limit_refused(self, kind: str, limit: str) -> None: ...
 
@@ -44,18 +44,18 @@ class LimitCounts(Protocol):
 
 class LimitWatch:
     def __init__(self, share: float, counts: LimitCounts, post: Post | None = None) -> None:
-        """`share` of a limit, at which its use is told."""
+        """`share`: of a limit, from 0 to 1, at which an alert is sent. `post` sends it; None: only logged."""
         self._share = share
         self._counts = counts
         self._post = post
         self._tasks: set[asyncio.Task[None]] = set()
 
     def refused(self, meter: Meter) -> None:
-        """A request was refused for this meter."""
+        """Counts a request that this meter refused."""
         self._counts.limit_refused(meter.subject.kind, meter.limit.field)
 
     def used(self, meters: Sequence[Meter], amounts: Sequence[int], after: Sequence[int]) -> None:
-        """A request used so much of each meter, and all by now so much."""
+        """Alerts where a request's `amounts` made a meter's total use, `after`, reach the share."""
         for meter, amount, used in zip(meters, amounts, after, strict=True):
             at = self._share * meter.bound
             if amount and used - amount < at <= used and meter.limit.window not in ("minute", "now"):
@@ -92,7 +92,7 @@ class LimitWatch:
             await asyncio.sleep(_BETWEEN_S)
 
     async def aclose(self) -> None:
-        """Alerts under way are given up: they are in the log."""
+        """Cancels alerts under way, which are in the log."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

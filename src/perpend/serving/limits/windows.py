@@ -1,14 +1,14 @@
-"""The limits by name, and the time in which each of them counts."""
+"""All limits by name, and the time window of each."""
 
 import datetime as dt
 from typing import Literal, NamedTuple
 
 Resource = Literal["requests", "input", "thinking", "answer", "usd", "concurrent"]
 Window = Literal["minute", "day", "month", "total", "now"]
-"""A minute is refilled steadily; days and months are UTC's calendar; `now`: while a request is under way."""
+"""A minute refills steadily; days and months are those of UTC; `now` counts requests under way."""
 
 _KEPT_DAYS = 2
-"""Days that a counter is kept after its time: requests may still be under way."""
+"""Days that a counter is kept after its period, as requests may still be under way."""
 
 
 class Limit(NamedTuple):
@@ -43,7 +43,7 @@ class Period(NamedTuple):
 
     @property
     def expires_ms(self) -> int:
-        """When its counter may be forgotten, in Unix milliseconds; 0: never."""
+        """When the counter expires, in Unix milliseconds; 0: never."""
         if self.ends is None:
             return 0
         return int((self.ends + dt.timedelta(days=_KEPT_DAYS)).timestamp() * 1000)
@@ -53,7 +53,7 @@ _ALWAYS = Period("", None, None)
 
 
 def period(window: Window, now: dt.datetime) -> Period:
-    """The one that `now` is in; a minute has none, as its counter drains."""
+    """Returns the day or month of `now`; all time for the other windows, as a minute's counter refills steadily."""
     if window == "day":
         begins = dt.datetime(now.year, now.month, now.day, tzinfo=dt.UTC)
         return Period(f"{begins:%Y-%m-%d}", begins, begins + dt.timedelta(days=1))

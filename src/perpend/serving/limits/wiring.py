@@ -1,4 +1,4 @@
-"""The limiter of a gateway, from its config, its keys and its store."""
+"""Builds a gateway's limiter from its config, keys and store."""
 
 import datetime as dt
 import os
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from perpend.storage.usage import UsageRow
 
 FOLDER = "limits"
-"""Of the counters, in PERPEND_HOME."""
+"""The counters' folder in PERPEND_HOME."""
 
 
 def limiter_of(
     config: LimitsConfig, keys: LimitedKeys, store: Store, home: Path, counts: LimitCounts
 ) -> Limiter:
-    """Raises ConfigError where the address of alerts is named and isn't there."""
+    """Builds the limiter. Raises ConfigError where the environment variable of the alerts' URL isn't set."""
 
     def used(subject: Subject, since: dt.datetime | None) -> "UsageRow":
         from perpend.storage.usage import used_by  # SQLAlchemy is loaded where something is limited

@@ -1,1 +1,1 @@
-"""Several processes that serve one address: who keeps them alive, and what they ask each other."""
+"""Several worker processes that serve one address: their supervisor, and the calls between them."""

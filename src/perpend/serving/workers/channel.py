@@ -1,4 +1,4 @@
-"""Remote calls between two processes, in both directions over one socket pair."""
+"""Calls between two processes, in both directions over one socket pair."""
 
 import asyncio
 import contextlib
@@ -14,32 +14,32 @@ from msgspec import Raw, Struct
 T = TypeVar("T")
 
 _SIZE_BYTES = 4
-"""Before each frame: its size, big-endian."""
+"""Bytes before each frame with its size, big-endian."""
 _REPLY, _FAILURE, _CANCEL = "", "-", "!"
-"""In place of a method's name: the result of a call, that it has none, that it isn't waited for any longer."""
+"""Sent in place of a method's name: a call's result, its failure, its cancellation."""
 
 _log = logging.getLogger(__name__)
 _encode = msgspec.msgpack.encode
 
 
 class ChannelError(Exception):
-    """The other process is gone, or its handler failed; its log says why."""
+    """The other process is gone, or its handler failed, as its log explains."""
 
 
 class _Frame(Struct, frozen=True, array_like=True):
     number: int
-    """Of the call; negative for a notification."""
+    """The call's number; negative for a notification."""
     method: str
     body: Raw
 
 
 CallHandler = Callable[[Raw], Awaitable[Any]]
-"""Takes a call's encoded argument, returns its result."""
+"""Takes a call's encoded argument and returns its result."""
 _frame = msgspec.msgpack.Decoder(_Frame)
 
 
 class Channel:
-    """One end. It reads until the other process is gone."""
+    """One end of a channel, which reads until the other process is gone."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: dict[str, CallHandler]
@@ -55,11 +55,11 @@ class Channel:
 
     @classmethod
     async def open(cls, end: socket.socket, handlers: dict[str, CallHandler]) -> Self:
-        """`end`: of a `socket.socketpair()`; the channel closes it."""
+        """Opens a channel on an end of a `socket.socketpair()`, which the channel closes. Raises OSError."""
         return cls(*await asyncio.open_unix_connection(sock=end), handlers)
 
     async def call(self, method: str, argument: Any, result: type[T]) -> T:
-        """The other process's result; where the caller is cancelled, the handler is too. Raises ChannelError."""
+        """Calls the other process; if the caller is cancelled, so is the handler. Raises ChannelError."""
         if self._reading.done():
             raise ChannelError
         number = next(self._numbers)
@@ -74,17 +74,18 @@ class Channel:
             del self._calls[number]
 
     def notify(self, method: str, argument: Any = None) -> None:
-        """Call without a result; does nothing where the other process is gone."""
+        """Calls the other process without a result; does nothing where it is gone."""
         self._send(-next(self._numbers), method, argument)
 
     async def closed(self) -> None:
-        """Return once the other process is gone."""
+        """Returns once the other process is gone."""
         await asyncio.wait([self._reading])
 
     async def aclose(self) -> None:
+        """Closes this end; calls under way raise ChannelError."""
         self._reading.cancel()
         await asyncio.wait([self._reading])
-        self._writer.close()  # a reader that was cancelled before it began hasn't
+        self._writer.close()  # a reader cancelled before it started hasn't closed it
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
@@ -130,7 +131,7 @@ class Channel:
             result = await self.handlers[frame.method](frame.body)
             method = _REPLY
         except ChannelError:
-            pass  # of another channel, which the handler called
+            pass  # from another channel that the handler used
         except Exception:
             _log.exception("the call of %s failed", frame.method)
         if frame.number > 0:

@@ -1,4 +1,4 @@
-"""The supervisor's engines, as a worker sees them."""
+"""A worker's view of the supervisor's engines."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +13,18 @@ from perpend.serving.workers.messages import EngineReply, EngineRequest, EngineS
 
 
 class SharedEngines:
-    """`engine.pool.Engines` in another process. `restarts` is empty: the supervisor counts them."""
+    """Has the interface of `engine.pool.Engines`, for engines in the supervisor's process."""
 
     def __init__(self, config: EngineConfig, channel: Channel, workers: int) -> None:
-        """`workers`: how many share the engines."""
+        """`workers`: number of workers that share the engines."""
         self._workers = workers
         self._config = config
         self._channel = channel
         self.states: Mapping[str, EngineState] = {}
-        """By model, as the supervisor pushed them last."""
+        """States by model, as last pushed by the supervisor."""
 
     def context(self, facts: ModelFacts | None) -> int:
+        """Returns tokens per slot."""
         return context_for(self._config, this_machine(), facts)
 
     def slots(self, name: str) -> int:
@@ -34,13 +35,14 @@ class SharedEngines:
         return file_version(path)
 
     def capacity(self, name: str) -> int | None:
-        """A worker's share: each admits for itself."""
+        """Returns this worker's share of the concurrent calls, since each worker admits by itself; None: unknown."""
         state = self.states.get(name)
         if state is None or state.capacity is None:
             return None
         return max(1, state.capacity // self._workers)
 
     def restarts(self) -> Mapping[str, int]:
+        """Returns an empty mapping: the supervisor counts restarts."""
         return {}
 
     def problem(self, name: str) -> str | None:
@@ -48,6 +50,7 @@ class SharedEngines:
         return None if state is None else state.problem
 
     async def ready(self, name: str, path: Path, context: int) -> str:
+        """Returns the engine's base URL once it is ready; `context`: tokens per slot. Raises EngineError."""
         request = EngineRequest(name, str(path), context)
         try:
             reply = await self._channel.call("engine", request, EngineReply)

@@ -1,4 +1,4 @@
-"""The supervisor's end of all channels: lends the engines, relays calls between workers, adds up their metrics."""
+"""The supervisor's end of all channels: starts engines, relays calls between workers, sums their metrics."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ from perpend.serving.workers.messages import (
 
 _PUSH_EVERY_S = 0.1
 _SCRAPE_TIMEOUT_S = 2.0
-"""A worker that takes longer counts with its last samples."""
+"""Seconds after which a worker's last samples are used."""
 _SUPERVISOR = "supervisor"
 
 
@@ -49,10 +49,11 @@ class Hub:
 
     @property
     def restarts(self) -> int:
-        """Workers started in the place of another."""
+        """Number of workers started in place of another."""
         return max(0, self._started - self._count)
 
     def state(self) -> SharedState:
+        """Returns the current state of gateway and engines."""
         engines = self._engines
         states = {
             name: EngineState(engines.slots(name), engines.capacity(name), engines.problem(name))
@@ -61,7 +62,7 @@ class Hub:
         return SharedState(self._waiting_for(), states)
 
     async def connect(self, index: int, end: socket.socket, on_ready: Callable[[], None]) -> Channel:
-        """The channel of a new worker; `on_ready` is called once it takes requests."""
+        """Opens the channel of a new worker; `on_ready` is called once it accepts requests. Raises OSError."""
         self._started += 1
 
         async def start(_: Raw) -> WorkerStart:
@@ -80,18 +81,18 @@ class Hub:
         return channel
 
     async def disconnect(self, index: int, channel: Channel) -> None:
-        """Forget a worker that has ended, but not what it counted."""
+        """Removes a worker that has ended, and keeps its counts."""
         self._channels.pop(index, None)
         self._totals.remove(str(index))
         await channel.aclose()
 
     def hurry(self) -> None:
-        """Have workers that stop no longer wait for the requests under way."""
+        """Makes stopping workers end without waiting for running requests."""
         for channel in self._channels.values():
             channel.notify("hurry")
 
     async def push_state(self) -> None:
-        """Notify every worker of each change, until cancelled."""
+        """Notifies every worker of each change of state, until cancelled."""
         while True:
             await asyncio.sleep(_PUSH_EVERY_S)
             state = self.state()
@@ -138,7 +139,7 @@ class _Restarts(Collector):
 
 
 async def _first_result(calls: list[Awaitable[Raw]]) -> Raw:
-    """The first that isn't nil; the other calls are cancelled."""
+    """Returns the first result that isn't nil, and cancels the other calls; nil where there is none."""
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
         for done in asyncio.as_completed(tasks):

@@ -1,4 +1,4 @@
-"""The arguments and results of calls between a worker and its supervisor, as msgpack.
+"""The arguments and results of calls between a worker and its supervisor, encoded as msgpack.
 
 The supervisor handles `start`, `engine`, `peers`, `scrape` and `ready`; a worker handles `peer`, `samples`,
 `state` and `hurry`.
@@ -7,7 +7,7 @@ The supervisor handles `start`, `engine`, `peers`, `scrape` and `ready`; a worke
 from msgspec import Raw, Struct
 
 NOTHING = Raw(b"\xc0")
-"""msgpack's nil: no result."""
+"""msgpack's nil, which means no result."""
 
 
 class EngineState(Struct, frozen=True):
@@ -27,14 +27,14 @@ class SharedState(Struct, frozen=True):
 
 
 class WorkerStart(Struct, frozen=True):
-    """What a worker begins with."""
+    """The data that a worker starts with."""
 
     config: bytes
-    """Pickled: both processes run this program, and nobody else has the socket pair."""
+    """Pickled, which is safe: both processes run this program, and no other process has the socket pair."""
     index: int
-    """From 0; a worker has the index of the one that it replaces."""
+    """From 0; a worker gets the index of the worker that it replaces."""
     count: int
-    """Of workers."""
+    """Number of workers."""
     state: SharedState
 
 
@@ -44,6 +44,7 @@ class EngineRequest(Struct, frozen=True):
     model: str
     path: str
     context: int
+    """Tokens per slot."""
 
 
 class EngineReply(Struct, frozen=True, omit_defaults=True):
@@ -53,11 +54,12 @@ class EngineReply(Struct, frozen=True, omit_defaults=True):
     message: str = ""
     hint: str | None = None
     retry_after: float | None = None
+    """Seconds."""
     redacted: tuple[str, str | None] | None = None
 
 
 class PeerCall(Struct, frozen=True):
-    """A call to all other workers; the first result that isn't nil is the caller's."""
+    """A call to all other workers; the caller gets the first result that isn't nil."""
 
     method: str
     argument: Raw

@@ -1,4 +1,4 @@
-"""The other workers, as one of them sees them."""
+"""A worker's view of the other workers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -17,14 +17,14 @@ class Peers:
 
     def __init__(self, channel: Channel, index: int, count: int) -> None:
         self.index = index
-        """Of this worker, from 0: unique among those that live, and the same after a restart."""
+        """This worker's index, from 0: unique among live workers, and the same after a restart."""
         self.count = count
         self._channel = channel
         self._handlers: dict[str, CallHandler] = {}
         channel.handlers["peer"] = self._handle
 
     def handle(self, method: str, argument: type[T], handler: Callable[[T], Awaitable[Any]]) -> None:
-        """Register a handler; it returns None where this worker has nothing to say."""
+        """Registers a handler, which returns None where this worker has no result."""
 
         async def decoded(raw: Raw) -> Any:
             return await handler(msgspec.msgpack.decode(raw, type=argument))
@@ -32,7 +32,7 @@ class Peers:
         self._handlers[method] = decoded
 
     async def call(self, method: str, argument: Any, result: type[T]) -> T | None:
-        """The first result from another worker; None where none has one, or the one that had it died."""
+        """Returns the first result from another worker; None where none has one or the channel fails."""
         call = PeerCall(method, Raw(msgspec.msgpack.encode(argument)))
         try:
             found = await self._channel.call("peers", call, Raw)
@@ -41,7 +41,7 @@ class Peers:
         return None if found == NOTHING else msgspec.msgpack.decode(found, type=result)
 
     async def scrape(self) -> bytes:
-        """The metrics of all workers, in Prometheus's text format. Raises ChannelError."""
+        """Returns the metrics of all workers in Prometheus's text format. Raises ChannelError."""
         return await self._channel.call("scrape", None, bytes)
 
     async def _handle(self, raw: Raw) -> Any:

@@ -1,4 +1,4 @@
-"""Starts a worker for each listener, replaces one that dies, and stops all of them."""
+"""Starts a worker for each listener, replaces workers that die, and stops all of them."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ _log = logging.getLogger(__name__)
 
 _FIRST_DELAY_S = 0.1
 _TRIES = 5
-"""Attempts in a row to start a worker; after the last one the gateway ends, since nobody serves that listener."""
+"""Failed starts of a worker in a row after which the gateway ends, since its listener isn't served."""
 _KILL_AFTER_S = GRACE_S + 5
-"""Seconds after which a worker that was told to stop is killed."""
+"""Seconds after which a stopping worker is killed."""
 
 
 class _WorkerSlot:
-    """The listener and the index of one worker at a time."""
+    """The listener and the index of a worker and of its replacements."""
 
     def __init__(self, index: int, listener: socket.socket) -> None:
         self.index = index
         self.listener = listener
         self.process: asyncio.subprocess.Process | None = None
         self.was_ready = False
-        """Whether its last worker took requests."""
+        """Whether its last worker accepted requests."""
 
 
 class WorkerSupervisor:
@@ -44,9 +44,9 @@ class WorkerSupervisor:
         self._on_ready = lambda: None
 
     async def run(self, on_ready: Callable[[], None]) -> None:
-        """Run until `stop`, and until all workers have ended; `on_ready` is called once all take requests.
+        """Runs until `stop` and the end of all workers; `on_ready` is called once all accept requests.
 
-        Raises PerpendError where a worker can't be started.
+        Raises PerpendError where a worker fails to start several times in a row.
         """
         self._on_ready = on_ready
         pushing = asyncio.create_task(self._hub.push_state())
@@ -60,7 +60,7 @@ class WorkerSupervisor:
             raise self._failure
 
     def stop(self) -> None:
-        """Have every worker finish its requests and take no more; a second call has them stop waiting."""
+        """Makes workers finish their requests and accept no more; a second call ends them without waiting."""
         if self._stopping.is_set():
             self._hub.hurry()  # no second signal: service managers send them to every process themselves
         self._stopping.set()
@@ -91,7 +91,7 @@ class WorkerSupervisor:
                     await self._stopping.wait()
 
     async def _run_worker(self, slot: _WorkerSlot) -> int:
-        """Start a worker and wait for its end; returns its exit status."""
+        """Starts a worker, waits for its end and returns its exit status. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             descriptors = (theirs.fileno(), slot.listener.fileno())
@@ -100,10 +100,10 @@ class WorkerSupervisor:
                 *map(str, descriptors),
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=descriptors,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which says it to them once
+                start_new_session=True,  # Ctrl-C goes to the supervisor only, which stops its workers
             )
         slot.process = process
-        if self._stopping.is_set():  # meanwhile
+        if self._stopping.is_set():  # stopped while the process started
             self._send(slot, signal.SIGTERM)
         channel = await self._hub.connect(slot.index, ours, lambda: self._ready(slot))
         status = await process.wait()
