@@ -54,6 +54,8 @@ price = {{{{ input = 1.0, output = 4.0 }}}}
 SHARE = Decimal("0.4")
 """Of all requests' use, which the cap allows."""
 AGAIN_S = 0.5
+CONNECTIONS = 1000
+"""At once: a gateway closes idle ones beyond its bound."""
 
 
 class Used(Struct):
@@ -168,7 +170,9 @@ async def flood(endpoint: Endpoint, count: int) -> tuple[Counter[int], Decimal, 
             await asyncio.sleep(AGAIN_S)
 
     timeout = aiohttp.ClientTimeout(total=600)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout) as session:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS), timeout=timeout
+    ) as session:
         await asyncio.gather(*(one(session) for _ in range(count)))
     return statuses, usd, tokens
 
