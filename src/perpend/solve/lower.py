@@ -32,6 +32,8 @@ def lowered(
             effort = None  # the one that keeps to so many tokens
     if usd is not None and (limits.max_cost_usd is None or usd < limits.max_cost_usd):
         limits = replace(limits, max_cost_usd=usd)
+    if limits is request.limits and model is None:
+        return prepared  # it is within them already
     request, model = replace(request, limits=limits, effort=effort), model or prepared.model
     plan = plan_for(request, model, prepared.effort)
     now = budgeted(

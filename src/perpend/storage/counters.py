@@ -6,9 +6,10 @@ back. The file outlives its processes; its content is what the page cache keeps,
 
     with CounterTable.open(folder) as table:
         counter = table.counter("key key_1 usd 2026-11", expires_ms=...)
-        if (refused := table.take([CounterClaim(counter, limit=100, amount=7)])) is None:
+        claim = CounterClaim(counter, limit=100, amount=7)
+        if table.take([claim]) is None:
             ...
-            table.settle(counter, held=7, used=5)
+            table.settle([claim], [5])
 """
 
 import fcntl
@@ -26,17 +27,16 @@ from perpend.errors import StorageError
 from perpend.private_files import private_file, private_folder
 
 MOST_PROCESSES = 32
-_MAGIC = int.from_bytes(b"perpend1", "little")
 _SLOTS = 1 << 16
 # A slot: two halves of its name's hash, when it expires (Unix ms, 0: never), what was used, when a rate was
 # last drained (Unix µs), and what each process holds.
 _EXPIRES, _USED, _DRAINED, _HELD = 2, 3, 4, 5
 _WIDTH = _HELD + MOST_PROCESSES
-FILE = f"counters-{_WIDTH}x{_SLOTS}"
+_HEADER = MOST_PROCESSES
+"""Numbers before the first slot: how many holds each process has."""
+_SIZE = (_HEADER + _SLOTS * _WIDTH) * 8
+FILE = f"counters-{_SIZE}"
 """Another shape is another file: what was used is in the ledger, too."""
-_HEADER = _WIDTH
-"""Numbers before the first slot: a magic one, and how many holds each process has."""
-_HOLDS = 1
 _PROBES = 64
 """Slots that are looked at for one name."""
 MINUTE_US = 60_000_000
@@ -82,11 +82,10 @@ class CounterTable:
         self._descriptor = descriptor
         self._folder = folder
         self._clock = clock
-        self._map = mmap.mmap(descriptor, (_HEADER + _SLOTS * _WIDTH) * 8)
+        self._map = mmap.mmap(descriptor, _SIZE)
         self._cells = memoryview(self._map).cast("q")
         self._process, self._alive = _free_process(folder)
         with self._locked():
-            self._cells[0] = _MAGIC
             self._give_back(self._process)
 
     @classmethod
@@ -97,9 +96,7 @@ class CounterTable:
             private_folder(folder)
             private_file(path)
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            size = (_HEADER + _SLOTS * _WIDTH) * 8
-            if os.fstat(descriptor).st_size != size:
-                os.ftruncate(descriptor, size)  # a sparse file: what nobody uses takes no room
+            os.ftruncate(descriptor, _SIZE)  # a sparse file: what nobody uses takes no room
             return cls(descriptor, folder, clock)
         except OSError as error:
             raise StorageError(f"the counters in {path} can't be opened: {error.strerror}") from error
@@ -123,12 +120,12 @@ class CounterTable:
                 if (refusal := self._refusal(index, claim)) is not None:
                     return refusal
             for claim in claims:
-                at = claim.counter.at
+                at = self._found(claim.counter)
                 if claim.per_minute:
                     self._cells[at + _USED] += min(claim.amount, claim.limit)
                 else:
                     self._cells[at + _HELD + self._process] += claim.amount
-                    self._cells[_HOLDS + self._process] += 1
+                    self._cells[self._process] += 1
         return None
 
     def settle(self, claims: Sequence[CounterClaim], used: Sequence[int]) -> list[int]:
@@ -143,7 +140,7 @@ class CounterTable:
                     self._cells[at + _USED] = max(0, self._cells[at + _USED] + amount - taken)
                 else:
                     self._cells[at + _HELD + self._process] -= claim.amount
-                    self._cells[_HOLDS + self._process] -= 1
+                    self._cells[self._process] -= 1
                     self._cells[at + _USED] += amount
                 after.append(self._cells[at + _USED])
         return after
@@ -215,9 +212,10 @@ class CounterTable:
         cells, now = self._cells, int(self._clock() * 1e6)
         since = now - cells[at + _DRAINED]
         gone = since * limit // MINUTE_US
-        if since < 0 or gone >= cells[at + _USED]:
-            cells[at + _USED] = 0 if since >= 0 else cells[at + _USED]
+        if since < 0:  # the clock was set back
             cells[at + _DRAINED] = now
+        elif gone >= cells[at + _USED]:
+            cells[at + _USED], cells[at + _DRAINED] = 0, now
         elif gone:
             cells[at + _USED] -= gone
             cells[at + _DRAINED] += -(-gone * MINUTE_US // limit)  # the rest of a token isn't lost
@@ -253,12 +251,12 @@ class CounterTable:
         return free
 
     def _give_back(self, process: int) -> None:
-        if not self._cells[_HOLDS + process]:
+        if not self._cells[process]:
             return
         for at in range(_HEADER + _HELD + process, _HEADER + _SLOTS * _WIDTH, _WIDTH):
             if self._cells[at]:
                 self._cells[at] = 0
-        self._cells[_HOLDS + process] = 0
+        self._cells[process] = 0
 
     def _give_back_the_dead(self, at: int) -> bool:
         """Whether something was held there by a process that is gone."""

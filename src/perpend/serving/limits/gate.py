@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 from perpend.accounting.ledger import Scope
 from perpend.accounting.prices import Price
@@ -15,6 +14,7 @@ from perpend.serving.limits.watch import LimitWatch
 from perpend.serving.limits.windows import Resource
 from perpend.solve import Prepared, lowered
 from perpend.storage.counters import CounterClaim, CounterTable, Refusal
+from perpend.strategies import draws_of
 
 _TRIES = 4
 """Attempts to fit a request into what is left, while other requests take from it too."""
@@ -26,11 +26,6 @@ _SOON_S = 1.0
 
 Learn = Callable[[Sequence[Meter]], Awaitable[None]]
 """Loads the meters' use from the ledger. Raises StorageError."""
-
-
-class _Refused(NamedTuple):
-    meter: Meter
-    refusal: Refusal
 
 
 class LimitGate:
@@ -57,11 +52,11 @@ class LimitGate:
         for left in reversed(range(_TRIES)):
             now = time.time()
             fitted, usd = self._fitted(prepared, now)
-            refused = self._take(_wanted(fitted, usd), now)
-            if refused is None:
+            refusal = self._take(_wanted(fitted, usd), now)
+            if refusal is None:
                 return fitted
-            if not left or refused.meter.limit.resource not in ("thinking", "usd"):
-                raise self._error(refused, now)
+            if not left or self._refusing(refusal).limit.resource not in ("thinking", "usd"):
+                raise self._error(refusal, now)
         raise AssertionError("the last try returns or raises")
 
     async def admit(self, prepared: Prepared) -> Prepared:
@@ -77,27 +72,28 @@ class LimitGate:
             raise _no_price(model)
         now = time.time()
         usd = pico(price.worst_case(tokens, 0))
-        refused = self._take({"requests": 1, "concurrent": 1, "input": tokens, "usd": usd}, now)
-        if refused is not None:
-            raise self._error(refused, now)
+        refusal = self._take({"requests": 1, "concurrent": 1, "input": tokens, "usd": usd}, now)
+        if refusal is not None:
+            raise self._error(refusal, now)
 
     async def _know(self) -> None:
         if unknown := [meter for meter in self._meters.meters if not meter.known]:
             await self._learn(unknown)
 
-    def _take(self, wanted: dict[Resource, int], now: float) -> "_Refused | None":
+    def _take(self, wanted: dict[Resource, int], now: float) -> Refusal | None:
         """Reserves all of `wanted` and returns None, or reserves nothing and returns the refusal."""
-        meters = self._meters.meters
-        claims = [meter.claim(wanted.get(meter.limit.resource, 0), now) for meter in meters]
-        refusal = self._table.take(claims)
-        if refusal is not None:
-            return _Refused(meters[refusal.at], refusal)
-        self._claims = claims
-        return None
+        self._claims = [
+            meter.claim(wanted.get(meter.limit.resource, 0), now) for meter in self._meters.meters
+        ]
+        return self._table.take(self._claims)
 
-    def _error(self, refused: "_Refused", now: float) -> Overloaded | CapReached:
-        self._watch.refused(refused.meter)
-        return _error(refused.meter, refused.refusal, now)
+    def _refusing(self, refusal: Refusal) -> Meter:
+        return self._meters.meters[refusal.at]
+
+    def _error(self, refusal: Refusal, now: float) -> Overloaded | CapReached:
+        meter = self._refusing(refusal)
+        self._watch.refused(meter)
+        return _error(meter, refusal, now)
 
     def leave(self, spent: Scope) -> None:
         """Replaces the reservation by what the request spent."""
@@ -159,8 +155,9 @@ def _worst(prepared: Prepared) -> Decimal:
     costs, budget = prepared.model.worst_costs(prepared.input_bound), prepared.budget
     answer = max(budget.answer, budget.output - budget.thinking)
     once = costs.fixed + costs.thinking * budget.thinking + costs.answer * answer
-    drawn = prepared.options.get("n")
-    calls = 1 if prepared.request.strategy.name == "single" else drawn if isinstance(drawn, int) else _CALLS
+    draws = draws_of(prepared.strategy)
+    unknown = 1 if prepared.request.strategy.name == "single" else _CALLS
+    calls = unknown if draws is None else draws.of(prepared.options)
     worst, cap = once * calls * _SLACK, prepared.request.limits.max_cost_usd
     return worst if cap is None else min(worst, cap)
 
