@@ -25,7 +25,7 @@ from perpend.serving.limits.subjects import Subject
 from perpend.serving.limits.watch import LimitWatch
 from perpend.serving.sealing import Seals
 from perpend.serving.server import Server, bind, server_for
-from perpend.solve import Gate, Sink
+from perpend.solve import Gate, Origin, Sink
 from perpend.solve.gate import EmbeddingGate
 from perpend.storage.allowances import Allowances
 from perpend.storage.keys import KeyRing
@@ -198,10 +198,14 @@ class House:
         self.requests.append(request)
         self.key_ids.append(key_id)
         try:
-            return await self._play(sink)
+            return await self.answer(request, sink, gate, Origin(source, key_id, request.user))
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+
+    async def answer(self, request: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
+        """What a house of another kind answers by."""
+        return await self._play(sink)
 
     async def check(self, request: Request) -> None: ...
 

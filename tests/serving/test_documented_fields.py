@@ -143,15 +143,7 @@ class Recording(House):
         ]
         return repr((self.backend.calls, self.embedded, rows, kept, talks, self.classes))
 
-    async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
-    ) -> Answer:
+    async def answer(self, request: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
         self.classes.append(request.service_class)
         return await solve(
             request,
@@ -159,7 +151,7 @@ class Recording(House):
             sink,
             cache=self.cache,
             gate=gate,
-            origin=Origin(source, key_id, request.user),
+            origin=origin,
         )
 
     async def embed(

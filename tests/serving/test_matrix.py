@@ -79,18 +79,8 @@ class SpineHouse(House):
         super().__init__()
         self.spine = Spine(backend, family="generic")
 
-    async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
-    ) -> Answer:
-        return await solve(
-            request, self.spine.services, sink, gate=gate, origin=Origin(source, key_id, request.user)
-        )
+    async def answer(self, request: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
+        return await solve(request, self.spine.services, sink, gate=gate, origin=origin)
 
 
 @pytest.fixture

@@ -30,19 +30,9 @@ class StrategyHouse(House):
         self._backend = backend
         self._family = family
 
-    async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
-    ) -> Answer:
+    async def answer(self, request: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
         spine = Spine(self._backend(), family=self._family)
-        return await solve(
-            request, spine.services, sink, gate=gate, origin=Origin(source, key_id, request.user)
-        )
+        return await solve(request, spine.services, sink, gate=gate, origin=origin)
 
 
 async def asked(

@@ -12,7 +12,7 @@ from sdks import DIALECTS, USER, Client, next_turn, texts
 
 from perpend.backends.contract import CallEvent
 from perpend.backends.replay import ReplayBackend
-from perpend.solve import Gate, Sink
+from perpend.solve import Gate, Origin, Sink
 from perpend.types import (
     Answer,
     AnswerDelta,
@@ -53,16 +53,8 @@ class CachedHouse(House):
         self.backend = ReplayBackend([[copied(batch)] for batch in recordings])
         self.spine = CachedSpine(self.backend, family="generic")
 
-    async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
-    ) -> Answer:
-        return await self.spine.ask_as(key_id, request, sink)
+    async def answer(self, request: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
+        return await self.spine.ask_as(origin.key_id, request, sink)
 
 
 def copied(batch: list[CallEvent]) -> list[CallEvent]:

@@ -55,20 +55,12 @@ class Tenants:
         return row.id
 
     async def ask(self, key_id: str | None = None, user: str | None = None, **fields: Any) -> Answer:
-        return await self.solve(request(user=user, **fields), key_id=key_id)
+        return await self.solve(request(user=user, **fields), None, None, Origin("chat", key_id, user))
 
-    async def solve(
-        self,
-        asked: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
-    ) -> Answer:
-        gate = gate or self.limiter.gate(key_id, asked.user)
+    async def solve(self, asked: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
+        gate = gate or self.limiter.gate(origin.key_id, asked.user)
         services = dataclasses.replace(self.spine.services, recorder=self.store.writer)
-        return await solve(asked, services, sink, gate=gate, origin=Origin(source, key_id, asked.user))
+        return await solve(asked, services, sink, gate=gate, origin=origin)
 
     def _now(self) -> float:
         return next(self._ticks)
@@ -304,16 +296,8 @@ class LimitedHouse(House):
         super().__init__()
         self.tenants = tenants
 
-    async def solve(
-        self,
-        request: Request,
-        sink: Sink | None = None,
-        *,
-        gate: Gate | None = None,
-        key_id: str | None = None,
-        source: str = "chat",
-    ) -> Answer:
-        return await self.tenants.solve(request, sink, gate=gate, key_id=key_id, source=source)
+    async def answer(self, request: Request, sink: Sink | None, gate: Gate | None, origin: Origin) -> Answer:
+        return await self.tenants.solve(request, sink, gate, origin)
 
 
 @pytest.mark.parametrize("stream", [False, True])
