@@ -62,11 +62,20 @@ class Used(Struct):
     answer: int
 
 
+class Overdraft(Struct):
+    cost_usd: Decimal
+
+
+class Budget(Struct):
+    overdraft: Overdraft | None
+
+
 class Report(Struct):
     """Of what a request was answered with, the part that is added up."""
 
     cost_usd: Decimal
     usage: Used
+    budget: Budget
 
 
 class Reply(Struct):
@@ -130,7 +139,7 @@ def held(upstream: str, home: Path, name: str, cap: Decimal | int, ask: argparse
     config = CONFIG.replace("{{limit}}", f"{name} = {cap}").replace("{{{{", "{{").replace("}}}}", "}}")
     with gateways.perpend(upstream, None, folder, config, workers=ask.workers) as target:
         began = time.perf_counter()
-        statuses, usd, tokens = asyncio.run(flood(target.endpoint, ask.requests))
+        statuses, usd, tokens, overdraft = asyncio.run(flood(target.endpoint, ask.requests))
         took_s = time.perf_counter() - began
         ledger = spent_of(folder)
     used = usd if name == "usd_total" else tokens
@@ -140,21 +149,22 @@ def held(upstream: str, home: Path, name: str, cap: Decimal | int, ask: argparse
         "used": used,
         "over": max(0, used - cap),
         "share_used": round(float(used / cap), 4),
+        "overdraft_usd": overdraft,
         "statuses": dict(statuses),
         "ledger_agrees": ledger == (usd, tokens),
         "took_s": round(took_s, 1),
     }
 
 
-async def flood(endpoint: Endpoint, count: int) -> tuple[Counter[int], Decimal, int]:
-    """How requests ended, and what the answered ones cost and answered."""
+async def flood(endpoint: Endpoint, count: int) -> tuple[Counter[int], Decimal, int, Decimal]:
+    """How requests ended, what the answered ones cost and answered, and what an upstream spent beyond its limit."""
     statuses: Counter[int] = Counter()
-    usd, tokens = Decimal(0), 0
+    usd, tokens, overdraft = Decimal(0), 0, Decimal(0)
     body = msgspec.json.encode({**DIALECTS["chat"].ask(), "model": endpoint.model})
     headers = {"authorization": f"Bearer {endpoint.key}", "content-type": "application/json"}
 
     async def one(session: aiohttp.ClientSession) -> None:
-        nonlocal usd, tokens
+        nonlocal usd, tokens, overdraft
         while True:
             async with session.post(
                 f"{endpoint.url}/chat/completions", data=body, headers=headers
@@ -165,6 +175,8 @@ async def flood(endpoint: Endpoint, count: int) -> tuple[Counter[int], Decimal, 
                     report = msgspec.json.decode(data, type=Reply).perpend
                     usd += report.cost_usd
                     tokens += report.usage.answer
+                    if report.budget.overdraft is not None:
+                        overdraft += report.budget.overdraft.cost_usd
                 if response.status != 429 or wait > 5:  # a day's limit comes back tomorrow
                     return
             await asyncio.sleep(AGAIN_S)
@@ -174,7 +186,7 @@ async def flood(endpoint: Endpoint, count: int) -> tuple[Counter[int], Decimal, 
         connector=aiohttp.TCPConnector(limit=CONNECTIONS), timeout=timeout
     ) as session:
         await asyncio.gather(*(one(session) for _ in range(count)))
-    return statuses, usd, tokens
+    return statuses, usd, tokens, overdraft
 
 
 def spent_of(home: Path) -> tuple[Decimal, int]:
