@@ -1,5 +1,6 @@
 """Keys with an admin's rights manage keys and limits over HTTP; nobody else does."""
 
+import itertools
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,9 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 from scripted import BODY, Gateway, House, Reply, gateway
 
+from perpend.config.limits import LimitsConfig
 from perpend.config.schema import Config
+from perpend.observability.metrics import Metrics
 from perpend.serving.admin import ADMIN_PATH, Admin
 from perpend.serving.auth import Auth
+from perpend.serving.limits.wiring import limiter_of
 from perpend.serving.openapi import document
 from perpend.storage.keys import KeyRing, create_key
 from perpend.storage.store import Store
@@ -30,9 +34,9 @@ class Front(NamedTuple):
 async def front(tmp_path: Path) -> AsyncGenerator[Front, None]:
     with Store.open(tmp_path / "perpend.db") as store:
         secret, _ = create_key(store, "root", admin=True)
-        async with gateway(
-            House(), KeyRing(store, clock=iter(range(0, 10**6, 10)).__next__), store=store
-        ) as made:
+        keys = KeyRing(store, clock=itertools.count(step=10.0).__next__)  # a change is seen at once
+        limiter = limiter_of(LimitsConfig(), keys, store, tmp_path, Metrics())
+        async with gateway(House(), keys, limiter, store) as made:
             yield Front(made, secret)
 
 
