@@ -130,9 +130,9 @@ async def test_the_embedded_engine_is_given_as_many_calls_as_it_has_slots(
         await asyncio.to_thread(running.wait_ready)
         async with aiohttp.ClientSession() as http:
             asking = Front(running, SlottedServer(slots=1, token_s=0), http)
-            said = [{"role": "user", "content": "17 * 24"}]
-            # The likeliest tokens: a drawn thought may be so short that there is time for all of them.
-            fields = {"messages": said, "max_thinking_tokens": 128, "temperature": 0}
+            # A long thought, and always the same: of one that comes in one piece no speed is learned.
+            said = [{"role": "user", "content": "Start at 7: +5 *3 -4 +2 *7 -6 +8 *2 +9 -3 *4. Last digit?"}]
+            fields = {"messages": said, "max_thinking_tokens": 200, "temperature": 0}
             replies = await asking.at_once(24, **fields)
             assert {reply.status for reply in replies} == {200}
             assert "load" in {reply.budget["lowered_by"] for reply in replies}
